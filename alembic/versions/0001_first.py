@@ -1,0 +1,761 @@
+"""the first schema
+
+Revision ID: 0001
+Revises:
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from procrastinate.schema import SchemaManager
+from sqlalchemy.dialects import postgresql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    # The job queue's tables and functions are procrastinate's own, beside ours in the same database.
+    op.get_bind().connection.driver_connection.execute(SchemaManager.get_schema())
+    op.create_table(
+        "billing_payment",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("subject_ref", sa.String(length=100), nullable=False),
+        sa.Column("provider", sa.String(length=16), nullable=False),
+        sa.Column("price_key", sa.String(length=64), nullable=True),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("amount_refunded", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "none",
+                "method_saved",
+                "requires_action",
+                "authorised",
+                "capturing",
+                "captured",
+                "partly_refunded",
+                "refunded",
+                "disputed",
+                "won",
+                "lost",
+                "voided",
+                "expired",
+                "failed",
+                name="state",
+                native_enum=False,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("checkout_id", sa.String(length=100), nullable=True),
+        sa.Column("checkout_url", sa.String(), nullable=True),
+        sa.Column("checkout_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("payment_intent_id", sa.String(length=100), nullable=True),
+        sa.Column("customer_id", sa.String(length=100), nullable=True),
+        sa.Column("payment_method_id", sa.String(length=100), nullable=True),
+        sa.Column("card_label", sa.String(length=40), nullable=True),
+        sa.Column("capture_before", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("failure_code", sa.String(length=64), nullable=True),
+        sa.Column("failure_text", sa.String(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('none', 'method_saved', 'requires_action', 'authorised', 'capturing', 'captured', 'partly_refunded', 'refunded', 'disputed', 'won', 'lost', 'voided', 'expired', 'failed')",
+            name=op.f("ck_billing_payment_state"),
+        ),
+        sa.CheckConstraint(
+            "amount >= 0 AND amount_refunded >= 0 AND amount_refunded <= amount",
+            name=op.f("ck_billing_payment_amounts"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_billing_payment")),
+    )
+    op.create_index(op.f("ix_billing_payment_checkout_id"), "billing_payment", ["checkout_id"], unique=False)
+    op.create_index(
+        op.f("ix_billing_payment_payment_intent_id"), "billing_payment", ["payment_intent_id"], unique=False
+    )
+    op.create_index(op.f("ix_billing_payment_subject_ref"), "billing_payment", ["subject_ref"], unique=False)
+    op.create_index(
+        "uq_billing_payment_standing",
+        "billing_payment",
+        ["subject_ref"],
+        unique=True,
+        postgresql_where=sa.text("state NOT IN ('expired', 'failed', 'lost', 'refunded', 'voided')"),
+    )
+    op.create_table(
+        "billing_price",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("label", sa.String(length=200), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("amount >= 0", name=op.f("ck_billing_price_amount")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_billing_price")),
+    )
+    op.create_index("uq_billing_price_from", "billing_price", ["key", "valid_from"], unique=True)
+    op.create_table(
+        "billing_webhook_event",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("provider", sa.String(length=16), nullable=False),
+        sa.Column("external_id", sa.String(length=100), nullable=False),
+        sa.Column("type", sa.String(length=100), nullable=False),
+        sa.Column(
+            "payload", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("processed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_billing_webhook_event")),
+    )
+    op.create_index(
+        op.f("ix_billing_webhook_event_received_at"), "billing_webhook_event", ["received_at"], unique=False
+    )
+    op.create_index(
+        "uq_billing_webhook_event_external", "billing_webhook_event", ["provider", "external_id"], unique=True
+    )
+    op.create_table(
+        "cases_program",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("slug", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("tagline", sa.String(length=240), nullable=False),
+        sa.Column(
+            "brand", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("price_key", sa.String(length=64), nullable=True),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("specialist_fee", sa.Integer(), nullable=False),
+        sa.Column("reading_days", sa.Integer(), nullable=False),
+        sa.Column("offer_hours", sa.Integer(), nullable=False),
+        sa.Column("grant_days", sa.Integer(), nullable=False),
+        sa.Column("late_refund_percent", sa.Integer(), nullable=False),
+        sa.Column(
+            "excluded_places",
+            sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("publish_by_policy", sa.Boolean(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_program")),
+        sa.UniqueConstraint("slug", name=op.f("uq_cases_program_slug")),
+    )
+    op.create_table(
+        "kit_audit",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_id", sa.Uuid(), nullable=True),
+        sa.Column("actor", sa.String(length=200), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("action", sa.String(length=64), nullable=False),
+        sa.Column("object_kind", sa.String(length=32), nullable=False),
+        sa.Column("object_id", sa.String(length=200), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "detail", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kit_audit")),
+    )
+    op.create_index(op.f("ix_kit_audit_actor_id"), "kit_audit", ["actor_id"], unique=False)
+    op.create_index(op.f("ix_kit_audit_at"), "kit_audit", ["at"], unique=False)
+    op.create_index(op.f("ix_kit_audit_case_id"), "kit_audit", ["case_id"], unique=False)
+    op.create_index(op.f("ix_kit_audit_object_id"), "kit_audit", ["object_id"], unique=False)
+    op.create_table(
+        "kit_login_attempt",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kit_login_attempt")),
+    )
+    op.create_index(op.f("ix_kit_login_attempt_account"), "kit_login_attempt", ["account"], unique=False)
+    op.create_index(op.f("ix_kit_login_attempt_address"), "kit_login_attempt", ["address"], unique=False)
+    op.create_table(
+        "kit_principal",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=True),
+        sa.Column("phone", sa.String(length=40), nullable=True),
+        sa.Column("password_hash", sa.String(length=200), nullable=True),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kit_principal")),
+    )
+    op.create_index("uq_kit_principal_email", "kit_principal", [sa.literal_column("lower(email)")], unique=True)
+    op.create_table(
+        "pacs_study",
+        sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("view_id", sa.Uuid(), nullable=False),
+        sa.Column("study_uid", sa.String(length=64), nullable=False),
+        sa.Column("source_uid", sa.String(length=64), nullable=True),
+        sa.Column("patient_name", sa.Text(), nullable=False),
+        sa.Column("patient_id", sa.Text(), nullable=False),
+        sa.Column("birth_date", sa.Date(), nullable=True),
+        sa.Column("sex", sa.Text(), nullable=False),
+        sa.Column("study_date", sa.Date(), nullable=True),
+        sa.Column("study_time", sa.Text(), nullable=False),
+        sa.Column("accession", sa.Text(), nullable=False),
+        sa.Column("study_id", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("referrer", sa.Text(), nullable=False),
+        sa.Column("modalities", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("series_count", sa.Integer(), nullable=False),
+        sa.Column("instance_count", sa.Integer(), nullable=False),
+        sa.Column(
+            "attributes", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("released", sa.Boolean(), nullable=False),
+        sa.Column("settling", sa.Boolean(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_study")),
+        sa.UniqueConstraint("view_id", "study_uid", name=op.f("uq_pacs_study_view_id_study_uid")),
+    )
+    op.create_index("ix_pacs_study_accession", "pacs_study", ["view_id", "accession"], unique=False)
+    op.create_index(
+        "ix_pacs_study_newest",
+        "pacs_study",
+        ["view_id", sa.literal_column("study_date DESC NULLS LAST"), sa.literal_column("pk DESC")],
+        unique=False,
+    )
+    op.create_index("ix_pacs_study_patient_id", "pacs_study", ["view_id", "patient_id"], unique=False)
+    op.create_index("ix_pacs_study_source", "pacs_study", ["source_uid"], unique=False)
+    op.create_table(
+        "pacs_view",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("sealed_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pacs_view")),
+        sa.UniqueConstraint("case_id", name=op.f("uq_pacs_view_case_id")),
+    )
+    op.create_table(
+        "billing_ledger",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("payment_id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("action", sa.String(length=32), nullable=False),
+        sa.Column("from_state", sa.String(length=16), nullable=False),
+        sa.Column("to_state", sa.String(length=16), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "detail", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["payment_id"], ["billing_payment.id"], name=op.f("fk_billing_ledger_payment_id_billing_payment")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_billing_ledger")),
+    )
+    op.create_index(op.f("ix_billing_ledger_payment_id"), "billing_ledger", ["payment_id"], unique=False)
+    op.create_table(
+        "bridge_grant",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("principal_id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("view_id", sa.Uuid(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["kit_principal.id"], name=op.f("fk_bridge_grant_principal_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bridge_grant")),
+    )
+    op.create_index(op.f("ix_bridge_grant_case_id"), "bridge_grant", ["case_id"], unique=False)
+    op.create_index(
+        "uq_bridge_grant_principal_id_case_id",
+        "bridge_grant",
+        ["principal_id", "case_id"],
+        unique=True,
+        postgresql_where=sa.text("revoked_at IS NULL"),
+    )
+    op.create_table(
+        "bridge_launch",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("principal_id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "study_uids", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["kit_principal.id"], name=op.f("fk_bridge_launch_principal_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_bridge_launch")),
+    )
+    op.create_index(op.f("ix_bridge_launch_case_id"), "bridge_launch", ["case_id"], unique=False)
+    op.create_index(op.f("ix_bridge_launch_expires_at"), "bridge_launch", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_bridge_launch_principal_id"), "bridge_launch", ["principal_id"], unique=False)
+    op.create_table(
+        "cases_case",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("reference", sa.String(length=12), nullable=False),
+        sa.Column("program_id", sa.Uuid(), nullable=False),
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "draft",
+                "submitted",
+                "needs_info",
+                "ready",
+                "offered",
+                "in_review",
+                "signed",
+                "published",
+                "closed",
+                "declined",
+                "withdrawn",
+                name="casestate",
+                native_enum=False,
+                length=24,
+            ),
+            nullable=False,
+        ),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("subject", sa.String(length=32), nullable=False),
+        sa.Column("symptoms", sa.Text(), nullable=False),
+        sa.Column("history", sa.Text(), nullable=False),
+        sa.Column("place", sa.String(length=8), nullable=False),
+        sa.Column("emergency", sa.Boolean(), nullable=False),
+        sa.Column("patient_name", sa.String(length=200), nullable=False),
+        sa.Column("birth_date", sa.Date(), nullable=True),
+        sa.Column("sex", sa.String(length=1), nullable=False),
+        sa.Column(
+            "images_by", sa.Enum("upload", "hospital", name="imagesby", native_enum=False, length=24), nullable=True
+        ),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "resume_to",
+            sa.Enum(
+                "draft",
+                "submitted",
+                "needs_info",
+                "ready",
+                "offered",
+                "in_review",
+                "signed",
+                "published",
+                "closed",
+                "declined",
+                "withdrawn",
+                name="casestate",
+                native_enum=False,
+                length=24,
+            ),
+            nullable=True,
+        ),
+        sa.Column("specialist_id", sa.Uuid(), nullable=True),
+        sa.Column("licence_exception", sa.Text(), nullable=True),
+        sa.Column("licence_exception_for", sa.Uuid(), nullable=True),
+        sa.Column("view_id", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["kit_principal.id"], name=op.f("fk_cases_case_created_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["licence_exception_for"],
+            ["kit_principal.id"],
+            name=op.f("fk_cases_case_licence_exception_for_kit_principal"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["patient_id"], ["kit_principal.id"], name=op.f("fk_cases_case_patient_id_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["program_id"], ["cases_program.id"], name=op.f("fk_cases_case_program_id_cases_program")
+        ),
+        sa.ForeignKeyConstraint(
+            ["specialist_id"], ["kit_principal.id"], name=op.f("fk_cases_case_specialist_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_case")),
+        sa.UniqueConstraint("reference", name=op.f("uq_cases_case_reference")),
+        sa.UniqueConstraint("view_id", name=op.f("uq_cases_case_view_id")),
+    )
+    op.create_index(op.f("ix_cases_case_due_at"), "cases_case", ["due_at"], unique=False)
+    op.create_index(op.f("ix_cases_case_patient_id"), "cases_case", ["patient_id"], unique=False)
+    op.create_index(op.f("ix_cases_case_specialist_id"), "cases_case", ["specialist_id"], unique=False)
+    op.create_index(op.f("ix_cases_case_state"), "cases_case", ["state"], unique=False)
+    op.create_table(
+        "cases_licence",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("specialist_id", sa.Uuid(), nullable=False),
+        sa.Column("place", sa.String(length=8), nullable=False),
+        sa.Column("number", sa.String(length=64), nullable=False),
+        sa.Column("expires_on", sa.Date(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["specialist_id"], ["kit_principal.id"], name=op.f("fk_cases_licence_specialist_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_licence")),
+        sa.UniqueConstraint("specialist_id", "place", name=op.f("uq_cases_licence_specialist_id_place")),
+    )
+    op.create_index(op.f("ix_cases_licence_specialist_id"), "cases_licence", ["specialist_id"], unique=False)
+    op.create_table(
+        "cases_licence_rule",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("place", sa.String(length=8), nullable=False),
+        sa.Column(
+            "rule",
+            sa.Enum(
+                "licensed",
+                "direct",
+                "local_physician",
+                "blocked",
+                "unknown",
+                name="place",
+                native_enum=False,
+                length=24,
+            ),
+            nullable=False,
+        ),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["kit_principal.id"], name=op.f("fk_cases_licence_rule_created_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_licence_rule")),
+    )
+    op.create_index(op.f("ix_cases_licence_rule_place"), "cases_licence_rule", ["place"], unique=False)
+    op.create_table(
+        "kit_token",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("principal_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["kit_principal.id"], name=op.f("fk_kit_token_principal_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kit_token")),
+        sa.UniqueConstraint("digest", name=op.f("uq_kit_token_digest")),
+    )
+    op.create_index(op.f("ix_kit_token_principal_id"), "kit_token", ["principal_id"], unique=False)
+    op.create_table(
+        "pacs_peer",
+        sa.Column("ae_title", sa.String(length=16), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("port", sa.Integer(), nullable=False),
+        sa.Column("principal_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["kit_principal.id"], name=op.f("fk_pacs_peer_principal_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("ae_title", name=op.f("pk_pacs_peer")),
+    )
+    op.create_table(
+        "pacs_series",
+        sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("study_pk", sa.BigInteger(), nullable=False),
+        sa.Column("series_uid", sa.String(length=64), nullable=False),
+        sa.Column("modality", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("series_date", sa.Date(), nullable=True),
+        sa.Column("series_time", sa.Text(), nullable=False),
+        sa.Column("performed_date", sa.Date(), nullable=True),
+        sa.Column("body_part", sa.Text(), nullable=False),
+        sa.Column("instance_count", sa.Integer(), nullable=False),
+        sa.Column(
+            "attributes", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["study_pk"], ["pacs_study.pk"], name=op.f("fk_pacs_series_study_pk_pacs_study"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_series")),
+        sa.UniqueConstraint("study_pk", "series_uid", name=op.f("uq_pacs_series_study_pk_series_uid")),
+    )
+    op.create_index("ix_pacs_series_series_uid", "pacs_series", ["series_uid"], unique=False)
+    op.create_table(
+        "cases_consent",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("version", sa.String(length=32), nullable=False),
+        sa.Column("text_digest", sa.String(length=64), nullable=False),
+        sa.Column("given_by", sa.Uuid(), nullable=False),
+        sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.CheckConstraint("kind IN ('terms', 'privacy', 'authority_to_share')", name=op.f("ck_cases_consent_kind")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_consent_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["given_by"], ["kit_principal.id"], name=op.f("fk_cases_consent_given_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_consent")),
+        sa.UniqueConstraint("case_id", "kind", "version", name=op.f("uq_cases_consent_case_id_kind_version")),
+    )
+    op.create_index(op.f("ix_cases_consent_case_id"), "cases_consent", ["case_id"], unique=False)
+    op.create_table(
+        "cases_inbox",
+        sa.Column("study_uid", sa.String(length=64), nullable=False),
+        sa.Column("holder_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "references", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("arrived_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("matched_case_id", sa.Uuid(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["matched_case_id"], ["cases_case.id"], name=op.f("fk_cases_inbox_matched_case_id_cases_case")
+        ),
+        sa.PrimaryKeyConstraint("study_uid", name=op.f("pk_cases_inbox")),
+    )
+    op.create_table(
+        "cases_message",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=True),
+        sa.Column("recipient_id", sa.Uuid(), nullable=False),
+        sa.Column("template", sa.String(length=32), nullable=False),
+        sa.Column(
+            "facts", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_message_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["recipient_id"], ["kit_principal.id"], name=op.f("fk_cases_message_recipient_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_message")),
+    )
+    op.create_index(op.f("ix_cases_message_case_id"), "cases_message", ["case_id"], unique=False)
+    op.create_index(op.f("ix_cases_message_recipient_id"), "cases_message", ["recipient_id"], unique=False)
+    op.create_table(
+        "cases_note",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("author_id", sa.Uuid(), nullable=False),
+        sa.Column("from_patient", sa.Boolean(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["author_id"], ["kit_principal.id"], name=op.f("fk_cases_note_author_id_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_note_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_note")),
+    )
+    op.create_index(op.f("ix_cases_note_case_id"), "cases_note", ["case_id"], unique=False)
+    op.create_table(
+        "cases_offer",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("specialist_id", sa.Uuid(), nullable=False),
+        sa.Column("offered_by", sa.Uuid(), nullable=False),
+        sa.Column("offered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "outcome",
+            sa.Enum(
+                "open",
+                "accepted",
+                "declined",
+                "expired",
+                "taken_back",
+                name="offeroutcome",
+                native_enum=False,
+                length=24,
+            ),
+            nullable=False,
+        ),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("fee", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_offer_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["offered_by"], ["kit_principal.id"], name=op.f("fk_cases_offer_offered_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["specialist_id"], ["kit_principal.id"], name=op.f("fk_cases_offer_specialist_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_offer")),
+    )
+    op.create_index(op.f("ix_cases_offer_case_id"), "cases_offer", ["case_id"], unique=False)
+    op.create_index(op.f("ix_cases_offer_specialist_id"), "cases_offer", ["specialist_id"], unique=False)
+    op.create_index(
+        "uq_cases_offer_open", "cases_offer", ["case_id"], unique=True, postgresql_where=sa.text("outcome = 'open'")
+    )
+    op.create_table(
+        "cases_question",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("follow_up", sa.Boolean(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_question_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_question")),
+        sa.UniqueConstraint("case_id", "number", name=op.f("uq_cases_question_case_id_number")),
+    )
+    op.create_index(op.f("ix_cases_question_case_id"), "cases_question", ["case_id"], unique=False)
+    op.create_table(
+        "cases_report",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("author_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "answers", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("impression", sa.Text(), nullable=False),
+        sa.Column(
+            "studies_read",
+            sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("digest", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("signed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("signed_name", sa.String(length=200), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("first_read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["author_id"], ["kit_principal.id"], name=op.f("fk_cases_report_author_id_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_report_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_report")),
+        sa.UniqueConstraint("case_id", "number", name=op.f("uq_cases_report_case_id_number")),
+    )
+    op.create_index(op.f("ix_cases_report_case_id"), "cases_report", ["case_id"], unique=False)
+    op.create_table(
+        "cases_step",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("study_uid", sa.String(length=64), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_id", sa.Uuid(), nullable=True),
+        sa.Column("actor", sa.String(length=16), nullable=False),
+        sa.Column("event", sa.String(length=32), nullable=False),
+        sa.Column("source", sa.String(length=24), nullable=False),
+        sa.Column("target", sa.String(length=24), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["actor_id"], ["kit_principal.id"], name=op.f("fk_cases_step_actor_id_kit_principal")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_step_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_step")),
+    )
+    op.create_index(op.f("ix_cases_step_case_id"), "cases_step", ["case_id"], unique=False)
+    op.create_table(
+        "cases_study",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("study_uid", sa.String(length=64), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "receiving",
+                "quarantined",
+                "matched",
+                "mismatch",
+                "unreadable",
+                "deid_review",
+                "released",
+                "revoked",
+                name="studystate",
+                native_enum=False,
+                length=24,
+            ),
+            nullable=False,
+        ),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("found_by", sa.String(length=16), nullable=False),
+        sa.Column("holder_id", sa.Uuid(), nullable=True),
+        sa.Column("view_study_uid", sa.String(length=64), nullable=True),
+        sa.Column("instances", sa.Integer(), nullable=False),
+        sa.Column("held", sa.Integer(), nullable=False),
+        sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_study_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_study")),
+        sa.UniqueConstraint("case_id", "study_uid", name=op.f("uq_cases_study_case_id_study_uid")),
+    )
+    op.create_index(op.f("ix_cases_study_case_id"), "cases_study", ["case_id"], unique=False)
+    op.create_index(op.f("ix_cases_study_study_uid"), "cases_study", ["study_uid"], unique=False)
+    op.create_table(
+        "pacs_instance",
+        sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("view_id", sa.Uuid(), nullable=False),
+        sa.Column("study_pk", sa.BigInteger(), nullable=False),
+        sa.Column("series_pk", sa.BigInteger(), nullable=False),
+        sa.Column("sop_uid", sa.String(length=64), nullable=False),
+        sa.Column("sop_class", sa.String(length=64), nullable=False),
+        sa.Column("transfer_syntax", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True),
+        sa.Column("rows", sa.BigInteger(), nullable=True),
+        sa.Column("columns", sa.BigInteger(), nullable=True),
+        sa.Column("frames", sa.BigInteger(), nullable=False),
+        sa.Column("metadata_deflated", sa.LargeBinary(), nullable=False),
+        sa.Column("blob", sa.String(length=64), nullable=False),
+        sa.Column("blob_size", sa.BigInteger(), nullable=False),
+        sa.Column("header_deflated", sa.LargeBinary(), nullable=True),
+        sa.Column("ranges", postgresql.ARRAY(sa.BigInteger()), nullable=False),
+        sa.Column("trailer", sa.LargeBinary(), nullable=False),
+        sa.Column("source_pk", sa.BigInteger(), nullable=True),
+        sa.Column("review", sa.String(length=10), nullable=False),
+        sa.Column("reasons", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column(
+            "proof", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "visible",
+            sa.Boolean(),
+            sa.Computed("review IN ('original', 'clean', 'approved')", persisted=True),
+            nullable=False,
+        ),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["series_pk"], ["pacs_series.pk"], name=op.f("fk_pacs_instance_series_pk_pacs_series"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["study_pk"], ["pacs_study.pk"], name=op.f("fk_pacs_instance_study_pk_pacs_study"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_instance")),
+        sa.UniqueConstraint("view_id", "sop_uid", name=op.f("uq_pacs_instance_view_id_sop_uid")),
+    )
+    op.create_index(op.f("ix_pacs_instance_blob"), "pacs_instance", ["blob"], unique=False)
+    op.create_index(op.f("ix_pacs_instance_series_pk"), "pacs_instance", ["series_pk"], unique=False)
+    op.create_index(op.f("ix_pacs_instance_source_pk"), "pacs_instance", ["source_pk"], unique=False)
+    op.create_index("ix_pacs_instance_study_pk_series_pk", "pacs_instance", ["study_pk", "series_pk"], unique=False)
+    op.create_table(
+        "pacs_holder",
+        sa.Column("holder_id", sa.Uuid(), nullable=False),
+        sa.Column("instance_pk", sa.BigInteger(), nullable=False),
+        sa.Column("study_pk", sa.BigInteger(), nullable=False),
+        sa.Column("via", sa.String(length=8), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=True),
+        sa.Column("called_ae", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["instance_pk"],
+            ["pacs_instance.pk"],
+            name=op.f("fk_pacs_holder_instance_pk_pacs_instance"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["study_pk"], ["pacs_study.pk"], name=op.f("fk_pacs_holder_study_pk_pacs_study"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("holder_id", "instance_pk", name=op.f("pk_pacs_holder")),
+    )
+    op.create_index("ix_pacs_holder_holder_id_study_pk", "pacs_holder", ["holder_id", "study_pk"], unique=False)
+    op.create_index(op.f("ix_pacs_holder_study_pk"), "pacs_holder", ["study_pk"], unique=False)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("a fresh database has nothing to go back to: restore a backup")

@@ -1,0 +1,44 @@
+"""What can go wrong with money, in words that a payer or a coordinator can act on.
+
+Declined        402  the card's issuer said no; `code` tells why
+HoldEnded       409  the hold expired or was given up; the payer must authorise again
+NotHeld         409  there is nothing held that could be taken
+NotRefundable   409  there is nothing left, or less than asked for, that could be given back
+"""
+
+from __future__ import annotations
+
+from overread.kit.errors import Conflict, OverreadError
+
+
+class Declined(OverreadError):
+    """The card's issuer refused. `code` is the provider's decline code, such as `insufficient_funds`."""
+
+    status = 402
+    title = "The card was declined"
+    default_safe = "The card was declined. Nothing was charged. Please try another card or ask your bank."
+
+    def __init__(self, text: str = "", *, code: str, safe: str | None = None) -> None:
+        super().__init__(text, safe=safe, code=code)
+        self.code = code
+
+
+class HoldEnded(Conflict):
+    """The hold on the card expired or was given up."""
+
+    title = "The hold on the card has ended"
+    default_safe = "The hold on the card has ended and nothing was charged. The payer must authorise the payment again."
+
+
+class NotHeld(Conflict):
+    """Nothing is held for this subject."""
+
+    title = "No payment is authorised"
+    default_safe = "No payment has been authorised yet. The payer must complete the payment first."
+
+
+class NotRefundable(Conflict):
+    """Nothing, or less than asked for, can be given back."""
+
+    title = "This can't be refunded"
+    default_safe = "There is nothing left to refund, or less than the amount that was asked for."

@@ -1,0 +1,116 @@
+"""What billing tells the rooms above: each event is enqueued in the transaction that makes it true.
+
+An event names the state that the payment came from and says nothing about what to do. Handlers look the payment up
+(`service.find`): by the time an event is heard, the payment may have moved on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from billing.states import State
+from overread.kit.jobs import Event
+
+
+@dataclass(frozen=True)
+class PaymentEvent(Event):
+    """A payment moved. Amounts are in minor units of `currency`; `refunded` is the sum given back so far."""
+
+    payment_id: str
+    subject_ref: str
+    amount: int
+    refunded: int
+    currency: str
+    previous: str
+
+
+class PaymentMethodSaved(PaymentEvent):
+    """A card is kept; nothing is held."""
+
+
+class PaymentActionRequired(PaymentEvent):
+    """The payer must act: a pay link is needed unless they are on the payment page now."""
+
+
+class PaymentAuthorised(PaymentEvent):
+    """The amount is held."""
+
+
+class PaymentCaptured(PaymentEvent):
+    """The amount was taken."""
+
+
+class PaymentPartlyRefunded(PaymentEvent):
+    """A part was given back; `refunded` is the sum of all parts."""
+
+
+class PaymentRefunded(PaymentEvent):
+    """All was given back."""
+
+
+class PaymentDisputed(PaymentEvent):
+    """The payer's bank has taken the money back until the dispute is settled."""
+
+
+class PaymentDisputeWon(PaymentEvent):
+    """The dispute was settled for us."""
+
+
+class PaymentDisputeLost(PaymentEvent):
+    """The dispute was settled against us."""
+
+
+class PaymentVoided(PaymentEvent):
+    """The hold was released; nothing was charged."""
+
+
+class PaymentExpired(PaymentEvent):
+    """The hold (`previous` authorised) or the payment page (`previous` none) ran out."""
+
+
+class PaymentFailed(PaymentEvent):
+    """The card was refused for good."""
+
+
+class PaymentHoldEnding(PaymentEvent):
+    """A hold ends within a day: time to nudge, and to renew it where the card was saved."""
+
+
+@dataclass(frozen=True)
+class WebhookReceived(Event):
+    """The provider has told us something; `webhook_id` is its row."""
+
+    webhook_id: str
+
+
+@dataclass(frozen=True)
+class ReleaseHold(Event):
+    """A hold that another has replaced is to be released, now that the replacement is on record."""
+
+    payment_id: str
+    payment_intent_id: str
+
+
+@dataclass(frozen=True)
+class LookAgain(Event):
+    """The provider is to be asked what became of a payment."""
+
+    payment_id: str
+
+
+# Entering a state is told of by this event; `capturing` is nobody's business but ours.
+OF_STATE: Mapping[State, type[PaymentEvent]] = {
+    State.METHOD_SAVED: PaymentMethodSaved,
+    State.REQUIRES_ACTION: PaymentActionRequired,
+    State.AUTHORISED: PaymentAuthorised,
+    State.CAPTURED: PaymentCaptured,
+    State.PARTLY_REFUNDED: PaymentPartlyRefunded,
+    State.REFUNDED: PaymentRefunded,
+    State.DISPUTED: PaymentDisputed,
+    State.WON: PaymentDisputeWon,
+    State.LOST: PaymentDisputeLost,
+    State.VOIDED: PaymentVoided,
+    State.EXPIRED: PaymentExpired,
+    State.FAILED: PaymentFailed,
+}

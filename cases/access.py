@@ -1,0 +1,76 @@
+"""Who sees which images of a case: the scope of `/cases/{case}/dicomweb`, asked for at every request.
+
+| who | sees |
+|---|---|
+| specialist with a grant that stands | the released studies of the case's de-identified view |
+| coordinator | the case's de-identified view, with what is not released yet |
+| patient | the originals that they sent to the case or that were matched to it |
+| anybody else | nothing: NotFound |
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from cases import imaging
+from cases.models import Case
+from cases.repository import actor_in, load_unasked, studies_of
+from cases.states import FINAL, Actor, CaseState, StudyState
+from overread.kit.errors import Conflict, Forbidden, NotFound
+from overread.kit.principals import Principal
+from pacs.scope import ORIGINAL, Scope
+from viewer_bridge import grants
+
+#: A study in one of these is known to be the patient's. What hospitals sent and nobody matched stays hidden from them.
+_THEIRS = frozenset((StudyState.MATCHED, StudyState.DEID_REVIEW, StudyState.RELEASED))
+
+
+def scope(tx: Session, who: Principal, case_id: UUID) -> Scope:
+    """What `who` may see of a case's images. A viewer's token opens its own case alone. Raises NotFound."""
+    case, actor = _part(tx, who, case_id)
+    if actor is Actor.PATIENT:
+        matched = {s.study_uid for s in studies_of(tx, case_id) if s.state in _THEIRS}
+        # What they sent is theirs to see while it still arrives, so that an upload can go on where it stopped.
+        return Scope(ORIGINAL, study_uids=frozenset(matched | imaging.uploaded(tx, case_id, who.id)), unreleased=True)
+    if actor is Actor.COORDINATOR and case.view_id is not None:
+        return Scope(case.view_id, unreleased=True)
+    # An open offer shows no image; a specialist sees what a grant of now names, and nothing that is not released.
+    granted = grants.find(tx, who.id, case_id) if actor is Actor.ASSIGNED else None
+    if granted is None:
+        raise NotFound(f"no images of case {case_id} for {who.role} {who.id}")
+    return Scope(granted.view_id, unreleased=False)
+
+
+def may_upload(tx: Session, who: Principal, case_id: UUID) -> None:
+    """Raises unless `who` may send images to a case now: its patient or a coordinator, until the report is signed.
+
+    NotFound for strangers, Forbidden for specialists and viewers' tokens, Conflict once it is too late.
+    """
+    case, actor = _part(tx, who, case_id)
+    if who.case_id is not None or actor not in (Actor.PATIENT, Actor.COORDINATOR):
+        raise Forbidden(f"{actor} sent images to case {case_id}")
+    if case.state in FINAL or case.state in (CaseState.SIGNED, CaseState.PUBLISHED):
+        raise Conflict(f"upload to a case that is {case.state}", safe="This request takes no more images.")
+
+
+def released(tx: Session, case_id: UUID, within: Scope) -> list[str]:
+    """The studies of a scope that a viewer can open, as UIDs of its view, oldest first."""
+    studies = studies_of(tx, case_id)
+    if within.view_id == ORIGINAL:
+        return [s.study_uid for s in studies if s.study_uid in (within.study_uids or frozenset())]
+    return [
+        s.view_study_uid
+        for s in studies
+        if s.view_study_uid
+        and (s.state is StudyState.RELEASED or (within.unreleased and s.state is StudyState.DEID_REVIEW))
+    ]
+
+
+def _part(tx: Session, who: Principal, case_id: UUID) -> tuple[Case, Actor]:
+    case = load_unasked(tx, case_id)
+    actor = actor_in(tx, who, case) if case is not None and who.case_id in (None, case_id) else None
+    if case is None or actor is None:
+        raise NotFound(f"case {case_id} for {who.role} {who.id}")
+    return case, actor

@@ -1,0 +1,257 @@
+"""What a transition brings about, in its own transaction: rows, grants, and events for what must not hold it up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from uuid import UUID
+
+from cases import events, imaging, notify
+from cases.models import Offer, OfferOutcome, Report
+from cases.move import Move, StudyMove
+from cases.repository import latest_report, open_offer, studies_of
+from cases.states import CaseEvent, CaseState, StudyState
+from overread.kit import clock, jobs
+from overread.kit.errors import Conflict
+from viewer_bridge import grants
+
+#: Reminders to the patient while information is missing, then the end of the case.
+INFO_REMINDERS = (3, 7)
+INFO_EXPIRES = 14
+UNREAD_AFTER = timedelta(days=3)
+#: How much longer than its due time a grant may last while the report is not published.
+GRANT_SLACK = timedelta(days=30)
+
+_OUTCOMES = {
+    CaseEvent.REFUSE_OFFER: OfferOutcome.DECLINED,
+    CaseEvent.OFFER_EXPIRE: OfferOutcome.EXPIRED,
+}
+
+
+def report_digest(report: Report) -> str:
+    """SHA-256 over every word of a report, its questions' ids and the studies read, in a canonical JSON."""
+    words = {
+        "answers": report.answers,
+        "case": str(report.case_id),
+        "impression": report.impression,
+        "number": report.number,
+        "studies": sorted(report.studies_read),
+    }
+    text = json.dumps(words, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _start_clock(move: Move) -> None:
+    move.case.submitted_at = clock.now()
+    move.case.due_at = move.case.submitted_at + timedelta(days=move.case.program.reading_days)
+
+
+def _stop_clock(move: Move) -> None:
+    move.case.paused_at = clock.now()
+    move.case.resume_to = move.source
+
+
+def _resume_clock(move: Move) -> None:
+    case = move.case
+    if case.due_at is not None and case.paused_at is not None:
+        case.due_at += clock.now() - case.paused_at
+    case.paused_at = case.resume_to = None
+
+
+def _remind(move: Move) -> None:
+    assert move.case.paused_at is not None
+    asked_at = move.case.paused_at.isoformat()
+    for days in (*INFO_REMINDERS, INFO_EXPIRES):
+        jobs.emit(move.tx, events.InfoOverdue(str(move.case.id), asked_at, days), after=timedelta(days=days))
+
+
+def _hold_money(move: Move) -> None:
+    jobs.emit(move.tx, events.HoldWanted(str(move.case.id)))
+
+
+def _return_money(move: Move) -> None:
+    # Who withdraws while a specialist reads gets back what the policy says; whoever else ends a case, all of it.
+    late = move.event is CaseEvent.WITHDRAW and CaseState.IN_REVIEW in (move.source, move.case.resume_to)
+    percent = move.case.program.late_refund_percent if late else 100
+    # By a job: the provider may be slow or away, and the case must end now.
+    jobs.emit(move.tx, events.MoneyToReturn(str(move.case.id), percent))
+
+
+def _end_grants(move: Move) -> None:
+    grants.revoke(move.tx, move.case.id)
+
+
+def _open_offer(move: Move) -> None:
+    assert move.specialist_id is not None
+    assert move.who is not None
+    lasts = timedelta(hours=move.case.program.offer_hours)
+    offer = Offer(
+        case_id=move.case.id,
+        specialist_id=move.specialist_id,
+        offered_by=move.who.id,
+        expires_at=clock.now() + lasts,
+        fee=move.case.program.specialist_fee,
+    )
+    move.tx.add(offer)
+    move.tx.flush()
+    move.offer = offer
+    jobs.emit(move.tx, events.OfferEnds(str(move.case.id), str(offer.id)), after=lasts)
+
+
+def _end_offer(move: Move) -> None:
+    offer = open_offer(move.tx, move.case.id)
+    if offer is None:
+        return
+    offer.outcome = _OUTCOMES.get(move.event, OfferOutcome.TAKEN_BACK)
+    offer.answered_at, offer.reason = clock.now(), move.reason
+    move.offer = offer
+
+
+def _assign(move: Move) -> None:
+    offer = open_offer(move.tx, move.case.id)
+    assert offer is not None
+    offer.outcome, offer.answered_at = OfferOutcome.ACCEPTED, clock.now()
+    move.case.specialist_id = offer.specialist_id
+    move.offer = offer
+
+
+def _make_grant(move: Move) -> None:
+    case = move.case
+    if case.view_id is None or case.specialist_id is None:
+        raise Conflict(f"case {case.id} has no view to grant")
+    until = max(case.due_at or clock.now(), clock.now()) + GRANT_SLACK
+    grants.grant(move.tx, case.specialist_id, case.id, case.view_id, until)
+
+
+def _seal_report(move: Move) -> None:
+    report = latest_report(move.tx, move.case.id)
+    assert report is not None
+    assert move.who is not None
+    report.digest, report.signed_at, report.signed_name = report_digest(report), clock.now(), move.who.name
+    move.report = report
+
+
+def _publish_report(move: Move) -> None:
+    case, report = move.case, latest_report(move.tx, move.case.id)
+    assert report is not None
+    report.published_at = case.published_at = clock.now()
+    if case.specialist_id is not None and case.view_id is not None:
+        until = clock.now() + timedelta(days=max(1, case.program.grant_days))
+        grants.grant(move.tx, case.specialist_id, case.id, case.view_id, until)
+    told = (str(case.id), str(report.id))
+    jobs.emit(move.tx, events.ReportPublished(*told))
+    jobs.emit(move.tx, events.ReportUnread(*told), after=UNREAD_AFTER)
+    move.report = report
+
+
+def _mail_patient(template: str) -> Callable[[Move], None]:
+    return lambda move: notify.queue(move.tx, move.case, move.case.patient_id, template)
+
+
+def _mail_coordinators(template: str) -> Callable[[Move], None]:
+    return lambda move: notify.queue_coordinators(move.tx, move.case, template)
+
+
+def _mail_offered(template: str) -> Callable[[Move], None]:
+    def send(move: Move) -> None:
+        assert move.offer is not None
+        notify.queue(move.tx, move.case, move.offer.specialist_id, template, expires=move.offer.expires_at)
+
+    return send
+
+
+def _mail_assigned(template: str) -> Callable[[Move], None]:
+    def send(move: Move) -> None:
+        if move.case.specialist_id is not None:
+            notify.queue(move.tx, move.case, move.case.specialist_id, template)
+
+    return send
+
+
+def _mail_all(*effects: Callable[[Move], None]) -> Callable[[Move], None]:
+    def send(move: Move) -> None:
+        for effect in effects:
+            effect(move)
+
+    return send
+
+
+EFFECTS: Mapping[str, Callable[[Move], None]] = {
+    "start_clock": _start_clock,
+    "stop_clock": _stop_clock,
+    "resume_clock": _resume_clock,
+    "remind": _remind,
+    "hold_money": _hold_money,
+    "return_money": _return_money,
+    "end_grants": _end_grants,
+    "open_offer": _open_offer,
+    "end_offer": _end_offer,
+    "assign": _assign,
+    "make_grant": _make_grant,
+    "seal_report": _seal_report,
+    "publish_report": _publish_report,
+    "mail_submitted": _mail_all(_mail_patient("submitted"), _mail_coordinators("new_case")),
+    "mail_needs_info": _mail_patient("needs_info"),
+    "mail_answered": _mail_assigned("answered"),
+    "mail_expired": _mail_all(_mail_patient("expired"), _mail_assigned("ended")),
+    "mail_offer": _mail_offered("offer"),
+    "mail_accepted": _mail_all(_mail_patient("accepted"), _mail_assigned("accepted_by_you")),
+    "mail_offer_refused": _mail_coordinators("offer_refused"),
+    "mail_offer_taken_back": _mail_offered("offer_taken_back"),
+    "mail_signed": _mail_coordinators("signed"),
+    "mail_published": _mail_patient("published"),
+    "mail_declined": _mail_all(_mail_patient("declined"), _mail_assigned("ended")),
+    "mail_withdrawn": _mail_all(_mail_patient("withdrawn"), _mail_assigned("ended")),
+}
+
+
+def _derive_view(move: StudyMove) -> None:
+    jobs.emit(move.tx, events.StudyMatched(str(move.case.id), move.study.study_uid))
+
+
+def _release_view(move: StudyMove) -> None:
+    assert move.who is not None
+    imaging.release(move.tx, move.who, _view(move), move.study.study_uid)
+    move.study.released_at = clock.now()
+
+
+def _freeze_view(move: StudyMove) -> None:
+    if move.case.view_id is not None:
+        imaging.revoke(move.tx, move.who, move.case.view_id, move.study.study_uid)
+
+
+def _revoke_view(move: StudyMove) -> None:
+    """Freeze a study: it leaves the view at once; without any other study in it the grants end too."""
+    _freeze_view(move)
+    others = [s for s in studies_of(move.tx, move.case.id) if s.id != move.study.id]
+    if not any(s.state is StudyState.RELEASED for s in others):
+        grants.revoke(move.tx, move.case.id)
+
+
+def _mail_new_images(move: StudyMove) -> None:
+    if move.case.state is CaseState.IN_REVIEW and move.case.specialist_id is not None:
+        notify.queue(move.tx, move.case, move.case.specialist_id, "new_images")
+
+
+def _mail_about_study(template: str) -> Callable[[StudyMove], None]:
+    return lambda move: notify.queue_coordinators(move.tx, move.case, template)
+
+
+def _view(move: StudyMove) -> UUID:
+    if move.case.view_id is None:
+        raise Conflict(f"case {move.case.id} has no view")
+    return move.case.view_id
+
+
+STUDY_EFFECTS: Mapping[str, Callable[[StudyMove], None]] = {
+    "derive_view": _derive_view,
+    "release_view": _release_view,
+    "freeze_view": _freeze_view,
+    "revoke_view": _revoke_view,
+    "mail_new_images": _mail_new_images,
+    "mail_mismatch": _mail_about_study("mismatch"),
+    "mail_deid_review": _mail_about_study("deid_review"),
+    "mail_unreadable": _mail_about_study("unreadable"),
+}

@@ -1,0 +1,70 @@
+"""What the case layer tells itself and others, as jobs in the transaction that brought it about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from overread.kit.jobs import Event
+
+
+@dataclass(frozen=True)
+class StudyMatched(Event):
+    """A study is known to be the patient's: its de-identified copy can be made."""
+
+    case_id: str
+    study_uid: str
+
+
+@dataclass(frozen=True)
+class MailQueued(Event):
+    """A mail waits to be sent."""
+
+    message_id: str
+
+
+@dataclass(frozen=True)
+class MoneyToReturn(Event):
+    """A case ended before its report: a hold is voided, of a captured payment this part is refunded."""
+
+    case_id: str
+    percent: int
+
+
+@dataclass(frozen=True)
+class HoldWanted(Event):
+    """A case is ready for a specialist: where a card was only saved, its price is to be held now."""
+
+    case_id: str
+
+
+@dataclass(frozen=True)
+class OfferEnds(Event):
+    """The time to accept an offer is over (nothing happens where it was answered)."""
+
+    case_id: str
+    offer_id: str
+
+
+@dataclass(frozen=True)
+class InfoOverdue(Event):
+    """Information was asked for `days` ago (nothing happens where it came since)."""
+
+    case_id: str
+    asked_at: str
+    days: int
+
+
+@dataclass(frozen=True)
+class ReportPublished(Event):
+    """A report was published."""
+
+    case_id: str
+    report_id: str
+
+
+@dataclass(frozen=True)
+class ReportUnread(Event):
+    """A report was published some days ago: the patient is reminded where it was not opened."""
+
+    case_id: str
+    report_id: str

@@ -1,0 +1,163 @@
+"""What a transition asks for before it happens: each guard gives None, or a sentence that says what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import select
+
+from cases import imaging, licences, money
+from cases.models import CONSENTS, Consent, ImagesBy, Place
+from cases.move import Move
+from cases.repository import latest_report, open_offer, studies_of
+from cases.states import CaseState, StudyState
+from overread.kit import clock
+
+Guard = Callable[[Move], str | None]
+
+
+def _no_emergency(move: Move) -> str | None:
+    return (
+        "In an emergency, call your local emergency number; a second opinion takes days."
+        if (move.case.emergency)
+        else None
+    )
+
+
+def _eligible_place(move: Move) -> str | None:
+    place = move.case.place
+    if not place:
+        return "Please say where the patient is."
+    if place in move.case.program.excluded_places or licences.rule_of(move.tx, place) is Place.BLOCKED:
+        return "This program can't take patients from there."
+    return None
+
+
+def _has_questions(move: Move) -> str | None:
+    return None if any(q.text.strip() for q in move.case.questions) else "Please ask at least one question."
+
+
+def _has_identity(move: Move) -> str | None:
+    case = move.case
+    known = case.patient_name.strip() and case.birth_date
+    return None if known else "Please give the patient's name and birth date."
+
+
+def _has_consents(move: Move) -> str | None:
+    given = set(move.tx.scalars(select(Consent.kind).where(Consent.case_id == move.case.id)))
+    return (
+        None if given >= set(CONSENTS) else "Please agree to the terms, the privacy notice and the sharing of images."
+    )
+
+
+def _images_chosen(move: Move) -> str | None:
+    if move.case.images_by is None:
+        return "Please choose how the images come."
+    # What was uploaded a moment ago is not settled yet, but it is there.
+    if move.case.images_by is ImagesBy.UPLOAD and not (
+        studies_of(move.tx, move.case.id) or imaging.uploaded(move.tx, move.case.id)
+    ):
+        return "Please send the images first."
+    return None
+
+
+def _paid_or_free(move: Move) -> str | None:
+    if money.is_free(move.case) or money.is_secured(move.tx, move.case):
+        return None
+    return "The payment is not authorised yet."
+
+
+def _has_reason(move: Move) -> str | None:
+    return None if move.reason.strip() else "Please give a reason."
+
+
+def _asked_at_intake(move: Move) -> str | None:
+    return None if move.case.resume_to is CaseState.SUBMITTED else "The specialist asked, not the coordinator."
+
+
+def _asked_in_review(move: Move) -> str | None:
+    return None if move.case.resume_to is CaseState.IN_REVIEW else "The coordinator asked, not the specialist."
+
+
+def _studies_released(move: Move) -> str | None:
+    studies = [s for s in studies_of(move.tx, move.case.id) if s.state is not StudyState.REVOKED]
+    if not studies:
+        return "No study has arrived."
+    waiting = [s for s in studies if s.state is not StudyState.RELEASED]
+    return f"{len(waiting)} of {len(studies)} studies are not released yet." if waiting else None
+
+
+def _some_released(move: Move) -> str | None:
+    # A study that came after the offer holds nothing up: it is released later, and the specialist is told.
+    released = any(s.state is StudyState.RELEASED for s in studies_of(move.tx, move.case.id))
+    return None if released else "No study of this case is released."
+
+
+def _specialist_eligible(move: Move) -> str | None:
+    if move.specialist_id is None:
+        return "Please choose a specialist."
+    return " ".join(licences.objections(move.tx, move.case, move.specialist_id)) or None
+
+
+def _offer_open(move: Move) -> str | None:
+    offer = open_offer(move.tx, move.case.id)
+    if offer is None or move.who is None or offer.specialist_id != move.who.id:
+        return "This offer is no longer open."
+    return None if offer.expires_at > clock.now() else "The time to accept this offer is over."
+
+
+def _captured_or_free(move: Move) -> str | None:
+    return None if money.is_free(move.case) or money.is_taken(move.tx, move.case) else "The payment was not captured."
+
+
+def _every_question_answered(move: Move) -> str | None:
+    report = latest_report(move.tx, move.case.id)
+    if report is None:
+        return "There is no report yet."
+    missing = [
+        str(q.number) for q in move.case.questions if not q.follow_up and not report.answers.get(str(q.id), "").strip()
+    ]
+    if missing:
+        return f"Please answer every question; still open: {', '.join(missing)}."
+    return None if report.impression.strip() else "Please write the impression."
+
+
+def _studies_listed(move: Move) -> str | None:
+    report = latest_report(move.tx, move.case.id)
+    released = {s.view_study_uid for s in studies_of(move.tx, move.case.id) if s.state is StudyState.RELEASED}
+    if report is None or not report.studies_read:
+        return "Please tick the studies that you have read."
+    return None if set(report.studies_read) <= released else "A ticked study is no longer part of this case."
+
+
+def _report_sealed(move: Move) -> str | None:
+    report = latest_report(move.tx, move.case.id)
+    return None if report is not None and report.digest else "The report is not signed."
+
+
+def _follow_ups_answered(move: Move) -> str | None:
+    open_ones = [q for q in move.case.questions if q.follow_up and q.answer is None]
+    return f"{len(open_ones)} follow-up questions are not answered yet." if open_ones else None
+
+
+GUARDS: Mapping[str, Guard] = {
+    "no_emergency": _no_emergency,
+    "eligible_place": _eligible_place,
+    "has_questions": _has_questions,
+    "has_identity": _has_identity,
+    "has_consents": _has_consents,
+    "images_chosen": _images_chosen,
+    "paid_or_free": _paid_or_free,
+    "has_reason": _has_reason,
+    "asked_at_intake": _asked_at_intake,
+    "asked_in_review": _asked_in_review,
+    "studies_released": _studies_released,
+    "some_study_released": _some_released,
+    "specialist_eligible": _specialist_eligible,
+    "offer_open": _offer_open,
+    "captured_or_free": _captured_or_free,
+    "every_question_answered": _every_question_answered,
+    "studies_listed": _studies_listed,
+    "report_sealed": _report_sealed,
+    "follow_ups_answered": _follow_ups_answered,
+}

@@ -1,0 +1,66 @@
+"""What the case layer asks of the archive, and in which words."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from overread.kit.principals import Principal
+from pacs import query, views
+from pacs.archive import Archive
+from pacs.models import Holder, Study
+from pacs.query import StudySummary as Found
+from pacs.scope import ORIGINAL, Scope
+from pacs.views import Derived, StudyReview
+
+__all__ = ["Archive", "Derived", "Found", "StudyReview"]
+
+
+def found(tx: Session, scope: Scope) -> dict[str, Found]:
+    """The studies in a scope, by Study Instance UID."""
+    return {study.study_uid: study for study in query.summaries(tx, scope)}
+
+
+def original(tx: Session, *study_uids: str) -> dict[str, Found]:
+    """The originals of these studies, by UID; what the archive does not hold is left out."""
+    return found(tx, Scope(ORIGINAL, study_uids=frozenset(study_uids), unreleased=True)) if study_uids else {}
+
+
+def uploaded(tx: Session, case_id: UUID, holder_id: UUID | None = None) -> frozenset[str]:
+    """The studies that were sent to a case's own address, by everyone or by one holder, also while they still grow."""
+    rows = select(Study.study_uid).join(Holder, Holder.study_pk == Study.pk).where(Holder.case_id == case_id)
+    if holder_id is not None:
+        rows = rows.where(Holder.holder_id == holder_id)
+    return frozenset(tx.scalars(rows.distinct()))
+
+
+def open_view(tx: Session, archive: Archive, case_id: UUID) -> UUID:
+    """The case's de-identified view, made where there is none yet."""
+    return views.open_view(tx, archive, case_id)
+
+
+def derive(archive: Archive, view_id: UUID, study_uid: str) -> Derived:
+    """Make a study's de-identified copy; idempotent, in transactions of its own."""
+    return views.derive(archive, view_id, study_uid)
+
+
+def review(tx: Session, view_id: UUID, study_uid: str | None = None) -> list[StudyReview]:
+    """How far the de-identified copies are checked."""
+    return views.review(tx, view_id, study_uid)
+
+
+def decide(tx: Session, who: Principal, view_id: UUID, sop_uids: list[str], decision: str) -> None:
+    """Approve or withhold instances that are held."""
+    views.decide(tx, who, view_id, sop_uids, decision)
+
+
+def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:
+    """Show a study to those with a grant. Raises Conflict while an instance is held."""
+    views.release(tx, who, view_id, study_uid)
+
+
+def revoke(tx: Session, who: Principal | None, view_id: UUID, study_uid: str | None = None) -> None:
+    """Take a study, or all, out of a view at once."""
+    views.revoke(tx, who, view_id, study_uid)

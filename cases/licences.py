@@ -1,0 +1,67 @@
+"""Who may read a case: the place's rule and the specialist's own licence.
+
+Practice happens where the patient is; compacts ease getting a licence, they are none. No law is written here: the
+rules are rows that an admin keeps, with their source, and what is unknown is blocked.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cases.models import Case, Licence, LicenceRule, Offer, OfferOutcome, Place
+from overread.kit import clock
+from overread.kit.principals import PrincipalRow, Role
+
+
+def rule_of(tx: Session, place: str, on: date | None = None) -> Place:
+    """What a place asks on a day (today); UNKNOWN where nobody has recorded a rule."""
+    rule = tx.scalars(
+        select(LicenceRule)
+        .where(LicenceRule.place == place, LicenceRule.valid_from <= (on or clock.now().date()))
+        .order_by(LicenceRule.valid_from.desc(), LicenceRule.created_at.desc())
+        .limit(1)
+    ).one_or_none()
+    return rule.rule if rule else Place.UNKNOWN
+
+
+def objections(tx: Session, case: Case, specialist_id: UUID) -> tuple[str, ...]:
+    """Why a specialist may not read a case, as sentences; empty where nothing stands in the way."""
+    found = []
+    person = tx.get(PrincipalRow, specialist_id)
+    if person is None or not person.active or person.role != Role.SPECIALIST:
+        return ("This person is no active specialist.",)
+    if specialist_id in (case.patient_id, case.created_by):
+        found.append("The specialist is the patient or opened the case.")
+    if tx.scalar(
+        select(Offer.id).where(
+            Offer.case_id == case.id, Offer.specialist_id == specialist_id, Offer.outcome == OfferOutcome.DECLINED
+        )
+    ):
+        found.append("Declined this case before.")
+    found.extend(_licence(tx, case, specialist_id))
+    return tuple(found)
+
+
+def _licence(tx: Session, case: Case, specialist_id: UUID) -> list[str]:
+    rule = rule_of(tx, case.place)
+    excepted = bool(case.licence_exception) and case.licence_exception_for == specialist_id
+    if rule is Place.BLOCKED:
+        return [f"Second opinions for patients in {case.place} are blocked."]
+    if rule is Place.DIRECT or excepted:
+        return []
+    if rule is Place.UNKNOWN:
+        return [f"No licence rule is recorded for {case.place or 'the patient’s place'}."]
+    if rule is Place.LOCAL_PHYSICIAN:
+        return [f"{case.place} asks for a local physician: record the exception with that physician's name."]
+    licence = tx.scalars(
+        select(Licence).where(Licence.specialist_id == specialist_id, Licence.place == case.place)
+    ).one_or_none()
+    if licence is None:
+        return [f"No licence for {case.place}."]
+    if licence.expires_on < clock.now().date():
+        return [f"The licence for {case.place} expired on {licence.expires_on:%d %B %Y}."]
+    return []

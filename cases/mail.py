@@ -1,0 +1,94 @@
+"""The mail port and its two ends: an SMTP server, or a folder of .eml files where none is set."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from cases.notify import Mail
+from overread.kit import log
+from overread.kit.errors import Unavailable
+from overread.kit.settings import Settings
+
+_logger = log.get(__name__)
+_TIMEOUT = 20.0
+
+
+class Mailer(Protocol):
+    """Sends one mail. Raises Unavailable where it can't be sent now; it is tried again then."""
+
+    def send(self, mail: Mail) -> None:
+        """Hand the mail over."""
+
+
+class SmtpMailer:
+    """Sends through smtp://USER:PASSWORD@HOST:PORT (STARTTLS where the server offers it) or smtps:// (TLS)."""
+
+    def __init__(self, url: str, sender: str) -> None:
+        self._url = urlsplit(url)
+        self._sender = sender
+
+    def send(self, mail: Mail) -> None:
+        """Deliver to the server; it has the mail when this returns."""
+        url = self._url
+        tls = url.scheme == "smtps"
+        host, port = url.hostname or "localhost", url.port or (465 if tls else 587)
+        try:
+            if tls:
+                server: smtplib.SMTP = smtplib.SMTP_SSL(
+                    host, port, timeout=_TIMEOUT, context=ssl.create_default_context()
+                )
+            else:
+                server = smtplib.SMTP(host, port, timeout=_TIMEOUT)
+            with server:
+                server.ehlo()
+                if not tls and server.has_extn("starttls"):
+                    server.starttls(context=ssl.create_default_context())
+                    server.ehlo()
+                if url.username:
+                    server.login(unquote(url.username), unquote(url.password or ""))
+                server.send_message(_message(mail, self._sender))
+        except (OSError, smtplib.SMTPException) as error:
+            # The server's text may repeat the recipient: only its kind goes to the log.
+            raise Unavailable(f"mail could not be sent: {type(error).__name__}") from error
+
+
+class FolderMailer:
+    """Writes every mail as an .eml file, for demonstrations and tests."""
+
+    def __init__(self, folder: Path, sender: str) -> None:
+        self._folder = folder
+        self._sender = sender
+
+    def send(self, mail: Mail) -> None:
+        """Write the file, named by the mail's id: one that is sent again is written over."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = mail.message_id.strip("<>").partition("@")[0]
+        (self._folder / f"{name}.eml").write_bytes(_message(mail, self._sender).as_bytes(policy=SMTP))
+        _logger.info("mail_written", file=f"{name}.eml")
+
+
+def mailer(settings: Settings) -> Mailer:
+    """The mailer of these settings."""
+    if settings.smtp_url is not None:
+        return SmtpMailer(settings.smtp_url.get_secret_value(), settings.mail_from)
+    return FolderMailer(settings.mail_dir, settings.mail_from)
+
+
+def _message(mail: Mail, sender: str) -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = sender
+    message["To"] = mail.recipient
+    message["Subject"] = mail.subject
+    message["Date"] = datetime.now(UTC)
+    message["Message-ID"] = mail.message_id
+    # RFC 3834 5: nobody's holiday notice should answer it.
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(mail.text)
+    return message

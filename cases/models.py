@@ -1,0 +1,319 @@
+"""What the case layer keeps. Free text and identities live here and in the archive, nowhere else."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from cases.states import CaseState, StudyState
+from overread.kit import clock
+from overread.kit.db import Base
+
+SUBJECTS = ("mammogram", "MRI", "CT", "X-ray", "PET", "ultrasound", "pathology", "other")
+CONSENTS = ("terms", "privacy", "authority_to_share")
+
+
+class ImagesBy(StrEnum):
+    """How the images come."""
+
+    UPLOAD = "upload"
+    HOSPITAL = "hospital"
+
+
+class Place(StrEnum):
+    """What a place's law asks of a second opinion for somebody who is there."""
+
+    LICENSED = "licensed"
+    DIRECT = "direct"
+    LOCAL_PHYSICIAN = "local_physician"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+
+
+class OfferOutcome(StrEnum):
+    """How an offer ended."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    TAKEN_BACK = "taken_back"
+
+
+def _enum(kind: type[StrEnum]) -> Enum:
+    # A VARCHAR: a native enum type would need a migration of its own for every new member.
+    return Enum(kind, native_enum=False, length=24, create_constraint=False, values_callable=list)
+
+
+class Program(Base):
+    """A program (pilot specialty, private label): its brand, price and pace."""
+
+    __tablename__ = "cases_program"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    slug: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(120))
+    tagline: Mapped[str] = mapped_column(String(240), default="")
+    brand: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # None: a free program.
+    price_key: Mapped[str | None] = mapped_column(String(64))
+    currency: Mapped[str] = mapped_column(String(3), default="USD")
+    # What the specialist earns for one opinion, in minor units of the currency.
+    specialist_fee: Mapped[int] = mapped_column(default=0)
+    reading_days: Mapped[int] = mapped_column(default=5)
+    offer_hours: Mapped[int] = mapped_column(default=48)
+    # How long the specialist keeps the images after the report is published.
+    grant_days: Mapped[int] = mapped_column(default=14)
+    # What a patient gets back who withdraws after a specialist has begun; before that it is always everything.
+    late_refund_percent: Mapped[int] = mapped_column(default=50)
+    excluded_places: Mapped[list[Any]] = mapped_column(default=list)
+    publish_by_policy: Mapped[bool] = mapped_column(default=False)
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class Case(Base):
+    """One request for a second opinion. `state` is changed by `machine.transition` alone."""
+
+    __tablename__ = "cases_case"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    reference: Mapped[str] = mapped_column(String(12), unique=True)
+    program_id: Mapped[UUID] = mapped_column(ForeignKey("cases_program.id"))
+    patient_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), index=True)
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
+    state: Mapped[CaseState] = mapped_column(_enum(CaseState), default=CaseState.DRAFT, index=True)
+    kind: Mapped[str] = mapped_column(String(32), default="report")
+    subject: Mapped[str] = mapped_column(String(32), default="other")
+    symptoms: Mapped[str] = mapped_column(Text, default="")
+    history: Mapped[str] = mapped_column(Text, default="")
+    place: Mapped[str] = mapped_column(String(8), default="")
+    emergency: Mapped[bool] = mapped_column(default=False)
+    patient_name: Mapped[str] = mapped_column(String(200), default="")
+    birth_date: Mapped[date | None] = mapped_column()
+    sex: Mapped[str] = mapped_column(String(1), default="")
+    images_by: Mapped[ImagesBy | None] = mapped_column(_enum(ImagesBy))
+    due_at: Mapped[datetime | None] = mapped_column(index=True)
+    # The clock stands still from here on while information is missing.
+    paused_at: Mapped[datetime | None] = mapped_column()
+    resume_to: Mapped[CaseState | None] = mapped_column(_enum(CaseState))
+    specialist_id: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"), index=True)
+    # A coordinator's reason to offer the case although no licence covers the place, for one specialist.
+    licence_exception: Mapped[str | None] = mapped_column(Text)
+    licence_exception_for: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))
+    view_id: Mapped[UUID | None] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
+    submitted_at: Mapped[datetime | None] = mapped_column()
+    published_at: Mapped[datetime | None] = mapped_column()
+    version: Mapped[int] = mapped_column()
+
+    program: Mapped[Program] = relationship(lazy="joined", innerjoin=True)
+    questions: Mapped[list[Question]] = relationship(
+        order_by="Question.number", cascade="all, delete-orphan", lazy="selectin"
+    )
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  SQLAlchemy reads this attribute as it is
+
+
+class Question(Base):
+    """One of the patient's numbered questions."""
+
+    __tablename__ = "cases_question"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), index=True)
+    number: Mapped[int] = mapped_column()
+    text: Mapped[str] = mapped_column(Text)
+    # Asked after publication; answered without a new report.
+    follow_up: Mapped[bool] = mapped_column(default=False)
+    answer: Mapped[str | None] = mapped_column(Text)
+    answered_at: Mapped[datetime | None] = mapped_column()
+
+    __table_args__ = (UniqueConstraint("case_id", "number"),)
+
+
+class Consent(Base):
+    """A consent as it was given: which text (by digest), by whom, when, from where. Never changed."""
+
+    __tablename__ = "cases_consent"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    version: Mapped[str] = mapped_column(String(32))
+    text_digest: Mapped[str] = mapped_column(String(64))
+    given_by: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
+    given_at: Mapped[datetime] = mapped_column(default=clock.now)
+    address: Mapped[str] = mapped_column(String(64), default="")
+
+    __table_args__ = (
+        UniqueConstraint("case_id", "kind", "version"),
+        CheckConstraint("kind IN ('terms', 'privacy', 'authority_to_share')", name="kind"),
+    )
+
+
+class CaseStudy(Base):
+    """A study in a case. `state` is changed by `machine.move_study` alone."""
+
+    __tablename__ = "cases_study"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), index=True)
+    study_uid: Mapped[str] = mapped_column(String(64), index=True)
+    state: Mapped[StudyState] = mapped_column(_enum(StudyState), default=StudyState.RECEIVING)
+    # Why it is where it is, as a sentence for the coordinator.
+    reason: Mapped[str] = mapped_column(Text, default="")
+    # A coordinator has said that it is this patient's although its identity differs.
+    confirmed: Mapped[bool] = mapped_column(default=False)
+    # How it got here: upload, reference, hand.
+    found_by: Mapped[str] = mapped_column(String(16), default="upload")
+    # Who holds (sent) it in the archive.
+    holder_id: Mapped[UUID | None] = mapped_column()
+    view_study_uid: Mapped[str | None] = mapped_column(String(64))
+    # How many originals it had when it was last looked at, and how many copies wait for a decision.
+    instances: Mapped[int] = mapped_column(default=0)
+    held: Mapped[int] = mapped_column(default=0)
+    released_at: Mapped[datetime | None] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
+
+    __table_args__ = (UniqueConstraint("case_id", "study_uid"),)
+
+
+class InboxStudy(Base):
+    """A study that names no case: it waits for a coordinator, and no specialist can see it."""
+
+    __tablename__ = "cases_inbox"
+
+    study_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    holder_id: Mapped[UUID | None] = mapped_column()
+    references: Mapped[list[Any]] = mapped_column(default=list)
+    arrived_at: Mapped[datetime] = mapped_column(default=clock.now)
+    matched_case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases_case.id"))
+
+
+class Offer(Base):
+    """A case offered to one specialist. At most one offer of a case is open."""
+
+    __tablename__ = "cases_offer"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), index=True)
+    specialist_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), index=True)
+    offered_by: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
+    offered_at: Mapped[datetime] = mapped_column(default=clock.now)
+    expires_at: Mapped[datetime] = mapped_column()
+    answered_at: Mapped[datetime | None] = mapped_column()
+    outcome: Mapped[OfferOutcome] = mapped_column(_enum(OfferOutcome), default=OfferOutcome.OPEN)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    # Minor units of the program's currency.
+    fee: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (
+        Index("uq_cases_offer_open", case_id, unique=True, postgresql_where=outcome == OfferOutcome.OPEN),
+    )
+
+
+class Report(Base):
+    """A report or addendum. It may be edited until it is signed; then its digest fixes every word."""
+
+    __tablename__ = "cases_report"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), index=True)
+    number: Mapped[int] = mapped_column(default=1)
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
+    # Question id -> answer.
+    answers: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    impression: Mapped[str] = mapped_column(Text, default="")
+    # Study Instance UIDs of the view, as the specialist saw them.
+    studies_read: Mapped[list[Any]] = mapped_column(default=list)
+    digest: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
+    signed_at: Mapped[datetime | None] = mapped_column()
+    signed_name: Mapped[str] = mapped_column(String(200), default="")
+    published_at: Mapped[datetime | None] = mapped_column()
+    first_read_at: Mapped[datetime | None] = mapped_column()
+
+    __table_args__ = (UniqueConstraint("case_id", "number"),)
+
+
+class Step(Base):
+    """The case's history: one line a transition, never changed."""
+
+    __tablename__ = "cases_step"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), index=True)
+    study_uid: Mapped[str | None] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(default=clock.now)
+    # None: the system itself.
+    actor_id: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))
+    actor: Mapped[str] = mapped_column(String(16))
+    event: Mapped[str] = mapped_column(String(32))
+    source: Mapped[str] = mapped_column(String(24))
+    target: Mapped[str] = mapped_column(String(24))
+    reason: Mapped[str] = mapped_column(Text, default="")
+
+
+class Note(Base):
+    """A message between the patient and the coordinators; specialists never see it."""
+
+    __tablename__ = "cases_note"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), index=True)
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
+    from_patient: Mapped[bool] = mapped_column()
+    text: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class LicenceRule(Base):
+    """What a place asks, from a day on; the newest rule that is valid counts. No row: unknown, which is blocked."""
+
+    __tablename__ = "cases_licence_rule"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    place: Mapped[str] = mapped_column(String(8), index=True)
+    rule: Mapped[Place] = mapped_column(_enum(Place))
+    source: Mapped[str] = mapped_column(Text, default="")
+    valid_from: Mapped[date] = mapped_column()
+    created_by: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class Licence(Base):
+    """A specialist's licence for a place."""
+
+    __tablename__ = "cases_licence"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    specialist_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), index=True)
+    place: Mapped[str] = mapped_column(String(8))
+    number: Mapped[str] = mapped_column(String(64), default="")
+    expires_on: Mapped[date] = mapped_column()
+
+    __table_args__ = (UniqueConstraint("specialist_id", "place"),)
+
+
+class Message(Base):
+    """A mail, kept before it is sent: no name, no finding, no image, only that something waits behind a sign-in."""
+
+    __tablename__ = "cases_message"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases_case.id"), index=True)
+    recipient_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), index=True)
+    template: Mapped[str] = mapped_column(String(32))
+    # What the template is filled with: a reference number, an address, a time.
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    sent_at: Mapped[datetime | None] = mapped_column()

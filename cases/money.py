@@ -1,0 +1,119 @@
+"""What the case layer asks of billing. A case's `subject_ref` is its id: opaque to billing and to the provider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from billing import service
+from billing.gateway import Gateway
+from billing.models import Payment
+from billing.money import shown
+from billing.states import TAKEN, State
+from cases.models import Case, ImagesBy, Program
+from cases.states import CaseState
+
+_HELD = frozenset((State.AUTHORISED, State.CAPTURING)) | TAKEN
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A case's payment as its page shows it. Amounts in minor units of `currency` (ISO 4217)."""
+
+    state: str
+    amount: int
+    refunded: int
+    currency: str
+    text: str
+
+
+def subject(case: Case) -> str:
+    """What billing knows a case by."""
+    return str(case.id)
+
+
+def is_free(case: Case) -> bool:
+    """Whether the case's program charges nothing."""
+    return case.program.price_key is None
+
+
+def is_secured(tx: Session, case: Case) -> bool:
+    """Whether the price is held or taken; a saved card is enough where a hospital will send the images later."""
+    payment = service.find(tx, subject(case))
+    if payment is None:
+        return False
+    return payment.state in _HELD or (
+        case.images_by is ImagesBy.HOSPITAL and payment.state in (State.METHOD_SAVED, State.REQUIRES_ACTION)
+    )
+
+
+def is_taken(tx: Session, case: Case) -> bool:
+    """Whether the price has been captured."""
+    payment = service.find(tx, subject(case))
+    return payment is not None and payment.state in TAKEN
+
+
+def price(tx: Session, program: Program) -> tuple[int, str, str]:
+    """A program's price now: minor units, ISO 4217 currency, and as people read it."""
+    if program.price_key is None:
+        return 0, program.currency, "free"
+    found = service.price(tx, program.price_key)
+    return found.amount, found.currency, shown(found.amount, found.currency)
+
+
+def paid(tx: Session, case: Case) -> Paid | None:
+    """The case's payment, or None where there is none."""
+    payment: Payment | None = service.find(tx, subject(case))
+    if payment is None:
+        return None
+    return Paid(
+        payment.state,
+        payment.amount,
+        payment.amount_refunded,
+        payment.currency,
+        shown(payment.amount, payment.currency),
+    )
+
+
+def checkout(tx: Session, gateway: Gateway, case: Case, *, success_url: str, cancel_url: str) -> str | None:
+    """The address of the case's payment page, None where nothing is left to pay.
+
+    Where a hospital will send the images the card is only saved: a hold would end before they come.
+    """
+    assert case.program.price_key is not None
+    link = service.open_checkout(
+        tx,
+        gateway,
+        subject(case),
+        price_key=case.program.price_key,
+        success_url=success_url,
+        cancel_url=cancel_url,
+        save_only=case.images_by is ImagesBy.HOSPITAL and case.state is CaseState.DRAFT,
+    )
+    return link.url
+
+
+def hold(tx: Session, gateway: Gateway, case: Case) -> None:
+    """Hold the price on a saved card; what comes of it is told by billing's events. Idempotent."""
+    if service.find(tx, subject(case)) is not None:
+        service.authorise_saved(tx, gateway, subject(case))
+
+
+def capture(tx: Session, gateway: Gateway, case: Case) -> None:
+    """Take what is held. Raises NotHeld, HoldEnded, Declined or Unavailable; does nothing for a free program."""
+    if not is_free(case):
+        service.capture(tx, gateway, subject(case))
+
+
+def give_back(tx: Session, gateway: Gateway, case: Case, percent: int) -> None:
+    """Void a hold, or refund this part of what was taken. Idempotent: a payment that is over is left alone."""
+    payment = service.find(tx, subject(case))
+    if payment is not None and payment.state not in TAKEN:
+        # Returned as captured where the provider has taken it in the meantime.
+        payment = service.void(tx, gateway, subject(case), "case ended")
+    if payment is None or payment.state not in TAKEN:
+        return
+    amount = payment.amount * percent // 100 - payment.amount_refunded
+    if amount > 0:
+        service.refund(tx, gateway, subject(case), amount, "case ended", request_id="case-ended")

@@ -1,0 +1,42 @@
+"""A move: one event about to happen to a case or to a study in it, with what its guards and effects need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from cases.models import Case, CaseStudy, Offer, Report
+from cases.states import Actor, CaseEvent, CaseState, StudyEvent
+from overread.kit.principals import Principal
+
+
+@dataclass(slots=True)
+class Move:
+    """An event of a case. `who` is None for the system; `specialist_id` is whom OFFER names."""
+
+    tx: Session
+    case: Case
+    event: CaseEvent
+    actor: Actor
+    who: Principal | None
+    reason: str = ""
+    specialist_id: UUID | None = None
+    offer: Offer | None = None
+    report: Report | None = None
+    # The state that was left, for the effects.
+    source: CaseState = field(default=CaseState.DRAFT, init=False)
+
+
+@dataclass(slots=True)
+class StudyMove:
+    """An event of a study in a case."""
+
+    tx: Session
+    case: Case
+    study: CaseStudy
+    event: StudyEvent
+    actor: Actor
+    who: Principal | None
+    reason: str = ""

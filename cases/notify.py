@@ -1,0 +1,212 @@
+"""Mails: templates without health data, kept in the transaction that causes them and sent by a job after it.
+
+A mail says that something waits behind a sign-in, and by when: no name, no body part, no finding, no image. The facts
+that a template may use are those of `_facts` and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from cases import events
+from cases.models import Case, Message
+from overread.kit import jobs, principals
+from overread.kit.principals import PrincipalRow, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A subject and a body in the format of str.format, and the page that the mail points to."""
+
+    subject: str
+    body: str
+    page: str = "/cases/{case_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail, ready to send. `message_id` stays the same when it is sent again."""
+
+    message_id: str
+    recipient: str
+    subject: str
+    text: str
+
+
+TEMPLATES: Mapping[str, Template] = {
+    "submitted": Template(
+        "{reference}: we have received your request",
+        "Thank you. Your request is complete.\n\nYou will hear from us by {due}. "
+        "Until then you can follow every step here:\n{link}",
+    ),
+    "needs_info": Template(
+        "{reference}: we need something from you",
+        "To go on, we need an answer from you. The clock stands still until then.\n\nPlease answer here:\n{link}",
+    ),
+    "reminder": Template(
+        "{reference}: we are still waiting for your answer",
+        "We asked you for something {days} days ago and can't go on without it.\n\nPlease answer here:\n{link}\n\n"
+        "Without an answer within {left} days we will close the request; you would not be charged.",
+    ),
+    "expired": Template(
+        "{reference}: your request was closed",
+        "We did not get the answer that we needed, and have closed the request. What was held on your card is released."
+        "\n\nDetails:\n{link}",
+    ),
+    "accepted": Template(
+        "{reference}: a specialist has begun",
+        "A specialist has accepted your request. You will hear from us by {due}.\n\nFollow it here:\n{link}",
+    ),
+    "published": Template(
+        "{reference}: your report is ready",
+        "Your report is ready. Sign in to read and download it:\n{link}",
+        "/cases/{case_id}/report",
+    ),
+    "unread": Template(
+        "{reference}: your report waits for you",
+        "Your report has been ready for some days, and nobody has opened it yet. Sign in to read it:\n{link}",
+        "/cases/{case_id}/report",
+    ),
+    "declined": Template(
+        "{reference}: we can't take your request",
+        "We are sorry: we can't go on with your request. What was held on your card is released, what was charged is "
+        "refunded.\n\nThe reason is here:\n{link}",
+    ),
+    "withdrawn": Template(
+        "{reference}: your request is withdrawn",
+        "You have withdrawn your request. Nobody can see your images any more.\n\nDetails:\n{link}",
+    ),
+    "pay_again": Template(
+        "{reference}: please confirm your payment",
+        "The hold on your card has ended or was refused, and nothing was charged. Please confirm the payment:\n{link}",
+    ),
+    "message": Template("{reference}: a message for you", "There is a new message for you. Read it here:\n{link}"),
+    "new_message": Template(
+        "{reference}: a message from the patient", "There is a new message. Read it here:\n{link}", "/queue/{case_id}"
+    ),
+    "follow_up": Template(
+        "{reference}: a question after your report",
+        "The reader of your report has a question. Answer it here:\n{link}",
+        "/reading/{case_id}",
+    ),
+    "follow_up_answered": Template(
+        "{reference}: your question was answered", "The answer is here:\n{link}", "/cases/{case_id}/report"
+    ),
+    "new_case": Template(
+        "{reference}: a new request", "A new request has come, due by {due}.\n\nOpen it:\n{link}", "/queue/{case_id}"
+    ),
+    "mismatch": Template(
+        "{reference}: a study needs a look",
+        "A study's identity differs from the patient's. It stays in quarantine until you decide:\n{link}",
+        "/queue/{case_id}",
+    ),
+    "unreadable": Template(
+        "{reference}: a study can't be read", "A study can't be read. See why:\n{link}", "/queue/{case_id}"
+    ),
+    "deid_review": Template(
+        "{reference}: a study waits for release",
+        "A study was de-identified. Check and release it:\n{link}",
+        "/queue/{case_id}",
+    ),
+    "offer_refused": Template(
+        "{reference}: needs another specialist",
+        "The offer was declined or has run out. Choose another specialist:\n{link}",
+        "/queue/{case_id}",
+    ),
+    "signed": Template(
+        "{reference}: the report is signed", "The report is signed. Publish it:\n{link}", "/queue/{case_id}"
+    ),
+    "hold_ending": Template(
+        "{reference}: the hold on the card ends soon",
+        "The hold on the card ends within a day. Find a specialist, or ask the patient to confirm again:\n{link}",
+        "/queue/{case_id}",
+    ),
+    "payment_problem": Template(
+        "{reference}: the payment needs a look",
+        "A payment failed, ran out or is disputed. See the case:\n{link}",
+        "/queue/{case_id}",
+    ),
+    "refund_problem": Template(
+        "{reference}: a refund was not possible",
+        "What the patient is owed could not be given back automatically. See the case:\n{link}",
+        "/queue/{case_id}",
+    ),
+    "unmatched": Template(
+        "A study waits in the inbox", "A study has come that names no request. Match it:\n{link}", "/inbox"
+    ),
+    "offer": Template(
+        "{reference}: may we send you this case?",
+        "A case is offered to you until {expires}. See what it is about, and accept or decline:\n{link}",
+        "/offers/{case_id}",
+    ),
+    "offer_taken_back": Template(
+        "{reference}: the offer was taken back", "The case is no longer offered to you.", "/offers"
+    ),
+    "accepted_by_you": Template(
+        "{reference}: the images are open for you",
+        "Thank you for accepting. The images are open for you; the report is due by {due}:\n{link}",
+        "/reading/{case_id}",
+    ),
+    "answered": Template(
+        "{reference}: your question was answered", "The answer is here:\n{link}", "/reading/{case_id}"
+    ),
+    "new_images": Template(
+        "{reference}: more images have come",
+        "More images of a case that you are reading were released. Please look at them before you sign:\n{link}",
+        "/reading/{case_id}",
+    ),
+    "ended": Template("{reference}: this case has ended", "The case was ended; its images are closed.", "/reading"),
+}
+
+
+def queue(tx: Session, case: Case | None, recipient_id: UUID, template: str, **facts: Any) -> None:
+    """Keep a mail and have it sent once this transaction is committed; who has no address gets none."""
+    person = tx.get(PrincipalRow, recipient_id)
+    if person is None or not person.active or not person.email:
+        return
+    message = Message(
+        case_id=case.id if case else None,
+        recipient_id=recipient_id,
+        template=template,
+        facts=_facts(case, facts),
+    )
+    tx.add(message)
+    tx.flush()
+    jobs.emit(tx, events.MailQueued(str(message.id)))
+
+
+def queue_coordinators(tx: Session, case: Case | None, template: str, **facts: Any) -> None:
+    """The same to every coordinator."""
+    for person in principals.with_role(tx, Role.COORDINATOR):
+        queue(tx, case, person.id, template, **facts)
+
+
+def rendered(message: Message, address: str, base_url: str) -> Mail:
+    """A kept mail as it is sent."""
+    template = TEMPLATES[message.template]
+    facts = dict(message.facts)
+    facts["link"] = base_url + template.page.format(case_id=message.case_id)
+    program = facts.get("program") or "Overread"
+    text = template.body.format(**facts) + f"\n\n{program}\n\nThis mail was sent automatically; replies are not read.\n"
+    domain = base_url.partition("://")[2].partition("/")[0].partition(":")[0] or "localhost"
+    return Mail(f"<{message.id}@{domain}>", address, template.subject.format(**facts), text)
+
+
+def moment(at: datetime) -> str:
+    """A moment as a sentence holds it: "Tuesday 24 November, 11:42 UTC"."""
+    at = at.astimezone(UTC)
+    return f"{at:%A} {at.day} {at:%B, %H:%M} UTC"
+
+
+def _facts(case: Case | None, more: dict[str, Any]) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if case is not None:
+        facts = {"reference": case.reference, "program": case.program.name}
+        facts["due"] = moment(case.due_at) if case.due_at else "the time shown on its page"
+    return facts | {key: moment(value) if isinstance(value, datetime) else value for key, value in more.items()}

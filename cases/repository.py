@@ -1,0 +1,120 @@
+"""The case layer's queries. What a principal may load is decided here, once: strangers get NotFound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import Session
+
+from cases.models import Case, CaseStudy, Consent, InboxStudy, Note, Offer, OfferOutcome, Report, Step
+from cases.states import Actor, CaseState
+from overread.kit.errors import Forbidden, NotFound
+from overread.kit.principals import Principal, Role
+
+
+def load(tx: Session, who: Principal, case_id: UUID, *, lock: bool = False) -> tuple[Case, Actor]:
+    """A case and what `who` is to it; `lock` holds its row until the commit.
+
+    Raises NotFound for strangers, and for admins, auditors and hospitals, who have no part in a case; Forbidden for
+    a viewer's token, which opens images only.
+    """
+    if who.case_id is not None:
+        raise Forbidden(f"a viewer token of case {who.case_id} asked for a case")
+    case = load_unasked(tx, case_id, lock=lock)
+    actor = None if case is None else actor_in(tx, who, case)
+    if case is None or actor is None:
+        raise NotFound(f"case {case_id} for {who.role} {who.id}")
+    return case, actor
+
+
+def load_unasked(tx: Session, case_id: UUID, *, lock: bool = False) -> Case | None:
+    """A case for the system itself (events, timers), or None."""
+    query = select(Case).where(Case.id == case_id).execution_options(populate_existing=lock)
+    return tx.scalars(query.with_for_update(of=Case) if lock else query).one_or_none()
+
+
+def actor_in(tx: Session, who: Principal, case: Case) -> Actor | None:
+    """What a principal is to a case; None for a stranger."""
+    if who.role is Role.COORDINATOR:
+        # A draft is the patient's alone until it is submitted, unless a coordinator writes it for them.
+        return None if case.state is CaseState.DRAFT and case.created_by != who.id else Actor.COORDINATOR
+    if who.role is Role.PATIENT:
+        return Actor.PATIENT if case.patient_id == who.id else None
+    if who.role is Role.SPECIALIST:
+        if case.specialist_id == who.id:
+            return Actor.ASSIGNED
+        offer = open_offer(tx, case.id)
+        return Actor.OFFERED if offer is not None and offer.specialist_id == who.id else None
+    return None
+
+
+def visible(who: Principal) -> Select[tuple[Case]]:
+    """The query of every case that a principal has a part in. Raises Forbidden for a viewer's token."""
+    if who.case_id is not None:
+        raise Forbidden(f"a viewer token of case {who.case_id} asked for cases")
+    query = select(Case)
+    if who.role is Role.COORDINATOR:
+        return query.where(or_(Case.state != CaseState.DRAFT, Case.created_by == who.id))
+    if who.role is Role.PATIENT:
+        return query.where(Case.patient_id == who.id)
+    if who.role is Role.SPECIALIST:
+        offered = select(Offer.case_id).where(Offer.specialist_id == who.id, Offer.outcome == OfferOutcome.OPEN)
+        return query.where(or_(Case.specialist_id == who.id, Case.id.in_(offered)))
+    raise Forbidden(f"{who.role} has no cases")
+
+
+def by_reference(tx: Session, reference: str) -> Case | None:
+    """The case with this reference number, for the system itself."""
+    return tx.scalars(select(Case).where(Case.reference == reference)).one_or_none()
+
+
+def open_offer(tx: Session, case_id: UUID) -> Offer | None:
+    """The offer of a case that waits for an answer."""
+    return tx.scalars(select(Offer).where(Offer.case_id == case_id, Offer.outcome == OfferOutcome.OPEN)).one_or_none()
+
+
+def offers_of(tx: Session, case_id: UUID) -> Sequence[Offer]:
+    """Every offer of a case, newest first."""
+    return tx.scalars(select(Offer).where(Offer.case_id == case_id).order_by(Offer.id.desc())).all()
+
+
+def studies_of(tx: Session, case_id: UUID) -> Sequence[CaseStudy]:
+    """The studies of a case, oldest first."""
+    return tx.scalars(select(CaseStudy).where(CaseStudy.case_id == case_id).order_by(CaseStudy.id)).all()
+
+
+def study_of(tx: Session, case_id: UUID, study_uid: str, *, lock: bool = False) -> CaseStudy | None:
+    """One study of a case, or None."""
+    query = select(CaseStudy).where(CaseStudy.case_id == case_id, CaseStudy.study_uid == study_uid)
+    return tx.scalars(query.with_for_update() if lock else query).one_or_none()
+
+
+def latest_report(tx: Session, case_id: UUID) -> Report | None:
+    """The newest version of a case's report, signed or not."""
+    return tx.scalars(
+        select(Report).where(Report.case_id == case_id).order_by(Report.number.desc()).limit(1)
+    ).one_or_none()
+
+
+def steps_of(tx: Session, case_id: UUID) -> Sequence[Step]:
+    """A case's history, oldest first."""
+    return tx.scalars(select(Step).where(Step.case_id == case_id).order_by(Step.at, Step.id)).all()
+
+
+def notes_of(tx: Session, case_id: UUID) -> Sequence[Note]:
+    """The messages between patient and coordinators, oldest first."""
+    return tx.scalars(select(Note).where(Note.case_id == case_id).order_by(Note.at, Note.id)).all()
+
+
+def consents_of(tx: Session, case_id: UUID) -> Sequence[Consent]:
+    """The consents that were given, oldest first."""
+    return tx.scalars(select(Consent).where(Consent.case_id == case_id).order_by(Consent.given_at)).all()
+
+
+def inbox(tx: Session) -> Sequence[InboxStudy]:
+    """The studies that wait for a case, newest first; for coordinators, which the caller has asked for."""
+    return tx.scalars(
+        select(InboxStudy).where(InboxStudy.matched_case_id.is_(None)).order_by(InboxStudy.arrived_at.desc()).limit(500)
+    ).all()

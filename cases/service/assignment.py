@@ -1,0 +1,145 @@
+"""Finding a specialist: who may read a case, offers, acceptance and refusal, and the coordinator's no."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from billing.gateway import Gateway
+from cases import access, licences, money
+from cases.machine import check, transition
+from cases.models import Case, OfferOutcome
+from cases.move import Move
+from cases.repository import load, load_unasked, open_offer
+from cases.states import Actor, CaseEvent, CaseState
+from overread.kit import audit, clock, principals
+from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit.principals import Principal, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """One specialist for one case: `reasons` against, and how many cases they are reading now."""
+
+    specialist_id: UUID
+    name: str
+    eligible: bool
+    reasons: tuple[str, ...]
+    reading: int
+
+
+def eligible_specialists(tx: Session, who: Principal, case_id: UUID) -> list[Eligibility]:
+    """Every specialist for a case, those who may read it first, the least busy before the others."""
+    case = _coordinators(tx, who, case_id, lock=False)
+    reading: dict[UUID | None, int] = dict(
+        tx.execute(
+            select(Case.specialist_id, func.count())
+            .where(Case.state.in_((CaseState.IN_REVIEW, CaseState.NEEDS_INFO)), Case.specialist_id.is_not(None))
+            .group_by(Case.specialist_id)
+        )
+        .tuples()
+        .all()
+    )
+    found = []
+    for person in principals.with_role(tx, Role.SPECIALIST):
+        reasons = licences.objections(tx, case, person.id)
+        found.append(Eligibility(person.id, person.name, not reasons, reasons, reading.get(person.id, 0)))
+    return sorted(found, key=lambda e: (not e.eligible, e.reading, e.name))
+
+
+def record_exception(tx: Session, who: Principal, case_id: UUID, specialist_id: UUID, reason: str) -> None:
+    """Let one specialist read a case although no licence covers the place; kept, audited, never for a blocked place."""
+    case = _coordinators(tx, who, case_id)
+    if not reason.strip():
+        raise Unprocessable("no reason", safe="Please give a reason.")
+    if principals.get(tx, specialist_id).role != Role.SPECIALIST:
+        raise Unprocessable("no specialist", safe="This person is no specialist.")
+    case.licence_exception, case.licence_exception_for = reason.strip(), specialist_id
+    audit.record(tx, who, "case.licence_exception", "case", case.id, case_id=case.id, specialist=str(specialist_id))
+
+
+def mark_ready(tx: Session, who: Principal, case_id: UUID) -> None:
+    """Every study is matched, readable, de-identified and released: a specialist can be asked."""
+    case, actor = load(tx, who, case_id, lock=True)
+    transition(Move(tx, case, CaseEvent.MARK_READY, actor, who))
+
+
+def reopen_studies(tx: Session, who: Principal, case_id: UUID) -> None:
+    """Back from ready to the check of the studies."""
+    case, actor = load(tx, who, case_id, lock=True)
+    transition(Move(tx, case, CaseEvent.REOPEN_STUDIES, actor, who))
+
+
+def offer(tx: Session, who: Principal, case_id: UUID, specialist_id: UUID) -> None:
+    """Offer a case to a specialist who may read it; the time to accept starts."""
+    case, actor = load(tx, who, case_id, lock=True)
+    transition(Move(tx, case, CaseEvent.OFFER, actor, who, specialist_id=specialist_id))
+
+
+def accept(tx: Session, who: Principal, case_id: UUID, gateway: Gateway) -> None:
+    """Accept an offer: the money is captured first, then the images are granted. Idempotent for who accepted.
+
+    Raises billing's NotHeld, HoldEnded or Declined where the price can't be taken, and Unavailable where the provider
+    is silent: the case stays offered then, nothing was granted. The case's row is locked meanwhile, and the capture
+    carries an idempotency key: any number of clicks make one capture and one grant, also when a commit is lost.
+    """
+    case, actor = load(tx, who, case_id, lock=True)
+    if actor is Actor.ASSIGNED and case.state in (CaseState.IN_REVIEW, CaseState.NEEDS_INFO):
+        return
+    move = Move(tx, case, CaseEvent.ACCEPT, actor, who, specialist_id=who.id)
+    check(move, leaving_out=frozenset({"captured_or_free"}))
+    money.capture(tx, gateway, case)
+    transition(move)
+
+
+def refuse(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
+    """A specialist declines an offer; the case waits for the next one."""
+    case, actor = load(tx, who, case_id, lock=True)
+    transition(Move(tx, case, CaseEvent.REFUSE_OFFER, actor, who, reason=reason))
+
+
+def take_back(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
+    """A coordinator takes an open offer back."""
+    case, actor = load(tx, who, case_id, lock=True)
+    transition(Move(tx, case, CaseEvent.TAKE_BACK, actor, who, reason=reason))
+
+
+def expire_offer(tx: Session, case_id: UUID, offer_id: UUID) -> None:
+    """The time of an offer is over; nothing happens where it was answered."""
+    case = load_unasked(tx, case_id, lock=True)
+    standing = open_offer(tx, case_id)
+    if case is None or standing is None or standing.id != offer_id or standing.outcome is not OfferOutcome.OPEN:
+        return
+    if standing.expires_at > clock.now():
+        return
+    transition(Move(tx, case, CaseEvent.OFFER_EXPIRE, Actor.SYSTEM, None, reason="The time to accept was over."))
+
+
+def decline(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
+    """The program declines a case: grants end, a hold is voided, what was taken is refunded; the patient is told."""
+    case, actor = load(tx, who, case_id, lock=True)
+    transition(Move(tx, case, CaseEvent.DECLINE, actor, who, reason=reason))
+
+
+def view_studies(tx: Session, who: Principal, case_id: UUID) -> list[str]:
+    """The UIDs (of the view) that a viewer may open for `who` now, for a launch link.
+
+    Raises NotFound for a specialist without a grant, Conflict where nothing is there to open.
+    """
+    scope = access.scope(tx, who, case_id)
+    found = access.released(tx, case_id, scope)
+    if not found:
+        raise Conflict(f"case {case_id} has nothing to open", safe="There are no images to open yet.")
+    return found
+
+
+def _coordinators(tx: Session, who: Principal, case_id: UUID, *, lock: bool = True) -> Case:
+    case, actor = load(tx, who, case_id, lock=lock)
+    if actor is not Actor.COORDINATOR:
+        raise Forbidden(f"{actor} asked for the specialists of case {case_id}")
+    if case.state is CaseState.DRAFT:
+        raise NotFound(f"case {case_id} is a draft")
+    return case

@@ -1,0 +1,271 @@
+"""Intake: the patient's story, questions, consents and payment, until the case is submitted or withdrawn."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing.gateway import Gateway
+from cases import licences, money, notify, reference
+from cases.machine import transition
+from cases.models import CONSENTS, SUBJECTS, Case, Consent, ImagesBy, Note, Place, Program, Question
+from cases.move import Move
+from cases.repository import load
+from cases.states import Actor, CaseEvent, CaseState
+from overread.kit import audit, clock, principals
+from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit.principals import Principal, Role
+
+MAX_QUESTIONS = 20
+MAX_FOLLOW_UPS = 3
+_MAX_TEXT = 20_000
+_MAX_LINE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a draft's page sends; None leaves a field as it is. `sex` is F, M, O or empty (PS3.3 C.2.2.2)."""
+
+    kind: str | None = None
+    subject: str | None = None
+    symptoms: str | None = None
+    history: str | None = None
+    place: str | None = None
+    emergency: bool | None = None
+    patient_name: str | None = None
+    birth_date: date | None = None
+    sex: str | None = None
+    images_by: ImagesBy | None = None
+
+
+def programs(tx: Session) -> Sequence[Program]:
+    """Every active program, by name; the public site shows them."""
+    return tx.scalars(select(Program).where(Program.active).order_by(Program.name)).all()
+
+
+def program(tx: Session, slug: str) -> Program:
+    """An active program. Raises NotFound."""
+    found = tx.scalars(select(Program).where(Program.slug == slug, Program.active)).one_or_none()
+    if found is None:
+        raise NotFound(f"no program {slug!r}")
+    return found
+
+
+def is_eligible(tx: Session, program_slug: str, place: str) -> bool:
+    """Whether a program takes patients from a place; asked before anything is typed."""
+    return _norm_place(place) not in program(tx, program_slug).excluded_places and (
+        licences.rule_of(tx, _norm_place(place)) is not Place.BLOCKED
+    )
+
+
+def create(
+    tx: Session, who: Principal, program_slug: str, changes: Changes | None = None, *, patient_id: UUID | None = None
+) -> UUID:
+    """Open a draft, for oneself or (a coordinator) for a patient with an account; the case's id.
+
+    Raises Forbidden, NotFound, Unprocessable.
+    """
+    who.require(Role.PATIENT, Role.COORDINATOR)
+    if who.role is Role.PATIENT:
+        if patient_id not in (None, who.id):
+            raise Forbidden("a patient opened a case for somebody else")
+        patient_id = who.id
+    elif patient_id is None or principals.get(tx, patient_id).role != Role.PATIENT:
+        raise Unprocessable("no patient", safe="Please name the patient's account.")
+    case = Case(
+        reference=_free_reference(tx),
+        program=program(tx, program_slug),
+        patient_id=patient_id,
+        created_by=who.id,
+        patient_name=principals.get(tx, patient_id).name,
+        subject="other",
+    )
+    tx.add(case)
+    tx.flush()
+    audit.record(tx, who, "case.create", "case", case.id, case_id=case.id)
+    _apply(tx, case, changes or Changes())
+    return case.id
+
+
+def update(tx: Session, who: Principal, case_id: UUID, changes: Changes) -> None:
+    """Change a draft. Raises NotFound, Forbidden, Conflict (no draft any more), Unprocessable."""
+    case = _draft(tx, who, case_id)
+    _apply(tx, case, changes)
+    audit.record(tx, who, "case.update", "case", case.id, case_id=case.id)
+
+
+def set_questions(tx: Session, who: Principal, case_id: UUID, texts: Sequence[str]) -> None:
+    """Replace a draft's questions; empty ones are left out and the others numbered from 1."""
+    case = _draft(tx, who, case_id)
+    kept = [_text(text, _MAX_LINE, "question") for text in texts if text.strip()]
+    if len(kept) > MAX_QUESTIONS:
+        raise Unprocessable("too many questions", safe=f"Please ask at most {MAX_QUESTIONS} questions.")
+    case.questions.clear()
+    # Out first: a number is unique within its case.
+    tx.flush()
+    case.questions.extend(Question(number=number, text=text) for number, text in enumerate(kept, start=1))
+    tx.flush()
+
+
+def consent(
+    tx: Session, who: Principal, case_id: UUID, kind: str, *, version: str, text: str, address: str = ""
+) -> None:
+    """Record a patient's consent to a text: its version and SHA-256, when, and from which network address.
+
+    The same again changes nothing. Only the patient can consent.
+    """
+    case, actor = load(tx, who, case_id, lock=True)
+    if actor is not Actor.PATIENT:
+        raise Forbidden(f"{actor} consented for the patient of case {case_id}")
+    if kind not in CONSENTS:
+        raise Unprocessable(f"consent {kind!r}", safe=f"A consent is one of: {', '.join(CONSENTS)}.")
+    known = select(Consent.id).where(Consent.case_id == case.id, Consent.kind == kind, Consent.version == version)
+    if tx.scalar(known):
+        return
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    tx.add(
+        Consent(case_id=case.id, kind=kind, version=version, text_digest=digest, given_by=who.id, address=address[:64])
+    )
+    tx.flush()
+    audit.record(tx, who, "case.consent", "case", case.id, case_id=case.id, kind=kind, version=version)
+
+
+def checkout(tx: Session, who: Principal, case_id: UUID, gateway: Gateway, *, success_url: str, cancel_url: str) -> str:
+    """The address of the payment page for a case; the same one however often it is asked for.
+
+    The price is the program's, never the caller's. Raises Conflict where there is nothing to pay.
+    """
+    case, actor = load(tx, who, case_id, lock=True)
+    if actor is not Actor.PATIENT:
+        raise Forbidden(f"{actor} asked to pay for case {case_id}")
+    open_states = (CaseState.DRAFT, CaseState.SUBMITTED, CaseState.NEEDS_INFO, CaseState.READY, CaseState.OFFERED)
+    if money.is_free(case) or case.state not in open_states:
+        raise Conflict(f"nothing to pay for case {case_id}", safe="There is nothing to pay for this request.")
+    audit.record(tx, who, "case.checkout", "case", case.id, case_id=case.id)
+    return money.checkout(tx, gateway, case, success_url=success_url, cancel_url=cancel_url)
+
+
+def submit(tx: Session, who: Principal, case_id: UUID) -> None:
+    """Submit a draft. Raises Unprocessable with everything that is missing (`reasons`)."""
+    case, actor = load(tx, who, case_id, lock=True)
+    transition(Move(tx, case, CaseEvent.SUBMIT, actor, who))
+
+
+def withdraw(tx: Session, who: Principal, case_id: UUID, reason: str = "") -> None:
+    """The patient withdraws: grants end now, the money goes back by the policy."""
+    case, actor = load(tx, who, case_id, lock=True)
+    transition(Move(tx, case, CaseEvent.WITHDRAW, actor, who, reason=reason))
+
+
+def ask_info(tx: Session, who: Principal, case_id: UUID, question: str) -> None:
+    """A coordinator, or the specialist who reads, asks for information: the clock stops.
+
+    A coordinator's question reaches the patient as it is; a specialist's goes the same way, so that neither ever
+    learns of the other.
+    """
+    case, actor = load(tx, who, case_id, lock=True)
+    transition(Move(tx, case, CaseEvent.ASK_INFO, actor, who, reason=_text(question, _MAX_LINE, "question")))
+    tx.add(Note(case_id=case.id, author_id=who.id, from_patient=False, text=question.strip()))
+
+
+def answer_info(tx: Session, who: Principal, case_id: UUID, answer: str) -> None:
+    """The answer to `ask_info`: the clock goes on, later by the time that it stood."""
+    case, actor = load(tx, who, case_id, lock=True)
+    asked_in_review = case.resume_to is CaseState.IN_REVIEW
+    event = CaseEvent.ANSWER_REVIEW if asked_in_review else CaseEvent.ANSWER_INTAKE
+    text = _text(answer, _MAX_TEXT, "answer")
+    transition(Move(tx, case, event, actor, who))
+    tx.add(Note(case_id=case.id, author_id=who.id, from_patient=actor is Actor.PATIENT, text=text))
+
+
+def write_note(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
+    """A message between the patient and the coordinators; the other side gets a mail that says only that."""
+    case, actor = load(tx, who, case_id)
+    if actor not in (Actor.PATIENT, Actor.COORDINATOR):
+        raise Forbidden(f"{actor} wrote a message in case {case_id}")
+    from_patient = actor is Actor.PATIENT
+    tx.add(Note(case_id=case.id, author_id=who.id, from_patient=from_patient, text=_text(text, _MAX_TEXT, "message")))
+    audit.record(tx, who, "case.message", "case", case.id, case_id=case.id)
+    if from_patient:
+        notify.queue_coordinators(tx, case, "new_message")
+    else:
+        notify.queue(tx, case, case.patient_id, "message")
+
+
+def follow_up(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
+    """One of up to three questions after the report was published."""
+    case, actor = load(tx, who, case_id, lock=True)
+    if actor is not Actor.PATIENT:
+        raise Forbidden(f"{actor} asked a follow-up question in case {case_id}")
+    if case.state is not CaseState.PUBLISHED:
+        raise Conflict(f"follow-up in {case.state}", safe="Follow-up questions can be asked once the report is there.")
+    if sum(q.follow_up for q in case.questions) >= MAX_FOLLOW_UPS:
+        raise Unprocessable("too many", safe=f"You can ask up to {MAX_FOLLOW_UPS} follow-up questions.")
+    number = max((q.number for q in case.questions), default=0) + 1
+    case.questions.append(Question(number=number, text=_text(text, _MAX_LINE, "question"), follow_up=True))
+    tx.flush()
+    audit.record(tx, who, "case.follow_up", "case", case.id, case_id=case.id)
+    if case.specialist_id is not None:
+        notify.queue(tx, case, case.specialist_id, "follow_up")
+
+
+def _draft(tx: Session, who: Principal, case_id: UUID) -> Case:
+    case, actor = load(tx, who, case_id, lock=True)
+    if actor not in (Actor.PATIENT, Actor.COORDINATOR):
+        raise Forbidden(f"{actor} changed the draft of case {case_id}")
+    if case.state is not CaseState.DRAFT:
+        raise Conflict(f"case {case_id} is {case.state}", safe="The request was sent already and can't be changed.")
+    return case
+
+
+def _apply(tx: Session, case: Case, changes: Changes) -> None:
+    given = {f.name: value for f in fields(changes) if (value := getattr(changes, f.name)) is not None}
+    if given.get("subject", SUBJECTS[0]) not in SUBJECTS:
+        raise Unprocessable("subject", safe=f"The subject is one of: {', '.join(SUBJECTS)}.")
+    if given.get("sex", "") not in ("", "F", "M", "O"):
+        raise Unprocessable("sex", safe="Sex is F, M, O or left empty.")
+    if (born := given.get("birth_date")) and not date(1880, 1, 1) <= born <= clock.now().date():
+        raise Unprocessable("birth date", safe="Please check the birth date.")
+    for name in ("symptoms", "history"):
+        if name in given:
+            given[name] = _text(given[name], _MAX_TEXT, name, empty=True)
+    for name, most in (("patient_name", 200), ("kind", 32)):
+        if name in given:
+            given[name] = _text(given[name], most, name.replace("_", " "), empty=True)
+    if "place" in given:
+        given["place"] = _norm_place(given["place"])
+        if given["place"] in case.program.excluded_places:
+            raise Unprocessable("excluded place", safe="This program can't take patients from there.")
+    for name, value in given.items():
+        setattr(case, name, value)
+    tx.flush()
+
+
+def _norm_place(place: str) -> str:
+    place = place.strip().upper()
+    # ISO 3166-1 alpha-2, or 3166-2 with a subdivision.
+    if not (2 <= len(place) <= 6 and place.replace("-", "").isalnum() and place.isascii()):
+        raise Unprocessable("place", safe="The place is a country or state code, such as US-CA or DE.")
+    return place
+
+
+def _text(text: str, most: int, what: str, *, empty: bool = False) -> str:
+    text = text.replace("\x00", "").strip()
+    if not text and not empty:
+        raise Unprocessable(f"empty {what}", safe=f"Please write the {what}.")
+    if len(text) > most:
+        raise Unprocessable(f"{what} too long", safe=f"The {what} is too long: {most} characters at most.")
+    return text
+
+
+def _free_reference(tx: Session) -> str:
+    while True:
+        candidate = reference.new()
+        if tx.scalar(select(Case.id).where(Case.reference == candidate)) is None:
+            return candidate

@@ -1,0 +1,208 @@
+"""The report: written question by question, signed, published, read, followed up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from cases import imaging, notify
+from cases.effects import report_digest
+from cases.machine import transition
+from cases.models import Case, Question, Report
+from cases.move import Move
+from cases.repository import latest_report, load, studies_of
+from cases.states import Actor, CaseEvent, CaseState
+from overread.kit import audit, clock
+from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit.principals import Principal
+
+_MAX_TEXT = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One of the patient's questions with its answer ("" while there is none)."""
+
+    question_id: UUID
+    number: int
+    question: str
+    answer: str
+    follow_up: bool = False
+    answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """A report as patient, coordinator and author read it. `studies`: what was read, as sentences."""
+
+    report_id: UUID
+    case_id: UUID
+    reference: str
+    program: str
+    subject: str
+    version: int
+    answers: tuple[Answer, ...]
+    impression: str
+    studies: tuple[str, ...]
+    signed_by: str
+    signed_at: datetime | None
+    published_at: datetime | None
+    digest: str | None
+    intact: bool
+    follow_ups: tuple[Answer, ...]
+
+
+def save_draft(
+    tx: Session,
+    who: Principal,
+    case_id: UUID,
+    answers: Mapping[str, str],
+    impression: str,
+    studies_read: Sequence[str],
+) -> None:
+    """Keep what the specialist has written so far. `answers`: question id -> text; `studies_read`: UIDs of the view."""
+    case = _reading(tx, who, case_id)
+    known = {str(q.id) for q in case.questions}
+    if not set(answers) <= known:
+        raise Unprocessable("unknown question", safe="An answer names a question that this case does not have.")
+    if any(len(text) > _MAX_TEXT for text in (*answers.values(), impression)):
+        raise Unprocessable("too long", safe=f"A text is too long: {_MAX_TEXT} characters at most.")
+    report = latest_report(tx, case_id)
+    if report is None:
+        report = Report(case_id=case_id, author_id=who.id)
+        tx.add(report)
+    report.answers = {key: text.replace("\x00", "").strip() for key, text in answers.items()}
+    report.impression = impression.replace("\x00", "").strip()
+    report.studies_read = sorted(set(studies_read))
+    tx.flush()
+    audit.record(tx, who, "report.save", "report", report.id, case_id=case_id)
+
+
+def sign(tx: Session, who: Principal, case_id: UUID, *, digest: str | None = None) -> str:
+    """Sign the report; the SHA-256 of its words. `digest` is that of the text which the signer was shown, if given.
+
+    Raises Unprocessable while a question is open or no study is listed, Conflict where the text was changed since.
+    """
+    case, actor = load(tx, who, case_id, lock=True)
+    report = latest_report(tx, case_id)
+    if digest is not None and report is not None and digest != report_digest(report):
+        raise Conflict("another text than the one shown", safe="The text was changed meanwhile. Please read it again.")
+    transition(Move(tx, case, CaseEvent.SIGN, actor, who, specialist_id=who.id))
+    report = latest_report(tx, case_id)
+    assert report is not None
+    assert report.digest is not None
+    audit.record(tx, who, "report.sign", "report", report.id, case_id=case_id, digest=report.digest)
+    if case.program.publish_by_policy:
+        transition(Move(tx, case, CaseEvent.PUBLISH, Actor.SYSTEM, None, reason="by the program's policy"))
+    return report.digest
+
+
+def publish(tx: Session, who: Principal, case_id: UUID) -> None:
+    """Give the signed report to the patient. Raises Conflict where its text is no longer what was signed."""
+    case, actor = load(tx, who, case_id, lock=True)
+    report = latest_report(tx, case_id)
+    if report is not None and report.digest is not None and report.digest != report_digest(report):
+        raise Conflict(f"report {report.id} was altered", safe="The report was altered after it was signed.")
+    transition(Move(tx, case, CaseEvent.PUBLISH, actor, who))
+
+
+def read(tx: Session, who: Principal, case_id: UUID) -> ReportView:
+    """The report, as far as `who` may read it: the author always, coordinators once signed, the patient once published.
+
+    The patient's first look is kept as the read receipt. Raises NotFound.
+    """
+    case, actor = load(tx, who, case_id)
+    report = latest_report(tx, case_id)
+    ready = report is not None and (
+        actor is Actor.ASSIGNED
+        or (actor is Actor.COORDINATOR and report.signed_at is not None)
+        or (actor is Actor.PATIENT and report.published_at is not None)
+    )
+    if report is None or not ready:
+        raise NotFound(f"no report of case {case_id} for {actor}", safe="There is no report yet.")
+    if actor is Actor.PATIENT and report.first_read_at is None:
+        report.first_read_at = clock.now()
+    audit.record(tx, who, "report.read", "report", report.id, case_id=case_id)
+    return _view(tx, case, report, for_specialist=actor is Actor.ASSIGNED)
+
+
+def answer_follow_up(tx: Session, who: Principal, case_id: UUID, question_id: UUID, text: str) -> None:
+    """The specialist answers a question that the patient asked after publication."""
+    case, actor = load(tx, who, case_id, lock=True)
+    if actor is not Actor.ASSIGNED:
+        raise Forbidden(f"{actor} answered a follow-up of case {case_id}")
+    if case.state is not CaseState.PUBLISHED:
+        raise Conflict(f"follow-up in {case.state}", safe="This case takes no more answers.")
+    question = next((q for q in case.questions if q.id == question_id and q.follow_up), None)
+    if question is None:
+        raise NotFound(f"question {question_id} of case {case_id}")
+    if question.answer is not None:
+        raise Conflict("answered", safe="This question was answered already.")
+    if not text.strip() or len(text) > _MAX_TEXT:
+        raise Unprocessable("answer", safe="Please write an answer.")
+    question.answer, question.answered_at = text.replace("\x00", "").strip(), clock.now()
+    audit.record(tx, who, "case.follow_up_answer", "case", case_id, case_id=case_id)
+    notify.queue(tx, case, case.patient_id, "follow_up_answered")
+
+
+def close(tx: Session, who: Principal, case_id: UUID) -> None:
+    """Close a published case; the grant ends now."""
+    case, actor = load(tx, who, case_id, lock=True)
+    transition(Move(tx, case, CaseEvent.CLOSE, actor, who))
+
+
+def studies_sentences(tx: Session, case: Case, view_uids: Sequence[str], *, for_specialist: bool) -> tuple[str, ...]:
+    """The studies of a report as people read them. A specialist's dates are the view's, everybody else's the real."""
+    chosen = [s for s in studies_of(tx, case.id) if s.view_study_uid in set(view_uids)]
+    if for_specialist:
+        return tuple(f"{s.instances} images" for s in chosen)
+    originals = imaging.original(tx, *(s.study_uid for s in chosen))
+    return tuple(_sentence(originals[s.study_uid]) for s in chosen if s.study_uid in originals)
+
+
+def _sentence(study: imaging.Found) -> str:
+    day = study.study_date
+    when = f" of {day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) == 8 else ""
+    what = "/".join(study.modalities) or "Study"
+    named = f" ({study.description})" if study.description else ""
+    return f"{what}{when}{named}, {study.instances} images"
+
+
+def _reading(tx: Session, who: Principal, case_id: UUID) -> Case:
+    case, actor = load(tx, who, case_id, lock=True)
+    if actor is not Actor.ASSIGNED:
+        raise Forbidden(f"{actor} wrote a report of case {case_id}")
+    if case.state is not CaseState.IN_REVIEW:
+        raise Conflict(f"case {case_id} is {case.state}", safe="The report can't be changed now.")
+    return case
+
+
+def _view(tx: Session, case: Case, report: Report, *, for_specialist: bool) -> ReportView:
+    def answer(q: Question) -> Answer:
+        text = q.answer or "" if q.follow_up else report.answers.get(str(q.id), "")
+        return Answer(q.id, q.number, q.text, text, q.follow_up, q.answered_at)
+
+    questions = case.questions
+    if for_specialist:
+        questions = [q for q in case.questions]
+    return ReportView(
+        report.id,
+        case.id,
+        case.reference,
+        case.program.name,
+        case.subject,
+        report.number,
+        tuple(answer(q) for q in questions if not q.follow_up),
+        report.impression,
+        studies_sentences(tx, case, report.studies_read, for_specialist=for_specialist),
+        report.signed_name,
+        report.signed_at,
+        report.published_at,
+        report.digest,
+        report.digest is None or report.digest == report_digest(report),
+        tuple(answer(q) for q in questions if q.follow_up),
+    )

@@ -1,0 +1,215 @@
+"""The two state machines of the case layer as data: the case, and a study in a case.
+
+A rule says: in this state, on this event, these actors, if the guards hold -> the next state and its effects. What is
+not in a table is refused. `machine.py` executes the tables, the tests walk every cell, `diagram()` draws them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Actor(StrEnum):
+    """What a principal is to one case. OFFERED and ASSIGNED are specialists, SYSTEM is a timer or an event."""
+
+    PATIENT = "patient"
+    COORDINATOR = "coordinator"
+    OFFERED = "offered"
+    ASSIGNED = "assigned"
+    SYSTEM = "system"
+
+
+class CaseState(StrEnum):
+    """Where a case stands."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    NEEDS_INFO = "needs_info"
+    READY = "ready"
+    OFFERED = "offered"
+    IN_REVIEW = "in_review"
+    SIGNED = "signed"
+    PUBLISHED = "published"
+    CLOSED = "closed"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
+class CaseEvent(StrEnum):
+    """What can happen to a case."""
+
+    SUBMIT = "submit"
+    ASK_INFO = "ask_info"
+    ANSWER_INTAKE = "answer_intake"
+    ANSWER_REVIEW = "answer_review"
+    INFO_EXPIRE = "info_expire"
+    MARK_READY = "mark_ready"
+    REOPEN_STUDIES = "reopen_studies"
+    OFFER = "offer"
+    ACCEPT = "accept"
+    REFUSE_OFFER = "refuse_offer"
+    OFFER_EXPIRE = "offer_expire"
+    TAKE_BACK = "take_back"
+    SIGN = "sign"
+    PUBLISH = "publish"
+    CLOSE = "close"
+    DECLINE = "decline"
+    WITHDRAW = "withdraw"
+
+
+class StudyState(StrEnum):
+    """Where a study in a case stands."""
+
+    RECEIVING = "receiving"
+    QUARANTINED = "quarantined"
+    MATCHED = "matched"
+    MISMATCH = "mismatch"
+    UNREADABLE = "unreadable"
+    DEID_REVIEW = "deid_review"
+    RELEASED = "released"
+    REVOKED = "revoked"
+
+
+class StudyEvent(StrEnum):
+    """What can happen to a study in a case."""
+
+    SETTLE = "settle"
+    IDENTITY_AGREES = "identity_agrees"
+    IDENTITY_DIFFERS = "identity_differs"
+    CONFIRM = "confirm"
+    FAIL = "fail"
+    DERIVE = "derive"
+    RELEASE = "release"
+    GROW = "grow"
+    REVOKE = "revoke"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of a table. Guards are names in `guards.GUARDS`, effects names in `effects.EFFECTS`."""
+
+    source: StrEnum
+    event: StrEnum
+    actors: frozenset[Actor]
+    target: StrEnum
+    guards: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
+
+
+_CS, _CE, _SS, _SE = CaseState, CaseEvent, StudyState, StudyEvent
+
+
+def _rule(source: StrEnum, event: StrEnum, actors: str, target: StrEnum, guards: str = "", effects: str = "") -> Rule:
+    allowed = frozenset(Actor(actor) for actor in actors.split())
+    return Rule(source, event, allowed, target, tuple(guards.split()), tuple(effects.split()))
+
+
+_INTAKE = "no_emergency eligible_place has_questions has_identity has_consents images_chosen paid_or_free"
+_TO_OFFER = "studies_released specialist_eligible"
+_TO_ACCEPT = "offer_open some_study_released specialist_eligible captured_or_free"
+_TO_SIGN = "specialist_eligible every_question_answered studies_listed"
+_ASK = "stop_clock remind mail_needs_info"
+_END = "end_offer end_grants return_money"
+_BEFORE_SIGNED = (_CS.SUBMITTED, _CS.NEEDS_INFO, _CS.READY, _CS.OFFERED, _CS.IN_REVIEW)
+
+# fmt: off
+CASE_RULES: tuple[Rule, ...] = (
+    # The system submits where the payment was authorised after the patient had done everything else.
+    _rule(_CS.DRAFT, _CE.SUBMIT, "patient system", _CS.SUBMITTED, _INTAKE, "start_clock mail_submitted"),
+    _rule(_CS.SUBMITTED, _CE.ASK_INFO, "coordinator", _CS.NEEDS_INFO, "has_reason", _ASK),
+    _rule(_CS.IN_REVIEW, _CE.ASK_INFO, "coordinator assigned", _CS.NEEDS_INFO, "has_reason", _ASK),
+    _rule(_CS.NEEDS_INFO, _CE.ANSWER_INTAKE, "patient coordinator", _CS.SUBMITTED, "asked_at_intake", "resume_clock"),
+    _rule(_CS.NEEDS_INFO, _CE.ANSWER_REVIEW, "patient coordinator", _CS.IN_REVIEW, "asked_in_review",
+          "resume_clock mail_answered"),
+    _rule(_CS.NEEDS_INFO, _CE.INFO_EXPIRE, "system", _CS.DECLINED, "", f"{_END} mail_expired"),
+    _rule(_CS.SUBMITTED, _CE.MARK_READY, "coordinator", _CS.READY, "studies_released", "hold_money"),
+    # A study was revoked, or another one came, before anybody was asked to read.
+    _rule(_CS.READY, _CE.REOPEN_STUDIES, "coordinator system", _CS.SUBMITTED),
+    _rule(_CS.READY, _CE.OFFER, "coordinator", _CS.OFFERED, _TO_OFFER, "open_offer mail_offer"),
+    _rule(_CS.OFFERED, _CE.ACCEPT, "offered", _CS.IN_REVIEW, _TO_ACCEPT, "assign make_grant mail_accepted"),
+    _rule(_CS.OFFERED, _CE.REFUSE_OFFER, "offered", _CS.READY, "has_reason", "end_offer mail_offer_refused"),
+    _rule(_CS.OFFERED, _CE.OFFER_EXPIRE, "system", _CS.READY, "", "end_offer mail_offer_refused"),
+    _rule(_CS.OFFERED, _CE.TAKE_BACK, "coordinator", _CS.READY, "has_reason", "end_offer mail_offer_taken_back"),
+    _rule(_CS.IN_REVIEW, _CE.SIGN, "assigned", _CS.SIGNED, _TO_SIGN, "seal_report mail_signed"),
+    # The system publishes where the program's policy says so.
+    _rule(_CS.SIGNED, _CE.PUBLISH, "coordinator system", _CS.PUBLISHED, "report_sealed",
+          "publish_report mail_published"),
+    _rule(_CS.PUBLISHED, _CE.CLOSE, "coordinator system", _CS.CLOSED, "follow_ups_answered", "end_grants"),
+    *(_rule(state, _CE.DECLINE, "coordinator", _CS.DECLINED, "has_reason", f"{_END} mail_declined")
+      for state in _BEFORE_SIGNED),
+    *(_rule(state, _CE.WITHDRAW, "patient", _CS.WITHDRAWN, "", f"{_END} mail_withdrawn")
+      for state in (_CS.DRAFT, *_BEFORE_SIGNED)),
+)
+
+STUDY_RULES: tuple[Rule, ...] = (
+    _rule(_SS.RECEIVING, _SE.SETTLE, "system coordinator", _SS.QUARANTINED),
+    _rule(_SS.QUARANTINED, _SE.IDENTITY_AGREES, "system coordinator", _SS.MATCHED, "", "derive_view"),
+    _rule(_SS.QUARANTINED, _SE.IDENTITY_DIFFERS, "system coordinator", _SS.MISMATCH, "", "freeze_view mail_mismatch"),
+    # A coordinator compared both identities side by side and says that they are one person's.
+    _rule(_SS.MISMATCH, _SE.CONFIRM, "coordinator", _SS.MATCHED, "has_reason", "derive_view"),
+    _rule(_SS.MATCHED, _SE.DERIVE, "system", _SS.DEID_REVIEW, "", "mail_deid_review"),
+    _rule(_SS.MATCHED, _SE.FAIL, "system", _SS.UNREADABLE, "", "mail_unreadable"),
+    _rule(_SS.DEID_REVIEW, _SE.RELEASE, "coordinator", _SS.RELEASED, "", "release_view mail_new_images"),
+    # More images of a study that is here already: looked at again from the start.
+    *(_rule(state, _SE.GROW, "system coordinator", _SS.QUARANTINED)
+      for state in (_SS.MATCHED, _SS.MISMATCH, _SS.UNREADABLE, _SS.DEID_REVIEW, _SS.RELEASED)),
+    *(_rule(state, _SE.REVOKE, "coordinator", _SS.REVOKED, "has_reason", "revoke_view")
+      for state in (_SS.QUARANTINED, _SS.MATCHED, _SS.MISMATCH, _SS.UNREADABLE, _SS.DEID_REVIEW, _SS.RELEASED)),
+)
+# fmt: on
+
+_CASE = {(rule.source, rule.event): rule for rule in CASE_RULES}
+_STUDY = {(rule.source, rule.event): rule for rule in STUDY_RULES}
+
+#: The states as people read them.
+LABELS: dict[CaseState, str] = {
+    _CS.DRAFT: "Not sent yet",
+    _CS.SUBMITTED: "Being checked",
+    _CS.NEEDS_INFO: "Waiting for information",
+    _CS.READY: "Ready for a specialist",
+    _CS.OFFERED: "Offered to a specialist",
+    _CS.IN_REVIEW: "With the specialist",
+    _CS.SIGNED: "Report signed",
+    _CS.PUBLISHED: "Report ready to read",
+    _CS.CLOSED: "Closed",
+    _CS.DECLINED: "Declined",
+    _CS.WITHDRAWN: "Withdrawn",
+}
+STUDY_LABELS: dict[StudyState, str] = {
+    _SS.RECEIVING: "Arriving",
+    _SS.QUARANTINED: "Being checked",
+    _SS.MATCHED: "Names are being removed",
+    _SS.MISMATCH: "Another person’s name",
+    _SS.UNREADABLE: "Can’t be read",
+    _SS.DEID_REVIEW: "Checked by a coordinator",
+    _SS.RELEASED: "Ready for the specialist",
+    _SS.REVOKED: "Taken out",
+}
+
+#: States in which nothing more can happen to the money or to the images.
+FINAL = frozenset((CaseState.CLOSED, CaseState.DECLINED, CaseState.WITHDRAWN))
+
+
+def case_rule(state: CaseState, event: CaseEvent) -> Rule | None:
+    """The rule of a cell of the case's table, or None where the event is impossible in this state."""
+    return _CASE.get((state, event))
+
+
+def study_rule(state: StudyState, event: StudyEvent) -> Rule | None:
+    """The rule of a cell of the study's table, or None where the event is impossible in this state."""
+    return _STUDY.get((state, event))
+
+
+def possible(state: CaseState, actor: Actor) -> tuple[CaseEvent, ...]:
+    """The events that an actor may bring about in a state, guards aside."""
+    return tuple(event for event in CaseEvent if (rule := case_rule(state, event)) and actor in rule.actors)
+
+
+def diagram(rules: tuple[Rule, ...]) -> str:
+    """A table as a Mermaid state diagram, for the documentation."""
+    lines = ["stateDiagram-v2", f"    [*] --> {rules[0].source}"]
+    lines += [f"    {rule.source} --> {rule.target}: {rule.event} ({', '.join(sorted(rule.actors))})" for rule in rules]
+    sources = {rule.source for rule in rules}
+    lines += [f"    {state} --> [*]" for state in dict.fromkeys(r.target for r in rules) if state not in sources]
+    return "\n".join(lines) + "\n"

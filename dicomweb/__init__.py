@@ -1,0 +1,1 @@
+"""Translation of PS3.18 to and from the archive; no state of its own."""

@@ -1,0 +1,46 @@
+"""What every DICOMweb resource needs: the archive, and how a request becomes a scope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from starlette.requests import Request
+
+from overread.kit.db import Session
+from overread.kit.http import principal
+from overread.kit.principals import Principal
+from pacs.archive import Archive
+from pacs.scope import Scope
+
+#: Gives what the caller may see of the resource's view, or raises NotFound or Forbidden.
+ScopeOf = Callable[[Session, Principal, Request], Scope]
+#: Gives the case that an upload is meant for, or raises Forbidden where the caller may not upload here.
+UploadTo = Callable[[Session, Principal, Request], UUID | None]
+
+
+@dataclass(frozen=True)
+class Context:
+    """One root of DICOMweb resources: `/dicomweb`, or a case's."""
+
+    archive: Archive
+    scope_of: ScopeOf
+    upload_to: UploadTo
+    public_url: str | None = None
+
+    def authorise(self, request: Request) -> tuple[Principal, Scope]:
+        """Who asks and what they may see. Raises NotSignedIn, Forbidden, NotFound."""
+        who = principal(request, self.archive.db)
+        with self.archive.db.transaction() as tx:
+            return who, self.scope_of(tx, who, request)
+
+    def root(self, request: Request) -> str:
+        """The address of this root as the client sees it, without a slash at the end.
+
+        The configured public address; without one what the request was sent to.
+        """
+        path = request.url.path
+        marker = path.find("/dicomweb")
+        base = self.public_url or f"{request.url.scheme}://{request.url.netloc}"
+        return base + path[: marker + len("/dicomweb")]

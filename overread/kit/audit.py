@@ -1,0 +1,80 @@
+"""The audit log: who did or tried what, to which object, when, and how it ended. Rows are only ever added."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from overread.kit import clock
+from overread.kit.db import Base
+from overread.kit.principals import Principal, Role
+
+SUCCESS, REFUSED, FAILED = "success", "refused", "failed"
+
+
+class AuditRow(Base):
+    """One line of the audit log. `object_id` is a UID or UUID, `detail` holds no name of a patient."""
+
+    __tablename__ = "kit_audit"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
+    actor_id: Mapped[UUID | None] = mapped_column(index=True)
+    actor: Mapped[str] = mapped_column(String(200))
+    role: Mapped[str] = mapped_column(String(16))
+    action: Mapped[str] = mapped_column(String(64))
+    object_kind: Mapped[str] = mapped_column(String(32))
+    object_id: Mapped[str] = mapped_column(String(200), index=True)
+    outcome: Mapped[str] = mapped_column(String(16))
+    case_id: Mapped[UUID | None] = mapped_column(index=True)
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+def record(
+    tx: Session,
+    who: Principal | None,
+    action: str,
+    object_kind: str,
+    object_id: object,
+    *,
+    outcome: str = SUCCESS,
+    case_id: UUID | None = None,
+    **detail: Any,
+) -> None:
+    """Add a line. `who` is None for the system itself and for strangers."""
+    tx.add(
+        AuditRow(
+            actor_id=who.id if who else None,
+            actor=who.name if who else "system",
+            role=who.role.value if who else "system",
+            action=action,
+            object_kind=object_kind,
+            object_id=str(object_id)[:200],
+            outcome=outcome,
+            case_id=case_id,
+            detail=detail,
+        )
+    )
+
+
+def read(
+    tx: Session,
+    who: Principal,
+    *,
+    case_id: UUID | None = None,
+    actor_id: UUID | None = None,
+    limit: int = 200,
+) -> list[AuditRow]:
+    """The newest lines first: all for auditors and admins, a case's for coordinators, else the caller's own."""
+    query = select(AuditRow).order_by(AuditRow.at.desc(), AuditRow.id.desc()).limit(min(limit, 1000))
+    if who.role not in (Role.ADMIN, Role.AUDITOR) and not (who.role is Role.COORDINATOR and case_id is not None):
+        query = query.where(AuditRow.actor_id == who.id)
+    if case_id is not None:
+        query = query.where(AuditRow.case_id == case_id)
+    if actor_id is not None:
+        query = query.where(AuditRow.actor_id == actor_id)
+    return list(tx.scalars(query))

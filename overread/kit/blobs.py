@@ -1,0 +1,195 @@
+"""Blobs: immutable bytes named by the SHA-256 of their content.
+
+A blob is written to a file aside while it is hashed, made durable, then renamed into place. Its path is made of its
+digest alone. Reading goes through obstore, so that another store than a folder is a setting, not another program.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import mmap
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import obstore
+from obstore.store import LocalStore
+
+from overread.kit.clock import uuid7
+from overread.kit.errors import NotFound, StorageFull, Unavailable
+
+CHUNK = 1 << 20
+_T = TypeVar("_T")
+_STALE_AFTER = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A blob that is durable: its SHA-256 in hexadecimal and its size in bytes."""
+
+    digest: str
+    size: int
+
+
+class Writer:
+    """A blob in the making. Leaving the `with` block without `keep()` leaves nothing behind."""
+
+    def __init__(self, folder: Path, aside: Path) -> None:
+        self._folder = folder
+        self._aside = aside
+        self._hash = hashlib.sha256()
+        self._file = _translating(lambda: os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        self._kept = False
+        self.size = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append bytes. Raises StorageFull where the disk has no room."""
+        view = memoryview(data)
+        self._hash.update(view)
+        while view:
+            written = _translating(lambda: os.write(self._file, view))  # noqa: B023  called at once
+            view = view[written:]
+            self.size += written
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what was written so far, in hexadecimal."""
+        return self._hash.hexdigest()
+
+    def buffer(self) -> mmap.mmap | bytes:
+        """What was written so far, mapped: nothing of a large file is read before it is looked at."""
+        return mmap.mmap(self._file, self.size, access=mmap.ACCESS_READ) if self.size else b""
+
+    def keep(self) -> Blob:
+        """Make the bytes durable under their digest: fsync, rename, fsync of the folder.
+
+        Raises Unavailable where the disk fails. A descriptor whose fsync failed is never tried again: the kernel may
+        have dropped the pages and would answer success for bytes that are not there.
+        """
+        digest = self.digest
+        target = self._folder / digest[:2] / digest
+        _translating(lambda: os.fsync(self._file))
+        target.parent.mkdir(exist_ok=True)
+        self._aside.rename(target)
+        for folder in (target.parent, self._folder):
+            _sync_folder(folder)
+        self._kept = True
+        return Blob(digest, self.size)
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._file)
+        if not self._kept:
+            self._aside.unlink(missing_ok=True)
+
+
+class BlobStore:
+    """The blobs of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._aside = folder / "incoming"
+        self._aside.mkdir(parents=True, exist_ok=True)
+        self._store = LocalStore(folder)
+
+    def writer(self) -> Writer:
+        """Begin a blob. Raises StorageFull or Unavailable."""
+        return Writer(self._folder, self._aside / uuid7().hex)
+
+    def read(self, digest: str, start: int = 0, length: int | None = None) -> bytes:
+        """`length` bytes of a blob from `start` (to its end without a length). Raises NotFound."""
+        try:
+            if length is None:
+                whole = obstore.get(self._store, _path(digest), options={"range": {"offset": start}} if start else None)
+                return bytes(whole.bytes())
+            if length == 0:
+                return b""
+            return bytes(obstore.get_range(self._store, _path(digest), start=start, length=length))
+        except FileNotFoundError as error:
+            raise NotFound(f"blob {digest} is missing", safe="The image's file is missing on our side.") from error
+
+    def stream(self, digest: str, start: int, length: int) -> Iterator[bytes]:
+        """The same in chunks of at most CHUNK bytes."""
+        end = start + length
+        while start < end:
+            size = min(CHUNK, end - start)
+            yield self.read(digest, start, size)
+            start += size
+
+    @contextmanager
+    def mapped(self, digest: str) -> Iterator[mmap.mmap | bytes]:
+        """A blob as a buffer of which only the pages that are looked at are read. Raises NotFound."""
+        try:
+            file = (self._folder / _path(digest)).open("rb")
+        except FileNotFoundError as error:
+            raise NotFound(f"blob {digest} is missing", safe="The image's file is missing on our side.") from error
+        with file:
+            if os.fstat(file.fileno()).st_size == 0:
+                yield b""
+                return
+            view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            try:
+                yield view
+            finally:
+                # A caller that fails may still hold a view in its trace; the map then goes with it.
+                with suppress(BufferError):
+                    view.close()
+
+    def exists(self, digest: str) -> bool:
+        """Whether the blob is there."""
+        try:
+            obstore.head(self._store, _path(digest))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def delete(self, digest: str) -> None:
+        """Remove a blob that no row names any more; an absent one is ignored."""
+        (self._folder / _path(digest)).unlink(missing_ok=True)
+
+    def digests(self) -> Iterator[str]:
+        """Every blob's digest, for the sweep of orphans."""
+        for folder in self._folder.glob("[0-9a-f][0-9a-f]"):
+            yield from (entry.name for entry in folder.iterdir())
+
+    def sweep_aside(self) -> int:
+        """Remove what killed processes left half-written; returns how many files that were."""
+        count = 0
+        for path in self._aside.iterdir():
+            if path.stat().st_mtime < time.time() - _STALE_AFTER:
+                path.unlink(missing_ok=True)
+                count += 1
+        return count
+
+
+def _path(digest: str) -> str:
+    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+        raise NotFound(f"{digest!r} is not a blob's name")
+    return f"{digest[:2]}/{digest}"
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _translating(lambda: os.fsync(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _translating(call: Callable[[], _T]) -> _T:
+    try:
+        return call()
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(f"no room for a blob: {error}") from error
+        raise Unavailable(f"a blob can't be written: {error}") from error

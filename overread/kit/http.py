@@ -1,0 +1,139 @@
+"""HTTP helpers that every room's routes share: who asks, from where, and how an error looks (RFC 9457)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import orjson
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+from overread.kit import errors, log, tokens
+from overread.kit.db import Database
+from overread.kit.principals import Principal
+
+SESSION_COOKIE = "overread_session"
+_SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
+_logger = log.get(__name__)
+
+
+class JSON(Response):
+    """A JSON answer; datetimes are RFC 3339, UUIDs strings."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Encode with orjson."""
+        return orjson.dumps(content, option=orjson.OPT_UTC_Z)
+
+
+def credentials(request: HTTPConnection) -> tuple[str, tuple[str, ...]] | None:
+    """The token that came with a request and the kinds that it may be, or None.
+
+    A bearer token (RFC 6750 2.1), the password of HTTP Basic (RFC 7617) for viewers that know only that, or the
+    browser's session cookie.
+    """
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and value:
+        return value.strip(), (tokens.API, tokens.VIEWER)
+    if scheme.lower() == "basic" and value:
+        try:
+            _, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        return (password, (tokens.API, tokens.VIEWER)) if password else None
+    cookie = request.cookies.get(SESSION_COOKIE)
+    return (cookie, (tokens.SESSION,)) if cookie else None
+
+
+def principal(request: Request, db: Database) -> Principal:
+    """Who asks. Raises NotSignedIn without a valid credential, Forbidden for a forged cross-site request."""
+    found = credentials(request)
+    if found is None:
+        raise errors.NotSignedIn("no credential")
+    token, kinds = found
+    if tokens.SESSION in kinds:
+        refuse_cross_site(request)
+    with db.transaction() as tx:
+        who = tokens.verify(tx, token, *kinds)
+    structlog.contextvars.bind_contextvars(principal=str(who.id), role=who.role.value)
+    return who
+
+
+def refuse_cross_site(request: HTTPConnection) -> None:
+    """Raises Forbidden where another site makes the browser send its cookie with a request that changes something.
+
+    Browsers say where a request comes from in Sec-Fetch-Site, older ones in Origin; programs send neither, and they
+    have no cookie that a stranger could borrow.
+    """
+    if request.scope.get("method", "GET") in _SAFE_METHODS:
+        return
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        if site in ("same-origin", "none"):
+            return
+        raise errors.Forbidden(f"cross-site request refused: {site}", safe="This request came from another site.")
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise errors.Forbidden(f"cross-site request refused: {origin!r}", safe="This request came from another site.")
+
+
+def path_uuid(request: Request, name: str) -> UUID:
+    """A path parameter as a UUID. Raises NotFound where it is none: such a thing can't exist."""
+    try:
+        return UUID(request.path_params[name])
+    except ValueError as error:
+        raise errors.NotFound(f"{name} is not a UUID") from error
+
+
+def problem(error: errors.OverreadError) -> Response:
+    """An application/problem+json answer (RFC 9457) that says what the client may know."""
+    body = {"type": "about:blank", "title": error.title, "status": error.status, "detail": error.safe, **error.extra}
+    return Response(
+        orjson.dumps(body, default=str),
+        error.status,
+        headers=error_headers(error),
+        media_type="application/problem+json",
+    )
+
+
+def error_headers(error: errors.OverreadError) -> Mapping[str, str]:
+    """The headers that a status asks for."""
+    if error.status == 401:
+        # RFC 9110 11.6.1; Basic is named for viewers that can only ask their user for a password.
+        return {"WWW-Authenticate": 'Bearer realm="overread", Basic realm="overread", charset="UTF-8"'}
+    if error.status in (429, 503):
+        return {"Retry-After": "60"}
+    return {}
+
+
+def as_overread_error(error: Exception) -> errors.OverreadError:
+    """Any exception as one of ours; what was not foreseen is logged whole and shown as a plain 500."""
+    if isinstance(error, errors.OverreadError):
+        return error
+    if isinstance(error, HTTPException):
+        known = errors.OverreadError(error.detail, safe=f"{error.detail}.")
+        known.status, known.title = error.status_code, error.detail
+        return known
+    return errors.OverreadError(f"{type(error).__name__}: {error}")
+
+
+def log_error(request: HTTPConnection, error: errors.OverreadError, cause: Exception) -> None:
+    """One line an error; a failure of ours with its trace."""
+    line = _logger.error if error.status >= 500 else _logger.info
+    line(
+        "request_refused" if error.status < 500 else "request_failed",
+        method=request.scope.get("method"),
+        # The path without its query: a query may hold a name.
+        path=request.scope.get("path"),
+        status=error.status,
+        reason=str(error),
+        exc_info=cause if error.status == 500 else None,
+    )

@@ -1,0 +1,90 @@
+"""Every setting, its default and its meaning. Each has an environment variable `OVERREAD_<NAME>`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The effective settings: environment variables over defaults; command-line flags set the variables."""
+
+    model_config = SettingsConfigDict(env_prefix="OVERREAD_", extra="ignore")
+
+    data_dir: Path = Field(Path("overread-data"), description="Folder of blobs, secrets and the embedded database")
+    database_url: str | None = Field(None, description="postgresql:// URL; without it a PostgreSQL runs in data_dir")
+    http: str = Field("127.0.0.1:8042", description="HOST:PORT of DICOMweb, API and portal")
+    viewer: str = Field("127.0.0.1:8043", description="HOST:PORT of the hosted viewer, an origin of its own")
+    dicom: str = Field("127.0.0.1:11112", description="HOST:PORT of the DICOM listener")
+    workers: int = Field(2, ge=1, le=64, description="Number of web worker processes")
+    ae_title: str = Field("OVERREAD", max_length=16, description="Our own AE title")
+    public_url: str | None = Field(None, description="Address of the portal as people see it (behind a proxy)")
+    viewer_url: str | None = Field(None, description="Address of the hosted viewer as people see it")
+    max_instance_bytes: int = Field(4 << 30, description="Largest DICOM instance taken, in bytes")
+    max_request_seconds: int = Field(3600, description="Longest time that one upload request may take")
+    stripe_secret_key: SecretStr | None = Field(None, description="Stripe's secret key (sk_…)")
+    stripe_webhook_secret: SecretStr | None = Field(None, description="Stripe's webhook signing secret (whsec_…)")
+    stripe_api_base: str | None = Field(None, description="Other address of Stripe's API (the payment sandbox)")
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="smtp://USER:PASSWORD@HOST:PORT (smtps:// for TLS); without it mail is written to data_dir/mail",
+    )
+    mail_from: str = Field("Overread <no-reply@localhost>", description="Sender of mails")
+    demo: bool = Field(False, description="Set by `overread demo`: sample people, and the payment sandbox")
+    log_level: str = Field("INFO", description="Lowest level that is logged")
+
+    @property
+    def base_url(self) -> str:
+        """The portal's address as people see it, without a slash at the end."""
+        return (self.public_url or f"http://{self.http}").rstrip("/")
+
+    @property
+    def viewer_base_url(self) -> str:
+        """The hosted viewer's address as people see it, without a slash at the end."""
+        return (self.viewer_url or f"http://{self.viewer}").rstrip("/")
+
+    @property
+    def blob_dir(self) -> Path:
+        """The folder of blobs."""
+        return self.data_dir / "blobs"
+
+    @property
+    def mail_dir(self) -> Path:
+        """The folder that mails are written to where no SMTP server is set."""
+        return self.data_dir / "mail"
+
+    def server_key(self) -> bytes:
+        """The server's own 256-bit key, made on first use in a file that only its owner can read."""
+        path = self.data_dir / "server.key"
+        try:
+            return bytes.fromhex(path.read_text())
+        except FileNotFoundError:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            # Written aside and linked, so that of two processes that start at once one key wins whole.
+            aside = path.with_name(f"server.key.{os.getpid()}")
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+                f.write(secrets.token_hex(32))
+                f.flush()
+                os.fsync(f.fileno())
+            try:
+                os.link(aside, path)
+            except FileExistsError:
+                pass
+            finally:
+                aside.unlink()
+            return bytes.fromhex(path.read_text())
+
+
+def address(value: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT` (`[::1]:80` for IPv6).
+
+    Raises ValueError where there is no port.
+    """
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(f"{value!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)

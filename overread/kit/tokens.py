@@ -1,0 +1,137 @@
+"""Credentials: bearer tokens, browser sessions, viewers' tokens and passwords.
+
+A token is 256 random bits; the database keeps its SHA-256 alone. Passwords are hashed with argon2id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from functools import cache
+from uuid import UUID
+
+from pwdlib import PasswordHash
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from overread.kit import clock, principals
+from overread.kit.errors import NotSignedIn, TooManyRequests, Unprocessable
+from overread.kit.principals import LoginAttempt, Principal, PrincipalRow, TokenRow
+
+API, SESSION, VIEWER = "api", "session", "viewer"
+SESSION_LENGTH = timedelta(hours=12)
+VIEWER_LENGTH = timedelta(hours=4)
+MIN_PASSWORD = 10
+
+_ATTEMPT_WINDOW = timedelta(minutes=15)
+_MAX_PER_ACCOUNT, _MAX_PER_ADDRESS = 10, 50
+
+
+@cache
+def _hasher() -> PasswordHash:
+    return PasswordHash.recommended()
+
+
+@cache
+def _decoy() -> str:
+    # Verified where no such account exists, so that the answer takes as long as for one that does.
+    return _hasher().hash(secrets.token_hex(16))
+
+
+def hash_password(password: str) -> str:
+    """The argon2id hash of a password. Raises Unprocessable where it is too short to be one."""
+    if len(password) < MIN_PASSWORD:
+        raise Unprocessable("password too short", safe=f"Choose a password of at least {MIN_PASSWORD} characters.")
+    return _hasher().hash(password)
+
+
+def issue(
+    tx: Session,
+    principal_id: UUID,
+    kind: str = API,
+    *,
+    lasts: timedelta | None = None,
+    case_id: UUID | None = None,
+) -> str:
+    """Make a token and return it; it can't be read again."""
+    token = secrets.token_urlsafe(32)
+    tx.add(
+        TokenRow(
+            digest=_digest(token),
+            principal_id=principal_id,
+            kind=kind,
+            case_id=case_id,
+            expires_at=clock.now() + lasts if lasts else None,
+        )
+    )
+    tx.flush()
+    return token
+
+
+def verify(tx: Session, token: str, *kinds: str) -> Principal:
+    """The principal that a token stands for. Raises NotSignedIn where it is unknown, expired or revoked."""
+    row = tx.execute(
+        select(TokenRow, PrincipalRow)
+        .join(PrincipalRow, PrincipalRow.id == TokenRow.principal_id)
+        .where(TokenRow.digest == _digest(token), TokenRow.kind.in_(kinds or (API, VIEWER)))
+    ).one_or_none()
+    if row is None:
+        raise NotSignedIn("unknown token")
+    credential, person = row
+    if credential.revoked_at is not None or not person.active:
+        raise NotSignedIn("revoked token", safe="This access was ended. Sign in again.")
+    if credential.expires_at is not None and credential.expires_at <= clock.now():
+        raise NotSignedIn("expired token", safe="Your session has ended. Sign in again.")
+    principal: Principal = person.as_principal(via=credential.kind, case_id=credential.case_id)
+    return principal
+
+
+def revoke(tx: Session, token: str) -> None:
+    """End a token; unknown ones are ignored."""
+    tx.execute(update(TokenRow).where(TokenRow.digest == _digest(token)).values(revoked_at=clock.now()))
+
+
+def revoke_viewers(tx: Session, principal_id: UUID, case_id: UUID) -> None:
+    """End every viewer's token of a principal for a case."""
+    tx.execute(
+        update(TokenRow)
+        .where(TokenRow.principal_id == principal_id, TokenRow.case_id == case_id, TokenRow.revoked_at.is_(None))
+        .values(revoked_at=clock.now())
+    )
+
+
+def sign_in(tx: Session, email: str, password: str) -> PrincipalRow | None:
+    """The principal with this address and password, or None (the same, after the same time, for no such account)."""
+    row = principals.by_email(tx, email)
+    hashed = row.password_hash if row is not None and row.active else None
+    good = _hasher().verify(password, hashed or _decoy())
+    return row if good and hashed else None
+
+
+def check_attempts(tx: Session, email: str, address: str) -> None:
+    """Raises TooManyRequests where this account or address failed too often in the last quarter of an hour."""
+    since = clock.now() - _ATTEMPT_WINDOW
+    for column, value, most in (
+        (LoginAttempt.account, _account(email), _MAX_PER_ACCOUNT),
+        (LoginAttempt.address, address[:64], _MAX_PER_ADDRESS),
+    ):
+        count = tx.scalar(select(func.count()).where(column == value, LoginAttempt.at > since)) or 0
+        if count >= most:
+            raise TooManyRequests(
+                "sign-in throttled",
+                safe="Too many failed attempts to sign in. Wait 15 minutes, then try again.",
+            )
+
+
+def record_failure(tx: Session, email: str, address: str) -> None:
+    """Remember a failed sign-in."""
+    tx.add(LoginAttempt(account=_account(email), address=address[:64]))
+
+
+def _account(email: str) -> str:
+    return hashlib.sha256(email.strip().lower().encode()).hexdigest()
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

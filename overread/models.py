@@ -1,0 +1,20 @@
+"""Every room's tables: loaded together, so that the metadata is whole wherever it is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+_MODULES = (
+    "overread.kit.principals",
+    "overread.kit.audit",
+    "pacs.models",
+    "viewer_bridge.models",
+    "billing.models",
+    "cases.models",
+)
+
+
+def load() -> None:
+    """Import every module that defines tables."""
+    for module in _MODULES:
+        import_module(module)

@@ -1,0 +1,73 @@
+"""`overread serve`: the database, web workers, the DICOM listener and the job worker on one machine."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+from overread import migrations
+from overread.kit import log, postgres
+from overread.kit.errors import OverreadError
+from overread.kit.settings import Settings, address
+from overread.processes import Child, Supervisor
+
+_logger = log.get(__name__)
+
+
+def children(settings: Settings, database_url: str) -> list[Child]:
+    """The parts of a server with these settings."""
+    environment = {
+        "OVERREAD_DATA_DIR": str(settings.data_dir),
+        "OVERREAD_DATABASE_URL": database_url,
+        "OVERREAD_HTTP": settings.http,
+        "OVERREAD_VIEWER": settings.viewer,
+        "OVERREAD_DICOM": settings.dicom,
+    }
+    return [
+        *(Child(f"web {number + 1}", ["web"], environment) for number in range(settings.workers)),
+        Child("dimse", ["dimse"], environment),
+        Child("worker", ["worker"], environment),
+    ]
+
+
+def prepare(settings: Settings) -> tuple[str, postgres.Server | None]:
+    """Check the addresses, start the database, and make or check its schema.
+
+    A fresh database gets the schema; an older one is left alone: migrating is the operator's decision.
+    """
+    for name, value in (("--http", settings.http), ("--viewer", settings.viewer), ("--dicom", settings.dicom)):
+        _check_free(name, value)
+    if address(settings.http)[1] == address(settings.viewer)[1]:
+        raise OverreadError("--http and --viewer need different ports: the viewer must have an origin of its own")
+    url, server = postgres.start(settings)
+    settings.server_key()
+    migrations.make_or_check(url)
+    return url, server
+
+
+def run(settings: Settings, more: list[Child] | None = None, ready_lines: list[str] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    url, server = prepare(settings)
+    supervisor = Supervisor([*(more or []), *children(settings, url)])
+    try:
+        supervisor.start()
+        summary = f"ready http={settings.base_url} viewer={settings.viewer_base_url} dicom={settings.dicom}"
+        print("\n".join([summary, *(ready_lines or [])]), flush=True)  # noqa: T201  the contract's line
+        supervisor.watch()
+    finally:
+        supervisor.stop()
+        if server is not None:
+            server.cleanup()
+        sys.stdout.flush()
+
+
+def _check_free(name: str, value: str) -> None:
+    """Raises OverreadError where another program has the address: sharing a port would hide that."""
+    try:
+        host, port = address(value)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except (OSError, ValueError) as error:
+        raise OverreadError(f"{name} {value} can't be used: {error}") from error

@@ -1,0 +1,1 @@
+"""The portal: pages, templates and the front end."""

@@ -1,0 +1,1 @@
+"""The archive, without HTTP: ingest, index, query, retrieve, de-identify, pixels, DIMSE."""

@@ -1,0 +1,30 @@
+"""The archive's parts in one hand: database, blobs, and the sealer of the views' secrets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from overread.kit.blobs import BlobStore
+from overread.kit.db import Database
+from overread.kit.sealed import Sealer
+from overread.kit.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What the archive's functions need to work."""
+
+    db: Database
+    blobs: BlobStore
+    sealer: Sealer
+    max_instance_bytes: int = 4 << 30
+
+
+def open_archive(settings: Settings, db: Database) -> Archive:
+    """The archive of these settings."""
+    return Archive(
+        db,
+        BlobStore(settings.blob_dir),
+        Sealer(settings.server_key(), "pacs.view"),
+        settings.max_instance_bytes,
+    )

@@ -1,0 +1,158 @@
+"""What is known of the people in a study: strings that may stand nowhere in the result.
+
+They come from two sides: what the file itself says in the attributes that name people, and what the case knows
+(the account's name, mail address, telephone). Cleaning text consults them, and the residual scan of `proof` looks
+for them in the finished bytes, in every encoding that a writer may have used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pacs.charset import DEFAULT, codecs_of, decode
+from pacs.deid.dates import shift_date
+from pacs.deid.text import is_ordinary
+from pacs.elements import Buffer, Element
+from pacs.part10 import Parsed
+
+_PATIENT_IDS = 0x00101002  # Other Patient IDs Sequence
+_CHARACTER_SET = 0x00080005
+
+#: Root attributes that hold numbers of people: at least MIN_ID characters of them are looked for.
+_IDS = frozenset((0x00080050, 0x00100020, 0x00101000, 0x00101090, 0x00380010, 0x00380060, 0x00402016, 0x00402017))
+#: Root attributes that hold addresses, telephones, places, looked for as a whole.
+_PHRASES = frozenset(
+    (0x00080080, 0x00080081, 0x00080092, 0x00080094, 0x00081040, 0x00101040, 0x00101050, 0x00102154, 0x00102155)
+    + (0x00102150, 0x00102152, 0x001021F0, 0x00102180, 0x00400243)
+)
+#: Root attributes of text that hold names although their VR is not PN.
+_NAMES = frozenset((0x00101001, 0x00101005, 0x00101060))
+_BIRTH_DATE = 0x00100030
+_INTERESTING = _IDS | _PHRASES | _NAMES | {_BIRTH_DATE}
+
+MIN_NAME = 3
+MIN_ID = 4
+_separators = re.compile(r"[\s^=,;\\/.()]+")
+
+#: Words of our own that stand in every result; a patient of that name can't be told apart from them.
+_OUR_WORDS = frozenset("case removed modified overread profile option clean retain yes basic unknown".split())
+
+
+@dataclass(frozen=True, slots=True)
+class KnownStrings:
+    """Names (single words, case-folded), numbers and phrases (case-folded) of the people in a study."""
+
+    names: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()
+    phrases: frozenset[str] = frozenset()
+
+    def __or__(self, other: KnownStrings) -> KnownStrings:
+        return KnownStrings(self.names | other.names, self.ids | other.ids, self.phrases | other.phrases)
+
+    @classmethod
+    def of(
+        cls, *, names: Iterable[str] = (), ids: Iterable[str] = (), phrases: Iterable[str] = ()
+    ) -> KnownStrings:
+        """Make known strings of full names in any order and notation, of numbers, and of whole phrases.
+
+        A name's parts count from MIN_NAME letters (two in scripts without letters of their own for a sound), a
+        number from MIN_ID characters, so that chance hits stay rare.
+        """
+        words = {
+            word.strip("-'’\0").casefold() for name in names for word in _separators.split(name) if _is_name(word)
+        }
+        numbers = {number.strip(" \0").casefold() for number in ids}
+        whole = {" ".join(phrase.strip(" \0").split()).casefold() for phrase in phrases}
+        return cls(
+            frozenset(words - {""}),
+            frozenset(number for number in numbers if len(number) >= MIN_ID and not _is_common(number)),
+            frozenset(phrase for phrase in whole if len(phrase) >= MIN_ID and not _is_common(phrase)),
+        )
+
+    def pattern(self) -> re.Pattern[str] | None:
+        """Give an expression that finds any of the strings as a whole word, or None if there are none."""
+        return _pattern(self)
+
+
+@lru_cache(maxsize=256)
+def _pattern(known: KnownStrings) -> re.Pattern[str] | None:
+    strings = sorted(known.names | known.ids | known.phrases, key=len, reverse=True)
+    if not strings:
+        return None
+    # A string that begins or ends within a number must not match inside a longer one.
+    inner = "|".join(r"\s+".join(re.escape(word) for word in string.split()) for string in strings)
+    return re.compile(rf"(?<![^\W_])(?:{inner})(?![^\W_])", re.IGNORECASE)
+
+
+def _is_name(word: str) -> bool:
+    return len(word) >= MIN_NAME or (len(word) == 2 and ord(word[0]) >= 0x2E80)
+
+
+def _is_common(text: str) -> bool:
+    return all(is_ordinary(word) for word in _separators.split(text) if word)
+
+
+def distinctive(known: KnownStrings) -> KnownStrings:
+    """Leave out the names that are ordinary words ("Head", "Case"): coded values and our own texts have them too."""
+    return KnownStrings(
+        frozenset(name for name in known.names if name not in _OUR_WORDS and not is_ordinary(name)),
+        known.ids,
+        known.phrases,
+    )
+
+
+def identity_of(parsed: Parsed) -> KnownStrings:
+    """Gather what a file says of its people: every name at root, numbers, birth date, addresses, institution."""
+    buf = parsed.buf
+    charset = b""
+    raws: list[tuple[int, bytes]] = []
+    for tag, vr, _, start, length, _, items, _ in parsed.elements:
+        if vr == "PN" or tag in _INTERESTING:
+            if length:
+                raws.append((tag, bytes(buf[start : start + length])))
+        elif tag == _CHARACTER_SET:
+            charset = bytes(buf[start : start + length])
+        elif tag == _PATIENT_IDS and items:
+            raws += _nested_ids(buf, items[0].elements)
+    return _gather(tuple(raws), charset)
+
+
+def _nested_ids(buf: Buffer, elements: tuple[Element, ...]) -> list[tuple[int, bytes]]:
+    return [(e.tag, bytes(buf[e.start : e.start + e.length])) for e in elements if e.tag in _IDS and e.length]
+
+
+@lru_cache(maxsize=256)
+def _gather(raws: tuple[tuple[int, bytes], ...], charset: bytes) -> KnownStrings:
+    codecs = codecs_of(charset) if charset else DEFAULT
+    names: list[str] = []
+    ids: list[str] = []
+    phrases: list[str] = []
+    for tag, raw in raws:
+        text = decode(raw, codecs).strip(" \0")
+        if tag == _BIRTH_DATE:
+            ids += _date_forms(text)
+        elif tag in _IDS:
+            ids += text.split("\\")
+        elif tag in _PHRASES:
+            phrases += text.split("\\")
+        else:
+            names.append(text)
+    return KnownStrings.of(names=names, ids=ids, phrases=phrases)
+
+
+def _date_forms(text: str) -> list[str]:
+    """Write a date of birth in the ways that people type it."""
+    if shift_date(text, 0) != text or len(text) != 8:
+        return []
+    year, month, day = text[:4], text[4:6], text[6:]
+    return [
+        text,
+        f"{year}-{month}-{day}",
+        f"{day}.{month}.{year}",
+        f"{day}/{month}/{year}",
+        f"{month}/{day}/{year}",
+        f"{day}-{month}-{year}",
+    ]

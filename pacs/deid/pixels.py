@@ -1,0 +1,157 @@
+"""Where pixels may show a person's name: reasons to let someone look before anyone else does (PS3.15 E.3.1).
+
+Burned In Annotation NO is a hint of the sender, not a proof; on the kinds of image that are usually written on it
+counts for nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pacs.dictionary import PIXEL_DATA
+from pacs.elements import Element, ints, text
+from pacs.part10 import Parsed
+
+#: Modalities whose devices write into the picture, or whose pictures were made outside of a device.
+_WRITTEN_ON = frozenset(("US", "IVUS", "BDUS", "ES", "XC", "OT", "SC", "DOC", "GM", "SMR", "OSS", "HC"))
+#: Modalities of one channel: a colour picture of theirs is a screen, a fusion or a report.
+_GREY = frozenset(("CT", "MR", "PT", "NM", "CR", "DX", "MG", "XA", "RF"))
+
+_VIDEO = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
+_VIDEO_CLASSES = frozenset(
+    f"1.2.840.10008.5.1.4.1.1.77.1.{number}.1" for number in (1, 2, 4)
+)
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_ENCAPSULATED = "1.2.840.10008.5.1.4.1.1.104."
+_AUDIO = "1.2.840.10008.5.1.4.1.1.9.4."
+_DIRECTORY = "1.2.840.10008.1.3.10"
+_ULTRASOUND = frozenset(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("3", "3.1", "6", "6.1", "6.2"))
+
+_SCREENS = ("SCREEN SAVE", "SCREENSAVE", "SCREEN_SAVE", "SCREEN CAPTURE", "SNAPSHOT")
+_REPORTS = ("DOSE REPORT", "DOSE_REPORT", "DOSE INFO", "DOSEREPORT", "PATIENT PROTOCOL", "CSA REPORT", "EXAM SUMMARY")
+
+#: So many bytes behind the last frame are padding that is cut off; more may be frames that no one counted.
+LARGEST_EXCESS = 65536
+
+_COLUMN_TAGS = frozenset(
+    (0x00080008, 0x00080016, 0x00080060, 0x00080064, 0x0008103E, 0x00181030, 0x00280002, 0x00280004, 0x00280008)
+    + (0x00280010, 0x00280011, 0x00280100, 0x00280301, 0x00420011, 0x00182010, 0x00181012, 0x00181016)
+    + (PIXEL_DATA, 0x7FE00008, 0x7FE00009)
+)
+
+
+def risk(parsed: Parsed) -> list[str]:
+    """Give the reasons why an instance's pixels or documents may show text; an empty list means clean.
+
+    Only the header is read. High bits of the pixels are `high_bits`'s subject, metadata inside of compressed
+    frames `pacs.deid.codestream`'s.
+    """
+    buf = parsed.buf
+    wanted: dict[int, Element] = {}
+    overlays = False
+    for element in parsed.elements:
+        tag = element[0]
+        if tag in _COLUMN_TAGS:
+            wanted[tag] = element
+        elif 0x60000000 <= tag < 0x61000000:
+            overlays = True
+    get = wanted.get
+    sop_class = text(buf, get(0x00080016)) or parsed.meta.sop_class_uid
+    reasons: list[str] = []
+    if sop_class == _DIRECTORY:
+        reasons.append("It is a media directory, which lists patients and nothing else.")
+    if sop_class.startswith(_ENCAPSULATED) or 0x00420011 in wanted:
+        reasons.append("It is an encapsulated document, which can't be cleaned by rule.")
+    if sop_class.startswith(_AUDIO):
+        reasons.append("It is a voice recording.")
+    if not (PIXEL_DATA in wanted or 0x7FE00008 in wanted or 0x7FE00009 in wanted):
+        return reasons
+    modality = text(buf, get(0x00080060)).upper()
+    if text(buf, get(0x00280301)).upper() == "YES":
+        reasons.append("Burned In Annotation is YES.")
+    if modality in _WRITTEN_ON or sop_class in _ULTRASOUND:
+        reasons.append(f"Pictures of modality {modality or 'US'} are usually written on.")
+    if sop_class == _SECONDARY_CAPTURE or sop_class.startswith(_SECONDARY_CAPTURE + "."):
+        reasons.append("It is a secondary capture.")
+    if 0x00080064 in wanted or 0x00181012 in wanted or 0x00181016 in wanted:
+        reasons.append("It was converted from film, video, a screen or a picture (Conversion Type).")
+    said = " ".join(text(buf, get(tag)) for tag in (0x00080008, 0x0008103E, 0x00181030)).upper()
+    if any(word in said for word in _SCREENS):
+        reasons.append("It is a saved screen.")
+    if any(word in said for word in _REPORTS):
+        reasons.append("It is a report in pictures.")
+    channels = ints(buf, get(0x00280002))
+    photometric = text(buf, get(0x00280004)).upper()
+    if modality in _GREY and ((channels and channels[0] > 1) or photometric in ("RGB", "PALETTE COLOR")):
+        reasons.append(f"It is a colour picture of modality {modality}.")
+    if parsed.meta.transfer_syntax.startswith(_VIDEO) or sop_class in _VIDEO_CLASSES:
+        reasons.append("It is a video, whose frames can't be cleaned one by one.")
+    if overlays and _overlay_in_pixels(parsed):
+        reasons.append("An overlay is kept in unused bits of the pixels.")
+    expected, pixel = expected_length(parsed), get(PIXEL_DATA)
+    if expected and pixel is not None and pixel.fragments is None and pixel.length - expected > LARGEST_EXCESS:
+        reasons.append("The pixel data is longer than its frames.")
+    return reasons
+
+
+def _overlay_in_pixels(parsed: Parsed) -> bool:
+    """Tell whether an overlay group has bits of its own in the pixel cells (PS3.5 8.1.2, retired) and no data."""
+    groups: dict[int, set[int]] = {}
+    for element in parsed.elements:
+        if 0x6000 <= element.tag >> 16 <= 0x60FF:
+            number = element.tag & 0xFFFF
+            if number != 0x0100 or ints(parsed.buf, element) not in ([], [0], [1]):
+                groups.setdefault(element.tag >> 16, set()).add(number)
+    return any(0x0100 in numbers and 0x3000 not in numbers for numbers in groups.values())
+
+
+def expected_length(parsed: Parsed) -> int:
+    """Give the bytes that native Pixel Data needs for its frames (PS3.5 8.1.1), 0 where that can't be told."""
+    numbers: dict[int, int] = {}
+    photometric = ""
+    wanted = (0x00280002, 0x00280008, 0x00280010, 0x00280011, 0x00280100)
+    for element in parsed.elements:
+        tag = element[0]
+        if tag in wanted:
+            values = ints(parsed.buf, element)
+            if values:
+                numbers[tag] = values[0]
+        elif tag == 0x00280004:
+            photometric = text(parsed.buf, element)
+        elif tag > 0x00280100:
+            break
+    bits = numbers.get(0x00280100, 0)
+    cells = numbers.get(0x00280010, 0) * numbers.get(0x00280011, 0) * max(1, numbers.get(0x00280008, 1))
+    samples = numbers.get(0x00280002, 1)
+    if "42" in photometric:  # subsampled chroma; how much is stored differs between writers
+        return 0
+    if samples > 4 or bits > 64:
+        return 0
+    return (cells * samples * bits + 7) // 8
+
+
+def high_bits(parsed: Parsed) -> int:
+    """OR all cells of native unsigned pixels and give the bits outside of Bits Stored that are set in any.
+
+    It reads every pixel, so it is for a background job. 0 for signed, compressed, float or 1-bit pixels.
+    """
+    values: dict[int, int] = {}
+    pixel: Element | None = None
+    for element in parsed.elements:
+        if element.tag in (0x00280100, 0x00280101, 0x00280102, 0x00280103):
+            found = ints(parsed.buf, element)
+            if found:
+                values[element.tag] = found[0]
+        elif element.tag == PIXEL_DATA:
+            pixel = element
+    allocated, stored = values.get(0x00280100, 0), values.get(0x00280101, 0)
+    kinds = {8: np.uint8, 16: np.uint16, 32: np.uint32}
+    if pixel is None or pixel.fragments is not None or allocated not in kinds or values.get(0x00280103):
+        return 0
+    cells = np.frombuffer(
+        parsed.buf, dtype=np.dtype(kinds[allocated]).newbyteorder("<"), count=pixel.length * 8 // allocated, offset=pixel.start
+    )
+    high = values.get(0x00280102, stored - 1)
+    used = ((1 << stored) - 1) << max(0, high - stored + 1)
+    return int(np.bitwise_or.reduce(cells)) & ~used & ((1 << allocated) - 1) if len(cells) else 0
+

@@ -1,0 +1,231 @@
+"""One decision for every (tag, VR): what the profile, Table E.1-1 and the VR together ask for.
+
+The combined codes of Table E.1-1 (X/Z, X/D, X/Z/D, Z/D) depend on the attribute's type in the IOD. Without an IOD at
+hand they resolve to what is valid for every type that the code allows for: X/Z to an empty value, codes with a D to
+a dummy value (PS3.15 E.1, "safer").
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from pacs.deid.profile import Profile
+from pacs.deid.table import Row, row_of
+from pacs.dictionary import public_vr
+
+
+class Rule(IntEnum):
+    """What happens to an element."""
+
+    KEEP = 0
+    DROP = 1
+    EMPTY = 2
+    DUMMY = 3
+    #: Mapped always, unless it names something of the standard.
+    UID = 4
+    #: Mapped unless it names something public: a class, a code system.
+    PUBLIC_UID = 5
+    #: DA, DT and TM: moved by the case's offset.
+    SHIFT = 6
+    #: IS and DS: kept if they hold numbers.
+    NUMBER = 7
+    #: CS: kept if it holds a code string.
+    CODE = 8
+    #: Short text of a technique or a product: kept unless it looks like a person's or is known to be.
+    TEXT = 9
+    #: A descriptor: cut down to the vocabulary.
+    CLEAN = 10
+    #: Cleaned at every depth.
+    SEQUENCE = 11
+    #: The same, with items that go or stay by their concept (E.3.4).
+    CONTENT = 12
+    AGE = 13
+    PATIENT_NAME = 14
+    PATIENT_ID = 15
+    ACCESSION = 16
+    #: Timezone Offset From UTC.
+    ZONE = 17
+    #: Coding Scheme Designator, which decides how far the code's meaning is trusted.
+    SCHEME = 18
+    MEANING = 19
+    #: A sequence replaced by one item with a code that says nothing.
+    DUMMY_CODE = 20
+    #: Private elements are decided by their creator, not by their tag.
+    PRIVATE = 21
+    #: SOP classes and transfer syntaxes, vendors' own too: kept if they are UIDs at all.
+    CLASS_UID = 22
+
+
+#: A rule, the rule that follows when nothing is left of the value, and the proof's letter for what E.1-1 asked.
+Decision = tuple[Rule, Rule, str]
+
+_KEEP: Decision = (Rule.KEEP, Rule.KEEP, "K")
+_DROP: Decision = (Rule.DROP, Rule.DROP, "X")
+
+_TEXTS = frozenset(("SH", "LO", "ST", "LT", "UC", "UT"))
+_DATES = frozenset(("DA", "DT", "TM"))
+
+#: VRs that writers mix up without harm; outside of its family an element is not what its tag says.
+_FAMILIES = (_TEXTS, frozenset(("OB", "OW", "US", "SS")), frozenset(("IS", "DS")), frozenset(("UL", "SL", "UV", "SV")))
+
+#: Attributes without a row in E.1-1 that go nonetheless.
+_ALSO_DROPPED = frozenset(
+    (
+        0x00080005,  # Specific Character Set: the result is in UTF-8 and says so at root
+        0x00080001,  # Length to End (retired) would be wrong
+        0x00080041,  # Data Set Subtype (retired)
+        0x00120062,  # Patient Identity Removed and the two behind it are written anew
+        0x00120063,
+        0x00120064,
+        0x00280303,  # Longitudinal Temporal Information Modified too
+        0x04000500,  # Encrypted Attributes Sequence holds the original values
+        0x04000510,
+        0x04000520,
+        0x7FE00008,  # pixel data anywhere but at root, where they are handled before any rule
+        0x7FE00009,
+        0x7FE00010,
+    )
+)
+
+#: Attributes that may not vanish or be empty where they stand (type 1 or 1C), although E.1-1 has no row for them.
+_NEVER_EMPTY = frozenset((0x0040A160, 0x00620020))
+
+#: SOP Class UIDs and transfer syntaxes wherever they stand.
+_CLASSES = frozenset(
+    (0x00080016, 0x0008001A, 0x0008001B, 0x0008005A, 0x00080062, 0x00081150, 0x0008115A, 0x00083002)
+)
+
+_SPECIAL: dict[int, Decision] = {
+    0x00080050: (Rule.ACCESSION, Rule.EMPTY, "Z"),
+    0x00100010: (Rule.PATIENT_NAME, Rule.EMPTY, "Z"),
+    0x00100020: (Rule.PATIENT_ID, Rule.EMPTY, "D"),
+    0x00080102: (Rule.SCHEME, Rule.DUMMY, "C"),
+    0x00080104: (Rule.MEANING, Rule.DUMMY, "C"),
+    # Sequences whose basic action is a dummy or empty value, and for which "empty" breaks more than it protects:
+    # what they hold has rows of its own.
+    0x0040A073: (Rule.SEQUENCE, Rule.EMPTY, "D"),  # Verifying Observer Sequence
+    0x00081111: (Rule.SEQUENCE, Rule.EMPTY, "U"),  # Referenced Performed Procedure Step Sequence
+    0x00401101: (Rule.DUMMY_CODE, Rule.DUMMY_CODE, "D"),  # Person Identification Code Sequence
+    0x0040A730: (Rule.CONTENT, Rule.EMPTY, "C"),  # Content Sequence: without the option, still by concept
+}
+
+
+def decide(tag: int, vr: str, profile: Profile) -> Decision:
+    """Decide by tag, the VR that the element really has, and the profile. The result can be kept for ever."""
+    group, number = tag >> 16, tag & 0xFFFF
+    if group & 1:
+        return (Rule.PRIVATE, Rule.DROP, "X")
+    if group < 0x0008 or group >= 0xFF00 or number == 0:
+        return _DROP  # commands, file meta, directory records, item tags; group lengths are retired
+    if 0x5000 <= group <= 0x50FF or 0x6000 <= group <= 0x60FF or tag in _ALSO_DROPPED:
+        return _DROP  # curves and overlays go as a whole, their labels and positions too
+    special = _SPECIAL.get(tag)
+    if special is not None:
+        fits = vr == "SQ" if special[0] in (Rule.SEQUENCE, Rule.CONTENT, Rule.DUMMY_CODE) else vr in _TEXTS | {"PN"}
+        return special if fits else _DROP
+    row = row_of(tag)
+    known = public_vr(tag)
+    if row is not None:
+        return _listed(tag, vr, row, profile)
+    if known is None or not _compatible(vr, known):
+        return _DROP
+    return _unlisted(tag, vr, profile)
+
+
+def _compatible(vr: str, known: str) -> bool:
+    if vr == known or vr in known.split(" or "):
+        return True
+    return any(vr in family and any(one in family for one in known.split(" or ")) for family in _FAMILIES)
+
+
+def _listed(tag: int, vr: str, row: Row, profile: Profile) -> Decision:
+    fallback = _basic(vr, row.basic)
+    active = {option: action for option, action in row.options.items() if option in profile.options()}
+    if "retain_longitudinal_modified_dates" in active:
+        if vr in _DATES:
+            return (Rule.SHIFT, fallback, "C")
+        if tag == 0x00080201 and vr == "SH":
+            return (Rule.ZONE, fallback, "C")
+    if "retain_patient_characteristics" in active:
+        if vr in _TEXTS:
+            return (Rule.CLEAN, fallback, "C")
+        # What the standard retains is of a kind that the VR's own rule judges: AS, CS, DS, SQ, US.
+        return _unlisted(tag, vr, profile)
+    if "clean_descriptors" in active:
+        if vr in _TEXTS or vr == "CS":
+            return (Rule.CLEAN, fallback, "C")
+        if vr == "SQ":
+            return (Rule.SEQUENCE, fallback, "C")
+    if "clean_structured_content" in active and vr == "SQ":
+        return (Rule.CONTENT, fallback, "C")
+    if "clean_graphics" in active and vr == "SQ":
+        return (Rule.SEQUENCE, fallback, "C")
+    if row.basic == "U":
+        return (Rule.UID, Rule.DROP, "U") if vr == "UI" else _DROP
+    if row.basic == "X/Z/U*" and vr == "SQ":
+        return (Rule.SEQUENCE, Rule.EMPTY, "U")
+    return (fallback, fallback, _LETTERS[fallback])
+
+
+_LETTERS = {Rule.DROP: "X", Rule.EMPTY: "Z", Rule.DUMMY: "D"}
+
+
+def _basic(vr: str, code: str) -> Rule:
+    """Resolve a basic action to one that is valid whatever the attribute's type."""
+    if code == "X" or code.startswith("U"):
+        return Rule.DROP
+    if "D" in code:
+        # No dummy item fits every sequence, and a dummy of unknown bytes says nothing: both go.
+        return Rule.DROP if vr in ("SQ", "UN") else Rule.DUMMY
+    return Rule.EMPTY
+
+
+_BY_VR: dict[str, Decision] = {
+    **dict.fromkeys(("US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"), _KEEP),
+    **dict.fromkeys(("OB", "OW", "OF", "OD", "OL", "OV"), _KEEP),
+    "IS": (Rule.NUMBER, Rule.DROP, "X"),
+    "DS": (Rule.NUMBER, Rule.DROP, "X"),
+    "CS": (Rule.CODE, Rule.DROP, "X"),
+    "AS": (Rule.AGE, Rule.DROP, "C"),
+    "UI": (Rule.PUBLIC_UID, Rule.DROP, "U"),
+    "SQ": (Rule.SEQUENCE, Rule.EMPTY, "K"),
+    **dict.fromkeys(("SH", "LO", "UC"), (Rule.TEXT, Rule.DUMMY, "C")),
+    **dict.fromkeys(("ST", "LT", "UT"), (Rule.CLEAN, Rule.DROP, "C")),
+    **dict.fromkeys(("DA", "DT", "TM"), (Rule.SHIFT, Rule.DROP, "C")),
+    # A VR that names people or places, on an attribute that the table does not know: type 2 at most.
+    "PN": (Rule.EMPTY, Rule.EMPTY, "Z"),
+}
+
+
+def _unlisted(tag: int, vr: str, profile: Profile) -> Decision:
+    if vr in _DATES and not profile.modified_dates:
+        return _DROP
+    if tag in _CLASSES and vr == "UI":
+        return (Rule.CLASS_UID, Rule.DROP, "U")
+    if tag in _NEVER_EMPTY and vr in _TEXTS:
+        return (Rule.CLEAN, Rule.DUMMY, "C")
+    return _BY_VR.get(vr, _DROP)  # AE, UR, UN
+
+
+#: Values that fit a VR and say nothing (PS3.15 E.1, action D).
+DUMMIES: dict[str, bytes] = {
+    "AE": b"REMOVED",
+    "AS": b"000D",
+    "CS": b"REMOVED",
+    "DA": b"19000101",
+    "DS": b"0",
+    "DT": b"19000101000000",
+    "IS": b"0",
+    "LO": b"REMOVED",
+    "LT": b"REMOVED",
+    "OB": b"\0\0",
+    "OW": b"\0\0",
+    "PN": b"Removed",
+    "SH": b"REMOVED",
+    "ST": b"REMOVED",
+    "TM": b"000000",
+    "UC": b"REMOVED",
+    "UR": b"urn:removed",
+    "US": b"\0\0",
+    "UT": b"REMOVED",
+}

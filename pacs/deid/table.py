@@ -1,0 +1,100 @@
+"""The tables of PS3.15 Annex E as look-ups: E.1-1 (attributes), E.3.4-1 (content items), E.3.10-1 (safe private)."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """A row of Table E.1-1: the Basic Profile's action, and the action ("K" or "C") of every option that has one."""
+
+    tag: str
+    name: str
+    basic: str
+    options: dict[str, str]
+
+
+class Concept(NamedTuple):
+    """A row of Table E.3.4-1: what happens to content items of this value type that name the concept."""
+
+    meaning: str
+    value_type: str
+    basic: str
+    options: dict[str, str]
+
+
+_OPTIONS = (
+    "retain_safe_private",
+    "retain_uids",
+    "retain_device_identity",
+    "retain_institution_identity",
+    "retain_patient_characteristics",
+    "retain_longitudinal_full_dates",
+    "retain_longitudinal_modified_dates",
+    "clean_descriptors",
+    "clean_structured_content",
+    "clean_graphics",
+)
+
+
+def _read(name: str) -> Iterator[dict[str, str]]:
+    text = files("pacs.deid").joinpath("data", name).read_text(encoding="utf-8")
+    yield from csv.DictReader(text.splitlines())
+
+
+@cache
+def rows() -> dict[str, Row]:
+    """Give Table E.1-1 by its first column: eight hexadecimal digits, "50xxxxxx", "60xx3000" or "PRIVATE"."""
+    return {
+        line["tag"]: Row(
+            line["tag"], line["name"], line["basic"], {name: line[name] for name in _OPTIONS if line[name]}
+        )
+        for line in _read("table-e.1-1.csv")
+    }
+
+
+def row_of(tag: int) -> Row | None:
+    """Give the row of Table E.1-1 that covers `tag`, repeating groups and private ones included, or None."""
+    table = rows()
+    found = table.get(f"{tag:08X}")
+    if found is not None:
+        return found
+    group = tag >> 16
+    if group & 1:
+        return table["PRIVATE"]
+    if 0x5000 <= group <= 0x50FF:
+        return table["50xxxxxx"]
+    if 0x6000 <= group <= 0x60FF:
+        return table.get(f"60xx{tag & 0xFFFF:04X}")
+    return None
+
+
+@cache
+def concepts() -> dict[tuple[str, str], Concept]:
+    """Give Table E.3.4-1 by (code value, coding scheme designator)."""
+    return {
+        (line["code"], line["scheme"]): Concept(
+            line["meaning"], line["value_type"], line["basic"], json.loads(line["options"])
+        )
+        for line in _read("table-e.3.4-1.csv")
+    }
+
+
+@cache
+def safe_private() -> dict[tuple[str, int, int], str]:
+    """Give Table E.3.10-1: (private creator, group, element's low byte) -> VR."""
+    return {
+        (line["private_creator"], int(line["group"], 16), int(line["element"][2:], 16)): line["vr"]
+        for line in _read("table-e.3.10-1.csv")
+    }
+
+
+@cache
+def safe_creators() -> frozenset[tuple[str, int]]:
+    """Give every (private creator, group) that has a safe attribute at all."""
+    return frozenset((creator, group) for creator, group, _ in safe_private())

@@ -1,0 +1,220 @@
+"""The values of one case cleaned: what `rules` decides is done here to a value's bytes.
+
+A `Values` belongs to one secret, one profile and one set of known strings, and is kept between the instances of a
+study: the same few hundred values come back in every slice, and are looked up instead of computed.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import b32encode
+from collections.abc import Callable
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+from pacs.charset import decode
+from pacs.deid.dates import cap_age, offset_days, shift, valid_zone
+from pacs.deid.encode import put
+from pacs.deid.known import KnownStrings, distinctive
+from pacs.deid.profile import Profile
+from pacs.deid.rules import DUMMIES, Decision, Rule, decide
+from pacs.deid.text import clean, looks_personal
+from pacs.deid.uids import is_public, new_uid, new_uids
+from pacs.part10 import valid_uid
+
+#: How many results a step remembers before it starts anew.
+_MEMORY = 8192
+
+#: Coding schemes whose meanings are published (PS3.16 8): their words are no one's own.
+_SCHEMES = frozenset(
+    b"DCM SCT SRT SNM3 99SDM SDM UCUM LN FMA NCIt UMLS RADLEX MDC RXNORM C4 I9C I9P I10 I10P ICD11 ACR BI BARI IBSI "
+    b"NEU UNS MA ITIS_TSN PUBCHEM_CID ISO3166_1 ISO639_1 ISO639_2 RFC3066 IETF4646 NCDR NICIP UBERON HPC CD8 DC "
+    b"CDT-2 INCITS PATHLEX NDC SPM TG-263 FTID MAYO HL7".split()
+)
+
+_NUMBER_BYTES = b"0123456789+-.eE \\\0"
+_CODE_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_ .+-/\\\0"
+_LONGEST_CODE = 32  # twice what PS3.5 6.2 allows, as writers do
+
+KEEP: Final = 0
+DROP: Final = 1
+VALUE: Final = 2
+SEQUENCE: Final = 3
+CONTENT: Final = 4
+DUMMY_CODE: Final = 5
+PRIVATE: Final = 6
+SCHEME: Final = 7
+MEANING: Final = 8
+
+_KINDS = {
+    Rule.KEEP: KEEP,
+    Rule.DROP: DROP,
+    Rule.SEQUENCE: SEQUENCE,
+    Rule.CONTENT: CONTENT,
+    Rule.DUMMY_CODE: DUMMY_CODE,
+    Rule.PRIVATE: PRIVATE,
+    Rule.SCHEME: SCHEME,
+    Rule.MEANING: MEANING,
+}
+
+#: True where an element stays as it is, False where it goes, or the whole new element.
+Result = bytes | bool
+#: Kind, letter for the proof, what is remembered, and how to clean (value, codecs) that is not.
+Step = tuple[int, str, dict[bytes, Result], Callable[[bytes, tuple[str, ...]], Result]]
+
+
+class Values:
+    """All that cleans values for one (secret, profile, known strings)."""
+
+    def __init__(self, secret: bytes, profile: Profile, known: KnownStrings, explicit: bool) -> None:
+        self.secret = secret
+        self.explicit = explicit
+        self.profile = profile
+        self.known = known
+        #: (tag, VR) -> what to do; filled as tags are met.
+        self.steps: dict[tuple[int, str], Step] = {}
+        self._days = offset_days(secret)
+        self._anyone = known.pattern()
+        self._someone = distinctive(known).pattern()
+        self._private: dict[tuple[int, str], Step] = {}
+        self._local_meaning: Step | None = None
+
+    def step(self, tag: int, vr: str) -> Step:
+        """Decide what happens to a (tag, VR), once."""
+        decision = decide(tag, vr, self.profile)
+        step = self.steps[tag, vr] = self._make(decision, tag, vr)
+        return step
+
+    def private_step(self, tag: int, vr: str) -> Step:
+        """Decide for a private attribute that is listed as safe: its VR alone counts."""
+        step = self._private.get((tag, vr))
+        if step is None:
+            step = self._private[tag, vr] = self._make(_PRIVATE_RULES.get(vr, _KEPT), tag, vr)
+        return step
+
+    def local_meaning(self) -> Step:
+        """Decide for Code Meaning of a local coding scheme: someone typed it."""
+        if self._local_meaning is None:
+            self._local_meaning = self._make((Rule.CLEAN, Rule.DUMMY, "C"), 0x00080104, "LO")
+        return self._local_meaning
+
+    def standard_scheme(self, raw: bytes) -> bool:
+        """Tell whether a Coding Scheme Designator names a published scheme."""
+        return raw.strip(b" \0") in _SCHEMES
+
+    def pseudonym(self, kind: str, value: str, length: int) -> str:
+        """Give `length` letters and digits that stand for `value` in this case and in no other."""
+        digest = hmac.digest(self.secret, f"{kind}\0{value}".encode("utf-8", "surrogateescape"), sha256)
+        return b32encode(digest).decode("ascii")[:length]
+
+    def _make(self, decision: Decision, tag: int, vr: str) -> Step:
+        rule, fallback, letter = decision
+        explicit = self.explicit
+        memo: dict[bytes, Result] = {}
+
+        def compute(raw: bytes, codecs: tuple[str, ...]) -> Result:
+            plain = raw.isascii() and b"\x1b" not in raw
+            bare = raw.rstrip(b" \0")
+            result: Result = True
+            if bare or rule is Rule.PATIENT_NAME:
+                value = self._clean(rule, vr, bare, bare.decode("ascii") if plain else decode(bare, codecs))
+                if value is None:
+                    value = _instead(fallback, vr)
+                if value != bare:
+                    result = False if value is None else put(tag, vr, value, explicit)
+            if plain:
+                if len(memo) >= _MEMORY:
+                    memo.clear()
+                memo[raw] = result
+            return result
+
+        return (_KINDS.get(rule, VALUE), letter, memo, compute)
+
+    def _clean(self, rule: Rule, vr: str, raw: bytes, text: str) -> bytes | None:
+        """Clean one value; None when nothing is left of it."""
+        match rule:
+            case Rule.NUMBER:
+                return self._number(raw, text)
+            case Rule.CODE:
+                return self._code(raw, text)
+            case Rule.TEXT | Rule.SCHEME | Rule.MEANING:
+                return self._text(text)
+            case Rule.CLEAN:
+                return self._descriptor(text, vr)
+            case Rule.SHIFT:
+                return _encoded(shift(text, vr, self._days))
+            case Rule.UID:
+                return new_uids(self.secret, text).encode()
+            case Rule.PUBLIC_UID:
+                parts = [part.strip(" \0") for part in text.split("\\")]
+                return "\\".join(p if is_public(p) or not p else new_uid(self.secret, p) for p in parts).encode()
+            case Rule.CLASS_UID:
+                return raw if all(valid_uid(p.strip(" \0")) for p in text.split("\\")) else None
+            case Rule.AGE:
+                return _encoded(cap_age(text, self.profile.age_cap))
+            case Rule.ZONE:
+                return raw if valid_zone(text.strip(" \0")) else None
+            case Rule.PATIENT_NAME:
+                return f"Case^{self.pseudonym('name', '', 6)}".encode()
+            case Rule.PATIENT_ID:
+                return f"P{self.pseudonym('patient', text.strip(), 11)}".encode()
+            case Rule.ACCESSION:
+                return f"A{self.pseudonym('accession', text.strip(), 11)}".encode()
+        return _instead(rule, vr)
+
+    def _number(self, raw: bytes, text: str) -> bytes | None:
+        if raw.translate(None, _NUMBER_BYTES):
+            return None
+        # The file's own numbers of people are whole words here; a coordinate that happens to contain one is not.
+        if self._someone is not None and len(text) <= 16 and "." not in text and self._someone.search(text):
+            return None
+        return raw
+
+    def _code(self, raw: bytes, text: str) -> bytes | None:
+        if raw.translate(None, _CODE_BYTES) or any(len(part) > _LONGEST_CODE for part in text.split("\\")):
+            return None
+        if self._someone is not None and self._someone.search(text.replace("_", " ")):
+            return None
+        return raw
+
+    def _text(self, text: str) -> bytes | None:
+        if looks_personal(text) or (self._anyone is not None and self._anyone.search(text)):
+            return self._descriptor(text, "LO")
+        return text.encode("utf-8", "replace")
+
+    def _descriptor(self, text: str, vr: str) -> bytes | None:
+        names = self.known.names
+        multiple = vr in ("SH", "LO", "UC", "CS")
+        parts = text.split("\\") if multiple else [text]
+        if self._anyone is not None:
+            parts = [self._anyone.sub(" ", part) for part in parts]
+        kept = [clean(part, names) for part in parts]
+        return "\\".join(kept).encode() if any(kept) else None
+
+
+def _encoded(text: str | None) -> bytes | None:
+    return None if text is None else text.encode("ascii")
+
+
+def _instead(fallback: Rule, vr: str) -> bytes | None:
+    if fallback is Rule.DUMMY:
+        return DUMMIES.get(vr, b"")
+    return b"" if fallback is Rule.EMPTY else None
+
+
+_KEPT: Decision = (Rule.KEEP, Rule.KEEP, "K")
+_PRIVATE_RULES: dict[str, Decision] = {
+    "CS": (Rule.CODE, Rule.DROP, "C"),
+    "DS": (Rule.NUMBER, Rule.DROP, "C"),
+    "IS": (Rule.NUMBER, Rule.DROP, "C"),
+    "LO": (Rule.TEXT, Rule.DROP, "C"),
+    "SH": (Rule.TEXT, Rule.DROP, "C"),
+    "SQ": (Rule.SEQUENCE, Rule.DROP, "C"),
+}
+
+
+@lru_cache(maxsize=32)
+def values_of(secret: bytes, profile: Profile, known: KnownStrings, explicit: bool) -> Values:
+    """Give the `Values` of a case, kept from one instance to the next."""
+    return Values(secret, profile, known, explicit)

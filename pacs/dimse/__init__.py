@@ -1,0 +1,1 @@
+"""DIMSE: the DICOM network protocol, by pynetdicom. Nothing outside this package imports it."""

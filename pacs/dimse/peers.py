@@ -1,0 +1,66 @@
+"""Which application entities may connect, and the principal that each acts for."""
+
+from __future__ import annotations
+
+import re
+import socket
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from overread.kit import audit, principals
+from overread.kit.errors import Conflict, Unprocessable
+from overread.kit.principals import Principal, Role
+from pacs.models import Peer
+
+#: PS3.5 6.2: an AE title has at most 16 characters of the default repertoire, no backslash, not only spaces.
+_AE_TITLE = re.compile(r"[ !-\[\]-~]{1,16}")
+
+
+def register(tx: Session, ae_title: str, host: str, port: int, role: Role, who: Principal | None = None) -> Peer:
+    """Register a peer, or change its address. Raises Unprocessable, Conflict where the role would change.
+
+    A peer gets a principal of its own, named after it, the first time.
+    """
+    title = ae_title.strip()
+    if not _AE_TITLE.fullmatch(title):
+        raise Unprocessable("a bad AE title", safe="An AE title has 1 to 16 ASCII characters and no backslash.")
+    if not 1 <= port <= 65535 or not host.strip():
+        raise Unprocessable("a bad address", safe="A peer needs a host and a port from 1 to 65535.")
+    if role not in (Role.HOSPITAL, Role.SPECIALIST):
+        raise Unprocessable("a bad role", safe="A peer is a hospital's or a specialist's.")
+    existing = tx.get(Peer, title)
+    if existing is None:
+        owner = principals.create(tx, role=role, name=title)
+        statement = insert(Peer).values(ae_title=title, host=host.strip(), port=port, principal_id=owner.id)
+        tx.execute(statement)
+    else:
+        if principals.get(tx, existing.principal_id).role != role:
+            raise Conflict("role change", safe=f"{title} is registered with another role. Give this peer another title.")
+        existing.host, existing.port = host.strip(), port
+    tx.flush()
+    audit.record(tx, who, "peer.register", "peer", title, host=host, port=port)
+    return tx.get_one(Peer, title)
+
+
+def listed(tx: Session, who: Principal) -> list[Peer]:
+    """Every registered peer, by title. For admins and coordinators."""
+    who.require(Role.ADMIN, Role.COORDINATOR)
+    return list(tx.scalars(select(Peer).order_by(Peer.ae_title)))
+
+
+def identify(tx: Session, ae_title: str, address: str) -> Principal | None:
+    """The principal that a calling AE at this network address acts for, or None where it may not connect."""
+    peer = tx.get(Peer, ae_title.strip())
+    if peer is None or address not in _addresses(peer.host):
+        return None
+    row = principals.get(tx, peer.principal_id)
+    return row.as_principal(via="dimse") if row.active else None
+
+
+def _addresses(host: str) -> set[str]:
+    try:
+        return {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+    except OSError:
+        return set()

@@ -1,0 +1,28 @@
+"""What the archive tells the rooms above it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from overread.kit.jobs import Event
+
+
+@dataclass(frozen=True)
+class StudyGrowing(Event):
+    """A study got instances; looked at again until it has settled. Stays within the archive."""
+
+    study_uid: str
+
+
+@dataclass(frozen=True)
+class StudySettled(Event):
+    """A study stopped growing. It is told again when it grows later.
+
+    `case_ids`: the cases that it was uploaded to. `references`: its Accession Number, Patient ID, Study Description
+    and the AE titles that it was sent to, in which a case's reference number may stand. `holder_ids`: who sent it.
+    """
+
+    study_uid: str
+    case_ids: list[str]
+    references: list[str]
+    holder_ids: list[str]

@@ -1,0 +1,205 @@
+"""From an instance's DICOM JSON to the columns that it is found by."""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import orjson
+
+Json = dict[str, Any]
+
+#: Returned at study level: PS3.18 Table 10.6.3-3 and the patient's and study's modules (PS3.3 C.7.1.1, C.7.2).
+STUDY_TAGS = [
+    "00080005",
+    "00080020",
+    "00080030",
+    "00080050",
+    "00080051",
+    "00080090",
+    "00080201",
+    "00081030",
+    "00081032",
+    "00081048",
+    "00081060",
+    "00081110",
+    "00081120",
+    "00100010",
+    "00100020",
+    "00100021",
+    "00100022",
+    "00100030",
+    "00100032",
+    "00100040",
+    "00101000",
+    "00101001",
+    "00101010",
+    "00101020",
+    "00101030",
+    "00102160",
+    "00104000",
+    "0020000D",
+    "00200010",
+    "00321060",
+    "00321064",
+]
+#: Returned at series level: PS3.18 Table 10.6.3-4 and the series', frame of reference's and equipment's modules.
+SERIES_TAGS = [
+    "00080005",
+    "00080021",
+    "00080031",
+    "00080060",
+    "00080064",
+    "00080068",
+    "00080070",
+    "00080080",
+    "0008103E",
+    "0008103F",
+    "00081040",
+    "00081050",
+    "00081070",
+    "00081090",
+    "00081111",
+    "00180015",
+    "00180024",
+    "00180080",
+    "00181030",
+    "00185100",
+    "0020000E",
+    "00200011",
+    "00200052",
+    "00200060",
+    "00201040",
+    "00400244",
+    "00400245",
+    "00400253",
+    "00400254",
+    "00400275",
+]
+#: Returned at instance level: PS3.18 Table 10.6.3-5.
+INSTANCE_TAGS = [
+    "00080005",
+    "00080008",
+    "00080016",
+    "00080018",
+    "00080022",
+    "00080023",
+    "00080032",
+    "00080033",
+    "00080056",
+    "00200012",
+    "00200013",
+    "00280002",
+    "00280004",
+    "00280008",
+    "00280010",
+    "00280011",
+    "00280100",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The columns of one instance at its three levels."""
+
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    sop_class: str
+    study: dict[str, Any]
+    series: dict[str, Any]
+    instance: dict[str, Any]
+
+
+def keys(metadata: Json) -> Keys:
+    """Read the columns from the DICOM JSON of an instance's header."""
+    return Keys(
+        study_uid=string(metadata, "0020000D"),
+        series_uid=string(metadata, "0020000E"),
+        sop_uid=string(metadata, "00080018"),
+        sop_class=string(metadata, "00080016"),
+        study={
+            "patient_name": name(metadata, "00100010"),
+            "patient_id": string(metadata, "00100020"),
+            "birth_date": day(metadata, "00100030"),
+            "sex": string(metadata, "00100040"),
+            "study_date": day(metadata, "00080020"),
+            "study_time": string(metadata, "00080030"),
+            "accession": string(metadata, "00080050"),
+            "study_id": string(metadata, "00200010"),
+            "description": string(metadata, "00081030"),
+            "referrer": name(metadata, "00080090"),
+            "attributes": {tag: metadata[tag] for tag in STUDY_TAGS if tag in metadata},
+        },
+        series={
+            "modality": string(metadata, "00080060"),
+            "number": number(metadata, "00200011"),
+            "description": string(metadata, "0008103E"),
+            "series_date": day(metadata, "00080021"),
+            "series_time": string(metadata, "00080031"),
+            "performed_date": day(metadata, "00400244"),
+            "body_part": string(metadata, "00180015"),
+            "attributes": {tag: metadata[tag] for tag in SERIES_TAGS if tag in metadata},
+        },
+        instance={
+            "number": number(metadata, "00200013"),
+            "rows": number(metadata, "00280010"),
+            "columns": number(metadata, "00280011"),
+            "frames": max(1, number(metadata, "00280008") or 1),
+        },
+    )
+
+
+def deflate(metadata: Json) -> bytes:
+    """DICOM JSON as it is kept. Level 1: a fifth of the size at a tenth of the time of the best."""
+    return zlib.compress(orjson.dumps(metadata), 1)
+
+
+def inflate(kept: bytes) -> bytes:
+    """The bytes of DICOM JSON as it was given to `deflate`."""
+    return zlib.decompress(kept)
+
+
+def values(metadata: Json, tag: str) -> list[Any]:
+    """An attribute's values; none where it is absent or empty."""
+    found = metadata.get(tag, {}).get("Value", [])
+    return found if isinstance(found, list) else []
+
+
+def string(metadata: Json, tag: str) -> str:
+    """An attribute's values as one string, joined by a backslash as in the file."""
+    # NUL can't be kept in PostgreSQL's text and means nothing in DICOM's.
+    return "\\".join("" if v is None else str(v) for v in values(metadata, tag)).replace("\0", "")
+
+
+def name(metadata: Json, tag: str) -> str:
+    """A person's name with its groups: alphabetic=ideographic=phonetic (PS3.5 6.2.1.2)."""
+    found = values(metadata, tag)
+    if not found or not isinstance(found[0], dict):
+        return ""
+    groups = [str(found[0].get(group, "")) for group in ("Alphabetic", "Ideographic", "Phonetic")]
+    return "=".join(groups).rstrip("=").replace("\0", "")
+
+
+def number(metadata: Json, tag: str) -> int | None:
+    """An attribute's first value as an integer of at most 64 bits, or None."""
+    found = values(metadata, tag)
+    if not found or isinstance(found[0], dict):
+        return None
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        value = int(found[0])
+        return value if -(1 << 63) <= value < 1 << 63 else None
+    return None
+
+
+def day(metadata: Json, tag: str) -> date | None:
+    """A DA attribute as a date (also the retired form with dots), or None where it is none."""
+    text = string(metadata, tag).replace(".", "")[:8]
+    if len(text) != 8 or not text.isdecimal() or not text.isascii():
+        return None
+    with contextlib.suppress(ValueError):
+        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+    return None

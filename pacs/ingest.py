@@ -1,0 +1,265 @@
+"""The one write path: C-STORE, STOW-RS, folder import and the report writer all come through here.
+
+An instance is streamed to a file aside (`receive`, `Incoming.write`); its header is walked once, then the bytes are
+made durable under their digest (`Incoming.finish`); then its rows are committed (`store`). Only after that may the
+caller acknowledge. Members of a batch end one by one: `Stored`, `AlreadyStored` or `Refused`.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from overread.kit import audit, log
+from overread.kit.blobs import Blob, Writer
+from overread.kit.errors import TooLarge
+from overread.kit.principals import Principal
+from pacs import dicomjson, index, part10, rows
+from pacs.archive import Archive
+from pacs.elements import Unreadable
+from pacs.models import Instance
+from pacs.scope import ORIGINAL
+from pacs.status import Reason
+
+_logger = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where instances come from: who sends them and which way (stow, dimse, import).
+
+    `case_id`: the case whose root they were uploaded to. `study_uid`: the only study that is taken (PS3.18 10.5.1),
+    `sop_uid`: the only instance (the one that a C-STORE-RQ names).
+    """
+
+    who: Principal
+    via: str
+    case_id: UUID | None = None
+    called_ae: str = ""
+    study_uid: str | None = None
+    sop_uid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The instance is durable and found by queries."""
+
+    keys: index.Keys
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyStored:
+    """The same bytes were here before; nothing changed."""
+
+    keys: index.Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The instance was not stored. `sentence` tells the sender why and what to do; UIDs as far as known."""
+
+    reason: Reason
+    sentence: str
+    sop_class: str = ""
+    sop_uid: str = ""
+
+
+Outcome = Stored | AlreadyStored | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An instance whose bytes are durable and whose rows are still to be written."""
+
+    keys: index.Keys
+    blob: Blob
+    transfer_syntax: str
+    metadata: bytes
+
+
+class Incoming:
+    """One instance on its way in. Leaving the `with` block without `finish()` leaves nothing behind."""
+
+    def __init__(self, archive: Archive, source: Source, writer: Writer) -> None:
+        self._archive = archive
+        self._source = source
+        self._writer = writer
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append bytes of the Part 10 file. Raises TooLarge above the configured size, StorageFull, Unavailable."""
+        if self._writer.size + len(data) > self._archive.max_instance_bytes:
+            raise TooLarge(
+                f"an instance is larger than {self._archive.max_instance_bytes} bytes",
+                safe=f"An instance may have at most {self._archive.max_instance_bytes} bytes.",
+            )
+        self._writer.write(data)
+
+    def finish(self) -> Prepared | AlreadyStored | Refused:
+        """Walk the header and make the bytes durable; what can't be read is refused and leaves nothing."""
+        buffer = self._writer.buffer()
+        try:
+            parsed = part10.parse(buffer)
+            metadata = dicomjson.to_json(parsed.buf, parsed.elements, bulk_uri=_bulk_path)
+            syntax = parsed.meta.transfer_syntax
+        except Unreadable as error:
+            return _refuse(self._source, Reason.CANNOT_UNDERSTAND, error.safe)
+        finally:
+            # The parse may hold views of the map; without them it is closed at once, else with its last one.
+            if isinstance(buffer, mmap.mmap):
+                parsed = None  # type: ignore[assignment]
+                buffer.close()
+        keys = index.keys(metadata)
+        refused = _check(keys, self._source)
+        if refused is not None:
+            return refused
+        with self._archive.db.transaction() as tx:
+            known = tx.scalar(
+                select(Instance.blob).where(Instance.view_id == ORIGINAL, Instance.sop_uid == keys.sop_uid)
+            )
+        if known is not None and known != self._writer.digest:
+            return duplicate(self._archive, self._source, keys)
+        return Prepared(keys, self._writer.keep(), syntax, index.deflate(metadata))
+
+    def __enter__(self) -> Incoming:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.__exit__(kind, error, trace)
+
+
+def receive(archive: Archive, source: Source) -> Incoming:
+    """Begin an instance. Raises StorageFull or Unavailable."""
+    return Incoming(archive, source, archive.blobs.writer())
+
+
+def store(archive: Archive, source: Source, batch: Sequence[Prepared]) -> list[Outcome]:
+    """Write the rows of instances whose bytes are durable, in one transaction; outcomes in the order of the batch.
+
+    Raises Unavailable or StorageFull, and then none of the batch was stored.
+    """
+    outcomes: dict[int, Outcome] = {}
+    # In the order of their UIDs, so that two batches with studies in common never wait for each other in a circle.
+    order = sorted(range(len(batch)), key=lambda i: (batch[i].keys.study_uid, batch[i].keys.sop_uid))
+    with archive.db.transaction() as tx:
+        growth: dict[str, rows.Growth] = {}
+        for i in order:
+            outcomes[i] = _store_one(tx, source, batch[i], growth)
+        for grown in growth.values():
+            if rows.settle_growth(tx, grown):
+                audit.record(
+                    tx, source.who, "study.receive", "study", grown.study_uid, case_id=source.case_id, via=source.via
+                )
+    for i, outcome in outcomes.items():
+        if isinstance(outcome, Refused) and outcome.reason is Reason.DUPLICATE:
+            outcomes[i] = duplicate(archive, source, batch[i].keys)
+    return [outcomes[i] for i in range(len(batch))]
+
+
+def _store_one(tx: Session, source: Source, prepared: Prepared, growth: dict[str, rows.Growth]) -> Outcome:
+    keys = prepared.keys
+    grown = growth.get(keys.study_uid)
+    if grown is None:
+        grown = growth[keys.study_uid] = rows.open_study(tx, ORIGINAL, keys)
+    if not rows.same_patient(grown, keys):
+        return _refuse(
+            source,
+            Reason.PROCESSING_FAILURE,
+            "This study is here already under another patient's identity. "
+            "Check the Patient ID and birth date at the sender, or give the study a new Study Instance UID.",
+            keys,
+        )
+    existing = rows.insert_instance(
+        tx,
+        grown,
+        keys,
+        {
+            "view_id": ORIGINAL,
+            "transfer_syntax": prepared.transfer_syntax,
+            "metadata_deflated": prepared.metadata,
+            "blob": prepared.blob.digest,
+            "blob_size": prepared.blob.size,
+            "ranges": [0, prepared.blob.size],
+        },
+    )
+    if existing.digest != prepared.blob.digest:
+        return Refused(Reason.DUPLICATE, "", keys.sop_class, keys.sop_uid)
+    if rows.hold(tx, existing, holder_id=source.who.id, via=source.via, case_id=source.case_id, ae=source.called_ae):
+        grown.changed = True
+    return Stored(keys) if existing.inserted else AlreadyStored(keys)
+
+
+def duplicate(archive: Archive, source: Source, keys: index.Keys) -> Refused:
+    """Refuse other content under a known SOP Instance UID; the first is kept and the attempt audited."""
+    with archive.db.transaction() as tx:
+        audit.record(
+            tx,
+            source.who,
+            "instance.replace",
+            "instance",
+            keys.sop_uid,
+            outcome=audit.REFUSED,
+            case_id=source.case_id,
+            via=source.via,
+        )
+    return _refuse(
+        source,
+        Reason.DUPLICATE,
+        "Another object with this SOP Instance UID is stored already; the first one was kept. "
+        "A changed object needs a new SOP Instance UID.",
+        keys,
+    )
+
+
+def _check(keys: index.Keys, source: Source) -> Refused | None:
+    named = (
+        ("Study Instance UID", keys.study_uid),
+        ("Series Instance UID", keys.series_uid),
+        ("SOP Instance UID", keys.sop_uid),
+        ("SOP Class UID", keys.sop_class),
+    )
+    for what, uid in named:
+        if not part10.valid_uid(uid):
+            kind = "has no" if not uid else "has an invalid"
+            # An invalid UID is never echoed: the answer's own UID attributes must stay valid.
+            safe_keys = keys if part10.valid_uid(keys.sop_uid) and part10.valid_uid(keys.sop_class) else None
+            return _refuse(source, Reason.CANNOT_UNDERSTAND, f"The object {kind} {what}.", safe_keys)
+    if source.study_uid is not None and keys.study_uid != source.study_uid:
+        return _refuse(
+            source,
+            Reason.MISMATCH,
+            "The object belongs to another study than the one in the request's address.",
+            keys,
+        )
+    if source.sop_uid is not None and keys.sop_uid != source.sop_uid:
+        return _refuse(
+            source, Reason.MISMATCH, "The data set is another instance than the one that the command names.", keys
+        )
+    return None
+
+
+def _refuse(source: Source, reason: Reason, sentence: str, keys: index.Keys | None = None) -> Refused:
+    _logger.info(
+        "instance_refused",
+        reason=reason.name,
+        why=sentence,
+        sop_uid=keys.sop_uid if keys else None,
+        sender=str(source.who.id),
+        via=source.via,
+    )
+    if keys is None:
+        return Refused(reason, sentence)
+    return Refused(reason, sentence, keys.sop_class, keys.sop_uid)
+
+
+def _bulk_path(path: tuple[Any, ...]) -> str:
+    """A BulkDataURI relative to its instance; whoever serves it puts the instance's address before it."""
+    return "bulkdata:" + "/".join(map(str, path))

@@ -1,0 +1,159 @@
+"""The index: studies, series and instances of the originals and of every case's de-identified view.
+
+A view's rows have the same shape as the originals', told apart by `view_id`, so that one query and one retrieval serve
+both. An instance is a list of parts: `header` bytes (none for originals), then ranges of the blob.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Computed, ForeignKey, Identity, Index, String, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from overread.kit import clock
+from overread.kit.db import Base
+
+
+class View(Base):
+    """The de-identified view of one case. `sealed_secret` opens its pseudonyms; destroying it makes them final."""
+
+    __tablename__ = "pacs_view"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    case_id: Mapped[UUID] = mapped_column(unique=True)
+    sealed_secret: Mapped[bytes | None] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class Study(Base):
+    """A study of a view, with what is matched and returned at study level (PS3.18 10.6.1.2)."""
+
+    __tablename__ = "pacs_study"
+
+    pk: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    view_id: Mapped[UUID] = mapped_column()
+    study_uid: Mapped[str] = mapped_column(String(64))
+    #: Of a view: the original that it was made from.
+    source_uid: Mapped[str | None] = mapped_column(String(64))
+    patient_name: Mapped[str] = mapped_column(Text, default="")
+    patient_id: Mapped[str] = mapped_column(Text, default="")
+    birth_date: Mapped[date | None] = mapped_column()
+    sex: Mapped[str] = mapped_column(Text, default="")
+    study_date: Mapped[date | None] = mapped_column()
+    study_time: Mapped[str] = mapped_column(Text, default="")
+    accession: Mapped[str] = mapped_column(Text, default="")
+    study_id: Mapped[str] = mapped_column(Text, default="")
+    description: Mapped[str] = mapped_column(Text, default="")
+    referrer: Mapped[str] = mapped_column(Text, default="")
+    modalities: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    series_count: Mapped[int] = mapped_column(default=0)
+    instance_count: Mapped[int] = mapped_column(default=0)
+    attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    released: Mapped[bool] = mapped_column(default=True)
+    #: Still growing: an event that looks whether it has settled is under way.
+    settling: Mapped[bool] = mapped_column(default=False)
+    received_at: Mapped[datetime] = mapped_column(default=clock.now)
+    changed_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        UniqueConstraint("view_id", "study_uid"),
+        Index("ix_pacs_study_newest", "view_id", study_date.desc().nulls_last(), pk.desc()),
+        Index("ix_pacs_study_patient_id", "view_id", "patient_id"),
+        Index("ix_pacs_study_accession", "view_id", "accession"),
+        Index("ix_pacs_study_source", "source_uid"),
+    )
+
+
+class Series(Base):
+    """A series of a study, with what is matched and returned at series level."""
+
+    __tablename__ = "pacs_series"
+
+    pk: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    study_pk: Mapped[int] = mapped_column(ForeignKey("pacs_study.pk", ondelete="CASCADE"))
+    series_uid: Mapped[str] = mapped_column(String(64))
+    modality: Mapped[str] = mapped_column(Text, default="")
+    number: Mapped[int | None] = mapped_column(BigInteger)
+    description: Mapped[str] = mapped_column(Text, default="")
+    series_date: Mapped[date | None] = mapped_column()
+    series_time: Mapped[str] = mapped_column(Text, default="")
+    performed_date: Mapped[date | None] = mapped_column()
+    body_part: Mapped[str] = mapped_column(Text, default="")
+    instance_count: Mapped[int] = mapped_column(default=0)
+    attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    changed_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (UniqueConstraint("study_pk", "series_uid"), Index("ix_pacs_series_series_uid", "series_uid"))
+
+
+class Instance(Base):
+    """An instance of a series: what is matched, its metadata, and the parts that make its bytes."""
+
+    __tablename__ = "pacs_instance"
+
+    pk: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    view_id: Mapped[UUID] = mapped_column()
+    study_pk: Mapped[int] = mapped_column(ForeignKey("pacs_study.pk", ondelete="CASCADE"))
+    series_pk: Mapped[int] = mapped_column(ForeignKey("pacs_series.pk", ondelete="CASCADE"), index=True)
+    sop_uid: Mapped[str] = mapped_column(String(64))
+    sop_class: Mapped[str] = mapped_column(String(64))
+    transfer_syntax: Mapped[str] = mapped_column(String(64))
+    number: Mapped[int | None] = mapped_column(BigInteger)
+    rows: Mapped[int | None] = mapped_column(BigInteger)
+    columns: Mapped[int | None] = mapped_column(BigInteger)
+    frames: Mapped[int] = mapped_column(BigInteger, default=1)
+    #: DICOM JSON of the whole header, deflated; BulkDataURIs relative to the instance.
+    metadata_deflated: Mapped[bytes] = mapped_column()
+    blob: Mapped[str] = mapped_column(String(64), index=True)
+    blob_size: Mapped[int] = mapped_column(BigInteger)
+    #: What precedes the ranges, deflated: a rewritten header; None where the blob is served whole.
+    header_deflated: Mapped[bytes | None] = mapped_column()
+    #: Start and length pairs, flattened, of the blob's bytes that follow the header.
+    ranges: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    #: Bytes that follow the ranges (a closing delimiter).
+    trailer: Mapped[bytes] = mapped_column(default=b"")
+    #: Of a view: the original's row.
+    source_pk: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    #: original, or of a view: clean, held, approved, withheld.
+    review: Mapped[str] = mapped_column(String(10), default="original")
+    reasons: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    proof: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    visible: Mapped[bool] = mapped_column(Computed("review IN ('original', 'clean', 'approved')", persisted=True))
+    received_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        UniqueConstraint("view_id", "sop_uid"),
+        Index("ix_pacs_instance_study_pk_series_pk", "study_pk", "series_pk"),
+    )
+
+
+class Holder(Base):
+    """Who sent an instance, by which way, and for which case: what a hospital or a patient may see hangs on it."""
+
+    __tablename__ = "pacs_holder"
+
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    instance_pk: Mapped[int] = mapped_column(ForeignKey("pacs_instance.pk", ondelete="CASCADE"), primary_key=True)
+    study_pk: Mapped[int] = mapped_column(ForeignKey("pacs_study.pk", ondelete="CASCADE"), index=True)
+    via: Mapped[str] = mapped_column(String(8))
+    case_id: Mapped[UUID | None] = mapped_column()
+    called_ae: Mapped[str] = mapped_column(String(16), default="")
+    at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (Index("ix_pacs_holder_holder_id_study_pk", "holder_id", "study_pk"),)
+
+
+class Peer(Base):
+    """A DICOM application entity that may connect, and the principal that it acts for."""
+
+    __tablename__ = "pacs_peer"
+
+    ae_title: Mapped[str] = mapped_column(String(16), primary_key=True)
+    host: Mapped[str] = mapped_column(String(255))
+    port: Mapped[int] = mapped_column()
+    principal_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)

@@ -1,0 +1,17 @@
+"""What can go wrong on the way from a frame's bytes to a picture."""
+
+from __future__ import annotations
+
+from overread.kit.errors import Unprocessable
+
+
+class CannotDecode(Unprocessable):
+    """This frame can't be turned into a picture: its bytes are damaged, or nothing here knows their format."""
+
+    title = "The image can't be shown"
+    default_safe = "This image can't be shown: its pixel data is damaged or in a format that this server can't decode."
+
+
+def refuse(why: str) -> CannotDecode:
+    """Give the error whose sentence, for the log and for the client alike, is `why`; it names no patient."""
+    return CannotDecode(why, safe=f"This image can't be shown: {why}")

@@ -1,0 +1,41 @@
+"""When a study has stopped growing: the moment to match it and to make its de-identified view."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from overread.kit import clock, jobs
+from pacs.archive import Archive
+from pacs.events import StudyGrowing, StudySettled
+from pacs.models import Holder, Study
+from pacs.rows import QUIET
+from pacs.scope import ORIGINAL
+
+
+def on_study_growing(archive: Archive, event: StudyGrowing) -> None:
+    """Tell that a study has settled, or look again later where it still grows."""
+    with archive.db.transaction() as tx:
+        study = tx.scalars(
+            select(Study).where(Study.view_id == ORIGINAL, Study.study_uid == event.study_uid).with_for_update()
+        ).one_or_none()
+        if study is None or not study.settling:
+            return
+        if study.changed_at > clock.now() - QUIET:
+            jobs.emit(tx, event, after=QUIET)
+            return
+        study.settling = False
+        jobs.emit(tx, _settled(tx, study))
+
+
+def _settled(tx: Session, study: Study) -> StudySettled:
+    holders = tx.execute(
+        select(Holder.holder_id, Holder.case_id, Holder.called_ae).where(Holder.study_pk == study.pk).distinct()
+    ).all()
+    references = [study.accession, study.patient_id, study.description, *(row.called_ae for row in holders)]
+    return StudySettled(
+        study_uid=study.study_uid,
+        case_ids=sorted({str(row.case_id) for row in holders if row.case_id}),
+        references=[text for text in dict.fromkeys(references) if text],
+        holder_ids=sorted({str(row.holder_id) for row in holders}),
+    )

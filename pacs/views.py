@@ -1,0 +1,367 @@
+"""De-identified views: made from the originals, reviewed by a coordinator, released or revoked (PS3.15 E).
+
+A view's instance is a rewritten header, kept with its row, and ranges of the original's blob. Only where the pixels
+themselves had to change (a comment in a codestream, a deflated or big endian source) it is a blob of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, aliased
+
+from overread.kit import audit, log
+from overread.kit.errors import Conflict, NotFound, Unavailable, Unprocessable
+from overread.kit.principals import Principal, Role
+from pacs import dicomjson, elements, index, part10, retrieve, rows
+from pacs.archive import Archive
+from pacs.deid.header import Deidentified, deidentify
+from pacs.deid.known import KnownStrings
+from pacs.deid.profile import SECOND_OPINION
+from pacs.deid.proof import prove
+from pacs.deid.uids import new_uid
+from pacs.models import Instance, Series, Study, View
+from pacs.scope import ORIGINAL
+
+_logger = log.get(__name__)
+_CHUNK = 50
+
+#: How far a view's instance is: nobody had to look; somebody has to; somebody did; nothing could be made of it.
+CLEAN, HELD, APPROVED, WITHHELD, UNUSABLE = "clean", "held", "approved", "withheld", "unusable"
+_LATE = "It arrived after the study was released."
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What a derivation came to: the study's UID in the view, and how many instances stand how."""
+
+    study_uid: str
+    instances: int
+    held: int
+    withheld_reasons: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceReview:
+    """An instance of a view that somebody has to look at, or did."""
+
+    view_sop_uid: str
+    view_series_uid: str
+    state: str
+    reasons: list[str]
+    frames: int
+
+
+@dataclass(slots=True)
+class StudyReview:
+    """How far a study of a view is: counts by state, the reasons, and the instances that are not simply clean."""
+
+    study_uid: str
+    view_study_uid: str
+    released: bool
+    instances: int = 0
+    clean: int = 0
+    held: int = 0
+    approved: int = 0
+    withheld: int = 0
+    reasons: list[str] = field(default_factory=list)
+    items: list[InstanceReview] = field(default_factory=list)
+
+
+def open_view(tx: Session, archive: Archive, case_id: UUID) -> UUID:
+    """The case's view, made with a secret of its own where there is none."""
+    secret = archive.sealer.seal(os.urandom(32), case_id.bytes)
+    tx.execute(
+        insert(View).values(case_id=case_id, sealed_secret=secret).on_conflict_do_nothing(index_elements=[View.case_id])
+    )
+    return tx.scalars(select(View.id).where(View.case_id == case_id)).one()
+
+
+def derive(archive: Archive, view_id: UUID, study_uid: str, known: KnownStrings | None = None) -> Derived:
+    """Make the view's instances of an original study that it lacks; idempotent, in transactions of its own.
+
+    `known`: strings of the case that the files may not name. Raises NotFound, Unavailable.
+    """
+    with archive.db.transaction() as tx:
+        secret = _secret(tx, archive, view_id)
+        missing = _missing(tx, view_id, study_uid)
+    for start in range(0, len(missing), _CHUNK):
+        made = [_make(archive, secret, source, known) for source in missing[start : start + _CHUNK]]
+        with archive.db.transaction() as tx:
+            _insert(tx, view_id, study_uid, made)
+    with archive.db.transaction() as tx:
+        found = review(tx, view_id, study_uid)
+    if not found:
+        raise NotFound(f"study {study_uid} has no instances to derive from")
+    one = found[0]
+    counts: dict[str, int] = {}
+    for item in one.items:
+        for reason in item.reasons:
+            counts[reason] = counts.get(reason, 0) + 1
+    return Derived(one.view_study_uid, one.instances, one.held, counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    keys: index.Keys
+    columns: dict[str, Any]
+
+
+def _secret(tx: Session, archive: Archive, view_id: UUID) -> bytes:
+    view = tx.get(View, view_id)
+    if view is None or view.sealed_secret is None:
+        raise NotFound(f"view {view_id} is gone, or its secret was destroyed")
+    return archive.sealer.open(view.sealed_secret, view.case_id.bytes)
+
+
+def _missing(tx: Session, view_id: UUID, study_uid: str) -> list[Instance]:
+    derived = aliased(Instance)
+    return list(
+        tx.scalars(
+            select(Instance)
+            .join(Study, Study.pk == Instance.study_pk)
+            .outerjoin(derived, (derived.source_pk == Instance.pk) & (derived.view_id == view_id))
+            .where(Study.view_id == ORIGINAL, Study.study_uid == study_uid, derived.pk.is_(None))
+            .order_by(Instance.pk)
+        )
+    )
+
+
+def _make(archive: Archive, secret: bytes, source: Instance, known: KnownStrings | None) -> _Made:
+    """De-identify one instance; one of which nothing can be made is kept as a reason, never shown as it is."""
+    try:
+        with archive.blobs.mapped(source.blob) as buffer:
+            parsed = part10.parse(buffer)
+            result = deidentify(parsed, secret=secret, known=known)
+            proof = prove(result, source.blob, SECOND_OPINION)
+            columns = _parts(archive, parsed, result, source)
+            metadata = _metadata(result, parsed)
+            del parsed
+    except Unavailable:
+        raise
+    except Unprocessable as error:
+        _logger.warning("instance_not_deidentified", instance=source.pk, reason=str(error))
+        return _unusable(secret, source, error.safe)
+    reasons = result.withhold
+    columns |= {
+        "metadata_deflated": index.deflate(metadata),
+        "review": HELD if reasons else CLEAN,
+        "reasons": list(dict.fromkeys(reasons)),
+        "proof": dataclasses.asdict(proof),
+    }
+    return _Made(index.keys(metadata), columns)
+
+
+def _parts(archive: Archive, parsed: part10.Parsed, result: Deidentified, source: Instance) -> dict[str, Any]:
+    common = {"source_pk": source.pk, "transfer_syntax": result.transfer_syntax}
+    if result.pixel_bytes is None and not result.patches:
+        flat = [number for place in result.pixels for number in place]
+        return common | {
+            "blob": source.blob,
+            "blob_size": source.blob_size,
+            "header_deflated": zlib.compress(result.header, 6),
+            "ranges": flat,
+            "trailer": result.trailer,
+        }
+    with archive.blobs.writer() as writer:
+        writer.write(result.header)
+        for piece in _patched(parsed, result):
+            writer.write(piece)
+        writer.write(result.trailer)
+        blob = writer.keep()
+    return common | {"blob": blob.digest, "blob_size": blob.size, "header_deflated": None, "ranges": [0, blob.size]}
+
+
+def _patched(parsed: part10.Parsed, result: Deidentified) -> Iterable[bytes]:
+    """The pixels with the patches laid over them."""
+    whole = result.pixel_bytes is not None
+    places = [(0, len(result.pixel_bytes or b""))] if whole else list(result.pixels)
+    for start, length in places:
+        piece = bytearray(result.pixel_bytes or b"") if whole else bytearray(parsed.buf[start : start + length])
+        for offset, replacement in result.patches:
+            if start <= offset < start + length:
+                piece[offset - start : offset - start + len(replacement)] = replacement
+        yield bytes(piece)
+
+
+def _metadata(result: Deidentified, parsed: part10.Parsed) -> index.Json:
+    """DICOM JSON of the rewritten header; of the pixels only where they are."""
+    header = result.header
+    pixels = retrieve.pixel_element(parsed.elements) if result.pixels or result.pixel_bytes is not None else None
+    implicit = result.transfer_syntax == part10.IMPLICIT_LITTLE_ENDIAN
+    end = len(header) - ((8 if implicit else 12) if pixels else 0)
+    start = part10.read_meta(header).dataset_start
+    found = elements.walk(header, start, end, explicit=not implicit)
+    metadata = dicomjson.to_json(header, found, bulk_uri=lambda path: "bulkdata:" + "/".join(path))
+    if pixels:
+        key = dicomjson.tag_key(pixels.tag)
+        metadata[key] = {"vr": pixels.vr, "BulkDataURI": f"bulkdata:{key}"}
+    return metadata
+
+
+def _unusable(secret: bytes, source: Instance, reason: str) -> _Made:
+    metadata: index.Json = {
+        "00080016": {"vr": "UI", "Value": [source.sop_class]},
+        "00080018": {"vr": "UI", "Value": [new_uid(secret, source.sop_uid)]},
+        "0020000E": {"vr": "UI", "Value": [new_uid(secret, f"series {source.series_pk}")]},
+    }
+    columns = {
+        "source_pk": source.pk,
+        "transfer_syntax": source.transfer_syntax,
+        "blob": source.blob,
+        "blob_size": 0,
+        "header_deflated": zlib.compress(b""),
+        "ranges": [],
+        "metadata_deflated": index.deflate(metadata),
+        "review": UNUSABLE,
+        "reasons": [reason],
+    }
+    return _Made(index.keys(metadata), columns)
+
+
+def _insert(tx: Session, view_id: UUID, source_uid: str, made: list[_Made]) -> None:
+    # Those with a header first: the study's row takes its attributes from the first.
+    made = sorted(made, key=lambda one: one.columns["review"] == UNUSABLE)
+    study_uid = next((one.keys.study_uid for one in made if one.keys.study_uid), None)
+    known = tx.execute(
+        select(Study.study_uid, Study.released).where(Study.view_id == view_id, Study.source_uid == source_uid)
+    ).one_or_none()
+    late = known is not None and known.released
+    study_uid = known.study_uid if known else study_uid
+    if study_uid is None:
+        # Nothing of the study could be de-identified; it still has a place, so that the coordinator is told why.
+        study_uid = f"2.25.{uuid5(view_id, source_uid).int}"
+    grown: rows.Growth | None = None
+    for one in made:
+        keys = one.keys
+        if keys.study_uid != study_uid:
+            keys = dataclasses.replace(keys, study_uid=study_uid)
+        if grown is None:
+            grown = rows.open_study(tx, view_id, keys, source_uid=source_uid, released=False)
+        columns = {"view_id": view_id, **one.columns}
+        if late and columns["review"] == CLEAN:
+            columns |= {"review": HELD, "reasons": [_LATE]}
+        rows.insert_instance(tx, grown, keys, columns)
+    if grown is not None:
+        rows.count(tx, grown)
+
+
+def review(tx: Session, view_id: UUID, source_study_uid: str | None = None) -> list[StudyReview]:
+    """How far the studies of a view are, or one of them by its original UID."""
+    statement = (
+        select(
+            Study.source_uid,
+            Study.study_uid,
+            Study.released,
+            Series.series_uid,
+            Instance.sop_uid,
+            Instance.review,
+            Instance.reasons,
+            Instance.frames,
+        )
+        .join(Instance, Instance.study_pk == Study.pk)
+        .join(Series, Series.pk == Instance.series_pk)
+        .where(Study.view_id == view_id)
+        .order_by(Study.pk, Series.number.nulls_last(), Series.pk, Instance.number.nulls_last(), Instance.pk)
+    )
+    if source_study_uid is not None:
+        statement = statement.where(Study.source_uid == source_study_uid)
+    found: dict[str, StudyReview] = {}
+    for row in tx.execute(statement):
+        one = found.setdefault(row.study_uid, StudyReview(row.source_uid or "", row.study_uid, row.released))
+        state = WITHHELD if row.review == UNUSABLE else row.review
+        one.instances += 1
+        setattr(one, state, getattr(one, state) + 1)
+        if row.review != CLEAN:
+            one.items.append(InstanceReview(row.sop_uid, row.series_uid, state, list(row.reasons), row.frames))
+            one.reasons = list(dict.fromkeys([*one.reasons, *row.reasons]))
+    return list(found.values())
+
+
+def decide(tx: Session, who: Principal, view_id: UUID, sop_uids: list[str], decision: str) -> None:
+    """Approve or withhold instances (UIDs of the view) that were held. Raises Unprocessable, NotFound."""
+    who.require(Role.COORDINATOR)
+    if decision not in (APPROVED, WITHHELD):
+        raise Unprocessable(f"decision {decision!r}", safe="An instance is either approved or withheld.")
+    changed = tx.scalars(
+        update(Instance)
+        .where(
+            Instance.view_id == view_id,
+            Instance.sop_uid.in_(sop_uids),
+            Instance.review.in_((HELD, APPROVED, WITHHELD)),
+        )
+        .values(review=decision)
+        .returning(Instance.study_pk)
+    ).all()
+    if not changed:
+        raise NotFound("no held instance of these UIDs", safe="None of these images waits for a decision.")
+    for study_pk in set(changed):
+        _recount(tx, study_pk)
+    for uid in sop_uids:
+        audit.record(tx, who, f"pixels.{decision}", "instance", uid)
+
+
+def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:
+    """Let a study (by its original UID) be seen by those with a grant.
+
+    Raises Conflict while an instance waits for a decision or where nothing would be left to see, NotFound.
+    """
+    who.require(Role.COORDINATOR)
+    study = _study(tx, view_id, study_uid)
+    states = set(tx.scalars(select(Instance.review).where(Instance.study_pk == study.pk).distinct()))
+    if HELD in states:
+        raise Conflict(
+            "instances are still held",
+            safe="Some images may show names in their pixels. Approve or withhold each of them first.",
+        )
+    if not states & {CLEAN, APPROVED}:
+        raise Conflict("nothing to release", safe="Every image of this study is withheld: there is nothing to release.")
+    study.released = True
+    tx.flush()
+    _recount(tx, study.pk)
+    audit.record(tx, who, "view.release", "study", study.study_uid)
+
+
+def revoke(tx: Session, who: Principal | None, view_id: UUID, study_uid: str | None = None) -> None:
+    """Hide a study of a view (by its original UID), or all of them, at once."""
+    statement = update(Study).where(Study.view_id == view_id, Study.released)
+    if study_uid is not None:
+        statement = statement.where(Study.source_uid == study_uid)
+    for uid in tx.scalars(statement.values(released=False).returning(Study.study_uid)):
+        audit.record(tx, who, "view.revoke", "study", uid)
+
+
+def _study(tx: Session, view_id: UUID, study_uid: str) -> Study:
+    found = tx.scalars(
+        select(Study).where(Study.view_id == view_id, Study.source_uid == study_uid).with_for_update()
+    ).one_or_none()
+    if found is None:
+        raise NotFound("no such study in the view", safe="The de-identified copy of this study is not made yet.")
+    return found
+
+
+def _recount(tx: Session, study_pk: int) -> None:
+    """Counts of what may be seen: what is withheld must not show even as a number."""
+    seen = (Instance.series_pk == Series.pk) & Instance.visible
+    tx.execute(
+        update(Series)
+        .where(Series.study_pk == study_pk)
+        .values(instance_count=select(func.count()).where(seen).scalar_subquery())
+    )
+    of_study = (Series.study_pk == study_pk) & (Series.instance_count > 0)
+    tx.execute(
+        update(Study)
+        .where(Study.pk == study_pk)
+        .values(
+            instance_count=select(func.coalesce(func.sum(Series.instance_count), 0)).where(of_study).scalar_subquery(),
+            series_count=select(func.count()).where(of_study).scalar_subquery(),
+        )
+    )

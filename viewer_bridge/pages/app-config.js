@@ -1,0 +1,107 @@
+// The configuration of the hosted OHIF viewer. It runs before the viewer's own scripts.
+(() => {
+  const KEY = 'overread.viewer';
+  const read = () => {
+    try {
+      return JSON.parse(sessionStorage.getItem(KEY));
+    } catch {
+      return null;
+    }
+  };
+  const leave = () => {
+    sessionStorage.removeItem(KEY);
+    location.replace('/ended');
+  };
+  const session = read();
+  const left = session ? Date.parse(session.expiresAt) - Date.now() : 0;
+  if (left <= 0) leave();
+  else setTimeout(leave, Math.min(left, 2 ** 31 - 1));
+  const root = session?.dicomwebRoot ?? '/none';
+
+  // The token goes with every request to the case's own DICOMweb root and nowhere else. The viewer's image loader
+  // swallows a 401, so what ends the session is seen here, whoever asked.
+  const ours = url => new URL(url, location.href).href.startsWith(location.origin + root + '/');
+  const seen = (url, status) => {
+    if (status === 401 && ours(url)) leave();
+  };
+  const plainFetch = window.fetch;
+  window.fetch = async (input, init) => {
+    const answer = await plainFetch.call(window, input, init);
+    seen(answer.url, answer.status);
+    return answer;
+  };
+  const plainOpen = XMLHttpRequest.prototype.open;
+  XMLHttpRequest.prototype.open = function (method, url, ...rest) {
+    this.addEventListener('load', () => seen(this.responseURL || url, this.status));
+    return plainOpen.call(this, method, url, ...rest);
+  };
+  // The viewer's menus offer pages of its makers; a reading room's browser opens none of them.
+  const plainWindow = window.open;
+  window.open = (url, ...rest) =>
+    new URL(url ?? '', location.href).origin === location.origin ? plainWindow.call(window, url, ...rest) : null;
+
+  const about = () =>
+    'Images are shown by the OHIF Viewer, version __OHIF_VERSION__, under the MIT licence; its text is at /LICENSE.txt on this site.';
+  about.title = 'About this viewer';
+
+  const bearer = {
+    id: 'overread.session',
+    // Set before any data source asks; nothing of the token is ever part of an address.
+    preRegistration({ servicesManager }) {
+      servicesManager.services.userAuthenticationService.setServiceImplementation({
+        getAuthorizationHeader: () => ({ Authorization: `Bearer ${session?.token ?? ''}` }),
+        handleUnauthenticated: leave,
+      });
+    },
+  };
+
+  window.config = {
+    name: 'overread',
+    routerBasename: null,
+    extensions: [bearer],
+    modes: [],
+    customizationService: { global: { 'ohif.aboutModal': { $set: about }, 'ohif.tours': { $set: [] } } },
+    whiteLabeling: { createLogoComponentFn: React => React.createElement('span', { className: 'text-foreground text-lg' }, 'Overread') },
+    showStudyList: false,
+    investigationalUseDialog: { option: 'never' },
+    showWarningMessageForCrossOrigin: false,
+    showCPUFallbackMessage: false,
+    showLoadingIndicator: true,
+    showErrorDetails: 'production',
+    strictZSpacingForVolumeViewport: true,
+    // Measurements stay in the viewer: a case's view takes no new objects, the finding is written in the portal.
+    measurementTrackingMode: 'none',
+    disableConfirmationPrompts: true,
+    maxNumberOfWebWorkers: 3,
+    maxNumRequests: { interaction: 100, thumbnail: 5, prefetch: 25 },
+    studyPrefetcher: { enabled: true, displaySetsCount: 2, maxNumPrefetchRequests: 10, order: 'closest' },
+    defaultDataSourceName: 'overread',
+    dataSources: [
+      {
+        namespace: '@ohif/extension-default.dataSourcesModule.dicomweb',
+        sourceName: 'overread',
+        configuration: {
+          friendlyName: 'The case’s images',
+          name: 'overread',
+          qidoRoot: root,
+          wadoRoot: root,
+          qidoSupportsIncludeField: true,
+          imageRendering: 'wadors',
+          thumbnailRendering: 'thumbnail',
+          // Fetched with the bearer; as an <img> they would come without.
+          thumbnailRequestStrategy: 'fetch',
+          enableStudyLazyLoad: true,
+          supportsFuzzyMatching: true,
+          supportsWildcard: true,
+          supportsStow: false,
+          supportsReject: false,
+          dicomUploadEnabled: false,
+          singlepart: 'bulkdata,video,pdf',
+          bulkDataURI: { enabled: true, relativeResolution: 'studies' },
+          omitQuotationForMultipartRequest: false,
+        },
+      },
+    ],
+    httpErrorHandler: error => seen(error?.responseURL ?? error?.request?.responseURL ?? '', error?.status),
+  };
+})();
