@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from billing.models import LedgerEntry, Payment, WebhookEvent
 from billing.states import OVER, UNSETTLED, State
 from overread.kit.errors import NotFound
+
+SETTLE = timedelta(minutes=2)  # a payment that was touched this recently is left to its own webhooks
 
 
 def lock_subject(tx: Session, subject_ref: str) -> None:
@@ -65,10 +67,12 @@ def of_webhook(tx: Session, event: WebhookEvent) -> UUID | None:
             return tx.scalar(select(Payment.id).where(Payment.id == UUID(payload["payment_id"])))
         except ValueError:
             return None
-    intent = payload["id"] if payload["object"] == "payment_intent" else payload.get("payment_intent")
+    intent = payload.get("id") if payload.get("object") == "payment_intent" else payload.get("payment_intent")
     if intent:
         return tx.scalar(select(Payment.id).where(Payment.payment_intent_id == intent))
-    return tx.scalar(select(Payment.id).where(Payment.checkout_id == payload["id"]))
+    if payload.get("object") == "checkout.session":
+        return tx.scalar(select(Payment.id).where(Payment.checkout_id == payload.get("id")))
+    return None
 
 
 def ledger(tx: Session, payment_id: UUID) -> list[LedgerEntry]:

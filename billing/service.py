@@ -163,12 +163,15 @@ def record_outside(
     return payment
 
 
-def sync(tx: Session, gateway: Gateway, payment_id: UUID) -> Payment:
+def sync(tx: Session, gateway: Gateway, payment_id: UUID, *, payment_intent_id: str | None = None) -> Payment:
     """Look again: ask the provider and move to what it says; finish a capture that was begun.
 
-    Safe to call at any time, any number of times, in any order. Raises NotFound or Unavailable.
+    Safe to call at any time, any number of times, in any order. `payment_intent_id` is what a webhook spoke of: a hold
+    on a saved card whose commit was lost is known from there alone. Raises NotFound or Unavailable.
     """
     payment = repository.locked(tx, payment_id)
+    if payment.state is State.METHOD_SAVED and payment.payment_intent_id is None:
+        payment.payment_intent_id = payment_intent_id
     payment.updated_at = clock.now()
     _look(tx, gateway, payment)
     if payment.state is State.CAPTURING:
@@ -362,9 +365,11 @@ def refund(
         return payment
     left = payment.amount - payment.amount_refunded
     given = left if amount is None else amount
-    if payment.state not in TAKEN or not 0 < given <= left:
+    # The provider knows best what is left: a refund whose commit was lost is found again there by its key.
+    ours = payment.provider != "stripe"
+    if payment.state not in (*TAKEN, State.REFUNDED) or given <= 0 or (ours and given > left):
         raise NotRefundable(f"payment {payment.id} is {payment.state}, {left} left, {given} asked for")
-    if payment.provider == "stripe":
+    if not ours:
         assert payment.payment_intent_id
         snapshot = gateway.refund(payment.payment_intent_id, given, key=f"{payment.id}:refund:{request_id}")
         moves.apply(tx, payment, snapshot, "refund")

@@ -102,7 +102,7 @@ class StripeGateway:
         }
         if customer_id:
             params["customer"] = customer_id
-        elif mode == "payment":
+        else:  # without a customer a saved card can't be charged later
             params["customer_creation"] = "always"
         if mode == "payment":
             price = {"currency": currency.lower(), "unit_amount": amount, "product_data": {"name": self._product}}
@@ -286,9 +286,10 @@ def _snapshot(intent: dict[str, Any], disputes: list[dict[str, Any]]) -> Snapsho
     until = _moment(card.get("capture_before"))
     ended = ""
     if intent["status"] == "canceled":
-        # A hold that ran out is canceled by the provider itself.
+        # A hold that ran out, and the intent of a page that ran out, are canceled by the provider itself.
         ran_out = intent.get("cancellation_reason") in ("automatic", "expired", "abandoned")
-        ended = "expired" if ran_out else "voided"
+        too_late = until is not None and (_moment(intent.get("canceled_at")) or until) > until
+        ended = "expired" if ran_out or too_late else "voided"
     open_disputes = {d["status"] for d in disputes}
     return Snapshot(
         payment_intent_id=intent["id"],
@@ -321,8 +322,8 @@ def _dispute(statuses: set[str]) -> str:
 def _event(event: dict[str, Any]) -> ProviderEvent:
     thing = event["data"]["object"]
     payload = {
-        "object": thing["object"],
-        "id": thing["id"],
+        "object": thing.get("object"),
+        "id": thing.get("id"),
         "payment_intent": _id(thing.get("payment_intent")),
         "payment_id": (thing.get("metadata") or {}).get("payment_id"),
         "created": event["created"],

@@ -19,7 +19,6 @@ from billing.models import WebhookEvent
 from overread.kit import clock, log
 from overread.kit.jobs import emit
 
-SETTLE = timedelta(minutes=2)  # a payment that was touched this recently is left to its own webhooks
 LOOK_BACK = timedelta(days=3)  # how long the provider repeats a webhook that was not taken
 _log = log.get(__name__)
 
@@ -61,7 +60,13 @@ def process_webhook(tx: Session, gateway: Gateway, webhook_id: UUID) -> None:
     if payment_id is None:
         _log.info("webhook_not_ours", type=event.type, external_id=event.external_id)
     else:
-        service.sync(tx, gateway, payment_id)
+        about = event.payload
+        service.sync(
+            tx,
+            gateway,
+            payment_id,
+            payment_intent_id=about.get("id") if about.get("object") == "payment_intent" else None,
+        )
     event.processed_at = clock.now()
 
 
@@ -72,7 +77,7 @@ def reconcile(tx: Session, gateway: Gateway) -> int:
     """
     since = clock.now() - LOOK_BACK
     caught = sum(_record(tx, event) for event in gateway.events_since(since))
-    payments = repository.unsettled(tx, clock.now() - SETTLE)
+    payments = repository.unsettled(tx, clock.now() - repository.SETTLE)
     for payment_id in payments:
         emit(tx, LookAgain(str(payment_id)))
     if caught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from sqlalchemy.orm import Session
 
@@ -10,9 +11,10 @@ from billing import service
 from billing.gateway import Gateway
 from billing.models import Payment
 from billing.money import shown
-from billing.states import TAKEN, State
+from billing.states import OVER, TAKEN, State
 from cases.models import Case, ImagesBy, Program
 from cases.states import CaseState
+from overread.kit.errors import Conflict, Unavailable
 
 _HELD = frozenset((State.AUTHORISED, State.CAPTURING)) | TAKEN
 
@@ -48,6 +50,12 @@ def is_secured(tx: Session, case: Case) -> bool:
     )
 
 
+def is_held(tx: Session, case: Case) -> bool:
+    """Whether the price is held, or taken already."""
+    payment = service.find(tx, subject(case))
+    return payment is not None and payment.state in _HELD
+
+
 def is_taken(tx: Session, case: Case) -> bool:
     """Whether the price has been captured."""
     payment = service.find(tx, subject(case))
@@ -76,7 +84,7 @@ def paid(tx: Session, case: Case) -> Paid | None:
     )
 
 
-def checkout(tx: Session, gateway: Gateway, case: Case, *, success_url: str, cancel_url: str) -> str | None:
+def checkout(tx: Session, gateway: Gateway | None, case: Case, *, success_url: str, cancel_url: str) -> str | None:
     """The address of the case's payment page, None where nothing is left to pay.
 
     Where a hospital will send the images the card is only saved: a hold would end before they come.
@@ -84,7 +92,7 @@ def checkout(tx: Session, gateway: Gateway, case: Case, *, success_url: str, can
     assert case.program.price_key is not None
     link = service.open_checkout(
         tx,
-        gateway,
+        _provider(gateway),
         subject(case),
         price_key=case.program.price_key,
         success_url=success_url,
@@ -94,26 +102,56 @@ def checkout(tx: Session, gateway: Gateway, case: Case, *, success_url: str, can
     return link.url
 
 
-def hold(tx: Session, gateway: Gateway, case: Case) -> None:
+def hold(tx: Session, gateway: Gateway | None, case: Case) -> None:
     """Hold the price on a saved card; what comes of it is told by billing's events. Idempotent."""
-    if service.find(tx, subject(case)) is not None:
-        service.authorise_saved(tx, gateway, subject(case))
+    payment = service.find(tx, subject(case))
+    if payment is not None and payment.state == State.METHOD_SAVED:
+        service.authorise_saved(tx, _provider(gateway), subject(case))
 
 
-def capture(tx: Session, gateway: Gateway, case: Case) -> None:
+def capture(tx: Session, gateway: Gateway | None, case: Case) -> None:
     """Take what is held. Raises NotHeld, HoldEnded, Declined or Unavailable; does nothing for a free program."""
     if not is_free(case):
-        service.capture(tx, gateway, subject(case))
+        service.capture(tx, _for(gateway, service.find(tx, subject(case))), subject(case))
 
 
-def give_back(tx: Session, gateway: Gateway, case: Case, percent: int) -> None:
+def give_back(tx: Session, gateway: Gateway | None, case: Case, percent: int) -> None:
     """Void a hold, or refund this part of what was taken. Idempotent: a payment that is over is left alone."""
     payment = service.find(tx, subject(case))
-    if payment is not None and payment.state not in TAKEN:
+    if payment is None or payment.state in OVER:
+        return
+    asked = _for(gateway, payment)
+    if payment.state not in TAKEN:
         # Returned as captured where the provider has taken it in the meantime.
-        payment = service.void(tx, gateway, subject(case), "case ended")
+        payment = service.void(tx, asked, subject(case), "case ended")
     if payment is None or payment.state not in TAKEN:
         return
     amount = payment.amount * percent // 100 - payment.amount_refunded
     if amount > 0:
-        service.refund(tx, gateway, subject(case), amount, "case ended", request_id="case-ended")
+        service.refund(tx, asked, subject(case), amount, "case ended", request_id="case-ended")
+
+
+def refund(tx: Session, gateway: Gateway | None, case: Case, amount: int | None, reason: str, request_id: str) -> None:
+    """Give back all that is left (None) or a part. Raises NotRefundable, NotFound, Unavailable."""
+    payment = service.find(tx, subject(case))
+    service.refund(tx, _for(gateway, payment), subject(case), amount, reason, request_id=request_id)
+
+
+def record_outside(tx: Session, case: Case, method: str, reference: str, by: str) -> None:
+    """Record a payment made outside. Raises Conflict where one stands already, BadInput."""
+    if case.program.price_key is None:
+        raise Conflict(f"case {case.id} is free", safe="There is nothing to pay for this request.")
+    service.record_outside(
+        tx, subject(case), price_key=case.program.price_key, method=method, reference=reference, by=by
+    )
+
+
+def _provider(gateway: Gateway | None) -> Gateway:
+    if gateway is None:
+        raise Unavailable("no payment provider is configured", safe="Payments are not possible here at present.")
+    return gateway
+
+
+def _for(gateway: Gateway | None, payment: Payment | None) -> Gateway:
+    # What was paid outside is moved without a provider: billing never asks the one that isn't there.
+    return cast("Gateway", gateway) if payment and payment.provider != "stripe" else _provider(gateway)

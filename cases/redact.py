@@ -11,11 +11,17 @@ import unicodedata
 from datetime import date
 
 from cases.identity import tokens
+from cases.models import Case
 
 REMOVED = "[removed]"
 _EMAIL = re.compile(r"[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+")
 _PHONE = re.compile(r"(?<![\w.])\+?\(?\d(?:[\s()./-]*\d){7,14}(?!\w)")
 _WORD = re.compile(r"[^\W\d_](?:[^\W_]|['’])*")
+
+
+def redacted(case: Case, text: str) -> str:
+    """A text of a case without its patient's name, birth date and contacts."""
+    return redact(text, names=(case.patient_name,), birth_date=case.birth_date)
 
 
 def redact(text: str, *, names: tuple[str, ...], birth_date: date | None) -> str:

@@ -50,7 +50,7 @@ def actor_in(tx: Session, who: Principal, case: Case) -> Actor | None:
     return None
 
 
-def visible(who: Principal) -> Select[tuple[Case]]:
+def visible(who: Principal) -> Select[Case]:
     """The query of every case that a principal has a part in. Raises Forbidden for a viewer's token."""
     if who.case_id is not None:
         raise Forbidden(f"a viewer token of case {who.case_id} asked for cases")

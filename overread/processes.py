@@ -6,6 +6,7 @@ import ctypes
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from types import FrameType
 
 from overread.kit import log
 from overread.kit.errors import OverreadError
+from overread.kit.settings import address
 
 _logger = log.get(__name__)
 _READY_FD = "OVERREAD_READY_FD"
@@ -38,11 +40,16 @@ def die_with_parent() -> None:
 
 @dataclass
 class Child:
-    """One part: `overread ARGUMENTS`, with more environment."""
+    """One part: a module of ours run as a program, with more environment.
+
+    It is ready when it says so (`announce_ready`), or where `probe` is set, when that HOST:PORT accepts connections.
+    """
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    module: str = "overread"
+    probe: str | None = None
     process: subprocess.Popen[bytes] | None = None
     ready_from: int = -1
     started_at: float = 0.0
@@ -53,7 +60,7 @@ class Child:
         """Start the process; it announces itself over a pipe."""
         reader, writer = os.pipe()
         self.process = subprocess.Popen(  # noqa: S603  our own program with our own arguments
-            [sys.executable, "-m", "overread", *self.arguments],
+            [sys.executable, "-m", self.module, *self.arguments],
             env={**os.environ, **self.environment, _READY_FD: str(writer)},
             pass_fds=[writer],
             stdin=subprocess.DEVNULL,
@@ -64,13 +71,34 @@ class Child:
         self.ready_from = reader
         self.started_at = time.monotonic()
 
+    def wait_ready(self, deadline: float) -> bool:
+        """Wait until the process does its work; False where it ended or the time is up."""
+        try:
+            if self.probe is None:
+                readable, _, _ = select.select([self.ready_from], [], [], max(0.0, deadline - time.monotonic()))
+                return bool(readable) and os.read(self.ready_from, 1) == b"1"
+            return self._wait_connectable(address(self.probe), deadline)
+        finally:
+            os.close(self.ready_from)
+
+    def _wait_connectable(self, where: tuple[str, int], deadline: float) -> bool:
+        assert self.process
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                socket.create_connection(where, timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return True
+        return False
+
 
 class Supervisor:
     """Starts children, waits until all are ready, restarts those that die, and stops them all."""
 
     def __init__(self, children: Sequence[Child]) -> None:
         self._children = children
-        self._stopping = False
+        self.stopping = False
 
     def start(self, timeout: float = 60.0) -> None:
         """Start every child and wait until each is ready. Raises OverreadError where one dies or takes too long."""
@@ -80,18 +108,15 @@ class Supervisor:
             child.start()
         deadline = time.monotonic() + timeout
         for child in self._children:
-            left = max(0.0, deadline - time.monotonic())
-            readable, _, _ = select.select([child.ready_from], [], [], left)
-            ready = bool(readable) and os.read(child.ready_from, 1) == b"1"
-            os.close(child.ready_from)
-            if self._stopping:
+            ready = child.wait_ready(deadline)
+            if self.stopping:
                 return
             if not ready:
                 raise OverreadError(f"{child.name} did not start: see the lines above")
 
     def watch(self) -> None:
         """Restart children that end, with growing pauses, until told to stop."""
-        while not self._stopping:
+        while not self.stopping:
             for child in self._children:
                 self._revive(child)
             time.sleep(0.25)
@@ -113,7 +138,7 @@ class Supervisor:
                 child.process.wait()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._stopping = True
+        self.stopping = True
 
     def _revive(self, child: Child) -> None:
         assert child.process

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-import sys
+from collections.abc import Callable, Sequence
 
 from overread import migrations
 from overread.kit import log, postgres
@@ -16,13 +16,7 @@ _logger = log.get(__name__)
 
 def children(settings: Settings, database_url: str) -> list[Child]:
     """The parts of a server with these settings."""
-    environment = {
-        "OVERREAD_DATA_DIR": str(settings.data_dir),
-        "OVERREAD_DATABASE_URL": database_url,
-        "OVERREAD_HTTP": settings.http,
-        "OVERREAD_VIEWER": settings.viewer,
-        "OVERREAD_DICOM": settings.dicom,
-    }
+    environment = settings.model_copy(update={"database_url": database_url}).as_environment()
     return [
         *(Child(f"web {number + 1}", ["web"], environment) for number in range(settings.workers)),
         Child("dimse", ["dimse"], environment),
@@ -45,20 +39,28 @@ def prepare(settings: Settings) -> tuple[str, postgres.Server | None]:
     return url, server
 
 
-def run(settings: Settings, more: list[Child] | None = None, ready_lines: list[str] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def run(
+    settings: Settings,
+    *,
+    more: Sequence[Child] = (),
+    before: Callable[[Settings], None] | None = None,
+    ready_lines: Sequence[str] = (),
+) -> None:
+    """Serve until SIGTERM or SIGINT; `before` is called when the database is up, `more` are further parts."""
     url, server = prepare(settings)
-    supervisor = Supervisor([*(more or []), *children(settings, url)])
+    supervisor = Supervisor([*more, *children(settings, url)])
     try:
+        if before is not None:
+            before(settings.model_copy(update={"database_url": url}))
         supervisor.start()
         summary = f"ready http={settings.base_url} viewer={settings.viewer_base_url} dicom={settings.dicom}"
-        print("\n".join([summary, *(ready_lines or [])]), flush=True)  # noqa: T201  the contract's line
+        if not supervisor.stopping:
+            print("\n".join([summary, *ready_lines]), flush=True)  # noqa: T201  the contract's line
         supervisor.watch()
     finally:
         supervisor.stop()
         if server is not None:
             server.cleanup()
-        sys.stdout.flush()
 
 
 def _check_free(name: str, value: str) -> None:

@@ -22,6 +22,11 @@ JsonDataset: TypeAlias = dict[str, dict[str, Any]]
 #: Gives the URI of a bulk value by its path: ("7FE00010",), or ("00081140", "0", "00081150") in an item.
 BulkUri: TypeAlias = Callable[[tuple[str, ...]], str]
 
+#: Bytes of a text or of numbers above which they are given by reference, too. PS3.18 10.4.1.1.2 names the VRs of
+#: which this may be said; a value of another VR is then a broken one, and shown as the UN that it is.
+MAX_INLINE = 1 << 20
+_MAY_BE_BULK = frozenset(("DS", "FL", "FD", "IS", "LT", "SL", "SS", "ST", "SV", "UC", "UL", "US", "UT", "UV"))
+
 #: Where a data set is nested: the surrounding path, the sequence's key and the item's index. It is linked,
 #: because it is made for every item and spelled out for the few bulk values only.
 _Path: TypeAlias = "tuple[_Path, str, int] | None"
@@ -32,6 +37,7 @@ _TRAILING_PADDING = 0xFFFCFFFC
 #: LUT descriptors, whose first value is unsigned whatever the VR says (PS3.3 C.11.1.1, C.7.6.3.1.5).
 _LUT_DESCRIPTORS = frozenset((0x00281101, 0x00281102, 0x00281103, 0x00283002))
 _PAD = " \0"
+_MAX_CHARACTER_SET = 512  # bytes of the names of all character sets together
 _MAX_NUMBER = 64  # characters of a decimal string that are worth reading as a number; 16 are allowed
 
 
@@ -45,11 +51,11 @@ def to_json(
 ) -> JsonDataset:
     """Turn walked elements into the DICOM JSON model.
 
-    Binary values longer than `bulk_threshold` bytes, and pixel data of any size, become a BulkDataURI that
-    `bulk_uri` makes; without `bulk_uri` they are inline. `codecs` is the character set of the surrounding
-    data set, if any. The result is always valid JSON: broken text is replaced, a number that is none stays a
-    string (DS and IS may, F.2.3.1), NaN and infinity are the strings "NaN", "inf" and "-inf", and a binary
-    number of the wrong length is shown as UN.
+    Binary values longer than `bulk_threshold` bytes, all values longer than MAX_INLINE, and pixel data of any
+    size become a BulkDataURI that `bulk_uri` makes; without `bulk_uri` they are inline. `codecs` is the character
+    set of the surrounding data set, if any. The result is always valid JSON: broken text is replaced, a number
+    that is none stays a string (DS and IS may, F.2.3.1), NaN and infinity are the strings "NaN", "inf" and
+    "-inf", and a binary number of the wrong length is shown as UN.
     """
     return _dataset(buf, elements, bulk_uri, bulk_threshold, codecs, None)
 
@@ -66,7 +72,7 @@ def _dataset(
     converters = _CONVERTERS
     for element in elements:
         if element[0] >= CHARACTER_SET:
-            if element[0] == CHARACTER_SET and element[4]:
+            if element[0] == CHARACTER_SET and 0 < element[4] <= _MAX_CHARACTER_SET:
                 codecs = codecs_of(bytes(buf[element[3] : element[3] + element[4]]))
             break
     for tag, vr, _, start, length, _, items, fragments in elements:
@@ -92,6 +98,10 @@ def _dataset(
                 out[key] = {"vr": vr, "BulkDataURI": bulk_uri(_whole_path(path, key))}
             else:
                 out[key] = _inline(vr, bytes(buf[start : start + length]))
+            continue
+        if length > MAX_INLINE and bulk_uri is not None:
+            shown = vr if vr in _MAY_BE_BULK else "UN"
+            out[key] = {"vr": shown, "BulkDataURI": bulk_uri(_whole_path(path, key))}
             continue
         raw = bytes(buf[start : start + length])
         try:

@@ -29,6 +29,9 @@ Buffer: TypeAlias = bytes | memoryview | mmap.mmap
 
 MAX_DEPTH = 64
 MAX_NODES = 1_000_000
+#: Bytes of a value that `text`, `texts` and `ints` look at: what the 16-bit length of their VRs allows (PS3.5
+#: 7.1.2). In implicit VR a length may lie up to 4 GB.
+MAX_VALUE = 65_536
 MAX_EMPTY_ITEMS = 10_000  # in one sequence; an enhanced object has an item a frame, but never an empty one
 
 UNDEFINED = 0xFFFFFFFF
@@ -141,11 +144,12 @@ def raw(buf: Buffer, element: Element) -> bytes:
 def text(buf: Buffer, element: Element | None) -> str:
     """Read a value of the default repertoire as one string, without padding; empty when absent.
 
-    For UI, CS, DA and their like. Text in other repertoires is `pacs.charset`'s subject.
+    For UI, CS, DA and their like, of which MAX_VALUE bytes are read. Text in other repertoires is
+    `pacs.charset`'s subject.
     """
     if element is None:
         return ""
-    return str(buf[element.start : element.start + element.length], "latin-1").strip(" \0")
+    return str(buf[element.start : element.start + min(element.length, MAX_VALUE)], "latin-1").strip(" \0")
 
 
 def texts(buf: Buffer, element: Element | None) -> list[str]:
@@ -159,13 +163,17 @@ _WIDTHS = {"H": 2, "h": 2, "I": 4, "i": 4, "Q": 8, "q": 8}
 
 
 def ints(buf: Buffer, element: Element | None) -> list[int]:
-    """Read the integers of a binary integer, AT or IS element; what can't be read as a number is left out."""
+    """Read the integers of a binary integer, AT or IS element; what can't be read as a number is left out.
+
+    MAX_VALUE bytes are read at most.
+    """
     if element is None:
         return []
     letter = _INTEGERS.get(element.vr)
+    length = min(element.length, MAX_VALUE)
     if letter is None:
         if element.vr == "AT":
-            halves = Struct(f"<{element.length // 4 * 2}H").unpack_from(buf, element.start)
+            halves = Struct(f"<{length // 4 * 2}H").unpack_from(buf, element.start)
             return [high << 16 | low for high, low in zip(halves[::2], halves[1::2], strict=True)]
         numbers = []
         for part in texts(buf, element):
@@ -176,7 +184,7 @@ def ints(buf: Buffer, element: Element | None) -> list[int]:
                 except ValueError:
                     continue
         return numbers
-    return list(Struct(f"<{element.length // _WIDTHS[letter]}{letter}").unpack_from(buf, element.start))
+    return list(Struct(f"<{length // _WIDTHS[letter]}{letter}").unpack_from(buf, element.start))
 
 
 def _too_long(tag: int, pos: int, length: int, end: int) -> Truncated:
@@ -200,12 +208,13 @@ def looks_explicit(buf: Buffer, start: int, end: int, assumed: bool) -> bool:
 class _Walk:
     """One walk: the buffer, and how many elements, items and fragments it may still find."""
 
-    __slots__ = ("buf", "left", "max_depth")
+    __slots__ = ("buf", "left", "max_depth", "zeros_from")
 
     def __init__(self, buf: Buffer, max_nodes: int, max_depth: int) -> None:
         self.buf = buf
         self.left = max_nodes
         self.max_depth = max_depth
+        self.zeros_from: int | None = None
 
     def dataset(
         self, pos: int, end: int, explicit: bool, depth: int, signed: bool | None, open_ended: bool
@@ -214,7 +223,7 @@ class _Walk:
 
         `signed` is the Pixel Representation of the surrounding data sets, which decides "US or SS".
         """
-        buf, header, short_vrs = self.buf, _explicit_header, _SHORT
+        buf, header, short_vrs, long_vrs = self.buf, _explicit_header, _SHORT, _LONG
         found: list[Element] = []
         append = found.append
         new = tuple.__new__  # four times faster than the class's own constructor
@@ -242,7 +251,18 @@ class _Walk:
                         signed = bool(buf[start] & 1)
                     pos = after
                     continue
-                start, encoded, length = self._long_header(pos, end, code, length)
+                encoded = long_vrs.get(code)
+                if encoded is not None:
+                    start = pos + 12
+                    if start > end:
+                        raise Truncated(f"The element header at byte {pos} is cut off.")
+                    (length,) = _long_length(buf, pos + 8)
+                else:
+                    start = pos + 8
+                    if b"AA" <= code <= b"ZZ" and code not in short_vrs:
+                        encoded = "UN"  # a VR of no known edition, read with a 16-bit length as pydicom does
+                    else:
+                        (length,) = _long_length(buf, pos + 4)  # an implicit header amid explicit ones
             else:
                 group, number, length = _implicit_header(buf, pos)
                 start, encoded = pos + 8, None
@@ -292,13 +312,12 @@ class _Walk:
                         vr = "UN"
                     limit = self.left
             append(new(Element, (tag, vr, pos, start, length, after, items, fragments)))
-            if not explicit:
-                if group & 1:
-                    if 0x0F < number < 0x100 and length <= 64:
-                        creators = creators or {}
-                        creators[group << 8 | number] = str(buf[start:after], "latin-1").strip(" \0")
-                elif tag == 0x00280103 and length:
-                    signed = bool(buf[start] & 1)
+            if group & 1:
+                if 0x0F < number < 0x100 and length <= 64:
+                    creators = creators or {}
+                    creators[group << 8 | number] = str(buf[start:after], "latin-1").strip(" \0")
+            elif tag == 0x00280103 and length:
+                signed = bool(buf[start] & 1)
             pos = after
         self.left = limit
         if open_ended:
@@ -337,8 +356,12 @@ class _Walk:
             if item_end > end:
                 raise Truncated(f"The item of {tag_text(tag)} at byte {pos} reaches behind the end of its sequence.")
             inner = explicit
-            if explicit and start + 8 <= item_end and not looks_explicit(buf, start, item_end, True):
-                # Implicit elements, unless the item just ends here.
+            if (
+                explicit
+                and start + 8 <= item_end
+                and not (0x40 < buf[start + 4] < 0x5B and 0x40 < buf[start + 5] < 0x5B)
+            ):
+                # As in looks_explicit: implicit elements, unless the item just ends here.
                 inner = bytes(buf[start : start + 4]) == b"\xfe\xff\x0d\xe0"
             elements, after = self.dataset(start, item_end, inner, depth, signed, closes)
             if not elements:
@@ -372,28 +395,22 @@ class _Walk:
             pos += length
         raise Truncated(f"The encapsulated value of {tag_text(tag)} is not closed before byte {end}.")
 
-    def _long_header(self, pos: int, end: int, code: bytes, length: int) -> tuple[int, str | None, int]:
-        """Read an explicit header that isn't the short form: where the value starts, its VR, its length."""
-        vr = _LONG.get(code)
-        if vr is not None:
-            if pos + 12 > end:
-                raise Truncated(f"The element header at byte {pos} is cut off.")
-            return pos + 12, vr, _long_length(self.buf, pos + 8)[0]
-        if b"AA" <= code <= b"ZZ" and code not in _SHORT:
-            return pos + 8, "UN", length  # a VR of no known edition, read with a 16-bit length as pydicom does
-        return pos + 8, None, _long_length(self.buf, pos + 4)[0]  # an implicit header amid explicit ones
-
     def _is_sequence(self, vr: str, start: int, end: int) -> bool:
         """Tell whether an undefined length without a VR in the bytes stands for a sequence."""
         return vr == "UN" and start + 4 <= end and bytes(self.buf[start : start + 4]) == b"\xfe\xff\x00\xe0"
 
     def _is_padding(self, pos: int, end: int) -> bool:
         """Tell whether nothing but zeros follows, as after files that were rounded up to whole blocks."""
-        for at in range(pos, end, 65536):
-            block = bytes(self.buf[at : min(at + 65536, end)])
-            if block.count(0) != len(block):
-                return False
-        return True
+        if self.zeros_from is None:  # looked up once, or a run of empty elements would cost its square
+            at = end
+            while at > pos:
+                block = bytes(self.buf[max(pos, at - 65_536) : at]).rstrip(b"\0")
+                at = max(pos, at - 65_536)
+                if block:
+                    at += len(block)
+                    break
+            self.zeros_from = at
+        return pos >= self.zeros_from
 
     def _disambiguate(self, tag: int, vr: str, found: Sequence[Element], signed: bool | None, length: int) -> str:
         """Decide a dictionary VR such as "US or SS" in implicit VR (PS3.5 A.1, PS3.3 C.7.6.3, C.11)."""

@@ -163,19 +163,20 @@ def write_meta(
 ) -> bytes:
     """Make preamble, prefix and file meta information (PS3.10 7.1) for a data set to follow.
 
-    The preamble is zeroed: it might hold a program (PS3.10 7.5). `source_ae` is the sender's AE title.
+    The preamble is zeroed: it might hold a program (PS3.10 7.5). `source_ae` is the sender's AE title. The UIDs
+    are written as they stand; `valid_uid` is the caller's to ask.
     """
     body = b"\x02\x00\x01\x00OB\x00\x00\x02\x00\x00\x00\x00\x01"
     body += _string(0x0002, b"UI", sop_class_uid) + _string(0x0003, b"UI", sop_instance_uid)
     body += _string(0x0010, b"UI", transfer_syntax) + _string(0x0012, b"UI", IMPLEMENTATION_CLASS_UID)
     body += _string(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME)
     if source_ae:
-        body += _string(0x0016, b"AE", source_ae)
+        body += _string(0x0016, b"AE", source_ae[:16])
     return bytes(128) + b"DICM\x02\x00\x00\x00UL\x04\x00" + len(body).to_bytes(4, "little") + body
 
 
 def _string(number: int, vr: bytes, value: str) -> bytes:
-    encoded = value.encode("ascii")
+    encoded = value.encode("ascii", "replace")
     if len(encoded) % 2:
         encoded += b"\0" if vr == b"UI" else b" "
     return b"\x02\x00" + number.to_bytes(2, "little") + vr + len(encoded).to_bytes(2, "little") + encoded

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, any_, exists, false, func, literal, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from overread.kit.errors import BadInput
@@ -111,7 +111,7 @@ def search(tx: Session, scope: Scope, query: Query) -> tuple[list[Result], bool]
     return [_result(query, tuple(row)) for row in found[:limit]], more
 
 
-def _select(scope: Scope, query: Query) -> Select[Any]:
+def _select(scope: Scope, query: Query) -> Select[*tuple[Any, ...]]:
     conditions = [within(scope)]
     if query.study_uid is not None:
         conditions.append(Study.study_uid == query.study_uid)
@@ -130,10 +130,10 @@ def _select(scope: Scope, query: Query) -> Select[Any]:
     if query.level is Level.SERIES:
         conditions += of_series
         conditions.append(_any_instance(scope, of_instance))
-        columns: Select[Any] = select(Study, Series).join(Series, Series.study_pk == Study.pk)
+        columns = select(Study, Series).join(Series, Series.study_pk == Study.pk)
         return columns.where(*conditions).order_by(*newest, Series.number.nulls_last(), Series.pk)
     conditions += [*of_series, *of_instance, may_see(scope)]
-    rows: Select[Any] = select(Study, Series, Instance).join(Series, Series.study_pk == Study.pk)
+    rows = select(Study, Series, Instance).join(Series, Series.study_pk == Study.pk)
     rows = rows.join(Instance, Instance.series_pk == Series.pk)
     return rows.where(*conditions).order_by(
         *newest, Series.number.nulls_last(), Series.pk, Instance.number.nulls_last(), Instance.pk
@@ -186,7 +186,7 @@ def _match(tag: str, column: _Column, text: str) -> ColumnElement[bool]:
         if any("*" in part or "?" in part for part in wanted):
             joined = func.array_to_string(column, "\\")
             return or_(*(joined.regexp_match("(^|\\\\)" + _regex(part) + "($|\\\\)") for part in wanted))
-        return or_(*(column.any(modality) for modality in wanted))
+        return or_(*(literal(modality) == any_(column) for modality in wanted))
     folded: Any = func.lower(column) if tag in _NAMES else column
     if tag in _NAMES:
         return _name(folded, text.lower())

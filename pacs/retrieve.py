@@ -86,7 +86,7 @@ def locate(
         statement = statement.where(Series.series_uid == series_uid)
     if sop_uid is not None:
         statement = statement.where(Instance.sop_uid == sop_uid)
-    found = [_located(*tuple(row)) for row in tx.execute(statement)]
+    found = [_located(row, study, series, modality) for row, study, series, modality in tx.execute(statement)]
     if not found:
         raise NotFound("no such instances in the scope", safe="There is no such study, series or instance here.")
     return found

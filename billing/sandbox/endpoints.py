@@ -114,8 +114,8 @@ def _capture_intent(call: Call) -> Obj:
 def _cancel_intent(call: Call) -> Obj:
     intent = _get_intent(call)
     session = sessions.of_intent(call.world, intent["id"])
-    if session is not None and session["status"] == "open":
-        raise invalid("You cannot cancel this PaymentIntent: its Checkout Session is open. Expire that instead.")
+    if session is not None and intent["status"] in ("requires_payment_method", "requires_action"):
+        raise invalid("You cannot cancel this PaymentIntent: it is a Checkout Session's. Expire the session instead.")
     why = choice(
         call.form,
         "cancellation_reason",

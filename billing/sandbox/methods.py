@@ -54,7 +54,7 @@ def behaviour(method: Obj) -> Card:
     return CARDS[method["_test_card"]]
 
 
-def create_setup_intent(world: World, *, customer: str, metadata: Obj) -> Obj:
+def create_setup_intent(world: World, *, customer: str | None, metadata: Obj) -> Obj:
     """A setup intent that waits for a card."""
     intent = world.add(
         "seti",

@@ -112,7 +112,7 @@ def create(world: World, form: Form, base_url: str) -> Obj:
     )
     session["url"] = f"{base_url}/c/pay/{session['id']}"
     if mode == "setup":
-        if session["customer"] is None:
+        if session["customer"] is None and session["customer_creation"] == "always":
             session["customer"] = methods.create_customer(world, metadata={})["id"]
         intent = methods.create_setup_intent(world, customer=session["customer"], metadata=session["_intent_metadata"])
         session["setup_intent"] = intent["id"]

@@ -49,7 +49,8 @@ class World:
         if state_file is not None and state_file.exists():
             kept = json.loads(state_file.read_text())
             self.offset = kept["offset"]
-            self.idempotency = kept["idempotency"]
+            a_day_ago = self.now() - 86400
+            self.idempotency = {key: kept_ for key, kept_ in kept["idempotency"].items() if kept_["at"] > a_day_ago}
             for kind, things in kept["objects"].items():
                 self.objects[kind] = things
 

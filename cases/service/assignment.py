@@ -79,7 +79,7 @@ def offer(tx: Session, who: Principal, case_id: UUID, specialist_id: UUID) -> No
     transition(Move(tx, case, CaseEvent.OFFER, actor, who, specialist_id=specialist_id))
 
 
-def accept(tx: Session, who: Principal, case_id: UUID, gateway: Gateway) -> None:
+def accept(tx: Session, who: Principal, case_id: UUID, gateway: Gateway | None) -> None:
     """Accept an offer: the money is captured first, then the images are granted. Idempotent for who accepted.
 
     Raises billing's NotHeld, HoldEnded or Declined where the price can't be taken, and Unavailable where the provider

@@ -1,4 +1,4 @@
-"""Intake: the patient's story, questions, consents and payment, until the case is submitted or withdrawn."""
+"""Intake: the patient's story, questions and consents, until the case is submitted or withdrawn."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing.gateway import Gateway
-from cases import licences, money, notify, reference
+from cases import licences, notify, reference
 from cases.machine import transition
 from cases.models import CONSENTS, SUBJECTS, Case, Consent, ImagesBy, Note, Place, Program, Question
 from cases.move import Move
@@ -134,21 +133,6 @@ def consent(
     )
     tx.flush()
     audit.record(tx, who, "case.consent", "case", case.id, case_id=case.id, kind=kind, version=version)
-
-
-def checkout(tx: Session, who: Principal, case_id: UUID, gateway: Gateway, *, success_url: str, cancel_url: str) -> str:
-    """The address of the payment page for a case; the same one however often it is asked for.
-
-    The price is the program's, never the caller's. Raises Conflict where there is nothing to pay.
-    """
-    case, actor = load(tx, who, case_id, lock=True)
-    if actor is not Actor.PATIENT:
-        raise Forbidden(f"{actor} asked to pay for case {case_id}")
-    open_states = (CaseState.DRAFT, CaseState.SUBMITTED, CaseState.NEEDS_INFO, CaseState.READY, CaseState.OFFERED)
-    if money.is_free(case) or case.state not in open_states:
-        raise Conflict(f"nothing to pay for case {case_id}", safe="There is nothing to pay for this request.")
-    audit.record(tx, who, "case.checkout", "case", case.id, case_id=case.id)
-    return money.checkout(tx, gateway, case, success_url=success_url, cancel_url=cancel_url)
 
 
 def submit(tx: Session, who: Principal, case_id: UUID) -> None:

@@ -14,11 +14,13 @@ from cases.effects import report_digest
 from cases.machine import transition
 from cases.models import Case, Question, Report
 from cases.move import Move
+from cases.redact import redacted
 from cases.repository import latest_report, load, studies_of
 from cases.states import Actor, CaseEvent, CaseState
 from overread.kit import audit, clock
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal
+from pacs.scope import Scope
 
 _MAX_TEXT = 50_000
 
@@ -159,12 +161,16 @@ def studies_sentences(tx: Session, case: Case, view_uids: Sequence[str], *, for_
     """The studies of a report as people read them. A specialist's dates are the view's, everybody else's the real."""
     chosen = [s for s in studies_of(tx, case.id) if s.view_study_uid in set(view_uids)]
     if for_specialist:
-        return tuple(f"{s.instances} images" for s in chosen)
-    originals = imaging.original(tx, *(s.study_uid for s in chosen))
-    return tuple(_sentence(originals[s.study_uid]) for s in chosen if s.study_uid in originals)
+        uids = [s.view_study_uid for s in chosen if s.view_study_uid]
+        known = imaging.found(tx, Scope(case.view_id, study_uids=frozenset(uids))) if case.view_id else {}
+    else:
+        uids = [s.study_uid for s in chosen]
+        known = imaging.original(tx, *uids)
+    return tuple(sentence(known[uid]) for uid in uids if uid in known)
 
 
-def _sentence(study: imaging.Found) -> str:
+def sentence(study: imaging.Found) -> str:
+    """A study in one line: "CT of 2026-11-21 (Chest), 120 images"."""
     day = study.study_date
     when = f" of {day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) == 8 else ""
     what = "/".join(study.modalities) or "Study"
@@ -182,13 +188,11 @@ def _reading(tx: Session, who: Principal, case_id: UUID) -> Case:
 
 
 def _view(tx: Session, case: Case, report: Report, *, for_specialist: bool) -> ReportView:
-    def answer(q: Question) -> Answer:
-        text = q.answer or "" if q.follow_up else report.answers.get(str(q.id), "")
-        return Answer(q.id, q.number, q.text, text, q.follow_up, q.answered_at)
+    def answer(question: Question) -> Answer:
+        given = (question.answer or "") if question.follow_up else report.answers.get(str(question.id), "")
+        asked = redacted(case, question.text) if for_specialist else question.text
+        return Answer(question.id, question.number, asked, given, question.follow_up, question.answered_at)
 
-    questions = case.questions
-    if for_specialist:
-        questions = [q for q in case.questions]
     return ReportView(
         report.id,
         case.id,
@@ -196,7 +200,7 @@ def _view(tx: Session, case: Case, report: Report, *, for_specialist: bool) -> R
         case.program.name,
         case.subject,
         report.number,
-        tuple(answer(q) for q in questions if not q.follow_up),
+        tuple(answer(q) for q in case.questions if not q.follow_up),
         report.impression,
         studies_sentences(tx, case, report.studies_read, for_specialist=for_specialist),
         report.signed_name,
@@ -204,5 +208,5 @@ def _view(tx: Session, case: Case, report: Report, *, for_specialist: bool) -> R
         report.published_at,
         report.digest,
         report.digest is None or report.digest == report_digest(report),
-        tuple(answer(q) for q in questions if q.follow_up),
+        tuple(answer(q) for q in case.questions if q.follow_up),
     )

@@ -95,13 +95,18 @@ class Bus:
             app.periodic(cron=cron)(app.task(name=name, queue=_QUEUE)(_ignoring_time(action)))
         return app
 
-    def run(self, *, wait: bool = True) -> None:
-        """Work until told to stop by SIGTERM or SIGINT; with `wait=False` only until the queue is empty."""
+    def run(self, *, wait: bool = True, on_start: Callable[[], None] | None = None) -> None:
+        """Work until told to stop by SIGTERM or SIGINT; with `wait=False` only until the queue is empty.
+
+        `on_start` is called when the queue is open.
+        """
 
         async def work() -> None:
             app = self.app()
             async with app.open_async():
                 await _requeue_stalled(app)
+                if on_start is not None:
+                    on_start()
                 await app.run_worker_async(
                     queues=[_QUEUE],
                     wait=wait,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class Settings(BaseSettings):
     )
     mail_from: str = Field("Overread <no-reply@localhost>", description="Sender of mails")
     demo: bool = Field(False, description="Set by `overread demo`: sample people, and the payment sandbox")
+    sandbox: str = Field("127.0.0.1:8044", description="HOST:PORT of the demo's payment sandbox")
     log_level: str = Field("INFO", description="Lowest level that is logged")
 
     @property
@@ -56,6 +58,23 @@ class Settings(BaseSettings):
     def mail_dir(self) -> Path:
         """The folder that mails are written to where no SMTP server is set."""
         return self.data_dir / "mail"
+
+    def masked(self) -> dict[str, object]:
+        """Every setting as JSON values, with secrets (and a database URL's password) masked."""
+        shown = self.model_dump(mode="json")
+        if self.database_url:
+            shown["database_url"] = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.database_url)
+        return shown
+
+    def as_environment(self) -> dict[str, str]:
+        """These settings as environment variables, for child processes; secrets in clear."""
+        chosen: dict[str, str] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if value is not None:
+                plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+                chosen[f"OVERREAD_{name.upper()}"] = str(plain)
+        return chosen
 
     def server_key(self) -> bytes:
         """The server's own 256-bit key, made on first use in a file that only its owner can read."""

@@ -96,11 +96,7 @@ def shift(value: str, vr: str, days: int) -> str | None:
             moved.append("")
             continue
         result = (
-            shift_date(plain, days)
-            if vr == "DA"
-            else shift_datetime(plain, days)
-            if vr == "DT"
-            else check_time(plain)
+            shift_date(plain, days) if vr == "DA" else shift_datetime(plain, days) if vr == "DT" else check_time(plain)
         )
         if result is None:
             return None

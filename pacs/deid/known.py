@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+
+from pydicom._dicom_dict import DicomDictionary
 
 from pacs.charset import DEFAULT, codecs_of, decode
 from pacs.deid.dates import shift_date
@@ -25,20 +27,29 @@ _CHARACTER_SET = 0x00080005
 _IDS = frozenset((0x00080050, 0x00100020, 0x00101000, 0x00101090, 0x00380010, 0x00380060, 0x00402016, 0x00402017))
 #: Root attributes that hold addresses, telephones, places, looked for as a whole.
 _PHRASES = frozenset(
-    (0x00080080, 0x00080081, 0x00080092, 0x00080094, 0x00081040, 0x00101040, 0x00101050, 0x00102154, 0x00102155)
-    + (0x00102150, 0x00102152, 0x001021F0, 0x00102180, 0x00400243)
-)
+    (0x00080080, 0x00080081, 0x00080092, 0x00080094, 0x00081040, 0x00101040, 0x00101050, 0x00102150, 0x00102152)
+).union((0x00102154, 0x00102155, 0x00102180, 0x001021F0, 0x00400243))
 #: Root attributes of text that hold names although their VR is not PN.
 _NAMES = frozenset((0x00101001, 0x00101005, 0x00101060))
 _BIRTH_DATE = 0x00100030
-_INTERESTING = _IDS | _PHRASES | _NAMES | {_BIRTH_DATE}
+_LONGEST = 1024
+
+
+@cache
+def _interesting() -> frozenset[int]:
+    """Give the root attributes to look at: those above, and everything that the dictionary calls a name."""
+    people = {tag for tag, entry in DicomDictionary.items() if entry[0] == "PN"}
+    return _IDS | _PHRASES | _NAMES | people | {_BIRTH_DATE, _PATIENT_IDS, _CHARACTER_SET}
+
 
 MIN_NAME = 3
 MIN_ID = 4
 _separators = re.compile(r"[\s^=,;\\/.()]+")
 
 #: Words of our own that stand in every result; a patient of that name can't be told apart from them.
-_OUR_WORDS = frozenset("case removed modified overread profile option clean retain yes basic unknown".split())
+_OUR_WORDS = frozenset(
+    ("case", "removed", "modified", "overread", "profile", "option", "clean", "retain", "yes", "basic", "unknown")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +64,13 @@ class KnownStrings:
         return KnownStrings(self.names | other.names, self.ids | other.ids, self.phrases | other.phrases)
 
     @classmethod
-    def of(
-        cls, *, names: Iterable[str] = (), ids: Iterable[str] = (), phrases: Iterable[str] = ()
-    ) -> KnownStrings:
+    def of(cls, *, names: Iterable[str] = (), ids: Iterable[str] = (), phrases: Iterable[str] = ()) -> KnownStrings:
         """Make known strings of full names in any order and notation, of numbers, and of whole phrases.
 
         A name's parts count from MIN_NAME letters (two in scripts without letters of their own for a sound), a
         number from MIN_ID characters, so that chance hits stay rare.
         """
-        words = {
-            word.strip("-'’\0").casefold() for name in names for word in _separators.split(name) if _is_name(word)
-        }
+        words = {word.strip("-'’\0").casefold() for name in names for word in _separators.split(name) if _is_name(word)}
         numbers = {number.strip(" \0").casefold() for number in ids}
         whole = {" ".join(phrase.strip(" \0").split()).casefold() for phrase in phrases}
         return cls(
@@ -107,16 +114,17 @@ def distinctive(known: KnownStrings) -> KnownStrings:
 def identity_of(parsed: Parsed) -> KnownStrings:
     """Gather what a file says of its people: every name at root, numbers, birth date, addresses, institution."""
     buf = parsed.buf
-    charset = b""
+    index = {element[0]: element for element in parsed.elements}
     raws: list[tuple[int, bytes]] = []
-    for tag, vr, _, start, length, _, items, _ in parsed.elements:
-        if vr == "PN" or tag in _INTERESTING:
-            if length:
-                raws.append((tag, bytes(buf[start : start + length])))
+    charset = b""
+    for tag in sorted(index.keys() & _interesting()):
+        _, _, _, start, length, _, items, _ = index[tag]
+        if tag == _PATIENT_IDS:
+            raws += [raw for one in items or () for raw in _nested_ids(buf, one.elements)]
         elif tag == _CHARACTER_SET:
             charset = bytes(buf[start : start + length])
-        elif tag == _PATIENT_IDS and items:
-            raws += _nested_ids(buf, items[0].elements)
+        elif 0 < length <= _LONGEST:
+            raws.append((tag, bytes(buf[start : start + length])))
     return _gather(tuple(raws), charset)
 
 

@@ -6,6 +6,8 @@ counts for nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from pacs.dictionary import PIXEL_DATA
@@ -18,9 +20,7 @@ _WRITTEN_ON = frozenset(("US", "IVUS", "BDUS", "ES", "XC", "OT", "SC", "DOC", "G
 _GREY = frozenset(("CT", "MR", "PT", "NM", "CR", "DX", "MG", "XA", "RF"))
 
 _VIDEO = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
-_VIDEO_CLASSES = frozenset(
-    f"1.2.840.10008.5.1.4.1.1.77.1.{number}.1" for number in (1, 2, 4)
-)
+_VIDEO_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.77.1.{number}.1" for number in (1, 2, 4))
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _ENCAPSULATED = "1.2.840.10008.5.1.4.1.1.104."
 _AUDIO = "1.2.840.10008.5.1.4.1.1.9.4."
@@ -33,28 +33,18 @@ _REPORTS = ("DOSE REPORT", "DOSE_REPORT", "DOSE INFO", "DOSEREPORT", "PATIENT PR
 #: So many bytes behind the last frame are padding that is cut off; more may be frames that no one counted.
 LARGEST_EXCESS = 65536
 
-_COLUMN_TAGS = frozenset(
-    (0x00080008, 0x00080016, 0x00080060, 0x00080064, 0x0008103E, 0x00181030, 0x00280002, 0x00280004, 0x00280008)
-    + (0x00280010, 0x00280011, 0x00280100, 0x00280301, 0x00420011, 0x00182010, 0x00181012, 0x00181016)
-    + (PIXEL_DATA, 0x7FE00008, 0x7FE00009)
-)
+#: The elements of a data set's root by tag.
+Index = Mapping[int, Element]
 
 
-def risk(parsed: Parsed) -> list[str]:
+def risk(parsed: Parsed, index: Index | None = None) -> list[str]:
     """Give the reasons why an instance's pixels or documents may show text; an empty list means clean.
 
-    Only the header is read. High bits of the pixels are `high_bits`'s subject, metadata inside of compressed
-    frames `pacs.deid.codestream`'s.
+    Only the header is read; `index` has the root's elements by tag, if they are at hand. High bits of the pixels
+    are `high_bits`'s subject, metadata inside of compressed frames `pacs.deid.codestream`'s.
     """
     buf = parsed.buf
-    wanted: dict[int, Element] = {}
-    overlays = False
-    for element in parsed.elements:
-        tag = element[0]
-        if tag in _COLUMN_TAGS:
-            wanted[tag] = element
-        elif 0x60000000 <= tag < 0x61000000:
-            overlays = True
+    wanted = index if index is not None else {element[0]: element for element in parsed.elements}
     get = wanted.get
     sop_class = text(buf, get(0x00080016)) or parsed.meta.sop_class_uid
     reasons: list[str] = []
@@ -86,9 +76,9 @@ def risk(parsed: Parsed) -> list[str]:
         reasons.append(f"It is a colour picture of modality {modality}.")
     if parsed.meta.transfer_syntax.startswith(_VIDEO) or sop_class in _VIDEO_CLASSES:
         reasons.append("It is a video, whose frames can't be cleaned one by one.")
-    if overlays and _overlay_in_pixels(parsed):
+    if any(0x60000000 <= tag < 0x61000000 for tag in wanted) and _overlay_in_pixels(parsed):
         reasons.append("An overlay is kept in unused bits of the pixels.")
-    expected, pixel = expected_length(parsed), get(PIXEL_DATA)
+    expected, pixel = expected_length(parsed, wanted), get(PIXEL_DATA)
     if expected and pixel is not None and pixel.fragments is None and pixel.length - expected > LARGEST_EXCESS:
         reasons.append("The pixel data is longer than its frames.")
     return reasons
@@ -105,21 +95,15 @@ def _overlay_in_pixels(parsed: Parsed) -> bool:
     return any(0x0100 in numbers and 0x3000 not in numbers for numbers in groups.values())
 
 
-def expected_length(parsed: Parsed) -> int:
+def expected_length(parsed: Parsed, index: Index) -> int:
     """Give the bytes that native Pixel Data needs for its frames (PS3.5 8.1.1), 0 where that can't be told."""
+    buf = parsed.buf
     numbers: dict[int, int] = {}
-    photometric = ""
-    wanted = (0x00280002, 0x00280008, 0x00280010, 0x00280011, 0x00280100)
-    for element in parsed.elements:
-        tag = element[0]
-        if tag in wanted:
-            values = ints(parsed.buf, element)
-            if values:
-                numbers[tag] = values[0]
-        elif tag == 0x00280004:
-            photometric = text(parsed.buf, element)
-        elif tag > 0x00280100:
-            break
+    for tag in (0x00280002, 0x00280008, 0x00280010, 0x00280011, 0x00280100):
+        values = ints(buf, index.get(tag))
+        if values:
+            numbers[tag] = values[0]
+    photometric = text(buf, index.get(0x00280004))
     bits = numbers.get(0x00280100, 0)
     cells = numbers.get(0x00280010, 0) * numbers.get(0x00280011, 0) * max(1, numbers.get(0x00280008, 1))
     samples = numbers.get(0x00280002, 1)
@@ -149,9 +133,11 @@ def high_bits(parsed: Parsed) -> int:
     if pixel is None or pixel.fragments is not None or allocated not in kinds or values.get(0x00280103):
         return 0
     cells = np.frombuffer(
-        parsed.buf, dtype=np.dtype(kinds[allocated]).newbyteorder("<"), count=pixel.length * 8 // allocated, offset=pixel.start
+        parsed.buf,
+        dtype=np.dtype(kinds[allocated]).newbyteorder("<"),
+        count=pixel.length * 8 // allocated,
+        offset=pixel.start,
     )
     high = values.get(0x00280102, stored - 1)
     used = ((1 << stored) - 1) << max(0, high - stored + 1)
     return int(np.bitwise_or.reduce(cells)) & ~used & ((1 << allocated) - 1) if len(cells) else 0
-

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from pydicom.datadict import dictionary_VM
+
 from pacs.deid.profile import Profile
 from pacs.deid.table import Row, row_of
 from pacs.dictionary import public_vr
@@ -91,9 +93,7 @@ _ALSO_DROPPED = frozenset(
 _NEVER_EMPTY = frozenset((0x0040A160, 0x00620020))
 
 #: SOP Class UIDs and transfer syntaxes wherever they stand.
-_CLASSES = frozenset(
-    (0x00080016, 0x0008001A, 0x0008001B, 0x0008005A, 0x00080062, 0x00081150, 0x0008115A, 0x00083002)
-)
+_CLASSES = frozenset((0x00080016, 0x0008001A, 0x0008001B, 0x0008005A, 0x00080062, 0x00081150, 0x0008115A, 0x00083002))
 
 _SPECIAL: dict[int, Decision] = {
     0x00080050: (Rule.ACCESSION, Rule.EMPTY, "Z"),
@@ -229,3 +229,17 @@ DUMMIES: dict[str, bytes] = {
     "US": b"\0\0",
     "UT": b"REMOVED",
 }
+
+_WIDTHS = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "FD": 8, "UV": 8, "SV": 8}
+
+
+def largest_length(tag: int, vr: str) -> int:
+    """Give the bytes that a binary number of the dictionary's multiplicity may have at most, 0 for any number."""
+    width = _WIDTHS.get(vr)
+    if width is None or tag >> 16 & 1:
+        return 0
+    try:
+        most = dictionary_VM(tag).rpartition("-")[2]
+    except KeyError:
+        return 0
+    return int(most) * width if most.isdecimal() else 0

@@ -75,14 +75,13 @@ def row_of(tag: int) -> Row | None:
 
 
 @cache
-def concepts() -> dict[tuple[str, str], Concept]:
-    """Give Table E.3.4-1 by (code value, coding scheme designator)."""
-    return {
-        (line["code"], line["scheme"]): Concept(
-            line["meaning"], line["value_type"], line["basic"], json.loads(line["options"])
-        )
-        for line in _read("table-e.3.4-1.csv")
-    }
+def concepts() -> dict[tuple[str, str], list[Concept]]:
+    """Give Table E.3.4-1 by (code value, coding scheme designator); a concept has a row for each value type."""
+    table: dict[tuple[str, str], list[Concept]] = {}
+    for line in _read("table-e.3.4-1.csv"):
+        row = Concept(line["meaning"], line["value_type"], line["basic"], json.loads(line["options"]))
+        table.setdefault((line["code"], line["scheme"]), []).append(row)
+    return table
 
 
 @cache

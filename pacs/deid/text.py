@@ -28,7 +28,24 @@ _suspicious = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_word = re.compile(r"[^\W_]+(?:[.,'’][^\W_]+)*")
+#: The few of them that no version, build number or code has either.
+_personal = re.compile(
+    r"""
+      \^
+    | \S+@\S+
+    | (?:https?://|www\.)\S+
+    | \b(?:dr|prof|mrs|herr|frau|mme|doctor|doktor)\b\.?\s+\S+
+    | \b\d{1,2}/\d{1,2}/\d{2,4}\b
+    | \+\d[\d\s()/-]{5,}\d
+    | \b\d{3}-\d{2}-\d{4}\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+#: Abbreviations with a stroke are one word: "w/o" cut to "w/" would say the opposite.
+_word = re.compile(
+    r"(?<![^\W_])[a-z]/[a-z](?![^\W_])|[^\W_]+(?:(?<=\d)[.,](?=\d)[^\W_]+|['’][^\W\d_]+)*", re.IGNORECASE
+)
+_strokes = frozenset(("w/o", "r/o", "s/p", "c/o", "h/o", "f/u", "a/p", "p/a", "n/a", "c/w", "i/v", "l/r", "r/l"))
 _part = re.compile(r"\d+|\D+")
 _number = re.compile(
     r"\d{1,4}(?:[.,]\d{1,4})?(?:mm|cm|m|ml|mg|s|ms|sec|min|h|hz|mhz|kv|kvp|ma|mas|t|d|x|deg|st|nd|rd|th|p|e|w|y)?",
@@ -44,9 +61,7 @@ _umlauts = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 def vocabulary() -> frozenset[str]:
     """Give the words that may stay, in lower case."""
     text = files("pacs.deid").joinpath("data", "vocabulary.txt").read_text(encoding="utf-8")
-    return frozenset(
-        word for line in text.splitlines() if not line.startswith("#") for word in line.split()
-    )
+    return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in line.split())
 
 
 def is_ordinary(word: str) -> bool:
@@ -63,17 +78,46 @@ def is_ordinary(word: str) -> bool:
 
 def looks_personal(text: str) -> bool:
     """Tell whether a short text has a shape that no name of a product or a technique has."""
-    return "^" in text or _suspicious.search(text) is not None
+    return _personal.search(text) is not None
 
 
-def clean(text: str, names: Collection[str] = ()) -> str:
-    """Keep the words of `text` that are in the vocabulary, and short numbers with units; the rest goes.
+#: Words that say nothing by themselves.
+_fillers = frozenset(
+    (
+        "a",
+        "and",
+        "at",
+        "by",
+        "for",
+        "from",
+        "in",
+        "is",
+        "of",
+        "on",
+        "or",
+        "the",
+        "this",
+        "to",
+        "was",
+        "were",
+        "with",
+        "w/",
+    )
+)
+
+#: What stands for cut words in prose: a sentence that lost its "unlikely" must not read as a whole one.
+GAP = "[...]"
+_gaps = re.compile(r"(?:\[\.\.\.\]\W*)+")
+
+
+def clean(text: str, names: Collection[str] = (), gap: str = " ") -> str:
+    """Keep the words of `text` that are in the vocabulary, and short numbers with units; `gap` replaces the rest.
 
     `names` are case-folded words that go although the vocabulary has them. Punctuation stays between what is
     kept. The result is empty when no word, but only numbers or single letters, would be left of a cut text.
     """
-    text = _suspicious.sub(" ", text)
-    cut = False
+    text, shapes = _suspicious.subn(f" {gap} ", text)
+    cut = shapes > 0
     solid = False
 
     def decide(match: re.Match[str]) -> str:
@@ -81,26 +125,28 @@ def clean(text: str, names: Collection[str] = ()) -> str:
         word = match[0]
         if word.casefold() in names or not _allowed(word):
             cut = True
-            return " "
-        solid = solid or (len(word) > 1 and not word[0].isdigit())
+            return gap
+        solid = solid or (len(word) > 1 and not word[0].isdigit() and word.lower() not in _fillers)
         return word
 
     kept = _word.sub(decide, text)
     if cut and not solid:
         return ""
-    kept = _hollow.sub(" ", "".join(char for char in kept if char.isprintable()))
+    if not cut and kept.isprintable():
+        return kept.strip()
+    kept = _hollow.sub(" ", "".join(char if char.isprintable() else " " for char in kept))
+    if gap == GAP:
+        return _spaces.sub(" ", _gaps.sub(f"{GAP} ", kept)).strip()
     return _spaces.sub(" ", kept).strip(" ^_-/,;:.=|&@#~")
 
 
 def _allowed(word: str) -> bool:
     if _number(word):
         return _year(word) is None
-    if is_ordinary(word):
+    if is_ordinary(word) or word.lower() in _strokes:
         return True
     parts = _part.findall(word)
     if len(parts) == 1:
         return False
     # "1HEAD", "B31f", "ep2d": letters that are words or one alone, numbers too short to be anyone's
-    return all(
-        len(part) <= 3 if part[0].isdigit() else len(part) == 1 or is_ordinary(part) for part in parts
-    )
+    return all(len(part) <= 3 if part[0].isdigit() else len(part) == 1 or is_ordinary(part) for part in parts)

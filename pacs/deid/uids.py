@@ -6,7 +6,7 @@ import hmac
 from functools import cache
 from hashlib import sha256
 
-from pydicom.uid import UID_dictionary
+from pydicom._uid_dict import UID_dictionary
 
 #: Roots of code systems and registries, which name no one (HL7's OIDs of terminologies, PS3.16 8).
 _PUBLIC_ROOTS = ("2.16.840.1.113883.6.", "2.16.840.1.113883.3.26.", "1.2.276.0.76.3.1.")

@@ -18,13 +18,14 @@ from pacs.deid.dates import cap_age, offset_days, shift, valid_zone
 from pacs.deid.encode import put
 from pacs.deid.known import KnownStrings, distinctive
 from pacs.deid.profile import Profile
-from pacs.deid.rules import DUMMIES, Decision, Rule, decide
-from pacs.deid.text import clean, looks_personal
+from pacs.deid.rules import DUMMIES, Decision, Rule, decide, largest_length
+from pacs.deid.text import GAP, clean, looks_personal
 from pacs.deid.uids import is_public, new_uid, new_uids
 from pacs.part10 import valid_uid
 
 #: How many results a step remembers before it starts anew.
 _MEMORY = 8192
+_LONGEST_REMEMBERED = 512
 
 #: Coding schemes whose meanings are published (PS3.16 8): their words are no one's own.
 _SCHEMES = frozenset(
@@ -46,6 +47,8 @@ DUMMY_CODE: Final = 5
 PRIVATE: Final = 6
 SCHEME: Final = 7
 MEANING: Final = 8
+#: Numbers of a fixed count: more bytes than that are something else.
+FIXED: Final = 9
 
 _KINDS = {
     Rule.KEEP: KEEP,
@@ -61,7 +64,8 @@ _KINDS = {
 #: True where an element stays as it is, False where it goes, or the whole new element.
 Result = bytes | bool
 #: Kind, letter for the proof, what is remembered, and how to clean (value, codecs) that is not.
-Step = tuple[int, str, dict[bytes, Result], Callable[[bytes, tuple[str, ...]], Result]]
+#: The last is the largest length in bytes, for FIXED.
+Step = tuple[int, str, dict[bytes, Result], Callable[[bytes, tuple[str, ...]], Result], int]
 
 
 class Values:
@@ -117,19 +121,22 @@ class Values:
             plain = raw.isascii() and b"\x1b" not in raw
             bare = raw.rstrip(b" \0")
             result: Result = True
-            if bare or rule is Rule.PATIENT_NAME:
+            if rule is Rule.EMPTY or rule is Rule.DUMMY:
+                result = put(tag, vr, _instead(rule, vr) or b"", explicit) if bare else True
+            elif bare or rule is Rule.PATIENT_NAME:
                 value = self._clean(rule, vr, bare, bare.decode("ascii") if plain else decode(bare, codecs))
                 if value is None:
                     value = _instead(fallback, vr)
                 if value != bare:
                     result = False if value is None else put(tag, vr, value, explicit)
-            if plain:
+            if plain and len(raw) <= _LONGEST_REMEMBERED:
                 if len(memo) >= _MEMORY:
                     memo.clear()
                 memo[raw] = result
             return result
 
-        return (_KINDS.get(rule, VALUE), letter, memo, compute)
+        limit = largest_length(tag, vr) if rule is Rule.KEEP else 0
+        return (FIXED if limit else _KINDS.get(rule, VALUE), letter, memo, compute, limit)
 
     def _clean(self, rule: Rule, vr: str, raw: bytes, text: str) -> bytes | None:
         """Clean one value; None when nothing is left of it."""
@@ -161,7 +168,8 @@ class Values:
                 return f"P{self.pseudonym('patient', text.strip(), 11)}".encode()
             case Rule.ACCESSION:
                 return f"A{self.pseudonym('accession', text.strip(), 11)}".encode()
-        return _instead(rule, vr)
+            case _:
+                return None
 
     def _number(self, raw: bytes, text: str) -> bytes | None:
         if raw.translate(None, _NUMBER_BYTES):
@@ -188,8 +196,10 @@ class Values:
         multiple = vr in ("SH", "LO", "UC", "CS")
         parts = text.split("\\") if multiple else [text]
         if self._anyone is not None:
-            parts = [self._anyone.sub(" ", part) for part in parts]
-        kept = [clean(part, names) for part in parts]
+            parts = [self._anyone.sub(" " if multiple else GAP, part) for part in parts]
+            if multiple:
+                parts = [" ".join(part.split()) for part in parts]
+        kept = [clean(part, names, " " if multiple else GAP) for part in parts]
         return "\\".join(kept).encode() if any(kept) else None
 
 

@@ -139,15 +139,31 @@ def grey(ds: Dataset, stored: NDArray[Any], frame_index: int = 0, window: Window
         return _levels(ds, stored, None, frame_index, window)
     # A frame has far fewer distinct values than pixels: transform each value once, then look pixels up.
     values = np.arange(low, high + 1, dtype=np.int64)
-    index = np.subtract(stored, low, dtype=np.int64) if low else stored
+    if stored.dtype.itemsize <= 2:
+        # Signed values, read as unsigned, find their place behind the positive ones: no second array of pixels.
+        bits = 8 * stored.dtype.itemsize
+        index = stored.view(f"<u{stored.dtype.itemsize}")
+        places, size = values & ((1 << bits) - 1), 1 << bits
+    else:
+        index, places, size = np.subtract(stored, low, dtype=np.int64), values - low, values.size
     counts = None
     if window is None and voi(ds, frame_index) is None:
-        counts = np.bincount(index.ravel(), minlength=values.size)
-    shown: NDArray[np.uint8] = _levels(ds, values, counts, frame_index, window)[index]
+        counts = np.bincount(index.ravel(), minlength=size)[places]
+    table = np.zeros(size, np.uint8)
+    table[places] = _levels(ds, values, counts, frame_index, window)
+    shown: NDArray[np.uint8] = table[index]
     return shown
 
 
 def _levels(
+    ds: Dataset, stored: NDArray[Any], counts: NDArray[Any] | None, frame_index: int, window: Window | None
+) -> NDArray[np.uint8]:
+    # Absurd slopes and widths overflow: what comes out is black, and no reason for a warning.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _shown(ds, stored, counts, frame_index, window)
+
+
+def _shown(
     ds: Dataset, stored: NDArray[Any], counts: NDArray[Any] | None, frame_index: int, window: Window | None
 ) -> NDArray[np.uint8]:
     values = modality(ds, stored, frame_index)

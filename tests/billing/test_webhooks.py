@@ -18,12 +18,15 @@ from starlette.applications import Starlette
 
 from billing import repository, service, webhooks
 from billing.handlers import subscribe
+from billing.health import Health, health
 from billing.models import LedgerEntry, Payment, WebhookEvent
 from billing.routes import routes
 from billing.sandbox.webhooks import signature
 from billing.states import State
 from billing.stripe_gateway import StripeGateway, from_settings
+from overread.kit import clock
 from overread.kit.db import Database
+from overread.kit.errors import NotFound
 from overread.kit.jobs import Bus
 from overread.kit.settings import Settings
 from tests.billing.test_service import held, look, open_page, take
@@ -33,10 +36,12 @@ from tests.fakes.payments import SECRET_KEY, WEBHOOK_SECRET, Sandbox, Served
 
 @pytest.fixture
 def settings(sandbox: Sandbox) -> Settings:
-    return Settings(
-        stripe_secret_key=SecretStr(SECRET_KEY),
-        stripe_webhook_secret=SecretStr(WEBHOOK_SECRET),
-        stripe_api_base=sandbox.url,
+    return Settings.model_validate(
+        {
+            "stripe_secret_key": SECRET_KEY,
+            "stripe_webhook_secret": WEBHOOK_SECRET,
+            "stripe_api_base": sandbox.url,
+        }
     )
 
 
@@ -285,7 +290,7 @@ def test_reconcile_makes_up_for_what_never_came(db: Database, gateway: StripeGat
     with db.transaction() as tx:
         webhooks.reconcile(tx, gateway)
     with db.transaction() as tx:
-        assert repository.unsettled(tx, service.clock.now()) == []
+        assert repository.unsettled(tx, clock.now()) == []
 
 
 def test_the_jobs_do_it_all(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
@@ -305,6 +310,58 @@ def test_the_jobs_do_it_all(db: Database, gateway: StripeGateway, sandbox: Sandb
         assert all(row.processed_at for row in tx.scalars(select(WebhookEvent)))
 
 
+def test_held_back_and_sent_on_demand(db: Database, receiver: Served) -> None:
+    sandbox = Sandbox(webhook_url=f"{receiver.url}/webhooks/stripe")
+    gateway = sandbox.gateway()
+    sandbox.hold_webhooks()
+    link = open_page(db, gateway, "s")
+    assert link.url
+    sandbox.pay(link.url)
+    ids = [e["id"] for e in sandbox.listed("events")]
+    assert recorded(db) == 0
+    assert sandbox.deliver([*reversed(ids), *ids]) == [204] * 2 * len(ids)
+    assert recorded(db) == len(ids)
+    assert {e["pending_webhooks"] for e in sandbox.listed("events")} == {0}
+    sandbox.stop()
+    gateway.close()
+
+
+def test_a_database_that_is_down_makes_the_provider_try_again(settings: Settings, gateway: StripeGateway) -> None:
+    nowhere = Database("postgresql://nobody@127.0.0.1:9/none")
+    served = Served(Starlette(routes=routes(settings, nowhere, gateway)))
+    answer = post(served, event(), signature(event(), WEBHOOK_SECRET, int(time.time())))
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "60"
+    served.stop()
+    nowhere.close()
+
+
+def test_an_event_about_nothing_in_particular(db: Database, gateway: StripeGateway) -> None:
+    raw = event(type="balance.available", data={"object": {"object": "balance"}})
+    with db.transaction() as tx:
+        assert webhooks.record_webhook(tx, gateway, raw, signature(raw, WEBHOOK_SECRET, int(time.time())))
+    work(db, gateway)
+    with db.transaction() as tx:
+        assert health(tx).webhooks_waiting == 0
+
+
+def test_the_numbers_of_the_health_page(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
+    with db.transaction() as tx:
+        assert health(tx) == Health(None, 0, {}, 0, 0)
+    held(db, gateway, sandbox, "s")
+    open_page(db, gateway, "t")
+    with db.transaction() as tx:
+        service.begin_capture(tx, "s")
+    age(db)
+    with db.transaction() as tx:
+        webhooks.reconcile(tx, gateway)
+    with db.transaction() as tx:
+        now = health(tx)
+        assert now.by_state == {State.CAPTURING: 1, State.NONE: 1}
+        assert (now.webhooks_waiting, now.differing, now.late) == (recorded(db), 0, 1)
+        assert now.last_webhook_at is not None
+
+
 def test_looking_at_an_unknown_payment(db: Database, gateway: StripeGateway) -> None:
-    with pytest.raises(service.NotFound):
+    with pytest.raises(NotFound):
         look(db, gateway, UUID(int=7))

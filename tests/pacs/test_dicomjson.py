@@ -29,7 +29,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
 from pacs.charset import codecs_of, decode
-from pacs.dicomjson import element_at, to_json
+from pacs.dicomjson import MAX_INLINE, element_at, to_json
 from pacs.dicomxml import NAMESPACE, to_xml
 from pacs.elements import Unreadable, raw, walk
 from pacs.part10 import parse
@@ -189,6 +189,17 @@ def test_bulk_data_has_paths_that_lead_back() -> None:
     for path in ("00081115/2/7FE00010", "00081115/x/7FE00010", "00081115/-1/7FE00010", "00091003/0/7FE00010", "FFFF"):
         assert element_at(elements, path.split("/")) is None
     assert element_at(elements, []) is None
+
+
+def test_huge_texts_and_numbers_are_bulk_data_as_well() -> None:
+    data = element(0x00091001, b"UT", b"t" * (MAX_INLINE + 1)) + element(0x00091002, b"UT", b"t" * MAX_INLINE)
+    found = explicit_json(data, bulk_uri="/".join)
+    assert found["00091001"] == {"vr": "UT", "BulkDataURI": "00091001"}
+    assert found["00091002"]["Value"] == ["t" * MAX_INLINE]
+    assert len(explicit_json(data)["00091001"]["Value"][0]) == MAX_INLINE + 1
+    name = pack("<HHI", 0x0010, 0x0010, MAX_INLINE + 1) + b"n" * (MAX_INLINE + 1)
+    found = to_json(name, walk(name, 0, len(name), explicit=False), bulk_uri="/".join)
+    assert found == {"00100010": {"vr": "UN", "BulkDataURI": "00100010"}}
 
 
 def test_an_item_may_have_a_character_set_of_its_own() -> None:

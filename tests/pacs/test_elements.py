@@ -12,12 +12,15 @@ from struct import pack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom._dicom_dict import RepeatersDictionary
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
-from pacs.dictionary import PIXEL_DATA
+from pacs.dictionary import PIXEL_DATA, public_vr
 from pacs.elements import (
     MAX_DEPTH,
+    MAX_VALUE,
     Element,
     Malformed,
     TooDeep,
@@ -142,6 +145,11 @@ def test_implicit_elements_get_the_dictionarys_vr() -> None:
     assert [e.vr for e in walk_all(data, explicit=False)] == ["UL", "LO", "IS", "UN", "US", "SS", "OW"]
 
 
+def test_private_elements_sent_as_un_get_their_creators_vr() -> None:
+    data = element(0x00190010, b"UN", b"SIEMENS MR HEADER ") + element(0x0019100C, b"UN", b"1000")
+    assert [e.vr for e in walk_all(data)] == ["LO", "IS"]
+
+
 def test_un_of_undefined_length_is_a_sequence_of_implicit_items() -> None:
     inner = pack("<HHI", 0x0008, 0x1150, 4) + b"1.2\0"
     data = open_sequence(ITEM + OPEN + inner + ITEM_END, b"UN") + element(0x00100020, b"LO", b"ID")
@@ -172,6 +180,27 @@ def test_zero_padding_and_a_few_stray_bytes_end_the_data_set() -> None:
     one = element(0x00100020, b"LO", b"ID")
     assert len(walk_all(one + bytes(100_000))) == 1
     assert len(walk_all(one + b"\x01\x02\x03")) == 1
+
+
+def test_zeros_that_are_no_padding_are_elements() -> None:
+    (*zeros, last) = walk_all(bytes(8 * 1000) + element(0x00100020, b"LO", b"ID"))
+    assert len(zeros) == 1000
+    assert last.tag == 0x00100020
+
+
+def test_accessors_look_at_a_bounded_part_of_a_value() -> None:
+    data = pack("<HHI", 0x0028, 0x0010, 1 << 20) + bytes(1 << 20)
+    (rows,) = walk_all(data, explicit=False)
+    assert len(ints(data, rows)) == MAX_VALUE // 2
+    data = pack("<HHI", 0x0008, 0x0018, 1 << 20) + b"1" * (1 << 20)
+    assert len(text(data, walk_all(data, explicit=False)[0])) == MAX_VALUE
+
+
+@pytest.mark.parametrize("pattern", sorted(RepeatersDictionary))
+def test_repeating_groups_are_found_as_pydicom_finds_them(pattern: str) -> None:
+    for digit in "02468ACE":
+        tag = int(pattern.replace("x", digit), 16)
+        assert public_vr(tag) == dictionary_VR(tag)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from io import BytesIO
 from struct import pack
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
 from pydicom.filereader import read_dataset
@@ -166,6 +168,24 @@ def test_fewer_fragments_than_frames_are_refused() -> None:
 
 def test_a_video_is_one_stream_whatever_its_number_of_frames() -> None:
     assert contents(encapsulated(fragments(b"abcd", b"ef"), syntax=MPEG4, frames=100)) == [b"abcdef"]
+
+
+@given(st.booleans(), st.data())
+@settings(max_examples=150, deadline=None)
+def test_mutated_files_give_ranges_within_the_file_or_typed_errors(native: bool, data: st.DataObject) -> None:
+    if native:
+        file = bytearray(file_bytes(image(bytes(48), frames=3)))
+    else:
+        file = bytearray(encapsulated(fragments(*FRAMES, table=pack("<3I", 0, 28, 66)), frames=3).buf)
+    at = file.index(b"\x28\x00\x02\x00")  # Samples per Pixel: what describes the pixels begins here
+    for _ in range(data.draw(st.integers(1, 5))):
+        file[data.draw(st.integers(at, len(file) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        frames = frame_ranges(parse(bytes(file)))
+    except Unreadable as error:
+        assert error.reason  # noqa: PT017 - any typed error will do, and so will none
+        return
+    assert all(0 < start and start + length <= len(file) for frame in frames for start, length in frame)
 
 
 @pytest.mark.parametrize("source", corpus.sources())

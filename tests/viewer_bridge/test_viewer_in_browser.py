@@ -106,14 +106,14 @@ def reading(db: Database, settings: Settings, specialist: Principal, browser: Br
     fake = FakeDicomweb(db, [*ct_series(), *bundled("CT_small.dcm", *COMPRESSED)])
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(viewer_app(settings, db, fake.routes()), log_level="warning"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()
     made = Reading(db, fake, specialist, page, f"http://127.0.0.1:{listener.getsockname()[1]}")
-    page.on("request", made.requests.append)
+    page.on("request", lambda request: made.requests.append(request))
     page.on("pageerror", lambda error: made.complaints.append(str(error)))
     page.add_init_script(
         "document.addEventListener('securitypolicyviolation',"
@@ -146,7 +146,7 @@ def test_the_token_is_in_a_header_and_nowhere_else(reading: Reading) -> None:
         assert request.url.startswith((reading.origin + "/", "blob:" + reading.origin, "data:"))
         assert token not in request.url
         assert code not in request.url.partition("#")[0]
-        assert "referer" not in request.headers
+        assert not request.headers.get("referer")
         if not request.url.startswith(f"{reading.origin}/cases/"):
             assert "authorization" not in request.headers
     assert token not in page.url
@@ -207,12 +207,39 @@ def test_the_viewer_without_a_session_leads_away(reading: Reading) -> None:
     assert reading.fake.asked == []
 
 
-def test_revoking_the_grant_ends_the_open_viewer(reading: Reading) -> None:
-    ct, other = reading.fake.instances[0], reading.fake.instances[20]
-    reading.open(ct.StudyInstanceUID, other.StudyInstanceUID)
+@pytest.mark.parametrize(
+    "ask",
+    [
+        "root => fetch(`${root}/studies`)",
+        "root => { const ask = new XMLHttpRequest(); ask.open('GET', `${root}/studies`); ask.send(); }",
+        "() => location.reload()",
+    ],
+    ids=["fetch", "XMLHttpRequest", "reload"],
+)
+def test_revoking_the_grant_ends_the_open_viewer(reading: Reading, ask: str) -> None:
+    reading.open(reading.fake.instances[20].StudyInstanceUID)
     reading.screen()
     with reading.db.transaction() as tx:
         assert grants.revoke(tx, reading.case) == 1
-    reading.page.reload()
+    # Later, so that the answer is not awaited in a page that is gone by then.
+    reading.page.evaluate(f"root => void setTimeout(() => ({ask})(root))", f"/cases/{reading.case}/dicomweb")
     reading.page.wait_for_url("**/ended", timeout=30_000)
     assert reading.page.evaluate("() => sessionStorage.getItem('overread.viewer')") is None
+
+
+def test_reformatted_planes_are_drawn_too(reading: Reading) -> None:
+    study = reading.fake.instances[0].StudyInstanceUID
+    reading.open(study)
+    reading.page.goto(f"{reading.origin}/viewer?StudyInstanceUIDs={study}&hangingprotocolid=mpr")
+    expect(reading.page.locator("canvas.cornerstone-canvas")).to_have_count(3, timeout=30_000)
+    assert reading.screen().std() > 5
+    assert reading.complaints == []
+
+
+def test_no_menu_leads_to_another_host(reading: Reading) -> None:
+    reading.open(reading.fake.instances[20].StudyInstanceUID)
+    reading.screen()
+    assert reading.page.evaluate("() => window.open('https://elsewhere.example/') === null")
+    assert len(reading.page.context.pages) == 1
+    assert reading.page.get_by_text("Skip all").count() == 0  # the tour
+    assert reading.page.get_by_text("investigational").count() == 0

@@ -1,0 +1,234 @@
+"""What events bring about in cases. `subscribe` wires them; every handler is idempotent, each in its own transaction.
+
+A payment's event never carries the truth: handlers look the payment up, because by the time that they run it may have
+moved on.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing.errors import NotRefundable
+from billing.events import (
+    PaymentActionRequired,
+    PaymentAuthorised,
+    PaymentDisputed,
+    PaymentEvent,
+    PaymentExpired,
+    PaymentFailed,
+    PaymentHoldEnding,
+    PaymentMethodSaved,
+)
+from billing.gateway import Gateway
+from cases import events, money, notify
+from cases.effects import INFO_EXPIRES
+from cases.machine import transition
+from cases.mail import Mailer
+from cases.models import Case, Message, Report
+from cases.move import Move
+from cases.repository import load_unasked
+from cases.service import assignment, payments, studies
+from cases.states import FINAL, Actor, CaseEvent, CaseState
+from overread.kit import clock, jobs, log
+from overread.kit.db import Database
+from overread.kit.principals import PrincipalRow
+from overread.kit.settings import Settings
+from pacs.archive import Archive
+from pacs.events import StudySettled
+
+_logger = log.get(__name__)
+
+#: While a case is in one of these, somebody still has to pay for it.
+_WAITS_FOR_MONEY = (
+    CaseState.SUBMITTED,
+    CaseState.NEEDS_INFO,
+    CaseState.READY,
+    CaseState.OFFERED,
+)
+
+
+def on_study_settled(db: Database, event: StudySettled) -> None:
+    """A study has arrived: match it, or put it into the inbox."""
+    with db.transaction() as tx:
+        studies.settle(tx, event)
+
+
+def on_study_matched(archive: Archive, event: events.StudyMatched) -> None:
+    """A study is the patient's: make its de-identified copy."""
+    studies.derive(archive, UUID(event.case_id), event.study_uid)
+
+
+def on_payment_secured(db: Database, event: PaymentEvent) -> None:
+    """The price is held, or a card is saved: submit the draft where all else is there.
+
+    Money for a case that has ended goes straight back.
+    """
+    with db.transaction() as tx:
+        case = _case(tx, event.subject_ref)
+        if case is None:
+            return
+        if case.state in FINAL:
+            jobs.emit(tx, events.MoneyToReturn(str(case.id), 100))
+            return
+        payments.submit_if_complete(tx, case, "The payment was authorised.")
+
+
+def on_payment_problem(db: Database, event: PaymentEvent) -> None:
+    """A hold was refused, ran out, or its owner must confirm it: the patient gets a link, the coordinators a note."""
+    with db.transaction() as tx:
+        case = _case(tx, event.subject_ref)
+        if case is None or case.state not in _WAITS_FOR_MONEY or money.is_taken(tx, case):
+            return
+        if money.is_held(tx, case):
+            return
+        notify.queue(tx, case, case.patient_id, "pay_again")
+        notify.queue_coordinators(tx, case, "payment_problem")
+
+
+def on_payment_disputed(db: Database, event: PaymentDisputed) -> None:
+    """The payer's bank has taken the money back: the coordinators look at it."""
+    with db.transaction() as tx:
+        case = _case(tx, event.subject_ref)
+        if case is not None:
+            notify.queue_coordinators(tx, case, "payment_problem")
+
+
+def on_hold_ending(db: Database, event: PaymentHoldEnding) -> None:
+    """A hold ends within a day and nobody has accepted yet."""
+    with db.transaction() as tx:
+        case = _case(tx, event.subject_ref)
+        if case is not None and case.state in _WAITS_FOR_MONEY:
+            notify.queue_coordinators(tx, case, "hold_ending")
+
+
+def on_hold_wanted(db: Database, gateway: Gateway | None, event: events.HoldWanted) -> None:
+    """A case is ready: hold the price on the card that was saved."""
+    with db.transaction() as tx:
+        case = _case(tx, event.case_id)
+        if case is not None and case.state in _WAITS_FOR_MONEY:
+            money.hold(tx, gateway, case)
+
+
+def on_money_to_return(db: Database, gateway: Gateway | None, event: events.MoneyToReturn) -> None:
+    """A case ended: void the hold or refund. Tried again while the provider is silent."""
+    with db.transaction() as tx:
+        case = _case(tx, event.case_id)
+        if case is None or case.state not in FINAL:
+            return
+        try:
+            money.give_back(tx, gateway, case, event.percent)
+        except NotRefundable as error:
+            # Trying again won't help: a person has to look (a dispute, a refund made by hand).
+            _logger.warning("refund_not_possible", case=str(case.id), reason=str(error))
+            notify.queue_coordinators(tx, case, "refund_problem")
+
+
+def on_offer_ends(db: Database, event: events.OfferEnds) -> None:
+    """The time to accept is over."""
+    with db.transaction() as tx:
+        assignment.expire_offer(tx, UUID(event.case_id), UUID(event.offer_id))
+
+
+def on_info_overdue(db: Database, event: events.InfoOverdue) -> None:
+    """Information has not come: a reminder, and in the end the case is closed."""
+    with db.transaction() as tx:
+        case = _case(tx, event.case_id)
+        if case is None or case.state is not CaseState.NEEDS_INFO or case.paused_at is None:
+            return
+        if case.paused_at.isoformat() != event.asked_at:
+            return
+        if event.days >= INFO_EXPIRES:
+            reason = f"No answer within {event.days} days."
+            transition(Move(tx, case, CaseEvent.INFO_EXPIRE, Actor.SYSTEM, None, reason=reason))
+            return
+        notify.queue(tx, case, case.patient_id, "reminder", days=event.days, left=INFO_EXPIRES - event.days)
+
+
+def on_report_unread(db: Database, event: events.ReportUnread) -> None:
+    """A published report was not opened for some days."""
+    with db.transaction() as tx:
+        report = tx.get(Report, UUID(event.report_id))
+        case = _case(tx, event.case_id)
+        if case is not None and report is not None and report.first_read_at is None:
+            notify.queue(tx, case, case.patient_id, "unread")
+
+
+def send_mail(db: Database, mailer: Mailer, base_url: str, event: events.MailQueued) -> None:
+    """Send a mail that waits. It may be sent twice where the process dies in between, never not at all."""
+    with db.transaction() as tx:
+        query = select(Message).where(Message.id == UUID(event.message_id)).with_for_update()
+        message = tx.scalars(query).one_or_none()
+        if message is None or message.sent_at is not None:
+            return
+        person = tx.get(PrincipalRow, message.recipient_id)
+        if person is not None and person.active and person.email:
+            mailer.send(notify.rendered(message, person.email, base_url))
+        message.sent_at = clock.now()
+
+
+def subscribe(
+    bus: jobs.Bus, db: Database, archive: Archive, gateway: Gateway | None, mailer: Mailer, settings: Settings
+) -> None:
+    """Register every handler of this room. `gateway` is None where no payment provider is configured."""
+
+    def cases_study_settled(event: StudySettled) -> None:
+        on_study_settled(db, event)
+
+    def cases_study_matched(event: events.StudyMatched) -> None:
+        on_study_matched(archive, event)
+
+    def cases_payment_secured(event: PaymentEvent) -> None:
+        on_payment_secured(db, event)
+
+    def cases_payment_problem(event: PaymentEvent) -> None:
+        on_payment_problem(db, event)
+
+    def cases_payment_disputed(event: PaymentDisputed) -> None:
+        on_payment_disputed(db, event)
+
+    def cases_hold_ending(event: PaymentHoldEnding) -> None:
+        on_hold_ending(db, event)
+
+    def cases_hold_wanted(event: events.HoldWanted) -> None:
+        on_hold_wanted(db, gateway, event)
+
+    def cases_money_to_return(event: events.MoneyToReturn) -> None:
+        on_money_to_return(db, gateway, event)
+
+    def cases_offer_ends(event: events.OfferEnds) -> None:
+        on_offer_ends(db, event)
+
+    def cases_info_overdue(event: events.InfoOverdue) -> None:
+        on_info_overdue(db, event)
+
+    def cases_report_unread(event: events.ReportUnread) -> None:
+        on_report_unread(db, event)
+
+    def cases_send_mail(event: events.MailQueued) -> None:
+        send_mail(db, mailer, settings.base_url, event)
+
+    bus.subscribe(StudySettled, cases_study_settled)
+    bus.subscribe(events.StudyMatched, cases_study_matched)
+    bus.subscribe(PaymentAuthorised, cases_payment_secured)
+    bus.subscribe(PaymentMethodSaved, cases_payment_secured)
+    for problem in (PaymentFailed, PaymentExpired, PaymentActionRequired):
+        bus.subscribe(problem, cases_payment_problem)
+    bus.subscribe(PaymentDisputed, cases_payment_disputed)
+    bus.subscribe(PaymentHoldEnding, cases_hold_ending)
+    bus.subscribe(events.HoldWanted, cases_hold_wanted)
+    bus.subscribe(events.MoneyToReturn, cases_money_to_return)
+    bus.subscribe(events.OfferEnds, cases_offer_ends)
+    bus.subscribe(events.InfoOverdue, cases_info_overdue)
+    bus.subscribe(events.ReportUnread, cases_report_unread)
+    bus.subscribe(events.MailQueued, cases_send_mail)
+
+
+def _case(tx: Session, case_id: str) -> Case | None:
+    try:
+        return load_unasked(tx, UUID(case_id), lock=True)
+    except ValueError:
+        # Billing serves others, too: a subject that is no UUID is no case.
+        return None

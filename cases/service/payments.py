@@ -1,0 +1,99 @@
+"""A case's payment, as people ask for it: the page, a payment made outside, a refund."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from billing.gateway import Gateway
+from cases import money
+from cases.machine import check, transition
+from cases.models import Case
+from cases.move import Move
+from cases.repository import load, load_unasked
+from cases.states import Actor, CaseEvent, CaseState
+from overread.kit import audit
+from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit.principals import Principal, Role
+
+#: What a coordinator may give back alone, in percent of the price; above it an admin has to.
+COORDINATOR_LIMIT_PERCENT = 50
+_PAYABLE = (CaseState.DRAFT, CaseState.SUBMITTED, CaseState.NEEDS_INFO, CaseState.READY, CaseState.OFFERED)
+
+
+def checkout(
+    tx: Session, who: Principal, case_id: UUID, gateway: Gateway | None, *, success_url: str, cancel_url: str
+) -> str | None:
+    """The address of a case's payment page, the same however often it is asked for; None once it is paid.
+
+    The price is the program's, never the caller's. Raises Conflict where there is nothing to pay, Unavailable where
+    no provider is configured or it is silent.
+    """
+    case, actor = load(tx, who, case_id, lock=True)
+    if actor is not Actor.PATIENT:
+        raise Forbidden(f"{actor} asked to pay for case {case_id}")
+    if money.is_free(case) or case.state not in _PAYABLE:
+        raise Conflict(f"nothing to pay for case {case_id}", safe="There is nothing to pay for this request.")
+    audit.record(tx, who, "case.checkout", "case", case.id, case_id=case.id)
+    return money.checkout(tx, gateway, case, success_url=success_url, cancel_url=cancel_url)
+
+
+def record_outside(tx: Session, who: Principal, case_id: UUID, *, method: str = "invoice", reference: str = "") -> None:
+    """A coordinator records that an invoice was paid outside (`invoice`), or that nothing is asked for (`free`).
+
+    A draft that is otherwise complete is submitted by it.
+    """
+    who.require(Role.COORDINATOR)
+    case = load_unasked(tx, case_id, lock=True)
+    if case is None:
+        raise NotFound(f"no case {case_id}")
+    if case.state not in _PAYABLE:
+        raise Conflict(f"case {case_id} is {case.state}", safe="There is nothing to pay for this request.")
+    money.record_outside(tx, case, method, reference, str(who.id))
+    audit.record(tx, who, "case.paid_outside", "case", case.id, case_id=case.id, method=method)
+    submit_if_complete(tx, case, "The payment was recorded.")
+
+
+def refund(
+    tx: Session,
+    who: Principal,
+    case_id: UUID,
+    gateway: Gateway | None,
+    *,
+    amount: int | None,
+    reason: str,
+    request_id: str,
+) -> None:
+    """Give money back: an admin any amount, a coordinator up to half the price. `amount` in minor units, None: all.
+
+    The same `request_id` again does nothing. Raises NotRefundable, Forbidden, Unprocessable.
+    """
+    who.require(Role.COORDINATOR, Role.ADMIN)
+    case = load_unasked(tx, case_id, lock=True)
+    paid = money.paid(tx, case) if case is not None else None
+    if case is None or paid is None:
+        raise NotFound(f"no payment of case {case_id}")
+    if not reason.strip():
+        raise Unprocessable("no reason", safe="Please give a reason.")
+    given = paid.amount - paid.refunded if amount is None else amount
+    if who.role is Role.COORDINATOR and given + paid.refunded > paid.amount * COORDINATOR_LIMIT_PERCENT // 100:
+        raise Forbidden(
+            f"refund of {given} above the limit",
+            safe=f"Coordinators may refund up to {COORDINATOR_LIMIT_PERCENT} % of the price. Ask an admin for more.",
+        )
+    money.refund(tx, gateway, case, amount, reason, request_id)
+    audit.record(tx, who, "case.refund", "case", case.id, case_id=case.id, amount=given)
+
+
+def submit_if_complete(tx: Session, case: Case, reason: str) -> bool:
+    """Submit a draft for its patient where nothing is missing; whether it was. The caller holds the case's lock."""
+    move = Move(tx, case, CaseEvent.SUBMIT, Actor.SYSTEM, None, reason=reason)
+    if case.state is not CaseState.DRAFT:
+        return False
+    try:
+        check(move)
+    except Unprocessable:
+        return False
+    transition(move)
+    return True

@@ -1,0 +1,130 @@
+"""People around cases: specialists' licences, the places' rules, programs, and who saw a patient's data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cases.models import Licence, LicenceRule, Place, Program
+from cases.repository import load
+from cases.states import Actor
+from overread.kit import audit, clock, principals
+from overread.kit.audit import AuditRow
+from overread.kit.errors import Conflict, Forbidden, Unprocessable
+from overread.kit.principals import Principal, Role
+
+#: The audit log's actions as a patient reads them; the rest is bookkeeping that touches none of their data.
+_SENTENCES = {
+    "case.read": "opened your request",
+    "case.message": "wrote a message",
+    "case.licence_exception": "recorded a licence exception",
+    "case.accept": "accepted your request and got access to the images without your name",
+    "case.publish": "published your report",
+    "report.read": "read your report",
+    "report.save": "worked on your report",
+    "report.sign": "signed your report",
+    "study.confirm": "confirmed that a study is yours",
+    "study.release": "released a study for the specialist",
+    "study.revoke": "took a study out",
+    "images.read": "looked at images",
+    "launch.redeemed": "opened the viewer",
+    "grant.made": "gave a specialist access to the images without your name",
+    "grant.revoked": "ended a specialist's access",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One look at, or one step with, a patient's data."""
+
+    at: datetime
+    who: str
+    role: str
+    what: str
+
+
+def who_accessed(tx: Session, who: Principal, case_id: UUID) -> list[Access]:
+    """Who did what with a case's data, newest first; for its patient, and for coordinators."""
+    _, actor = load(tx, who, case_id)
+    if actor not in (Actor.PATIENT, Actor.COORDINATOR):
+        raise Forbidden(f"{actor} asked who accessed case {case_id}")
+    rows = tx.scalars(
+        select(AuditRow)
+        .where(AuditRow.case_id == case_id, AuditRow.action.in_(_SENTENCES))
+        .order_by(AuditRow.at.desc(), AuditRow.id.desc())
+        .limit(500)
+    )
+    return [Access(row.at, row.actor, row.role, _SENTENCES[row.action]) for row in rows]
+
+
+def licences_of(tx: Session, who: Principal, specialist_id: UUID | None = None) -> Sequence[Licence]:
+    """A specialist's licences: their own, or anybody's for coordinators and admins."""
+    who.require(Role.SPECIALIST, Role.COORDINATOR, Role.ADMIN)
+    if who.role is Role.SPECIALIST and specialist_id not in (None, who.id):
+        raise Forbidden("a specialist asked for another's licences")
+    return tx.scalars(
+        select(Licence).where(Licence.specialist_id == (specialist_id or who.id)).order_by(Licence.place)
+    ).all()
+
+
+def set_licence(
+    tx: Session, who: Principal, specialist_id: UUID, place: str, expires_on: date, number: str = ""
+) -> None:
+    """Record or renew a licence: an admin for anybody, a specialist for their own profile."""
+    who.require(Role.ADMIN, Role.SPECIALIST)
+    if who.role is Role.SPECIALIST and specialist_id != who.id:
+        raise Forbidden("a specialist set another's licence")
+    if principals.get(tx, specialist_id).role != Role.SPECIALIST:
+        raise Unprocessable("no specialist", safe="Only specialists have licences.")
+    place = place.strip().upper()
+    found = tx.scalars(
+        select(Licence).where(Licence.specialist_id == specialist_id, Licence.place == place).with_for_update()
+    ).one_or_none()
+    if found is None:
+        tx.add(Licence(specialist_id=specialist_id, place=place, number=number, expires_on=expires_on))
+    else:
+        found.expires_on, found.number = expires_on, number
+    tx.flush()
+    audit.record(tx, who, "licence.set", "principal", specialist_id, place=place, expires=expires_on.isoformat())
+
+
+def rules(tx: Session, who: Principal) -> Sequence[LicenceRule]:
+    """Every rule of every place, the newest of a place first."""
+    who.require(Role.ADMIN, Role.COORDINATOR)
+    return tx.scalars(select(LicenceRule).order_by(LicenceRule.place, LicenceRule.valid_from.desc())).all()
+
+
+def add_rule(tx: Session, who: Principal, place: str, rule: Place, source: str, valid_from: date | None = None) -> None:
+    """Record what a place asks from a day on (today), and where that is written. Earlier rules stay on record."""
+    who.require(Role.ADMIN)
+    if not source.strip():
+        raise Unprocessable("no source", safe="Please say where the rule is written.")
+    tx.add(
+        LicenceRule(
+            place=place.strip().upper(),
+            rule=rule,
+            source=source.strip(),
+            valid_from=valid_from or clock.now().date(),
+            created_by=who.id,
+        )
+    )
+    tx.flush()
+    audit.record(tx, who, "licence_rule.add", "place", place.strip().upper(), rule=rule.value)
+
+
+def create_program(tx: Session, who: Principal, slug: str, name: str, **fields: Any) -> UUID:
+    """Open a program; `fields` are columns of `Program`. Raises Forbidden, Conflict where the slug is taken."""
+    who.require(Role.ADMIN)
+    if tx.scalar(select(Program.id).where(Program.slug == slug)):
+        raise Conflict(f"program {slug!r} exists", safe="There is a program with this short name already.")
+    made = Program(slug=slug, name=name, **fields)
+    tx.add(made)
+    tx.flush()
+    audit.record(tx, who, "program.create", "program", made.id, slug=slug)
+    return made.id

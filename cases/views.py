@@ -1,0 +1,257 @@
+"""What each role is shown of a case, as plain values; made by `service.read`, rendered by pages and the API.
+
+`SpecialistCase` has no field for a name, an id, a birth date, a contact or an original UID: what is not there can't
+leak.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from cases.identity import Verdict
+from cases.imaging import Found, StudyReview
+from cases.money import Paid
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionView:
+    """A numbered question; `answer` only of a follow-up."""
+
+    question_id: UUID
+    number: int
+    text: str
+    follow_up: bool
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a timeline."""
+
+    at: datetime
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteView:
+    """A message between patient and coordinators."""
+
+    at: datetime
+    author: str
+    from_patient: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatientStudy:
+    """A study as the patient sees it; `known` is None while it is not known to be theirs."""
+
+    study_uid: str
+    state: str
+    status: str
+    known: Found | None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRow:
+    """One line of the identity check, side by side."""
+
+    label: str
+    claimed: str
+    found: str
+    equal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorStudy:
+    """A study as the coordinator sees it. `verdict` compares the identities, `review` tells of the copies."""
+
+    study_uid: str
+    view_study_uid: str | None
+    state: str
+    status: str
+    reason: str
+    found_by: str
+    confirmed: bool
+    arrived_at: datetime
+    original: Found | None
+    verdict: Verdict
+    identity: tuple[IdentityRow, ...]
+    review: StudyReview | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialistStudy:
+    """A study of the de-identified view. `late`: released after the case was accepted."""
+
+    study_uid: str
+    title: str
+    modalities: tuple[str, ...]
+    study_date: str
+    series: int
+    instances: int
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OfferView:
+    """An offer, for the coordinator. `fee` in minor units."""
+
+    offer_id: UUID
+    specialist_id: UUID
+    specialist: str
+    offered_at: datetime
+    expires_at: datetime
+    answered_at: datetime | None
+    outcome: str
+    reason: str
+    fee: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """A line of the history, for the coordinator."""
+
+    at: datetime
+    who: str
+    actor: str
+    event: str
+    source: str
+    target: str
+    reason: str
+    study_uid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseLine:
+    """A case in a list. `patient_name` is empty for specialists; `fee`, `answer_by` are theirs alone."""
+
+    case_id: UUID
+    reference: str
+    title: str
+    state: str
+    status: str
+    due_at: datetime | None
+    late: bool
+    updated_at: datetime
+    patient_name: str
+    specialist: str
+    studies: str
+    note: str
+    answer_by: datetime | None
+    fee: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatientCase:
+    """A case as its patient sees it. `missing`: what a draft still needs, as sentences; `actions`: events possible."""
+
+    case_id: UUID
+    reference: str
+    program: str
+    program_slug: str
+    title: str
+    state: str
+    status: str
+    kind: str
+    subject: str
+    symptoms: str
+    history: str
+    place: str
+    emergency: bool
+    patient_name: str
+    birth_date: date | None
+    sex: str
+    images_by: str | None
+    questions: tuple[QuestionView, ...]
+    consents: tuple[str, ...]
+    missing: tuple[str, ...]
+    due_at: datetime | None
+    next_title: str
+    next_text: str
+    asked: str
+    price: str
+    paid: Paid | None
+    studies: tuple[PatientStudy, ...]
+    timeline: tuple[Entry, ...]
+    notes: tuple[NoteView, ...]
+    may_upload: bool
+    has_report: bool
+    follow_ups_left: int
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorCase:
+    """A case as coordinators work it. `blocked`: why the next step is not possible yet."""
+
+    case_id: UUID
+    reference: str
+    program: str
+    title: str
+    state: str
+    status: str
+    kind: str
+    subject: str
+    symptoms: str
+    history: str
+    place: str
+    place_rule: str
+    patient_id: UUID
+    patient_name: str
+    birth_date: date | None
+    sex: str
+    email: str
+    phone: str
+    images_by: str | None
+    questions: tuple[QuestionView, ...]
+    consents: tuple[str, ...]
+    due_at: datetime | None
+    paused_at: datetime | None
+    late: bool
+    blocked: tuple[str, ...]
+    paid: Paid | None
+    studies: tuple[CoordinatorStudy, ...]
+    specialist_id: UUID | None
+    specialist: str
+    licence_exception: str
+    offers: tuple[OfferView, ...]
+    steps: tuple[StepView, ...]
+    notes: tuple[NoteView, ...]
+    has_signed_report: bool
+    view_id: UUID | None
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialistCase:
+    """A case as the specialist sees it: de-identified. `studies` is empty until the offer is accepted."""
+
+    case_id: UUID
+    reference: str
+    program: str
+    title: str
+    state: str
+    status: str
+    kind: str
+    subject: str
+    symptoms: str
+    history: str
+    place: str
+    patient: str
+    questions: tuple[QuestionView, ...]
+    asked: str
+    due_at: datetime | None
+    answer_by: datetime | None
+    fee: int
+    currency: str
+    licence: str
+    study_count: int
+    studies: tuple[SpecialistStudy, ...]
+    granted_until: datetime | None
+    has_report: bool
+    actions: tuple[str, ...]

@@ -1,0 +1,164 @@
+"""The web process: every room's routes assembled into two origins, the portal's and the viewer's."""
+
+from __future__ import annotations
+
+import socket
+from uuid import UUID
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from billing import routes as billing_routes
+from cases import access
+from cases import routes as case_routes
+from dicomweb.context import Context
+from dicomweb.routes import routes as dicomweb_routes
+from overread.guard import Guard
+from overread.kit import errors, http
+from overread.kit.db import Session
+from overread.kit.principals import Principal, Role
+from overread.kit.settings import Settings, address
+from overread.metrics import metrics
+from overread.processes import announce_ready, die_with_parent
+from overread.services import Services, build
+from overread.web import pages
+from overread.web.errors import error_page
+from pacs.scope import Scope as ViewScope
+from pacs.scope import originals
+from viewer_bridge.site import viewer_app
+
+
+def archive_context(services: Services) -> Context:
+    """`/dicomweb`: the originals that the caller may see."""
+
+    def scope_of(_tx: Session, who: Principal, _request: Request) -> ViewScope:
+        return originals(who)
+
+    def upload_to(_tx: Session, who: Principal, _request: Request) -> UUID | None:
+        who.require(Role.COORDINATOR, Role.HOSPITAL, Role.PATIENT, Role.ADMIN)
+        return None
+
+    return Context(services.archive, scope_of, upload_to, services.settings.public_url)
+
+
+def case_context(services: Services, public_url: str | None) -> Context:
+    """`/cases/{case}/dicomweb`: one case's view as its caller may see it."""
+
+    def scope_of(tx: Session, who: Principal, request: Request) -> ViewScope:
+        return access.scope(tx, who, http.path_uuid(request, "case"))
+
+    def upload_to(tx: Session, who: Principal, request: Request) -> UUID | None:
+        case_id = http.path_uuid(request, "case")
+        access.may_upload(tx, who, case_id)
+        return case_id
+
+    return Context(services.archive, scope_of, upload_to, public_url)
+
+
+def portal_app(services: Services) -> ASGIApp:
+    """DICOMweb, the API, webhooks, health and the portal's pages."""
+    settings = services.settings
+
+    def healthz(_request: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    def readyz(_request: Request) -> Response:
+        services.db.ping()
+        return PlainTextResponse("ready")
+
+    routes: list[BaseRoute] = [
+        Mount("/dicomweb", routes=dicomweb_routes(archive_context(services))),
+        Mount("/cases/{case}/dicomweb", routes=dicomweb_routes(case_context(services, settings.public_url))),
+        *case_routes.routes(services.db, services.archive, services.gateway, settings),
+        *billing_routes.routes(settings, services.db, services.gateway),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics(services)),
+        *pages.routes(services),
+    ]
+
+    def refused(request: Request, error: Exception) -> Response:
+        known = http.as_overread_error(error)
+        http.log_error(request, known, error)
+        return error_page(request, known) if wants_page(request) else http.problem(known)
+
+    kinds = (errors.OverreadError, HTTPException, Exception)
+    return Guard(Starlette(routes=routes, exception_handlers=dict.fromkeys(kinds, refused)), settings)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person with a browser asks, so that an error is a page and not a problem document."""
+    machine = ("/dicomweb", "/api/", "/webhooks/")
+    path = request.url.path
+    if path.startswith(machine) or "/dicomweb/" in path:
+        return False
+    return "text/html" in request.headers.get("accept", "")
+
+
+class Origins:
+    """Sends each request to the application of the port that it came in by."""
+
+    def __init__(self, portal: ASGIApp, viewer: ASGIApp, viewer_port: int) -> None:
+        self._portal = portal
+        self._viewer = viewer
+        self._viewer_port = viewer_port
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        server = scope.get("server")
+        app = self._viewer if server and server[1] == self._viewer_port else self._portal
+        await app(scope, receive, send)
+
+
+def application(services: Services) -> ASGIApp:
+    """Both origins in one ASGI application."""
+    settings = services.settings
+    viewer = viewer_app(settings, services.db, dicomweb_routes(case_context(services, settings.viewer_url)))
+    return Origins(portal_app(services), viewer, address(settings.viewer)[1])
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            announce_ready()
+
+
+def listen(host_port: str) -> socket.socket:
+    """A listening socket that several worker processes may share. Raises OSError."""
+    host, port = address(host_port)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((host, port))
+    listener.listen(1024)
+    listener.set_inheritable(True)
+    return listener
+
+
+def run(settings: Settings) -> None:
+    """Serve both origins until SIGTERM."""
+    die_with_parent()
+    services = build(settings)
+    config = uvicorn.Config(
+        application(services),
+        http="httptools",
+        loop="uvloop",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+        # Who is behind a proxy is said by OVERREAD_PUBLIC_URL, not by headers that anybody can send.
+        proxy_headers=False,
+    )
+    try:
+        _Server(config).run(sockets=[listen(settings.http), listen(settings.viewer)])
+    finally:
+        services.db.close()

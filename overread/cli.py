@@ -1,0 +1,235 @@
+"""The command `overread`: one program, subcommands for everything that an operator does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from rich.console import Console
+
+from overread import __version__
+from overread.kit import log
+from overread.kit.errors import OverreadError
+from overread.kit.principals import Role
+from overread.kit.settings import Settings
+
+app = typer.Typer(name="overread", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+token_app = typer.Typer(no_args_is_help=True)
+ae_app = typer.Typer(no_args_is_help=True)
+app.add_typer(token_app, name="token", help="Bearer tokens for programs.")
+app.add_typer(ae_app, name="ae", help="DICOM peers.")
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of everything that is kept.")]
+HostPort = Annotated[str | None, typer.Option(metavar="HOST:PORT")]
+
+
+def settings(**flags: Any) -> Settings:
+    """The environment's settings, overridden by the flags that were given."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    chosen = Settings(**given)
+    log.configure(chosen.log_level)
+    return chosen
+
+
+@contextmanager
+def database(chosen: Settings) -> Iterator[Settings]:
+    """The settings with a database that runs, its schema made or checked: ours is started or joined meanwhile."""
+    from overread import migrations, models
+    from overread.kit import postgres
+
+    models.load()
+    url, server = postgres.start(chosen)
+    try:
+        migrations.make_or_check(url)
+        yield chosen.model_copy(update={"database_url": url})
+    finally:
+        if server is not None:
+            server.cleanup()
+
+
+@app.command()
+def serve(
+    data_dir: DataDir = None,
+    http: HostPort = None,
+    viewer: HostPort = None,
+    dicom: HostPort = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64)] = None,
+) -> None:
+    """Serve everything on this machine; prints a line that begins with "ready" when every listener accepts."""
+    from overread import serve as serving
+
+    serving.run(settings(data_dir=data_dir, http=http, viewer=viewer, dicom=dicom, workers=workers))
+
+
+@app.command()
+def demo(data_dir: DataDir = None, http: HostPort = None, viewer: HostPort = None, dicom: HostPort = None) -> None:
+    """Serve with sample people, studies and prices, and a sandbox in the place of the payment provider."""
+    from overread import demo as demonstration
+
+    demonstration.run(settings(data_dir=data_dir or Path("demo-data"), http=http, viewer=viewer, dicom=dicom))
+
+
+@app.command()
+def web() -> None:
+    """Run one web worker; the settings come from the environment."""
+    from overread import app as application
+
+    application.run(settings())
+
+
+@app.command()
+def dimse() -> None:
+    """Run the DICOM listener; the settings come from the environment."""
+    from overread import dimse as listening
+
+    listening.run(settings())
+
+
+@app.command()
+def worker() -> None:
+    """Run the job worker; the settings come from the environment."""
+    from overread import worker as working
+
+    working.run(settings())
+
+
+@token_app.command("create")
+def token_create(
+    role: Annotated[Role, typer.Option(help="What the token's owner is.")],
+    name: Annotated[str, typer.Option(help="Who it is for; the same name and role is the same owner.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Print a bearer token alone on a line; it can't be shown again."""
+    from overread import admin
+
+    with database(settings(data_dir=data_dir)) as ready:
+        print(admin.create_token(ready, role, name))  # noqa: T201  the contract's line
+
+
+@ae_app.command("add")
+def ae_add(
+    ae_title: Annotated[str, typer.Argument(help="The peer's AE title.")],
+    host: Annotated[str, typer.Option(help="The host that it calls from, and is called at.")],
+    port: Annotated[int, typer.Option(min=1, max=65535)],
+    role: Annotated[Role, typer.Option(help="hospital (sends) or specialist (fetches).")],
+    data_dir: DataDir = None,
+) -> None:
+    """Register a DICOM peer, or change its address."""
+    from overread import admin
+
+    with database(settings(data_dir=data_dir)) as ready:
+        admin.add_peer(ready, ae_title, host, port, role)
+    _say(f"{ae_title} may connect from {host}")
+
+
+@app.command("import")
+def import_(paths: list[Path], data_dir: DataDir = None) -> None:
+    """Import DICOM files and folders, over the same path as everything else that is received."""
+    from overread import admin
+
+    with database(settings(data_dir=data_dir)) as ready:
+        refused = admin.import_paths(ready, paths)
+    raise typer.Exit(1 if refused else 0)
+
+
+@app.command()
+def verify(data_dir: DataDir = None) -> None:
+    """Read every stored byte and compare it with its digest; exits with 1 where something is wrong."""
+    from overread import admin
+
+    with database(settings(data_dir=data_dir)) as ready:
+        bad = admin.verify(ready)
+    raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def backup(target: Path, data_dir: DataDir = None) -> None:
+    """Copy database, blobs and the server's key into a new folder."""
+    from overread import backup as copying
+
+    with database(settings(data_dir=data_dir)) as ready:
+        copying.backup(ready, target)
+    _say(f"backup complete in {target}")
+
+
+@app.command()
+def restore(source: Path, data_dir: DataDir = None) -> None:
+    """Bring a backup back into an empty data folder, and verify it."""
+    from overread import admin
+    from overread import backup as copying
+
+    chosen = settings(data_dir=data_dir)
+    copying.restore(chosen, source)
+    with database(chosen) as ready:
+        bad = admin.verify(ready)
+    raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database's schema up to this program's."""
+    from overread import migrations, models
+    from overread.kit import postgres
+
+    models.load()
+    url, server = postgres.start(settings(data_dir=data_dir))
+    try:
+        migrations.migrate(url)
+    finally:
+        if server is not None:
+            server.cleanup()
+    _say("the schema is up to date")
+
+
+@app.command()
+def config(
+    data_dir: DataDir = None,
+    http: HostPort = None,
+    viewer: HostPort = None,
+    dicom: HostPort = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64)] = None,
+) -> None:
+    """Print the effective settings, secrets masked, as environment variables."""
+    chosen = settings(data_dir=data_dir, http=http, viewer=viewer, dicom=dicom, workers=workers)
+    for name, value in chosen.masked().items():
+        print(f"OVERREAD_{name.upper()}={json.dumps(value)}")  # noqa: T201
+
+
+@app.command()
+def healthcheck(http: HostPort = None) -> None:
+    """Ask a running server whether it is ready; exits with 1 where it is not."""
+    from overread import admin
+
+    address = settings(http=http).http
+    healthy = admin.healthy(address)
+    _say(f"{address} is {'ready' if healthy else 'not ready'}")
+    raise typer.Exit(0 if healthy else 1)
+
+
+@app.command()
+def version() -> None:
+    """Print the program's version."""
+    print(__version__)  # noqa: T201
+
+
+def _say(text: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+
+
+def main() -> None:
+    """The entry point; errors that are foreseen are one line and exit with 1, bad settings with 2."""
+    try:
+        app()
+    except (ValidationError, SettingsError) as error:
+        _say(f"overread: a setting is wrong: {error}")
+        sys.exit(2)
+    except OverreadError as error:
+        _say(f"overread: {error}")
+        sys.exit(1)

@@ -1,0 +1,60 @@
+"""Sample people, prices and rules."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from billing import prices
+from cases.models import Licence, LicenceRule, Program
+from cases.states import Place
+from overread.kit import principals, tokens
+from overread.kit.db import Session
+from overread.kit.principals import Principal, Role
+from pacs.dimse import peers
+
+PASSWORD = "overread-demo"  # noqa: S105  printed by the demo, of no use elsewhere
+HOSPITAL_AE = "STBRENDAN"
+
+PEOPLE = (
+    (Role.PATIENT, "Maria Keller", "maria@example.org"),
+    (Role.COORDINATOR, "Ingrid Sanders", "coordinator@example.org"),
+    (Role.SPECIALIST, "Dr. Amara Okafor", "specialist@example.org"),
+    (Role.SPECIALIST, "Dr. Tomás Rivera", "specialist2@example.org"),
+    (Role.HOSPITAL, "St. Brendan Hospital", "hospital@example.org"),
+    (Role.ADMIN, "Noor Haddad", "admin@example.org"),
+    (Role.AUDITOR, "Elias Voss", "auditor@example.org"),
+)
+
+
+def seed(tx: Session) -> dict[Role, Principal]:
+    """Add the sample people, the program with its price, and the licences; the first of each role is returned."""
+    hashed = tokens.hash_password(PASSWORD)
+    first: dict[Role, Principal] = {}
+    specialists = []
+    for role, name, email in PEOPLE:
+        row = principals.create(tx, role=role, name=name, email=email, password_hash=hashed)
+        first.setdefault(role, row.as_principal(via="demo"))
+        if role is Role.SPECIALIST:
+            specialists.append(row)
+    peers.register(tx, HOSPITAL_AE, "127.0.0.1", 11113, Role.HOSPITAL)
+    prices.set_price(tx, "neuro", label="Written second opinion, neuroradiology", amount=39000, currency="USD")
+    tx.add(
+        Program(
+            slug="neuro",
+            name="Neuroradiology second opinions",
+            tagline="A subspecialist reads your images again and answers your own questions, in writing.",
+            price_key="neuro",
+            currency="USD",
+            specialist_fee=22000,
+            reading_days=5,
+        )
+    )
+    for place, rule, why in (
+        ("DE", Place.DIRECT_ALLOWED, "Sample rule of the demo: a second opinion may be given directly."),
+        ("US-MA", Place.LICENSED, "Sample rule of the demo: the specialist needs a licence of the place."),
+        ("US-NY", Place.LICENSED, "Sample rule of the demo: the specialist needs a licence of the place."),
+    ):
+        tx.add(LicenceRule(place=place, rule=rule, source=why, valid_from=date(2026, 1, 1)))
+    for specialist, place in ((specialists[0], "US-MA"), (specialists[0], "DE"), (specialists[1], "US-NY")):
+        tx.add(Licence(specialist_id=specialist.id, place=place, number="DEMO", expires_on=date(2099, 12, 31)))
+    return first

@@ -1,0 +1,57 @@
+"""ASGI middleware around the portal: security headers, and one identifier a request in every log line."""
+
+from __future__ import annotations
+
+import uuid
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from overread.kit.settings import Settings
+
+#: Pages run only our own scripts and talk to nobody else; the payment page is a place that one navigates to.
+_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+    "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    "form-action 'self' {checkout}"
+)
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    # Addresses hold opaque identifiers only, and even those are nobody else's business.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+}
+
+
+class Guard:
+    """Adds the headers that every answer of the portal carries."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        # A form's answer may redirect to the payment page; browsers check that against form-action.
+        checkout = (
+            settings.stripe_api_base if settings.demo and settings.stripe_api_base else "https://checkout.stripe.com"
+        )
+        self._headers = {**_HEADERS, "Content-Security-Policy": _POLICY.format(checkout=checkout)}
+        if settings.base_url.startswith("https://"):
+            self._headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                # What depends on who asks is kept by nobody but the browser that asked.
+                headers.setdefault("Cache-Control", "private, no-cache")
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request=uuid.uuid4().hex):
+            await self._app(scope, receive, guarded)

@@ -1,0 +1,61 @@
+"""An error as a page. It needs no database, so that it also tells that there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from overread.kit import http
+from overread.kit.errors import OverreadError
+from overread.web.render import base_context, environment
+
+_ADVICE: Mapping[int, tuple[str, ...]] = {
+    403: (
+        "Go back to where you came from and try again.",
+        "If you have several accounts, sign in with the one that this page belongs to.",
+    ),
+    404: ("Check the address.", "Sign in, if you have an account: most pages are only shown to their owner."),
+    429: ("Wait a few minutes, then try again.",),
+    500: ("Go back and try once more.", "If it happens again, tell us the number below."),
+    503: ("Wait a minute, then load this page again.",),
+}
+_TITLES: Mapping[int, str] = {404: "This page is not here", 500: "Something went wrong on our side"}
+
+
+def error_page(request: Request, error: OverreadError) -> Response:
+    """The page of an error, with its status; who is not signed in is sent to sign in, and back afterwards."""
+    if error.status == 401 and request.method in ("GET", "HEAD"):
+        return RedirectResponse(f"/sign-in?next={quote(local_path(_asked(request)), safe='/')}", 303)
+    links = [{"label": "Home", "href": "/"}]
+    if error.status in (401, 403, 404):
+        links.append({"label": "Sign in", "href": "/sign-in"})
+    context = base_context(request.url.path, "", None) | {
+        "title": _TITLES.get(error.status, error.title),
+        "text": error.safe,
+        "advice": list(_ADVICE.get(error.status, ())),
+        "links": links,
+        "request_id": structlog.contextvars.get_contextvars().get("request"),
+    }
+    body = environment().get_template("public/notice.html").render(context)
+    # A browser would ask for a password in a window of its own; the page says it better.
+    headers = {name: value for name, value in http.error_headers(error).items() if name != "WWW-Authenticate"}
+    return HTMLResponse(body, error.status, {**headers, "Cache-Control": "no-store"})
+
+
+def local_path(target: str, otherwise: str = "/") -> str:
+    """A path on this site, or `otherwise`: what a browser could take for another host is never redirected to.
+
+    Browsers read a backslash as a slash and drop tabs and line ends (WHATWG URL 4.4).
+    """
+    good = target.startswith("/") and not target.startswith(("//", "/\\")) and len(target) <= 1000
+    return target if good and "\\" not in target and target.isprintable() and target.isascii() else otherwise
+
+
+def _asked(request: Request) -> str:
+    # Where sign-in itself refuses, there is no page to come back to.
+    path = request.url.path
+    return "/" if path.startswith("/sign-") else path

@@ -1,0 +1,15 @@
+"""The portal's pages, one module an audience."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from overread.services import Services
+from overread.web import public
+
+_AUDIENCES = (public,)
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """Every page."""
+    return [route for audience in _AUDIENCES for route in audience.routes(services)]

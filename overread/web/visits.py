@@ -1,0 +1,107 @@
+"""What happens around every page of somebody who is signed in: who asks, one transaction, and forms shown again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from billing.errors import Declined
+from overread.kit import http
+from overread.kit.db import Session
+from overread.kit.errors import Conflict, OverreadError, Unprocessable
+from overread.kit.principals import Principal, Role
+from overread.services import Services
+from overread.web import forms, render
+from overread.web.forms import Form
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of somebody: who, in which transaction, with which form, and what was wrong with it."""
+
+    request: Request
+    services: Services
+    tx: Session
+    who: Principal
+    form: Form = field(default_factory=Form)
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def uuid(self, name: str = "case") -> UUID:
+        """A path parameter. Raises NotFound where it is no UUID."""
+        return http.path_uuid(self.request, name)
+
+    def query(self, name: str) -> str:
+        """A query parameter, without what a database can't hold."""
+        return self.request.query_params.get(name, "").replace("\x00", "").strip()[:200]
+
+    def page(self, template: str, **context: Any) -> Response:
+        """A page for this person, with the errors of their form."""
+        context.setdefault("errors", self.errors)
+        return render.page(self.request, self.services, template, who=self.who, **context)
+
+
+Handler = Callable[[Visit], Response]
+
+
+def go(path: str, done: str = "", **query: str) -> Response:
+    """To another page after a form (POST-redirect-GET); `done` names a sentence of `render.DONE`."""
+    if done:
+        query["done"] = done
+    return RedirectResponse(path + (f"?{urlencode(query)}" if query else ""), 303)
+
+
+class Desk:
+    """Makes routes for one audience. Each checks who asks, by session or API token, before anything else."""
+
+    def __init__(self, services: Services, *roles: Role) -> None:
+        self._services = services
+        self._roles = roles
+
+    def get(self, path: str, handler: Handler) -> Route:
+        """A page."""
+
+        def endpoint(request: Request) -> Response:
+            who = self._who(request)
+            with self._services.db.transaction() as tx:
+                return handler(Visit(request, self._services, tx, who))
+
+        return Route(path, endpoint, methods=["GET"])
+
+    def post(self, path: str, handler: Handler, again: Handler | None = None) -> Route:
+        """An action. Where a rule refuses it, `again` shows the page that it came from, else there is an error page."""
+
+        async def endpoint(request: Request) -> Response:
+            # Who asks is known before a byte of the body is read.
+            who = await run_in_threadpool(self._who, request)
+            form = await forms.read(request)
+            return await run_in_threadpool(self._act, request, who, form, handler, again)
+
+        return Route(path, endpoint, methods=["POST"])
+
+    def _who(self, request: Request) -> Principal:
+        # Refuses what another site makes the browser send, too.
+        who = http.principal(request, self._services.db)
+        who.require(*self._roles)
+        return who
+
+    def _act(self, request: Request, who: Principal, form: Form, handler: Handler, again: Handler | None) -> Response:
+        try:
+            with self._services.db.transaction() as tx:
+                return handler(Visit(request, self._services, tx, who, form))
+        except (Unprocessable, Conflict, Declined) as error:
+            if again is None:
+                raise
+            problem: OverreadError = error
+        # What was begun is undone; the page is made from how things are now.
+        with self._services.db.transaction() as tx:
+            response = again(Visit(request, self._services, tx, who, form, forms.errors_of(problem)))
+        response.status_code = problem.status
+        return response

@@ -1,0 +1,30 @@
+"""Which event is heard by whom: the one place where a lower room's news reaches a higher one."""
+
+from __future__ import annotations
+
+from billing import handlers as billing_handlers
+from billing.unconfigured import Unconfigured
+from cases import handlers as case_handlers
+from overread.kit.jobs import Bus
+from overread.services import Services
+from pacs import settle
+from pacs.events import StudyGrowing
+
+
+def wire(services: Services) -> Bus:
+    """The bus with every handler, for the worker."""
+    bus = Bus(services.db)
+
+    def pacs_settle(event: StudyGrowing) -> None:
+        settle.on_study_growing(services.archive, event)
+
+    bus.subscribe(StudyGrowing, pacs_settle)
+    if not isinstance(services.gateway, Unconfigured):
+        billing_handlers.subscribe(bus, services.db, services.gateway)
+    case_handlers.subscribe(bus, services.db, services.archive, services.gateway, services.mailer, services.settings)
+
+    def blobs_sweep() -> None:
+        services.archive.blobs.sweep_aside()
+
+    bus.every("17 * * * *", blobs_sweep)
+    return bus

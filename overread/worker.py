@@ -1,0 +1,19 @@
+"""The job worker's process."""
+
+from __future__ import annotations
+
+from overread import wiring
+from overread.kit.settings import Settings
+from overread.processes import announce_ready, die_with_parent
+from overread.services import build
+
+
+def run(settings: Settings) -> None:
+    """Work on jobs until SIGTERM."""
+    die_with_parent()
+    services = build(settings, pool_size=4)
+    bus = wiring.wire(services)
+    try:
+        bus.run(on_start=announce_ready)
+    finally:
+        services.db.close()

@@ -1,0 +1,45 @@
+"""Structured content cleaned by concept: content items that go, stay or become dummies (PS3.15 E.3.4)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pacs.deid.profile import Profile
+from pacs.deid.table import concepts
+from pacs.elements import Element, find, text
+
+_CONCEPT_NAME = 0x0040A043
+_VALUE_TYPE = 0x0040A040
+_SUBJECT_AGE = ("121033", "DCM")
+
+
+def fate(buf: bytes, elements: tuple[Element, ...], profile: Profile) -> Literal["keep", "dummy", "drop"]:
+    """Say by Table E.3.4-1 what happens to a content item: its attributes are cleaned in any case but the last.
+
+    "dummy" asks for a Text Value that says nothing. A concept whose option is in force, or that the table does not
+    name with the item's Value Type, is kept. An age above the profile's cap goes.
+    """
+    name = find(elements, _CONCEPT_NAME)
+    if name is None or not name.items:
+        return "keep"
+    coded = name.items[0].elements
+    code = (text(buf, find(coded, 0x00080100)), text(buf, find(coded, 0x00080102)))
+    if code == _SUBJECT_AGE and _is_old(buf, elements, profile):
+        return "drop"
+    value_type = text(buf, find(elements, _VALUE_TYPE))
+    for concept in concepts().get(code, ()):
+        if value_type in ("", concept.value_type):
+            if concept.options.keys() & profile.options():
+                return "keep"
+            return "drop" if concept.basic == "X" else "dummy"
+    return "keep"
+
+
+def _is_old(buf: bytes, elements: tuple[Element, ...], profile: Profile) -> bool:
+    """Tell whether a measured age is above the cap; ages in days or months look older than they are, and go too."""
+    measured = find(elements, 0x0040A300)
+    number = find(measured.items[0].elements, 0x0040A30A) if measured and measured.items else None
+    try:
+        return float(text(buf, number)) > profile.age_cap
+    except ValueError:
+        return False

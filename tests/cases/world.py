@@ -1,0 +1,269 @@
+"""A small world for the tests: people, a program, real studies in a real archive, and jobs run on demand."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pydicom
+from pydicom.data import get_testdata_file
+from pydicom.uid import generate_uid
+from sqlalchemy import text, update
+
+from billing import service as billing
+from billing.gateway import Gateway
+from cases import handlers
+from cases.mail import FolderMailer
+from cases.models import CONSENTS, ImagesBy, Place
+from cases.service import assignment, intake, payments, people, read, reporting, studies
+from cases.service.intake import Changes
+from overread.kit import clock, principals
+from overread.kit.db import Database
+from overread.kit.jobs import Bus
+from overread.kit.principals import Principal, Role
+from overread.kit.settings import Settings
+from pacs import ingest, settle
+from pacs.archive import Archive
+from pacs.events import StudyGrowing
+from pacs.ingest import Prepared, Source, Stored
+from pacs.models import Study
+from pacs.scope import ORIGINAL
+from tests.fakes.payments import Sandbox
+
+PRICE = 35000
+NAME, BORN, EMAIL = "María Ångström-Oyelaran", date(1971, 3, 9), "maria.oyelaran@example.org"
+DICOM_NAME, DICOM_BORN = "ANGSTROM OYELARAN^MARIA", "19710309"
+
+
+@dataclass
+class World:
+    """Everybody's principals, and the verbs of a case's life."""
+
+    db: Database
+    archive: Archive
+    gateway: Gateway
+    sandbox: Sandbox | None
+    folder: Path
+    who: dict[str, Principal] = field(default_factory=dict)
+    bus: Bus = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bus = Bus(self.db)
+        settings = Settings(data_dir=self.folder, public_url="https://overread.example")
+        handlers.subscribe(
+            self.bus, self.db, self.archive, self.gateway, FolderMailer(settings.mail_dir, "a@b.example"), settings
+        )
+        with self.db.transaction() as tx:
+            for key, role in (
+                ("patient", Role.PATIENT),
+                ("other_patient", Role.PATIENT),
+                ("coordinator", Role.COORDINATOR),
+                ("specialist", Role.SPECIALIST),
+                ("other_specialist", Role.SPECIALIST),
+                ("hospital", Role.HOSPITAL),
+                ("admin", Role.ADMIN),
+                ("auditor", Role.AUDITOR),
+            ):
+                email = EMAIL if key == "patient" else f"{key}@example.org"
+                name = NAME if key == "patient" else f"Some {key.title()}"
+                row = principals.create(tx, role=role, name=name, email=email)
+                self.who[key] = row.as_principal(via="api")
+            billing.set_price(tx, "written", "Written report", PRICE, "USD")
+            people.create_program(
+                tx,
+                self.who["admin"],
+                "msk",
+                "Bone and joint",
+                price_key="written",
+                specialist_fee=12000,
+                excluded_places=["US-ND"],
+            )
+            people.create_program(tx, self.who["admin"], "free", "Free reading")
+            people.add_rule(tx, self.who["admin"], "US-CA", Place.LICENSED, "a statute", date(2020, 1, 1))
+            people.add_rule(tx, self.who["admin"], "DE", Place.DIRECT, "a statute", date(2020, 1, 1))
+            people.add_rule(tx, self.who["admin"], "XX", Place.BLOCKED, "a statute", date(2020, 1, 1))
+            for key in ("specialist", "other_specialist"):
+                people.set_licence(tx, self.who["admin"], self.who[key].id, "US-CA", date(2099, 1, 1))
+
+    def __getattr__(self, name: str) -> Principal:
+        try:
+            return self.who[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    # The life of a case, step by step.
+
+    def draft(self, program: str = "msk", **changes: Any) -> UUID:
+        given = {
+            "subject": "CT",
+            "symptoms": "Pain in the knee",
+            "place": "US-CA",
+            "birth_date": BORN,
+            "sex": "F",
+            "images_by": ImagesBy.UPLOAD,
+        } | changes
+        with self.db.transaction() as tx:
+            case_id = intake.create(tx, self.patient, program, Changes(**given))
+            intake.set_questions(tx, self.patient, case_id, ["Is it torn?", " ", "Do I need surgery?"])
+            for kind in CONSENTS:
+                intake.consent(tx, self.patient, case_id, kind, version="1", text="the text", address="192.0.2.1")
+        return case_id
+
+    def upload(
+        self, case_id: UUID | None, *, who: Principal | None = None, dicom: bytes | None = None, called_ae: str = ""
+    ) -> str:
+        data = dicom or study()
+        source = Source(who or self.patient, "stow", case_id=case_id, called_ae=called_ae)
+        with ingest.receive(self.archive, source) as incoming:
+            incoming.write(data)
+            prepared = incoming.finish()
+        assert isinstance(prepared, Prepared), prepared
+        stored = ingest.store(self.archive, source, [prepared])[0]
+        assert isinstance(stored, Stored)
+        return stored.keys.study_uid
+
+    def settle(self, study_uid: str) -> None:
+        with self.db.transaction() as tx:
+            tx.execute(
+                update(Study)
+                .where(Study.study_uid == study_uid, Study.view_id == ORIGINAL)
+                .values(changed_at=clock.now() - timedelta(hours=1))
+            )
+        settle.on_study_growing(self.archive, StudyGrowing(study_uid))
+        self.drain()
+
+    def pay(self, case_id: UUID) -> None:
+        with self.db.transaction() as tx:
+            url = payments.checkout(
+                tx,
+                self.patient,
+                case_id,
+                self.gateway,
+                success_url="https://a.example/",
+                cancel_url="https://a.example/",
+            )
+        assert url
+        assert self.sandbox
+        self.sandbox.pay(url)
+        self.look()
+
+    def look(self) -> None:
+        """What a webhook brings about: billing looks again, and its events are heard."""
+        with self.db.transaction() as tx:
+            for payment in tx.execute(text("SELECT id FROM billing_payment")).scalars().all():
+                billing.sync(tx, self.gateway, payment)
+        self.drain()
+
+    def submitted(self, program: str = "msk", **changes: Any) -> UUID:
+        case_id = self.draft(program, **changes)
+        uid = self.upload(case_id)
+        if program == "msk":
+            self.pay(case_id)
+        else:
+            with self.db.transaction() as tx:
+                intake.submit(tx, self.patient, case_id)
+        self.settle(uid)
+        return case_id
+
+    def released(self, program: str = "free", **changes: Any) -> UUID:
+        case_id = self.submitted(program, **changes)
+        self.clear(case_id)
+        return case_id
+
+    def clear(self, case_id: UUID) -> None:
+        """The coordinator approves every held image and releases every study."""
+        with self.db.transaction() as tx:
+            for one in studies.review(tx, self.coordinator, case_id):
+                held = [i.view_sop_uid for i in one.items if i.state == "held"]
+                if held:
+                    studies.decide(tx, self.coordinator, case_id, held, "approved")
+                studies.release(tx, self.coordinator, case_id, one.study_uid)
+        self.drain()
+
+    def ready(self, program: str = "free", **changes: Any) -> UUID:
+        case_id = self.released(program, **changes)
+        with self.db.transaction() as tx:
+            assignment.mark_ready(tx, self.coordinator, case_id)
+        self.drain()
+        return case_id
+
+    def offered(self, program: str = "free", **changes: Any) -> UUID:
+        case_id = self.ready(program, **changes)
+        with self.db.transaction() as tx:
+            assignment.offer(tx, self.coordinator, case_id, self.specialist.id)
+        self.drain()
+        return case_id
+
+    def in_review(self, program: str = "free", **changes: Any) -> UUID:
+        case_id = self.offered(program, **changes)
+        with self.db.transaction() as tx:
+            assignment.accept(tx, self.specialist, case_id, self.gateway)
+        self.drain()
+        return case_id
+
+    def written(self, program: str = "free", **changes: Any) -> UUID:
+        case_id = self.in_review(program, **changes)
+        with self.db.transaction() as tx:
+            seen = read.show(tx, self.specialist, case_id)
+            answers = {str(q.question_id): f"Answer {q.number}" for q in seen.questions}
+            uids = [s.study_uid for s in seen.studies]
+            reporting.save_draft(tx, self.specialist, case_id, answers, "All is well.", uids)
+        return case_id
+
+    def signed(self, program: str = "free", **changes: Any) -> UUID:
+        case_id = self.written(program, **changes)
+        with self.db.transaction() as tx:
+            reporting.sign(tx, self.specialist, case_id)
+        self.drain()
+        return case_id
+
+    def published(self, program: str = "free", **changes: Any) -> UUID:
+        case_id = self.signed(program, **changes)
+        with self.db.transaction() as tx:
+            reporting.publish(tx, self.coordinator, case_id)
+        self.drain()
+        return case_id
+
+    def drain(self, *, later: bool = False) -> None:
+        """Run the jobs that are due, and those that they bring about; `later` also those that are still to come."""
+        due = "" if later else "AND (scheduled_at IS NULL OR scheduled_at <= now())"
+        take = text(
+            "UPDATE procrastinate_jobs SET status = 'succeeded' WHERE id = (SELECT id FROM procrastinate_jobs "
+            f"WHERE status = 'todo' {due} ORDER BY id LIMIT 1) RETURNING task_name, args"
+        )
+        while True:
+            with self.db.transaction() as tx:
+                job = tx.execute(take).one_or_none()
+            if job is None:
+                return
+            run: Callable[..., None] = self.bus.fan_out if job.task_name.endswith("event") else self.bus.handle
+            run(**job.args)
+
+    def mails(self) -> list[str]:
+        """Every mail that was sent, as text."""
+        return [path.read_text() for path in sorted((self.folder / "mail").glob("*.eml"))]
+
+    def state(self, case_id: UUID) -> str:
+        with self.db.transaction() as tx:
+            found: str = tx.execute(text("SELECT state FROM cases_case WHERE id = :id"), {"id": case_id}).scalar_one()
+        return found
+
+
+def study(name: str = DICOM_NAME, born: str = DICOM_BORN, **keywords: str) -> bytes:
+    """A CT slice of a study of its own."""
+    path = get_testdata_file("CT_small.dcm")
+    assert isinstance(path, str)
+    ds = pydicom.dcmread(path)
+    ds.PatientName, ds.PatientBirthDate = name, born
+    ds.StudyInstanceUID = ds.SeriesInstanceUID = generate_uid()
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    for keyword, value in keywords.items():
+        setattr(ds, keyword, value)
+    out = io.BytesIO()
+    ds.save_as(out)
+    return out.getvalue()
