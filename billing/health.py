@@ -38,7 +38,7 @@ def health(tx: Session) -> Health:
     return Health(
         last_webhook_at=repository.last_webhook(tx),
         webhooks_waiting=tx.scalar(waiting) or 0,
-        by_state={state: count for state, count in states},
+        by_state={State(state): count for state, count in states},
         differing=tx.scalar(differing) or 0,
         late=tx.scalar(begun.where(Payment.updated_at < clock.now() - repository.SETTLE)) or 0,
     )

@@ -7,9 +7,9 @@ are left out.
 
 from __future__ import annotations
 
+import mmap
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from math import isfinite
 from struct import Struct
 from typing import Any, TypeAlias
@@ -37,6 +37,9 @@ _TRAILING_PADDING = 0xFFFCFFFC
 #: LUT descriptors, whose first value is unsigned whatever the VR says (PS3.3 C.11.1.1, C.7.6.3.1.5).
 _LUT_DESCRIPTORS = frozenset((0x00281101, 0x00281102, 0x00281103, 0x00283002))
 _PAD = " \0"
+#: The keys of the tags that came by, which are the same few hundred in every instance.
+_KEYS: dict[int, str] = {}
+_MAX_KEYS = 16_384
 _MAX_CHARACTER_SET = 512  # bytes of the names of all character sets together
 _MAX_NUMBER = 64  # characters of a decimal string that are worth reading as a number; 16 are allowed
 
@@ -57,11 +60,24 @@ def to_json(
     that is none stays a string (DS and IS may, F.2.3.1), NaN and infinity are the strings "NaN", "inf" and
     "-inf", and a binary number of the wrong length is shown as UN.
     """
-    return _dataset(buf, elements, bulk_uri, bulk_threshold, codecs, None)
+    source = _View(buf) if isinstance(buf, memoryview) else buf
+    return _dataset(source, elements, bulk_uri, bulk_threshold, codecs, None)
+
+
+class _View:
+    """A memoryview whose slices are bytes, as those of bytes and of a mapped file are."""
+
+    __slots__ = ("view",)
+
+    def __init__(self, view: memoryview) -> None:
+        self.view = view
+
+    def __getitem__(self, place: slice) -> bytes:
+        return bytes(self.view[place])
 
 
 def _dataset(
-    buf: Buffer,
+    buf: bytes | mmap.mmap | _View,
     elements: Sequence[Element],
     bulk_uri: BulkUri | None,
     threshold: int,
@@ -69,16 +85,20 @@ def _dataset(
     path: _Path,
 ) -> JsonDataset:
     out: JsonDataset = {}
-    converters = _CONVERTERS
+    converters, known_keys = _CONVERTERS, _KEYS
     for element in elements:
         if element[0] >= CHARACTER_SET:
             if element[0] == CHARACTER_SET and 0 < element[4] <= _MAX_CHARACTER_SET:
-                codecs = codecs_of(bytes(buf[element[3] : element[3] + element[4]]))
+                codecs = codecs_of(buf[element[3] : element[3] + element[4]])
             break
     for tag, vr, _, start, length, _, items, fragments in elements:
-        if not tag & 0xFFFF or tag == _TRAILING_PADDING:
-            continue
-        key = tag_key(tag)
+        key = known_keys.get(tag)
+        if key is None:
+            if not tag & 0xFFFF or tag == _TRAILING_PADDING:
+                continue
+            key = tag_key(tag)
+            if len(known_keys) < _MAX_KEYS:
+                known_keys[tag] = key
         if items is not None:
             if items:
                 values = [
@@ -97,13 +117,13 @@ def _dataset(
             if bulk_uri is not None and (length > threshold or tag in _PIXELS or fragments is not None):
                 out[key] = {"vr": vr, "BulkDataURI": bulk_uri(_whole_path(path, key))}
             else:
-                out[key] = _inline(vr, bytes(buf[start : start + length]))
+                out[key] = _inline(vr, buf[start : start + length])
             continue
         if length > MAX_INLINE and bulk_uri is not None:
             shown = vr if vr in _MAY_BE_BULK else "UN"
             out[key] = {"vr": shown, "BulkDataURI": bulk_uri(_whole_path(path, key))}
             continue
-        raw = bytes(buf[start : start + length])
+        raw = buf[start : start + length]
         try:
             value = convert(raw, codecs)
         except _WrongLength:
@@ -143,7 +163,6 @@ def element_at(elements: Sequence[Element], path: Sequence[str]) -> Element | No
     return None
 
 
-@lru_cache(maxsize=16384)
 def tag_key(tag: int) -> str:
     """Write a tag as JSON's attribute names do: 00100020 (F.2.2)."""
     return f"{tag:08X}"

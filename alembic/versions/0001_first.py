@@ -674,6 +674,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("confirmed", sa.Boolean(), nullable=False),
         sa.Column("found_by", sa.String(length=16), nullable=False),
         sa.Column("holder_id", sa.Uuid(), nullable=True),
         sa.Column("view_study_uid", sa.String(length=64), nullable=True),

@@ -55,7 +55,7 @@ def _session_or_page(world: World, session_id: str) -> Obj | Response:
         return _closed("There is no such payment page", "Check the link, or go back to where you came from.", 404)
     if session["status"] == "complete":
         address = sessions.return_address(session)
-        return _closed("This is done", "Your card was taken for this order already.", 200, address, "Continue")
+        return _closed("This is done", "Your card has already been accepted for this order.", 200, address, "Continue")
     if session["status"] == "expired":
         text = "Nothing was charged. Go back and start the payment again."
         return _closed("This payment page has expired", text, 410, session["cancel_url"], "Go back")

@@ -18,6 +18,7 @@ from cases.states import Actor, CaseEvent, CaseState
 from overread.kit import audit, clock, principals
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
+from viewer_bridge import launch
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,13 @@ def view_studies(tx: Session, who: Principal, case_id: UUID) -> list[str]:
     if not found:
         raise Conflict(f"case {case_id} has nothing to open", safe="There are no images to open yet.")
     return found
+
+
+def open_viewer(tx: Session, who: Principal, case_id: UUID) -> str:
+    """A one-time code that opens the hosted viewer with every study that `who` may see. Raises as `view_studies`."""
+    code = launch.create(tx, who, case_id, view_studies(tx, who, case_id))
+    audit.record(tx, who, "viewer.open", "case", case_id, case_id=case_id)
+    return code
 
 
 def _coordinators(tx: Session, who: Principal, case_id: UUID, *, lock: bool = True) -> Case:

@@ -33,7 +33,7 @@ _SENTENCES = {
     "study.release": "released a study for the specialist",
     "study.revoke": "took a study out",
     "images.read": "looked at images",
-    "launch.redeemed": "opened the viewer",
+    "viewer.open": "opened the viewer",
     "grant.made": "gave a specialist access to the images without your name",
     "grant.revoked": "ended a specialist's access",
 }

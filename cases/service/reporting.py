@@ -39,13 +39,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ReportView:
-    """A report as patient, coordinator and author read it. `studies`: what was read, as sentences."""
+    """A report as patient, coordinator and author read it. `studies`: what was read, as sentences.
+
+    `patient` (name and birth date) is empty for the author, who does not know whose images they read.
+    """
 
     report_id: UUID
     case_id: UUID
     reference: str
     program: str
     subject: str
+    patient: str
     version: int
     answers: tuple[Answer, ...]
     impression: str
@@ -178,6 +182,10 @@ def sentence(study: imaging.Found) -> str:
     return f"{what}{when}{named}, {study.instances} images"
 
 
+def _identity(case: Case) -> str:
+    return f"{case.patient_name}, born {case.birth_date:%Y-%m-%d}" if case.birth_date else case.patient_name
+
+
 def _reading(tx: Session, who: Principal, case_id: UUID) -> Case:
     case, actor = load(tx, who, case_id, lock=True)
     if actor is not Actor.ASSIGNED:
@@ -199,6 +207,7 @@ def _view(tx: Session, case: Case, report: Report, *, for_specialist: bool) -> R
         case.reference,
         case.program.name,
         case.subject,
+        "" if for_specialist else _identity(case),
         report.number,
         tuple(answer(q) for q in case.questions if not q.follow_up),
         report.impression,

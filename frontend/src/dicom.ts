@@ -6,12 +6,14 @@ import { decodeText } from "./charset";
 import type { Source } from "./source";
 import { join } from "./zip";
 
-export const DEFLATED = "1.2.840.10008.1.2.1.99";
 const MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"; // a DICOMDIR, PS3.10 8
 const PIXEL_DATA = "x7fe00010";
 
 /** Headers are read in growing pieces: nearly all fit the first. */
 const PIECES = [64 * 1024, 1024 * 1024, 16 * 1024 * 1024, 64 * 1024 * 1024];
+
+const MAX_INFLATED = 4 * 1024 * 1024;
+const INFLATE_PIECE = 2048;
 
 export interface Header {
   readonly transferSyntax: string;
@@ -54,11 +56,12 @@ function inflateStart(bytes: Uint8Array, position: number): Uint8Array {
   const parts: Uint8Array[] = [bytes.subarray(0, position)];
   let total = 0;
   const stream = new Inflate((data) => {
-    if (total < 16 * 1024 * 1024) parts.push(data);
+    parts.push(data);
     total += data.length;
   });
-  for (let at = position; at < bytes.length && total < 16 * 1024 * 1024; at += 65536) {
-    stream.push(bytes.subarray(at, at + 65536), false);
+  // Small pieces: a bomb grows a thousandfold, and must not hold the page up.
+  for (let at = position; at < bytes.length && total < MAX_INFLATED; at += INFLATE_PIECE) {
+    stream.push(bytes.subarray(at, at + INFLATE_PIECE), false);
   }
   return join(parts);
 }

@@ -1,6 +1,7 @@
 // Patients, studies and series out of single images, and the check that they are the right person's.
 
 import type { Header } from "./dicom";
+import { readableDate } from "./dom";
 import type { Skipped, Source } from "./source";
 
 export interface Image {
@@ -111,18 +112,19 @@ export function namesAgree(one: string, other: string): boolean {
 export function identityWarnings(study: Study, expected: Expected): string[] {
   const warnings: string[] = [];
   if (!namesAgree(study.patientName, expected.name)) {
-    warnings.push(`These images carry the name “${study.patientName}”, not “${expected.name}”.`);
+    warnings.push(`The name on these images is “${study.patientName}”, not “${expected.name}”. Untick them if they are somebody else’s.`);
   }
   if (study.birthDate !== "" && expected.birthDate !== "" && study.birthDate !== expected.birthDate) {
-    warnings.push(`The date of birth on these images (${study.birthDate}) is another one than yours (${expected.birthDate}).`);
+    warnings.push(`The date of birth on these images is ${readableDate(study.birthDate)}, not ${readableDate(expected.birthDate)}.`);
   }
   return warnings;
 }
 
 /** Whether the studies are of more than one person, by name or date of birth. */
 export function severalPatients(studies: readonly Study[]): boolean {
-  return studies.some((one, i) =>
-    studies.slice(i + 1).some(
+  const people = [...new Map(studies.map((study) => [`${study.patientName}|${study.birthDate}`, study])).values()];
+  return people.some((one, i) =>
+    people.slice(i + 1).some(
       (other) =>
         !namesAgree(one.patientName, other.patientName) ||
         (one.birthDate !== "" && other.birthDate !== "" && one.birthDate !== other.birthDate),

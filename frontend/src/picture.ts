@@ -2,11 +2,12 @@
 
 import type { DataSet } from "dicom-parser";
 import { parseHeader } from "./dicom";
-import type { Source } from "./source";
+import type { Image } from "./group";
 
 const IMPLICIT_LITTLE = "1.2.840.10008.1.2";
 const EXPLICIT_LITTLE = "1.2.840.10008.1.2.1";
 const JPEG_BASELINE = "1.2.840.10008.1.2.4.50";
+const DRAWABLE: ReadonlySet<string> = new Set([IMPLICIT_LITTLE, EXPLICIT_LITTLE, JPEG_BASELINE]);
 const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_SIDE = 16384;
 
@@ -118,9 +119,9 @@ export function jpegOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> | null {
 }
 
 /** Draws the image onto the canvas; false where no picture can be made. */
-export async function draw(source: Source, canvas: HTMLCanvasElement, side: number): Promise<boolean> {
+export async function draw({ source, header }: Image, canvas: HTMLCanvasElement, side: number): Promise<boolean> {
   const context = canvas.getContext("2d");
-  if (!context || source.size > MAX_BYTES) return false;
+  if (!context || source.size > MAX_BYTES || !DRAWABLE.has(header.transferSyntax)) return false;
   try {
     const bytes = await source.head(source.size);
     const picture = render(bytes, side);

@@ -31,6 +31,8 @@ export interface Limits {
 
 export const LIMITS: Limits = { bytes: 8 * 1024 * 1024, files: 20, parallel: 3, tries: 8 };
 
+const TRIES_AT_500 = 2;
+
 /** The session has ended: only signing in again helps. */
 export class SignedOut extends Error {}
 
@@ -113,7 +115,7 @@ export class Sender {
       }
     } else if (answer.status === 401) {
       this.#signedOut = true;
-    } else if (readable.length > 1 && answer.status >= 400 && answer.status < 500 && answer.status !== 403) {
+    } else if (readable.length > 1 && (answer.status === 500 || (answer.status >= 400 && answer.status < 500 && answer.status !== 403))) {
       // The request as a whole was refused: one by one the culprit shows itself.
       for (const image of readable) await this.#batch([image]);
     } else {
@@ -125,13 +127,16 @@ export class Sender {
   async #deliver(blobs: readonly Blob[]): Promise<Answer> {
     const key = {};
     let answer: Answer = { status: 0, body: "", retryAfter: 0 };
-    for (let attempt = 1; attempt <= this.limits.tries; attempt += 1) {
+    let tries = this.limits.tries;
+    for (let attempt = 1; attempt <= tries; attempt += 1) {
       const { body, contentType } = multipart(blobs, newBoundary());
       answer = await this.post(this.url, body, contentType, (sent) => this.#progress(key, sent));
       this.#progress(key, 0);
+      // 500 is a fault at this very request, which waiting seldom mends; the other 5xx are about the server's state.
+      if (answer.status === 500) tries = Math.min(tries, TRIES_AT_500);
       const again = answer.status === 0 || answer.status === 408 || answer.status === 429 || (answer.status >= 500 && answer.status !== 507);
       if (!again || parseStowResponse(answer.body)) break;
-      if (attempt < this.limits.tries) {
+      if (attempt < tries) {
         this.events.waiting(true);
         await this.wait(backOff(attempt, answer.retryAfter));
         this.events.waiting(false);

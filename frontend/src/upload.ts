@@ -6,6 +6,7 @@ import { droppedFiles, gather } from "./gather";
 import { Collection, identityWarnings, severalPatients, type Expected, type Image, type Series, type Study } from "./group";
 import { modalityName } from "./modality";
 import { draw } from "./picture";
+import { withPreamble } from "./raw";
 import { refusalText, Sender, SignedOut, waitOnline, xhrPost } from "./sender";
 import { breathe, type Skipped } from "./source";
 import { storedInstances } from "./stow";
@@ -35,6 +36,7 @@ class Uploader {
   readonly #bar = el("progress", { max: "1", value: "0", "aria-label": "Sent" });
   readonly #count = el("p", { class: "num", role: "status" });
   readonly #result = el("div", { tabindex: "-1" });
+  #drawing: Promise<void> = Promise.resolve();
   #busy = false;
 
   constructor(element: HTMLElement) {
@@ -98,13 +100,14 @@ class Uploader {
       const { sources, skipped } = await gather(await choose());
       this.#skipped.push(...skipped);
       let since = performance.now();
-      for (const [index, source] of sources.entries()) {
+      for (const [index, chosen] of sources.entries()) {
         try {
+          const source = await withPreamble(chosen);
           const twice = this.#collection.add({ source, header: await readHeader(source) });
           if (twice) this.#skipped.push(twice);
         } catch (error) {
           const reason = error instanceof NotTaken ? error.message : "The file could not be read from your device.";
-          this.#skipped.push({ name: source.name, reason });
+          this.#skipped.push({ name: chosen.name, reason });
         }
         if (performance.now() - since > SLICE) {
           this.#status.textContent = `Looking at your files: ${index + 1} of ${sources.length}, ${count(this.#collection.size, "image", "images")} found`;
@@ -168,8 +171,9 @@ class Uploader {
       el("div", { class: "up-head" }, el("h3", {}, title), el("p", { class: "soft" }, study.date ? readableDate(study.date) : "no date")),
       el("p", { class: "soft small" }, `${study.patientName || "No name"}${birth}`),
     );
-    for (const warning of warnings) {
-      card.append(el("div", { class: "alert warn" }, el("p", {}, warning), el("p", {}, "If they are not the patient’s, untick them.")));
+    if (warnings.length > 0) {
+      const list = el("ul", {}, ...warnings.map((warning) => el("li", {}, warning)));
+      card.append(el("div", { class: "alert warn" }, el("p", { class: "alert-title" }, "Is this the right person?"), list));
     }
     card.append(el("ul", { class: "up-series" }, ...study.series.map((series) => this.#seriesRow(series))));
     return card;
@@ -202,7 +206,10 @@ class Uploader {
     const middle = series.images[Math.floor(series.images.length / 2)];
     const canvas = el("canvas", { width: "1", height: "1", "aria-hidden": "true" });
     if (middle) {
-      void draw(middle.source, canvas, PICTURE_SIDE).then((drawn) => {
+      // One after the other: each reads a whole file into memory.
+      this.#drawing = this.#drawing.then(async () => {
+        const drawn = await draw(middle, canvas, PICTURE_SIDE);
+        await breathe();
         if (!drawn) return;
         this.#pictures.set(series.uid, canvas);
         holder.replaceWith(canvas);

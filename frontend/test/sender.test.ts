@@ -69,10 +69,10 @@ describe("sending", () => {
     expect(failed.get("1.2")).toContain("damaged");
   });
 
-  test("goes one by one where a request as a whole is refused", async () => {
+  test.each([400, 413, 500])("goes one by one where a request as a whole is answered by %i", async (status) => {
     const { stored, failed } = await run(images(4), async (_, body) => {
       const uids = await uidsIn(body);
-      return uids.includes("1.3") ? answer(400) : answer(200, stowBody(uids));
+      return uids.includes("1.3") ? answer(status) : answer(200, stowBody(uids));
     });
     expect(stored).toEqual(["1.0", "1.1", "1.2"]);
     expect([...failed.keys()]).toEqual(["1.3"]);

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from billing import prices
-from cases.models import Licence, LicenceRule, Program
-from cases.states import Place
+from cases.models import Licence, LicenceRule, Place, Program
 from overread.kit import principals, tokens
 from overread.kit.db import Session
 from overread.kit.principals import Principal, Role
@@ -50,7 +49,7 @@ def seed(tx: Session) -> dict[Role, Principal]:
         )
     )
     for place, rule, why in (
-        ("DE", Place.DIRECT_ALLOWED, "Sample rule of the demo: a second opinion may be given directly."),
+        ("DE", Place.DIRECT, "Sample rule of the demo: a second opinion may be given directly."),
         ("US-MA", Place.LICENSED, "Sample rule of the demo: the specialist needs a licence of the place."),
         ("US-NY", Place.LICENSED, "Sample rule of the demo: the specialist needs a licence of the place."),
     ):

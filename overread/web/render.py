@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from starlette.responses import HTMLResponse
 
 from cases.identity import parse_da
 from overread.kit.principals import Principal, Role
+from overread.kit.settings import Settings, address
 from overread.services import Services
 
 WEB = Path(__file__).parent
@@ -170,3 +172,11 @@ def money(minor: int, currency: str) -> dict[str, Any]:
 def status(label: str, tone: str) -> dict[str, str]:
     """A state as templates take it."""
     return {"label": label, "tone": tone}
+
+
+def dicom_address(settings: Settings) -> str:
+    """Where hospitals send to by DIMSE, as they see it: the site's host and the listener's port."""
+    host, port = address(settings.dicom)
+    if settings.public_url or host in ("0.0.0.0", "::"):  # noqa: S104  compared, not bound
+        host = urlsplit(settings.base_url).hostname or host
+    return f"{host}:{port}"

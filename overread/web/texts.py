@@ -55,8 +55,8 @@ _TERMS = Words(
             "What you get",
             (
                 (
-                    "A specialist reads the images that you send and answers each of your questions in a signed report. "
-                    "The report is based on the images and on what you tell us; nobody examines you."
+                    "A specialist reads the images that you send and answers each of your questions in a signed "
+                    "report. The report is based on the images and on what you tell us; nobody examines you."
                 ),
                 "It is an opinion for you and your physician. It is no treatment and no prescription.",
             ),
@@ -69,12 +69,12 @@ _TERMS = Words(
             "What you pay",
             (
                 (
-                    "The price is shown before you pay. It is held on your card when you send your request, and charged "
-                    "when a specialist takes it. If we can’t help, the hold is released and nothing is charged."
+                    "The price is shown before you pay. It is held on your card when you send your request, and "
+                    "charged when a specialist takes it. If we can’t help, the hold is released and nothing is charged."
                 ),
                 (
-                    "You can withdraw at any time before the report is signed. Until a specialist has taken your request "
-                    "you get everything back; afterwards, the part that was shown to you before you paid."
+                    "You can withdraw at any time before the report is signed. Until a specialist has taken your "
+                    "request you get everything back; afterwards, the part that was shown to you before you paid."
                 ),
             ),
         ),
@@ -208,8 +208,8 @@ FAQ: tuple[tuple[str, str], ...] = (
     (
         "Who reads my images?",
         (
-            "A specialist who may practise for patients where you are. Their licence is checked when the case is offered, "
-            "when they accept it and when they sign."
+            "A specialist who may practise for patients where you are. Their licence is checked when the case is "
+            "offered, when they accept it and when they sign."
         ),
     ),
     (

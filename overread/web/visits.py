@@ -16,7 +16,7 @@ from starlette.routing import Route
 from billing.errors import Declined
 from overread.kit import http
 from overread.kit.db import Session
-from overread.kit.errors import Conflict, OverreadError, Unprocessable
+from overread.kit.errors import Conflict, NotFound, OverreadError, Unprocessable
 from overread.kit.principals import Principal, Role
 from overread.services import Services
 from overread.web import forms, render
@@ -37,6 +37,13 @@ class Visit:
     def uuid(self, name: str = "case") -> UUID:
         """A path parameter. Raises NotFound where it is no UUID."""
         return http.path_uuid(self.request, name)
+
+    def form_uuid(self, name: str) -> UUID:
+        """A field of the form as a UUID. Raises NotFound where it is none: pages send no other."""
+        try:
+            return UUID(self.form.text(name))
+        except ValueError as error:
+            raise NotFound(f"{name} is not a UUID") from error
 
     def query(self, name: str) -> str:
         """A query parameter, without what a database can't hold."""

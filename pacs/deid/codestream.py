@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from mmap import mmap
 
 from pacs.elements import Buffer, Element
 from pacs.part10 import Parsed
@@ -121,12 +122,12 @@ def _harmless_segment(marker: int, payload: bytes) -> bool:
 
 def _continued(buf: Buffer, start: int, end: int) -> Iterator[Patch | str]:
     """Look at entropy-coded data, where 0xFF is never followed by a comment's or an application's code."""
-    data = bytes(buf[start:end])
-    if b"\xff\xfe" in data or b"\xff\xe1" in data:
+    data: bytes | mmap = buf if isinstance(buf, (bytes, mmap)) else bytes(buf)
+    if data.find(b"\xff\xfe", start, end) >= 0 or data.find(b"\xff\xe1", start, end) >= 0:
         yield "A JPEG frame has a comment between its scans."
-    closing = data.rfind(b"\xff\xd9")
-    if closing >= 0 and data[closing + 2 :].strip(b"\0\xff"):
-        yield start + closing + 2, bytes(len(data) - closing - 2)
+    closing = data.rfind(b"\xff\xd9", start, end)
+    if closing >= 0 and data[closing + 2 : end].strip(b"\0\xff"):
+        yield closing + 2, bytes(end - closing - 2)
 
 
 def _jpeg_2000(buf: Buffer, start: int, end: int) -> Iterator[Patch | str]:

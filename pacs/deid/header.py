@@ -19,7 +19,7 @@ from pacs.deid.profile import SECOND_OPINION, TABLE_EDITION, Profile
 from pacs.deid.proof import residue
 from pacs.deid.rules import DUMMIES
 from pacs.deid.table import safe_creators, safe_private
-from pacs.deid.uids import is_standard, new_uid
+from pacs.deid.uids import is_standard
 from pacs.deid.values import (
     CONTENT,
     DROP,
@@ -49,6 +49,7 @@ _TEXT_VALUE = 0x0040A160
 
 #: Sequences up to this length are looked up by their bytes before they are rewritten once more.
 _LARGEST_REMEMBERED = 4096
+_SEQUENCES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,35 +87,35 @@ def deidentify(
     `known` are strings of the case that the file itself may not name: the account's name, mail, telephone.
     Raises what `pacs.elements.walk` raises if an out-of-order data set can't be put into order.
     """
-    own = identity_of(parsed)
-    return _Rewrite(values_of(secret, profile, own | known if known else own, parsed.explicit), parsed).run()
+    index = {element[0]: element for element in parsed.elements}
+    own = identity_of(parsed, index)
+    return _Rewrite(values_of(secret, profile, own | known if known else own, parsed.explicit), parsed, index).run()
 
 
 class _Rewrite:
     """The work on one instance."""
 
-    def __init__(self, values: Values, parsed: Parsed) -> None:
+    def __init__(self, values: Values, parsed: Parsed, index: dict[int, Element]) -> None:
         self.values = values
+        self.index = index
         self.parsed = parsed
         self.explicit = parsed.explicit
         self.actions: dict[int, str] = {}
         self.findings: list[str] = []
-        self.sequences: dict[tuple[int, bytes, tuple[str, ...]], Result] = {}
 
     def run(self) -> Deidentified:
         """Rewrite header, pixels' frame and what is known of them."""
         parsed = self.parsed
         source = parsed.buf
-        index = {element[0]: element for element in parsed.elements}
+        index = self.index
         pixel = index.get(PIXEL_DATA) or index.get(0x7FE00008) or index.get(0x7FE00009)
         buf, elements, tags = self._front()
         body = self._root(buf, elements, tags, _codecs(buf, elements, DEFAULT))
 
-        secret = self.values.secret
         study, series, sop = (text(source, index.get(tag)) for tag in (0x0020000D, 0x0020000E, 0x00080018))
         sop_class = text(source, index.get(0x00080016)) or parsed.meta.sop_class_uid
         syntax = self._syntax()
-        new_sop = new_uid(secret, sop)
+        new_sop = self.values.uid(sop)
         expected = pixels.expected_length(parsed, index)
         start, ranges, trailer = self._pixels(pixel, expected)
         header = write_meta(sop_class if valid_uid(sop_class) else "", new_sop, syntax) + body + start
@@ -137,8 +138,8 @@ class _Rewrite:
             pixel_bytes,
             trailer,
             tuple(patches),
-            new_uid(secret, study),
-            new_uid(secret, series),
+            self.values.uid(study),
+            self.values.uid(series),
             new_sop,
             sop_class,
             syntax,
@@ -207,7 +208,7 @@ class _Rewrite:
     ) -> bytes | None:
         """Rewrite the elements of one data set; None if every byte of them may stay."""
         steps = self.values.steps
-        actions = self.actions
+        actions = self.actions  # of this level; `_sequence` merges those of the levels below
         out: list[bytes] = []
         run = first = elements[0][2]
         local = True
@@ -230,7 +231,9 @@ class _Rewrite:
                     new = step[3](raw, codecs)
                 if dummy_text and tag == _TEXT_VALUE:
                     new = put(tag, vr, DUMMIES[vr], self.explicit)
-            elif kind in (DROP, FIXED) or (kind == PRIVATE and tag & 0xFFFF > 0xFF and not creators):
+            elif kind in (DROP, FIXED) or (
+                kind == PRIVATE and tag & 0xFF00 and (tag & 0xFFFF0000 | tag >> 8 & 0xFF) not in creators
+            ):
                 new = False
             elif kind == PRIVATE:
                 new = self._private(buf, element, elements, creators, codecs)
@@ -265,11 +268,20 @@ class _Rewrite:
             return True
         if length > _LARGEST_REMEMBERED:
             return self._items(buf, element, items, codecs, content)
+        # The same code and reference sequences come back in every frame and in every slice.
+        seen = self.values.sequences
         key = (tag, buf[start : start + length], codecs)
-        known = self.sequences.get(key)
+        known = seen.get(key)
         if known is None:
-            known = self.sequences[key] = self._items(buf, element, items, codecs, content)
-        return known
+            actions, self.actions = self.actions, {}
+            result = self._items(buf, element, items, codecs, content)
+            known = (result, self.actions)
+            self.actions = actions
+            if len(seen) >= _SEQUENCES:
+                seen.clear()
+            seen[key] = known
+        self.actions.update(known[1])
+        return known[0]
 
     def _items(
         self, buf: bytes, element: Element, items: tuple[Item, ...], codecs: tuple[str, ...], content: bool

@@ -8,7 +8,7 @@ for them in the finished bytes, in every encoding that a writer may have used.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -50,6 +50,23 @@ _separators = re.compile(r"[\s^=,;\\/.()]+")
 _OUR_WORDS = frozenset(
     ("case", "removed", "modified", "overread", "profile", "option", "clean", "retain", "yes", "basic", "unknown")
 )
+#: What people write where a name is asked for and none is meant.
+_PLACEHOLDERS = frozenset(
+    (
+        "anon",
+        "anonymous",
+        "anonymized",
+        "anonymised",
+        "n.a",
+        "n.a.",
+        "n/a",
+        "none",
+        "null",
+        "patient",
+        "phantom",
+        "test",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +89,7 @@ class KnownStrings:
         """
         words = {word.strip("-'’\0").casefold() for name in names for word in _separators.split(name) if _is_name(word)}
         numbers = {number.strip(" \0").casefold() for number in ids}
+        words -= _PLACEHOLDERS
         whole = {" ".join(phrase.strip(" \0").split()).casefold() for phrase in phrases}
         return cls(
             frozenset(words - {""}),
@@ -99,7 +117,7 @@ def _is_name(word: str) -> bool:
 
 
 def _is_common(text: str) -> bool:
-    return all(is_ordinary(word) for word in _separators.split(text) if word)
+    return text in _PLACEHOLDERS or all(is_ordinary(word) for word in _separators.split(text) if word)
 
 
 def distinctive(known: KnownStrings) -> KnownStrings:
@@ -111,10 +129,11 @@ def distinctive(known: KnownStrings) -> KnownStrings:
     )
 
 
-def identity_of(parsed: Parsed) -> KnownStrings:
+def identity_of(parsed: Parsed, index: Mapping[int, Element] | None = None) -> KnownStrings:
     """Gather what a file says of its people: every name at root, numbers, birth date, addresses, institution."""
     buf = parsed.buf
-    index = {element[0]: element for element in parsed.elements}
+    if index is None:
+        index = {element[0]: element for element in parsed.elements}
     raws: list[tuple[int, bytes]] = []
     charset = b""
     for tag in sorted(index.keys() & _interesting()):

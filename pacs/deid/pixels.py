@@ -33,6 +33,9 @@ _REPORTS = ("DOSE REPORT", "DOSE_REPORT", "DOSE INFO", "DOSEREPORT", "PATIENT PR
 #: So many bytes behind the last frame are padding that is cut off; more may be frames that no one counted.
 LARGEST_EXCESS = 65536
 
+#: Overlay Bits Allocated (60xx,0100) of every overlay group.
+_OVERLAY_BITS = frozenset(0x60000100 + (group << 16) for group in range(0, 256, 2))
+
 #: The elements of a data set's root by tag.
 Index = Mapping[int, Element]
 
@@ -76,7 +79,7 @@ def risk(parsed: Parsed, index: Index | None = None) -> list[str]:
         reasons.append(f"It is a colour picture of modality {modality}.")
     if parsed.meta.transfer_syntax.startswith(_VIDEO) or sop_class in _VIDEO_CLASSES:
         reasons.append("It is a video, whose frames can't be cleaned one by one.")
-    if any(0x60000000 <= tag < 0x61000000 for tag in wanted) and _overlay_in_pixels(parsed):
+    if _overlay_in_pixels(parsed, wanted):
         reasons.append("An overlay is kept in unused bits of the pixels.")
     expected, pixel = expected_length(parsed, wanted), get(PIXEL_DATA)
     if expected and pixel is not None and pixel.fragments is None and pixel.length - expected > LARGEST_EXCESS:
@@ -84,15 +87,12 @@ def risk(parsed: Parsed, index: Index | None = None) -> list[str]:
     return reasons
 
 
-def _overlay_in_pixels(parsed: Parsed) -> bool:
+def _overlay_in_pixels(parsed: Parsed, index: Index) -> bool:
     """Tell whether an overlay group has bits of its own in the pixel cells (PS3.5 8.1.2, retired) and no data."""
-    groups: dict[int, set[int]] = {}
-    for element in parsed.elements:
-        if 0x6000 <= element.tag >> 16 <= 0x60FF:
-            number = element.tag & 0xFFFF
-            if number != 0x0100 or ints(parsed.buf, element) not in ([], [0], [1]):
-                groups.setdefault(element.tag >> 16, set()).add(number)
-    return any(0x0100 in numbers and 0x3000 not in numbers for numbers in groups.values())
+    return any(
+        tag + 0x2F00 not in index and ints(parsed.buf, index[tag]) not in ([], [0], [1])
+        for tag in index.keys() & _OVERLAY_BITS
+    )
 
 
 def expected_length(parsed: Parsed, index: Index) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from pydicom.datadict import dictionary_VM
+from pydicom.datadict import dictionary_is_retired, dictionary_VM
 
 from pacs.deid.profile import Profile
 from pacs.deid.table import Row, row_of
@@ -80,6 +80,8 @@ _ALSO_DROPPED = frozenset(
         0x00120063,
         0x00120064,
         0x00280303,  # Longitudinal Temporal Information Modified too
+        0x00100033,  # birth and death in another calendar (LO), which no date shift reaches
+        0x00100034,
         0x04000500,  # Encrypted Attributes Sequence holds the original values
         0x04000510,
         0x04000520,
@@ -91,6 +93,13 @@ _ALSO_DROPPED = frozenset(
 
 #: Attributes that may not vanish or be empty where they stand (type 1 or 1C), although E.1-1 has no row for them.
 _NEVER_EMPTY = frozenset((0x0040A160, 0x00620020))
+
+#: Groups whose short texts are about people, orders, printing and luggage rather than about technique.
+_TYPED_GROUPS = frozenset(
+    (0x0010, 0x0014, 0x0038, 0x0040, 0x0044, 0x0072, 0x0074, 0x0088, 0x0100, 0x2000, 0x2100, 0x2110, 0x2200)
+).union((0x4008, 0x4010))
+#: Short texts elsewhere that name one device or site: Device ID, Grid ID, NTP Source Address, Radiation Machine Name.
+_TYPED = frozenset((0x00181003, 0x00181006, 0x00181803, 0x30020020))
 
 #: SOP Class UIDs and transfer syntaxes wherever they stand.
 _CLASSES = frozenset((0x00080016, 0x0008001A, 0x0008001B, 0x0008005A, 0x00080062, 0x00081150, 0x0008115A, 0x00083002))
@@ -183,8 +192,8 @@ def _basic(vr: str, code: str) -> Rule:
 _BY_VR: dict[str, Decision] = {
     **dict.fromkeys(("US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"), _KEEP),
     **dict.fromkeys(("OB", "OW", "OF", "OD", "OL", "OV"), _KEEP),
-    "IS": (Rule.NUMBER, Rule.DROP, "X"),
-    "DS": (Rule.NUMBER, Rule.DROP, "X"),
+    "IS": (Rule.NUMBER, Rule.EMPTY, "Z"),
+    "DS": (Rule.NUMBER, Rule.EMPTY, "Z"),
     "CS": (Rule.CODE, Rule.DROP, "X"),
     "AS": (Rule.AGE, Rule.DROP, "C"),
     "UI": (Rule.PUBLIC_UID, Rule.DROP, "U"),
@@ -204,6 +213,8 @@ def _unlisted(tag: int, vr: str, profile: Profile) -> Decision:
         return (Rule.CLASS_UID, Rule.DROP, "U")
     if tag in _NEVER_EMPTY and vr in _TEXTS:
         return (Rule.CLEAN, Rule.DUMMY, "C")
+    if vr in ("SH", "LO", "UC") and (tag >> 16 in _TYPED_GROUPS or tag in _TYPED or dictionary_is_retired(tag)):
+        return (Rule.CLEAN, Rule.EMPTY, "C")
     return _BY_VR.get(vr, _DROP)  # AE, UR, UN
 
 

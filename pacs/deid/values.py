@@ -31,7 +31,7 @@ _LONGEST_REMEMBERED = 512
 _SCHEMES = frozenset(
     b"DCM SCT SRT SNM3 99SDM SDM UCUM LN FMA NCIt UMLS RADLEX MDC RXNORM C4 I9C I9P I10 I10P ICD11 ACR BI BARI IBSI "
     b"NEU UNS MA ITIS_TSN PUBCHEM_CID ISO3166_1 ISO639_1 ISO639_2 RFC3066 IETF4646 NCDR NICIP UBERON HPC CD8 DC "
-    b"CDT-2 INCITS PATHLEX NDC SPM TG-263 FTID MAYO HL7".split()
+    b"SCPECG CDT-2 INCITS PATHLEX NDC SPM TG-263 FTID MAYO HL7".split()
 )
 
 _NUMBER_BYTES = b"0123456789+-.eE \\\0"
@@ -78,6 +78,9 @@ class Values:
         self.known = known
         #: (tag, VR) -> what to do; filled as tags are met.
         self.steps: dict[tuple[int, str], Step] = {}
+        #: Sequences by tag, bytes and character set, with what became of them and which actions that took.
+        self.sequences: dict[tuple[int, bytes, tuple[str, ...]], tuple[Result, dict[int, str]]] = {}
+        self._uids: dict[str, str] = {}
         self._days = offset_days(secret)
         self._anyone = known.pattern()
         self._someone = distinctive(known).pattern()
@@ -102,6 +105,15 @@ class Values:
         if self._local_meaning is None:
             self._local_meaning = self._make((Rule.CLEAN, Rule.DUMMY, "C"), 0x00080104, "LO")
         return self._local_meaning
+
+    def uid(self, uid: str) -> str:
+        """Give the UID that stands for `uid` in this case."""
+        known = self._uids.get(uid)
+        if known is None:
+            if len(self._uids) >= _MEMORY:
+                self._uids.clear()
+            known = self._uids[uid] = new_uid(self.secret, uid)
+        return known
 
     def standard_scheme(self, raw: bytes) -> bool:
         """Tell whether a Coding Scheme Designator names a published scheme."""
@@ -145,8 +157,10 @@ class Values:
                 return self._number(raw, text)
             case Rule.CODE:
                 return self._code(raw, text)
-            case Rule.TEXT | Rule.SCHEME | Rule.MEANING:
-                return self._text(text)
+            case Rule.TEXT | Rule.SCHEME:
+                return self._text(text, looks_personal(text))
+            case Rule.MEANING:  # of a published scheme: its shape is beyond doubt
+                return self._text(text, False)
             case Rule.CLEAN:
                 return self._descriptor(text, vr)
             case Rule.SHIFT:
@@ -175,7 +189,7 @@ class Values:
         if raw.translate(None, _NUMBER_BYTES):
             return None
         # The file's own numbers of people are whole words here; a coordinate that happens to contain one is not.
-        if self._someone is not None and len(text) <= 16 and "." not in text and self._someone.search(text):
+        if self._someone is not None and 6 <= len(text) <= 16 and "." not in text and self._someone.search(text):
             return None
         return raw
 
@@ -186,8 +200,9 @@ class Values:
             return None
         return raw
 
-    def _text(self, text: str) -> bytes | None:
-        if looks_personal(text) or (self._anyone is not None and self._anyone.search(text)):
+    def _text(self, text: str, personal: bool) -> bytes | None:
+        # A patient named as a manufacturer or as an ordinary word does not take the product's name away.
+        if personal or (self._someone is not None and self._someone.search(text)):
             return self._descriptor(text, "LO")
         return text.encode("utf-8", "replace")
 

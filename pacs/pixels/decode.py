@@ -16,10 +16,11 @@ Array = NDArray[Any]
 
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
+ENCAPSULATED_NATIVE = "1.2.840.10008.1.2.1.98"
 
 #: Syntaxes whose frames are bare samples; Deflated Explicit VR is inflated before frames are cut.
 NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", BIG_ENDIAN}) | {
-    "1.2.840.10008.1.2.1.98",  # Encapsulated Uncompressed
+    ENCAPSULATED_NATIVE,
     DEFLATED_FRAMES,
 }
 
@@ -78,9 +79,11 @@ def _native(form: Layout, frame: bytes, transfer_syntax: str, bit_offset: int) -
         raise refuse("uncompressed pixel data can't be in that colour space.")
     size = (form.count * form.bits_allocated + 7) // 8
     if transfer_syntax == DEFLATED_FRAMES:
-        frame, bit_offset = codecs.inflate(frame, size), 0
+        frame = codecs.inflate(frame, size)
     if form.bits_allocated == 1:
-        return _coloured(_bits(form, frame, bit_offset), form, convert=False)
+        # A frame in a fragment of its own begins with a byte of its own (PS3.5 A.4).
+        apart = transfer_syntax in (DEFLATED_FRAMES, ENCAPSULATED_NATIVE)
+        return _coloured(_bits(form, frame, 0 if apart else bit_offset), form, convert=False)
     if halved and len(frame) < size:
         # PS3.3 C.7.6.3.1.2; some writers name 4:2:2 and store every sample: then there is enough for both.
         size = form.rows * form.columns * 2

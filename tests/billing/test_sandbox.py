@@ -259,7 +259,7 @@ def test_a_page_is_paid_once(sandbox: Sandbox) -> None:
     target = sandbox.pay(url)
     again = sandbox.submit(url)
     assert again.status_code == 200
-    assert "Your card was taken for this order already." in again.text
+    assert "Your card has already been accepted for this order." in again.text
     assert f'href="{target}"' in again.text
     assert len(sandbox.listed("charges")) == 1
     assert sandbox.browser.get(f"{sandbox.url}/c/pay/cs_test_none").status_code == 404

@@ -54,7 +54,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.bus = Bus(self.db)
-        settings = Settings(data_dir=self.folder, public_url="https://overread.example")
+        settings = Settings.model_validate({"data_dir": self.folder, "public_url": "https://overread.example"})
         handlers.subscribe(
             self.bus, self.db, self.archive, self.gateway, FolderMailer(settings.mail_dir, "a@b.example"), settings
         )
@@ -99,7 +99,7 @@ class World:
     # The life of a case, step by step.
 
     def draft(self, program: str = "msk", **changes: Any) -> UUID:
-        given = {
+        given: dict[str, Any] = {
             "subject": "CT",
             "symptoms": "Pain in the knee",
             "place": "US-CA",

@@ -81,7 +81,9 @@ def comparable(value: Any) -> Any:
 @settings(max_examples=60, deadline=None)
 def test_random_data_sets_come_back_from_json(ds: Dataset, implicit: bool) -> None:
     data = encode(ds, implicit=implicit)
-    text = orjson.dumps(to_json(data, walk(data, 0, len(data), explicit=not implicit)))
+    elements = walk(data, 0, len(data), explicit=not implicit)
+    text = orjson.dumps(to_json(data, elements))
+    assert to_json(memoryview(data), elements) == to_json(data, elements)
     assert differences(read_dataset(BytesIO(data), implicit, True), Dataset.from_json(json.loads(text))) == []
 
 

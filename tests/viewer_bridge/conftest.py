@@ -1,4 +1,4 @@
-"""A database of the room's own tables, and people to grant things to."""
+"""A database, settings, and people to grant things to."""
 
 from __future__ import annotations
 
@@ -6,21 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from overread.kit import audit, principals
-from overread.kit.db import Base, Database, Session
-from overread.kit.principals import Principal, PrincipalRow, Role, TokenRow
+from overread.kit import principals
+from overread.kit.db import Database, Session
+from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings
-from viewer_bridge.models import Grant, LaunchCode
-
-TABLES = [
-    Base.metadata.tables[model.__tablename__] for model in (PrincipalRow, TokenRow, audit.AuditRow, Grant, LaunchCode)
-]
 
 
 @pytest.fixture
 def db(database: Database) -> Database:
-    """A database of this test's own, with the tables that this room uses."""
-    Base.metadata.create_all(database.engine, TABLES)
+    """A database of this test's own."""
     return database
 
 

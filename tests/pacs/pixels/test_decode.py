@@ -54,6 +54,15 @@ def test_single_bits_begin_where_they_are_said_to(bit_offset: int) -> None:
     np.testing.assert_array_equal(found, image)
 
 
+@pytest.mark.parametrize("syntax", [DEFLATED, "1.2.840.10008.1.2.1.98"])
+def test_single_bits_in_a_fragment_of_their_own_begin_with_its_first_byte(syntax: str) -> None:
+    image = ramp(3, 5, "u1") % 2
+    packed = np.packbits(image.ravel(), bitorder="little").tobytes()
+    squeeze = zlib.compressobj(wbits=-15)
+    frame = squeeze.compress(packed) + squeeze.flush() if syntax == DEFLATED else packed
+    np.testing.assert_array_equal(decode_frame(header(3, 5, 1), frame, syntax, bit_offset=7), image)
+
+
 def test_bits_that_are_no_part_of_a_sample_are_dropped_and_signs_extended() -> None:
     stored = np.array([[0xF123, 0x0FFF]], "<u2")
     unsigned = decode_frame(header(1, 2, BitsStored=12, HighBit=11), stored.tobytes(), LITTLE)

@@ -1,0 +1,146 @@
+"""The bodies that the JSON API takes. Unknown fields are refused: a price or a state can't be smuggled in."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cases.models import ImagesBy, Place
+from cases.service.intake import Changes
+
+Text = Annotated[str, Field(min_length=1, max_length=20_000)]
+Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]  # PS3.5 9.1
+
+
+class Body(BaseModel):
+    """A JSON object without other fields than these."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class CaseFields(Body):
+    """What can be changed in a draft; what is left out stays as it is."""
+
+    kind: str | None = None
+    subject: str | None = None
+    symptoms: str | None = None
+    history: str | None = None
+    place: str | None = None
+    emergency: bool | None = None
+    patient_name: str | None = None
+    birth_date: date | None = None
+    sex: str | None = None
+    images_by: ImagesBy | None = None
+
+    def changes(self) -> Changes:
+        """The same for the service."""
+        return Changes(**{name: getattr(self, name) for name in CaseFields.model_fields})
+
+
+class NewCase(CaseFields):
+    """A new draft; `patient_id` only from a coordinator."""
+
+    program: str
+    patient_id: UUID | None = None
+
+
+class Questions(Body):
+    """Every question, in order."""
+
+    questions: Annotated[list[str], Field(max_length=50)]
+
+
+class ConsentGiven(Body):
+    """A consent to a text, by its version; the text itself is digested and not kept."""
+
+    kind: Literal["terms", "privacy", "authority_to_share"]
+    version: Annotated[str, Field(min_length=1, max_length=32)]
+    text: Text
+
+
+class Reason(Body):
+    """Why."""
+
+    reason: Annotated[str, Field(max_length=2_000)] = ""
+
+
+class Words(Body):
+    """A question, an answer or a message."""
+
+    text: Text
+
+
+class Specialist(Body):
+    """A specialist's principal."""
+
+    specialist_id: UUID
+
+
+class LicenceException(Body):
+    """Why a specialist may read although no licence covers the place."""
+
+    specialist_id: UUID
+    reason: Text
+
+
+class Match(Body):
+    """The case that a study belongs to."""
+
+    case_id: UUID
+
+
+class Decision(Body):
+    """What is to become of held images (UIDs of the view)."""
+
+    sop_uids: Annotated[list[Uid], Field(min_length=1, max_length=10_000)]
+    decision: Literal["approved", "withheld"]
+
+
+class ReportDraft(Body):
+    """A report: question id -> answer, the impression, and the studies read (UIDs of the view)."""
+
+    answers: dict[str, str]
+    impression: str
+    studies: list[Uid]
+
+
+class Signature(Body):
+    """The SHA-256 of the text that the signer was shown."""
+
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class PaidOutside(Body):
+    """A payment that no provider knows of."""
+
+    method: Literal["invoice", "free"] = "invoice"
+    reference: Annotated[str, Field(max_length=200)] = ""
+
+
+class Refund(Body):
+    """Money to give back, in minor units; all that is left where no amount is given. `request_id`: once only."""
+
+    amount: Annotated[int, Field(gt=0)] | None = None
+    reason: Text
+    request_id: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class NewLicence(Body):
+    """A specialist's licence for a place (ISO 3166)."""
+
+    specialist_id: UUID
+    place: Annotated[str, Field(min_length=2, max_length=8)]
+    number: Annotated[str, Field(max_length=64)] = ""
+    expires_on: date
+
+
+class NewRule(Body):
+    """What a place asks, from a day on, and where that is written."""
+
+    place: Annotated[str, Field(min_length=2, max_length=8)]
+    rule: Place
+    source: Text
+    valid_from: date | None = None

@@ -1,0 +1,63 @@
+"""One operation of the JSON API: a line of the table that routes and their description are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from billing.gateway import Gateway
+from overread.kit.errors import NotFound
+from overread.kit.principals import Principal
+from overread.kit.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: its transaction, who asks, what stands in the path, and the body (of the operation's type)."""
+
+    tx: Session
+    who: Principal
+    path: dict[str, str]
+    body: Any
+    gateway: Gateway | None
+    settings: Settings
+    address: str
+
+    @property
+    def case_id(self) -> UUID:
+        """The case in the path. Raises NotFound where it is no UUID."""
+        return self.uuid("case")
+
+    def uuid(self, name: str) -> UUID:
+        """A UUID in the path. Raises NotFound where it is none: such a thing can't exist."""
+        try:
+            return UUID(self.path[name])
+        except ValueError as error:
+            raise NotFound(f"{name} is not a UUID") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A method on a path. `body` is a pydantic model or None; `result` the type answered, bytes, or None for 204."""
+
+    method: str
+    path: str
+    tag: str
+    summary: str
+    run: Callable[[Call], Any]
+    body: type[BaseModel] | None = None
+    result: Any = None
+    status: int = 200
+    media_type: str = "application/json"
+    public: bool = False
+
+    @property
+    def name(self) -> str:
+        """A name for generated clients: get_cases_case_report."""
+        parts = self.path.removeprefix("/api/v1/").replace("{", "").replace("}", "").replace("-", "_").replace(".", "_")
+        return f"{self.method.lower()}_{parts.replace('/', '_')}"

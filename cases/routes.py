@@ -1,0 +1,324 @@
+"""The JSON API: /api/v1/… , every operation a line of `OPERATIONS`; described at /api/v1/openapi.json.
+
+Money is integer minor units with an ISO 4217 currency, times are RFC 3339, errors RFC 9457.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from billing.gateway import Gateway
+from cases import bodies, money, report_pdf
+from cases.openapi import document
+from cases.operations import Call, Operation
+from cases.service import assignment, intake, payments, people, read, reporting, studies
+from cases.service.assignment import Eligibility
+from cases.service.people import Access
+from cases.service.reporting import ReportView
+from cases.service.studies import InboxItem
+from cases.views import CaseLine, CoordinatorCase, PatientCase, SpecialistCase
+from overread.kit.db import Database
+from overread.kit.errors import BadInput, TooLarge
+from overread.kit.http import JSON, principal
+from overread.kit.settings import Settings
+from pacs.archive import Archive
+
+_MOST_BYTES = 1 << 20
+_CASE = "/api/v1/cases/{case}"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was made."""
+
+    case_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An address to go to; None where there is nothing left to do."""
+
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The SHA-256 of the words that were signed."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudyNow:
+    """The state that a study is in."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramLine:
+    """A program as visitors see it. `price` in minor units of `currency`."""
+
+    slug: str
+    name: str
+    tagline: str
+    price: int
+    currency: str
+    price_text: str
+    reading_days: int
+    excluded_places: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceLine:
+    """A licence of a specialist."""
+
+    specialist_id: UUID
+    place: str
+    number: str
+    expires_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLine:
+    """What a place asks, from a day on."""
+
+    place: str
+    rule: str
+    source: str
+    valid_from: date
+    created_at: datetime
+
+
+def _create(c: Call) -> Made:
+    return Made(intake.create(c.tx, c.who, c.body.program, c.body.changes(), patient_id=c.body.patient_id))
+
+
+def _consent(c: Call) -> None:
+    b = c.body
+    intake.consent(c.tx, c.who, c.case_id, b.kind, version=b.version, text=b.text, address=c.address)
+
+
+def _checkout(c: Call) -> Link:
+    back = f"{c.settings.base_url}/cases/{c.case_id}"
+    url = payments.checkout(
+        c.tx, c.who, c.case_id, c.gateway, success_url=f"{back}/payment", cancel_url=f"{back}/payment"
+    )
+    return Link(url)
+
+
+def _refund(c: Call) -> None:
+    b = c.body
+    payments.refund(c.tx, c.who, c.case_id, c.gateway, amount=b.amount, reason=b.reason, request_id=b.request_id)
+
+
+def _launch(c: Call) -> Link:
+    return Link(f"{c.settings.viewer_base_url}/open#{assignment.open_viewer(c.tx, c.who, c.case_id)}")
+
+
+def _programs(c: Call) -> list[ProgramLine]:
+    lines = []
+    for p in intake.programs(c.tx):
+        amount, currency, text = money.price(c.tx, p)
+        lines.append(
+            ProgramLine(p.slug, p.name, p.tagline, amount, currency, text, p.reading_days, list(p.excluded_places))
+        )
+    return lines
+
+
+def _licences(c: Call) -> list[LicenceLine]:
+    found = people.licences_of(c.tx, c.who, c.uuid("specialist"))
+    return [LicenceLine(row.specialist_id, row.place, row.number, row.expires_on) for row in found]
+
+
+def _set_licence(c: Call) -> None:
+    people.set_licence(c.tx, c.who, c.body.specialist_id, c.body.place, c.body.expires_on, c.body.number)
+
+
+def _rules(c: Call) -> list[RuleLine]:
+    return [RuleLine(r.place, r.rule.value, r.source, r.valid_from, r.created_at) for r in people.rules(c.tx, c.who)]
+
+
+def _add_rule(c: Call) -> None:
+    people.add_rule(c.tx, c.who, c.body.place, c.body.rule, c.body.source, c.body.valid_from)
+
+
+def _save_report(c: Call) -> None:
+    reporting.save_draft(c.tx, c.who, c.case_id, c.body.answers, c.body.impression, c.body.studies)
+
+
+# fmt: off
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("GET", "/api/v1/programs", "programs", "The programs and their prices", _programs,
+              result=list[ProgramLine], public=True),
+    Operation("GET", "/api/v1/cases", "cases", "The cases that you have a part in, by due time",
+              lambda c: read.listing(c.tx, c.who), result=list[CaseLine]),
+    Operation("POST", "/api/v1/cases", "cases", "Open a draft", _create, bodies.NewCase, Made, 201),
+    Operation("GET", _CASE, "cases", "A case as your role sees it", lambda c: read.show(c.tx, c.who, c.case_id),
+              result=PatientCase | CoordinatorCase | SpecialistCase),
+    Operation("PATCH", _CASE, "intake", "Change a draft",
+              lambda c: intake.update(c.tx, c.who, c.case_id, c.body.changes()), bodies.CaseFields, None, 204),
+    Operation("PUT", f"{_CASE}/questions", "intake", "Replace a draft's questions",
+              lambda c: intake.set_questions(c.tx, c.who, c.case_id, c.body.questions), bodies.Questions, None, 204),
+    Operation("POST", f"{_CASE}/consents", "intake", "Give a consent", _consent, bodies.ConsentGiven, None, 204),
+    Operation("POST", f"{_CASE}/checkout", "payment", "The address of the payment page", _checkout, None, Link),
+    Operation("POST", f"{_CASE}/submit", "intake", "Submit a draft",
+              lambda c: intake.submit(c.tx, c.who, c.case_id), None, None, 204),
+    Operation("POST", f"{_CASE}/withdraw", "intake", "Withdraw",
+              lambda c: intake.withdraw(c.tx, c.who, c.case_id, c.body.reason), bodies.Reason, None, 204),
+    Operation("POST", f"{_CASE}/ask-info", "cases", "Ask the patient for information; the clock stops",
+              lambda c: intake.ask_info(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
+    Operation("POST", f"{_CASE}/answer-info", "cases", "Answer; the clock goes on",
+              lambda c: intake.answer_info(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
+    Operation("POST", f"{_CASE}/messages", "cases", "Write to the other side",
+              lambda c: intake.write_note(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
+    Operation("GET", f"{_CASE}/accesses", "cases", "Who did what with this case's data",
+              lambda c: people.who_accessed(c.tx, c.who, c.case_id), result=list[Access]),
+    Operation("POST", f"{_CASE}/launch", "images", "A one-time link that opens the viewer", _launch, None, Link),
+    Operation("GET", "/api/v1/inbox", "studies", "Studies that name no case",
+              lambda c: studies.unmatched(c.tx, c.who), result=list[InboxItem]),
+    Operation("POST", "/api/v1/inbox/{study}/match", "studies", "Put a study into a case",
+              lambda c: StudyNow(studies.match_by_hand(c.tx, c.who, c.path["study"], c.body.case_id)),
+              bodies.Match, StudyNow),
+    Operation("POST", f"{_CASE}/studies/{{study}}/confirm", "studies", "This is the patient's all the same",
+              lambda c: studies.confirm(c.tx, c.who, c.case_id, c.path["study"], c.body.reason),
+              bodies.Reason, None, 204),
+    Operation("POST", f"{_CASE}/studies/{{study}}/reject", "studies", "Take a study out",
+              lambda c: studies.reject(c.tx, c.who, c.case_id, c.path["study"], c.body.reason),
+              bodies.Reason, None, 204),
+    Operation("POST", f"{_CASE}/studies/{{study}}/release", "studies", "Release a study for the specialist",
+              lambda c: studies.release(c.tx, c.who, c.case_id, c.path["study"]), None, None, 204),
+    Operation("POST", f"{_CASE}/decisions", "studies", "Approve or withhold held images",
+              lambda c: studies.decide(c.tx, c.who, c.case_id, c.body.sop_uids, c.body.decision),
+              bodies.Decision, None, 204),
+    Operation("POST", f"{_CASE}/ready", "assignment", "Every study is released",
+              lambda c: assignment.mark_ready(c.tx, c.who, c.case_id), None, None, 204),
+    Operation("POST", f"{_CASE}/reopen", "assignment", "Back to the check of the studies",
+              lambda c: assignment.reopen_studies(c.tx, c.who, c.case_id), None, None, 204),
+    Operation("GET", f"{_CASE}/specialists", "assignment", "Who may read this case, and why not",
+              lambda c: assignment.eligible_specialists(c.tx, c.who, c.case_id), result=list[Eligibility]),
+    Operation("POST", f"{_CASE}/licence-exception", "assignment", "Record a licence exception",
+              lambda c: assignment.record_exception(c.tx, c.who, c.case_id, c.body.specialist_id, c.body.reason),
+              bodies.LicenceException, None, 204),
+    Operation("POST", f"{_CASE}/offer", "assignment", "Offer the case to a specialist",
+              lambda c: assignment.offer(c.tx, c.who, c.case_id, c.body.specialist_id), bodies.Specialist, None, 204),
+    Operation("POST", f"{_CASE}/accept", "assignment", "Accept: the price is captured, then the images are granted",
+              lambda c: assignment.accept(c.tx, c.who, c.case_id, c.gateway), None, None, 204),
+    Operation("POST", f"{_CASE}/refuse", "assignment", "Decline an offer",
+              lambda c: assignment.refuse(c.tx, c.who, c.case_id, c.body.reason), bodies.Reason, None, 204),
+    Operation("POST", f"{_CASE}/take-back", "assignment", "Take an offer back",
+              lambda c: assignment.take_back(c.tx, c.who, c.case_id, c.body.reason), bodies.Reason, None, 204),
+    Operation("POST", f"{_CASE}/decline", "assignment", "Decline the case; the money goes back",
+              lambda c: assignment.decline(c.tx, c.who, c.case_id, c.body.reason), bodies.Reason, None, 204),
+    Operation("PUT", f"{_CASE}/report", "report", "Keep what is written so far", _save_report,
+              bodies.ReportDraft, None, 204),
+    Operation("GET", f"{_CASE}/report", "report", "The report",
+              lambda c: reporting.read(c.tx, c.who, c.case_id), result=ReportView),
+    Operation("GET", f"{_CASE}/report.pdf", "report", "The report as PDF/A",
+              lambda c: report_pdf.render(reporting.read(c.tx, c.who, c.case_id)), result=bytes,
+              media_type="application/pdf"),
+    Operation("POST", f"{_CASE}/report/sign", "report", "Sign the report",
+              lambda c: Signed(reporting.sign(c.tx, c.who, c.case_id, digest=c.body.digest)),
+              bodies.Signature, Signed),
+    Operation("POST", f"{_CASE}/publish", "report", "Give the report to the patient",
+              lambda c: reporting.publish(c.tx, c.who, c.case_id), None, None, 204),
+    Operation("POST", f"{_CASE}/follow-ups", "report", "Ask about the report",
+              lambda c: intake.follow_up(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
+    Operation("POST", f"{_CASE}/follow-ups/{{question}}/answer", "report", "Answer a question about the report",
+              lambda c: reporting.answer_follow_up(c.tx, c.who, c.case_id, c.uuid("question"), c.body.text),
+              bodies.Words, None, 204),
+    Operation("POST", f"{_CASE}/close", "report", "Close a published case",
+              lambda c: reporting.close(c.tx, c.who, c.case_id), None, None, 204),
+    Operation("POST", f"{_CASE}/paid-outside", "payment", "Record a payment made outside",
+              lambda c: payments.record_outside(c.tx, c.who, c.case_id, method=c.body.method,
+                                                reference=c.body.reference), bodies.PaidOutside, None, 204),
+    Operation("POST", f"{_CASE}/refund", "payment", "Give money back", _refund, bodies.Refund, None, 204),
+    Operation("GET", "/api/v1/specialists/{specialist}/licences", "people", "A specialist's licences", _licences,
+              result=list[LicenceLine]),
+    Operation("PUT", "/api/v1/licences", "people", "Record or renew a licence", _set_licence,
+              bodies.NewLicence, None, 204),
+    Operation("GET", "/api/v1/licence-rules", "people", "What places ask", _rules, result=list[RuleLine]),
+    Operation("POST", "/api/v1/licence-rules", "people", "Record what a place asks", _add_rule,
+              bodies.NewRule, None, 204),
+)
+# fmt: on
+
+
+def routes(db: Database, archive: Archive, gateway: Gateway | None, settings: Settings) -> list[Route]:  # noqa: ARG001
+    """Every route of the API."""
+    described = document(OPERATIONS, importlib.metadata.version("overread"), settings.base_url)
+
+    def openapi(_request: Request) -> Response:
+        return JSON(described)
+
+    made = [Route(op.path, _endpoint(op, db, gateway, settings), methods=[op.method]) for op in OPERATIONS]
+    return [Route("/api/v1/openapi.json", openapi), *made]
+
+
+def _endpoint(
+    op: Operation, db: Database, gateway: Gateway | None, settings: Settings
+) -> Callable[[Request], Awaitable[Response]]:
+    def work(request: Request, raw: bytes) -> Response:
+        who = None if op.public else principal(request, db)
+        body = _parsed(op, raw)
+        with db.transaction() as tx:
+            result = op.run(
+                Call(
+                    tx,
+                    who,  # type: ignore[arg-type]  # a public operation asks nobody
+                    dict(request.path_params),
+                    body,
+                    gateway,
+                    settings,
+                    request.client.host if request.client else "",
+                )
+            )
+        return _answer(op, result)
+
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(work, request, await _body(request))
+
+    return endpoint
+
+
+def _answer(op: Operation, result: Any) -> Response:
+    # Nothing of a case may stay in a shared cache or in the browser's.
+    headers = {"Cache-Control": "no-store"}
+    if op.status == 204:
+        return Response(status_code=204, headers=headers)
+    if isinstance(result, bytes):
+        return Response(result, media_type=op.media_type, headers=headers)
+    if isinstance(result, Made):
+        headers["Location"] = f"/api/v1/cases/{result.case_id}"
+    return JSON(result, op.status, headers=headers)
+
+
+async def _body(request: Request) -> bytes:
+    raw = bytearray()
+    async for piece in request.stream():
+        raw += piece
+        if len(raw) > _MOST_BYTES:
+            raise TooLarge("an API body above the limit", safe=f"A body may have at most {_MOST_BYTES} bytes.")
+    return bytes(raw)
+
+
+def _parsed(op: Operation, raw: bytes) -> Any:
+    if op.body is None:
+        return None
+    try:
+        return op.body.model_validate_json(raw or b"{}")
+    except ValidationError as error:
+        # Without the input: it may hold what no log and no answer should repeat.
+        found = [f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors(include_input=False)]
+        raise BadInput(f"{op.name}: {len(found)} fields", safe="; ".join(found[:10]), reasons=found[:50]) from error

@@ -1,0 +1,199 @@
+"""A case as its coordinator works it, put together for the template: identity, copies, specialists, trail."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from starlette.responses import Response
+
+from billing.states import TAKEN
+from cases.repository import load
+from cases.service import assignment, read, reporting
+from cases.states import CaseEvent, CaseState, StudyState
+from cases.views import CoordinatorCase, CoordinatorStudy
+from overread.kit import audit
+from overread.kit.errors import NotFound
+from overread.web import labels, places, render
+from overread.web.visits import Visit
+from pacs import views
+
+#: Pictures shown at once; the rest follows when these are decided.
+_MOST_PREVIEWS = 24
+_TRAIL, _WHOLE_TRAIL = 15, 1000
+_DECISIONS = {
+    views.HELD: render.status("Held", "warn"),
+    views.APPROVED: render.status("Approved", "good"),
+    views.WITHHELD: render.status("Withheld", "bad"),
+}
+_FOUND_BY = {"upload": "sent by the patient", "reference": "found by its reference number", "hand": "matched by hand"}
+
+
+def worked(visit: Visit) -> CoordinatorCase:
+    """The case of the address as a coordinator sees it. Raises NotFound."""
+    case = read.show(visit.tx, visit.who, visit.uuid())
+    if not isinstance(case, CoordinatorCase):
+        raise NotFound(f"case {visit.uuid()} is shown to {visit.who.role} elsewhere")
+    return case
+
+
+def case_page(visit: Visit) -> Response:
+    """The case."""
+    case = worked(visit)
+    url = f"/queue/{case.case_id}"
+
+    def action(event: CaseEvent, path: str) -> str:
+        return f"{url}/{path}" if event in case.actions else ""
+
+    running = CaseState(case.state) in labels.RUNNING and case.paused_at is None
+    refundable = case.paid is not None and case.paid.state in TAKEN
+    may_answer = any(e in case.actions for e in (CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
+    return visit.page(
+        "coordinator/case.html",
+        case={
+            "reference": case.reference,
+            "title": case.title,
+            "status": labels.case(case.state),
+            "due": render.moment(case.due_at) if running else None,
+            "kind": case.program,
+            "questions": [q.text for q in case.questions],
+            "symptoms": case.symptoms,
+            "history": case.history,
+            "place": places.name(case.place),
+            "paid": labels.paid(case.paid),
+            "delegate": "",
+            "patient": {
+                "name": case.patient_name,
+                "birth_date": case.birth_date,
+                "sex": labels.SEXES.get(case.sex, ""),
+                "email": case.email,
+                "phone": case.phone,
+            },
+        },
+        blocked=case.blocked,
+        ready_action=action(CaseEvent.MARK_READY, "ready"),
+        reopen_action=action(CaseEvent.REOPEN_STUDIES, "reopen"),
+        take_back_action=action(CaseEvent.TAKE_BACK, "take-back"),
+        close_action=action(CaseEvent.CLOSE, "close"),
+        answer_action=f"{url}/answer" if may_answer else "",
+        viewer_action=f"{url}/viewer" if case.view_id else "",
+        offered_to=next((o.specialist for o in case.offers if o.outcome == "open"), ""),
+        studies=[_study(case, study) for study in case.studies],
+        specialists=_specialists(visit, case) if CaseEvent.OFFER in case.actions else [],
+        assign_action=action(CaseEvent.OFFER, "offer"),
+        exception_action=action(CaseEvent.OFFER, "exception"),
+        publish_action=action(CaseEvent.PUBLISH, "publish"),
+        decline_action=action(CaseEvent.DECLINE, "decline"),
+        info_action=action(CaseEvent.ASK_INFO, "info"),
+        # The number makes a refund that is sent twice one refund.
+        refund_action=f"{url}/refund?request={uuid4()}" if refundable else "",
+        extend_action="",
+        report=_report(visit, case) if CaseEvent.PUBLISH in case.actions else None,
+        messages=[
+            {"sender": n.author, "at": render.moment(n.at), "text": n.text, "mine": not n.from_patient}
+            for n in case.notes
+        ],
+        message_action=f"{url}/messages",
+        audit=_trail(visit, case.case_id),
+        audit_url=f"{url}?trail=all",
+        values=visit.form.values(),
+    )
+
+
+def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
+    url = f"/queue/{case.case_id}/studies/{study.study_uid}"
+    found, review = study.original, study.review
+    state = StudyState(study.state)
+    items = sorted(review.items, key=lambda item: item.state != views.HELD) if review else []
+    shown = items[:_MOST_PREVIEWS]
+    root = f"/cases/{case.case_id}/dicomweb/studies/{study.view_study_uid}"
+    held = [item.view_sop_uid for item in shown if item.state == views.HELD]
+    live = case.state not in ("closed", "declined", "withdrawn")
+    may_revoke = live and state not in (StudyState.REVOKED, StudyState.RECEIVING)
+    return {
+        "uid": study.study_uid,
+        "title": " ".join(filter(None, ["/".join(found.modalities), found.description])) if found else "Study",
+        "date": render.day(found.study_date) if found else None,
+        "series": found.series if found else 0,
+        "instances": found.instances if found else 0,
+        "state": labels.study(study.state),
+        "received": f"{_FOUND_BY.get(study.found_by, study.found_by)}, {render.moment(study.arrived_at):%-d %b %Y %H:%M}",
+        "viewer_url": "",
+        "identity": [
+            {
+                "label": row.label,
+                "claimed": row.claimed,
+                "found": render.person(row.found) if row.label == "Name" else row.found,
+                "equal": row.equal,
+            }
+            for row in study.identity
+        ],
+        "confirmed": study.confirmed,
+        "reasons": list(filter(None, [study.reason, *(review.reasons if review else ())])),
+        "copies": (
+            f"{review.instances} copies: {review.clean} clean, {review.held} held, {review.approved} approved, "
+            f"{review.withheld} withheld"
+            if review
+            else ""
+        ),
+        "previews": [
+            {
+                "src": f"{root}/series/{item.view_series_uid}/instances/{item.view_sop_uid}/thumbnail",
+                "full": f"{root}/series/{item.view_series_uid}/instances/{item.view_sop_uid}/rendered",
+                "label": f"{item.frames} frames: look at all of them in the viewer" if item.frames > 1 else "Picture",
+                "sop_instance_uid": item.view_sop_uid,
+                "state": _DECISIONS[item.state],
+                "held": item.state == views.HELD,
+                "reason": "; ".join(item.reasons),
+                "withheld": item.state == views.WITHHELD,
+            }
+            for item in shown
+        ],
+        "previews_more": len(items) - len(shown),
+        "held_uids": " ".join(held),
+        "review_action": f"{url}/decide" if live and shown else "",
+        "review_all_action": f"{url}/decide" if live and held else "",
+        "match_action": f"{url}/confirm" if live and state is StudyState.MISMATCH else "",
+        "mismatch_action": f"{url}/revoke" if live and state is StudyState.MISMATCH else "",
+        "release_action": f"{url}/release" if live and state is StudyState.DEID_REVIEW else "",
+        "revoke_action": f"{url}/revoke" if may_revoke and state is not StudyState.MISMATCH else "",
+    }
+
+
+def _specialists(visit: Visit, case: CoordinatorCase) -> list[dict[str, Any]]:
+    program = load(visit.tx, visit.who, case.case_id)[0].program
+    return [
+        {
+            "id": str(person.specialist_id),
+            "name": person.name,
+            "subspecialty": "",
+            "eligible": person.eligible,
+            "reasons": person.reasons or (f"May read for {places.name(case.place)}.",),
+            "load": f"{person.reading} open",
+            "fee": render.money(program.specialist_fee, program.currency),
+        }
+        for person in assignment.eligible_specialists(visit.tx, visit.who, case.case_id)
+    ]
+
+
+def _report(visit: Visit, case: CoordinatorCase) -> dict[str, Any]:
+    found = reporting.read(visit.tx, visit.who, case.case_id)
+    return {
+        "signed_by": found.signed_by,
+        "signed_at": render.moment(found.signed_at),
+        "answers": [{"question": a.question, "answer": a.answer} for a in found.answers],
+        "impression": found.impression,
+    }
+
+
+def _trail(visit: Visit, case_id: UUID) -> list[dict[str, Any]]:
+    most = _WHOLE_TRAIL if visit.query("trail") == "all" else _TRAIL
+    return [
+        {
+            "at": render.moment(row.at),
+            "who": f"{row.actor}, {row.role}",
+            "what": row.action,
+            "detail": ", ".join(f"{key} {value}" for key, value in row.detail.items()),
+        }
+        for row in audit.read(visit.tx, visit.who, case_id=case_id, limit=most)
+    ]

@@ -1,0 +1,81 @@
+"""States as pages show them: their words are the case layer's, their colours are ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from billing.states import State
+from cases.money import Paid
+from cases.states import LABELS, STUDY_LABELS, CaseState, StudyState
+
+_CASE_TONES: Mapping[CaseState, str] = {
+    CaseState.NEEDS_INFO: "warn",
+    CaseState.DRAFT: "neutral",
+    CaseState.PUBLISHED: "good",
+    CaseState.CLOSED: "neutral",
+    CaseState.DECLINED: "bad",
+    CaseState.WITHDRAWN: "neutral",
+}
+_STUDY_TONES: Mapping[StudyState, str] = {
+    StudyState.MISMATCH: "bad",
+    StudyState.UNREADABLE: "bad",
+    StudyState.DEID_REVIEW: "warn",
+    StudyState.RELEASED: "good",
+    StudyState.REVOKED: "neutral",
+}
+_MONEY: Mapping[str, str] = {
+    State.NONE: "Not paid yet",
+    State.METHOD_SAVED: "Card saved",
+    State.REQUIRES_ACTION: "Waits for confirmation",
+    State.AUTHORISED: "Held",
+    State.CAPTURING: "Being charged",
+    State.CAPTURED: "Charged",
+    State.PARTLY_REFUNDED: "Charged, refunded in part",
+    State.REFUNDED: "Refunded",
+    State.DISPUTED: "Disputed",
+    State.WON: "Charged",
+    State.LOST: "Returned by the bank",
+    State.VOIDED: "Released",
+    State.EXPIRED: "Hold ended",
+    State.FAILED: "Refused",
+}
+#: The patient has to do something before the payment goes on.
+PAYMENT_TROUBLE = frozenset((State.REQUIRES_ACTION, State.EXPIRED, State.FAILED))
+#: Where a case can still be paid for.
+PAYABLE = (CaseState.SUBMITTED, CaseState.NEEDS_INFO, CaseState.READY, CaseState.OFFERED)
+#: Where a due time still means something.
+RUNNING = (CaseState.SUBMITTED, CaseState.READY, CaseState.OFFERED, CaseState.IN_REVIEW, CaseState.SIGNED)
+
+SEXES: Mapping[str, str] = {"F": "Female", "M": "Male", "O": "Other"}
+SUBJECTS: Mapping[str, str] = {
+    "mammogram": "Mammogram",
+    "MRI": "MRI",
+    "CT": "CT",
+    "X-ray": "X-ray",
+    "PET": "PET",
+    "ultrasound": "Ultrasound",
+    "pathology": "Pathology",
+    "other": "Something else",
+}
+
+
+def case(state: str) -> dict[str, str]:
+    """A case's state as templates take it."""
+    known = CaseState(state)
+    return {"label": LABELS[known], "tone": _CASE_TONES.get(known, "info")}
+
+
+def study(state: str) -> dict[str, str]:
+    """A study's state as templates take it."""
+    known = StudyState(state)
+    return {"label": STUDY_LABELS[known], "tone": _STUDY_TONES.get(known, "info")}
+
+
+def paid(payment: Paid | None) -> str:
+    """A payment in a few words: "Held: $390.00"."""
+    return f"{_MONEY.get(payment.state, payment.state)}: {payment.text}" if payment else ""
+
+
+def options(names: Mapping[str, str]) -> list[dict[str, str]]:
+    """A choice as templates take it."""
+    return [{"value": value, "label": label} for value, label in names.items()]

@@ -1,0 +1,263 @@
+"""A patient's own pages: their cases, what happens, their report, and who saw their data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from cases.models import ImagesBy
+from cases.service import intake, people, read, reporting
+from cases.states import CaseEvent, CaseState
+from cases.views import PatientCase
+from overread.kit.principals import Role
+from overread.services import Services
+from overread.web import labels, render
+from overread.web.forms import Check
+from overread.web.start import own
+from overread.web.viewers import open_viewer
+from overread.web.visits import Desk, Visit, go
+
+#: A case in the list: what happens next, in a sentence.
+_NEXT: Mapping[str, str] = {
+    CaseState.DRAFT: "Go on where you stopped: nothing is sent or charged yet.",
+    CaseState.SUBMITTED: "We check that your images are complete.",
+    CaseState.NEEDS_INFO: "We need an answer from you to go on.",
+    CaseState.READY: "We are choosing a specialist.",
+    CaseState.OFFERED: "A specialist is looking at your request.",
+    CaseState.IN_REVIEW: "A specialist is reading your images.",
+    CaseState.SIGNED: "Your report is signed and about to be published.",
+    CaseState.PUBLISHED: "Your report is here.",
+    CaseState.CLOSED: "Closed. Your report stays here.",
+    CaseState.DECLINED: "We could not take this request.",
+    CaseState.WITHDRAWN: "You withdrew this request.",
+}
+_GOOD = ("Your report is ready", "Your images were checked", "The specialist signed the report")
+_BAD = ("We could not take your request", "Your request was closed without an answer")
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """The patient's routes."""
+    desk = Desk(services, Role.PATIENT)
+    return [
+        desk.get("/cases", cases),
+        desk.get("/cases/{case}", case),
+        desk.post("/cases/{case}/messages", write, case),
+        desk.post("/cases/{case}/viewer", viewer, case),
+        desk.get("/cases/{case}/answer", answer_page),
+        desk.post("/cases/{case}/answer", answer, answer_page),
+        desk.get("/cases/{case}/withdraw", withdraw_page),
+        desk.post("/cases/{case}/withdraw", withdraw, withdraw_page),
+        desk.get("/cases/{case}/report", report),
+        desk.post("/cases/{case}/follow-ups", follow_up, report),
+    ]
+
+
+def cases(visit: Visit) -> Response:
+    """The visitor's cases."""
+    return visit.page(
+        "patient/cases.html",
+        start_url="/start",
+        cases=[
+            {
+                "reference": line.reference,
+                "title": line.title,
+                "status": labels.case(line.state),
+                "url": f"/cases/{line.case_id}",
+                "updated": render.moment(line.updated_at),
+                "next_step": _NEXT[line.state],
+                "due": render.moment(line.due_at) if CaseState(line.state) in labels.RUNNING else None,
+                "patient_name": "" if line.patient_name == visit.who.name else line.patient_name,
+            }
+            for line in read.listing(visit.tx, visit.who)
+        ],
+    )
+
+
+def case(visit: Visit) -> Response:
+    """One case: what happens, what is to do, the images, messages, and who saw the data."""
+    shown = own(visit)
+    url = f"/cases/{shown.case_id}"
+    running = CaseState(shown.state) in labels.RUNNING
+    return visit.page(
+        "patient/case.html",
+        case={
+            "reference": shown.reference,
+            "title": shown.title,
+            "status": labels.case(shown.state),
+            "next_title": shown.next_title,
+            "next_text": shown.next_text,
+            "due": render.moment(shown.due_at) if running else None,
+            "questions": [q.text for q in shown.questions],
+            "paid": labels.paid(shown.paid),
+        },
+        todo=_todo(shown),
+        studies=[
+            {
+                "uid": study.study_uid,
+                "description": study.known.description,
+                "modality": "/".join(study.known.modalities),
+                "date": render.day(study.known.study_date),
+                "instances": study.known.instances,
+                "state": labels.study(study.state),
+                "viewer_action": f"{url}/viewer",
+            }
+            for study in shown.studies
+            if study.known
+        ],
+        timeline=[
+            {
+                "at": render.moment(entry.at),
+                "title": entry.title,
+                "text": entry.text,
+                "tone": "good" if entry.title in _GOOD else "bad" if entry.title in _BAD else "info",
+            }
+            for entry in shown.timeline
+        ],
+        messages=[
+            {"sender": n.author, "at": render.moment(n.at), "text": n.text, "mine": n.from_patient} for n in shown.notes
+        ],
+        message_action=f"{url}/messages",
+        accesses=[
+            {"at": render.moment(a.at), "who": f"{a.who}, {a.role}", "what": a.what}
+            for a in people.who_accessed(visit.tx, visit.who, shown.case_id)
+            # Their own steps tell them nothing about others.
+            if a.role != Role.PATIENT
+        ],
+        report_url=f"{url}/report" if shown.has_report else "",
+        add_images_url=f"{url}/images" if shown.may_upload else "",
+        withdraw_url=f"{url}/withdraw" if CaseEvent.WITHDRAW in shown.actions else "",
+        export_url="",
+        erase_url="",
+        values=visit.form.values(),
+    )
+
+
+def write(visit: Visit) -> Response:
+    """A message to the coordinators."""
+    shown = own(visit)
+    check = Check(visit.form)
+    text = check.text("text", "Please write your message first.", 4000)
+    check.done()
+    intake.write_note(visit.tx, visit.who, shown.case_id, text)
+    return go(f"/cases/{shown.case_id}", "sent")
+
+
+def viewer(visit: Visit) -> Response:
+    """Their own images in the hosted viewer."""
+    return open_viewer(visit)
+
+
+def answer_page(visit: Visit) -> Response:
+    """The question that stops the clock."""
+    shown = own(visit)
+    if not shown.asked:
+        return go(f"/cases/{shown.case_id}")
+    return visit.page(
+        "public/form.html",
+        title="We need something from you",
+        text=shown.asked,
+        action=f"/cases/{shown.case_id}/answer",
+        submit_label="Send my answer",
+        fields=[{"name": "text", "label": "Your answer", "type": "textarea"}],
+        hidden={},
+        back_url=f"/cases/{shown.case_id}",
+        values=visit.form.values(),
+    )
+
+
+def answer(visit: Visit) -> Response:
+    """The answer to it."""
+    shown = own(visit)
+    check = Check(visit.form)
+    text = check.text("text", "Please write your answer.", 20_000)
+    check.done()
+    intake.answer_info(visit.tx, visit.who, shown.case_id, text)
+    return go(f"/cases/{shown.case_id}", "answered")
+
+
+def withdraw_page(visit: Visit) -> Response:
+    """What withdrawing means, asked before it is done."""
+    shown = own(visit)
+    if CaseEvent.WITHDRAW not in shown.actions:
+        return go(f"/cases/{shown.case_id}")
+    program = intake.program(visit.tx, shown.program_slug)
+    reading = shown.state == CaseState.IN_REVIEW
+    back = f"{program.late_refund_percent} % of what you paid" if reading else "everything"
+    return visit.page(
+        "public/form.html",
+        title="Withdraw this case",
+        text=f"Nobody can see your images any more, at once. You get {back} back. This can’t be undone.",
+        action=f"/cases/{shown.case_id}/withdraw",
+        submit_label="Withdraw my case",
+        fields=[{"name": "reason", "label": "Reason", "type": "textarea", "required": False}],
+        hidden={},
+        danger=True,
+        back_url=f"/cases/{shown.case_id}",
+        values=visit.form.values(),
+    )
+
+
+def withdraw(visit: Visit) -> Response:
+    """Withdraw the case."""
+    shown = own(visit)
+    intake.withdraw(visit.tx, visit.who, shown.case_id, visit.form.text("reason")[:2000])
+    return go(f"/cases/{shown.case_id}", "withdrawn")
+
+
+def report(visit: Visit) -> Response:
+    """The report, question by question; the first look is the read receipt."""
+    shown = own(visit)
+    found = reporting.read(visit.tx, visit.who, shown.case_id)
+    url = f"/cases/{shown.case_id}"
+    left = shown.follow_ups_left
+    return visit.page(
+        "patient/report.html",
+        report={
+            "title": shown.title,
+            "answers": [
+                {"question": a.question, "answer": a.answer or "Not answered yet."}
+                for a in (*found.answers, *found.follow_ups)
+            ],
+            "impression": found.impression,
+            "signed_by": found.signed_by,
+            "signed_at": render.moment(found.signed_at),
+            "version": found.version,
+            "studies": found.studies,
+            "addenda": [],
+        },
+        pdf_url=f"{url}/report.pdf",
+        case_url=url,
+        follow_up={"action": f"{url}/follow-ups", "left": left} if left > 0 else None,
+        values=visit.form.values(),
+    )
+
+
+def follow_up(visit: Visit) -> Response:
+    """A question after the report."""
+    shown = own(visit)
+    check = Check(visit.form)
+    text = check.text("text", "Please write your question.", 2000)
+    check.done()
+    intake.follow_up(visit.tx, visit.who, shown.case_id, text)
+    return go(f"/cases/{shown.case_id}/report", "sent")
+
+
+def _todo(shown: PatientCase) -> dict[str, Any] | None:
+    url = f"/cases/{shown.case_id}"
+    if shown.state == CaseState.NEEDS_INFO and shown.asked:
+        return {"title": "Please answer", "text": shown.asked, "url": f"{url}/answer", "label": "Answer"}
+    trouble = shown.paid is not None and shown.paid.state in labels.PAYMENT_TROUBLE
+    if trouble and CaseState(shown.state) in labels.PAYABLE:
+        text = "The hold on your card was refused or has ended. Nothing was charged."
+        return {"title": "Please confirm your payment", "text": text, "url": f"{url}/payment", "label": "Look at it"}
+    if shown.state != CaseState.DRAFT:
+        return None
+    step = "question" if shown.birth_date is None or not shown.questions else "images"
+    if step == "images" and (shown.studies or shown.images_by == ImagesBy.HOSPITAL):
+        step = "consent"
+    # The first thing that is missing says it better than a list of all.
+    text = shown.missing[0] if shown.missing else "Everything is here. Press send on the next page."
+    return {"title": "Complete your request", "text": text, "url": f"{url}/{step}", "label": "Go on"}

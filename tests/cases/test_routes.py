@@ -1,0 +1,136 @@
+"""The JSON API over HTTP: its description, its errors, its bodies, and every route as every role."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.testclient import TestClient
+
+from cases.routes import OPERATIONS, routes
+from overread.kit import http, tokens
+from overread.kit.errors import OverreadError
+from overread.kit.settings import Settings
+from tests.cases.world import World
+
+
+class Api:
+    """Clients of one application, one a person."""
+
+    def __init__(self, world: World) -> None:
+        def refused(_request: Request, error: Exception) -> Response:
+            return http.problem(http.as_overread_error(error))
+
+        settings = Settings.model_validate({"data_dir": world.folder, "public_url": "https://overread.example"})
+        made = routes(world.db, world.archive, world.gateway, settings)
+        self.client = TestClient(Starlette(routes=made, exception_handlers={OverreadError: refused}))
+        self.tokens: dict[str, str] = {}
+        with world.db.transaction() as tx:
+            for name, who in world.who.items():
+                self.tokens[name] = tokens.issue(tx, who.id)
+
+    def call(self, who: str | None, method: str, path: str, body: object = None) -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who else {}
+        answer = self.client.request(method, f"/api/v1{path}", headers=headers, json=body)
+        return answer.status_code, answer.text
+
+
+@pytest.fixture
+def api(world: World) -> Iterator[Api]:
+    made = Api(world)
+    with made.client:
+        yield made
+
+
+def test_a_case_over_http(api: Api, world: World) -> None:
+    status, made = api.call(
+        "patient",
+        "POST",
+        "/cases",
+        {"program": "free", "subject": "CT", "place": "DE", "birth_date": "1971-03-09", "images_by": "upload"},
+    )
+    assert status == 201, made
+    case = f"/cases/{json.loads(made)['case_id']}"
+    assert api.call("patient", "PUT", f"{case}/questions", {"questions": ["Is it torn?"]})[0] == 204
+    status, refused = api.call("patient", "POST", f"{case}/submit")
+    assert status == 422
+    assert json.loads(refused)["reasons"] == [
+        "Please agree to the terms, the privacy notice and the sharing of images.",
+        "Please send the images first.",
+    ]
+    for kind in ("terms", "privacy", "authority_to_share"):
+        given = {"kind": kind, "version": "1", "text": "text"}
+        assert api.call("patient", "POST", f"{case}/consents", given)[0] == 204
+    uid = world.upload(UUID(case.removeprefix("/cases/")))
+    assert api.call("patient", "POST", f"{case}/submit")[0] == 204
+    world.settle(uid)
+    seen = json.loads(api.call("coordinator", "GET", case)[1])
+    assert (seen["state"], seen["studies"][0]["state"]) == ("submitted", "deid_review")
+    assert [line["state"] for line in json.loads(api.call("coordinator", "GET", "/cases")[1])] == ["submitted"]
+
+
+def test_what_is_wrong_with_a_body_is_told_without_repeating_it(api: Api) -> None:
+    status, text = api.call("patient", "POST", "/cases", {"program": "free", "price": 1, "sex": {"secret": 1}})
+    assert status == 400
+    assert "price" in text
+    assert "secret" not in text
+    assert api.call("patient", "POST", "/cases", "x" * (1 << 20))[0] == 413
+    assert api.call(None, "GET", "/cases")[0] == 401
+    assert api.call("patient", "GET", "/cases/not-a-uuid")[0] == 404
+
+
+def test_the_description_names_every_operation(api: Api) -> None:
+    document = json.loads(api.call(None, "GET", "/openapi.json")[1])
+    assert document["openapi"].startswith("3.1")
+    described = {(method.upper(), path) for path, ways in document["paths"].items() for method in ways}
+    assert described == {(op.method, op.path) for op in OPERATIONS}
+    text = json.dumps(document)
+    names = {ref.split('"')[0] for ref in text.split("#/components/schemas/")[1:]}
+    assert names <= set(document["components"]["schemas"])
+
+
+def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> None:
+    case_id = world.offered()
+    bodies = {
+        "reason": "r", "text": "t", "questions": ["q"], "specialist_id": str(world.specialist.id),
+    }  # fmt: skip
+    for op in OPERATIONS:
+        if "{case}" not in op.path:
+            continue
+        path = op.path.removeprefix("/api/v1").format(case=case_id, study="1.2.3", question=uuid4())
+        fields = op.body.model_fields if op.body else {}
+        body: dict[str, object] = {name: bodies[name] for name in fields if name in bodies}
+        body |= {"kind": "terms", "version": "1"} if "kind" in fields and "version" in fields else {}
+        body |= {"sop_uids": ["1.2"], "decision": "approved"} if "sop_uids" in fields else {}
+        body |= {"answers": {}, "impression": "", "studies": []} if "answers" in fields else {}
+        body |= {"request_id": "1"} if "request_id" in fields else {}
+        for name in ("other_patient", "other_specialist", "hospital", "auditor", "admin"):
+            status, text = api.call(name, op.method, path, body if op.body else None)
+            wanted = (403, 404) if op.path.endswith(("/refund", "/paid-outside")) else (404,)
+            assert status in wanted, (name, op.method, op.path, status, text)
+        assert api.call(None, op.method, path, body if op.body else None)[0] == 401
+    assert world.state(case_id) == "offered"
+
+
+# WeasyPrint leaves its colour profile's file to the garbage collector.
+@pytest.mark.filterwarnings("ignore:.*sRGB2014.*")
+def test_the_report_as_pdf(api: Api, world: World) -> None:
+    case_id = world.published()
+    answer = api.client.get(
+        f"/api/v1/cases/{case_id}/report.pdf", headers={"Authorization": f"Bearer {api.tokens['patient']}"}
+    )
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/pdf"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.content.startswith(b"%PDF-")
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", answer.content, re.DOTALL)
+    opened = b"".join(zlib.decompress(s) if s[:1] == b"\x78" else s for s in streams)
+    # ISO 19005-3: part 3, level B.
+    assert b"<pdfaid:part>3<" in opened or b'pdfaid:part="3"' in opened

@@ -1,0 +1,133 @@
+"""Both state machines: every cell of their tables, also the forbidden ones; guards and effects all exist."""
+
+from __future__ import annotations
+
+from itertools import product
+from uuid import uuid4
+
+import pytest
+
+from cases import effects, guards, machine
+from cases.models import Case, CaseStudy, Program
+from cases.move import Move, StudyMove
+from cases.states import (
+    CASE_RULES,
+    FINAL,
+    LABELS,
+    STUDY_LABELS,
+    STUDY_RULES,
+    Actor,
+    CaseEvent,
+    CaseState,
+    StudyEvent,
+    StudyState,
+    case_rule,
+    diagram,
+    possible,
+    study_rule,
+)
+from overread.kit import principals
+from overread.kit.db import Session
+from overread.kit.errors import Conflict, Forbidden
+from overread.kit.principals import Role
+
+
+@pytest.fixture
+def case(tx: Session) -> Case:
+    patient = principals.create(tx, role=Role.PATIENT, name="A Person")
+    program = Program(slug="p", name="P")
+    made = Case(reference="OV-2222-2222", program=program, patient_id=patient.id, created_by=patient.id)
+    tx.add(made)
+    tx.flush()
+    return made
+
+
+def test_every_cell_of_the_case(tx: Session, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards open and effects off: what is left is the table, and the machine does just what it says."""
+    monkeypatch.setattr(guards, "GUARDS", dict.fromkeys(guards.GUARDS, lambda move: None))
+    ran: list[str] = []
+    monkeypatch.setattr(effects, "EFFECTS", {name: lambda move, n=name: ran.append(n) for name in effects.EFFECTS})
+    allowed = 0
+    for state, event, actor in product(CaseState, CaseEvent, Actor):
+        case.state = state
+        ran.clear()
+        rule = case_rule(state, event)
+        if rule is not None and actor in rule.actors:
+            machine.transition(Move(tx, case, event, actor, None))
+            assert case.state is rule.target
+            assert ran == list(rule.effects)
+            allowed += 1
+        else:
+            ever = any(r.event == event and actor in r.actors for r in CASE_RULES)
+            with pytest.raises(Conflict if ever else Forbidden):
+                machine.transition(Move(tx, case, event, actor, None))
+            assert case.state is state
+            assert ran == []
+    assert allowed == sum(len(rule.actors) for rule in CASE_RULES)
+
+
+def test_every_cell_of_a_study(tx: Session, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(effects, "STUDY_EFFECTS", dict.fromkeys(effects.STUDY_EFFECTS, lambda move: None))
+    study = CaseStudy(case_id=case.id, study_uid="1.2.3")
+    tx.add(study)
+    for state, event, actor in product(StudyState, StudyEvent, Actor):
+        study.state = state
+        move = StudyMove(tx, case, study, event, actor, None, "because")
+        rule = study_rule(state, event)
+        if rule is not None and actor in rule.actors:
+            machine.move_study(move)
+            assert study.state is rule.target
+            assert study.reason == "because"
+        else:
+            ever = any(r.event == event and actor in r.actors for r in STUDY_RULES)
+            with pytest.raises(Conflict if ever else Forbidden):
+                machine.move_study(move)
+            assert study.state is state
+
+
+def test_the_tables_name_only_what_exists() -> None:
+    assert {name for rule in CASE_RULES for name in rule.guards} == set(guards.GUARDS)
+    assert {name for rule in CASE_RULES for name in rule.effects} == set(effects.EFFECTS)
+    assert {name for rule in STUDY_RULES for name in rule.effects} == set(effects.STUDY_EFFECTS)
+    assert len({(rule.source, rule.event) for rule in CASE_RULES}) == len(CASE_RULES)
+    assert len({(rule.source, rule.event) for rule in STUDY_RULES}) == len(STUDY_RULES)
+    assert set(LABELS) == set(CaseState)
+    assert set(STUDY_LABELS) == set(StudyState)
+
+
+def test_every_case_can_end_and_no_ended_one_moves() -> None:
+    ways = {state: {r.target for r in CASE_RULES if r.source is state} for state in CaseState}
+    for state in CaseState:
+        reached, seen = {state}, {state}
+        while reached:
+            reached = {t for s in reached for t in ways[CaseState(s)]} - seen
+            seen |= reached
+        assert seen & FINAL
+        assert (not ways[state]) == (state in FINAL)
+
+
+def test_nobody_but_the_patient_withdraws_and_no_specialist_sees_a_draft() -> None:
+    for state, actor in product(CaseState, Actor):
+        events = possible(state, actor)
+        assert (CaseEvent.WITHDRAW in events) <= (actor is Actor.PATIENT)
+        assert (CaseEvent.SIGN in events) <= (actor is Actor.ASSIGNED)
+        if state in (CaseState.DRAFT, CaseState.SUBMITTED) and actor in (Actor.OFFERED, Actor.ASSIGNED):
+            assert events == ()
+
+
+def test_the_diagram_draws_every_rule() -> None:
+    drawn = diagram(CASE_RULES)
+    assert drawn.startswith("stateDiagram-v2\n    [*] --> draft\n")
+    assert "    offered --> in_review: accept (offered)\n" in drawn
+    assert drawn.count("-->") == len(CASE_RULES) + 1 + len(FINAL)
+    assert "    revoked --> [*]" in diagram(STUDY_RULES)
+
+
+def test_a_history_line_a_transition(tx: Session, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cases.repository import steps_of
+
+    case.images_by = None
+    machine.transition(Move(tx, case, CaseEvent.WITHDRAW, Actor.PATIENT, None, reason="changed my mind"))
+    step = steps_of(tx, case.id)[-1]
+    assert (step.source, step.target, step.actor, step.reason) == ("draft", "withdrawn", "patient", "changed my mind")
+    assert step.case_id == case.id != uuid4()

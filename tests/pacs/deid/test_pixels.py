@@ -1,0 +1,141 @@
+"""Pixels that may show or carry text are held back or patched; all others are not."""
+
+from __future__ import annotations
+
+from struct import pack
+
+import pytest
+
+from pacs.deid import codestream, pixels
+from pacs.deid.header import deidentify
+from pacs.elements import find
+from pacs.part10 import parse
+from tests.pacs.deid.planted import CT, EXPLICIT, El, part10, skeleton, text
+from tests.pacs.deid.test_rows import SECRET, whole
+
+JPEG = "1.2.840.10008.1.2.4.50"
+J2K = "1.2.840.10008.1.2.4.90"
+
+
+def risk(*elements: El, syntax: str = EXPLICIT) -> list[str]:
+    own = {element.tag for element in elements}
+    return pixels.risk(parse(part10([*elements, *(e for e in skeleton() if e.tag not in own)], syntax)))
+
+
+def test_a_plain_slice_is_clean() -> None:
+    assert risk() == []
+    assert risk(text(0x00280301, "CS", "NO")) == []
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        [text(0x00280301, "CS", "YES")],
+        [text(0x00080060, "CS", "US")],
+        [text(0x00080060, "CS", "US"), text(0x00280301, "CS", "NO")],
+        [text(0x00080060, "CS", "ES")],
+        [text(0x00080060, "CS", "XC")],
+        [text(0x00080060, "CS", "OT")],
+        [text(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.7.2")],
+        [text(0x00080064, "CS", "WSD")],
+        [text(0x00080008, "CS", "DERIVED\\SECONDARY\\SCREEN SAVE")],
+        [text(0x0008103E, "LO", "Dose Report")],
+        [El(0x00280002, "US", pack("<H", 3)), text(0x00280004, "CS", "RGB")],
+        [text(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.104.1")],
+        [El(0x00420011, "OB", b"%PDF")],
+        [text(0x00080016, "UI", "1.2.840.10008.1.3.10")],
+        [El(0x60000100, "US", pack("<H", 16)), El(0x60000102, "US", pack("<H", 15))],
+    ],
+)
+def test_it_is_held_back(elements: list[El]) -> None:
+    assert risk(*elements)
+
+
+def test_video_is_held_back() -> None:
+    assert any("video" in reason for reason in risk(syntax="1.2.840.10008.1.2.4.102"))
+
+
+def test_an_overlay_with_its_own_data_needs_no_look() -> None:
+    assert risk(El(0x60000100, "US", pack("<H", 1)), El(0x60003000, "OW", bytes(2))) == []
+
+
+def test_high_bits_are_found_by_looking_at_every_pixel() -> None:
+    others = [e for e in skeleton() if e.tag != 0x7FE00010]
+    clean = parse(part10([*others, El(0x7FE00010, "OW", pack("<16H", *range(0x0FF0, 0x1000)))], EXPLICIT))
+    dirty = parse(part10([*others, El(0x7FE00010, "OW", pack("<16H", *[0x8001] * 16))], EXPLICIT))
+    assert pixels.high_bits(clean) == 0
+    assert pixels.high_bits(dirty) == 0x8000
+
+
+def encapsulated(frame: bytes, syntax: str) -> bytes:
+    frame += b"\0" * (len(frame) % 2)
+    value = pack("<HHI", 0xFFFE, 0xE000, 0) + pack("<HHI", 0xFFFE, 0xE000, len(frame)) + frame
+    head = pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
+    others = [element for element in skeleton() if element.tag != 0x7FE00010]
+    return part10(
+        others, syntax, tail=head + value + pack("<HHI", 0xFFFE, 0xE0DD, 0) + b"\xfc\xff\xfc\xffOB\0\0\2\0\0\0ZQ"
+    )
+
+
+def segment(marker: int, payload: bytes) -> bytes:
+    return pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
+
+
+def jpeg(*segments: bytes, scan: bytes = b"\x12\x34", after: bytes = b"") -> bytes:
+    return b"\xff\xd8" + b"".join(segments) + segment(0xDA, b"\1\1\0\0\x3f\0") + scan + b"\xff\xd9" + after
+
+
+def j2k(*segments: bytes, tile: bytes = b"") -> bytes:
+    part = tile + b"\xff\x93" + b"\xff\x64\x00\x08 no comment"
+    start = segment(0x90, pack(">HIBB", 0, len(part) + 12, 0, 1))
+    return b"\xff\x4f" + segment(0x51, bytes(38)) + b"".join(segments) + start + part + b"\xff\xd9"
+
+
+@pytest.mark.parametrize(
+    ("frame", "syntax", "patched"),
+    [
+        (jpeg(segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0"), segment(0xEE, b"Adobe\0\x64\0\0\0\0\1")), JPEG, 0),
+        (jpeg(segment(0xFE, b"LEAD Technologies Inc. V1.01\0")), JPEG, 0),
+        (jpeg(segment(0xFE, b"ZQ of Anna")), JPEG, 1),
+        (jpeg(segment(0xE1, b"Exif\0\0ZQ")), JPEG, 1),
+        (jpeg(segment(0xE0, b"JFXX\0ZQ"), segment(0xED, b"Photoshop ZQ")), JPEG, 2),
+        (jpeg(after=b"ZQ behind the end"), JPEG, 1),
+        (j2k(segment(0x64, b"\0\1Kakadu-v5.2.1")), J2K, 0),
+        (j2k(segment(0x64, b"\0\1ZQ of Anna")), J2K, 1),
+        (j2k(tile=segment(0x64, b"\0\1ZQ of Anna")), J2K, 1),
+    ],
+)
+def test_comments_inside_of_frames_are_patched(frame: bytes, syntax: str, patched: int) -> None:
+    source = encapsulated(frame, syntax)
+    result = deidentify(parse(source), secret=SECRET)
+    assert result.withhold == []
+    assert len(result.patches) == patched
+    written = bytearray(source)
+    for offset, value in result.patches:
+        written[offset : offset + len(value)] = value
+    cleaned = whole(result, bytes(written))
+    assert b"ZQ" not in cleaned
+    assert cleaned.endswith(pack("<HHI", 0xFFFE, 0xE0DD, 0))
+    again = parse(cleaned)
+    assert codestream.dirty_codestream(again, find(again.elements, 0x7FE00010)) is False
+
+
+@pytest.mark.parametrize(
+    ("frame", "syntax"),
+    [
+        (jpeg(scan=b"\x12" + segment(0xFE, b"ZQ") + b"\x34"), JPEG),
+        (b"\x00\x01not a frame", JPEG),
+        (jpeg()[:9], JPEG),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", J2K),
+        (b"\0\0\0\x0cJXL ", "1.2.840.10008.1.2.4.110"),
+        (b"anything", "1.2.3.4.5"),
+    ],
+)
+def test_what_can_not_be_patched_is_held_back(frame: bytes, syntax: str) -> None:
+    assert deidentify(parse(encapsulated(frame, syntax)), secret=SECRET).withhold
+
+
+def test_frames_of_plain_codecs_are_left_alone() -> None:
+    parsed = parse(encapsulated(b"\1\0\0\0 run lengths", "1.2.840.10008.1.2.5"))
+    assert codestream.patches(parsed, find(parsed.elements, 0x7FE00010)) == ([], [])
+    assert deidentify(parsed, secret=SECRET).sop_class_uid == CT

@@ -1,0 +1,80 @@
+"""Descriptors keep what a reader needs and lose what a person typed about a person."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pacs.deid.text import GAP, clean, is_ordinary, looks_personal, vocabulary
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CT Chest w/o contrast",
+        "AX T2 FLAIR 5mm",
+        "BRAIN SEQ  4.8  H31s",
+        "CT-Thorax/Abdomen 3.0 I40f 2",
+        "Thorax^1HEAD_NECK_PETCT",
+        "T1 (pre) T2* STIR C+",
+        "PET/CT, TUMOR SKULL TO THIGH",
+        "Schädel nativ",
+        "r/o fracture",
+    ],
+)
+def test_protocols_stay_as_they_are(text: str) -> None:
+    assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("CT head MARIGOLD Q DOE follow-up", "CT head follow-up"),
+        ("Brain MRN4471902", "Brain"),
+        ("for Dr Stone", ""),
+        ("MRI 12.05.1951", "MRI"),
+        ("MRI 19510704", "MRI"),
+        ("call 555-0142", ""),
+        ("CT (Smith)", "CT"),
+        ("m.doe@example.invalid CT", "CT"),
+        ("Doe^Marigold", ""),
+        ("12 Elder Lane, Faketown ZZ 00000", ""),
+        ("王小东", ""),
+    ],
+)
+def test_people_go(text: str, kept: str) -> None:
+    assert clean(text) == kept
+
+
+def test_a_cut_in_prose_is_seen() -> None:
+    """A sentence that lost a word must not read as a whole one: the lost word may have been its "not"."""
+    assert clean("Hardly lesions. Liver normal.", gap=GAP) == "[...] lesions. Liver normal."
+    assert clean("CT w/o contrast", gap=GAP) == "CT w/o contrast"
+
+
+def test_negations_are_ordinary_words() -> None:
+    for word in ("no", "not", "none", "without", "negative", "absent", "unlikely", "ohne", "sans", "sin", "senza"):
+        assert is_ordinary(word), word
+
+
+def test_names_go_although_the_vocabulary_has_them() -> None:
+    assert clean("CT Head contrast", frozenset(["head"])) == "CT contrast"
+
+
+@given(st.text(max_size=60))
+def test_only_the_vocabulary_and_short_numbers_are_left(text: str) -> None:
+    for word in clean(text).split():
+        letters = "".join(char if char.isalpha() else " " for char in word).split()
+        assert all(
+            len(part) == 1 or is_ordinary(part) or part.lower() in ("mm", "cm") or len(part) <= 4 for part in letters
+        )
+
+
+def test_the_vocabulary_has_no_common_family_names() -> None:
+    assert not vocabulary() & {"smith", "jones", "miller", "young", "stone", "baker", "king", "green", "doe", "müller"}
+
+
+@pytest.mark.parametrize("text", ["syngo CT VA48A", "5.3.1.2", "IDT 16", "Biograph 64", "10.0.12345", "113100"])
+def test_products_do_not_look_like_people(text: str) -> None:
+    assert not looks_personal(text)

@@ -1,0 +1,92 @@
+"""The hosted viewer over the archive's own DICOMweb instead of a fake."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser
+from pydicom.dataset import Dataset
+
+from dicomweb.context import Context
+from dicomweb.routes import routes
+from overread.kit.db import Database
+from overread.kit.errors import NotFound
+from overread.kit.http import path_uuid
+from overread.kit.principals import Principal
+from overread.kit.settings import Settings
+from pacs import ingest
+from pacs.archive import Archive
+from pacs.scope import ORIGINAL, Scope
+from tests.viewer_bridge import reader
+from tests.viewer_bridge.fake_dicomweb import bundled, ct_series
+from tests.viewer_bridge.reader import Reading
+
+SOME = (
+    "CT_small.dcm",
+    "MR_small_jp2klossless.dcm",
+    "MR_small_RLE.dcm",
+    "SC_rgb_jpeg_dcmtk.dcm",
+    "examples_ybr_color.dcm",
+)
+
+pytestmark = reader.NEEDED
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with reader.chromium() as opened:
+        yield opened
+
+
+def store(archive: Archive, who: Principal, instances: list[Dataset]) -> None:
+    source = ingest.Source(who, "import")
+    prepared = []
+    for ds in instances:
+        body = io.BytesIO()
+        ds.save_as(body, enforce_file_format=True)
+        with ingest.receive(archive, source) as incoming:
+            incoming.write(body.getvalue())
+            made = incoming.finish()
+        assert isinstance(made, ingest.Prepared), made
+        prepared.append(made)
+    assert all(isinstance(outcome, ingest.Stored) for outcome in ingest.store(archive, source, prepared))
+
+
+@pytest.fixture
+def reading(
+    db: Database, archive: Archive, settings: Settings, specialist: Principal, browser: Browser
+) -> Iterator[Reading]:
+    def scope(_tx: object, who: Principal, request: object) -> Scope:
+        if who.case_id != path_uuid(request, "case"):  # type: ignore[arg-type]
+            raise NotFound("another case")
+        return Scope(ORIGINAL, unreleased=True)
+
+    context = Context(archive, scope, lambda _tx, _who, _request: None)
+    with reader.reading(db, settings, specialist, browser, routes(context)) as opened:
+        yield opened
+
+
+def test_a_ct_from_the_archive_is_on_the_screen(reading: Reading, archive: Archive, specialist: Principal) -> None:
+    series = ct_series()
+    store(archive, specialist, series)
+    reading.open(series[0].StudyInstanceUID)
+    grey = reading.screen()
+    for expected in (115, 38, 255):
+        assert np.mean(np.abs(grey.astype(int) - expected) < 12) > 0.01, f"no grey value near {expected}"
+    assert reading.complaints == []
+    bodies = [request for request in reading.requests if "/dicomweb/" in request.url]
+    assert {request.headers["authorization"] for request in bodies} == {f"Bearer {reading.token()}"}
+    refused = [response.url for request in bodies if (response := request.response()) and response.status >= 400]
+    assert refused == []
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_other_kinds_of_images_too(reading: Reading, archive: Archive, specialist: Principal, name: str) -> None:
+    (ds,) = bundled(name)
+    store(archive, specialist, [ds])
+    reading.open(ds.StudyInstanceUID)
+    assert reading.screen().std() > 5
+    assert reading.complaints == []
