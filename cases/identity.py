@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from itertools import permutations
 
 # What stands around a name and is no part of it.
 _TITLES = frozenset(("mr", "mrs", "ms", "miss", "dr", "prof", "md", "phd", "jr", "sr", "ii", "iii", "herr", "frau"))
@@ -91,7 +92,7 @@ def _agree(name: str, other: str) -> bool:
 
 
 def _same(ours: list[str], theirs: list[str]) -> bool:
-    if sorted(ours) == sorted(theirs) or "".join(ours) == "".join(theirs):
+    if sorted(ours) == sorted(theirs) or _joined(ours) & _joined(theirs):
         return True
     # One side may leave out middle names or write initials, but two whole words must be shared: a family name and a
     # given name.
@@ -107,6 +108,11 @@ def _same(ours: list[str], theirs: list[str]) -> bool:
         whole += len(word) > 1 and word == match
         rest.remove(match)
     return whole >= 2
+
+
+def _joined(words: list[str]) -> set[str]:
+    # "Mary-Jane Watson" and "WATSON^MARYJANE": the same letters in some order of the words. Five words are 120 orders.
+    return {"".join(order) for order in permutations(words)} if len(words) <= 5 else set()
 
 
 def _severity(verdict: Verdict) -> int:

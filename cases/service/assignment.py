@@ -35,14 +35,12 @@ class Eligibility:
 def eligible_specialists(tx: Session, who: Principal, case_id: UUID) -> list[Eligibility]:
     """Every specialist for a case, those who may read it first, the least busy before the others."""
     case = _coordinators(tx, who, case_id, lock=False)
-    reading: dict[UUID | None, int] = dict(
+    reading = dict(
         tx.execute(
             select(Case.specialist_id, func.count())
             .where(Case.state.in_((CaseState.IN_REVIEW, CaseState.NEEDS_INFO)), Case.specialist_id.is_not(None))
             .group_by(Case.specialist_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     found = []
     for person in principals.with_role(tx, Role.SPECIALIST):

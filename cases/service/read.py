@@ -86,7 +86,7 @@ def queue(tx: Session, who: Principal) -> list[CaseLine]:
 def counts(tx: Session, who: Principal) -> dict[str, int]:
     """How many cases that `who` has a part in stand where, by state."""
     inner = visible(who).subquery()
-    rows = tx.execute(select(inner.c.state, func.count()).group_by(inner.c.state)).tuples()
+    rows = tx.execute(select(inner.c.state, func.count()).group_by(inner.c.state)).all()
     return {str(state): count for state, count in rows}
 
 

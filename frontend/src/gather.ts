@@ -43,8 +43,15 @@ function readEntries(reader: FileSystemDirectoryReader): Promise<FileSystemEntry
 
 /** Every file under what was dropped. Must be called before the drop event's handler returns: the list is gone then. */
 export async function droppedFiles(transfer: DataTransfer): Promise<File[]> {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
   const files: File[] = [];
+  const entries: FileSystemEntry[] = [];
+  for (const item of transfer.items) {
+    const entry = item.webkitGetAsEntry();
+    // What comes from another program, not from the file system, has no entry.
+    const file = entry ? null : item.getAsFile();
+    if (entry) entries.push(entry);
+    else if (file) files.push(file);
+  }
   const open = async (entry: FileSystemEntry): Promise<void> => {
     if (entry.isFile) {
       files.push(await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject)));

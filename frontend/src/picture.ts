@@ -3,12 +3,15 @@
 import type { DataSet } from "dicom-parser";
 import { parseHeader } from "./dicom";
 import type { Image } from "./group";
+import { join } from "./zip";
 
 const IMPLICIT_LITTLE = "1.2.840.10008.1.2";
 const EXPLICIT_LITTLE = "1.2.840.10008.1.2.1";
 const JPEG_BASELINE = "1.2.840.10008.1.2.4.50";
 const DRAWABLE: ReadonlySet<string> = new Set([IMPLICIT_LITTLE, EXPLICIT_LITTLE, JPEG_BASELINE]);
 const MAX_BYTES = 64 * 1024 * 1024;
+/** Item (FFFE,E000), as the two little-endian words of its tag read. */
+const ITEM = 0xe000fffe;
 const MAX_SIDE = 16384;
 
 export interface Picture {
@@ -100,22 +103,23 @@ export function render(bytes: Uint8Array, side: number): Picture | null {
   return { width, height, rgba };
 }
 
-/** The first frame of a JPEG baseline file (PS3.5 A.4.1), which the browser itself can decode; null for anything else. */
+/** The first frame of a JPEG baseline file (PS3.5 A.4), which the browser itself can decode; null for anything else. */
 export function jpegOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> | null {
   const set = parseHeader(bytes);
   const pixels = set.elements["x7fe00010"];
   if (text(set, "x00020010") !== JPEG_BASELINE || !pixels) return null;
   const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = pixels.dataOffset;
-  for (let item = 0; at + 8 <= bytes.length; item += 1) {
-    if (data.getUint32(at, true) !== 0xe000fffe) return null;
-    const length = data.getUint32(at + 4, true);
-    if (at + 8 + length > bytes.length) return null;
-    // The first item is the offset table.
-    if (item === 1) return bytes.slice(at + 8, at + 8 + length);
-    at += 8 + length;
+  const several = (Number.parseInt(text(set, "x00280008"), 10) || 1) > 1;
+  const fragments: Uint8Array[] = [];
+  for (let at = pixels.dataOffset; at + 8 <= bytes.length && data.getUint32(at, true) === ITEM; ) {
+    const end = at + 8 + data.getUint32(at + 4, true);
+    if (end > bytes.length) return null;
+    fragments.push(bytes.subarray(at + 8, end));
+    at = end;
   }
-  return null;
+  // The first item is the offset table. A single frame may be cut into fragments; of many, one fragment a frame is usual.
+  const frame = fragments.slice(1, several ? 2 : undefined);
+  return frame.length > 0 ? join(frame) : null;
 }
 
 /** Draws the image onto the canvas; false where no picture can be made. */

@@ -32,6 +32,8 @@ export interface Limits {
 export const LIMITS: Limits = { bytes: 8 * 1024 * 1024, files: 20, parallel: 3, tries: 8 };
 
 const TRIES_AT_500 = 2;
+/** Refusals that may be about one file of a batch, not about the case or the person. */
+const AT_FILES: ReadonlySet<number> = new Set([400, 409, 413, 415, 422, 500]);
 
 /** The session has ended: only signing in again helps. */
 export class SignedOut extends Error {}
@@ -61,7 +63,7 @@ export function backOff(attempt: number, retryAfter: number): number {
 
 export function refusalText(status: number): string {
   if (status === 401) return "You are signed out. Sign in again, then choose the same files: what is stored is not sent twice.";
-  if (status === 403) return "You may not add images to this case.";
+  if (status === 403 || status === 404) return "This case takes no images from you at the moment.";
   if (status === 413) return "This image is too large for us to take. Please call us.";
   if (status === 507) return "Our storage is full at the moment. Please try again in an hour.";
   if (status === 0) return "The connection was lost and did not come back.";
@@ -115,7 +117,7 @@ export class Sender {
       }
     } else if (answer.status === 401) {
       this.#signedOut = true;
-    } else if (readable.length > 1 && (answer.status === 500 || (answer.status >= 400 && answer.status < 500 && answer.status !== 403))) {
+    } else if (readable.length > 1 && AT_FILES.has(answer.status)) {
       // The request as a whole was refused: one by one the culprit shows itself.
       for (const image of readable) await this.#batch([image]);
     } else {

@@ -31,9 +31,12 @@ function confirmations(): void {
 function sendOnce(): void {
   const sent = new WeakSet<EventTarget>();
   document.addEventListener("submit", (event) => {
-    if (event.defaultPrevented || !event.target) return;
-    if (sent.has(event.target)) event.preventDefault();
-    else sent.add(event.target);
+    const form = event.target;
+    if (event.defaultPrevented || !(form instanceof HTMLFormElement) || form.target === "_blank") return;
+    if (sent.has(form)) event.preventDefault();
+    sent.add(form);
+    // Where the answer was a download the page stays, and its form may be used again.
+    setTimeout(() => sent.delete(form), 10_000);
   });
   // Coming back by the browser's button finds the page as it was left.
   addEventListener("pageshow", (event) => {

@@ -148,14 +148,6 @@ class Uploader {
       found === 0
         ? "No images were found. Choose the whole CD or folder: the images are often in a folder named DICOM."
         : `Found ${count(found, "image", "images")} in ${count(studies.length, "examination", "examinations")}. Please check them, then send.`;
-    this.#warnings.replaceChildren();
-    if (severalPatients(studies)) {
-      this.#warnings.append(
-        el("div", { class: "alert warn", role: "alert" },
-          el("p", { class: "alert-title" }, "These images belong to more than one person"),
-          el("p", {}, "Please untick everything that is not the patient’s. Discs sometimes hold somebody else’s images.")),
-      );
-    }
     this.#studies.replaceChildren(...studies.map((study) => this.#studyCard(study)));
     this.#showSkipped();
     this.#label();
@@ -234,7 +226,17 @@ class Uploader {
     return this.#collection.studies().flatMap((study) => study.series.filter((series) => !this.#off.has(series.uid)).flatMap((series) => series.images));
   }
 
+  #warnOfTwo(): void {
+    const ticked = this.#collection.studies().filter((study) => study.series.some((series) => !this.#off.has(series.uid)));
+    this.#warnings.replaceChildren();
+    if (!severalPatients(ticked)) return;
+    const title = el("p", { class: "alert-title" }, "These images belong to more than one person");
+    const advice = el("p", {}, "Please untick everything that is not the patient’s. Discs sometimes hold somebody else’s images.");
+    this.#warnings.append(el("div", { class: "alert warn", role: "alert" }, title, advice));
+  }
+
   #label(): void {
+    this.#warnOfTwo();
     const chosen = this.#chosen();
     const open = chosen.filter((image) => !this.#stored.has(image.header.sopInstanceUid));
     const bytes = open.reduce((sum, image) => sum + image.source.size, 0);

@@ -127,6 +127,8 @@ describe("a picture", () => {
     const tag = Uint8Array.of(0xe0, 0x7f, 0x10, 0x00, 0x4f, 0x42, 0, 0, 0xff, 0xff, 0xff, 0xff);
     const end = Uint8Array.of(0xfe, 0xff, 0xdd, 0xe0, 0, 0, 0, 0);
     expect(jpegOf(concat(start, tag, item(new Uint8Array(0)), item(jpeg), end))).toEqual(jpeg);
+    const halves = concat(start, tag, item(new Uint8Array(0)), item(jpeg.slice(0, 2)), item(jpeg.slice(2)), end);
+    expect(jpegOf(halves)).toEqual(jpeg);
     expect(jpegOf(dicom(rows({ extra: pixels(2, 1, [0, 1]) })))).toBeNull();
   });
 });

@@ -116,6 +116,14 @@ describe("sending", () => {
     expect(failed.get("1.1")).toContain("could not be read");
   });
 
+  test("does not go one by one where the case takes nothing", async () => {
+    let requests = 0;
+    const { failed } = await run(images(5), async () => ((requests += 1), answer(404)));
+    expect(requests).toBe(1);
+    expect(new Set(failed.values())).toEqual(new Set([refusalText(404)]));
+    expect(failed.size).toBe(5);
+  });
+
   test("stops where the session has ended", async () => {
     await expect(run(images(50), async () => answer(401))).rejects.toBeInstanceOf(SignedOut);
   });

@@ -104,6 +104,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
     url = f"/queue/{case.case_id}/studies/{study.study_uid}"
     found, review = study.original, study.review
     state = StudyState(study.state)
+    arrived = render.moment(study.arrived_at)
     items = sorted(review.items, key=lambda item: item.state != views.HELD) if review else []
     shown = items[:_MOST_PREVIEWS]
     root = f"/cases/{case.case_id}/dicomweb/studies/{study.view_study_uid}"
@@ -117,7 +118,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
         "series": found.series if found else 0,
         "instances": found.instances if found else 0,
         "state": labels.study(study.state),
-        "received": f"{_FOUND_BY.get(study.found_by, study.found_by)}, {render.moment(study.arrived_at):%-d %b %Y %H:%M}",
+        "received": f"{_FOUND_BY.get(study.found_by, study.found_by)}, {arrived:%-d %b %Y %H:%M}",
         "viewer_url": "",
         "identity": [
             {

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from cases import report_pdf as pdf
 from cases.models import ImagesBy
 from cases.service import intake, people, read, reporting
 from cases.states import CaseEvent, CaseState
@@ -52,6 +53,7 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.post("/cases/{case}/withdraw", withdraw, withdraw_page),
         desk.get("/cases/{case}/report", report),
         desk.post("/cases/{case}/follow-ups", follow_up, report),
+        Desk(services, Role.PATIENT, Role.COORDINATOR, Role.SPECIALIST).get("/cases/{case}/report.pdf", report_pdf),
     ]
 
 
@@ -233,6 +235,14 @@ def report(visit: Visit) -> Response:
         follow_up={"action": f"{url}/follow-ups", "left": left} if left > 0 else None,
         values=visit.form.values(),
     )
+
+
+def report_pdf(visit: Visit) -> Response:
+    """The report as a file, for whoever may read it."""
+    found = reporting.read(visit.tx, visit.who, visit.uuid())
+    name = f"second-opinion-{found.reference}.pdf"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(pdf.render(found), media_type="application/pdf", headers=headers)
 
 
 def follow_up(visit: Visit) -> Response:

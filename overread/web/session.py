@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from overread.kit import audit, http, principals, tokens
+from overread.kit import audit, clock, http, principals, tokens
 from overread.kit.db import Session
 from overread.kit.errors import Conflict, NotSignedIn, OverreadError
-from overread.kit.principals import Principal, PrincipalRow, Role
+from overread.kit.principals import Principal, PrincipalRow, Role, TokenRow
 from overread.services import Services
 from overread.web.errors import local_path
 from overread.web.forms import Check, FieldErrors, Form, errors_of
@@ -39,16 +40,16 @@ def sign_in_page(request: Request, services: Services) -> Response:
 def sign_in(request: Request, services: Services, form: Form) -> Response:
     """Check a password, slowly for everybody and throttled for those who guess."""
     http.refuse_cross_site(request)
-    email, password, address = form.text("email"), form.text("password"), _address(request)
+    email, password, where = form.text("email"), form.text("password"), address(request)
     try:
         with services.db.transaction() as tx:
-            tokens.check_attempts(tx, email, address)
+            tokens.check_attempts(tx, email, where)
             known = tokens.sign_in(tx, email, password[:_MAX_PASSWORD])
             if known is not None:
                 return _open(request, services, tx, known, form.text("next"))
             # In the same words and after the same time, whether there is such an account or not.
-            tokens.record_failure(tx, email, address)
-            audit.record(tx, None, "session.refused", "account", _digest(email), outcome=audit.REFUSED, address=address)
+            tokens.record_failure(tx, email, where)
+            audit.record(tx, None, "session.refused", "account", _digest(email), outcome=audit.REFUSED, address=where)
     except OverreadError as error:
         if error.status >= 500:
             raise
@@ -82,7 +83,7 @@ def sign_up_page(request: Request, services: Services) -> Response:
 def sign_up(request: Request, services: Services, form: Form) -> Response:
     """Make a patient's account and sign in; the other roles are made by an admin."""
     http.refuse_cross_site(request)
-    address = _address(request)
+    where = address(request)
     check = Check(form)
     name = check.text("name", "Please give your name.", 120)
     email = check.email("email")
@@ -92,23 +93,53 @@ def sign_up(request: Request, services: Services, form: Form) -> Response:
     try:
         check.done()
         with services.db.transaction() as tx:
-            tokens.check_attempts(tx, email, address)
+            tokens.check_attempts(tx, email, where)
         hashed = tokens.hash_password(password)
         with services.db.transaction() as tx:
             made = principals.create(tx, role=Role.PATIENT, name=name, email=email, password_hash=hashed)
             who = made.as_principal(via=tokens.SESSION)
-            audit.record(tx, who, "account.create", "principal", made.id, address=address)
+            audit.record(tx, who, "account.create", "principal", made.id, address=where)
             return _open(request, services, tx, made, form.text("next") or "/start")
     except (Conflict, IntegrityError):
         # Each try counts as a failed sign-in, so that nobody can ask for many addresses.
         with services.db.transaction() as tx:
-            tokens.record_failure(tx, email, address)
+            tokens.record_failure(tx, email, where)
         problem: OverreadError = FieldErrors({"email": _TAKEN})
     except OverreadError as error:
         if error.status >= 500:
             raise
         problem = error
     return _sign_up_form(request, services, form.text("next"), form.values(), errors_of(problem), problem.status)
+
+
+def is_password_of(services: Services, who: Principal, password: str, where: str) -> bool:
+    """Whether a password is this person's own; throttled like signing in. Raises TooManyRequests."""
+    with services.db.transaction() as tx:
+        email = principals.get(tx, who.id).email or ""
+        tokens.check_attempts(tx, email, where)
+        known = tokens.sign_in(tx, email, password[:_MAX_PASSWORD])
+        if known is None or known.id != who.id:
+            tokens.record_failure(tx, email, where)
+            return False
+    return True
+
+
+def set_password(tx: Session, who: Principal, password: str) -> None:
+    """Give somebody a new password; what was opened with the old one ends. Raises Unprocessable."""
+    if not tokens.MIN_PASSWORD <= len(password) <= _MAX_PASSWORD:
+        raise FieldErrors({"new_password": f"Choose a password of at least {tokens.MIN_PASSWORD} characters."})
+    principals.get(tx, who.id).password_hash = tokens.hash_password(password)
+    tx.execute(
+        update(TokenRow)
+        .where(TokenRow.principal_id == who.id, TokenRow.kind == tokens.SESSION, TokenRow.revoked_at.is_(None))
+        .values(revoked_at=clock.now())
+    )
+    audit.record(tx, who, "account.password", "principal", who.id)
+
+
+def renewed(services: Services, tx: Session, who: Principal, response: Response) -> Response:
+    """The same answer with a new session."""
+    return _with_cookie(services, response, tokens.issue(tx, who.id, tokens.SESSION, lasts=tokens.SESSION_LENGTH))
 
 
 def _open(request: Request, services: Services, tx: Session, person: PrincipalRow, target: str) -> Response:
@@ -118,8 +149,11 @@ def _open(request: Request, services: Services, tx: Session, person: PrincipalRo
     if before:
         tokens.revoke(tx, before)
     token = tokens.issue(tx, person.id, tokens.SESSION, lasts=tokens.SESSION_LENGTH)
-    audit.record(tx, who, "session.start", "principal", person.id, address=_address(request))
-    response = RedirectResponse(local_path(target, HOMES[who.role]), 303)
+    audit.record(tx, who, "session.start", "principal", person.id, address=address(request))
+    return _with_cookie(services, RedirectResponse(local_path(target, HOMES[who.role]), 303), token)
+
+
+def _with_cookie(services: Services, response: Response, token: str) -> Response:
     response.set_cookie(
         http.SESSION_COOKIE,
         token,
@@ -180,7 +214,8 @@ def _secure(services: Services) -> bool:
     return services.settings.base_url.startswith("https://")
 
 
-def _address(request: Request) -> str:
+def address(request: Request) -> str:
+    """The network address of a request, for the throttle and the audit log."""
     return request.client.host if request.client else "unknown"
 
 

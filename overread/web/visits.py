@@ -19,7 +19,7 @@ from overread.kit.db import Session
 from overread.kit.errors import Conflict, NotFound, OverreadError, Unprocessable
 from overread.kit.principals import Principal, Role
 from overread.services import Services
-from overread.web import forms, render
+from overread.web import forms, render, session
 from overread.web.forms import Form
 
 
@@ -37,6 +37,11 @@ class Visit:
     def uuid(self, name: str = "case") -> UUID:
         """A path parameter. Raises NotFound where it is no UUID."""
         return http.path_uuid(self.request, name)
+
+    @property
+    def address(self) -> str:
+        """The network address that asks, for the throttle and the audit log."""
+        return session.address(self.request)
 
     def form_uuid(self, name: str) -> UUID:
         """A field of the form as a UUID. Raises NotFound where it is none: pages send no other."""

@@ -15,11 +15,11 @@ from hashlib import sha256
 FEWEST_DAYS = 30
 MOST_DAYS = 3650
 
-_date = re.compile(r"(\d{4})([-./]?)(\d{2})\2(\d{2})").fullmatch
-_datetime = re.compile(r"(\d{4})(\d{2})?(\d{2})?((?:\d{2}){0,3})(\.\d{1,6})?([+-]\d{4})?").fullmatch
-_time = re.compile(r"([01]\d|2[0-3])(?::?[0-5]\d(?::?(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?").fullmatch
-_zone = re.compile(r"[+-](?:0\d|1[0-4])[0-5]\d").fullmatch
-_clock = re.compile(r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d|60)?)?").fullmatch
+_date = re.compile(r"(\d{4})([-./]?)(\d{2})\2(\d{2})", re.ASCII).fullmatch
+_datetime = re.compile(r"(\d{4})(\d{2})?(\d{2})?((?:\d{2}){0,3})(\.\d{1,6})?([+-]\d{4})?", re.ASCII).fullmatch
+_time = re.compile(r"([01]\d|2[0-3])(?::?[0-5]\d(?::?(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?", re.ASCII).fullmatch
+_zone = re.compile(r"[+-](?:0\d|1[0-4])[0-5]\d", re.ASCII).fullmatch
+_clock = re.compile(r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d|60)?)?", re.ASCII).fullmatch
 
 
 def offset_days(secret: bytes) -> int:
@@ -109,7 +109,7 @@ def valid_zone(value: str) -> bool:
     return _zone(value) is not None
 
 
-_age = re.compile(r"(\d{3})([DWMY])").fullmatch
+_age = re.compile(r"(\d{3})([DWMY])", re.ASCII).fullmatch
 _PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 
 

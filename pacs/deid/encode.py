@@ -48,10 +48,10 @@ def code_item(code: str, scheme: str, meaning: str, explicit: bool) -> bytes:
 def pixel_header(tag: int, vr: str, length: int | None, explicit: bool) -> bytes:
     """Write the header of a pixel data element; `length` is None for encapsulated frames."""
     group, number = tag >> 16, tag & 0xFFFF
+    if not explicit:
+        return _implicit(group, number, UNDEFINED if length is None else length)
     if length is None:
         return _long(group, number, b"OB", 0, UNDEFINED)
-    if not explicit:
-        return _implicit(group, number, length)
     return _long(group, number, vr.encode() if vr in _LONG else b"OW", 0, length)
 
 

@@ -49,7 +49,7 @@ _TEXT_VALUE = 0x0040A160
 
 #: Sequences up to this length are looked up by their bytes before they are rewritten once more.
 _LARGEST_REMEMBERED = 4096
-_SEQUENCES = 4096
+_SEQUENCES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,11 @@ def deidentify(
     """De-identify one instance by PS3.15 Annex E for the case that owns `secret` (32 bytes).
 
     `known` are strings of the case that the file itself may not name: the account's name, mail, telephone.
-    Raises what `pacs.elements.walk` raises if an out-of-order data set can't be put into order.
+    Raises ValueError for a secret that could be guessed, and what `pacs.elements.walk` raises if a data set out of
+    order can't be put into order.
     """
+    if len(secret) < 16:
+        raise ValueError("a case's secret has 32 bytes, and never less than 16")
     index = {element[0]: element for element in parsed.elements}
     own = identity_of(parsed, index)
     return _Rewrite(values_of(secret, profile, own | known if known else own, parsed.explicit), parsed, index).run()
@@ -114,11 +117,12 @@ class _Rewrite:
 
         study, series, sop = (text(source, index.get(tag)) for tag in (0x0020000D, 0x0020000E, 0x00080018))
         sop_class = text(source, index.get(0x00080016)) or parsed.meta.sop_class_uid
-        syntax = self._syntax()
+        sop_class = sop_class if valid_uid(sop_class) else ""
+        syntax = self._syntax(pixel)
         new_sop = self.values.uid(sop)
         expected = pixels.expected_length(parsed, index)
         start, ranges, trailer = self._pixels(pixel, expected)
-        header = write_meta(sop_class if valid_uid(sop_class) else "", new_sop, syntax) + body + start
+        header = write_meta(sop_class, new_sop, syntax) + body + start
 
         withhold = pixels.risk(parsed, index)
         patches, dirty = codestream.patches(parsed, pixel)
@@ -148,14 +152,17 @@ class _Rewrite:
             withhold,
         )
 
-    def _syntax(self) -> str:
-        """Give the transfer syntax that tells how the result is really encoded."""
+    def _syntax(self, pixel: Element | None) -> str:
+        """Give the transfer syntax that tells how the result is really encoded.
+
+        Frames need the codec's own, even if the header around them is in implicit VR against the standard.
+        """
         syntax = self.parsed.meta.transfer_syntax
         if not self.parsed.is_original_bytes:
             return EXPLICIT_LITTLE_ENDIAN
-        if not self.explicit:
+        if not self.explicit and not (pixel is not None and pixel.fragments and valid_uid(syntax)):
             return IMPLICIT_LITTLE_ENDIAN
-        return EXPLICIT_LITTLE_ENDIAN if syntax == IMPLICIT_LITTLE_ENDIAN else syntax
+        return syntax if syntax != IMPLICIT_LITTLE_ENDIAN and valid_uid(syntax) else EXPLICIT_LITTLE_ENDIAN
 
     def _front(self) -> tuple[bytes, list[Element], list[int]]:
         """Give the elements in front of the pixels with a buffer of their own, in order and each once."""
@@ -196,7 +203,7 @@ class _Rewrite:
         if fragments is not None:
             end = fragments[-1][0] + fragments[-1][1] if fragments else start
             ranges = ((start, end - start),) if end > start else ()
-            return pixel_header(tag, vr, None, True), ranges, SEQUENCE_DELIMITER
+            return pixel_header(tag, vr, None, self.explicit), ranges, SEQUENCE_DELIMITER
         if expected and 1 < length - expected <= pixels.LARGEST_EXCESS:
             self.findings.append("Bytes behind the last frame were cut off.")
             length = expected

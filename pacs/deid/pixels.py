@@ -62,8 +62,14 @@ def risk(parsed: Parsed, index: Index | None = None) -> list[str]:
     modality = text(buf, get(0x00080060)).upper()
     if text(buf, get(0x00280301)).upper() == "YES":
         reasons.append("Burned In Annotation is YES.")
+    if text(buf, get(0x00280302)).upper() == "YES":
+        reasons.append("Recognizable Visual Features is YES.")
+    kinds = text(buf, get(0x00080008)).upper().split("\\")
+    if text(buf, get(0x00480010)).upper() == "YES" or (modality == "SM" and ("LABEL" in kinds or "OVERVIEW" in kinds)):
+        reasons.append("The label of a slide is in the picture.")
     if modality in _WRITTEN_ON or sop_class in _ULTRASOUND:
-        reasons.append(f"Pictures of modality {modality or 'US'} are usually written on.")
+        # Only a modality of the list is repeated: another file's text is no one's to read here.
+        reasons.append(f"Pictures of modality {modality if modality in _WRITTEN_ON else 'US'} are usually written on.")
     if sop_class == _SECONDARY_CAPTURE or sop_class.startswith(_SECONDARY_CAPTURE + "."):
         reasons.append("It is a secondary capture.")
     if 0x00080064 in wanted or 0x00181012 in wanted or 0x00181016 in wanted:

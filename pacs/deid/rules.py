@@ -68,7 +68,12 @@ _TEXTS = frozenset(("SH", "LO", "ST", "LT", "UC", "UT"))
 _DATES = frozenset(("DA", "DT", "TM"))
 
 #: VRs that writers mix up without harm; outside of its family an element is not what its tag says.
-_FAMILIES = (_TEXTS, frozenset(("OB", "OW", "US", "SS")), frozenset(("IS", "DS")), frozenset(("UL", "SL", "UV", "SV")))
+_FAMILIES = (
+    _TEXTS | {"CS"},
+    frozenset(("OB", "OW", "US", "SS")),
+    frozenset(("IS", "DS")),
+    frozenset(("UL", "SL", "UV", "SV")),
+)
 
 #: Attributes without a row in E.1-1 that go nonetheless.
 _ALSO_DROPPED = frozenset(
@@ -80,6 +85,15 @@ _ALSO_DROPPED = frozenset(
         0x00120063,
         0x00120064,
         0x00280303,  # Longitudinal Temporal Information Modified too
+        0x00080051,  # who issued the accession number, the patient's ID, the order, and for whom
+        0x00100024,
+        0x00400026,
+        0x00400027,
+        0x00400036,
+        0x00400039,
+        0x0040003A,
+        0x00080300,  # Private Data Element Characteristics Sequence speaks of elements that are gone
+        0x4FFE0001,  # MAC Parameters Sequence, of signatures that are gone
         0x00100033,  # birth and death in another calendar (LO), which no date shift reaches
         0x00100034,
         0x04000500,  # Encrypted Attributes Sequence holds the original values
@@ -169,7 +183,7 @@ def _listed(tag: int, vr: str, row: Row, profile: Profile) -> Decision:
         return (Rule.CONTENT, fallback, "C")
     if "clean_graphics" in active and vr == "SQ":
         return (Rule.SEQUENCE, fallback, "C")
-    if row.basic == "U":
+    if row.basic == "U" or (vr == "UI" and "D" in row.basic):  # no dummy fits a UID but another UID
         return (Rule.UID, Rule.DROP, "U") if vr == "UI" else _DROP
     if row.basic == "X/Z/U*" and vr == "SQ":
         return (Rule.SEQUENCE, Rule.EMPTY, "U")
@@ -186,7 +200,8 @@ def _basic(vr: str, code: str) -> Rule:
     if "D" in code:
         # No dummy item fits every sequence, and a dummy of unknown bytes says nothing: both go.
         return Rule.DROP if vr in ("SQ", "UN") else Rule.DUMMY
-    return Rule.EMPTY
+    # X/Z: an empty value is valid, an empty sequence is not where the attribute is optional.
+    return Rule.DROP if vr == "SQ" and code == "X/Z" else Rule.EMPTY
 
 
 _BY_VR: dict[str, Decision] = {
@@ -194,7 +209,7 @@ _BY_VR: dict[str, Decision] = {
     **dict.fromkeys(("OB", "OW", "OF", "OD", "OL", "OV"), _KEEP),
     "IS": (Rule.NUMBER, Rule.EMPTY, "Z"),
     "DS": (Rule.NUMBER, Rule.EMPTY, "Z"),
-    "CS": (Rule.CODE, Rule.DROP, "X"),
+    "CS": (Rule.CODE, Rule.EMPTY, "Z"),
     "AS": (Rule.AGE, Rule.DROP, "C"),
     "UI": (Rule.PUBLIC_UID, Rule.DROP, "U"),
     "SQ": (Rule.SEQUENCE, Rule.EMPTY, "K"),
@@ -214,7 +229,7 @@ def _unlisted(tag: int, vr: str, profile: Profile) -> Decision:
     if tag in _NEVER_EMPTY and vr in _TEXTS:
         return (Rule.CLEAN, Rule.DUMMY, "C")
     if vr in ("SH", "LO", "UC") and (tag >> 16 in _TYPED_GROUPS or tag in _TYPED or dictionary_is_retired(tag)):
-        return (Rule.CLEAN, Rule.EMPTY, "C")
+        return (Rule.CLEAN, Rule.DUMMY, "C")
     return _BY_VR.get(vr, _DROP)  # AE, UR, UN
 
 

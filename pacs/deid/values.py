@@ -23,8 +23,8 @@ from pacs.deid.text import GAP, clean, looks_personal
 from pacs.deid.uids import is_public, new_uid, new_uids
 from pacs.part10 import valid_uid
 
-#: How many results a step remembers before it starts anew.
-_MEMORY = 8192
+#: How many results a step remembers before it starts anew: more than a long series has, and a few megabytes a case.
+_MEMORY = 1024
 _LONGEST_REMEMBERED = 512
 
 #: Coding schemes whose meanings are published (PS3.16 8): their words are no one's own.
@@ -169,7 +169,9 @@ class Values:
                 return new_uids(self.secret, text).encode()
             case Rule.PUBLIC_UID:
                 parts = [part.strip(" \0") for part in text.split("\\")]
-                return "\\".join(p if is_public(p) or not p else new_uid(self.secret, p) for p in parts).encode()
+                return "\\".join(
+                    p if not p or (is_public(p) and valid_uid(p)) else new_uid(self.secret, p) for p in parts
+                ).encode()
             case Rule.CLASS_UID:
                 return raw if all(valid_uid(p.strip(" \0")) for p in text.split("\\")) else None
             case Rule.AGE:
@@ -239,7 +241,10 @@ _PRIVATE_RULES: dict[str, Decision] = {
 }
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def values_of(secret: bytes, profile: Profile, known: KnownStrings, explicit: bool) -> Values:
-    """Give the `Values` of a case, kept from one instance to the next."""
+    """Give the `Values` of a case, kept from one instance to the next.
+
+    It holds the secret: `values_of.cache_clear()` belongs to destroying one.
+    """
     return Values(secret, profile, known, explicit)

@@ -61,7 +61,7 @@ class Listener:
     def _requested(self, event: Any) -> None:
         """Refuse a peer that is not registered, or calls from another address than the one it was given."""
         assoc = event.assoc
-        calling, peer_address = assoc.requestor.ae_title.strip(), assoc.requestor.address
+        calling, peer_address = assoc.requestor.primitive.calling_ae_title.strip(), assoc.requestor.address
         try:
             with self._archive.db.transaction() as tx:
                 who = peers.identify(tx, calling, _plain(peer_address))
@@ -95,7 +95,7 @@ class Listener:
             str(request.AffectedSOPClassUID),
             str(request.AffectedSOPInstanceUID),
             str(event.context.transfer_syntax),
-            source_ae=event.assoc.requestor.ae_title.strip(),
+            source_ae=event.assoc.requestor.primitive.calling_ae_title.strip(),
         )
         try:
             return self._ingest(source, meta, request)
@@ -118,4 +118,3 @@ class Listener:
 def _plain(peer_address: str) -> str:
     """An IPv4 address also where it came through an IPv6 socket."""
     return peer_address.removeprefix("::ffff:")
-

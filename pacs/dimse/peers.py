@@ -37,7 +37,9 @@ def register(tx: Session, ae_title: str, host: str, port: int, role: Role, who: 
         tx.execute(statement)
     else:
         if principals.get(tx, existing.principal_id).role != role:
-            raise Conflict("role change", safe=f"{title} is registered with another role. Give this peer another title.")
+            raise Conflict(
+                "role change", safe=f"{title} is registered with another role. Give this peer another title."
+            )
         existing.host, existing.port = host.strip(), port
     tx.flush()
     audit.record(tx, who, "peer.register", "peer", title, host=host, port=port)

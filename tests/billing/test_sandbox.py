@@ -6,9 +6,14 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import stripe
+from hypothesis import given
+from hypothesis import strategies as st
+from stripe._encode import _api_encode
 
 from billing.sandbox import forms
 from billing.sandbox.__main__ import main
@@ -200,6 +205,26 @@ def test_form_encoding() -> None:
             forms.decode(wrong)
 
 
+_NAMES = st.text("abcdefghij_", min_size=1, max_size=8)
+_TEXTS = st.text(max_size=8)
+
+
+@given(
+    st.dictionaries(
+        _NAMES,
+        st.recursive(
+            _TEXTS,
+            lambda inner: (
+                st.lists(inner, min_size=1, max_size=3) | st.dictionaries(_NAMES, inner, min_size=1, max_size=3)
+            ),
+            max_leaves=6,
+        ),
+    )
+)
+def test_what_the_sdk_encodes_is_read_back(form: dict[str, Any]) -> None:
+    assert forms.decode(urlencode(list(_api_encode(form)))) == form
+
+
 @pytest.mark.parametrize(
     ("number", "expiry", "cvc", "field", "sentence"),
     [
@@ -273,6 +298,12 @@ def test_an_expired_page_says_so(sandbox: Sandbox) -> None:
     assert gone.status_code == 410
     assert "Nothing was charged." in gone.text
     assert [e["type"] for e in sandbox.listed("events")] == ["checkout.session.expired"]
+
+
+def test_behind_another_address() -> None:
+    sandbox = Sandbox(public_url="https://pay.example/")
+    assert page(sandbox).startswith("https://pay.example/c/pay/cs_test_")
+    sandbox.stop()
 
 
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:

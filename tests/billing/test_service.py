@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import uuid
 from collections import Counter
@@ -140,6 +141,29 @@ def test_twenty_clicks_on_accept_make_one_charge(db: Database, gateway: StripeGa
     assert states == [State.CAPTURED] * 20
     assert [c["amount_captured"] for c in sandbox.listed("charges")] == [PRICE]
     assert Counter(told(db))["PaymentCaptured"] == 1
+
+
+@pytest.mark.parametrize("_round", range(3))
+def test_accept_and_withdraw_at_once(db: Database, gateway: StripeGateway, sandbox: Sandbox, _round: int) -> None:
+    payment = held(db, gateway, sandbox, "s")
+    turns = itertools.count()
+
+    def click() -> str:
+        with db.transaction() as tx:
+            try:
+                done = service.capture(tx, gateway, "s") if next(turns) % 2 else service.void(tx, gateway, "s")
+            except Conflict as error:
+                return type(error).__name__
+            assert done is not None
+            return done.state
+
+    outcomes = set(at_once(10, click))
+    charge = sandbox.listed("charges")[0]
+    if charge["captured"]:
+        assert outcomes == {State.CAPTURED, "Conflict"}
+    else:
+        assert outcomes == {State.VOIDED, "HoldEnded"}
+    assert look(db, gateway, payment.id).state is (State.CAPTURED if charge["captured"] else State.VOIDED)
 
 
 def test_a_declined_card_can_be_replaced_on_the_page(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:

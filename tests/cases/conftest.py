@@ -34,7 +34,7 @@ def template(postgres: str) -> str:
     return name
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """The payment sandbox, sending no webhooks."""
     served = Sandbox()

@@ -96,11 +96,11 @@ def test_the_tables_name_only_what_exists() -> None:
 
 
 def test_every_case_can_end_and_no_ended_one_moves() -> None:
-    ways = {state: {r.target for r in CASE_RULES if r.source is state} for state in CaseState}
+    ways = {state: {CaseState(r.target) for r in CASE_RULES if r.source is state} for state in CaseState}
     for state in CaseState:
         reached, seen = {state}, {state}
         while reached:
-            reached = {t for s in reached for t in ways[CaseState(s)]} - seen
+            reached = {t for s in reached for t in ways[s]} - seen
             seen |= reached
         assert seen & FINAL
         assert (not ways[state]) == (state in FINAL)

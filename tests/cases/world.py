@@ -20,6 +20,7 @@ from billing.gateway import Gateway
 from cases import handlers
 from cases.mail import FolderMailer
 from cases.models import CONSENTS, ImagesBy, Place
+from cases.repository import studies_of
 from cases.service import assignment, intake, payments, people, read, reporting, studies
 from cases.service.intake import Changes
 from overread.kit import clock, principals
@@ -243,6 +244,14 @@ class World:
                 return
             run: Callable[..., None] = self.bus.fan_out if job.task_name.endswith("event") else self.bus.handle
             run(**job.args)
+
+    def first(self, case_id: UUID) -> str:
+        """The UID of a case's first study."""
+        with self.db.transaction() as tx:
+            return studies_of(tx, case_id)[0].study_uid
+
+    def today(self) -> date:
+        return clock.now().date()
 
     def mails(self) -> list[str]:
         """Every mail that was sent, as text."""

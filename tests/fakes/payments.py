@@ -60,6 +60,7 @@ class Sandbox(Served):
         state_file: Path | None = None,
         port: int = 0,
         retry: tuple[float, ...] = (0.05, 0.05, 0.05),
+        public_url: str | None = None,
     ) -> None:
         super().__init__(
             app(
@@ -69,6 +70,7 @@ class Sandbox(Served):
                 webhook_url=webhook_url,
                 state_file=state_file,
                 retry=retry,
+                public_url=public_url,
             ),
             port,
         )

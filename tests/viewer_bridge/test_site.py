@@ -182,3 +182,18 @@ def test_without_the_viewer_its_page_says_so(db: Database, settings: Settings, t
         assert answer.status_code == 503
         assert "not installed" in answer.text
         assert opened.get("/open").status_code == 200
+
+
+def test_a_failure_of_ours_is_a_plain_problem_with_the_same_headers(
+    db: Database, settings: Settings, folder: Path
+) -> None:
+    def fail(request: Request) -> Response:
+        raise RuntimeError("a detail that nobody may read")
+
+    app = viewer_app(settings, db, [Route("/studies", fail)], folder=folder)
+    with TestClient(app, raise_server_exceptions=False) as opened:
+        answer = opened.get(f"/cases/{CASE}/dicomweb/studies")
+    assert answer.status_code == 500
+    assert "detail that nobody" not in answer.text
+    assert answer.headers["content-security-policy"] == policies.DATA
+    assert answer.headers["referrer-policy"] == "no-referrer"

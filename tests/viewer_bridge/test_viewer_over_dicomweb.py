@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser
 from pydicom.dataset import Dataset
+from pydicom.uid import EncapsulatedPDFStorage
 
 from dicomweb.context import Context
 from dicomweb.routes import routes
@@ -90,3 +91,25 @@ def test_other_kinds_of_images_too(reading: Reading, archive: Archive, specialis
     reading.open(ds.StudyInstanceUID)
     assert reading.screen().std() > 5
     assert reading.complaints == []
+
+
+def test_a_document_is_fetched_with_the_bearer_and_shown_from_memory(
+    reading: Reading, archive: Archive, specialist: Principal
+) -> None:
+    (ds,) = bundled("CT_small.dcm")
+    document = Dataset()
+    document.file_meta = ds.file_meta
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "PatientName", "PatientID", "StudyDate"):
+        document[keyword] = ds[keyword]
+    document.SOPClassUID = document.file_meta.MediaStorageSOPClassUID = EncapsulatedPDFStorage
+    document.file_meta.MediaStorageSOPInstanceUID = document.SOPInstanceUID
+    document.Modality, document.SeriesNumber, document.InstanceNumber = "DOC", 1, 1
+    document.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    # Longer than what is sent within the metadata.
+    document.EncapsulatedDocument = b"%PDF-1.4\n" + b" " * 100_001
+    document.EncapsulatedDocumentLength = 100_010
+    store(archive, specialist, [document])
+    reading.open(document.StudyInstanceUID)
+    reading.page.locator("object[data^='blob:']").wait_for(state="attached", timeout=30_000)
+    size = reading.page.evaluate("async () => (await (await fetch(document.querySelector('object').data)).blob()).size")
+    assert size == 100_010

@@ -96,7 +96,8 @@
           supportsStow: false,
           supportsReject: false,
           dicomUploadEnabled: false,
-          singlepart: 'bulkdata,video,pdf',
+          // Not 'video' or 'pdf': those would be given to an element by address, and so be fetched without the bearer.
+          singlepart: 'bulkdata',
           bulkDataURI: { enabled: true, relativeResolution: 'studies' },
           omitQuotationForMultipartRequest: false,
         },

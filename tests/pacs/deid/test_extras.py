@@ -24,6 +24,10 @@ def cleaned(elements: list[El], syntax: str = EXPLICIT, **more: bytes) -> tuple[
 
 
 EXTRAS: dict[str, list[El]] = {
+    "issuer of a number": [El(0x00080051, "SQ", [[text(0x00400031, "UT", MARK), text(0x00400033, "CS", "DNS")]])],
+    "birth date in another calendar": [text(0x00100033, "LO", MARK)],
+    "short text of the patient's module": [text(0x00102292, "LO", MARK)],
+    "device without a row": [text(0x30020020, "SH", MARK)],
     "private": [text(0x00090010, "LO", "ACME"), text(0x00091001, "LO", MARK)],
     "private without a creator": [text(0x00091001, "LO", MARK)],
     "private creator itself": [text(0x00090010, "LO", MARK)],
@@ -82,6 +86,16 @@ def test_preamble_and_file_meta_are_new() -> None:
     assert ds.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID
 
 
+def test_a_transfer_syntax_and_a_class_that_are_none_do_not_come_through() -> None:
+    elements = [element for element in skeleton() if element.tag != 0x00080016]
+    good = part10([*elements, text(0x00080016, "UI", MARK)], EXPLICIT)
+    source = good.replace(b"1.2.840.10008.1.2.1\0", b"ZQHIDDEN.10008.1.2\xe9\0", 1)
+    result = deidentify(parse(source), secret=SECRET)
+    assert MARK.encode() not in result.header
+    assert result.sop_class_uid == ""
+    assert result.transfer_syntax == EXPLICIT
+
+
 def test_bytes_behind_the_data_set_go() -> None:
     written, _ = cleaned([], tail=b"\xfc\xff\xfc\xffOB\0\0\x08\0\0\0" + MARK.encode())
     assert MARK.encode() not in written
@@ -135,6 +149,23 @@ def test_references_stay_closed() -> None:
     assert ds.ReferencedImageSequence[0].ReferencedSOPInstanceUID == ds.SOPInstanceUID
     assert ds.ReferencedImageSequence[0].ReferencedSOPClassUID == "1.2.840.10008.5.1.4.1.1.2"
     assert ds.FrameOfReferenceUID == ds.StudyInstanceUID
+
+
+def test_a_uid_that_may_not_vanish_is_mapped() -> None:
+    group = [text(0x006A0003, "UI", STUDY)]
+    _, ds = cleaned([El(0x006A0002, "SQ", [group])])
+    assert ds.AnnotationGroupSequence[0].AnnotationGroupUID == ds.StudyInstanceUID
+
+
+def test_a_sequence_that_may_vanish_is_not_left_empty() -> None:
+    """PS3.15 asks X/Z of Referenced Study Sequence, which is optional and needs an item where it stands."""
+    _, ds = cleaned([El(0x00081110, "SQ", [[text(0x00081155, "UI", STUDY)]])])
+    assert "ReferencedStudySequence" not in ds
+
+
+def test_a_guessable_secret_is_refused() -> None:
+    with pytest.raises(ValueError, match="secret"):
+        deidentify(parse(part10(skeleton(), EXPLICIT)), secret=b"short")
 
 
 def test_what_suv_needs_stays_consistent() -> None:

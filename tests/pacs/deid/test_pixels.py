@@ -31,6 +31,9 @@ def test_a_plain_slice_is_clean() -> None:
     "elements",
     [
         [text(0x00280301, "CS", "YES")],
+        [text(0x00280302, "CS", "YES")],
+        [text(0x00480010, "CS", "YES")],
+        [text(0x00080060, "CS", "SM"), text(0x00080008, "CS", "ORIGINAL\\PRIMARY\\LABEL\\NONE")],
         [text(0x00080060, "CS", "US")],
         [text(0x00080060, "CS", "US"), text(0x00280301, "CS", "NO")],
         [text(0x00080060, "CS", "ES")],
@@ -133,6 +136,21 @@ def test_comments_inside_of_frames_are_patched(frame: bytes, syntax: str, patche
 )
 def test_what_can_not_be_patched_is_held_back(frame: bytes, syntax: str) -> None:
     assert deidentify(parse(encapsulated(frame, syntax)), secret=SECRET).withhold
+
+
+def test_frames_in_an_implicit_header_keep_their_codec() -> None:
+    """Against PS3.5 A.4, but written by real devices: the result is as readable as the source was."""
+    frame = jpeg()
+    value = pack("<HHI", 0xFFFE, 0xE000, 0) + pack("<HHI", 0xFFFE, 0xE000, len(frame)) + frame
+    others = [element for element in skeleton() if element.tag != 0x7FE00010]
+    body = part10(others, IMPLICIT, tail=pack("<HHI", 0x7FE0, 0x0010, 0xFFFFFFFF) + value + pack("<HHI", 0xFFFE, 0xE0DD, 0))
+    source = body.replace(IMPLICIT.encode() + b"\0\x02", JPEG.encode()[:17] + b"\0\x02") if False else body
+    result = deidentify(parse(source), secret=SECRET)
+    again = parse(whole(result, source))
+    pixel = find(again.elements, 0x7FE00010)
+    assert pixel is not None
+    assert pixel.fragments is not None
+    assert result.transfer_syntax == EXPLICIT
 
 
 def test_frames_of_plain_codecs_are_left_alone() -> None:

@@ -1,0 +1,78 @@
+# Every target does its own set-up. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .stamps
+ARTIFACTS ?= artifacts
+# What the product needs beyond Python and Node, and what the tests need besides.
+RUN_PACKAGES := python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
+TEST_PACKAGES := chromium dcmtk
+# With real processes, browsers and databases in play more workers than cores only wait for each other.
+PYTEST_WORKERS ?= 2
+
+.PHONY: help demo test check format setup setup-test unit live browser bench clean lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## start the demo: sample people and studies, payment sandbox, viewer
+	$(BIN)/overread demo
+
+test: check unit live browser ## run everything: linters, unit, live and browser tests
+	@echo "all tests passed"
+
+setup: $(STAMPS)/run-packages $(STAMPS)/python $(STAMPS)/frontend $(STAMPS)/ohif ## install what the product needs
+
+setup-test: setup $(STAMPS)/test-packages ## install what the tests need besides
+
+check: $(STAMPS)/python $(STAMPS)/frontend ## lint, types, import directions, front-end types and tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd frontend && npm run --silent check && npm test --silent
+
+unit: setup-test ## the tests that start no server of ours
+	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not live and not browser"
+
+live: setup-test ## the tests that start the whole server as processes
+	$(BIN)/pytest -m "live and not browser"
+
+browser: setup-test ## the tests that drive chromium; screenshots land in $(ARTIFACTS)/
+	OVERREAD_ARTIFACTS=$(abspath $(ARTIFACTS)) $(BIN)/pytest -m browser
+
+format: $(STAMPS)/python ## format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(STAMPS)/python ## resolve the dependencies anew into requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --group pyproject.toml:dev --upgrade --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 -o requirements.lock
+
+clean: ## remove what was built and installed here
+	rm -rf $(VENV) $(STAMPS) frontend/node_modules viewer_bridge/ohif/node_modules viewer_bridge/ohif/dist \
+	  overread/web/static/build $(ARTIFACTS)
+
+$(STAMPS)/run-packages: scripts/system-packages.sh Makefile
+	scripts/system-packages.sh $(RUN_PACKAGES)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/test-packages: scripts/system-packages.sh Makefile
+	scripts/system-packages.sh $(TEST_PACKAGES)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/python: requirements.lock pyproject.toml $(STAMPS)/run-packages
+	test -x $(BIN)/python || python3 -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check "uv>=0.9"
+	UV_LINK_MODE=copy $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/frontend: frontend/package-lock.json $(shell find frontend/src frontend/*.ts frontend/*.json -type f 2>/dev/null)
+	cd frontend && npm ci --no-audit --no-fund --silent && npm run --silent build
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/ohif: viewer_bridge/ohif/package-lock.json viewer_bridge/ohif/build.py $(STAMPS)/python
+	$(BIN)/python -m viewer_bridge.ohif.build
+	@mkdir -p $(STAMPS) && touch $@

@@ -1,0 +1,287 @@
+"""The specialist's pages: what is offered, what is being read, their own viewer, the report and its signature."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from cases.effects import report_digest
+from cases.repository import latest_report
+from cases.service import assignment, intake, read, reporting
+from cases.states import FINAL, CaseEvent, CaseState
+from cases.views import SpecialistCase
+from overread.kit import audit, clock, tokens
+from overread.kit.errors import NotFound
+from overread.kit.principals import Role
+from overread.services import Services
+from overread.web import labels, render, session
+from overread.web.forms import Check, FieldErrors
+from overread.web.viewers import open_viewer
+from overread.web.visits import Desk, Visit, go
+from viewer_bridge import grants
+
+_DONE = (CaseState.SIGNED, CaseState.PUBLISHED, CaseState.CLOSED)
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """The specialist's routes. An offer and a case that is being read are one page at two addresses (the mails')."""
+    desk = Desk(services, Role.SPECIALIST)
+    return [
+        desk.get("/offers", offers),
+        desk.get("/reading", offers),
+        desk.get("/offers/{case}", case_page),
+        desk.post("/offers/{case}/accept", accept, case_page),
+        desk.post("/offers/{case}/decline", decline, case_page),
+        desk.get("/reading/{case}", case_page),
+        desk.post("/reading/{case}/viewer", open_viewer, case_page),
+        desk.post("/reading/{case}/token", token),
+        desk.post("/reading/{case}/info", ask, case_page),
+        desk.post("/reading/{case}/follow-ups/{question}", answer_follow_up, case_page),
+        desk.get("/reading/{case}/report", report_page),
+        desk.post("/reading/{case}/report", save, report_page),
+        desk.post("/reading/{case}/sign", sign, report_page),
+    ]
+
+
+def assigned(visit: Visit) -> SpecialistCase:
+    """The case of the address as its specialist sees it: no name, no original. Raises NotFound."""
+    case = read.show(visit.tx, visit.who, visit.uuid())
+    if not isinstance(case, SpecialistCase):
+        raise NotFound(f"case {visit.uuid()} is shown to {visit.who.role} elsewhere")
+    return case
+
+
+def offers(visit: Visit) -> Response:
+    """What is offered, what is being read, and what was earned."""
+    lines = read.listing(visit.tx, visit.who)
+    done = [line for line in lines if line.state in _DONE]
+    currencies = {line.currency for line in done}
+    return visit.page(
+        "specialist/offers.html",
+        offers=[
+            {
+                "reference": line.reference,
+                "url": f"/offers/{line.case_id}",
+                "title": line.title,
+                "summary": "Open it to read the questions.",
+                "studies": line.studies,
+                "fee": render.money(line.fee, line.currency),
+                "answer_by": render.moment(line.answer_by),
+                "due": render.moment(line.due_at),
+            }
+            for line in lines
+            if line.answer_by is not None
+        ],
+        cases=[
+            {
+                "reference": line.reference,
+                "url": f"/reading/{line.case_id}",
+                "title": line.title,
+                "status": labels.case(line.state),
+                "due": render.moment(line.due_at) if CaseState(line.state) in labels.RUNNING else None,
+                "fee": render.money(line.fee, line.currency),
+            }
+            for line in lines
+            if line.answer_by is None and CaseState(line.state) not in FINAL
+        ],
+        # Sums of different currencies can't be added.
+        earned={
+            "label": "Signed so far",
+            "count": len(done),
+            "amount": render.money(sum(line.fee for line in done), currencies.pop()),
+        }
+        if len(currencies) == 1
+        else None,
+    )
+
+
+def case_page(visit: Visit) -> Response:
+    """One case, offered or being read."""
+    return _page(visit, assigned(visit))
+
+
+def accept(visit: Visit) -> Response:
+    """Accept: the price is captured, then the images are open. Any number of clicks do it once."""
+    assignment.accept(visit.tx, visit.who, visit.uuid(), visit.services.gateway)
+    return go(f"/reading/{visit.uuid()}", "accepted")
+
+
+def decline(visit: Visit) -> Response:
+    """Decline an offer."""
+    assignment.refuse(visit.tx, visit.who, visit.uuid(), visit.form.text("reason"))
+    return go("/offers", "refused")
+
+
+def token(visit: Visit) -> Response:
+    """A token for the specialist's own viewer, for this case alone. It is shown once, so the answer is the page."""
+    case = assigned(visit)
+    # Held until the commit: a grant that ends at this moment either ends this token too, or is found ended here.
+    grant = grants.find(visit.tx, visit.who.id, case.case_id, hold=True)
+    if grant is None:
+        raise NotFound(f"no grant of {visit.who.id} for case {case.case_id}")
+    until = min(clock.now() + tokens.VIEWER_LENGTH, grant.until)
+    made = tokens.issue(visit.tx, visit.who.id, tokens.VIEWER, lasts=until - clock.now(), case_id=case.case_id)
+    audit.record(visit.tx, visit.who, "viewer.token", "case", case.case_id, case_id=case.case_id)
+    return _page(visit, case, {"token": made, "expires": render.moment(until)})
+
+
+def ask(visit: Visit) -> Response:
+    """Ask the patient for something; the clock stops."""
+    check = Check(visit.form)
+    text = check.text("text", "Please write what you need.", 2000)
+    check.done()
+    intake.ask_info(visit.tx, visit.who, visit.uuid(), text)
+    return go(f"/reading/{visit.uuid()}", "asked")
+
+
+def answer_follow_up(visit: Visit) -> Response:
+    """Answer what the patient asked after the report."""
+    text = visit.form.text("text")
+    reporting.answer_follow_up(visit.tx, visit.who, visit.uuid(), visit.uuid("question"), text)
+    return go(f"/reading/{visit.uuid()}", "answered")
+
+
+def report_page(visit: Visit) -> Response:
+    """The report: its form, or, where it is complete, the text that is to be signed."""
+    case = assigned(visit)
+    url = f"/reading/{case.case_id}"
+    if case.state != CaseState.IN_REVIEW:
+        return go(url)
+    report = latest_report(visit.tx, case.case_id)
+    questions = [q for q in case.questions if not q.follow_up]
+    signing = visit.form.text("digest") != "" or visit.query("step") == "preview"
+    missing = _missing(visit, case) if signing else {}
+    preview = None
+    if signing and report is not None and not missing:
+        preview = {
+            "answers": [{"question": q.text, "answer": report.answers.get(str(q.question_id), "")} for q in questions],
+            "impression": report.impression,
+            "studies": [study.title for study in case.studies if study.study_uid in report.studies_read],
+            "digest": report_digest(report),
+            "sign_action": f"{url}/sign",
+        }
+    values: dict[str, Any] = visit.form.values("studies") if visit.form.names() else {}
+    if report is not None and (not values or preview):
+        values |= {f"answer-{key}": text for key, text in report.answers.items()}
+        values |= {"impression": report.impression, "studies": list(report.studies_read)}
+    return visit.page(
+        "specialist/report.html",
+        case={
+            "reference": case.reference,
+            "title": case.title,
+            "due": render.moment(case.due_at),
+            "patient": case.patient,
+            "symptoms": case.symptoms,
+            "history": case.history,
+        },
+        questions=[{"id": str(q.question_id), "text": q.text} for q in questions],
+        studies=[{"uid": study.study_uid, "label": study.title} for study in case.studies],
+        action=f"{url}/report",
+        templates=[],
+        preview=preview,
+        viewer_action=f"{url}/viewer" if case.studies else "",
+        case_url=url,
+        saved_at=render.moment(report.updated_at) if report else None,
+        values=values,
+        errors={**missing, **visit.errors},
+    )
+
+
+def save(visit: Visit) -> Response:
+    """Keep what is written, whole or not; then go on writing, or to what is to be signed."""
+    prefix = "answer-"
+    answers = {name[len(prefix) :]: visit.form.text(name) for name in visit.form.names() if name.startswith(prefix)}
+    impression, studies = visit.form.text("impression"), visit.form.all("studies")
+    reporting.save_draft(visit.tx, visit.who, visit.uuid(), answers, impression, studies)
+    url = f"/reading/{visit.uuid()}/report"
+    return go(url, step="preview") if visit.form.text("step") == "preview" else go(url, "saved")
+
+
+def sign(visit: Visit) -> Response:
+    """Sign exactly the text that was shown; the password stands for the hand."""
+    missing = {}
+    if not visit.form.text("confirm"):
+        missing["confirm"] = "Please confirm that you have read the studies."
+    if not session.is_password_of(visit.services, visit.who, visit.form.text("password"), visit.address):
+        missing["password"] = "This is not your password."  # noqa: S105  a sentence
+    if missing:
+        raise FieldErrors(missing)
+    reporting.sign(visit.tx, visit.who, visit.uuid(), digest=visit.form.text("digest"))
+    return go(f"/reading/{visit.uuid()}", "signed")
+
+
+def _missing(visit: Visit, case: SpecialistCase) -> dict[str, str]:
+    report = latest_report(visit.tx, case.case_id)
+    found = {
+        f"answer-{q.question_id}": f"Question {q.number} has no answer yet."
+        for q in case.questions
+        if not q.follow_up and not (report and report.answers.get(str(q.question_id), "").strip())
+    }
+    if report is None or not report.impression:
+        found["impression"] = "Please write the impression."
+    if report is None or not report.studies_read:
+        found["studies"] = "Please tick the studies that you have read."
+    return found
+
+
+def _page(visit: Visit, case: SpecialistCase, shown_once: dict[str, Any] | None = None) -> Response:
+    url, offer_url = f"/reading/{case.case_id}", f"/offers/{case.case_id}"
+    root = f"/cases/{case.case_id}/dicomweb"
+    access = None
+    if case.granted_until is not None:
+        access = {
+            "dicomweb_url": visit.services.settings.base_url + root,
+            "token": "",
+            "token_action": f"{url}/token",
+            "expires": render.moment(case.granted_until),
+            **(shown_once or {}),
+        }
+    reading = case.state == CaseState.IN_REVIEW and case.granted_until is not None
+    return visit.page(
+        "specialist/case.html",
+        case={
+            "reference": case.reference,
+            "title": case.title,
+            "status": labels.case(case.state),
+            "due": render.moment(case.due_at) if CaseState(case.state) in labels.RUNNING else None,
+            "answer_by": render.moment(case.answer_by),
+            "questions": [q.text for q in case.questions if not q.follow_up],
+            "symptoms": case.symptoms,
+            "history": case.history,
+            "patient": case.patient,
+            "fee": render.money(case.fee, case.currency),
+            "asked": case.asked,
+        },
+        studies=[
+            {
+                "uid": study.study_uid,
+                "title": "/".join(study.modalities) or "Study",
+                "date": render.day(study.study_date),
+                "series": study.series,
+                "instances": study.instances,
+                "late": study.late,
+                "thumbnail": f"{root}/studies/{study.study_uid}/thumbnail",
+            }
+            for study in case.studies
+        ],
+        study_count=case.study_count,
+        viewer_action=f"{url}/viewer" if access and case.studies else "",
+        access=access,
+        accept_action=f"{offer_url}/accept" if CaseEvent.ACCEPT in case.actions else "",
+        decline_action=f"{offer_url}/decline" if CaseEvent.REFUSE_OFFER in case.actions else "",
+        licence=case.licence,
+        acknowledge_action="",
+        report_url=f"{url}/report" if reading else "",
+        pdf_url=f"/cases/{case.case_id}/report.pdf" if case.has_report and case.state in _DONE else "",
+        info_action=f"{url}/info" if CaseEvent.ASK_INFO in case.actions else "",
+        follow_ups=[
+            {"text": q.text, "answer": q.answer, "action": f"{url}/follow-ups/{q.question_id}"}
+            for q in case.questions
+            if q.follow_up
+        ],
+        messages=[],
+        message_action="",
+        values=visit.form.values(),
+    )

@@ -1,0 +1,210 @@
+"""The admin's pages: people, DICOM peers and prices; and everybody's own password."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from sqlalchemy import func, select
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from billing import service as billing
+from cases.models import Program
+from cases.service import intake
+from overread.kit import audit, principals, tokens
+from overread.kit.audit import AuditRow
+from overread.kit.errors import Conflict
+from overread.kit.principals import PrincipalRow, Role
+from overread.services import Services
+from overread.web import permissions, render, session
+from overread.web.forms import Check, FieldErrors
+from overread.web.visits import Desk, Visit, go
+from pacs.dimse import peers
+
+_CURRENCIES = ("USD", "EUR", "GBP", "CHF", "CAD", "AUD", "INR", "JPY")
+_PEER_ROLES = (Role.HOSPITAL.value, Role.SPECIALIST.value)
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """The admin's routes, and the account's."""
+    desk, anybody = Desk(services, Role.ADMIN), Desk(services, *Role)
+    return [
+        desk.get("/people", people_page),
+        desk.post("/people", add_person, people_page),
+        desk.post("/people/{person}/lock", lock, people_page),
+        desk.get("/peers", peers_page),
+        desk.post("/peers", add_peer, peers_page),
+        desk.get("/prices", prices_page),
+        desk.post("/prices", add_price, prices_page),
+        anybody.get("/account", account_page),
+        anybody.post("/account", change_password, account_page),
+    ]
+
+
+def people_page(visit: Visit) -> Response:
+    """Everybody with an account, and who may do what."""
+    return _people(visit)
+
+
+def add_person(visit: Visit) -> Response:
+    """Make an account. Its first password is shown once, here, for the admin to hand over."""
+    check = Check(visit.form)
+    name = check.text("name", "Please give a name.", 120)
+    email = check.email("email")
+    role = check.one_of("role", [role.value for role in Role], "Please choose a role.")
+    check.done()
+    password = secrets.token_urlsafe(12)
+    made = principals.create(
+        visit.tx, role=Role(role), name=name, email=email, password_hash=tokens.hash_password(password)
+    )
+    audit.record(visit.tx, visit.who, "account.create", "principal", made.id, role=role)
+    visit.tx.flush()
+    return _people(visit, made={"name": name, "password": password})
+
+
+def lock(visit: Visit) -> Response:
+    """Lock somebody out at once, or let them in again."""
+    person = principals.get(visit.tx, visit.uuid("person"))
+    if person.id == visit.who.id:
+        raise Conflict("an admin locked themselves out", safe="You can’t lock yourself out.")
+    person.active = not person.active
+    action = "account.unlock" if person.active else "account.lock"
+    audit.record(visit.tx, visit.who, action, "principal", person.id)
+    return go("/people", "changed")
+
+
+def peers_page(visit: Visit) -> Response:
+    """The DICOM peers that may call us."""
+    settings = visit.services.settings
+    return visit.page(
+        "admin/peers.html",
+        peers=[
+            {
+                "ae_title": peer.ae_title,
+                "host": peer.host,
+                "port": peer.port,
+                "role": principals.get(visit.tx, peer.principal_id).role,
+            }
+            for peer in peers.listed(visit.tx, visit.who)
+        ],
+        ae_title=settings.ae_title,
+        dicom_address=render.dicom_address(settings),
+        action="/peers",
+        values=visit.form.values(),
+    )
+
+
+def add_peer(visit: Visit) -> Response:
+    """Register a peer, or change its address."""
+    check = Check(visit.form)
+    title = check.text("ae_title", "Please give the AE title.", 16)
+    host = check.text("host", "Please give the host’s name or address.", 253)
+    port = check.number("port", 1, 65535, "A port is a number from 1 to 65535.")
+    role = check.one_of("role", _PEER_ROLES, "Please choose a role.")
+    check.done()
+    peers.register(visit.tx, title, host, port, Role(role), visit.who)
+    return go("/peers", "saved")
+
+
+def prices_page(visit: Visit) -> Response:
+    """Every price, in force and past."""
+    programs = {p.price_key: p for p in intake.programs(visit.tx) if p.price_key}
+    return visit.page(
+        "admin/prices.html",
+        prices=[
+            {
+                "program": programs[price.key].name if price.key in programs else price.key,
+                "label": price.label,
+                "amount": render.money(price.amount, price.currency),
+                "active": price.valid_until is None,
+                "since": price.valid_from.date(),
+                **_pace(programs.get(price.key), price.currency),
+            }
+            for price in reversed(billing.prices(visit.tx, history=True))
+        ],
+        currencies=[{"value": code, "label": code} for code in _CURRENCIES],
+        programs=[{"value": key, "label": program.name} for key, program in programs.items()],
+        action="/prices",
+        values=visit.form.values(),
+    )
+
+
+def add_price(visit: Visit) -> Response:
+    """Put a price in force; the one before it ends now and stays on record."""
+    programs = {p.price_key: p for p in intake.programs(visit.tx) if p.price_key}
+    check = Check(visit.form)
+    key = check.one_of("program", [key for key in programs if key], "Please choose a program.")
+    label = check.text("label", "Please give it a name.", 80)
+    currency = check.one_of("currency", _CURRENCIES, "Please choose a currency.")
+    amount = check.amount("amount", currency or "USD", "Please give an amount, such as 390.00.")
+    fee = check.amount("fee", currency or "USD", "Please give an amount, such as 180.00.")
+    if not check.errors and fee > amount:
+        check.errors["fee"] = "The fee is a part of the price."
+    check.done()
+    billing.set_price(visit.tx, key, label, amount, currency)
+    program = programs[key]
+    program.specialist_fee, program.currency = fee, currency
+    audit.record(visit.tx, visit.who, "price.set", "price", key, amount=amount, currency=currency, fee=fee)
+    return go("/prices", "added")
+
+
+def account_page(visit: Visit) -> Response:
+    """One's own password."""
+    return visit.page(
+        "public/form.html",
+        title="Change your password",
+        text=f"You are signed in as {visit.who.name}.",
+        action="/account",
+        submit_label="Change it",
+        fields=[
+            {"name": "password", "label": "Password now", "type": "password", "autocomplete": "current-password"},
+            {
+                "name": "new_password",
+                "label": "New password",
+                "type": "password",
+                "autocomplete": "new-password",
+                "hint": f"At least {tokens.MIN_PASSWORD} letters.",
+            },
+        ],
+        hidden={},
+        back_url=render.HOMES[visit.who.role],
+    )
+
+
+def change_password(visit: Visit) -> Response:
+    """Change it; every other session of this person ends."""
+    if not session.is_password_of(visit.services, visit.who, visit.form.text("password"), visit.address):
+        raise FieldErrors({"password": "This is not your password."})
+    session.set_password(visit.tx, visit.who, visit.form.text("new_password"))
+    return session.renewed(visit.services, visit.tx, visit.who, go("/account", "changed"))
+
+
+def _people(visit: Visit, made: dict[str, str] | None = None) -> Response:
+    last = select(AuditRow.actor_id, func.max(AuditRow.at)).where(AuditRow.action == "session.start")
+    seen = {actor: at for actor, at in visit.tx.execute(last.group_by(AuditRow.actor_id))}  # noqa: C416  typed rows
+    everybody = visit.tx.scalars(select(PrincipalRow).order_by(PrincipalRow.role, PrincipalRow.name).limit(1000))
+    return visit.page(
+        "admin/people.html",
+        people=[
+            {
+                "name": person.name,
+                "email": person.email or "",
+                "role": person.role,
+                "active": person.active,
+                "last_seen": render.moment(seen.get(person.id)),
+                "toggle_action": f"/people/{person.id}/lock" if person.id != visit.who.id else "",
+            }
+            for person in everybody
+        ],
+        made=made,
+        roles=[{"value": role.value, "label": role.value.capitalize()} for role in Role],
+        action="/people",
+        permissions={"roles": permissions.ROLES, "rows": permissions.ROWS},
+        values={} if made else visit.form.values(),
+    )
+
+
+def _pace(program: Program | None, currency: str) -> dict[str, Any]:
+    fee = program.specialist_fee if program else 0
+    return {"fee": render.money(fee, currency), "hours": program.reading_days * 24 if program else 0}

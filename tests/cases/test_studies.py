@@ -1,0 +1,188 @@
+"""Studies in a case: matched by upload, by reference and by hand; quarantined, confirmed, revoked, grown."""
+
+from __future__ import annotations
+
+import io
+from uuid import UUID
+
+import pydicom
+import pytest
+from pydicom.uid import generate_uid
+
+from cases import access
+from cases.models import ImagesBy
+from cases.repository import studies_of
+from cases.service import assignment, intake, read, studies
+from cases.states import StudyState
+from cases.views import CoordinatorCase, PatientCase, SpecialistCase
+from overread.kit.errors import Conflict, Forbidden, NotFound
+from pacs.events import StudySettled
+from tests.cases.world import World, study
+from viewer_bridge import grants
+
+
+def states(world: World, case_id: UUID) -> list[str]:
+    with world.db.transaction() as tx:
+        return [s.state.value for s in studies_of(tx, case_id)]
+
+
+def coordinators(world: World, case_id: UUID) -> CoordinatorCase:
+    with world.db.transaction() as tx:
+        seen = read.show(tx, world.coordinator, case_id)
+    assert isinstance(seen, CoordinatorCase)
+    return seen
+
+
+def more_of(data: bytes) -> bytes:
+    """Another instance of the same study."""
+    ds = pydicom.dcmread(io.BytesIO(data))
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    ds.InstanceNumber = 2
+    out = io.BytesIO()
+    ds.save_as(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("where", ["AccessionNumber", "PatientID", "StudyDescription", "called AE title"])
+def test_a_hospital_s_study_finds_its_case_by_the_reference(world: World, where: str) -> None:
+    case_id = world.submitted("free")
+    number = coordinators(world, case_id).reference
+    written = number.replace("-", "").lower() if where == "PatientID" else number
+    if where == "called AE title":
+        uid = world.upload(None, who=world.hospital, called_ae=written)
+    else:
+        uid = world.upload(None, who=world.hospital, dicom=study(**{where: written}))
+    world.settle(uid)
+    assert states(world, case_id) == ["deid_review", "deid_review"]
+    assert coordinators(world, case_id).studies[1].found_by == "reference"
+
+
+def test_another_person_s_study_is_quarantined(world: World) -> None:
+    case_id = world.draft("free")
+    mine = world.upload(case_id)
+    theirs = world.upload(case_id, dicom=study("SOMEBODY^ELSE", "19500101"))
+    with world.db.transaction() as tx:
+        intake.submit(tx, world.patient, case_id)
+    world.settle(mine)
+    world.settle(theirs)
+    seen = coordinators(world, case_id)
+    assert [s.state for s in seen.studies] == ["deid_review", "mismatch"]
+    assert seen.studies[1].reason == "The birth dates differ. The names differ."
+    assert [row.equal for row in seen.studies[1].identity][:2] == [False, False]
+    assert seen.studies[1].view_study_uid is None
+    assert "2 of 2 studies are not released yet." in seen.blocked
+    with world.db.transaction() as tx:
+        with pytest.raises(Conflict):
+            studies.release(tx, world.coordinator, case_id, theirs)
+        with pytest.raises(Conflict):
+            studies.confirm(tx, world.coordinator, case_id, mine, "no need")
+        studies.confirm(tx, world.coordinator, case_id, theirs, "married name, seen on the passport")
+    world.drain()
+    assert states(world, case_id) == ["deid_review", "deid_review"]
+
+
+def test_a_wrong_study_never_shows_to_the_patient_whom_a_hospital_sent_it(world: World) -> None:
+    case_id = world.submitted("free")
+    number = coordinators(world, case_id).reference
+    wrong = world.upload(None, who=world.hospital, dicom=study("SOMEBODY^ELSE", "19500101", AccessionNumber=number))
+    world.settle(wrong)
+    with world.db.transaction() as tx:
+        assert wrong not in (access.scope(tx, world.patient, case_id).study_uids or ())
+        seen = read.show(tx, world.patient, case_id)
+    assert isinstance(seen, PatientCase)
+    assert len(seen.studies) == 1
+
+
+def test_the_inbox_is_matched_by_hand(world: World) -> None:
+    case_id = world.submitted("free", images_by=ImagesBy.HOSPITAL)
+    uid = world.upload(None, who=world.hospital)
+    world.settle(uid)
+    world.settle(world.upload(None, who=world.hospital, dicom=study(AccessionNumber="OV-2222-2223")))
+    with world.db.transaction() as tx:
+        for role in ("patient", "specialist", "hospital", "admin", "auditor"):
+            with pytest.raises(Forbidden):
+                studies.unmatched(tx, world.who[role])
+        found = studies.unmatched(tx, world.coordinator)
+        assert len(found) == 2
+        assert found[1].study is not None
+        assert found[1].study.study_uid == uid
+        assert studies.match_by_hand(tx, world.coordinator, uid, case_id) is StudyState.MATCHED
+        with pytest.raises(Conflict):
+            studies.match_by_hand(tx, world.coordinator, uid, case_id)
+        with pytest.raises(NotFound):
+            studies.match_by_hand(tx, world.coordinator, "1.2.3", case_id)
+    world.drain()
+    assert states(world, case_id) == ["deid_review", "deid_review"]
+    assert sum("waits in the inbox" in mail for mail in world.mails()) == 2
+
+
+def test_told_twice_nothing_happens_twice(world: World) -> None:
+    case_id = world.submitted("free")
+    before = len(coordinators(world, case_id).steps)
+    with world.db.transaction() as tx:
+        for _ in range(3):
+            studies.settle(tx, StudySettled(world.first(case_id), [str(case_id)], [], [str(world.patient.id)]))
+    world.drain()
+    assert len(coordinators(world, case_id).steps) == before
+    assert states(world, case_id) == ["deid_review"]
+
+
+def test_late_images_are_held_until_released_and_the_specialist_is_told(world: World) -> None:
+    data = study()
+    case_id = world.draft("free")
+    uid = world.upload(case_id, dicom=data)
+    with world.db.transaction() as tx:
+        intake.submit(tx, world.patient, case_id)
+    world.settle(uid)
+    world.clear(case_id)
+    with world.db.transaction() as tx:
+        assignment.mark_ready(tx, world.coordinator, case_id)
+        assignment.offer(tx, world.coordinator, case_id, world.specialist.id)
+        assignment.accept(tx, world.specialist, case_id, world.gateway)
+
+    def seen() -> int:
+        with world.db.transaction() as tx:
+            shown = read.show(tx, world.specialist, case_id)
+        assert isinstance(shown, SpecialistCase)
+        return sum(s.instances for s in shown.studies)
+
+    assert seen() == 1
+    world.upload(case_id, dicom=more_of(data))
+    other = world.upload(case_id)
+    world.settle(uid)
+    world.settle(other)
+    assert states(world, case_id) == ["deid_review", "deid_review"]
+    world.clear(case_id)
+    assert seen() == 3
+    assert sum("more images have come" in mail for mail in world.mails()) == 2
+
+
+def test_a_study_taken_out_is_gone_at_once(world: World) -> None:
+    case_id = world.in_review()
+    with world.db.transaction() as tx:
+        assert len(assignment.view_studies(tx, world.specialist, case_id)) == 1
+        studies.reject(tx, world.coordinator, case_id, world.first(case_id), "another patient's")
+    with world.db.transaction() as tx:
+        assert grants.active(tx, case_id) == []
+        with pytest.raises(NotFound):
+            access.scope(tx, world.specialist, case_id)
+        with pytest.raises(Conflict):
+            studies.confirm(tx, world.coordinator, case_id, world.first(case_id), "oh no")
+    world.settle(world.first(case_id))
+    assert states(world, case_id) == ["revoked"]
+
+
+def test_nothing_is_ready_before_every_study_is_released(world: World) -> None:
+    case_id = world.submitted("free")
+    with world.db.transaction() as tx:
+        with pytest.raises(Exception, match="refused by its guards"):
+            assignment.mark_ready(tx, world.coordinator, case_id)
+        held = [i for r in studies.review(tx, world.coordinator, case_id) for i in r.items if i.state == "held"]
+        if held:
+            with pytest.raises(Conflict):
+                studies.release(tx, world.coordinator, case_id, world.first(case_id))
+    world.clear(case_id)
+    assert states(world, case_id) == ["released"]
+    seen = coordinators(world, case_id)
+    assert seen.blocked == ()
+    assert "mark_ready" in seen.actions

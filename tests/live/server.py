@@ -1,0 +1,146 @@
+"""A server under test: `overread serve` as an operator starts it, on free ports and a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+PROGRAM = [sys.executable, "-m", "overread"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without settings of ours, so that flags alone decide."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("OVERREAD_")}
+
+
+class Server:
+    """`overread serve` (or `demo`) running; `with` starts it and stops it by SIGTERM."""
+
+    def __init__(self, folder: Path, command: str = "serve", *, workers: int = 1) -> None:
+        self.folder = folder
+        self.command = command
+        self.workers = workers
+        self.http = f"127.0.0.1:{free_port()}"
+        self.viewer = f"127.0.0.1:{free_port()}"
+        self.dicom_port = free_port()
+        self.sandbox = f"127.0.0.1:{free_port()}"
+        self.url = f"http://{self.http}"
+        self.output = ""
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self, timeout: float = 90.0) -> None:
+        flags = ["--data-dir", str(self.folder), "--http", self.http, "--viewer", self.viewer]
+        flags += ["--dicom", f"127.0.0.1:{self.dicom_port}"]
+        if self.command == "serve":
+            flags += ["--workers", str(self.workers)]
+        self.log = (self.folder.parent / f"{self.folder.name}.log").open("a")
+        self.process = subprocess.Popen(
+            [*PROGRAM, self.command, *flags],
+            env={**clean_environment(), "OVERREAD_SANDBOX": self.sandbox, "OVERREAD_LOG_LEVEL": "WARNING"},
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            bufsize=1,
+        )
+        assert self.process.stdout
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            readable, _, _ = select.select([self.process.stdout], [], [], 0.5)
+            if readable:
+                line = self.process.stdout.readline()
+                self.output += line
+                if line.startswith("ready"):
+                    return
+                if not line:
+                    break
+        raise AssertionError(f"not ready: {self.output}\n{self.read_log()}")
+
+    def read_log(self) -> str:
+        return (self.folder.parent / f"{self.folder.name}.log").read_text()
+
+    def run(self, *arguments: str) -> str:
+        """Run another command of the program over the same folder; its standard output."""
+        done = subprocess.run(
+            [*PROGRAM, *arguments, "--data-dir", str(self.folder)],
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def token(self, role: str) -> str:
+        lines = self.run("token", "create", "--role", role, "--name", f"test {role}").splitlines()
+        assert len(lines) == 1
+        return lines[0]
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process of this server, PostgreSQL's too."""
+        assert self.process
+        mine = psutil.Process(self.process.pid)
+        found = [mine, *mine.children(recursive=True)]
+        pid_file = self.folder / "postgres" / "postmaster.pid"
+        if pid_file.exists():
+            postgres = psutil.Process(int(pid_file.read_text().split()[0]))
+            found += [postgres, *postgres.children(recursive=True)]
+        return found
+
+    def kill(self) -> None:
+        """kill -9 of everything at once."""
+        for process in self.processes():
+            try:
+                process.send_signal(signal.SIGKILL)
+            except psutil.NoSuchProcess:
+                continue
+        assert self.process
+        self.process.wait(10)
+        self._close()
+
+    def stop(self, timeout: float = 10.0) -> int:
+        """SIGTERM; the exit code. Raises subprocess.TimeoutExpired where it takes longer than the contract allows."""
+        assert self.process
+        self.process.terminate()
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        self._close()
+        return code
+
+    def _close(self) -> None:
+        assert self.process
+        assert self.process.stdout
+        self.process.stdout.close()
+        self.log.close()
+        self.process = None
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process is not None:
+            if kind is None:
+                self.stop()
+            else:
+                self.kill()
