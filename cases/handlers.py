@@ -23,7 +23,7 @@ from billing.events import (
     PaymentMethodSaved,
 )
 from billing.gateway import Gateway
-from cases import events, money, notify
+from cases import events, money, notify, report_dicom
 from cases.effects import INFO_EXPIRES
 from cases.machine import transition
 from cases.mail import Mailer
@@ -147,6 +147,11 @@ def on_info_overdue(db: Database, event: events.InfoOverdue) -> None:
         notify.queue(tx, case, case.patient_id, "reminder", days=event.days, left=INFO_EXPIRES - event.days)
 
 
+def on_report_published(archive: Archive, event: events.ReportPublished) -> None:
+    """A report was published: it goes into the archive beside the images that it tells of."""
+    report_dicom.archive_report(archive, UUID(event.case_id), UUID(event.report_id))
+
+
 def on_report_unread(db: Database, event: events.ReportUnread) -> None:
     """A published report was not opened for some days."""
     with db.transaction() as tx:
@@ -204,6 +209,9 @@ def subscribe(
     def cases_info_overdue(event: events.InfoOverdue) -> None:
         on_info_overdue(db, event)
 
+    def cases_report_published(event: events.ReportPublished) -> None:
+        on_report_published(archive, event)
+
     def cases_report_unread(event: events.ReportUnread) -> None:
         on_report_unread(db, event)
 
@@ -222,6 +230,7 @@ def subscribe(
     bus.subscribe(events.MoneyToReturn, cases_money_to_return)
     bus.subscribe(events.OfferEnds, cases_offer_ends)
     bus.subscribe(events.InfoOverdue, cases_info_overdue)
+    bus.subscribe(events.ReportPublished, cases_report_published)
     bus.subscribe(events.ReportUnread, cases_report_unread)
     bus.subscribe(events.MailQueued, cases_send_mail)
 

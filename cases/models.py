@@ -241,6 +241,8 @@ class Report(Base):
     signed_name: Mapped[str] = mapped_column(String(200), default="")
     published_at: Mapped[datetime | None] = mapped_column()
     first_read_at: Mapped[datetime | None] = mapped_column()
+    # The study of its own that holds the report as an encapsulated PDF in the archive.
+    study_uid: Mapped[str | None] = mapped_column(String(64), unique=True)
 
     __table_args__ = (UniqueConstraint("case_id", "number"),)
 

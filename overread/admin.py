@@ -1,9 +1,8 @@
-"""What the command line does to a server's data: tokens, peers, imports, verification."""
+"""What the command line does to the archive: imports and verification."""
 
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,13 +11,11 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import select
 
-from overread.kit import audit, principals, tokens
-from overread.kit.db import Session
-from overread.kit.principals import Principal, PrincipalRow, Role
-from overread.kit.settings import Settings, address
+from overread.kit.principals import Principal, Role
+from overread.kit.settings import Settings
+from overread.operators import machine
 from overread.services import Services, build
 from pacs import ingest
-from pacs.dimse import peers
 from pacs.ingest import Prepared, Refused, Source
 from pacs.models import Instance
 
@@ -27,37 +24,11 @@ _BATCH = 64
 _console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def create_token(settings: Settings, role: Role, name: str) -> str:
-    """A bearer token for a program; its owner is made where there is none of this name and role."""
-    services = build(settings)
-    with services.db.transaction() as tx:
-        owner = _machine(tx, role, name)
-        token = tokens.issue(tx, owner.id)
-        audit.record(tx, None, "token.create", "principal", owner.id)
-    return token
-
-
-def _machine(tx: Session, role: Role, name: str) -> PrincipalRow:
-    """A principal without a password: people's accounts are never reused by their name."""
-    found = tx.scalars(
-        select(PrincipalRow).where(
-            PrincipalRow.role == role.value, PrincipalRow.name == name, PrincipalRow.email.is_(None)
-        )
-    ).first()
-    return found or principals.create(tx, role=role, name=name)
-
-
-def add_peer(settings: Settings, ae_title: str, host: str, port: int, role: Role) -> None:
-    """Register a DICOM peer."""
-    with build(settings).db.transaction() as tx:
-        peers.register(tx, ae_title, host, port, role)
-
-
 def import_paths(settings: Settings, paths: Sequence[Path]) -> int:
     """Import files and folders; returns how many files were refused. Run again, it skips what is there."""
     services = build(settings)
     with services.db.transaction() as tx:
-        who = _machine(tx, Role.COORDINATOR, "import").as_principal(via="import")
+        who = machine(tx, Role.COORDINATOR, "import").as_principal(via="import")
     files = [file for path in paths for file in _files(path)]
     refused = 0
     with Progress(console=_console) as progress:
@@ -129,14 +100,3 @@ def _intact(services: Services, digest: str) -> bool:
         for start in range(0, len(buffer), _CHUNK):
             hashed.update(buffer[start : start + _CHUNK])
     return hashed.hexdigest() == digest
-
-
-def healthy(host_port: str) -> bool:
-    """Whether the server at HOST:PORT says that it is ready."""
-    host, port = address(host_port)
-    try:
-        connection = http.client.HTTPConnection(host, port, timeout=5)
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False

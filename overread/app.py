@@ -24,7 +24,7 @@ from overread.kit.db import Session
 from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings, address
 from overread.metrics import metrics
-from overread.processes import announce_ready, die_with_parent
+from overread.processes import announce_ready
 from overread.services import Services, build
 from overread.web import pages
 from overread.web.errors import error_page
@@ -143,7 +143,6 @@ def listen(host_port: str) -> socket.socket:
 
 def run(settings: Settings) -> None:
     """Serve both origins until SIGTERM."""
-    die_with_parent()
     services = build(settings)
     config = uvicorn.Config(
         application(services),

@@ -41,10 +41,9 @@ def settings(**flags: Any) -> Settings:
 @contextmanager
 def database(chosen: Settings) -> Iterator[Settings]:
     """The settings with a database that runs, its schema made or checked: ours is started or joined meanwhile."""
-    from overread import migrations, models
+    from overread import migrations
     from overread.kit import postgres
 
-    models.load()
     url, server = postgres.start(chosen)
     try:
         migrations.make_or_check(url)
@@ -107,10 +106,10 @@ def token_create(
     data_dir: DataDir = None,
 ) -> None:
     """Print a bearer token alone on a line; it can't be shown again."""
-    from overread import admin
+    from overread import operators
 
     with database(settings(data_dir=data_dir)) as ready:
-        print(admin.create_token(ready, role, name))  # noqa: T201  the contract's line
+        print(operators.create_token(ready, role, name))  # noqa: T201  the contract's line
 
 
 @ae_app.command("add")
@@ -122,10 +121,10 @@ def ae_add(
     data_dir: DataDir = None,
 ) -> None:
     """Register a DICOM peer, or change its address."""
-    from overread import admin
+    from overread import operators
 
     with database(settings(data_dir=data_dir)) as ready:
-        admin.add_peer(ready, ae_title, host, port, role)
+        operators.add_peer(ready, ae_title, host, port, role)
     _say(f"{ae_title} may connect from {host}")
 
 
@@ -175,10 +174,9 @@ def restore(source: Path, data_dir: DataDir = None) -> None:
 @app.command()
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database's schema up to this program's."""
-    from overread import migrations, models
+    from overread import migrations
     from overread.kit import postgres
 
-    models.load()
     url, server = postgres.start(settings(data_dir=data_dir))
     try:
         migrations.migrate(url)
@@ -205,10 +203,10 @@ def config(
 @app.command()
 def healthcheck(http: HostPort = None) -> None:
     """Ask a running server whether it is ready; exits with 1 where it is not."""
-    from overread import admin
+    from overread import operators
 
     address = settings(http=http).http
-    healthy = admin.healthy(address)
+    healthy = operators.healthy(address)
     _say(f"{address} is {'ready' if healthy else 'not ready'}")
     raise typer.Exit(0 if healthy else 1)
 

@@ -14,7 +14,7 @@ from overread.kit.settings import Settings
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
     "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
-    "form-action 'self' {checkout}"
+    "form-action 'self' {elsewhere}"
 )
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -30,11 +30,10 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        # A form's answer may redirect to the payment page; browsers check that against form-action.
-        checkout = (
-            settings.stripe_api_base if settings.demo and settings.stripe_api_base else "https://checkout.stripe.com"
-        )
-        self._headers = {**_HEADERS, "Content-Security-Policy": _POLICY.format(checkout=checkout)}
+        # A form's answer may lead to the payment page or the viewer; browsers check redirects against form-action too.
+        sandbox = settings.stripe_api_base if settings.demo else None
+        elsewhere = f"{sandbox or 'https://checkout.stripe.com'} {settings.viewer_base_url}"
+        self._headers = {**_HEADERS, "Content-Security-Policy": _POLICY.format(elsewhere=elsewhere)}
         if settings.base_url.startswith("https://"):
             self._headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
 

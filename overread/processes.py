@@ -1,17 +1,22 @@
-"""Running parts of the program as child processes: started, watched, restarted, stopped together."""
+"""Running parts of the program as child processes: forked, watched, restarted, stopped together.
+
+Children are forked from a supervisor that has the whole program loaded and starts no thread: they begin at once and
+share its memory until they write to it.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import FrameType
 
 from overread.kit import log
@@ -33,43 +38,66 @@ def announce_ready() -> None:
         os.close(int(descriptor))
 
 
-def die_with_parent() -> None:
-    """Have the kernel end this process when its supervisor is killed; it could not be stopped any other way."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 @dataclass
 class Child:
-    """One part: a module of ours run as a program, with more environment.
+    """One part: a function that works until SIGTERM.
 
     It is ready when it says so (`announce_ready`), or where `probe` is set, when that HOST:PORT accepts connections.
     """
 
     name: str
-    arguments: Sequence[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    module: str = "overread"
+    target: Callable[[], None]
     probe: str | None = None
-    process: subprocess.Popen[bytes] | None = None
+    pid: int = 0
     ready_from: int = -1
     started_at: float = 0.0
     failures: int = 0
     not_before: float = 0.0
+    status: int | None = None
 
     def start(self) -> None:
-        """Start the process; it announces itself over a pipe."""
+        """Fork; the child never returns."""
         reader, writer = os.pipe()
-        self.process = subprocess.Popen(  # noqa: S603  our own program with our own arguments
-            [sys.executable, "-m", self.module, *self.arguments],
-            env={**os.environ, **self.environment, _READY_FD: str(writer)},
-            pass_fds=[writer],
-            stdin=subprocess.DEVNULL,
-            # A terminal's Ctrl-C reaches the supervisor alone, which then stops its children in order.
-            start_new_session=True,
-        )
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.status, self.started_at = None, time.monotonic()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(reader)
+            self._run(writer)
         os.close(writer)
         self.ready_from = reader
-        self.started_at = time.monotonic()
+
+    def _run(self, writer: int) -> None:
+        """The child's whole life. It leaves without the parent's exit handlers, which stop the database."""
+        code = 1
+        try:
+            # A terminal's Ctrl-C reaches the supervisor alone, which then stops its children in order.
+            os.setsid()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            # Killed, a supervisor can stop nobody: the kernel does it then.
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.environ[_READY_FD] = str(writer)
+            self.target()
+            code = 0
+        except SystemExit as leaving:
+            code = leaving.code if isinstance(leaving.code, int) else 1
+        except BaseException:  # noqa: BLE001  whatever it is, it ends here, and is said
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def alive(self) -> bool:
+        """Whether the process runs; its status is kept when it has ended."""
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+        return self.status is None
 
     def wait_ready(self, deadline: float) -> bool:
         """Wait until the process does its work; False where it ended or the time is up."""
@@ -82,8 +110,7 @@ class Child:
             os.close(self.ready_from)
 
     def _wait_connectable(self, where: tuple[str, int], deadline: float) -> bool:
-        assert self.process
-        while time.monotonic() < deadline and self.process.poll() is None:
+        while time.monotonic() < deadline and self.alive():
             try:
                 socket.create_connection(where, timeout=1).close()
             except OSError:
@@ -104,6 +131,9 @@ class Supervisor:
         """Start every child and wait until each is ready. Raises OverreadError where one dies or takes too long."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        # What is loaded now is never collected: the collector's marks would unshare every page of it.
+        gc.collect()
+        gc.freeze()
         for child in self._children:
             child.start()
         deadline = time.monotonic() + timeout
@@ -123,32 +153,29 @@ class Supervisor:
 
     def stop(self) -> None:
         """Ask every child to end, and end those that do not."""
-        running = [child for child in self._children if child.process and child.process.poll() is None]
+        running = [child for child in self._children if child.pid and child.alive()]
         for child in running:
-            assert child.process
-            child.process.terminate()
+            os.kill(child.pid, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_SECONDS
+        while any(child.alive() for child in running) and time.monotonic() < deadline:
+            time.sleep(0.02)
         for child in running:
-            assert child.process
-            try:
-                child.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            if child.alive():
                 _logger.warning("child_killed", child=child.name)
-                child.process.kill()
-                child.process.wait()
+                os.kill(child.pid, signal.SIGKILL)
+                os.waitpid(child.pid, 0)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping = True
 
     def _revive(self, child: Child) -> None:
-        assert child.process
-        now = time.monotonic()
-        if child.process.poll() is None:
+        if child.alive():
             return
+        now = time.monotonic()
         if child.not_before <= child.started_at:
             child.failures = child.failures + 1 if now - child.started_at < _MAX_BACKOFF else 1
             child.not_before = now + min(_MAX_BACKOFF, 0.25 * 2**child.failures)
-            _logger.error("child_died", child=child.name, code=child.process.returncode)
+            _logger.error("child_died", child=child.name, code=child.status)
         elif now >= child.not_before:
             child.start()
             # Nobody waits for its readiness now: the port is shared, and the others serve meanwhile.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from overread import migrations
+from overread import app, dimse, migrations, worker
 from overread.kit import log, postgres
 from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings, address
@@ -14,13 +15,12 @@ from overread.processes import Child, Supervisor
 _logger = log.get(__name__)
 
 
-def children(settings: Settings, database_url: str) -> list[Child]:
+def children(settings: Settings) -> list[Child]:
     """The parts of a server with these settings."""
-    environment = settings.model_copy(update={"database_url": database_url}).as_environment()
     return [
-        *(Child(f"web {number + 1}", ["web"], environment) for number in range(settings.workers)),
-        Child("dimse", ["dimse"], environment),
-        Child("worker", ["worker"], environment),
+        *(Child(f"web {number + 1}", partial(app.run, settings)) for number in range(settings.workers)),
+        Child("dimse", partial(dimse.run, settings)),
+        Child("worker", partial(worker.run, settings)),
     ]
 
 
@@ -48,10 +48,11 @@ def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT; `before` is called when the database is up, `more` are further parts."""
     url, server = prepare(settings)
-    supervisor = Supervisor([*more, *children(settings, url)])
+    settings = settings.model_copy(update={"database_url": url})
+    supervisor = Supervisor([*more, *children(settings)])
     try:
         if before is not None:
-            before(settings.model_copy(update={"database_url": url}))
+            before(settings)
         supervisor.start()
         summary = f"ready http={settings.base_url} viewer={settings.viewer_base_url} dicom={settings.dicom}"
         if not supervisor.stopping:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from overread import wiring
 from overread.kit.settings import Settings
-from overread.processes import announce_ready, die_with_parent
+from overread.processes import announce_ready
 from overread.services import build
 
 
 def run(settings: Settings) -> None:
     """Work on jobs until SIGTERM."""
-    die_with_parent()
     services = build(settings, pool_size=4)
     bus = wiring.wire(services)
     try:

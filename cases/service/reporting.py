@@ -136,6 +136,11 @@ def read(tx: Session, who: Principal, case_id: UUID) -> ReportView:
     return _view(tx, case, report, for_specialist=actor is Actor.ASSIGNED)
 
 
+def document(tx: Session, case: Case, report: Report) -> ReportView:
+    """A report as its patient reads it, for the system itself: the archive's copy."""
+    return _view(tx, case, report, for_specialist=False)
+
+
 def answer_follow_up(tx: Session, who: Principal, case_id: UUID, question_id: UUID, text: str) -> None:
     """The specialist answers a question that the patient asked after publication."""
     case, actor = load(tx, who, case_id, lock=True)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import identity, imaging, notify, reference
 from cases.identity import Verdict
 from cases.imaging import Archive, Found, StudyReview
 from cases.machine import move_study
-from cases.models import Case, CaseStudy, InboxStudy
+from cases.models import Case, CaseStudy, InboxStudy, Report
 from cases.move import StudyMove
 from cases.repository import by_reference, inbox, load, load_unasked, study_of
 from cases.states import FINAL, Actor, StudyEvent, StudyState
@@ -38,6 +39,9 @@ def settle(tx: Session, event: StudySettled) -> None:
 
     It belongs to the cases that it was uploaded to, else to the one whose reference number stands in it.
     """
+    if tx.scalar(select(Report.id).where(Report.study_uid == event.study_uid)) is not None:
+        # Our own report, which belongs beside the images and is none of them.
+        return
     holder = UUID(event.holder_ids[0]) if event.holder_ids else None
     targets = [(UUID(case_id), "upload") for case_id in event.case_ids]
     for text in event.references:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from billing.sandbox import server as sandbox
 from overread import serve
 from overread.demo import people, samples
 from overread.kit.principals import Role
@@ -45,16 +47,19 @@ def _configured(settings: Settings) -> Settings:
 
 def _sandbox(settings: Settings) -> Child:
     host, port = address(settings.sandbox)
-    state = settings.data_dir / "sandbox.json"
-    webhook = f"http://{settings.http}/webhooks/stripe"
-    arguments = ["--mode", "demo", "--host", host, "--port", str(port), "--state-file", str(state)]
-    return Child(
-        "payment sandbox",
-        [*arguments, "--webhook-url", webhook],
-        environment=settings.as_environment(),
-        module="billing.sandbox",
-        probe=settings.sandbox,
+    assert settings.stripe_webhook_secret is not None
+    assert settings.stripe_secret_key is not None
+    serve_sandbox = partial(
+        sandbox.run,
+        host,
+        port,
+        settings.data_dir / "sandbox.json",
+        f"http://{settings.http}/webhooks/stripe",
+        settings.stripe_webhook_secret.get_secret_value(),
+        settings.stripe_secret_key.get_secret_value(),
+        mode="demo",
     )
+    return Child("payment sandbox", serve_sandbox, probe=settings.sandbox)
 
 
 def _seed_once(settings: Settings) -> None:
@@ -85,7 +90,7 @@ def _send(services: Services, source: Source, folder: Path) -> None:
 def _welcome(settings: Settings) -> list[str]:
     samples_folder = (settings.data_dir / "samples").resolve()
     host, port = address(settings.dicom)
-    lines = [
+    return [
         "",
         f"  Portal       {settings.base_url}",
         f"  DICOMweb     {settings.base_url}/dicomweb",
@@ -99,9 +104,10 @@ def _welcome(settings: Settings) -> list[str]:
         "",
         f"  Images to upload as the patient: {samples_folder / 'maria-upload'}",
         "  Test card: 4242 4242 4242 4242, any future date, any CVC",
-        f"  Send as the hospital: storescu -aet {people.HOSPITAL_AE} -aec REFERENCE {host} {port} "
-        f"{samples_folder / 'hospital-mr'}/*",
+        (
+            f"  Send as the hospital: storescu -aet {people.HOSPITAL_AE} -aec REFERENCE {host} {port} "
+            f"{samples_folder / 'hospital-mr'}/*"
+        ),
         "  (REFERENCE is the case's reference number)",
         "",
     ]
-    return lines

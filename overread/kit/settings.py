@@ -66,16 +66,6 @@ class Settings(BaseSettings):
             shown["database_url"] = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.database_url)
         return shown
 
-    def as_environment(self) -> dict[str, str]:
-        """These settings as environment variables, for child processes; secrets in clear."""
-        chosen: dict[str, str] = {}
-        for name in type(self).model_fields:
-            value = getattr(self, name)
-            if value is not None:
-                plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-                chosen[f"OVERREAD_{name.upper()}"] = str(plain)
-        return chosen
-
     def server_key(self) -> bytes:
         """The server's own 256-bit key, made on first use in a file that only its owner can read."""
         path = self.data_dir / "server.key"

@@ -1,0 +1,65 @@
+"""Who may use a server: tokens of programs and DICOM peers, from the command line; and whether it is well.
+
+Loads little, because each of these is a command of its own that somebody waits for.
+"""
+
+from __future__ import annotations
+
+import http.client
+
+from sqlalchemy import select
+
+from overread.kit import audit, principals, tokens
+from overread.kit.db import Database, Session
+from overread.kit.principals import PrincipalRow, Role
+from overread.kit.settings import Settings, address
+from pacs.dimse import peers
+
+
+def create_token(settings: Settings, role: Role, name: str) -> str:
+    """A bearer token for a program; its owner is made where there is none of this name and role."""
+    db = _database(settings)
+    try:
+        with db.transaction() as tx:
+            owner = machine(tx, role, name)
+            token = tokens.issue(tx, owner.id)
+            audit.record(tx, None, "token.create", "principal", owner.id)
+    finally:
+        db.close()
+    return token
+
+
+def machine(tx: Session, role: Role, name: str) -> PrincipalRow:
+    """A principal without a password: people's accounts are never reused by their name."""
+    found = tx.scalars(
+        select(PrincipalRow).where(
+            PrincipalRow.role == role.value, PrincipalRow.name == name, PrincipalRow.email.is_(None)
+        )
+    ).first()
+    return found or principals.create(tx, role=role, name=name)
+
+
+def add_peer(settings: Settings, ae_title: str, host: str, port: int, role: Role) -> None:
+    """Register a DICOM peer."""
+    db = _database(settings)
+    try:
+        with db.transaction() as tx:
+            peers.register(tx, ae_title, host, port, role)
+    finally:
+        db.close()
+
+
+def _database(settings: Settings) -> Database:
+    assert settings.database_url is not None
+    return Database(settings.database_url, pool_size=1)
+
+
+def healthy(host_port: str) -> bool:
+    """Whether the server at HOST:PORT says that it is ready."""
+    host, port = address(host_port)
+    try:
+        connection = http.client.HTTPConnection(host, port, timeout=5)
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
