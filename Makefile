@@ -74,5 +74,5 @@ $(STAMPS)/frontend: frontend/package-lock.json $(shell find frontend/src fronten
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/ohif: viewer_bridge/ohif/package-lock.json viewer_bridge/ohif/build.py $(STAMPS)/python
-	$(BIN)/python -m viewer_bridge.ohif.build
+	$(BIN)/python -m viewer_bridge.ohif
 	@mkdir -p $(STAMPS) && touch $@

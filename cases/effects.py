@@ -13,7 +13,7 @@ from cases.models import Offer, OfferOutcome, Report
 from cases.move import Move, StudyMove
 from cases.repository import latest_report, open_offer, studies_of
 from cases.states import CaseEvent, CaseState, StudyState
-from overread.kit import clock, jobs
+from overread.kit import audit, clock, jobs
 from overread.kit.errors import Conflict
 from viewer_bridge import grants
 
@@ -225,6 +225,12 @@ def _freeze_view(move: StudyMove) -> None:
 def _revoke_view(move: StudyMove) -> None:
     """Freeze a study: it leaves the view at once; without any other study in it the grants end too."""
     _freeze_view(move)
+    if move.study.released_at is not None and move.case.specialist_id is not None:
+        # It may have been seen: somebody else's images were shown to a specialist under this case.
+        audit.record(
+            move.tx, move.who, "incident.opened", "study", move.study.study_uid, case_id=move.case.id, kind="revoked"
+        )
+        notify.queue_coordinators(move.tx, move.case, "incident")
     others = [s for s in studies_of(move.tx, move.case.id) if s.id != move.study.id]
     if not any(s.state is StudyState.RELEASED for s in others):
         grants.revoke(move.tx, move.case.id)

@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 from overread.kit.principals import Principal
 from pacs import query, views
 from pacs.archive import Archive
+from pacs.deid.known import KnownStrings
 from pacs.models import Holder, Study
 from pacs.query import StudySummary as Found
 from pacs.scope import ORIGINAL, Scope
 from pacs.views import Derived, StudyReview
 
-__all__ = ["Archive", "Derived", "Found", "StudyReview"]
+__all__ = ["Archive", "Derived", "Found", "KnownStrings", "StudyReview"]
 
 
 def found(tx: Session, scope: Scope) -> dict[str, Found]:
@@ -41,9 +42,9 @@ def open_view(tx: Session, archive: Archive, case_id: UUID) -> UUID:
     return views.open_view(tx, archive, case_id)
 
 
-def derive(archive: Archive, view_id: UUID, study_uid: str) -> Derived:
-    """Make a study's de-identified copy; idempotent, in transactions of its own."""
-    return views.derive(archive, view_id, study_uid)
+def derive(archive: Archive, view_id: UUID, study_uid: str, known: KnownStrings) -> Derived:
+    """Make a study's de-identified copy, in which nothing `known` of the patient may stand; idempotent."""
+    return views.derive(archive, view_id, study_uid, known)
 
 
 def review(tx: Session, view_id: UUID, study_uid: str | None = None) -> list[StudyReview]:

@@ -114,6 +114,12 @@ TEMPLATES: Mapping[str, Template] = {
         "A study was de-identified. Check and release it:\n{link}",
         "/queue/{case_id}",
     ),
+    "incident": Template(
+        "{reference}: incident: a study was taken out after it was open to a specialist",
+        "A study was taken out of a case whose images a specialist could see. Find out whether it was seen, and "
+        "follow the incident procedure:\n{link}",
+        "/queue/{case_id}",
+    ),
     "offer_refused": Template(
         "{reference}: needs another specialist",
         "The offer was declined or has run out. Choose another specialist:\n{link}",

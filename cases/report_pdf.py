@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,10 @@ def render(report: ReportView) -> bytes:
     import weasyprint  # imported here: it loads Pango, which only this function needs
 
     document = weasyprint.HTML(string=html(report), base_url=None, url_fetcher=_fetch_nothing)
-    pdf: bytes = document.write_pdf(pdf_variant="pdf/a-3b", pdf_identifier=_identifier(report))
+    with warnings.catch_warnings():
+        # WeasyPrint leaves its colour profile's file to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        pdf: bytes = document.write_pdf(pdf_variant="pdf/a-3b", pdf_identifier=_identifier(report))
     return pdf
 
 

@@ -9,6 +9,7 @@ from overread.kit.jobs import Bus
 from overread.services import Services
 from pacs import settle
 from pacs.events import StudyGrowing
+from viewer_bridge import launch
 
 
 def wire(services: Services) -> Bus:
@@ -26,5 +27,10 @@ def wire(services: Services) -> Bus:
     def blobs_sweep() -> None:
         services.archive.blobs.sweep_aside()
 
+    def launches_sweep() -> None:
+        with services.db.transaction() as tx:
+            launch.sweep(tx)
+
     bus.every("17 * * * *", blobs_sweep)
+    bus.every("27 * * * *", launches_sweep)
     return bus

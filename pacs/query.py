@@ -268,7 +268,8 @@ def _result(query: Query, row: tuple[Any, ...]) -> Result:
 def _study_attributes(study: Study) -> dict[str, Any]:
     return {
         **study.attributes,
-        "00080061": {"vr": "CS", "Value": sorted(study.modalities)} if study.modalities else {"vr": "CS"},
+        # Left out where no series says one: viewers stumble over a list without values.
+        **({"00080061": {"vr": "CS", "Value": sorted(study.modalities)}} if study.modalities else {}),
         "00201206": {"vr": "IS", "Value": [study.series_count]},
         "00201208": {"vr": "IS", "Value": [study.instance_count]},
     }

@@ -626,12 +626,14 @@ def upgrade() -> None:
         sa.Column("signed_name", sa.String(length=200), nullable=False),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("study_uid", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(
             ["author_id"], ["kit_principal.id"], name=op.f("fk_cases_report_author_id_kit_principal")
         ),
         sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_report_case_id_cases_case")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_report")),
         sa.UniqueConstraint("case_id", "number", name=op.f("uq_cases_report_case_id_number")),
+        sa.UniqueConstraint("study_uid", name=op.f("uq_cases_report_study_uid")),
     )
     op.create_index(op.f("ix_cases_report_case_id"), "cases_report", ["case_id"], unique=False)
     op.create_table(

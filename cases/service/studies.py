@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from cases import identity, imaging, notify, reference
 from cases.identity import Verdict
-from cases.imaging import Archive, Found, StudyReview
+from cases.imaging import Archive, Found, KnownStrings, StudyReview
 from cases.machine import move_study
 from cases.models import Case, CaseStudy, InboxStudy, Report
 from cases.move import StudyMove
@@ -20,7 +20,7 @@ from cases.repository import by_reference, inbox, load, load_unasked, study_of
 from cases.states import FINAL, Actor, StudyEvent, StudyState
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
-from overread.kit.principals import Principal, Role
+from overread.kit.principals import Principal, PrincipalRow, Role
 from pacs.events import StudySettled
 
 
@@ -41,6 +41,9 @@ def settle(tx: Session, event: StudySettled) -> None:
     """
     if tx.scalar(select(Report.id).where(Report.study_uid == event.study_uid)) is not None:
         # Our own report, which belongs beside the images and is none of them.
+        return
+    if not imaging.original(tx, event.study_uid):
+        # Deleted since.
         return
     holder = UUID(event.holder_ids[0]) if event.holder_ids else None
     targets = [(UUID(case_id), "upload") for case_id in event.case_ids]
@@ -139,7 +142,8 @@ def derive(archive: Archive, case_id: UUID, study_uid: str) -> None:
         if case is None or case.state in FINAL or study is None or study.state is not StudyState.MATCHED:
             return
         view_id = case.view_id = case.view_id or imaging.open_view(tx, archive, case_id)
-    derived = imaging.derive(archive, view_id, study_uid)
+        known = _known(tx, case)
+    derived = imaging.derive(archive, view_id, study_uid, known)
     with archive.db.transaction() as tx:
         case = load_unasked(tx, case_id, lock=True)
         study = study_of(tx, case_id, study_uid, lock=True)
@@ -153,6 +157,14 @@ def derive(archive: Archive, case_id: UUID, study_uid: str) -> None:
             return
         reason = "; ".join(f"{count} × {why}" for why, count in sorted(derived.withheld_reasons.items()))
         move_study(StudyMove(tx, case, study, StudyEvent.DERIVE, Actor.SYSTEM, None, reason))
+
+
+def _known(tx: Session, case: Case) -> KnownStrings:
+    """What the account and the form say of the patient: the files may name none of it."""
+    person = tx.get(PrincipalRow, case.patient_id)
+    names = [case.patient_name, *([person.name] if person else [])]
+    contacts = [text for text in ((person.email, person.phone) if person else ()) if text]
+    return KnownStrings.of(names=[name for name in names if name], ids=[case.reference], phrases=contacts)
 
 
 def _place(

@@ -119,8 +119,6 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
     assert world.state(case_id) == "offered"
 
 
-# WeasyPrint leaves its colour profile's file to the garbage collector.
-@pytest.mark.filterwarnings("ignore:.*sRGB2014.*")
 def test_the_report_as_pdf(api: Api, world: World) -> None:
     case_id = world.published()
     answer = api.client.get(

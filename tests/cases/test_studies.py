@@ -15,6 +15,7 @@ from cases.repository import studies_of
 from cases.service import assignment, intake, read, studies
 from cases.states import StudyState
 from cases.views import CoordinatorCase, PatientCase, SpecialistCase
+from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound
 from pacs.events import StudySettled
 from tests.cases.world import World, study
@@ -170,6 +171,9 @@ def test_a_study_taken_out_is_gone_at_once(world: World) -> None:
             studies.confirm(tx, world.coordinator, case_id, world.first(case_id), "oh no")
     world.settle(world.first(case_id))
     assert states(world, case_id) == ["revoked"]
+    assert sum("incident" in mail for mail in world.mails()) == 1
+    with world.db.transaction() as tx:
+        assert "incident.opened" in {line.action for line in audit.read(tx, world.auditor, case_id=case_id)}
 
 
 def test_nothing_is_ready_before_every_study_is_released(world: World) -> None:

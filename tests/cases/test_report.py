@@ -1,0 +1,83 @@
+"""The report as a document: safe, whole, and in the archive under the patient's own name."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from uuid import uuid4
+
+import pydicom
+from sqlalchemy import select
+
+from cases import handlers, report_pdf
+from cases.events import ReportPublished
+from cases.models import Report
+from cases.repository import inbox, studies_of
+from cases.service import reporting
+from cases.service.reporting import Answer, ReportView
+from overread.kit import clock
+from pacs import query, retrieve
+from pacs.scope import ORIGINAL, Scope, originals
+from tests.cases.world import DICOM_NAME, NAME, World
+
+PLAIN = ReportView(
+    report_id=uuid4(),
+    case_id=uuid4(),
+    reference="OV-2222-2222",
+    program="Bone & joint",
+    subject="CT",
+    patient="A Person, born 1971-03-09",
+    version=1,
+    answers=(Answer(uuid4(), 1, "Is it torn?", "No."),),
+    impression="All is well.",
+    studies=("CT of 2026-11-21, 1 images",),
+    signed_by="Dr. Some Body",
+    signed_at=clock.now(),
+    published_at=clock.now(),
+    digest="ab" * 32,
+    intact=True,
+    follow_ups=(),
+)
+
+
+def test_no_text_becomes_markup_and_nothing_is_fetched() -> None:
+    evil = '</p><script src="https://evil.example/x.js"></script><img src="file:///etc/passwd"><style>@import url(//e)'
+    answers = (Answer(uuid4(), 1, evil, evil),)
+    bad = replace(PLAIN, answers=answers, impression=evil, program=evil, signed_by=evil, studies=(evil,), patient=evil)
+    page = report_pdf.html(bad)
+    assert page.count("<script") == page.count("<img") == 0
+    assert page.count("<style") == 1
+    assert "&lt;script" in page
+    pdf = report_pdf.render(bad)
+    assert b"/JavaScript" not in pdf
+    assert b"/EmbeddedFile" not in pdf
+
+
+def test_a_draft_says_that_it_is_one() -> None:
+    assert "Not signed: a draft" in report_pdf.html(replace(PLAIN, signed_at=None, published_at=None, digest=None))
+    assert "A Person" in report_pdf.html(PLAIN)
+
+
+def test_the_report_stands_in_the_archive_beside_the_images(world: World) -> None:
+    case_id = world.published()
+    with world.db.transaction() as tx:
+        report = tx.scalars(select(Report)).one()
+        assert report.study_uid is not None
+        [found] = query.summaries(tx, Scope(ORIGINAL, study_uids=frozenset({report.study_uid})))
+        mine = {s.study_uid for s in query.summaries(tx, originals(world.patient))}
+        view = reporting.read(tx, world.specialist, case_id)
+    assert (found.patient_name, found.modalities, found.instances) == (DICOM_NAME, ["DOC"], 1)
+    assert report.study_uid in mine
+    assert view.patient == ""
+    assert NAME not in report_pdf.html(view)
+    # The job again, and the archive's news of the study: nothing comes of either.
+    handlers.on_report_published(world.archive, ReportPublished(str(case_id), str(report.id)))
+    world.settle(report.study_uid)
+    with world.db.transaction() as tx:
+        assert inbox(tx) == []
+        assert len(studies_of(tx, case_id)) == 1
+        [located] = retrieve.locate(tx, Scope(ORIGINAL, unreleased=True), report.study_uid)
+    ds = pydicom.dcmread(io.BytesIO(b"".join(retrieve.stream(world.archive.blobs, located.parts))))
+    assert ds.MIMETypeOfEncapsulatedDocument == "application/pdf"
+    assert ds.EncapsulatedDocument[: ds.EncapsulatedDocumentLength].startswith(b"%PDF-1.7")
+    assert ds.PatientBirthDate == "19710309"
