@@ -1,10 +1,12 @@
 """The second opinion itself: intake, states, people, licences, assignment, deadlines, reports and notifications.
 
-models.py      what is kept                    reference.py  the case's short reference number
-states.py      both state machines, as tables  identity.py   is this study the patient's?
-guards.py      what a transition asks for      redact.py     free text as a specialist may read it
-effects.py     what a transition brings about  access.py     who sees which images
-service/       what people do, by subject      views.py      what each role is shown
-handlers.py    what events bring about         notify.py     mails without health data, mail.py sends them
-routes.py      the JSON API                    report_pdf.py the report as a document
+What is kept: `models`, `reference` (the case's short number), `repository` (every query, and who may load what).
+What may happen: `states` (both state machines, as tables), `guards` (what a transition asks for), `effects` (what it
+brings about), `move` and `machine` (which execute the tables).
+What people do: `service`, one module a subject; `views` (what each role is shown), `story` (told to the patient),
+`redact` (free text as a specialist may read it), `access` (who sees which images).
+What is decided: `identity` (is this study the patient's?), `licences` (who may read?), `money` (what is asked of
+billing), `imaging` (what is asked of the archive).
+What goes out: `notify` and `mail` (mails without health data), `report_pdf` and `report_dicom` (the report as a
+document), `routes`, `operations`, `bodies` and `openapi` (the JSON API), `events` and `handlers` (jobs).
 """

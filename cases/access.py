@@ -17,22 +17,20 @@ from sqlalchemy.orm import Session
 from cases import imaging
 from cases.models import Case
 from cases.repository import actor_in, load_unasked, studies_of
-from cases.states import FINAL, Actor, CaseState, StudyState
+from cases.states import FINAL, KNOWN_THEIRS, Actor, CaseState, StudyState
 from overread.kit.errors import Conflict, Forbidden, NotFound
 from overread.kit.principals import Principal
 from pacs.scope import ORIGINAL, Scope
 from viewer_bridge import grants
-
-#: A study in one of these is known to be the patient's. What hospitals sent and nobody matched stays hidden from them.
-_THEIRS = frozenset((StudyState.MATCHED, StudyState.DEID_REVIEW, StudyState.RELEASED))
 
 
 def scope(tx: Session, who: Principal, case_id: UUID) -> Scope:
     """What `who` may see of a case's images. A viewer's token opens its own case alone. Raises NotFound."""
     case, actor = _part(tx, who, case_id)
     if actor is Actor.PATIENT:
-        matched = {s.study_uid for s in studies_of(tx, case_id) if s.state in _THEIRS}
-        # What they sent is theirs to see while it still arrives, so that an upload can go on where it stopped.
+        matched = {s.study_uid for s in studies_of(tx, case_id) if s.state in KNOWN_THEIRS}
+        # What a hospital sent and nobody matched stays hidden from them. What they sent themselves is theirs to see
+        # while it still arrives, so that an upload can go on where it stopped.
         return Scope(ORIGINAL, study_uids=frozenset(matched | imaging.uploaded(tx, case_id, who.id)), unreleased=True)
     if actor is Actor.COORDINATOR and case.view_id is not None:
         return Scope(case.view_id, unreleased=True)

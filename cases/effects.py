@@ -48,6 +48,11 @@ def _start_clock(move: Move) -> None:
     move.case.due_at = move.case.submitted_at + timedelta(days=move.case.program.reading_days)
 
 
+def _compare_again(move: Move) -> None:
+    # What a hospital sent while the form was half filled in was compared with half an identity.
+    jobs.emit(move.tx, events.CaseSubmitted(str(move.case.id)))
+
+
 def _stop_clock(move: Move) -> None:
     move.case.paused_at = clock.now()
     move.case.resume_to = move.source
@@ -180,6 +185,7 @@ def _mail_all(*effects: Callable[[Move], None]) -> Callable[[Move], None]:
 
 EFFECTS: Mapping[str, Callable[[Move], None]] = {
     "start_clock": _start_clock,
+    "compare_again": _compare_again,
     "stop_clock": _stop_clock,
     "resume_clock": _resume_clock,
     "remind": _remind,
@@ -242,7 +248,12 @@ def _mail_new_images(move: StudyMove) -> None:
 
 
 def _mail_about_study(template: str) -> Callable[[StudyMove], None]:
-    return lambda move: notify.queue_coordinators(move.tx, move.case, template)
+    def send(move: StudyMove) -> None:
+        # A draft is not theirs to open yet; they hear of it as a whole when it is submitted.
+        if move.case.state is not CaseState.DRAFT:
+            notify.queue_coordinators(move.tx, move.case, template)
+
+    return send
 
 
 def _view(move: StudyMove) -> UUID:

@@ -8,6 +8,13 @@ from overread.kit.jobs import Event
 
 
 @dataclass(frozen=True)
+class CaseSubmitted(Event):
+    """A draft was submitted: who its patient is stands fast now."""
+
+    case_id: str
+
+
+@dataclass(frozen=True)
 class StudyMatched(Event):
     """A study is known to be the patient's: its de-identified copy can be made."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import select
 
 from cases import imaging, licences, money
-from cases.models import CONSENTS, Consent, ImagesBy, Place
+from cases.models import CONSENTS, CaseStudy, Consent, ImagesBy, Place
 from cases.move import Move
 from cases.repository import latest_report, open_offer, studies_of
 from cases.states import CaseState, StudyState
@@ -79,12 +79,17 @@ def _asked_in_review(move: Move) -> str | None:
     return None if move.case.resume_to is CaseState.IN_REVIEW else "The coordinator asked, not the specialist."
 
 
-def _studies_released(move: Move) -> str | None:
-    studies = [s for s in studies_of(move.tx, move.case.id) if s.state is not StudyState.REVOKED]
-    if not studies:
+def unreleased(studies: Sequence[CaseStudy]) -> str | None:
+    """What keeps a case's studies from being ready, or None."""
+    standing = [s for s in studies if s.state is not StudyState.REVOKED]
+    if not standing:
         return "No study has arrived."
-    waiting = [s for s in studies if s.state is not StudyState.RELEASED]
-    return f"{len(waiting)} of {len(studies)} studies are not released yet." if waiting else None
+    waiting = [s for s in standing if s.state is not StudyState.RELEASED]
+    return f"{len(waiting)} of {len(standing)} studies are not released yet." if waiting else None
+
+
+def _studies_released(move: Move) -> str | None:
+    return unreleased(studies_of(move.tx, move.case.id))
 
 
 def _some_released(move: Move) -> str | None:

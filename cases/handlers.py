@@ -56,6 +56,12 @@ def on_study_settled(db: Database, event: StudySettled) -> None:
         studies.settle(tx, event)
 
 
+def on_case_submitted(db: Database, event: events.CaseSubmitted) -> None:
+    """A case was submitted: what came before is compared with the identity that stands now."""
+    with db.transaction() as tx:
+        studies.compare_again(tx, UUID(event.case_id))
+
+
 def on_study_matched(archive: Archive, event: events.StudyMatched) -> None:
     """A study is the patient's: make its de-identified copy."""
     studies.derive(archive, UUID(event.case_id), event.study_uid)
@@ -182,6 +188,9 @@ def subscribe(
     def cases_study_settled(event: StudySettled) -> None:
         on_study_settled(db, event)
 
+    def cases_submitted(event: events.CaseSubmitted) -> None:
+        on_case_submitted(db, event)
+
     def cases_study_matched(event: events.StudyMatched) -> None:
         on_study_matched(archive, event)
 
@@ -219,6 +228,7 @@ def subscribe(
         send_mail(db, mailer, settings.base_url, event)
 
     bus.subscribe(StudySettled, cases_study_settled)
+    bus.subscribe(events.CaseSubmitted, cases_submitted)
     bus.subscribe(events.StudyMatched, cases_study_matched)
     bus.subscribe(PaymentAuthorised, cases_payment_secured)
     bus.subscribe(PaymentMethodSaved, cases_payment_secured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 from sqlalchemy import select
@@ -17,6 +18,11 @@ from pacs.scope import ORIGINAL, Scope
 from pacs.views import Derived, StudyReview
 
 __all__ = ["Archive", "Derived", "Found", "KnownStrings", "StudyReview"]
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text can be a UID (PS3.5 9.1): what can't is in no index, and is never asked for."""
+    return re.fullmatch(r"[0-9.]{1,64}", text, re.ASCII) is not None
 
 
 def found(tx: Session, scope: Scope) -> dict[str, Found]:

@@ -28,6 +28,10 @@ class Move:
     # The state that was left, for the effects.
     source: CaseState = field(default=CaseState.DRAFT, init=False)
 
+    def __post_init__(self) -> None:
+        # PostgreSQL keeps no NUL in a text.
+        self.reason = self.reason.replace("\x00", "").strip()
+
 
 @dataclass(slots=True)
 class StudyMove:
@@ -40,3 +44,6 @@ class StudyMove:
     actor: Actor
     who: Principal | None
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        self.reason = self.reason.replace("\x00", "").strip()

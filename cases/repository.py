@@ -85,6 +85,14 @@ def studies_of(tx: Session, case_id: UUID) -> Sequence[CaseStudy]:
     return tx.scalars(select(CaseStudy).where(CaseStudy.case_id == case_id).order_by(CaseStudy.id)).all()
 
 
+def studies_by_case(tx: Session, case_ids: Sequence[UUID]) -> dict[UUID, list[CaseStudy]]:
+    """The studies of many cases in one query, oldest first."""
+    found: dict[UUID, list[CaseStudy]] = {case_id: [] for case_id in case_ids}
+    for study in tx.scalars(select(CaseStudy).where(CaseStudy.case_id.in_(case_ids)).order_by(CaseStudy.id)):
+        found[study.case_id].append(study)
+    return found
+
+
 def study_of(tx: Session, case_id: UUID, study_uid: str, *, lock: bool = False) -> CaseStudy | None:
     """One study of a case, or None."""
     query = select(CaseStudy).where(CaseStudy.case_id == case_id, CaseStudy.study_uid == study_uid)

@@ -316,6 +316,8 @@ async def _body(request: Request) -> bytes:
 def _parsed(op: Operation, raw: bytes) -> Any:
     if op.body is None:
         return None
+    if b"\\u0000" in raw:
+        raise BadInput("a NUL in a body", safe="A text can't hold the character NUL.")
     try:
         return op.body.model_validate_json(raw or b"{}")
     except ValidationError as error:

@@ -116,7 +116,7 @@ _BEFORE_SIGNED = (_CS.SUBMITTED, _CS.NEEDS_INFO, _CS.READY, _CS.OFFERED, _CS.IN_
 # fmt: off
 CASE_RULES: tuple[Rule, ...] = (
     # The system submits where the payment was authorised after the patient had done everything else.
-    _rule(_CS.DRAFT, _CE.SUBMIT, "patient system", _CS.SUBMITTED, _INTAKE, "start_clock mail_submitted"),
+    _rule(_CS.DRAFT, _CE.SUBMIT, "patient system", _CS.SUBMITTED, _INTAKE, "start_clock compare_again mail_submitted"),
     _rule(_CS.SUBMITTED, _CE.ASK_INFO, "coordinator", _CS.NEEDS_INFO, "has_reason", _ASK),
     _rule(_CS.IN_REVIEW, _CE.ASK_INFO, "coordinator assigned", _CS.NEEDS_INFO, "has_reason", _ASK),
     _rule(_CS.NEEDS_INFO, _CE.ANSWER_INTAKE, "patient coordinator", _CS.SUBMITTED, "asked_at_intake", "resume_clock"),
@@ -151,7 +151,7 @@ STUDY_RULES: tuple[Rule, ...] = (
     _rule(_SS.MATCHED, _SE.DERIVE, "system", _SS.DEID_REVIEW, "", "mail_deid_review"),
     _rule(_SS.MATCHED, _SE.FAIL, "system", _SS.UNREADABLE, "", "mail_unreadable"),
     _rule(_SS.DEID_REVIEW, _SE.RELEASE, "coordinator", _SS.RELEASED, "", "release_view mail_new_images"),
-    # More images of a study that is here already: looked at again from the start.
+    # More images of a study that is here already, or another identity to compare with: looked at from the start.
     *(_rule(state, _SE.GROW, "system coordinator", _SS.QUARANTINED)
       for state in (_SS.MATCHED, _SS.MISMATCH, _SS.UNREADABLE, _SS.DEID_REVIEW, _SS.RELEASED)),
     *(_rule(state, _SE.REVOKE, "coordinator", _SS.REVOKED, "has_reason", "revoke_view")
@@ -186,6 +186,9 @@ STUDY_LABELS: dict[StudyState, str] = {
     _SS.RELEASED: "Ready for the specialist",
     _SS.REVOKED: "Taken out",
 }
+
+#: A study in one of these is known to be the patient's.
+KNOWN_THEIRS = frozenset((_SS.MATCHED, _SS.DEID_REVIEW, _SS.RELEASED))
 
 #: States in which nothing more can happen to the money or to the images.
 FINAL = frozenset((CaseState.CLOSED, CaseState.DECLINED, CaseState.WITHDRAWN))

@@ -50,7 +50,8 @@ def programs(tx: Session) -> Sequence[Program]:
 
 def program(tx: Session, slug: str) -> Program:
     """An active program. Raises NotFound."""
-    found = tx.scalars(select(Program).where(Program.slug == slug, Program.active)).one_or_none()
+    known = select(Program).where(Program.slug == slug, Program.active)
+    found = tx.scalars(known).one_or_none() if slug.isprintable() else None
     if found is None:
         raise NotFound(f"no program {slug!r}")
     return found

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from cases.models import Licence, LicenceRule, Place, Program
-from cases.repository import load
-from cases.states import Actor
+from cases.repository import load, studies_of
+from cases.states import KNOWN_THEIRS, Actor
 from overread.kit import audit, clock, principals
 from overread.kit.audit import AuditRow
 from overread.kit.errors import Conflict, Forbidden, Unprocessable
@@ -32,16 +32,23 @@ _SENTENCES = {
     "study.confirm": "confirmed that a study is yours",
     "study.release": "released a study for the specialist",
     "study.revoke": "took a study out",
-    "images.read": "looked at images",
-    "viewer.open": "opened the viewer",
+    "instances.read": "looked at images",
+    "metadata.read": "looked at images",
+    "viewer.opened": "opened the viewer",
+    "viewer.token": "made an access for a viewer of their own",
     "grant.made": "gave a specialist access to the images without your name",
     "grant.revoked": "ended a specialist's access",
 }
 
 
+#: A viewer reads a study in hundreds of requests: within this time they are one look.
+_ONE_LOOK = timedelta(hours=1)
+_MOST_ROWS = 20_000
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One look at, or one step with, a patient's data."""
+    """One look at, or one step with, a patient's data; `at` is the newest moment of the look."""
 
     at: datetime
     who: str
@@ -49,18 +56,32 @@ class Access:
     what: str
 
 
-def who_accessed(tx: Session, who: Principal, case_id: UUID) -> list[Access]:
-    """Who did what with a case's data, newest first; for its patient, and for coordinators."""
+def who_accessed(tx: Session, who: Principal, case_id: UUID, *, limit: int = 500) -> list[Access]:
+    """Who did what with a case's data, newest first; for its patient, and for coordinators.
+
+    Also what was done with its studies outside the case: an admin's look at an original is in it.
+    """
     _, actor = load(tx, who, case_id)
     if actor not in (Actor.PATIENT, Actor.COORDINATOR):
         raise Forbidden(f"{actor} asked who accessed case {case_id}")
-    rows = tx.scalars(
-        select(AuditRow)
-        .where(AuditRow.case_id == case_id, AuditRow.action.in_(_SENTENCES))
+    theirs = [s for s in studies_of(tx, case_id) if s.state in KNOWN_THEIRS]
+    uids = [uid for s in theirs for uid in (s.study_uid, s.view_study_uid) if uid]
+    of_study = and_(AuditRow.object_kind == "study", AuditRow.object_id.in_(uids), AuditRow.case_id.is_(None))
+    rows = tx.execute(
+        select(AuditRow.at, AuditRow.actor_id, AuditRow.actor, AuditRow.role, AuditRow.action)
+        .where(or_(AuditRow.case_id == case_id, of_study), AuditRow.action.in_(_SENTENCES))
         .order_by(AuditRow.at.desc(), AuditRow.id.desc())
-        .limit(500)
+        .limit(_MOST_ROWS)
     )
-    return [Access(row.at, row.actor, row.role, _SENTENCES[row.action]) for row in rows]
+    found: list[Access] = []
+    earliest: dict[tuple[UUID | None, str], datetime] = {}
+    for at, actor_id, name, role, action in rows:
+        what = _SENTENCES[action]
+        before = earliest.get((actor_id, what))
+        earliest[actor_id, what] = at
+        if before is None or before - at > _ONE_LOOK:
+            found.append(Access(at, name, role, what))
+    return found[:limit]
 
 
 def licences_of(tx: Session, who: Principal, specialist_id: UUID | None = None) -> Sequence[Licence]:

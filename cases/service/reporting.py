@@ -77,6 +77,8 @@ def save_draft(
         raise Unprocessable("unknown question", safe="An answer names a question that this case does not have.")
     if any(len(text) > _MAX_TEXT for text in (*answers.values(), impression)):
         raise Unprocessable("too long", safe=f"A text is too long: {_MAX_TEXT} characters at most.")
+    if not all(imaging.is_uid(uid) for uid in studies_read):
+        raise Unprocessable("not a UID", safe="A study is named by its Study Instance UID.")
     report = latest_report(tx, case_id)
     if report is None:
         report = Report(case_id=case_id, author_id=who.id)

@@ -16,7 +16,7 @@ from cases.imaging import Archive, Found, KnownStrings, StudyReview
 from cases.machine import move_study
 from cases.models import Case, CaseStudy, InboxStudy, Report
 from cases.move import StudyMove
-from cases.repository import by_reference, inbox, load, load_unasked, study_of
+from cases.repository import by_reference, inbox, load, load_unasked, studies_of, study_of
 from cases.states import FINAL, Actor, StudyEvent, StudyState
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
@@ -73,6 +73,18 @@ def settle(tx: Session, event: StudySettled) -> None:
             _place(tx, case, event.study_uid, "hand", holder, None)
 
 
+def compare_again(tx: Session, case_id: UUID) -> None:
+    """Look again at the studies whose identity differed, now that the patient's is complete. Idempotent."""
+    case = load_unasked(tx, case_id, lock=True)
+    if case is None or case.state in FINAL:
+        return
+    for study in studies_of(tx, case_id):
+        original = imaging.original(tx, study.study_uid).get(study.study_uid)
+        if study.state is StudyState.MISMATCH and original is not None:
+            move_study(StudyMove(tx, case, study, StudyEvent.GROW, Actor.SYSTEM, None, "The identity was completed."))
+            _compare(tx, case, study, original, None)
+
+
 def unmatched(tx: Session, who: Principal) -> list[InboxItem]:
     """The coordinator's inbox, newest first. Raises Forbidden."""
     who.require(Role.COORDINATOR)
@@ -86,9 +98,9 @@ def match_by_hand(tx: Session, who: Principal, study_uid: str, case_id: UUID) ->
     """Put a study of the inbox into a case; its identity is compared like any other's. The state it is in then."""
     who.require(Role.COORDINATOR)
     case = _case(tx, who, case_id)
-    waiting = tx.get(InboxStudy, study_uid, with_for_update=True)
+    waiting = tx.get(InboxStudy, study_uid, with_for_update=True) if imaging.is_uid(study_uid) else None
     if waiting is None:
-        raise NotFound(f"study {study_uid} is not in the inbox")
+        raise NotFound(f"study {study_uid!r} is not in the inbox")
     if waiting.matched_case_id is not None:
         raise Conflict(f"study {study_uid} is matched", safe="This study was matched already.")
     waiting.matched_case_id = case.id
@@ -108,6 +120,8 @@ def reject(tx: Session, who: Principal, case_id: UUID, study_uid: str, reason: s
 def decide(tx: Session, who: Principal, case_id: UUID, sop_uids: Sequence[str], decision: str) -> None:
     """Approve or withhold instances of the case's view that are held. `decision`: "approved" or "withheld"."""
     case = _case(tx, who, case_id)
+    if not all(imaging.is_uid(uid) for uid in sop_uids):
+        raise Unprocessable("not a UID", safe="An image is named by its SOP Instance UID.")
     if decision not in ("approved", "withheld"):
         raise Unprocessable(f"decision {decision!r}", safe="A decision is “approved” or “withheld”.")
     if case.view_id is None:
@@ -193,6 +207,12 @@ def _place(
     if study.state is not StudyState.QUARANTINED:
         move_study(StudyMove(tx, case, study, first, actor, who))
     study.instances = original.instances
+    return _compare(tx, case, study, original, who)
+
+
+def _compare(tx: Session, case: Case, study: CaseStudy, original: Found, who: Principal | None) -> CaseStudy:
+    """From quarantined to matched, or to mismatch with what differs."""
+    actor = Actor.COORDINATOR if who else Actor.SYSTEM
     compared = identity.compare(case.patient_name, case.birth_date, original.patient_name, original.birth_date)
     # A coordinator who confirmed the identity has confirmed it for the rest of the study, too.
     same = compared.verdict is Verdict.SAME or study.confirmed
@@ -202,9 +222,9 @@ def _place(
 
 def _move(tx: Session, who: Principal, case_id: UUID, study_uid: str, event: StudyEvent, reason: str) -> None:
     case = _case(tx, who, case_id)
-    study = study_of(tx, case_id, study_uid, lock=True)
+    study = study_of(tx, case_id, study_uid, lock=True) if imaging.is_uid(study_uid) else None
     if study is None:
-        raise NotFound(f"study {study_uid} in case {case_id}")
+        raise NotFound(f"study {study_uid!r} in case {case_id}")
     move_study(StudyMove(tx, case, study, event, Actor.COORDINATOR, who, reason))
     if event is StudyEvent.CONFIRM:
         study.confirmed = True

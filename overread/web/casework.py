@@ -113,7 +113,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
     may_revoke = live and state not in (StudyState.REVOKED, StudyState.RECEIVING)
     return {
         "uid": study.study_uid,
-        "title": " ".join(filter(None, ["/".join(found.modalities), found.description])) if found else "Study",
+        "title": labels.title(found.modalities, found.description) if found else "Study",
         "date": render.day(found.study_date) if found else None,
         "series": found.series if found else 0,
         "instances": found.instances if found else 0,
@@ -130,7 +130,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
             for row in study.identity
         ],
         "confirmed": study.confirmed,
-        "reasons": list(filter(None, [study.reason, *(review.reasons if review else ())])),
+        "reasons": _withheld(study),
         "copies": (
             f"{review.instances} copies: {review.clean} clean, {review.held} held, {review.approved} approved, "
             f"{review.withheld} withheld"
@@ -156,9 +156,19 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
         "review_all_action": f"{url}/decide" if live and held else "",
         "match_action": f"{url}/confirm" if live and state is StudyState.MISMATCH else "",
         "mismatch_action": f"{url}/revoke" if live and state is StudyState.MISMATCH else "",
-        "release_action": f"{url}/release" if live and state is StudyState.DEID_REVIEW else "",
+        "release_action": f"{url}/release"
+        if live and state is StudyState.DEID_REVIEW and not (review and review.held)
+        else "",
         "revoke_action": f"{url}/revoke" if may_revoke and state is not StudyState.MISMATCH else "",
     }
+
+
+def _withheld(study: CoordinatorStudy) -> list[str]:
+    """Why a study, or a part of it, is not shown to the specialist; nothing once all of it is decided."""
+    if study.state in (StudyState.MISMATCH, StudyState.UNREADABLE, StudyState.REVOKED):
+        return [study.reason] if study.reason else []
+    review = study.review
+    return review.reasons if review and (review.held or review.withheld) else []
 
 
 def _specialists(visit: Visit, case: CoordinatorCase) -> list[dict[str, Any]]:
@@ -193,7 +203,7 @@ def _trail(visit: Visit, case_id: UUID) -> list[dict[str, Any]]:
         {
             "at": render.moment(row.at),
             "who": f"{row.actor}, {row.role}",
-            "what": row.action,
+            "what": labels.action(row.action),
             "detail": ", ".join(f"{key} {value}" for key, value in row.detail.items()),
         }
         for row in audit.read(visit.tx, visit.who, case_id=case_id, limit=most)

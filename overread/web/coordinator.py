@@ -271,7 +271,7 @@ def _waiting(visit: Visit, item: studies.InboxItem, candidates: list[Case]) -> d
     ]
     return {
         "uid": item.study_uid,
-        "title": " ".join(filter(None, ["/".join(found.modalities), found.description])) if found else "Study",
+        "title": labels.title(found.modalities, found.description) if found else "Study",
         "date": render.day(found.study_date) if found else None,
         "instances": found.instances if found else 0,
         "patient": render.person(found.patient_name) if found else "",

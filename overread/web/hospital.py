@@ -11,7 +11,7 @@ from cases.models import Case, CaseStudy, InboxStudy
 from cases.states import StudyState
 from overread.kit.principals import Principal, Role
 from overread.services import Services
-from overread.web import render
+from overread.web import labels, render
 from overread.web.visits import Desk, Visit
 from pacs import query
 from pacs.models import Peer
@@ -33,7 +33,7 @@ def sent(visit: Visit) -> Response:
         "hospital/studies.html",
         studies=[
             {
-                "title": " ".join(filter(None, ["/".join(study.modalities), study.description])) or "Study",
+                "title": labels.title(study.modalities, study.description),
                 "date": render.day(study.study_date),
                 "patient": render.person(study.patient_name),
                 "accession": study.accession,

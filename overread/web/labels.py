@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from billing.states import State
 from cases.money import Paid
@@ -46,6 +46,19 @@ PAYABLE = (CaseState.SUBMITTED, CaseState.NEEDS_INFO, CaseState.READY, CaseState
 #: Where a due time still means something.
 RUNNING = (CaseState.SUBMITTED, CaseState.READY, CaseState.OFFERED, CaseState.IN_REVIEW, CaseState.SIGNED)
 
+#: Modalities (PS3.3 C.7.3.1.1.1) as people call them.
+_MODALITIES: Mapping[str, str] = {
+    "CR": "X-ray",
+    "DX": "X-ray",
+    "MG": "Mammogram",
+    "MR": "MRI",
+    "PT": "PET",
+    "US": "Ultrasound",
+    "XA": "Angiography",
+    "NM": "Nuclear medicine",
+    "SM": "Pathology",
+    "DOC": "Document",
+}
 SEXES: Mapping[str, str] = {"F": "Female", "M": "Male", "O": "Other"}
 SUBJECTS: Mapping[str, str] = {
     "mammogram": "Mammogram",
@@ -74,6 +87,24 @@ def study(state: str) -> dict[str, str]:
 def paid(payment: Paid | None) -> str:
     """A payment in a few words: "Held: $390.00"."""
     return f"{_MONEY.get(payment.state, payment.state)}: {payment.text}" if payment else ""
+
+
+def modality(codes: Iterable[str]) -> str:
+    """What kinds of images a study holds, in words."""
+    return ", ".join(dict.fromkeys(_MODALITIES.get(code, code) for code in codes))
+
+
+def title(modalities: Sequence[str], description: str) -> str:
+    """A study in a few words: "CT Abdomen"; a description that names the modality itself stands alone."""
+    codes = "/".join(modalities)
+    named = bool(codes) and description.casefold().startswith(codes.casefold())
+    return description if named else " ".join(filter(None, [codes, description])) or "Study"
+
+
+def action(name: str) -> str:
+    """An action of the audit log in words: "case.ask_info" -> "Case: ask info"."""
+    thing, _, what = name.partition(".")
+    return f"{thing.capitalize()}: {what.replace('_', ' ').replace('.', ' ')}"
 
 
 def options(names: Mapping[str, str]) -> list[dict[str, str]]:

@@ -100,7 +100,7 @@ def case(visit: Visit) -> Response:
             {
                 "uid": study.study_uid,
                 "description": study.known.description,
-                "modality": "/".join(study.known.modalities),
+                "modality": labels.modality(study.known.modalities),
                 "date": render.day(study.known.study_date),
                 "instances": study.known.instances,
                 "state": labels.study(study.state),

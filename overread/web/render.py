@@ -37,9 +37,15 @@ _NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
     None: (("How it works", "/#how"), ("Price", "/#price"), ("Questions", "/#faq")),
     Role.PATIENT: (("My cases", "/cases"),),
     Role.COORDINATOR: (("Queue", "/queue"), ("Inbox", "/inbox")),
-    Role.SPECIALIST: (("Offers", "/offers"), ("Reading", "/reading")),
+    Role.SPECIALIST: (("Offers", "/offers"), ("Reading", "/reading"), ("Licences", "/licences")),
     Role.HOSPITAL: (("Studies sent", "/sent"),),
-    Role.ADMIN: (("People", "/people"), ("Peers", "/peers"), ("Prices", "/prices"), ("Audit", "/audit")),
+    Role.ADMIN: (
+        ("People", "/people"),
+        ("Licences", "/licences"),
+        ("Prices", "/prices"),
+        ("Peers", "/peers"),
+        ("Audit", "/audit"),
+    ),
     Role.AUDITOR: (("Audit log", "/audit"),),
 }
 

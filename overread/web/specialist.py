@@ -257,7 +257,7 @@ def _page(visit: Visit, case: SpecialistCase, shown_once: dict[str, Any] | None 
         studies=[
             {
                 "uid": study.study_uid,
-                "title": "/".join(study.modalities) or "Study",
+                "title": labels.modality(study.modalities) or "Study",
                 "date": render.day(study.study_date),
                 "series": study.series,
                 "instances": study.instances,

@@ -21,7 +21,6 @@ from cases.service.intake import MAX_QUESTIONS, Changes
 from cases.states import CaseEvent, CaseState
 from cases.views import PatientCase
 from overread.kit import principals
-from overread.kit.db import Session
 from overread.kit.errors import Conflict, NotFound, Unavailable, Unprocessable
 from overread.kit.principals import Role
 from overread.services import Services
@@ -136,7 +135,7 @@ def images_page(visit: Visit) -> Response:
         stored=[
             {
                 "description": study.known.description,
-                "modality": "/".join(study.known.modalities),
+                "modality": labels.modality(study.known.modalities),
                 "date": render.day(study.known.study_date),
                 "instances": study.known.instances,
                 "series": study.known.series,
@@ -264,15 +263,11 @@ def payment_page(visit: Visit) -> Response:
     case_url = f"/cases/{case.case_id}"
     if case.paid is None:
         return go(f"{case_url}/consent" if case.state == CaseState.DRAFT else case_url)
-    with visit.services.db.transaction() as tx:
-        _look_again(visit.services, tx, case.case_id)
-    if case.state == CaseState.DRAFT:
-        _submit(visit, case.case_id)
-    with visit.services.db.transaction() as tx:
-        # A new transaction: this request's own began before the payment moved on.
-        now = read.show(tx, visit.who, case.case_id)
-        payment = billing.find(tx, str(case.case_id))
-    assert isinstance(now, PatientCase)
+    # The case before its payment, as whoever pays, accepts or ends it locks them.
+    load(visit.tx, visit.who, case.case_id, lock=True)
+    _look_again(visit, case.case_id)
+    _submit(visit, case)
+    now, payment = own(visit), billing.find(visit.tx, str(case.case_id))
     assert payment is not None
     state = _PAYMENT_PAGES.get(payment.state)
     if state is None:
@@ -306,23 +301,24 @@ def _to_payment_page(visit: Visit, case_id: UUID) -> Response:
     return RedirectResponse(url, 303) if url else go(f"/cases/{case_id}/payment")
 
 
-def _look_again(services: Services, tx: Session, case_id: UUID) -> None:
-    payment = billing.find(tx, str(case_id))
-    if payment is None or services.gateway is None:
+def _look_again(visit: Visit, case_id: UUID) -> None:
+    payment = billing.find(visit.tx, str(case_id))
+    if payment is None or visit.services.gateway is None:
         return
     try:
-        billing.sync(tx, services.gateway, payment.id)
+        billing.sync(visit.tx, visit.services.gateway, payment.id)
     except Unavailable:
         # The provider is silent: the page says that it waits, and asks again by itself.
         return
 
 
-def _submit(visit: Visit, case_id: UUID) -> None:
+def _submit(visit: Visit, case: PatientCase) -> None:
+    if case.state != CaseState.DRAFT:
+        return
     try:
-        with visit.services.db.transaction() as tx:
-            intake.submit(tx, visit.who, case_id)
+        intake.submit(visit.tx, visit.who, case.case_id)
     except (Unprocessable, Conflict):
-        # Not held yet, or the worker that heard of the payment was faster.
+        # Not held yet, or the worker that heard of the payment was faster. A refused move changes nothing.
         return
 
 

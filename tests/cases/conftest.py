@@ -5,33 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import procrastinate
-import psycopg
 import pytest
 
 from billing.stripe_gateway import StripeGateway
-from overread import models
-from overread.kit.db import Base, Database
+from overread.kit.db import Database
 from pacs.archive import Archive
 from tests.cases.world import World
 from tests.fakes.payments import Sandbox
-
-
-@pytest.fixture(scope="session")
-def template(postgres: str) -> str:
-    """Every room's tables as the models say, and the job queue's."""
-    name = "cases_template"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    url = postgres.replace("/postgres?", f"/{name}?", 1)
-    with psycopg.connect(url, autocommit=True) as connection:
-        schema = procrastinate.App(connector=procrastinate.SyncPsycopgConnector()).schema_manager.get_schema()
-        connection.execute(schema.encode())
-    models.load()
-    made = Database(url)
-    Base.metadata.create_all(made.engine)
-    made.close()
-    return name
 
 
 @pytest.fixture

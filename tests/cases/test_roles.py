@@ -16,7 +16,7 @@ from cases import access
 from cases.service import assignment, intake, payments, people, read, reporting, studies
 from cases.service.intake import Changes
 from cases.views import SpecialistCase
-from overread.kit import tokens
+from overread.kit import audit, tokens
 from overread.kit.db import Session
 from overread.kit.errors import Conflict, Forbidden, NotFound, OverreadError, Unprocessable
 from overread.kit.principals import Principal
@@ -260,10 +260,15 @@ def test_the_patient_is_told_of_every_look(world: World) -> None:
     with world.db.transaction() as tx:
         read.show(tx, world.coordinator, case_id)
         read.show(tx, world.specialist, case_id)
+        for _ in range(300):
+            audit.record(tx, world.admin, "instances.read", "study", world.first(case_id))
+        audit.record(tx, world.admin, "instances.read", "study", "1.2.3")
+        tx.flush()
         found = people.who_accessed(tx, world.patient, case_id)
     told = {(line.role, line.what) for line in found}
     assert ("coordinator", "opened your request") in told
     assert ("specialist", "opened your request") in told
+    assert [line.who for line in found if line.what == "looked at images"] == ["Some Admin"]
     assert found == sorted(found, key=lambda line: line.at, reverse=True)
 
 

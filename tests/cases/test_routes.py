@@ -6,6 +6,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
@@ -84,6 +85,36 @@ def test_what_is_wrong_with_a_body_is_told_without_repeating_it(api: Api) -> Non
     assert api.call("patient", "POST", "/cases", "x" * (1 << 20))[0] == 413
     assert api.call(None, "GET", "/cases")[0] == 401
     assert api.call("patient", "GET", "/cases/not-a-uuid")[0] == 404
+
+
+HOSTILE = [
+    "\x00",
+    "a\x00b",
+    "%00",
+    "\ud7ff",
+    "'; DROP TABLE cases_case; --",
+    "../../etc/passwd",
+    "9" * 65,
+    "１.２",
+    "x" * 5000,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> None:
+    case_id = world.draft("free")
+    for op in OPERATIONS:
+        path = op.path.removeprefix("/api/v1")
+        fields = op.body.model_fields if op.body else {}
+        body: dict[str, object] = dict.fromkeys(fields, text)
+        body |= {name: [text] for name in ("questions", "sop_uids", "studies") if name in fields}
+        body |= {"answers": {text: text}} if "answers" in fields else {}
+        body |= {"kind": "terms"} if "version" in fields else {}
+        for name in ("patient", "coordinator", "specialist", "admin"):
+            for case in (str(case_id), quote(text, safe="")):
+                named = path.format(case=case, study=quote(text, safe=""), question=case, specialist=case)
+                status, answer = api.call(name, op.method, named, body if op.body else None)
+                assert status < 500, (name, op.method, op.path, status, answer)
 
 
 def test_the_description_names_every_operation(api: Api) -> None:

@@ -10,15 +10,16 @@ import pytest
 from pydicom.uid import generate_uid
 
 from cases import access
-from cases.models import ImagesBy
+from cases.models import CONSENTS, ImagesBy
 from cases.repository import studies_of
 from cases.service import assignment, intake, read, studies
+from cases.service.intake import Changes
 from cases.states import StudyState
 from cases.views import CoordinatorCase, PatientCase, SpecialistCase
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound
 from pacs.events import StudySettled
-from tests.cases.world import World, study
+from tests.cases.world import BORN, World, study
 from viewer_bridge import grants
 
 
@@ -115,6 +116,23 @@ def test_the_inbox_is_matched_by_hand(world: World) -> None:
     world.drain()
     assert states(world, case_id) == ["deid_review", "deid_review"]
     assert sum("waits in the inbox" in mail for mail in world.mails()) == 2
+
+
+def test_a_half_filled_form_is_compared_again_when_it_is_submitted(world: World) -> None:
+    with world.db.transaction() as tx:
+        case_id = intake.create(tx, world.patient, "free", Changes(images_by=ImagesBy.HOSPITAL))
+        number = read.show(tx, world.patient, case_id).reference
+    world.settle(world.upload(None, who=world.hospital, dicom=study(AccessionNumber=number)))
+    assert states(world, case_id) == ["mismatch"]
+    assert not any("needs a look" in mail for mail in world.mails())
+    with world.db.transaction() as tx:
+        intake.update(tx, world.patient, case_id, Changes(place="DE", birth_date=BORN))
+        intake.set_questions(tx, world.patient, case_id, ["Is it torn?"])
+        for kind in CONSENTS:
+            intake.consent(tx, world.patient, case_id, kind, version="1", text="the text")
+        intake.submit(tx, world.patient, case_id)
+    world.drain()
+    assert states(world, case_id) == ["deid_review"]
 
 
 def test_told_twice_nothing_happens_twice(world: World) -> None:

@@ -40,11 +40,12 @@ def tokens(server: Server) -> dict[str, str]:
     return {role: server.token(role) for role in ROLES}
 
 
-def stow(server: Server, data: bytes, **how: object) -> httpx.Response:
+def stow(
+    server: Server, data: bytes, *, headers: dict[str, str] | None = None, auth: tuple[str, str] | None = None
+) -> httpx.Response:
     body = b"--B\r\nContent-Type: application/dicom\r\n\r\n" + data + b"\r\n--B--\r\n"
-    headers = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=B', **JSON}
-    headers |= how.pop("headers", {})  # type: ignore[arg-type]
-    return httpx.post(f"{server.url}/dicomweb/studies", content=body, headers=headers, timeout=60, **how)  # type: ignore[arg-type]
+    headers = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=B', **JSON, **(headers or {})}
+    return httpx.post(f"{server.url}/dicomweb/studies", content=body, headers=headers, auth=auth, timeout=60)
 
 
 def read_back(server: Server, data: bytes, token: str) -> bytes:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import procrastinate  # TEMP
-import psycopg  # TEMP
 import pytest
 from starlette.testclient import TestClient
 
@@ -14,8 +12,7 @@ from billing.stripe_gateway import StripeGateway
 from cases.mail import FolderMailer
 from overread.app import portal_app
 from overread.kit import http, tokens
-from overread import models  # TEMP
-from overread.kit.db import Base, Database
+from overread.kit.db import Database
 from overread.kit.settings import Settings
 from overread.services import Services
 from pacs.archive import Archive
@@ -26,25 +23,6 @@ BASE = "http://portal.example"
 HTML = {"Accept": "text/html"}
 SAME = {**HTML, "Origin": BASE}
 
-
-# TEMP-BEGIN
-@pytest.fixture(scope="session")
-def template(postgres: str) -> str:
-    """Every room's tables as the models say, and the job queue's."""
-    name = "cases_template"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    url = postgres.replace("/postgres?", f"/{name}?", 1)
-    with psycopg.connect(url, autocommit=True) as connection:
-        schema = procrastinate.App(connector=procrastinate.SyncPsycopgConnector()).schema_manager.get_schema()
-        connection.execute(schema.encode())
-    models.load()
-    made = Database(url)
-    Base.metadata.create_all(made.engine)
-    made.close()
-    return name
-
-# TEMP-END
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import httpx
 import pytest
 from sqlalchemy import select, text
 from starlette.testclient import TestClient
@@ -181,6 +181,44 @@ def test_the_hospital_sends_and_a_free_case_is_sent_at_once(world: World, browse
     assert "Withdrawn" in patient.get("/cases").text
 
 
+def test_a_page_that_waits_never_says_more_than_the_provider(
+    world: World, browser: Browser, services: Services
+) -> None:
+    case_id = world.draft()
+    world.upload(case_id)
+    patient = browser(world, "patient")
+    case = f"/cases/{case_id}"
+    _to(patient.get(f"{case}/payment"), f"{case}/consent")  # nothing to wait for
+    page = _to(patient.post(f"{case}/consent", data=AGREED), "http://127.0.0.1")
+    waiting = patient.get(f"{case}/payment").text
+    assert f'<meta http-equiv="refresh" content="4;url={case}/payment">' in waiting
+    assert world.sandbox
+    world.sandbox.pay(page)
+    # The provider is silent: it waits on, and nothing is sent.
+    for _ in range(3):  # the first try and both retries
+        world.sandbox.fault("/v1/checkout/sessions/.*", method="GET", status=500)
+    assert "waiting for your bank" in patient.get(f"{case}/payment").text
+    assert world.state(case_id) == "draft"
+    assert "Your case is with us" in patient.get(f"{case}/payment").text
+    assert world.state(case_id) == "submitted"
+
+
+def test_a_refund_stays_within_the_coordinators_limit(world: World, browser: Browser) -> None:
+    case_id = world.published("msk")
+    coordinator = browser(world, "coordinator")
+    queue = f"/queue/{case_id}"
+    action = re.search(rf'action="({queue}/refund\?request=[0-9a-f-]+)"', coordinator.get(queue).text)
+    assert action
+    too_much = coordinator.post(action[1], data={"amount": "200", "reason": "Late"})
+    assert too_much.status_code == 403
+    assert "up to 50 %" in too_much.text
+    for _ in range(2):
+        _to(coordinator.post(action[1], data={"amount": "80", "reason": "Late"}), f"{queue}?done=changed")
+    assert "refunded in part" in coordinator.get(queue).text
+    assert world.sandbox
+    assert [r["amount"] for r in world.sandbox.listed("refunds")][-1:] == [8000]
+
+
 def test_a_story_is_kept_while_it_is_refused(world: World, browser: Browser) -> None:
     patient = browser(world, "patient")
     bad = STORY | {"birth_date": "", "place": "XX", "subject": "nothing", "symptoms": "</textarea><script>x</script>"}
@@ -256,6 +294,23 @@ def test_the_admin_makes_people_peers_and_prices(world: World, browser: Browser)
     assert "$420.50" in browser().get("/").text
 
 
+def test_licences_and_rules_are_recorded_by_those_who_may(world: World, browser: Browser) -> None:
+    admin, specialist = browser(world, "admin"), browser(world, "specialist")
+    rule = {"place": "FR", "rule": "licensed", "source": "a decree", "valid_from": ""}
+    assert admin.post("/licences/rules", data=rule | {"source": ""}).status_code == 422
+    _to(admin.post("/licences/rules", data=rule), "/licences?done=saved")
+    assert "a decree" in admin.get("/licences").text
+    assert specialist.post("/licences/rules", data=rule).status_code == 403
+    assert "a decree" not in specialist.get("/licences").text
+    licence = {"licence_place": "FR", "number": "123", "expires_on": "2020-01-01"}
+    other = licence | {"specialist": str(world.other_specialist.id)}
+    assert specialist.post("/licences", data=other).status_code == 403
+    _to(specialist.post("/licences", data=licence | {"specialist": str(world.specialist.id)}), "/licences?done=saved")
+    shown = specialist.get("/licences").text
+    assert "Expired" in shown
+    assert "Some Other_Specialist" not in shown
+
+
 def test_the_audit_log_is_filtered_and_exported_safely(world: World, browser: Browser) -> None:
     with world.db.transaction() as tx:
         principals.get(tx, world.coordinator.id).name = "=HYPERLINK(1)"
@@ -276,11 +331,10 @@ def world_study(world: World, case_id: UUID) -> str:
     """The UID of the only study that was uploaded to a case."""
     with world.db.transaction() as tx:
         query = text("SELECT study_uid FROM pacs_study s JOIN pacs_holder h ON h.study_pk = s.pk WHERE h.case_id = :c")
-        found: str = tx.execute(query, {"c": case_id}).scalars().first()
-    return found
+        return str(tx.execute(query, {"c": case_id}).scalar_one())
 
 
-def _to(answer: httpx.Response, *parts: str) -> str:
+def _to(answer: Any, *parts: str) -> str:
     """Where an answer redirects to, which must begin and end so."""
     assert answer.status_code == 303, (answer.status_code, re.findall(r'class="alert.*?</div>', answer.text, re.S))
     location = str(answer.headers["location"])

@@ -98,6 +98,7 @@ def _pages(c: Cases) -> dict[str, tuple[str, ...]]:
         f"/reading/{c.reading}/report?step=preview": specialist,
         "/sent": ("hospital",),
         "/people": ("admin",),
+        "/licences": ("admin", "specialist", "other_specialist"),
         "/peers": ("admin",),
         "/prices": ("admin",),
         "/audit": ("admin", "auditor"),
@@ -138,7 +139,7 @@ def test_no_route_is_forgotten_and_none_lets_nobody_in(
     asked = 0
     for route in pages.routes(services):
         if not isinstance(route, Route) or route.path in public or ("{" not in route.path and not route.path.startswith(
-            ("/cases", "/start", "/queue", "/inbox", "/offers", "/reading", "/sent", "/people", "/peers", "/prices",
+            ("/cases", "/start", "/queue", "/inbox", "/offers", "/reading", "/sent", "/people", "/licences", "/peers", "/prices",
              "/audit", "/account")
         )):  # fmt: skip
             continue

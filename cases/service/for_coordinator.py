@@ -1,0 +1,116 @@
+"""A case as coordinators work it: both identities side by side, the copies' review, offers, the whole history."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from cases import identity, imaging, licences, money
+from cases.identity import Verdict
+from cases.models import Case, CaseStudy
+from cases.repository import consents_of, latest_report, offers_of, steps_of, studies_of
+from cases.service import facts
+from cases.states import LABELS, STUDY_LABELS, Actor
+from cases.views import CoordinatorCase, CoordinatorStudy, IdentityRow, OfferView, StepView
+from overread.kit.principals import Principal, PrincipalRow
+
+
+def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase:
+    """The view of a case that `who`, a coordinator, is shown."""
+    person = tx.get(PrincipalRow, case.patient_id)
+    studies, report = studies_of(tx, case.id), latest_report(tx, case.id)
+    originals = imaging.original(tx, *(s.study_uid for s in studies))
+    reviews = {r.study_uid: r for r in imaging.review(tx, case.view_id)} if case.view_id else {}
+    names = {p: facts.name_of(tx, p) for p in {step.actor_id for step in steps_of(tx, case.id)}}
+    return CoordinatorCase(
+        case_id=case.id,
+        reference=case.reference,
+        program=case.program.name,
+        title=facts.title(case),
+        state=case.state.value,
+        status=LABELS[case.state],
+        kind=case.kind,
+        subject=case.subject,
+        symptoms=case.symptoms,
+        history=case.history,
+        place=case.place,
+        place_rule=licences.rule_of(tx, case.place).value,
+        patient_id=case.patient_id,
+        patient_name=case.patient_name,
+        birth_date=case.birth_date,
+        sex=case.sex,
+        email=(person.email if person else None) or "",
+        phone=(person.phone if person else None) or "",
+        images_by=case.images_by,
+        questions=facts.questions(case),
+        consents=tuple(dict.fromkeys(c.kind for c in consents_of(tx, case.id))),
+        due_at=case.due_at,
+        paused_at=case.paused_at,
+        late=facts.is_late(case),
+        blocked=facts.blocked(tx, who, case),
+        paid=money.paid(tx, case),
+        studies=tuple(_study(case, s, originals.get(s.study_uid), reviews.get(s.study_uid)) for s in studies),
+        specialist_id=case.specialist_id,
+        specialist=facts.name_of(tx, case.specialist_id),
+        licence_exception=case.licence_exception or "",
+        offers=tuple(
+            OfferView(
+                o.id,
+                o.specialist_id,
+                facts.name_of(tx, o.specialist_id),
+                o.offered_at,
+                o.expires_at,
+                o.answered_at,
+                o.outcome.value,
+                o.reason,
+                o.fee,
+            )
+            for o in offers_of(tx, case.id)
+        ),
+        steps=tuple(
+            StepView(
+                s.at, names.get(s.actor_id) or "system", s.actor, s.event, s.source, s.target, s.reason, s.study_uid
+            )
+            for s in steps_of(tx, case.id)
+        ),
+        notes=facts.notes(tx, case, for_patient=False),
+        has_signed_report=report is not None and report.signed_at is not None,
+        view_id=case.view_id,
+        actions=facts.actions(case, Actor.COORDINATOR),
+    )
+
+
+def _study(
+    case: Case, study: CaseStudy, original: imaging.Found | None, review: imaging.StudyReview | None
+) -> CoordinatorStudy:
+    rows: tuple[IdentityRow, ...] = ()
+    verdict = Verdict.UNKNOWN
+    if original is not None:
+        verdict = identity.compare(
+            case.patient_name, case.birth_date, original.patient_name, original.birth_date
+        ).verdict
+        names = identity.compare(case.patient_name, None, original.patient_name, "").verdict
+        found = identity.parse_da(original.birth_date)
+        rows = (
+            IdentityRow("Name", case.patient_name, original.patient_name, names is not Verdict.DIFFERENT),
+            IdentityRow(
+                "Birth date",
+                f"{case.birth_date or ''}",
+                f"{found or original.birth_date}",
+                found is not None and found == case.birth_date,
+            ),
+            IdentityRow("Sex", case.sex, original.sex, not case.sex or case.sex == original.sex),
+        )
+    return CoordinatorStudy(
+        study.study_uid,
+        study.view_study_uid,
+        study.state.value,
+        STUDY_LABELS[study.state],
+        study.reason,
+        study.found_by,
+        study.confirmed,
+        study.created_at,
+        original,
+        verdict,
+        rows,
+        review,
+    )

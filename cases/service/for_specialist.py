@@ -1,0 +1,107 @@
+"""A case as its specialist sees it: de-identified. Everything that a specialist is shown of a case passes here."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cases import imaging, licences
+from cases.models import Case, Licence, OfferOutcome, Place
+from cases.redact import redacted
+from cases.repository import latest_report, notes_of, offers_of, steps_of, studies_of
+from cases.service import facts
+from cases.service.reporting import sentence
+from cases.states import LABELS, Actor, CaseEvent, StudyState
+from cases.views import QuestionView, SpecialistCase, SpecialistStudy
+from overread.kit import clock
+from overread.kit.principals import Principal
+from pacs.scope import Scope
+from viewer_bridge import grants
+
+#: Ages above are one group: they name people almost alone (45 CFR 164.514(b)(2)(i)(C)).
+_OLDEST = 89
+_SEX = {"F": "Woman", "M": "Man", "O": "Person"}
+
+
+def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> SpecialistCase:
+    """The view of a case that `who`, to whom it is or was offered, is shown."""
+    granted = grants.find(tx, who.id, case.id) if actor is Actor.ASSIGNED else None
+    studies = [s for s in studies_of(tx, case.id) if s.state is StudyState.RELEASED]
+    offer = next(o for o in offers_of(tx, case.id) if o.specialist_id == who.id)
+    shown = []
+    if granted is not None:
+        known = imaging.found(tx, Scope(granted.view_id))
+        for study in studies:
+            one = known.get(study.view_study_uid or "")
+            if one is not None:
+                late = bool(study.released_at and offer.answered_at and study.released_at > offer.answered_at)
+                shown.append(
+                    SpecialistStudy(
+                        one.study_uid,
+                        sentence(one),
+                        tuple(one.modalities),
+                        one.study_date,
+                        one.series,
+                        one.instances,
+                        late,
+                    )
+                )
+    return SpecialistCase(
+        case_id=case.id,
+        reference=case.reference,
+        program=case.program.name,
+        title=facts.title(case),
+        state=case.state.value,
+        status=LABELS[case.state],
+        kind=case.kind,
+        subject=case.subject,
+        symptoms=redacted(case, case.symptoms),
+        history=redacted(case, case.history),
+        place=case.place,
+        patient=_person(case),
+        questions=tuple(
+            QuestionView(q.id, q.number, redacted(case, q.text), q.follow_up, q.answer or "") for q in case.questions
+        ),
+        asked=redacted(case, _asked_by_specialist(tx, case)),
+        due_at=case.due_at,
+        answer_by=offer.expires_at if offer.outcome is OfferOutcome.OPEN else None,
+        fee=offer.fee,
+        currency=case.program.currency,
+        licence=_licence(tx, who, case),
+        study_count=len(studies),
+        studies=tuple(shown),
+        granted_until=granted.until if granted else None,
+        has_report=latest_report(tx, case.id) is not None,
+        actions=facts.actions(case, actor),
+    )
+
+
+def _asked_by_specialist(tx: Session, case: Case) -> str:
+    answers = [n.text for n in notes_of(tx, case.id) if n.from_patient]
+    asked = any(s.event == CaseEvent.ANSWER_REVIEW for s in steps_of(tx, case.id))
+    return answers[-1] if asked and answers else ""
+
+
+def _licence(tx: Session, who: Principal, case: Case) -> str:
+    rule = licences.rule_of(tx, case.place)
+    if rule is Place.DIRECT:
+        return f"{case.place} allows a second opinion without a licence of its own."
+    held = tx.scalars(select(Licence).where(Licence.specialist_id == who.id, Licence.place == case.place)).one_or_none()
+    if held is not None:
+        return f"Your licence for {case.place}, until {held.expires_on:%d %B %Y}."
+    return "An exception was recorded for you." if case.licence_exception_for == who.id else ""
+
+
+def _person(case: Case) -> str:
+    who = _SEX.get(case.sex, "Person")
+    if case.birth_date is None:
+        return who
+    age = years(case.birth_date, clock.now().date())
+    return f"{who}, {_OLDEST} or older" if age >= _OLDEST else f"{who}, {age}"
+
+
+def years(born: date, on: date) -> int:
+    """Whole years between two days."""
+    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))

@@ -1,0 +1,103 @@
+"""Where specialists may give opinions: the places' rules, kept by admins, and licences, kept by admins and holders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from cases.models import Place
+from cases.service import people
+from overread.kit import clock, principals
+from overread.kit.principals import Role
+from overread.services import Services
+from overread.web import places
+from overread.web.forms import Check
+from overread.web.visits import Desk, Visit, go
+
+_KINDS: Mapping[Place, tuple[str, str]] = {
+    Place.LICENSED: ("A licence of the place", "info"),
+    Place.DIRECT: ("Nothing: an opinion may be given directly", "good"),
+    Place.LOCAL_PHYSICIAN: ("A local physician takes part", "warn"),
+    Place.BLOCKED: ("Not allowed", "bad"),
+    Place.UNKNOWN: ("Not known: blocked", "neutral"),
+}
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """The routes of licences and rules."""
+    both, admin = Desk(services, Role.ADMIN, Role.SPECIALIST), Desk(services, Role.ADMIN)
+    return [
+        both.get("/licences", licences_page),
+        both.post("/licences", add_licence, licences_page),
+        admin.post("/licences/rules", add_rule, licences_page),
+    ]
+
+
+def licences_page(visit: Visit) -> Response:
+    """Everybody's licences and the rules for an admin, one's own for a specialist."""
+    admin = visit.who.role is Role.ADMIN
+    who = principals.with_role(visit.tx, Role.SPECIALIST) if admin else [principals.get(visit.tx, visit.who.id)]
+    today = clock.now().date()
+    return visit.page(
+        "admin/licences.html",
+        rules=[
+            {
+                "place": places.name(rule.place),
+                "rule": _KINDS[rule.rule][0],
+                "tone": _KINDS[rule.rule][1],
+                "source": rule.source,
+                "since": rule.valid_from,
+            }
+            for rule in people.rules(visit.tx, visit.who)
+        ]
+        if admin
+        else None,
+        kinds=[{"value": kind.value, "label": label} for kind, (label, _) in _KINDS.items()],
+        places=places.OPTIONS,
+        rule_action="/licences/rules" if admin else "",
+        licences=[
+            {
+                "name": person.name,
+                "place": places.name(licence.place),
+                "number": licence.number,
+                "until": licence.expires_on,
+                "expired": licence.expires_on < today,
+            }
+            for person in who
+            for licence in people.licences_of(visit.tx, visit.who, person.id)
+        ],
+        people=[{"value": str(person.id), "label": person.name} for person in who],
+        licence_action="/licences",
+        values=visit.form.values(),
+    )
+
+
+def add_licence(visit: Visit) -> Response:
+    """Record or renew a licence; a specialist's own alone."""
+    own = [str(person.id) for person in principals.with_role(visit.tx, Role.SPECIALIST)]
+    check = Check(visit.form)
+    specialist = check.one_of("specialist", own, "Please choose a specialist.")
+    place = check.one_of("licence_place", list(places.NAMES), "Please choose a place.")
+    until = check.day("expires_on", "Please give the day on which it ends.")
+    number = visit.form.text("number")
+    if len(number) > 64:
+        check.errors["number"] = "This is too long: 64 characters at most."
+    check.done()
+    assert until is not None
+    people.set_licence(visit.tx, visit.who, UUID(specialist), place, until, number)
+    return go("/licences", "saved")
+
+
+def add_rule(visit: Visit) -> Response:
+    """Record what a place asks; earlier rules stay on record."""
+    check = Check(visit.form)
+    place = check.one_of("place", list(places.NAMES), "Please choose a place.")
+    rule = check.one_of("rule", [kind.value for kind in Place], "Please choose what it asks.")
+    source = check.text("source", "Please say where the rule is written.", 2000)
+    since = check.day("valid_from", "Please give a day.") if visit.form.text("valid_from") else None
+    check.done()
+    people.add_rule(visit.tx, visit.who, place, Place(rule), source, since)
+    return go("/licences", "saved")
