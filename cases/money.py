@@ -45,9 +45,7 @@ def is_secured(tx: Session, case: Case) -> bool:
     payment = service.find(tx, subject(case))
     if payment is None:
         return False
-    return payment.state in _HELD or (
-        case.images_by is ImagesBy.HOSPITAL and payment.state in (State.METHOD_SAVED, State.REQUIRES_ACTION)
-    )
+    return payment.state in _HELD or (case.images_by is ImagesBy.HOSPITAL and payment.state == State.METHOD_SAVED)
 
 
 def is_held(tx: Session, case: Case) -> bool:

@@ -63,13 +63,14 @@ def routes(services: Services) -> list[BaseRoute]:
 def queue(visit: Visit) -> Response:
     """Open cases by due time."""
     chosen, query = visit.query("filter"), visit.query("q")
-    shown = {
-        "": read.queue(visit.tx, visit.who),
-        "ended": read.listing(visit.tx, visit.who, states=tuple(FINAL)),
-    }
+    by_state = read.counts(visit.tx, visit.who)
+    # The ended ones are many: they are only read where they are wanted.
+    ended = read.listing(visit.tx, visit.who, states=tuple(FINAL)) if query or chosen == "ended" else []
+    shown = {"": read.queue(visit.tx, visit.who), "ended": ended}
     shown["ours"] = [line for line in shown[""] if line.state in _OURS]
     shown["late"] = [line for line in shown[""] if line.late]
     lines = shown.get(chosen, shown[""])
+    counts = {name: len(found) for name, found in shown.items()} | {"ended": sum(by_state.get(s, 0) for s in FINAL)}
     if query:
         lines = _searched(visit, [*shown[""], *shown["ended"]], query)
     return visit.page(
@@ -94,7 +95,7 @@ def queue(visit: Visit) -> Response:
                 "label": label,
                 "href": f"/queue?filter={value}" if value else "/queue",
                 "current": value == chosen and not query,
-                "count": len(shown[value]),
+                "count": counts[value],
             }
             for value, label in _FILTERS
         ],

@@ -52,7 +52,7 @@ def routes(services: Services) -> list[BaseRoute]:
                 "label": p.name,
                 "text": p.tagline or "Every question answered in a signed report.",
                 "amount": {"minor": amount, "currency": currency},
-                "hours": p.reading_days * 24,
+                "days": p.reading_days,
             }
             for p, (amount, currency, _) in programs
         ]

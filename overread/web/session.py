@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from urllib.parse import quote
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
@@ -182,7 +183,7 @@ def _sign_in_form(
         status=status,
         action="/sign-in",
         next_url=target,
-        sign_up_url="/sign-up" + (f"?next={target}" if target else ""),
+        sign_up_url="/sign-up" + (f"?next={quote(target, safe='/')}" if target else ""),
         reset_url="",
         values=values,
         errors=errors,

@@ -202,7 +202,7 @@ def consent_page(visit: Visit) -> Response:
         lines=[{"label": program.name, "amount": total}],
         total=total,
         free=program.price_key is None,
-        hours=program.reading_days * 24,
+        days=program.reading_days,
         policy=(
             "You can withdraw until the report is signed. Until a specialist has taken your case you get everything "
             f"back, afterwards {program.late_refund_percent} %."

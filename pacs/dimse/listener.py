@@ -34,7 +34,7 @@ class Listener:
         self._server: Any = None
         self._ae = AE(ae_title=settings.ae_title)
         self._ae.maximum_associations = _MAX_ASSOCIATIONS
-        # Large PDUs save a sender most of the round trips; a limit keeps one of them from filling the memory (PS3.8 D.1).
+        # Large PDUs save a sender round trips; a limit keeps one of them from filling the memory (PS3.8 D.1).
         self._ae.maximum_pdu_size = 1 << 20
         self._ae.acse_timeout = 30
         self._ae.dimse_timeout = 60

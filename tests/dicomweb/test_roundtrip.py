@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.parser
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,7 @@ MULTIPART = {"Content-Type": 'multipart/related; type="application/dicom"; bound
 def sample(name: str = "CT_small.dcm") -> bytes:
     path = get_testdata_file(name, download=False)
     assert isinstance(path, str)
-    with open(path, "rb") as f:
-        return f.read()
+    return Path(path).read_bytes()
 
 
 def body(*parts: bytes, kind: str = "application/dicom") -> bytes:
@@ -166,7 +166,8 @@ def test_a_stranger_finds_nothing(client: TestClient, stored: pydicom.Dataset, b
         "PatientID=1CT1", "00100020=1CT1", "PatientName=compressed*", "PatientName=CompressedSamples%5ECT1",
         "StudyDate=20040119", "StudyDate=20040101-20040131", "StudyDate=-20050101", "StudyTime=07",
         "ModalitiesInStudy=CT", "ModalitiesInStudy=C*", "Modality=CT", "StudyDescription=e%2B1",
-        "StudyInstanceUID=1.3.6.1.4.1.5962.1.2.1.20040119072730.12322", "limit=1", "AccessionNumber=*", "fuzzymatching=true",
+        "StudyInstanceUID=1.3.6.1.4.1.5962.1.2.1.20040119072730.12322", "limit=1", "AccessionNumber=*",
+        "fuzzymatching=true",
     ],
 )  # fmt: skip
 def test_a_study_is_found_by(client: TestClient, stored: pydicom.Dataset, key: str) -> None:
@@ -268,7 +269,8 @@ def test_compressed_frames_come_as_they_are_or_decoded(client: TestClient) -> No
     three = client.get(path(ds) + "/frames/1,2,30", headers={"Accept": 'multipart/related; type="image/jpeg"'})
     frames = raw_parts(three)
     assert [frame[:2] for frame in frames] == [b"\xff\xd8"] * 3
-    assert frames == [list(pydicom.encaps.generate_frames(ds.PixelData, number_of_frames=30))[i] for i in (0, 1, 29)]
+    encoded = list(pydicom.encaps.generate_frames(ds.PixelData, number_of_frames=30))
+    assert frames == [encoded[0], encoded[1], encoded[29]]
     explicit = 'multipart/related; type="application/octet-stream"; transfer-syntax=1.2.840.10008.1.2.1'
     decoded = raw_parts(client.get(path(ds) + "/frames/1", headers={"Accept": explicit}))[0]
     assert len(decoded) == 240 * 320 * 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import uuid
+from pathlib import Path
 
 import pydicom
 import pytest
@@ -42,8 +43,7 @@ def put(archive: Archive, source: Source, data: bytes) -> Outcome:
 def sample(name: str = "CT_small.dcm") -> bytes:
     path = get_testdata_file(name)
     assert isinstance(path, str)
-    with open(path, "rb") as f:
-        return f.read()
+    return Path(path).read_bytes()
 
 
 def changed(data: bytes, **keywords: str) -> bytes:

@@ -6,7 +6,7 @@ import gzip
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from starlette.requests import Request
@@ -21,7 +21,7 @@ from overread.kit.settings import Settings
 from viewer_bridge import grants, launch, policies
 from viewer_bridge.site import viewer_app
 
-CASE = uuid4()
+CASE = UUID("01a1ffd5-0000-7000-8000-00000000c0de")
 INDEX = "<!doctype html><script>let a = 1</script><script src='/app-config.js'></script><script>let b</script>"
 
 

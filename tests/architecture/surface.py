@@ -1,0 +1,51 @@
+"""The program's surface as its routers have it: every path of the portal and of the viewer, with its methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
+
+from billing.unconfigured import Unconfigured
+from cases.mail import mailer
+from overread.kit.db import Database
+from overread.kit.settings import Settings
+from overread.services import Services
+from pacs.archive import open_archive
+
+#: What a mount of files answers, since it has no routes of its own.
+_FILES = frozenset(("GET", "HEAD"))
+
+
+def services(database: Database, folder: Path) -> Services:
+    """The services of a web process whose payment webhook exists, so that all routes do."""
+    settings = Settings.model_validate(
+        {"data_dir": folder, "database_url": database.url, "stripe_webhook_secret": "whsec_of_this_test"}
+    )
+    return Services(settings, database, open_archive(settings, database), Unconfigured(), mailer(settings))
+
+
+def routes_of(app: ASGIApp) -> list[tuple[str, str]]:
+    """Every (method, path template) of an application, middleware or not; HEAD is left out, as GET's shadow."""
+    inner: Any = app
+    while not isinstance(inner, Starlette):
+        inner = inner._app
+    return [
+        (method, path) for path, methods in _walk(inner.routes, "") for method in sorted(methods) if method != "HEAD"
+    ]
+
+
+def _walk(routes: Sequence[BaseRoute], prefix: str) -> Iterator[tuple[str, frozenset[str]]]:
+    for route in routes:
+        if isinstance(route, Mount) and route.routes:
+            yield from _walk(route.routes, prefix + route.path)
+        elif isinstance(route, Mount):
+            yield prefix + route.path + "/{path:path}", _FILES
+        elif isinstance(route, Route):
+            yield prefix + route.path, frozenset(route.methods or ())
+        else:
+            raise AssertionError(f"a route of a kind that this test does not know: {route!r}")

@@ -1,0 +1,77 @@
+"""Events: they exist exactly when their transaction commits, and every handler hears them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from overread.kit import jobs
+from overread.kit.db import Database
+from overread.kit.jobs import Bus, Event
+
+
+@dataclass(frozen=True)
+class Rang(Event):
+    door: str
+    times: list[int]
+
+
+def waiting(database: Database) -> int:
+    with database.transaction() as tx:
+        return int(tx.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'")) or 0)
+
+
+def drain(bus: Bus) -> None:
+    """The worker's loop in a thread of its own: once for the events, once for the handlers that they call for."""
+    for _ in range(2):
+        thread = threading.Thread(target=bus.run, kwargs={"wait": False})
+        thread.start()
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def test_every_handler_hears_an_event(database: Database) -> None:
+    heard: list[tuple[str, Rang]] = []
+
+    def first(event: Rang) -> None:
+        heard.append(("first", event))
+
+    def second(event: Rang) -> None:
+        heard.append(("second", event))
+
+    bus = Bus(database)
+    bus.subscribe(Rang, first)
+    bus.subscribe(Rang, second)
+    with database.transaction() as tx:
+        jobs.emit(tx, Rang("front", [1, 2]))
+    drain(bus)
+    assert sorted(name for name, _ in heard) == ["first", "second"]
+    assert {event.door for _, event in heard} == {"front"}
+    assert heard[0][1].times == [1, 2]
+    assert waiting(database) == 0
+
+
+def test_an_event_of_a_transaction_that_fails_never_was(database: Database) -> None:
+    def failing() -> None:
+        with database.transaction() as tx:
+            jobs.emit(tx, Rang("back", []))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
+    assert waiting(database) == 0
+
+
+def test_a_later_event_waits(database: Database) -> None:
+    heard: list[Rang] = []
+    bus = Bus(database)
+    bus.subscribe(Rang, heard.append)
+    with database.transaction() as tx:
+        jobs.emit(tx, Rang("later", []), after=timedelta(hours=1))
+    drain(bus)
+    assert heard == []
+    assert waiting(database) == 1

@@ -1,0 +1,82 @@
+"""Credentials: tokens that end, passwords that are checked alike for everybody, guessing that is slowed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from overread.kit import principals, tokens
+from overread.kit.db import Session
+from overread.kit.errors import Conflict, Forbidden, NotSignedIn, TooManyRequests, Unprocessable
+from overread.kit.principals import Role, TokenRow
+
+
+def test_a_token_is_its_owner_until_it_is_revoked(tx: Session) -> None:
+    owner = principals.create(tx, role=Role.HOSPITAL, name="St. Example")
+    token = tokens.issue(tx, owner.id)
+    assert tokens.verify(tx, token).id == owner.id
+    kept = tx.scalars(select(TokenRow.digest)).one()
+    assert token.encode() not in kept
+    tokens.revoke(tx, token)
+    with pytest.raises(NotSignedIn):
+        tokens.verify(tx, token)
+
+
+def test_an_expired_token_a_wrong_one_and_one_of_another_kind_are_refused(tx: Session) -> None:
+    owner = principals.create(tx, role=Role.PATIENT, name="P")
+    expired = tokens.issue(tx, owner.id, lasts=timedelta(seconds=-1))
+    session = tokens.issue(tx, owner.id, tokens.SESSION)
+    for token in (expired, "wrong", "", session):
+        with pytest.raises(NotSignedIn):
+            tokens.verify(tx, token)
+    assert tokens.verify(tx, session, tokens.SESSION).via == "session"
+
+
+def test_a_locked_person_s_tokens_open_nothing(tx: Session) -> None:
+    owner = principals.create(tx, role=Role.ADMIN, name="A")
+    token = tokens.issue(tx, owner.id)
+    owner.active = False
+    tx.flush()
+    with pytest.raises(NotSignedIn):
+        tokens.verify(tx, token)
+
+
+def test_a_viewer_s_token_is_for_its_case_alone(tx: Session) -> None:
+    owner = principals.create(tx, role=Role.SPECIALIST, name="S")
+    case = uuid4()
+    token = tokens.issue(tx, owner.id, tokens.VIEWER, case_id=case)
+    who = tokens.verify(tx, token)
+    assert who.case_id == case
+    with pytest.raises(Forbidden):
+        who.require(Role.SPECIALIST)
+    tokens.revoke_viewers(tx, owner.id, case)
+    with pytest.raises(NotSignedIn):
+        tokens.verify(tx, token)
+
+
+def test_signing_in_needs_the_password(tx: Session) -> None:
+    hashed = tokens.hash_password("correct horse battery")
+    principals.create(tx, role=Role.PATIENT, name="P", email="Someone@Example.org", password_hash=hashed)
+    assert tokens.sign_in(tx, "someone@example.org", "correct horse battery") is not None
+    assert tokens.sign_in(tx, "someone@example.org", "wrong horse battery") is None
+    assert tokens.sign_in(tx, "nobody@example.org", "correct horse battery") is None
+    with pytest.raises(Conflict):
+        principals.create(tx, role=Role.PATIENT, name="Q", email="someone@example.ORG")
+    with pytest.raises(Unprocessable):
+        tokens.hash_password("short")
+
+
+def test_guessing_is_slowed_for_the_account_and_for_the_address(tx: Session) -> None:
+    for _ in range(10):
+        tokens.check_attempts(tx, "a@example.org", "192.0.2.1")
+        tokens.record_failure(tx, "A@example.org", "192.0.2.1")
+    with pytest.raises(TooManyRequests):
+        tokens.check_attempts(tx, "a@example.org", "192.0.2.9")
+    tokens.check_attempts(tx, "b@example.org", "192.0.2.1")
+    for n in range(40):
+        tokens.record_failure(tx, f"user{n}@example.org", "192.0.2.1")
+    with pytest.raises(TooManyRequests):
+        tokens.check_attempts(tx, "b@example.org", "192.0.2.1")

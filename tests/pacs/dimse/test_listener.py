@@ -1,0 +1,141 @@
+"""The DICOM listener with DCMTK's tools as peers: who may connect, what is stored, what is refused."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+from pydicom.uid import generate_uid
+
+from overread.kit.errors import Conflict, Unprocessable
+from overread.kit.principals import Role
+from overread.kit.settings import Settings
+from pacs import query, retrieve
+from pacs.archive import Archive
+from pacs.dimse import peers
+from pacs.dimse.listener import Listener
+from pacs.query import Level, Query
+from pacs.scope import ORIGINAL, Scope
+from tests.live.server import free_port
+
+ALL = Scope(ORIGINAL, unreleased=True)
+
+
+@pytest.fixture
+def port(archive: Archive, tmp_path: Path) -> Iterator[int]:
+    if shutil.which("storescu") is None:
+        pytest.skip("DCMTK is not installed: `make test` installs it")
+    number = free_port()
+    listener = Listener(archive, Settings(data_dir=tmp_path, dicom=f"127.0.0.1:{number}"))
+    with archive.db.transaction() as tx:
+        peers.register(tx, "WARD", "127.0.0.1", 104, Role.HOSPITAL)
+        peers.register(tx, "READER", "127.0.0.1", 104, Role.SPECIALIST)
+        peers.register(tx, "ELSEWHERE", "192.0.2.1", 104, Role.HOSPITAL)
+    listener.start()
+    yield number
+    listener.stop()
+
+
+def file(name: str = "CT_small.dcm") -> Path:
+    path = get_testdata_file(name, download=False)
+    assert isinstance(path, str)
+    return Path(path)
+
+
+def send(
+    port: int, *paths: Path, calling: str = "WARD", options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    command = ["storescu", "-v", "-aet", calling, "-aec", "OVERREAD", *options, "127.0.0.1", str(port)]
+    return subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, check=False, timeout=60)
+
+
+def count(archive: Archive) -> int:
+    with archive.db.transaction() as tx:
+        return len(query.search(tx, ALL, Query(Level.INSTANCE))[0])
+
+
+def test_echo(port: int) -> None:
+    done = subprocess.run(["echoscu", "-aet", "WARD", "127.0.0.1", str(port)], check=False, timeout=30)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("CT_small.dcm", ()),
+        ("MR_small.dcm", ("-xi",)),
+        ("examples_ybr_color.dcm", ("-xy",)),
+        ("examples_jpeg2k.dcm", ("-xv",)),
+        ("SC_rgb_rle.dcm", ("-xr",)),
+    ],
+)
+def test_an_instance_arrives_with_its_pixels_and_its_transfer_syntax(
+    port: int, archive: Archive, name: str, options: tuple[str, ...]
+) -> None:
+    done = send(port, file(name), options=options)
+    assert done.returncode == 0, done.stderr
+    sent = pydicom.dcmread(file(name))
+    with archive.db.transaction() as tx:
+        located = retrieve.locate(tx, ALL, sent.StudyInstanceUID)[0]
+    kept = pydicom.dcmread(BytesIO(b"".join(retrieve.stream(archive.blobs, located.parts))))
+    assert kept.PixelData == sent.PixelData
+    assert kept.file_meta.SourceApplicationEntityTitle == "WARD"
+
+
+@pytest.mark.parametrize("calling", ["STRANGER", "ward", "WARD7", "ELSEWHERE"])
+def test_a_peer_that_is_not_registered_or_calls_from_elsewhere_is_rejected(
+    port: int, archive: Archive, calling: str
+) -> None:
+    done = send(port, file(), calling=calling)
+    assert done.returncode != 0
+    assert "Calling AE Title Not Recognized" in done.stderr + done.stdout
+    assert count(archive) == 0
+
+
+def test_a_specialist_s_peer_may_not_store(port: int, archive: Archive) -> None:
+    assert send(port, file(), calling="READER").returncode != 0
+    assert count(archive) == 0
+
+
+def test_other_content_under_a_known_uid_is_refused_and_the_association_goes_on(
+    port: int, archive: Archive, tmp_path: Path
+) -> None:
+    ds = pydicom.dcmread(file())
+    ds.PatientComments = "changed"
+    ds.save_as(tmp_path / "changed.dcm")
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    ds.save_as(tmp_path / "other.dcm")
+    assert send(port, file()).returncode == 0
+    # storescu ends an association at the first refusal unless it is told not to.
+    done = send(port, tmp_path / "changed.dcm", tmp_path / "other.dcm", options=("--no-halt",))
+    assert "0x111" in done.stderr + done.stdout
+    assert count(archive) == 2
+    with archive.db.transaction() as tx:
+        first = retrieve.locate(tx, ALL, ds.StudyInstanceUID, sop_uid=pydicom.dcmread(file()).SOPInstanceUID)[0]
+    kept = pydicom.dcmread(BytesIO(b"".join(retrieve.stream(archive.blobs, first.parts))))
+    assert "PatientComments" not in kept
+
+
+def test_registering_checks_what_is_given(archive: Archive) -> None:
+    with archive.db.transaction() as tx:
+        peers.register(tx, "WARD", "127.0.0.1", 104, Role.HOSPITAL)
+        assert peers.register(tx, "WARD", "127.0.0.2", 105, Role.HOSPITAL).port == 105
+        with pytest.raises(Conflict):
+            peers.register(tx, "WARD", "127.0.0.1", 104, Role.SPECIALIST)
+        for title, host, port, role in (
+            ("", "h", 104, Role.HOSPITAL),
+            ("A" * 17, "h", 104, Role.HOSPITAL),
+            ("BACK\\SLASH", "h", 104, Role.HOSPITAL),
+            ("ÄE", "h", 104, Role.HOSPITAL),
+            ("OK", "", 104, Role.HOSPITAL),
+            ("OK", "h", 0, Role.HOSPITAL),
+            ("OK", "h", 104, Role.PATIENT),
+        ):
+            with pytest.raises(Unprocessable):
+                peers.register(tx, title, host, port, role)
