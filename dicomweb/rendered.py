@@ -28,7 +28,7 @@ def rendered(context: Context, request: Request) -> Response:
     _, offer = choose(
         accepted(request.headers.get("accept"), request.query_params.get("accept")), _OFFERS, "Rendered images"
     )
-    _, _, found = locate(context, request, "rendered")
+    _, _, found = locate(context, request, "pixels")
     return Response(_render(context, request, _middle(found), cast(MediaType, offer.type)), media_type=offer.type)
 
 
@@ -37,7 +37,7 @@ def thumbnail(context: Context, request: Request) -> Response:
     _, offer = choose(
         accepted(request.headers.get("accept"), request.query_params.get("accept")), _OFFERS, "Thumbnails"
     )
-    _, _, found = locate(context, request, "thumbnail")
+    _, _, found = locate(context, request, "pixels")
     one = _middle(found)
     with retrieve.opened(context.archive, one) as instance:
         if retrieve.pixel_element(instance.parsed.elements) is None:

@@ -52,9 +52,13 @@ def locate(context: Context, request: Request, what: str) -> tuple[Principal, Sc
     series, sop = path_uid(request, "series"), path_uid(request, "instance")
     with context.archive.db.transaction() as tx:
         found = retrieve.locate(tx, scope, study, series, sop)
-        if request.method != "HEAD" and what in ("instances", "metadata"):
-            case = request.path_params.get("case")
-            case_id = UUID(case) if case else None
+        case = request.path_params.get("case")
+        case_id = UUID(case) if case else None
+        if request.method == "HEAD":
+            return who, scope, found
+        if what == "pixels":
+            audit.record_once(tx, who, "pixels.read", "study", study, case_id)
+        else:
             audit.record(tx, who, f"{what}.read", "study", study, case_id=case_id, instances=len(found))
     return who, scope, found
 
@@ -114,7 +118,7 @@ def frames(context: Context, request: Request) -> Response:
     """Frames of an instance, in its transfer syntax or, where asked for, decoded (10.4.1.1.6)."""
     numbers = frame_list(request.path_params["frames"])
     ranges = accepted(request.headers.get("accept"), request.query_params.get("accept"))
-    _, _, found = locate(context, request, "frames")
+    _, _, found = locate(context, request, "pixels")
     with retrieve.opened(context.archive, found[0]) as instance:
         offers = _frame_offers(instance.transfer_syntax, len(numbers))
         wanted, offer = choose(ranges, offers, "The frames")
@@ -158,7 +162,7 @@ def frame_list(text: str) -> list[int]:
 def bulk_data(context: Context, request: Request) -> Response:
     """The value of one attribute (10.4.1.1.7)."""
     ranges = accepted(request.headers.get("accept"), request.query_params.get("accept"))
-    _, _, found = locate(context, request, "bulkdata")
+    _, _, found = locate(context, request, "pixels")
     _, offer = choose(ranges, [MediaRange(OCTETS, multipart=True), MediaRange(OCTETS)], "Bulk data")
     with retrieve.opened(context.archive, found[0]) as instance:
         value = retrieve.bulk_data(instance, request.path_params["path"].split("/"))

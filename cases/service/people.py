@@ -34,6 +34,7 @@ _SENTENCES = {
     "study.revoke": "took a study out",
     "instances.read": "looked at images",
     "metadata.read": "looked at images",
+    "pixels.read": "looked at images",
     "viewer.opened": "opened the viewer",
     "viewer.token": "made an access for a viewer of their own",
     "grant.made": "gave a specialist access to the images without your name",

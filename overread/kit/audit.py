@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,8 @@ from overread.kit.db import Base
 from overread.kit.principals import Principal, Role
 
 SUCCESS, REFUSED, FAILED = "success", "refused", "failed"
+_ONE_LOOK, _MOST_RECENT = 600.0, 10_000
+_recent: dict[tuple[UUID, str, str, UUID | None], float] = {}
 
 
 class AuditRow(Base):
@@ -59,6 +62,23 @@ def record(
             detail=detail,
         )
     )
+
+
+def record_once(
+    tx: Session, who: Principal, action: str, object_kind: str, object_id: str, case_id: UUID | None
+) -> None:
+    """Add a line unless this process added the same one a short while ago.
+
+    A viewer asks for a study's pictures in hundreds of requests, which are one look.
+    """
+    key = (who.id, action, object_id, case_id)
+    now = time.monotonic()
+    if now - _recent.get(key, -_ONE_LOOK) < _ONE_LOOK:
+        return
+    if len(_recent) >= _MOST_RECENT:
+        _recent.clear()
+    _recent[key] = now
+    record(tx, who, action, object_kind, object_id, case_id=case_id)
 
 
 def read(

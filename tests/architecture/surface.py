@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
-from billing.unconfigured import Unconfigured
+from billing import stripe_gateway
 from cases.mail import mailer
 from overread.kit.db import Database
 from overread.kit.settings import Settings
@@ -24,9 +24,18 @@ _FILES = frozenset(("GET", "HEAD"))
 def services(database: Database, folder: Path) -> Services:
     """The services of a web process whose payment webhook exists, so that all routes do."""
     settings = Settings.model_validate(
-        {"data_dir": folder, "database_url": database.url, "stripe_webhook_secret": "whsec_of_this_test"}
+        {
+            "data_dir": folder,
+            "database_url": database.url,
+            "stripe_secret_key": "sk_test_of_this_test",
+            "stripe_webhook_secret": "whsec_of_this_test",
+            # Nobody listens there: with identifiers of nothing, nobody is asked.
+            "stripe_api_base": "http://127.0.0.1:9",
+        }
     )
-    return Services(settings, database, open_archive(settings, database), Unconfigured(), mailer(settings))
+    gateway = stripe_gateway.from_settings(settings)
+    assert gateway is not None
+    return Services(settings, database, open_archive(settings, database), gateway, mailer(settings))
 
 
 def routes_of(app: ASGIApp) -> list[tuple[str, str]]:

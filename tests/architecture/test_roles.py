@@ -11,7 +11,6 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -65,6 +64,10 @@ LISTS: dict[str, frozenset[str]] = {
     "/dicomweb/studies": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/dicomweb/series": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/dicomweb/instances": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
+    # A search finds nothing in a study of nothing, which is an answer (PS3.18 10.6.3.1).
+    "/dicomweb/studies/{study}/series": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
+    "/dicomweb/studies/{study}/instances": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
+    "/dicomweb/studies/{study}/series/{series}/instances": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/api/v1/cases": frozenset((COORDINATOR, SPECIALIST, PATIENT)),
     "/api/v1/inbox": frozenset((COORDINATOR,)),
     "/api/v1/licence-rules": frozenset((ADMIN, COORDINATOR)),
@@ -101,6 +104,7 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "/licences": frozenset((ADMIN, SPECIALIST)),
     "/licences/rules": frozenset((ADMIN,)),
     "/audit": frozenset((ADMIN, AUDITOR)),
+    "/audit.csv": frozenset((ADMIN, AUDITOR)),
     "/dicomweb": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     # Refusing a role here would tell it that the case exists: to whom it is not shown, it is not there.
     "/cases/{case}/dicomweb": SIGNED_IN,

@@ -33,12 +33,12 @@ def person(database: Database, role: Role) -> Principal:
 
 def stored_study(archive: Archive, name: str = "CT_small.dcm", count: int = 3) -> tuple[str, list[pydicom.Dataset]]:
     source = Source(person(archive.db, Role.HOSPITAL), "stow")
-    sent = []
+    sent: list[pydicom.Dataset] = []
     for number in range(count):
         data = changed(sample(name), **NAMES, SOPInstanceUID=generate_uid(), InstanceNumber=str(number + 1))
         assert isinstance(put(archive, source, data), Stored)
         sent.append(pydicom.dcmread(io.BytesIO(data)))
-    return sent[0].StudyInstanceUID, sent
+    return str(sent[0].StudyInstanceUID), sent
 
 
 def view_of(archive: Archive) -> uuid.UUID:
