@@ -132,7 +132,7 @@ def keys(metadata: Json) -> Keys:
             "study_id": string(metadata, "00200010"),
             "description": string(metadata, "00081030"),
             "referrer": name(metadata, "00080090"),
-            "attributes": {tag: metadata[tag] for tag in STUDY_TAGS if tag in metadata},
+            "attributes": _kept(metadata, STUDY_TAGS),
         },
         series={
             "modality": string(metadata, "00080060"),
@@ -142,7 +142,7 @@ def keys(metadata: Json) -> Keys:
             "series_time": string(metadata, "00080031"),
             "performed_date": day(metadata, "00400244"),
             "body_part": string(metadata, "00180015"),
-            "attributes": {tag: metadata[tag] for tag in SERIES_TAGS if tag in metadata},
+            "attributes": _kept(metadata, SERIES_TAGS),
         },
         instance={
             "number": number(metadata, "00200013"),
@@ -151,6 +151,23 @@ def keys(metadata: Json) -> Keys:
             "frames": max(1, number(metadata, "00280008") or 1),
         },
     )
+
+
+def _kept(metadata: Json, tags: list[str]) -> Json:
+    """The attributes of a level as the database can keep them."""
+    found = {tag: metadata[tag] for tag in tags if tag in metadata}
+    return _without_nul(found) if b"\\u0000" in orjson.dumps(found) else found
+
+
+def _without_nul(value: Any) -> Any:
+    """NUL can't be kept in PostgreSQL's text or JSON, and means nothing in DICOM's text."""
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, dict):
+        return {key: _without_nul(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_nul(inner) for inner in value]
+    return value
 
 
 def deflate(metadata: Json) -> bytes:
@@ -171,8 +188,7 @@ def values(metadata: Json, tag: str) -> list[Any]:
 
 def string(metadata: Json, tag: str) -> str:
     """An attribute's values as one string, joined by a backslash as in the file."""
-    # NUL can't be kept in PostgreSQL's text and means nothing in DICOM's.
-    return "\\".join("" if v is None else str(v) for v in values(metadata, tag)).replace("\0", "")
+    return str(_without_nul("\\".join("" if v is None else str(v) for v in values(metadata, tag))))
 
 
 def name(metadata: Json, tag: str) -> str:
@@ -181,7 +197,7 @@ def name(metadata: Json, tag: str) -> str:
     if not found or not isinstance(found[0], dict):
         return ""
     groups = [str(found[0].get(group, "")) for group in ("Alphabetic", "Ideographic", "Phonetic")]
-    return "=".join(groups).rstrip("=").replace("\0", "")
+    return str(_without_nul("=".join(groups).rstrip("=")))
 
 
 def number(metadata: Json, tag: str) -> int | None:

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from overread.kit import audit, log
@@ -146,6 +147,18 @@ def store(archive: Archive, source: Source, batch: Sequence[Prepared]) -> list[O
 
     Raises Unavailable or StorageFull, and then none of the batch was stored.
     """
+    try:
+        return _store_all(archive, source, batch)
+    except DataError as error:
+        # The database takes a value of one of them for impossible: that one is refused, the others are stored.
+        if len(batch) > 1:
+            return [outcome for one in batch for outcome in store(archive, source, [one])]
+        _logger.error("instance_not_indexed", reason=str(error.orig), sop_uid=batch[0].keys.sop_uid)
+        sentence = "One of the object's attributes holds a value that can't be kept."
+        return [_refuse(source, Reason.CANNOT_UNDERSTAND, sentence, batch[0].keys)]
+
+
+def _store_all(archive: Archive, source: Source, batch: Sequence[Prepared]) -> list[Outcome]:
     outcomes: dict[int, Outcome] = {}
     # In the order of their UIDs, so that two batches with studies in common never wait for each other in a circle.
     order = sorted(range(len(batch)), key=lambda i: (batch[i].keys.study_uid, batch[i].keys.sop_uid))

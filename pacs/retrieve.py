@@ -170,7 +170,7 @@ def _header(located: Located, parsed: part10.Parsed, syntax: str) -> bytes:
     if located.header is not None:
         header = zlib.decompress(located.header)
         # A view's header ends with the pixel element's tag, VR and length.
-        return header[: len(header) - _pixel_header_size(parsed)] if located.ranges else header
+        return header[: len(header) - pixel_header_size(parsed)] if located.ranges else header
     end = pixels.offset if pixels else parsed.end
     if parsed.is_original_bytes:
         return bytes(parsed.buf[:end])
@@ -178,7 +178,8 @@ def _header(located: Located, parsed: part10.Parsed, syntax: str) -> bytes:
     return meta + bytes(parsed.buf[parsed.start : end])
 
 
-def _pixel_header_size(parsed: part10.Parsed) -> int:
+def pixel_header_size(parsed: part10.Parsed) -> int:
+    """Bytes of the pixel element's tag, VR and length at the end of a view's header."""
     return 12 if parsed.explicit else 8
 
 

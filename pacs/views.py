@@ -196,10 +196,10 @@ def _metadata(result: Deidentified, parsed: part10.Parsed) -> index.Json:
     """DICOM JSON of the rewritten header; of the pixels only where they are."""
     header = result.header
     pixels = retrieve.pixel_element(parsed.elements) if result.pixels or result.pixel_bytes is not None else None
-    implicit = result.transfer_syntax == part10.IMPLICIT_LITTLE_ENDIAN
-    end = len(header) - ((8 if implicit else 12) if pixels else 0)
+    # In the source's encoding, whatever its transfer syntax says: there are files in which they differ.
+    end = len(header) - (retrieve.pixel_header_size(parsed) if pixels else 0)
     start = part10.read_meta(header).dataset_start
-    found = elements.walk(header, start, end, explicit=not implicit)
+    found = elements.walk(header, start, end, explicit=parsed.explicit)
     metadata = dicomjson.to_json(header, found, bulk_uri=lambda path: "bulkdata:" + "/".join(path))
     if pixels:
         key = dicomjson.tag_key(pixels.tag)

@@ -34,6 +34,23 @@ from tests.architecture.source import DOCS, ROOMS, ROOT, modules
 from viewer_bridge.site import viewer_app
 
 _BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+#: Handlers that have no sentence of their own, most of them one page each.
+_MEANINGS = {
+    "/": "The home page: what it is, for whom, how, and what it costs.",
+    "/terms": "The terms.",
+    "/privacy": "What happens to the data.",
+    "/sharing": "The consent to share images and records, to read in peace.",
+    "/guides/images": "How to get one's images from a hospital.",
+    "/for-physicians": "For referring physicians.",
+    "/home": "To the first page of one's role.",
+    "/robots.txt": "What search engines may read.",
+    "/sitemap.xml": "The pages that search engines may read.",
+    "/healthz": "The process answers.",
+    "/readyz": "The database answers.",
+    "/metrics": "Numbers in Prometheus' format.",
+    "/api/v1/openapi.json": "The API's description (OpenAPI 3.1).",
+    "/webhooks/stripe": "The payment provider's events.",
+}
 #: Nobody listens there: routes are made without asking a database.
 _NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"
 
@@ -107,7 +124,7 @@ def viewer_routes() -> str:
 def _routes(app: Any) -> str:
     described = {(op.method, op.path): op.summary for op in OPERATIONS}
     rows = [
-        (code(method), code(path), described.get((method, path)) or _meaning(route))
+        (code(method), code(path), described.get((method, path)) or _meaning(route) or _MEANINGS.get(path, ""))
         for method, path, route in surface.routes(app)
         if "/dicomweb" not in path
     ]
@@ -155,15 +172,20 @@ def dimse_services() -> str:
         listener = Listener(open_archive(chosen, Database(_NOWHERE)), chosen)
     contexts = listener._ae.supported_contexts
     rows = sorted(
-        (str(context.abstract_syntax.name), code(str(context.abstract_syntax)), str(len(context.transfer_syntax)))
+        (_name(context.abstract_syntax), code(str(context.abstract_syntax)), str(len(context.transfer_syntax)))
         for context in contexts
     )
     syntaxes = sorted({syntax for context in contexts for syntax in context.transfer_syntax})
     return (
         table(("abstract syntax", "UID", "transfer syntaxes"), rows)
         + "\n"
-        + table(("transfer syntax", "UID"), ((str(syntax.name), code(str(syntax))) for syntax in syntaxes))
+        + table(("transfer syntax", "UID"), ((_name(syntax), code(str(syntax))) for syntax in syntaxes))
     )
+
+
+def _name(uid: Any) -> str:
+    """A UID's name in PS3.6, as far as pydicom's dictionary has it."""
+    return str(uid.name) if uid.name != uid else "–"
 
 
 def failure_reasons() -> str:

@@ -12,6 +12,7 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from overread.kit import principals
 from overread.kit.db import Database
@@ -187,3 +188,36 @@ def test_a_holder_sees_what_it_sent_and_nothing_else(archive: Archive, database:
         seen = {who.id: query.search(tx, originals(who), Query(Level.INSTANCE))[0] for who in (hospital, patient)}
     assert len(seen[hospital.id]) == 2
     assert [one.sop_uid for one in seen[patient.id]] == [pydicom.dcmread(io.BytesIO(second)).SOPInstanceUID]
+
+
+def test_control_characters_in_texts_are_stored_and_found(archive: Archive, database: Database) -> None:
+    ds = pydicom.dcmread(io.BytesIO(sample()))
+    with pydicom.config.disable_value_validation():
+        ds.StudyDescription = "two\0words \x07 and \\u0000 written out"
+        ds.PatientName = "Nul\0^Patient"
+        out = io.BytesIO()
+        ds.save_as(out)
+    assert isinstance(put(archive, Source(someone(database), "stow"), out.getvalue()), Stored)
+    with database.transaction() as tx:
+        found, _ = query.search(tx, ALL, Query(Level.STUDY, {"00100010": "nul^patient"}))
+    assert len(found) == 1
+
+
+def test_one_impossible_value_does_not_refuse_the_others(archive: Archive, database: Database) -> None:
+    source = Source(someone(database), "stow")
+    prepared = []
+    for number in range(3):
+        with ingest.receive(archive, source) as incoming:
+            incoming.write(changed(sample(), SOPInstanceUID=generate_uid(), InstanceNumber=str(number)))
+            ready = incoming.finish()
+            assert isinstance(ready, Prepared)
+            prepared.append(ready)
+    prepared[1].keys.instance["rows"] = 1 << 80
+    outcomes = ingest.store(archive, source, prepared)
+    assert [type(outcome) for outcome in outcomes] == [Stored, Refused, Stored]
+
+
+def test_a_failed_statement_names_no_patient(database: Database) -> None:
+    with pytest.raises(SQLAlchemyError) as failed, database.transaction() as tx:
+        tx.execute(select(Study).where(Study.pk == 1 << 80, Study.patient_name == "Okonkwo^Ngozi")).all()
+    assert "Okonkwo" not in str(failed.value)
