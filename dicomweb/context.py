@@ -28,6 +28,8 @@ class Context:
     scope_of: ScopeOf
     upload_to: UploadTo
     public_url: str | None = None
+    #: The longest that one upload may take.
+    max_request_seconds: float = 3600
 
     def authorise(self, request: Request) -> tuple[Principal, Scope]:
         """Who asks and what they may see. Raises NotSignedIn, Forbidden, NotFound."""

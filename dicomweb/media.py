@@ -10,6 +10,7 @@ from overread.kit.errors import BadInput, NotAcceptable
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
+DICOM_XML = "application/dicom+xml"
 OCTETS = "application/octet-stream"
 MULTIPART = "multipart/related"
 JPEG, PNG, GIF = "image/jpeg", "image/png", "image/gif"

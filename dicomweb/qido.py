@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from uuid import UUID
 
 import orjson
 from pydicom.datadict import tag_for_keyword
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from dicomweb.context import Context
 from dicomweb.media import DICOM_JSON, MediaRange, accepted, choose
 from dicomweb.uids import path_uid
+from overread.kit import audit
 from overread.kit.errors import BadInput
 from pacs import query
 from pacs.query import Level, Query
@@ -24,11 +26,15 @@ DEFAULT_LIMIT = 100
 
 def search(context: Context, level: Level, request: Request) -> Response:
     """Answer one of the search transactions: 200 with the matches, also where there are none (10.6.3.1)."""
-    _, scope = context.authorise(request)
+    who, scope = context.authorise(request)
     choose(accepted(request.headers.get("accept"), request.query_params.get("accept")), _OFFERS, "Search results")
     asked, warnings = read_query(request, level)
     with context.archive.db.transaction() as tx:
         results, more = query.search(tx, scope, asked)
+        case = request.path_params.get("case")
+        audit.record_once(
+            tx, who, "studies.search", level.value, asked.study_uid or "all", UUID(case) if case else None
+        )
     root = context.root(request)
     if more:
         # PS3.18 8.3.4.4: the server's own limit, or the client's, left matches out.

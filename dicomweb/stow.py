@@ -1,52 +1,74 @@
-"""STOW-RS: store instances (PS3.18 10.5). The body is streamed: no instance is ever held in memory."""
+"""STOW-RS: store instances (PS3.18 10.5). The body is streamed: no instance is ever held in memory.
+
+The event loop receives, a thread takes the body apart and writes, and further threads make whole instances durable:
+each works while the next bytes arrive.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anyio
 import anyio.to_thread
-import orjson
-from multipart import MultipartError, MultipartSegment, PushMultipartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import media
 from dicomweb.context import Context
-from dicomweb.media import DICOM, DICOM_JSON, MULTIPART, MediaRange, accepted, choose
+from dicomweb.media import DICOM, DICOM_JSON, DICOM_XML, MULTIPART, MediaRange, accepted, choose
+from dicomweb.stow_answer import answer
+from dicomweb.stow_bodies import Body, MultipartBody, SingleBody
 from dicomweb.uids import path_uid
-from overread.kit.errors import BadInput, OverreadError, UnsupportedMedia
-from overread.kit.http import principal
-from pacs import ingest
-from pacs.archive import Archive
-from pacs.ingest import AlreadyStored, Incoming, Outcome, Prepared, Refused, Source, Stored
-from pacs.status import Reason
+from overread.kit.errors import BadInput, UnsupportedMedia
+from overread.kit.http import principal, problem
+from pacs.batch import Batch, submit
+from pacs.ingest import Source
 
-#: Bytes of the body that are gathered before a thread is asked to write them.
-_GATHER = 1 << 20
-#: Instances whose rows are committed together.
-_GROUP = 64
-_OFFERS = [MediaRange(DICOM_JSON), MediaRange("application/json")]
+#: Seconds in which at least so many bytes must arrive: a sender that trickles is cut off.
+_PATIENCE = 30.0
+_LEAST = 16_384
+#: Bytes that are gathered before a thread is asked to take them, and at most while it is at work.
+_GATHER = 256 << 10
+_AHEAD = 4 << 20
+_feeders = ThreadPoolExecutor(8, thread_name_prefix="stow-feed")
+_OFFERS = [MediaRange(DICOM_JSON), MediaRange("application/json"), MediaRange(DICOM_XML), MediaRange("application/xml")]
+
+
+class TooSlow(BadInput):
+    """The body arrives too slowly, or takes longer than a request may (RFC 9110 15.5.9)."""
+
+    status = 408
+    title = "The request took too long"
+    default_safe = "The body arrived too slowly. Send again what was not stored, in smaller requests."
 
 
 async def store(context: Context, request: Request) -> Response:
-    """Store the instances of the body; the answer lists what became of each (10.5.3)."""
+    """Store the instances of the body; the answer lists what became of each (10.5.3).
+
+    Whatever can be refused is refused before the body is asked for (RFC 9110 10.1.1, `Expect: 100-continue`).
+    """
     run = anyio.to_thread.run_sync
-    choose(accepted(request.headers.get("accept"), None), _OFFERS, "The answer to a store request")
+    _, offer = choose(accepted(request.headers.get("accept"), None), _OFFERS, "The answer to a store request")
     source = await run(_source, context, request)
-    body = _body(request, context.archive, source)
+    feeder = _Feeder(_body(request, Batch(context.archive, source)))
     try:
-        async for gathered in _gathered(request):
-            await run(body.feed, gathered)
-        outcomes = await run(body.end)
-    except BaseException:
+        async for chunk in _chunks(request, context.max_request_seconds):
+            await feeder.take(chunk)
+        results = await feeder.end()
+    except BaseException as error:
         # Also when the client is gone or the server stops: what was not finished leaves nothing behind.
         with anyio.CancelScope(shield=True):
-            await run(body.abandon)
+            await feeder.abandon()
+        if isinstance(error, TooSlow):
+            response = problem(error)
+            # What the client still sends would be taken for its next request.
+            response.headers["Connection"] = "close"
+            return response
         raise
-    if not outcomes:
-        raise BadInput("an empty body", safe="The body holds no DICOM object.")
-    return _answer(outcomes, context.root(request))
+    return answer(results, context.root(request), DICOM_XML if "xml" in offer.type else DICOM_JSON)
 
 
 def _source(context: Context, request: Request) -> Source:
@@ -56,211 +78,86 @@ def _source(context: Context, request: Request) -> Source:
     return Source(who, "stow", case_id=case_id, study_uid=path_uid(request, "study"))
 
 
-async def _gathered(request: Request) -> AsyncIterator[bytes]:
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in request.stream():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size >= _GATHER:
-                yield b"".join(chunks)
-                chunks, size = [], 0
-    except ClientDisconnect as error:
-        raise BadInput("the client went away in the middle of the body") from error
-    if size:
-        yield b"".join(chunks)
+async def _chunks(request: Request, most_seconds: float) -> AsyncIterator[bytes]:
+    """The body as it arrives. Raises TooSlow; BadInput where the client goes away.
 
-
-class _Batch:
-    """The instances of one request: prepared one by one, their rows written in groups."""
-
-    def __init__(self, archive: Archive, source: Source) -> None:
-        self._archive = archive
-        self._source = source
-        self._current: Incoming | None = None
-        self._waiting: list[Prepared] = []
-        self.outcomes: list[Outcome] = []
-
-    def begin(self) -> None:
-        self._current = ingest.receive(self._archive, self._source)
-
-    def write(self, data: bytes) -> None:
-        if self._current is not None:
-            self._current.write(data)
-
-    def finish(self) -> None:
-        current, self._current = self._current, None
-        if current is None:
-            return
-        with current:
-            prepared = current.finish()
-        if isinstance(prepared, Prepared):
-            self._waiting.append(prepared)
-            if len(self._waiting) >= _GROUP:
-                self.flush()
-        else:
-            self.outcomes.append(prepared)
-
-    def refuse(self, sentence: str) -> None:
-        """Note that a part could not be taken."""
-        self.discard()
-        self.outcomes.append(Refused(Reason.CANNOT_UNDERSTAND, sentence))
-
-    def discard(self) -> None:
-        if self._current is not None:
-            self._current.__exit__(None, None, None)
-            self._current = None
-
-    def flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            self.outcomes += ingest.store(self._archive, self._source, waiting)
-
-
-class _Body:
-    """A body of one instance (`application/dicom`, PS3.18 10.5.2)."""
-
-    def __init__(self, batch: _Batch) -> None:
-        self.batch = batch
-        self._began = False
-
-    def feed(self, data: bytes) -> None:
-        if not self._began:
-            self.batch.begin()
-            self._began = True
-        self.batch.write(data)
-
-    def end(self) -> list[Outcome]:
-        self.batch.finish()
-        self.batch.flush()
-        return self.batch.outcomes
-
-    def abandon(self) -> None:
-        # Whole instances stay: their bytes are durable, and the sender's next try finds them.
-        self.batch.discard()
-        self.batch.flush()
-
-
-class _Parser(PushMultipartParser):  # type: ignore[misc]  # the library has no types
-    """multipart/related (RFC 2387): parts have no Content-Disposition."""
-
-    def _create_segment(self, headerlist: list[tuple[str, str]]) -> MultipartSegment:
-        return MultipartSegment(headerlist)
-
-
-class _MultipartBody(_Body):
-    """A body of many instances (`multipart/related; type="application/dicom"`)."""
-
-    def __init__(self, batch: _Batch, boundary: str) -> None:
-        super().__init__(batch)
-        self._parser = _Parser(boundary, max_header_count=16, max_header_size=4096)
-        self._broken = False
-
-    def feed(self, data: bytes) -> None:
-        if self._broken:
-            return
+    Only the time that is spent waiting for the client counts against its patience, all of it against `most_seconds`.
+    """
+    now = asyncio.get_running_loop().time
+    deadline = now() + most_seconds
+    waited, size, more = 0.0, 0, True
+    while more:
+        began = now()
         try:
-            for event in self._parser.parse(data):
-                if isinstance(event, MultipartSegment):
-                    self._begin(event)
-                elif event is None:
-                    self.batch.finish()
-                else:
-                    self.batch.write(bytes(event))
-        except MultipartError as error:
-            self._break(error)
-
-    def end(self) -> list[Outcome]:
-        if not self._broken:
-            try:
-                self._parser.close()
-            except MultipartError as error:
-                self._break(error)
-        self.batch.flush()
-        return self.batch.outcomes
-
-    def _begin(self, segment: MultipartSegment) -> None:
-        kind = segment.content_type
-        if kind and kind.split(";", 1)[0].strip().lower() != DICOM:
-            self.batch.refuse("A part of the body is not application/dicom.")
-        else:
-            self.batch.begin()
-
-    def _break(self, error: MultipartError) -> None:
-        self._broken = True
-        self.batch.refuse(
-            "The multipart body is broken or ends in the middle of a part. "
-            f"Send again what this answer does not list as stored. ({error})"
-        )
+            async with asyncio.timeout(min(_PATIENCE - waited, deadline - began)):
+                message = await request.receive()
+        except TimeoutError as error:
+            raise TooSlow("the body arrives too slowly") from error
+        waited += now() - began
+        if message["type"] == "http.disconnect":
+            raise BadInput("the client went away in the middle of the body")
+        more = message.get("more_body", False)
+        if chunk := message.get("body", b""):
+            size += len(chunk)
+            if size >= _LEAST:
+                waited, size = 0.0, 0
+            yield chunk
 
 
-def _body(request: Request, archive: Archive, source: Source) -> _Body:
-    batch = _Batch(archive, source)
+class _Feeder:
+    """Feeds a body in a thread, while what arrives next is gathered."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._working: asyncio.Future[Any] | None = None
+
+    async def take(self, chunk: bytes) -> None:
+        """The next chunk; waits only where the thread is far behind."""
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        if self._working is not None and (self._working.done() or self._size >= _AHEAD):
+            await self._rest()
+        if self._working is None and self._size >= _GATHER:
+            self._feed()
+
+    async def end(self) -> Any:
+        """The body is whole: the results of its instances."""
+        await self._rest()
+        if self._chunks:
+            self._feed()
+            await self._rest()
+        self._working = asyncio.wrap_future(submit(_feeders, self._body.end))
+        return await self._rest()
+
+    async def abandon(self) -> None:
+        """Wait for the thread, whatever it says, and leave nothing of what is not whole."""
+        if self._working is not None:
+            await asyncio.wait([self._working])
+        await asyncio.wrap_future(submit(_feeders, self._body.abandon))
+
+    def _feed(self) -> None:
+        gathered = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks, self._size = [], 0
+        self._working = asyncio.wrap_future(submit(_feeders, self._body.feed, gathered))
+
+    async def _rest(self) -> Any:
+        """Wait until the thread has nothing to do; raises what it raised. A cancelled wait leaves it at work."""
+        if self._working is None:
+            return None
+        result = await asyncio.shield(self._working)
+        self._working = None
+        return result
+
+
+def _body(request: Request, batch: Batch) -> Body:
     kind = media.parse(request.headers.get("content-type") or "application/octet-stream")
     if not kind.multipart and kind.type == DICOM:
-        return _Body(batch)
+        return SingleBody(batch)
     if not kind.multipart or kind.type not in (DICOM, "*/*"):
         raise UnsupportedMedia(
             f"stow with {kind.type}",
             safe=f'Send {MULTIPART}; type="{DICOM}", or a single {DICOM} body.',
         )
-    boundary = kind.parameters.get("boundary", "")
-    if not 1 <= len(boundary) <= 200 or not boundary.isascii() or "\n" in boundary:
-        raise BadInput("no usable boundary", safe="The Content-Type names no boundary of 1 to 200 ASCII characters.")
-    return _MultipartBody(batch, boundary)
-
-
-def _answer(outcomes: list[Outcome], root: str) -> Response:
-    """The Store Instances Response (10.5.3, I.2.2) with the status of Table 10.5.3-1."""
-    stored = [outcome for outcome in outcomes if isinstance(outcome, Stored | AlreadyStored)]
-    refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
-    if not stored and all(not refusal.sop_uid for refusal in refused):
-        raise _nothing_readable(refused)
-    body: dict[str, Any] = {}
-    studies = {outcome.keys.study_uid for outcome in stored}
-    if len(studies) == 1:
-        body["00081190"] = _ur(f"{root}/studies/{studies.pop()}")
-    if known := [refusal for refusal in refused if refusal.sop_uid]:
-        body["00081198"] = _sq(_sop(r.sop_class, r.sop_uid) | _reason(r) for r in known)
-    if stored:
-        body["00081199"] = _sq(
-            _sop(o.keys.sop_class, o.keys.sop_uid) | {"00081190": _ur(_url(root, o))} for o in stored
-        )
-    if unknown := [refusal for refusal in refused if not refusal.sop_uid]:
-        body["0008119A"] = _sq(_reason(r) for r in unknown)
-    sentences = dict.fromkeys(_header_safe(refusal.sentence) for refusal in refused)
-    headers = {"Warning": ", ".join(f'299 overread "{s}"' for s in list(sentences)[:5])} if sentences else {}
-    status = 200 if not refused else 202 if stored else 409
-    return Response(orjson.dumps(body), status, headers=headers, media_type=DICOM_JSON)
-
-
-def _nothing_readable(refused: list[Refused]) -> OverreadError:
-    sentences = " ".join(dict.fromkeys(refusal.sentence for refusal in refused))
-    return BadInput(f"nothing readable in the body: {sentences}", safe=f"Nothing was stored. {sentences}"[:1000])
-
-
-def _header_safe(sentence: str) -> str:
-    plain = sentence.encode("ascii", "replace").decode()
-    return "".join(c for c in plain if c.isprintable() and c not in '"\\')[:300]
-
-
-def _ur(url: str) -> dict[str, Any]:
-    return {"vr": "UR", "Value": [url]}
-
-
-def _sq(items: Any) -> dict[str, Any]:
-    return {"vr": "SQ", "Value": list(items)}
-
-
-def _sop(sop_class: str, sop_uid: str) -> dict[str, Any]:
-    return {"00081150": {"vr": "UI", "Value": [sop_class]}, "00081155": {"vr": "UI", "Value": [sop_uid]}}
-
-
-def _reason(refusal: Refused) -> dict[str, Any]:
-    return {"00081197": {"vr": "US", "Value": [int(refusal.reason)]}}
-
-
-def _url(root: str, outcome: Stored | AlreadyStored) -> str:
-    keys = outcome.keys
-    return f"{root}/studies/{keys.study_uid}/series/{keys.series_uid}/instances/{keys.sop_uid}"
+    return MultipartBody(batch, kind.parameters.get("boundary", ""))

@@ -116,9 +116,9 @@ def _url(root: str, one: Located) -> str:
 
 def frames(context: Context, request: Request) -> Response:
     """Frames of an instance, in its transfer syntax or, where asked for, decoded (10.4.1.1.6)."""
+    _, _, found = locate(context, request, "pixels")
     numbers = frame_list(request.path_params["frames"])
     ranges = accepted(request.headers.get("accept"), request.query_params.get("accept"))
-    _, _, found = locate(context, request, "pixels")
     with retrieve.opened(context.archive, found[0]) as instance:
         offers = _frame_offers(instance.transfer_syntax, len(numbers))
         wanted, offer = choose(ranges, offers, "The frames")

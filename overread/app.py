@@ -43,7 +43,8 @@ def archive_context(services: Services) -> Context:
         who.require(Role.COORDINATOR, Role.HOSPITAL, Role.PATIENT, Role.ADMIN)
         return None
 
-    return Context(services.archive, scope_of, upload_to, services.settings.public_url)
+    settings = services.settings
+    return Context(services.archive, scope_of, upload_to, settings.public_url, settings.max_request_seconds)
 
 
 def case_context(services: Services, public_url: str | None) -> Context:
@@ -57,7 +58,7 @@ def case_context(services: Services, public_url: str | None) -> Context:
         access.may_upload(tx, who, case_id)
         return case_id
 
-    return Context(services.archive, scope_of, upload_to, public_url)
+    return Context(services.archive, scope_of, upload_to, public_url, services.settings.max_request_seconds)
 
 
 def portal_app(services: Services) -> ASGIApp:
@@ -154,8 +155,9 @@ def run(settings: Settings) -> None:
         server_header=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
-        # Who is behind a proxy is said by OVERREAD_PUBLIC_URL, not by headers that anybody can send.
-        proxy_headers=False,
+        # Headers that anybody can send are believed only of proxies that the operator names.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or None,
     )
     try:
         _Server(config).run(sockets=[listen(settings.http), listen(settings.viewer)])

@@ -25,6 +25,8 @@ token_app = typer.Typer(no_args_is_help=True)
 ae_app = typer.Typer(no_args_is_help=True)
 app.add_typer(token_app, name="token", help="Bearer tokens for programs.")
 app.add_typer(ae_app, name="ae", help="DICOM peers.")
+program_app = typer.Typer(no_args_is_help=True)
+app.add_typer(program_app, name="program", help="What patients can ask for.")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of everything that is kept.")]
 HostPort = Annotated[str | None, typer.Option(metavar="HOST:PORT")]
@@ -44,6 +46,7 @@ def database(chosen: Settings) -> Iterator[Settings]:
     from overread import migrations
     from overread.kit import postgres
 
+    chosen.server_key()
     url, server = postgres.start(chosen)
     try:
         migrations.make_or_check(url)
@@ -128,14 +131,32 @@ def ae_add(
     _say(f"{ae_title} may connect from {host}")
 
 
-@app.command("import")
-def import_(paths: list[Path], data_dir: DataDir = None) -> None:
-    """Import DICOM files and folders, over the same path as everything else that is received."""
-    from overread import admin
+@program_app.command("add")
+def program_add(
+    slug: Annotated[str, typer.Argument(help="Short name, for addresses.")],
+    name: Annotated[str, typer.Option(help="As patients read it.")],
+    price: Annotated[int, typer.Option(min=0, help="What the patient pays, in minor units; 0 is free.")],
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "USD",
+    fee: Annotated[int, typer.Option(min=0, help="What the specialist gets, in minor units.")] = 0,
+    reading_days: Annotated[int, typer.Option(min=1, max=90, help="Days from complete images to the report.")] = 5,
+    data_dir: DataDir = None,
+) -> None:
+    """Open a program."""
+    from overread import programs
 
     with database(settings(data_dir=data_dir)) as ready:
-        refused = admin.import_paths(ready, paths)
-    raise typer.Exit(1 if refused else 0)
+        programs.add(ready, slug, name, price=price, currency=currency, fee=fee, reading_days=reading_days)
+    _say(f"{name} is open")
+
+
+@app.command("import")
+def import_(paths: list[Path], data_dir: DataDir = None) -> None:
+    """Import DICOM files, folders, ZIP archives and DICOMDIRs; run again, it goes on where it was stopped."""
+    from overread import importing
+
+    with database(settings(data_dir=data_dir)) as ready:
+        tally = importing.import_paths(ready, paths)
+    raise typer.Exit(1 if tally.refused else 0)
 
 
 @app.command()
@@ -146,6 +167,21 @@ def verify(data_dir: DataDir = None) -> None:
     with database(settings(data_dir=data_dir)) as ready:
         bad = admin.verify(ready)
     raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def sweep(
+    data_dir: DataDir = None,
+    older_than: Annotated[
+        float, typer.Option(min=0, help="Seconds; younger blobs may still become somebody's.")
+    ] = 3600,
+) -> None:
+    """Remove blobs that no instance names; the worker does it every hour."""
+    from overread import admin
+
+    with database(settings(data_dir=data_dir)) as ready:
+        swept = admin.sweep(ready, older_than)
+    _say(f"{swept.looked_at} blobs looked at, {swept.orphans} orphans and {swept.unfinished} unfinished files removed")
 
 
 @app.command()

@@ -1,17 +1,37 @@
-"""The DICOM listener's process."""
+"""The DICOM listener's processes."""
 
 from __future__ import annotations
 
 import signal
+from functools import partial
 
 from overread.kit.settings import Settings
-from overread.processes import announce_ready
+from overread.processes import Child, Supervisor, announce_ready
 from overread.services import build
 from pacs.dimse.listener import Listener
 
 
+def children(settings: Settings) -> list[Child]:
+    """The processes that share the listener's port: the kernel gives each connection to one of them."""
+    return [Child(f"dimse {number + 1}", partial(listen, settings)) for number in range(settings.dimse_processes)]
+
+
 def run(settings: Settings) -> None:
-    """Listen until SIGTERM."""
+    """Listen until SIGTERM, in as many processes as the settings say."""
+    if settings.dimse_processes == 1:
+        listen(settings)
+        return
+    supervisor = Supervisor(children(settings))
+    try:
+        supervisor.start()
+        announce_ready()
+        supervisor.watch()
+    finally:
+        supervisor.stop()
+
+
+def listen(settings: Settings) -> None:
+    """Listen in this process until SIGTERM."""
     stop = {signal.SIGTERM, signal.SIGINT}
     # Blocked before any thread starts, so that the signal waits for this thread.
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)

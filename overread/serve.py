@@ -33,8 +33,8 @@ def prepare(settings: Settings) -> tuple[str, postgres.Server | None]:
         _check_free(name, value)
     if address(settings.http)[1] == address(settings.viewer)[1]:
         raise OverreadError("--http and --viewer need different ports: the viewer must have an origin of its own")
-    url, server = postgres.start(settings)
     settings.server_key()
+    url, server = postgres.start(settings)
     migrations.make_or_check(url)
     return url, server
 

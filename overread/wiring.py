@@ -7,7 +7,7 @@ from billing.unconfigured import Unconfigured
 from cases import handlers as case_handlers
 from overread.kit.jobs import Bus
 from overread.services import Services
-from pacs import settle
+from pacs import settle, sweep
 from pacs.events import StudyGrowing
 from viewer_bridge import launch
 
@@ -25,7 +25,7 @@ def wire(services: Services) -> Bus:
     case_handlers.subscribe(bus, services.db, services.archive, services.gateway, services.mailer, services.settings)
 
     def blobs_sweep() -> None:
-        services.archive.blobs.sweep_aside()
+        sweep.sweep(services.archive)
 
     def launches_sweep() -> None:
         with services.db.transaction() as tx:

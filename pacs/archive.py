@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from overread.kit.blobs import BlobStore
 from overread.kit.db import Database
 from overread.kit.sealed import Sealer
 from overread.kit.settings import Settings
+from pacs.commit import GroupCommit
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,8 @@ class Archive:
     blobs: BlobStore
     sealer: Sealer
     max_instance_bytes: int = 4 << 30
+    #: Where the write path's transactions are shared; see `pacs.ingest.store`.
+    commits: GroupCommit[Any, Any] = field(default_factory=GroupCommit)
 
 
 def open_archive(settings: Settings, db: Database) -> Archive:

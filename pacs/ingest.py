@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
 from types import TracebackType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.exc import DataError
-from sqlalchemy.orm import Session
+from psycopg import DataError
 
 from overread.kit import audit, log
 from overread.kit.blobs import Blob, Writer
 from overread.kit.errors import TooLarge
 from overread.kit.principals import Principal
-from pacs import dicomjson, index, part10, rows
+from pacs import dicomjson, index, part10, rows, sql
 from pacs.archive import Archive
 from pacs.elements import Unreadable
-from pacs.models import Instance
 from pacs.scope import ORIGINAL
 from pacs.status import Reason
 
@@ -92,6 +91,8 @@ class Incoming:
         self._archive = archive
         self._source = source
         self._writer = writer
+        # The UID is known before the data where a command names it: asked for now, the answer costs no time later.
+        self._known = _asker().submit(_digest_of, archive, source.sop_uid) if source.sop_uid else None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes of the Part 10 file. Raises TooLarge above the configured size, StorageFull, Unavailable."""
@@ -105,6 +106,8 @@ class Incoming:
     def finish(self) -> Prepared | AlreadyStored | Refused:
         """Walk the header and make the bytes durable; what can't be read is refused and leaves nothing."""
         buffer = self._writer.buffer()
+        # The disk works while the header is walked.
+        self._writer.sync()
         try:
             parsed = part10.parse(buffer)
             metadata = dicomjson.to_json(parsed.buf, parsed.elements, bulk_uri=_bulk_path)
@@ -120,11 +123,8 @@ class Incoming:
         refused = _check(keys, self._source)
         if refused is not None:
             return refused
-        with self._archive.db.transaction() as tx:
-            known = tx.scalar(
-                select(Instance.blob).where(Instance.view_id == ORIGINAL, Instance.sop_uid == keys.sop_uid)
-            )
-        if known is not None and known != self._writer.digest:
+        known = self._known.result() if self._known else _digest_of(self._archive, keys.sop_uid)
+        if known not in (None, self._writer.digest):
             return duplicate(self._archive, self._source, keys)
         return Prepared(keys, self._writer.keep(), syntax, index.deflate(metadata))
 
@@ -137,77 +137,98 @@ class Incoming:
         self._writer.__exit__(kind, error, trace)
 
 
+def _digest_of(archive: Archive, sop_uid: str) -> str | None:
+    """The digest of the original that has this UID, or None."""
+    found = archive.db.lookup(sql.DIGEST, ORIGINAL, sop_uid)
+    return found[0] if found else None
+
+
+@cache
+def _asker() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(4, thread_name_prefix="lookup")
+
+
 def receive(archive: Archive, source: Source) -> Incoming:
     """Begin an instance. Raises StorageFull or Unavailable."""
     return Incoming(archive, source, archive.blobs.writer())
 
 
 def store(archive: Archive, source: Source, batch: Sequence[Prepared]) -> list[Outcome]:
-    """Write the rows of instances whose bytes are durable, in one transaction; outcomes in the order of the batch.
+    """Write the rows of instances whose bytes are durable; outcomes in the order of the batch.
 
-    Raises Unavailable or StorageFull, and then none of the batch was stored.
+    The transaction is shared with whoever stores at the same time. Raises Unavailable or StorageFull, and then none of
+    the batch was stored.
     """
+    return archive.commits.run([(source, one) for one in batch], partial(_store_group, archive))
+
+
+_Member = tuple[Source, Prepared]
+
+
+def _store_group(archive: Archive, group: Sequence[_Member]) -> list[Outcome]:
     try:
-        return _store_all(archive, source, batch)
+        return _store_all(archive, group)
     except DataError as error:
         # The database takes a value of one of them for impossible: that one is refused, the others are stored.
-        if len(batch) > 1:
-            return [outcome for one in batch for outcome in store(archive, source, [one])]
-        _logger.error("instance_not_indexed", reason=str(error.orig), sop_uid=batch[0].keys.sop_uid)
+        if len(group) > 1:
+            return [outcome for member in group for outcome in _store_group(archive, [member])]
+        source, one = group[0]
+        _logger.error("instance_not_indexed", reason=str(error), sop_uid=one.keys.sop_uid)
         sentence = "One of the object's attributes holds a value that can't be kept."
-        return [_refuse(source, Reason.CANNOT_UNDERSTAND, sentence, batch[0].keys)]
+        return [_refuse(source, Reason.CANNOT_UNDERSTAND, sentence, one.keys)]
 
 
-def _store_all(archive: Archive, source: Source, batch: Sequence[Prepared]) -> list[Outcome]:
+def _store_all(archive: Archive, group: Sequence[_Member]) -> list[Outcome]:
+    studies: dict[str, list[int]] = {}
+    for position, (_, one) in enumerate(group):
+        studies.setdefault(one.keys.study_uid, []).append(position)
     outcomes: dict[int, Outcome] = {}
-    # In the order of their UIDs, so that two batches with studies in common never wait for each other in a circle.
-    order = sorted(range(len(batch)), key=lambda i: (batch[i].keys.study_uid, batch[i].keys.sop_uid))
     with archive.db.transaction() as tx:
-        growth: dict[str, rows.Growth] = {}
-        for i in order:
-            outcomes[i] = _store_one(tx, source, batch[i], growth)
-        for grown in growth.values():
-            if rows.settle_growth(tx, grown):
+        # In the order of their UIDs, so that two groups with studies in common never wait for each other in a circle.
+        for study_uid in sorted(studies):
+            positions = studies[study_uid]
+            written = rows.write(tx, ORIGINAL, [_row(*group[position]) for position in positions])
+            for n, position in enumerate(positions):
+                source, one = group[position]
+                outcomes[position] = _outcome(written, n, source, one)
+            if written.began_to_grow:
+                source = group[positions[0]][0]
                 audit.record(
-                    tx, source.who, "study.receive", "study", grown.study_uid, case_id=source.case_id, via=source.via
+                    tx, source.who, "study.receive", "study", study_uid, case_id=source.case_id, via=source.via
                 )
-    for i, outcome in outcomes.items():
+    for position, outcome in outcomes.items():
         if isinstance(outcome, Refused) and outcome.reason is Reason.DUPLICATE:
-            outcomes[i] = duplicate(archive, source, batch[i].keys)
-    return [outcomes[i] for i in range(len(batch))]
+            source, one = group[position]
+            outcomes[position] = duplicate(archive, source, one.keys)
+    return [outcomes[position] for position in range(len(group))]
 
 
-def _store_one(tx: Session, source: Source, prepared: Prepared, growth: dict[str, rows.Growth]) -> Outcome:
-    keys = prepared.keys
-    grown = growth.get(keys.study_uid)
-    if grown is None:
-        grown = growth[keys.study_uid] = rows.open_study(tx, ORIGINAL, keys)
-    if not rows.same_patient(grown, keys):
+def _row(source: Source, one: Prepared) -> rows.Row:
+    return rows.Row(
+        one.keys,
+        one.blob.digest,
+        one.blob.size,
+        one.transfer_syntax,
+        one.metadata,
+        (0, one.blob.size),
+        held=rows.Held(source.who.id, source.via, source.case_id, source.called_ae),
+    )
+
+
+def _outcome(written: rows.Written, position: int, source: Source, one: Prepared) -> Outcome:
+    if position in written.inserted:
+        return Stored(one.keys)
+    if position in written.strangers:
         return _refuse(
             source,
             Reason.PROCESSING_FAILURE,
             "This study is here already under another patient's identity. "
             "Check the Patient ID and birth date at the sender, or give the study a new Study Instance UID.",
-            keys,
+            one.keys,
         )
-    existing = rows.insert_instance(
-        tx,
-        grown,
-        keys,
-        {
-            "view_id": ORIGINAL,
-            "transfer_syntax": prepared.transfer_syntax,
-            "metadata_deflated": prepared.metadata,
-            "blob": prepared.blob.digest,
-            "blob_size": prepared.blob.size,
-            "ranges": [0, prepared.blob.size],
-        },
-    )
-    if existing.digest != prepared.blob.digest:
-        return Refused(Reason.DUPLICATE, "", keys.sop_class, keys.sop_uid)
-    if rows.hold(tx, existing, holder_id=source.who.id, via=source.via, case_id=source.case_id, ae=source.called_ae):
-        grown.changed = True
-    return Stored(keys) if existing.inserted else AlreadyStored(keys)
+    if written.existing[position] == one.blob.digest:
+        return AlreadyStored(one.keys)
+    return Refused(Reason.DUPLICATE, "", one.keys.sop_class, one.keys.sop_uid)
 
 
 def duplicate(archive: Archive, source: Source, keys: index.Keys) -> Refused:

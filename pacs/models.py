@@ -56,6 +56,8 @@ class Study(Base):
     released: Mapped[bool] = mapped_column(default=True)
     #: Still growing: an event that looks whether it has settled is under way.
     settling: Mapped[bool] = mapped_column(default=False)
+    #: What `settling` was before the last write; the write itself asks.
+    was_settling: Mapped[bool] = mapped_column(default=False)
     received_at: Mapped[datetime] = mapped_column(default=clock.now)
     changed_at: Mapped[datetime] = mapped_column(default=clock.now)
 

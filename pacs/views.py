@@ -6,11 +6,10 @@ themselves had to change (a comment in a codestream, a deflated or big endian so
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -19,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from overread.kit import audit, log
-from overread.kit.errors import Conflict, NotFound, Unavailable, Unprocessable
+from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
 from pacs import dicomjson, elements, index, part10, retrieve, rows
 from pacs.archive import Archive
@@ -109,12 +108,6 @@ def derive(archive: Archive, view_id: UUID, study_uid: str, known: KnownStrings 
     return Derived(one.view_study_uid, one.instances, one.held, counts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    keys: index.Keys
-    columns: dict[str, Any]
-
-
 def _secret(tx: Session, archive: Archive, view_id: UUID) -> bytes:
     view = tx.get(View, view_id)
     if view is None or view.sealed_secret is None:
@@ -135,40 +128,39 @@ def _missing(tx: Session, view_id: UUID, study_uid: str) -> list[Instance]:
     )
 
 
-def _make(archive: Archive, secret: bytes, source: Instance, known: KnownStrings | None) -> _Made:
+def _make(archive: Archive, secret: bytes, source: Instance, known: KnownStrings | None) -> rows.Row:
     """De-identify one instance; one of which nothing can be made is kept as a reason, never shown as it is."""
     try:
         with archive.blobs.mapped(source.blob) as buffer:
             parsed = part10.parse(buffer)
             result = deidentify(parsed, secret=secret, known=known)
             proof = prove(result, source.blob, SECOND_OPINION)
-            columns = _parts(archive, parsed, result, source)
             metadata = _metadata(result, parsed)
+            row = rows.Row(
+                index.keys(metadata),
+                **_parts(archive, parsed, result, source),
+                transfer_syntax=result.transfer_syntax,
+                metadata=index.deflate(metadata),
+                source_pk=source.pk,
+                review=HELD if result.withhold else CLEAN,
+                reasons=list(dict.fromkeys(result.withhold)),
+                proof=asdict(proof),
+            )
             del parsed
-    except Unavailable:
-        raise
     except Unprocessable as error:
         _logger.warning("instance_not_deidentified", instance=source.pk, reason=str(error))
         return _unusable(secret, source, error.safe)
-    reasons = result.withhold
-    columns |= {
-        "metadata_deflated": index.deflate(metadata),
-        "review": HELD if reasons else CLEAN,
-        "reasons": list(dict.fromkeys(reasons)),
-        "proof": dataclasses.asdict(proof),
-    }
-    return _Made(index.keys(metadata), columns)
+    return row
 
 
 def _parts(archive: Archive, parsed: part10.Parsed, result: Deidentified, source: Instance) -> dict[str, Any]:
-    common = {"source_pk": source.pk, "transfer_syntax": result.transfer_syntax}
+    """Where the bytes are: behind a header of its own in the original's blob, or in a blob of its own."""
     if result.pixel_bytes is None and not result.patches:
-        flat = [number for place in result.pixels for number in place]
-        return common | {
+        return {
             "blob": source.blob,
             "blob_size": source.blob_size,
-            "header_deflated": zlib.compress(result.header, 6),
-            "ranges": flat,
+            "header": zlib.compress(result.header, 6),
+            "ranges": [number for place in result.pixels for number in place],
             "trailer": result.trailer,
         }
     with archive.blobs.writer() as writer:
@@ -177,7 +169,7 @@ def _parts(archive: Archive, parsed: part10.Parsed, result: Deidentified, source
             writer.write(piece)
         writer.write(result.trailer)
         blob = writer.keep()
-    return common | {"blob": blob.digest, "blob_size": blob.size, "header_deflated": None, "ranges": [0, blob.size]}
+    return {"blob": blob.digest, "blob_size": blob.size, "ranges": [0, blob.size]}
 
 
 def _patched(parsed: part10.Parsed, result: Deidentified) -> Iterable[bytes]:
@@ -207,29 +199,29 @@ def _metadata(result: Deidentified, parsed: part10.Parsed) -> index.Json:
     return metadata
 
 
-def _unusable(secret: bytes, source: Instance, reason: str) -> _Made:
+def _unusable(secret: bytes, source: Instance, reason: str) -> rows.Row:
     metadata: index.Json = {
         "00080016": {"vr": "UI", "Value": [source.sop_class]},
         "00080018": {"vr": "UI", "Value": [new_uid(secret, source.sop_uid)]},
         "0020000E": {"vr": "UI", "Value": [new_uid(secret, f"series {source.series_pk}")]},
     }
-    columns = {
-        "source_pk": source.pk,
-        "transfer_syntax": source.transfer_syntax,
-        "blob": source.blob,
-        "blob_size": 0,
-        "header_deflated": zlib.compress(b""),
-        "ranges": [],
-        "metadata_deflated": index.deflate(metadata),
-        "review": UNUSABLE,
-        "reasons": [reason],
-    }
-    return _Made(index.keys(metadata), columns)
+    return rows.Row(
+        index.keys(metadata),
+        blob=source.blob,
+        blob_size=0,
+        transfer_syntax=source.transfer_syntax,
+        metadata=index.deflate(metadata),
+        ranges=(),
+        header=zlib.compress(b""),
+        source_pk=source.pk,
+        review=UNUSABLE,
+        reasons=[reason],
+    )
 
 
-def _insert(tx: Session, view_id: UUID, source_uid: str, made: list[_Made]) -> None:
+def _insert(tx: Session, view_id: UUID, source_uid: str, made: list[rows.Row]) -> None:
     # Those with a header first: the study's row takes its attributes from the first.
-    made = sorted(made, key=lambda one: one.columns["review"] == UNUSABLE)
+    made = sorted(made, key=lambda one: one.review == UNUSABLE)
     study_uid = next((one.keys.study_uid for one in made if one.keys.study_uid), None)
     known = tx.execute(
         select(Study.study_uid, Study.released).where(Study.view_id == view_id, Study.source_uid == source_uid)
@@ -239,19 +231,11 @@ def _insert(tx: Session, view_id: UUID, source_uid: str, made: list[_Made]) -> N
     if study_uid is None:
         # Nothing of the study could be de-identified; it still has a place, so that the coordinator is told why.
         study_uid = f"2.25.{uuid5(view_id, source_uid).int}"
-    grown: rows.Growth | None = None
     for one in made:
-        keys = one.keys
-        if keys.study_uid != study_uid:
-            keys = dataclasses.replace(keys, study_uid=study_uid)
-        if grown is None:
-            grown = rows.open_study(tx, view_id, keys, source_uid=source_uid, released=False)
-        columns = {"view_id": view_id, **one.columns}
-        if late and columns["review"] == CLEAN:
-            columns |= {"review": HELD, "reasons": [_LATE]}
-        rows.insert_instance(tx, grown, keys, columns)
-    if grown is not None:
-        rows.count(tx, grown)
+        one.keys = replace(one.keys, study_uid=study_uid)
+        if late and one.review == CLEAN:
+            one.review, one.reasons = HELD, [_LATE]
+    rows.write(tx, view_id, made, source_uid=source_uid, released=False, watch=False)
 
 
 def review(tx: Session, view_id: UUID, source_study_uid: str | None = None) -> list[StudyReview]:

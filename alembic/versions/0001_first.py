@@ -212,6 +212,7 @@ def upgrade() -> None:
         ),
         sa.Column("released", sa.Boolean(), nullable=False),
         sa.Column("settling", sa.Boolean(), nullable=False),
+        sa.Column("was_settling", sa.Boolean(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_study")),

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing import prices
 from cases import licences, notify, reference
 from cases.machine import transition
 from cases.models import CONSENTS, SUBJECTS, Case, Consent, ImagesBy, Note, Place, Program, Question
@@ -44,8 +45,10 @@ class Changes:
 
 
 def programs(tx: Session) -> Sequence[Program]:
-    """Every active program, by name; the public site shows them."""
-    return tx.scalars(select(Program).where(Program.active).order_by(Program.name)).all()
+    """Every active program that is free or has a price now, by name; the public site shows them."""
+    priced = {price.key for price in prices.prices(tx)}
+    active = tx.scalars(select(Program).where(Program.active).order_by(Program.name))
+    return [program for program in active if program.price_key is None or program.price_key in priced]
 
 
 def program(tx: Session, slug: str) -> Program:

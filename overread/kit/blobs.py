@@ -12,8 +12,10 @@ import mmap
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -26,7 +28,7 @@ from overread.kit.errors import NotFound, StorageFull, Unavailable
 
 CHUNK = 1 << 20
 _T = TypeVar("_T")
-_STALE_AFTER = 24 * 3600
+_MAX_SYNCS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Writer:
         self._hash = hashlib.sha256()
         self._file = _translating(lambda: os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         self._kept = False
+        self._synced: Future[None] | None = None
         self.size = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -66,6 +69,11 @@ class Writer:
         """What was written so far, mapped: nothing of a large file is read before it is looked at."""
         return mmap.mmap(self._file, self.size, access=mmap.ACCESS_READ) if self.size else b""
 
+    def sync(self) -> Future[None]:
+        """Begin to make the bytes durable while the caller looks at them; `keep` waits for it."""
+        self._synced = _syncer().submit(_translating, lambda: os.fsync(self._file))
+        return self._synced
+
     def keep(self) -> Blob:
         """Make the bytes durable under their digest: fsync, rename, fsync of the folder.
 
@@ -74,11 +82,9 @@ class Writer:
         """
         digest = self.digest
         target = self._folder / digest[:2] / digest
-        _translating(lambda: os.fsync(self._file))
-        target.parent.mkdir(exist_ok=True)
+        (self._synced or self.sync()).result()
         self._aside.rename(target)
-        for folder in (target.parent, self._folder):
-            _sync_folder(folder)
+        _sync_folder(target.parent)
         self._kept = True
         return Blob(digest, self.size)
 
@@ -88,6 +94,8 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._synced is not None:
+            wait([self._synced])
         os.close(self._file)
         if not self._kept:
             self._aside.unlink(missing_ok=True)
@@ -100,6 +108,13 @@ class BlobStore:
         self._folder = folder
         self._aside = folder / "incoming"
         self._aside.mkdir(parents=True, exist_ok=True)
+        self._trash = folder / "aside"
+        self._trash.mkdir(exist_ok=True)
+        if not (folder / "ff").is_dir():
+            # All at once and durable, so that keeping a blob has one folder to sync and not two.
+            for number in range(256):
+                (folder / f"{number:02x}").mkdir(exist_ok=True)
+            _sync_folder(folder)
         self._store = LocalStore(folder)
 
     def writer(self) -> Writer:
@@ -153,23 +168,60 @@ class BlobStore:
             return False
         return True
 
-    def delete(self, digest: str) -> None:
-        """Remove a blob that no row names any more; an absent one is ignored."""
-        (self._folder / _path(digest)).unlink(missing_ok=True)
-
     def digests(self) -> Iterator[str]:
         """Every blob's digest, for the sweep of orphans."""
         for folder in self._folder.glob("[0-9a-f][0-9a-f]"):
             yield from (entry.name for entry in folder.iterdir())
 
-    def sweep_aside(self) -> int:
-        """Remove what killed processes left half-written; returns how many files that were."""
-        count = 0
-        for path in self._aside.iterdir():
-            if path.stat().st_mtime < time.time() - _STALE_AFTER:
-                path.unlink(missing_ok=True)
-                count += 1
-        return count
+    def age(self, digest: str) -> float:
+        """Seconds since a blob was written; 0 where it is gone."""
+        return _age(self._folder / _path(digest))
+
+    def move_aside(self, digest: str) -> bool:
+        """Take a blob out of sight without losing it; False where it is gone."""
+        try:
+            (self._folder / _path(digest)).rename(self._trash / digest)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def moved_aside(self) -> Iterator[str]:
+        """The blobs that were moved aside and neither put back nor removed."""
+        return (path.name for path in self._trash.iterdir())
+
+    def age_aside(self, digest: str) -> float:
+        """Seconds since a blob that was moved aside was written."""
+        return _age(self._trash / digest)
+
+    def put_back(self, digest: str) -> None:
+        """Undo `move_aside`, durably; content that came in anew meanwhile is the same."""
+        target = self._folder / _path(digest)
+        (self._trash / digest).rename(target)
+        _sync_folder(target.parent)
+
+    def remove_aside(self, digest: str) -> None:
+        """Remove for good a blob that was moved aside."""
+        (self._trash / digest).unlink(missing_ok=True)
+
+    def sweep_aside(self, older_than: float) -> int:
+        """Remove files that killed processes never finished; returns how many."""
+        old = [path for path in self._aside.iterdir() if _age(path) > older_than]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was written, 0 where it is gone; a clock that went back makes nothing old."""
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime)
+    except FileNotFoundError:
+        return 0.0
+
+
+@cache
+def _syncer() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_MAX_SYNCS, thread_name_prefix="fsync")
 
 
 def _path(digest: str) -> str:

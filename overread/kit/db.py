@@ -5,20 +5,25 @@ Application code never commits: a request, an ingest batch or a job is one `tran
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import JSON, DateTime, LargeBinary, MetaData, Uuid, create_engine, exc, text
+from psycopg_pool import ConnectionPool, PoolTimeout
+from sqlalchemy import JSON, DateTime, LargeBinary, MetaData, Uuid, create_engine, event, exc, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from overread.kit.errors import StorageFull, Unavailable
 
 __all__ = ["Base", "Database", "Session"]
+
+#: Seconds after which an unused connection is asked whether it still lives.
+_IDLE = 2.0
 
 
 class Base(DeclarativeBase):
@@ -64,12 +69,17 @@ class Database:
             sqlalchemy_url(url),
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_pre_ping=True,
             pool_timeout=20,
             # An error would otherwise quote the values of its statement, and with them names of patients.
             hide_parameters=True,
         )
+        event.listen(self.engine, "checkin", _remember_use)
+        event.listen(self.engine, "checkout", _check_if_idle)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        # Opened by the first look-up: a process that forks has none yet.
+        self._lookups = ConnectionPool(
+            libpq_url(url), min_size=0, max_size=4, open=False, timeout=20, kwargs={"autocommit": True}
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -80,10 +90,23 @@ class Database:
         try:
             with self._sessions() as session, session.begin():
                 yield session
-        except exc.OperationalError as error:
-            if isinstance(error.orig, psycopg.errors.DiskFull):
-                raise StorageFull(f"the database's disk is full: {error.orig}") from error
-            raise Unavailable(f"the database can't be reached: {error.orig}") from error
+        except (exc.OperationalError, psycopg.OperationalError) as error:
+            cause = error.orig if isinstance(error, exc.OperationalError) else error
+            if isinstance(cause, psycopg.errors.DiskFull):
+                raise StorageFull(f"the database's disk is full: {cause}") from error
+            raise Unavailable(f"the database can't be reached: {cause}") from error
+
+    def lookup(self, statement: LiteralString, *values: Any) -> Any:
+        """The first row of a query outside of any transaction, or None; one round trip.
+
+        Raises Unavailable where the database can't be reached.
+        """
+        try:
+            self._lookups.open()
+            with self._lookups.connection() as connection:
+                return connection.execute(statement, values).fetchone()
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise Unavailable(f"the database can't be reached: {error}") from error
 
     def ping(self) -> None:
         """Ask the database for an answer; raises Unavailable where there is none."""
@@ -93,6 +116,23 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+        self._lookups.close()
+
+
+def _remember_use(_connection: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _check_if_idle(connection: Any, record: Any, _proxy: Any) -> None:
+    """Ask a connection that lay idle whether it still lives; one in constant use is not slowed by that."""
+    if time.monotonic() - record.info.get("used", 0.0) < _IDLE:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error as error:
+        # The pool then opens another one.
+        raise exc.DisconnectionError from error
 
 
 def raw(tx: Session) -> psycopg.Connection[Any]:

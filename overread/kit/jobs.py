@@ -91,6 +91,12 @@ class Bus:
         app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=libpq_url(self._db.url)))
         app.task(name=_EVENT_TASK, queue=_QUEUE, retry=_RETRY)(self.fan_out)
         app.task(name=_HANDLER_TASK, queue=_QUEUE, retry=_RETRY)(self.handle)
+
+        async def requeue_stalled(timestamp: int) -> None:  # noqa: ARG001  procrastinate passes it by name
+            await _requeue_stalled(app)
+
+        # A worker that was killed is restarted at once, long before its jobs count as stalled.
+        app.periodic(cron="* * * * *")(app.task(name="overread.requeue", queue=_QUEUE)(requeue_stalled))
         for cron, name, action in self._periodic:
             app.periodic(cron=cron)(app.task(name=name, queue=_QUEUE)(_ignoring_time(action)))
         return app

@@ -10,6 +10,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from overread.kit.errors import OverreadError
+
 
 class Settings(BaseSettings):
     """The effective settings: environment variables over defaults; command-line flags set the variables."""
@@ -23,8 +25,23 @@ class Settings(BaseSettings):
     dicom: str = Field("127.0.0.1:11112", description="HOST:PORT of the DICOM listener")
     workers: int = Field(2, ge=1, le=64, description="Number of web worker processes")
     ae_title: str = Field("OVERREAD", max_length=16, description="Our own AE title")
+    dimse_processes: int = Field(1, ge=1, le=64, description="Number of DICOM listener processes")
+    dimse_max_associations: int = Field(128, ge=1, le=4096, description="Associations at once, in one listener process")
+    dimse_max_per_peer: int = Field(16, ge=1, le=4096, description="Associations of one peer, in one listener process")
+    dimse_max_pdu_bytes: int = Field(1 << 20, ge=4096, le=1 << 27, description="Largest DIMSE PDU taken, in bytes")
+    dimse_artim_seconds: float = Field(15, gt=0, description="Longest wait for a connection's association request")
+    dimse_idle_seconds: float = Field(60, gt=0, description="Longest silence on an association, in a message too")
+    dimse_transfer_seconds: float = Field(3600, gt=0, description="Longest time that one DIMSE message may take")
+    dimse_tls_certificate: Path | None = Field(
+        None, description="PEM chain; with it the DICOM listener speaks TLS only"
+    )
+    dimse_tls_key: Path | None = Field(None, description="PEM key, where it is not in the certificate's file")
+    dimse_tls_client_ca: Path | None = Field(None, description="PEM CA that a DICOM peer's certificate must be of")
     public_url: str | None = Field(None, description="Address of the portal as people see it (behind a proxy)")
     viewer_url: str | None = Field(None, description="Address of the hosted viewer as people see it")
+    trusted_proxies: str = Field(
+        "", description="Addresses of proxies, parted by commas, whose X-Forwarded-For and -Proto are believed"
+    )
     max_instance_bytes: int = Field(4 << 30, description="Largest DICOM instance taken, in bytes")
     max_request_seconds: int = Field(3600, description="Longest time that one upload request may take")
     stripe_secret_key: SecretStr | None = Field(None, description="Stripe's secret key (sk_…)")
@@ -72,6 +89,9 @@ class Settings(BaseSettings):
         try:
             return bytes.fromhex(path.read_text())
         except FileNotFoundError:
+            if (self.data_dir / "postgres").exists():
+                # With another key nothing that was sealed would ever open again.
+                raise OverreadError(f"{path} is missing: bring it back from a backup") from None
             self.data_dir.mkdir(parents=True, exist_ok=True)
             # Written aside and linked, so that of two processes that start at once one key wins whole.
             aside = path.with_name(f"server.key.{os.getpid()}")

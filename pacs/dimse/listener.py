@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from collections import Counter
 from typing import Any
 
-from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from overread.kit import log
-from overread.kit.errors import OverreadError, TooLarge, Unavailable
-from overread.kit.principals import Role
+from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings, address
-from pacs import ingest, part10
 from pacs.archive import Archive
-from pacs.dimse import peers
-from pacs.ingest import Prepared, Refused, Source
-from pacs.status import Reason
+from pacs.dimse import peers, tls, wire
+from pacs.dimse.acceptor import Acceptor
+from pacs.dimse.association import Rejection, Served
+from pacs.dimse.limits import Limits
+from pacs.dimse.storage import Storage
+from pacs.dimse.wire import Channel
 
 _logger = log.get(__name__)
 _SUCCESS = 0x0000
 #: PS3.8 9.3.4: rejected permanently, by the service user, calling AE title not recognised.
-_REJECT_CALLING = (0x01, 0x01, 0x03)
-_MAX_ASSOCIATIONS = 64
-_CHUNK = 1 << 20
+_STRANGER: Rejection = (0x01, 0x01, 0x03)
+#: Rejected transiently, by the presentation layer's provider, local limit exceeded: try again later.
+_BUSY: Rejection = (0x02, 0x03, 0x02)
+#: Seconds that associations get to end when the server stops.
+_STOP_SECONDS = 5.0
+
+# pynetdicom's own handlers format every message for a debug log that we don't keep.
+_config.LOG_HANDLER_LEVEL = "none"
 
 
 class Listener:
@@ -31,88 +41,106 @@ class Listener:
     def __init__(self, archive: Archive, settings: Settings) -> None:
         self._archive = archive
         self._settings = settings
-        self._server: Any = None
+        self._limits = Limits.of(settings)
+        self._storage = Storage(archive)
+        self._acceptor: Acceptor | None = None
+        self._lock = threading.Lock()
+        self._live: set[Served] = set()
+        self._by_peer: Counter[str] = Counter()
+        self._stopping = False
         self._ae = AE(ae_title=settings.ae_title)
-        self._ae.maximum_associations = _MAX_ASSOCIATIONS
-        # Large PDUs save a sender round trips; a limit keeps one of them from filling the memory (PS3.8 D.1).
-        self._ae.maximum_pdu_size = 1 << 20
-        self._ae.acse_timeout = 30
-        self._ae.dimse_timeout = 60
-        self._ae.network_timeout = 60
+        # Associations are counted here; pynetdicom would look through all threads.
+        self._ae.maximum_associations = 1 << 30
+        self._ae.acse_timeout = self._ae.dimse_timeout = self._ae.network_timeout = self._limits.idle
         self._ae.add_supported_context(Verification)
         for context in AllStoragePresentationContexts:
             self._ae.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
+        self._contexts = self._ae.supported_contexts
+        self._handlers = (
+            (evt.EVT_C_STORE, self._storage.store),
+            (evt.EVT_C_ECHO, lambda _event: _SUCCESS),
+            # Taken, but one operation at a time (PS3.7 D.3.3.3): what a peer sends ahead waits in the socket.
+            (evt.EVT_ASYNC_OPS, lambda _event: (1, 1)),
+        )
 
     def start(self) -> None:
-        """Listen, in threads of pynetdicom's. Raises OSError where the address can't be bound."""
-        handlers: list[Any] = [
-            (evt.EVT_REQUESTED, self._requested),
-            (evt.EVT_C_STORE, self._store),
-            (evt.EVT_C_ECHO, lambda _event: _SUCCESS),
-        ]
-        self._server = self._ae.start_server(address(self._settings.dicom), block=False, evt_handlers=handlers)
+        """Listen, in threads. Raises OSError where the address can't be bound, OverreadError for bad TLS files."""
+        share = self._settings.dimse_processes > 1
+        where = address(self._settings.dicom)
+        self._acceptor = Acceptor(where, self._limits, tls.context(self._settings), self._connected, share=share)
+        self._acceptor.start()
 
     def stop(self) -> None:
-        """Stop listening and abort what is open."""
-        if self._server is not None:
-            self._server.shutdown()
-        self._ae.shutdown()
+        """Stop listening; end every association when what it is doing is done, at most five seconds later."""
+        if self._acceptor is None:
+            return
+        with self._lock:
+            self._stopping = True
+            live = list(self._live)
+        for assoc in live:
+            assoc.stop()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for assoc in live:
+            assoc.join(max(0.0, deadline - time.monotonic()))
+        self._acceptor.stop()
 
-    def _requested(self, event: Any) -> None:
-        """Refuse a peer that is not registered, or calls from another address than the one it was given."""
-        assoc = event.assoc
-        calling, peer_address = assoc.requestor.primitive.calling_ae_title.strip(), assoc.requestor.address
+    def _connected(self, sock: socket.socket, remote: tuple[Any, ...], request: bytes) -> None:
+        """Begin an association; called by the acceptor's thread."""
+        assert self._acceptor is not None
+        with self._lock:
+            full = self._stopping or len(self._live) >= self._limits.associations
+        if full:
+            _logger.warning("association_refused", address=remote[0], reason="too many associations")
+            self._acceptor.refuse(sock, wire.reject_pdu(*_BUSY))
+            return
+        assoc = Served(
+            self._ae,
+            Channel(sock, self._limits.idle),
+            remote,
+            self._limits,
+            contexts=self._contexts,
+            handlers=self._handlers,
+            admit=self._admit,
+            open_sink=self._storage.open_sink,
+        )
+        with self._lock:
+            self._live.add(assoc)
+        assoc.serve(request, self._ended)
+
+    def _admit(self, assoc: Served) -> Rejection | None:
+        """Refuse a peer that is not registered, calls from another address than its own, or has too many."""
+        peer_address = _plain(assoc.requestor.address)
+        facts = {"calling": assoc.calling, "address": peer_address}
         try:
             with self._archive.db.transaction() as tx:
-                who = peers.identify(tx, calling, _plain(peer_address))
+                who = peers.identify(tx, assoc.calling, peer_address)
         except OverreadError as error:
-            _logger.error("association_refused", calling=calling, address=peer_address, reason=str(error))
-            # Rejected transiently, by the presentation layer's provider, local limit exceeded: try again later.
-            assoc.acse.send_reject(0x02, 0x03, 0x02)
-            assoc.kill()
-            return
+            _logger.error("association_refused", reason=str(error), **facts)
+            return _BUSY
         if who is None:
-            _logger.warning("association_refused", calling=calling, address=peer_address, reason="not registered")
-            assoc.acse.send_reject(*_REJECT_CALLING)
-            assoc.kill()
-            return
-        assoc.overread_principal = who
-        _logger.info("association", calling=calling, address=peer_address, principal=str(who.id))
+            _logger.warning("association_refused", reason="not registered", **facts)
+            return _STRANGER
+        with self._lock:
+            if self._by_peer[assoc.calling] >= self._limits.per_peer:
+                _logger.warning("association_refused", reason="too many of this peer", **facts)
+                return _BUSY
+            self._by_peer[assoc.calling] += 1
+        assoc.principal = who
+        _logger.info("association", principal=str(who.id), **facts)
+        return None
 
-    def _store(self, event: Any) -> int:
-        """Store one instance; the status is sent only when it is durable and its rows are committed."""
-        who = event.assoc.overread_principal
-        if who.role is not Role.HOSPITAL:
-            return int(Reason.NOT_AUTHORISED)
-        request = event.request
-        source = Source(
-            who,
-            "dimse",
-            called_ae=event.assoc.requestor.primitive.called_ae_title.strip(),
-            sop_uid=str(request.AffectedSOPInstanceUID),
-        )
-        meta = part10.write_meta(
-            str(request.AffectedSOPClassUID),
-            str(request.AffectedSOPInstanceUID),
-            str(event.context.transfer_syntax),
-            source_ae=event.assoc.requestor.primitive.calling_ae_title.strip(),
-        )
-        try:
-            return self._ingest(source, meta, request)
-        except (Unavailable, TooLarge) as error:
-            _logger.error("store_refused", reason=str(error))
-            return int(Reason.OUT_OF_RESOURCES)
-
-    def _ingest(self, source: Source, meta: bytes, request: Any) -> int:
-        with ingest.receive(self._archive, source) as incoming:
-            incoming.write(meta)
-            data = request.DataSet.getbuffer()
-            for start in range(0, len(data), _CHUNK):
-                incoming.write(data[start : start + _CHUNK])
-            outcome: Prepared | ingest.Outcome = incoming.finish()
-        if isinstance(outcome, Prepared):
-            outcome = ingest.store(self._archive, source, [outcome])[0]
-        return int(outcome.reason) if isinstance(outcome, Refused) else _SUCCESS
+    def _ended(self, assoc: Served) -> None:
+        """Let the peer close its connection; called by the association's thread."""
+        assert self._acceptor is not None
+        with self._lock:
+            self._live.discard(assoc)
+            if hasattr(assoc, "principal"):
+                self._by_peer[assoc.calling] -= 1
+                if not self._by_peer[assoc.calling]:
+                    del self._by_peer[assoc.calling]
+        sock = assoc.dul.channel.release()
+        if sock is not None:
+            self._acceptor.linger(sock)
 
 
 def _plain(peer_address: str) -> str:

@@ -18,8 +18,8 @@ _COMMITTERS = {
     "overread/kit/db.py": "the one place that commits",
     "overread/migrations.py": "applies the schema before there is a Database: Alembic works on a connection",
 }
-#: Calls of these names on something that is no session: an upload's batch begins an instance.
-_NO_SESSION = frozenset(("batch",))
+#: Things that begin something else than a transaction: an upload's batch, an association, a message.
+_NO_SESSION = frozenset(("batch", "_batch", "dul", "messages"))
 _UNFINISHED = re.compile(r"\b(?:TODO|FIXME)\b")
 
 

@@ -212,7 +212,7 @@ def test_one_impossible_value_does_not_refuse_the_others(archive: Archive, datab
             ready = incoming.finish()
             assert isinstance(ready, Prepared)
             prepared.append(ready)
-    prepared[1].keys.instance["rows"] = 1 << 80
+    prepared[1].keys.study["patient_id"] = prepared[1].keys.study["patient_id"] + "\0"
     outcomes = ingest.store(archive, source, prepared)
     assert [type(outcome) for outcome in outcomes] == [Stored, Refused, Stored]
 

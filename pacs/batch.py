@@ -1,0 +1,161 @@
+"""Many instances into the one write path: each is made durable while the next arrives, their rows go in groups."""
+
+from __future__ import annotations
+
+import contextvars
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import NamedTuple, ParamSpec, TypeVar
+
+from overread.kit.errors import OverreadError, TooLarge
+from pacs import ingest
+from pacs.archive import Archive
+from pacs.ingest import AlreadyStored, Incoming, Outcome, Prepared, Refused, Source
+from pacs.status import Reason
+
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
+
+#: Instances whose rows are committed together.
+GROUP = 64
+#: Whole instances of one batch that may wait for the disk: their files are open.
+_AHEAD = 8
+# Headers are walked and files made durable here: most of it is waiting for the disk, which takes several at once
+# in little more than the time of one. Threads begin with the first use, so after the process was forked.
+_finishers = ThreadPoolExecutor(4, thread_name_prefix="finish")
+
+
+class Result(NamedTuple):
+    """What became of one instance, and the warning reason of Table I.2.2-1 (PS3.18), if any."""
+
+    outcome: Outcome
+    warning: int | None = None
+
+
+def submit(pool: ThreadPoolExecutor, function: Callable[_P, _T], *args: _P.args, **keywords: _P.kwargs) -> Future[_T]:
+    """Run a function in a pool; what it logs names the request, as here."""
+    context = contextvars.copy_context()
+    return pool.submit(lambda: context.run(function, *args, **keywords))
+
+
+class Batch:
+    """Give it instances one after another; `end` tells what became of each, in their order.
+
+    Every method may raise Unavailable or StorageFull: then `abandon` is due.
+    """
+
+    def __init__(self, archive: Archive, source: Source) -> None:
+        self._archive = archive
+        self._source = source
+        self._current: Incoming | None = None
+        self._warning: int | None = None
+        self._results: list[Result | None] = []
+        self._warnings: dict[int, int] = {}
+        self._finishing: deque[tuple[int, Future[Prepared | AlreadyStored | Refused]]] = deque()
+        self._prepared: list[tuple[int, Prepared]] = []
+        self._storing: tuple[list[int], Future[list[Outcome]]] | None = None
+
+    @property
+    def archive(self) -> Archive:
+        """Where the instances go."""
+        return self._archive
+
+    @property
+    def receiving(self) -> bool:
+        """Whether the instance that began is still wanted."""
+        return self._current is not None
+
+    def begin(self, warning: int | None = None) -> None:
+        """An instance begins; `warning` is told to the sender if it is stored."""
+        self._current = ingest.receive(self._archive, self._source)
+        self._warning = warning
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Some bytes of the instance that began; ignored where it was refused in the meantime."""
+        if self._current is None:
+            return
+        try:
+            self._current.write(data)
+        except TooLarge as error:
+            self.refuse(error.safe, Reason.OUT_OF_RESOURCES)
+
+    def finish(self) -> None:
+        """The instance is whole: it is parsed and made durable aside."""
+        current, self._current = self._current, None
+        if current is None:
+            return
+        number = self._next(None)
+        if self._warning is not None:
+            self._warnings[number] = self._warning
+        self._finishing.append((number, submit(_finishers, _finish, current)))
+        while self._finishing and (len(self._finishing) > _AHEAD or self._finishing[0][1].done()):
+            self._collect()
+
+    def refuse(
+        self, sentence: str, reason: Reason = Reason.CANNOT_UNDERSTAND, sop_class: str = "", sop_uid: str = ""
+    ) -> None:
+        """Note that a part, or the instance that began, can't be taken."""
+        self._discard()
+        self._next(Refused(reason, sentence, sop_class, sop_uid))
+
+    def end(self) -> list[Result]:
+        """Store what is left; what became of each instance."""
+        while self._finishing:
+            self._collect()
+        self._store()
+        self._stored()
+        return [result for result in self._results if result is not None]
+
+    def abandon(self) -> None:
+        """Something failed: what is not whole leaves nothing; whole instances stay, the next try finds them."""
+        self._discard()
+        while self._finishing:
+            with suppress(OverreadError):
+                self._collect()
+        with suppress(OverreadError):
+            self._store()
+        with suppress(OverreadError):
+            self._stored()
+
+    def _next(self, outcome: Outcome | None) -> int:
+        self._results.append(None if outcome is None else Result(outcome))
+        return len(self._results) - 1
+
+    def _discard(self) -> None:
+        current, self._current = self._current, None
+        if current is not None:
+            current.__exit__(None, None, None)
+
+    def _collect(self) -> None:
+        number, future = self._finishing.popleft()
+        outcome = future.result()
+        if not isinstance(outcome, Prepared):
+            self._results[number] = Result(outcome)
+            return
+        self._prepared.append((number, outcome))
+        if len(self._prepared) >= GROUP:
+            self._store()
+
+    def _store(self) -> None:
+        """Begin to commit what is prepared; the next instances arrive meanwhile."""
+        self._stored()
+        prepared, self._prepared = self._prepared, []
+        if prepared:
+            numbers = [number for number, _ in prepared]
+            batch = [one for _, one in prepared]
+            self._storing = numbers, submit(_finishers, ingest.store, self._archive, self._source, batch)
+
+    def _stored(self) -> None:
+        storing, self._storing = self._storing, None
+        if storing is not None:
+            numbers, future = storing
+            for number, outcome in zip(numbers, future.result(), strict=True):
+                warning = None if isinstance(outcome, Refused) else self._warnings.get(number)
+                self._results[number] = Result(outcome, warning)
+
+
+def _finish(incoming: Incoming) -> Prepared | AlreadyStored | Refused:
+    with incoming:
+        return incoming.finish()

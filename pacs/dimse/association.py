@@ -1,0 +1,154 @@
+"""One association that a peer asked for: pynetdicom's negotiation and services, in one thread that never polls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import A_ASSOCIATE
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import AddressInformation
+
+from overread.kit import log
+from overread.kit.principals import Principal
+from pacs.dimse import wire
+from pacs.dimse.limits import Limits
+from pacs.dimse.messages import Messages, Opener, discard
+from pacs.dimse.upper import UpperLayer
+from pacs.dimse.wire import Channel
+
+_logger = log.get(__name__)
+
+#: Result, source and diagnostic of a rejection (PS3.8 Table 9-21).
+Rejection = tuple[int, int, int]
+
+
+class Served(Association):
+    """An association in which this server is the acceptor.
+
+    `admit` decides by the peer's request whether it may be; it sets `principal`, or says how to reject it.
+    """
+
+    dul: UpperLayer
+    dimse: Messages
+    principal: Principal
+
+    def __init__(
+        self,
+        ae: AE,
+        channel: Channel,
+        remote: tuple[Any, ...],
+        limits: Limits,
+        *,
+        contexts: list[PresentationContext],
+        handlers: Sequence[tuple[Any, ...]],
+        admit: Callable[[Served], Rejection | None],
+        open_sink: Opener,
+    ) -> None:
+        super().__init__(ae, "acceptor")
+        self.name = f"dimse {remote[0]}:{remote[1]}"
+        self.dul = UpperLayer(self, channel, limits)
+        self.dimse = Messages(self, open_sink)
+        self.acceptor.maximum_length = limits.pdu_bytes
+        self.acceptor.ae_title = ae.ae_title
+        self.acceptor.implementation_class_uid = ae.implementation_class_uid
+        self.acceptor.implementation_version_name = ae.implementation_version_name
+        # Shared by all associations: negotiation only reads them, and a copy of 10,000 objects takes long.
+        self.acceptor.supported_contexts = contexts
+        self.requestor.address_info = AddressInformation.from_tuple(remote)
+        for event, handler in handlers:
+            self.bind(event, handler)
+        # Nothing runs beside this association's own thread, so nothing has to be kept from reading.
+        self._is_paused = True
+        self._admit = admit
+        self.stopping = False
+        self._request = b""
+        self._ended: Callable[[Served], None] = lambda _assoc: None
+
+    @property
+    def calling(self) -> str:
+        """The peer's AE title, as far as it is known."""
+        request = self.requestor.primitive
+        return request.calling_ae_title.strip() if request is not None else ""
+
+    @property
+    def called(self) -> str:
+        """The AE title that the peer calls us by."""
+        request = self.requestor.primitive
+        return request.called_ae_title.strip() if request is not None else ""
+
+    def serve(self, request: bytes, ended: Callable[[Served], None]) -> None:
+        """Begin, with the A-ASSOCIATE-RQ that came; `ended` is called at the end by the association's thread."""
+        self._request, self._ended = request, ended
+        self.start()
+
+    def stop(self) -> None:
+        """Abort as soon as what is being done is done; for other threads."""
+        self.stopping = True
+        self.dul.channel.wake()
+
+    def run_reactor(self) -> None:
+        """The whole life of the association; the thread's function."""
+        try:
+            self._negotiate()
+            if self.is_established:
+                self._run_reactor()
+        except wire.ProtocolError as error:
+            self.dul.fail(str(error), error.reason)
+        except Exception:
+            _logger.exception("association_failed", calling=self.calling)
+            self.dul.fail("a failure of our own")
+        finally:
+            self.dimse.discard()
+            self.dul.finish()
+            self._ended(self)
+
+    def kill(self) -> None:
+        """End the loop below."""
+        self._kill = True
+        self.is_established = False
+        self.dul.stop_dul()
+
+    def _negotiate(self) -> None:
+        self.dul.begin(self._request)
+        self._request = b""
+        primitive = self.dul.receive_pdu()
+        if not isinstance(primitive, A_ASSOCIATE):
+            return
+        self.requestor.primitive = primitive
+        rejection = self._admit(self)
+        if rejection is not None:
+            self.acse.send_reject(*rejection)
+            evt.trigger(self, evt.EVT_REJECTED, {})
+            return
+        evt.trigger(self, evt.EVT_REQUESTED, {})
+        if not self.is_aborted and not self.is_rejected:
+            self.acse.negotiate_association()
+
+    def _run_reactor(self) -> None:
+        """Serve requests until the peer releases or aborts, falls silent, or the server stops."""
+        while self.is_established and not self._kill:
+            context_id, message = self.dimse.get_msg()
+            if message is not None:
+                self._serve_request(message, context_id)
+                # A request that pynetdicom ignores leaves its data set to nobody.
+                discard(message)
+            elif self.acse.is_release_requested():
+                self.acse.send_release(is_response=True)
+                self.is_released, self.is_established = True, False
+                evt.trigger(self, evt.EVT_RELEASED, {})
+            elif self.acse.is_aborted():
+                self.dul.receive_pdu()  # tells EVT_ACSE_RECV
+                self.is_aborted, self.is_established = True, False
+                evt.trigger(self, evt.EVT_ABORTED, {})
+            elif not self.dul.pump():
+                _logger.warning("association_aborted", calling=self.calling, why="idle")
+                self.abort()
+
+    def _abort_blocking(self, block: bool = True) -> None:  # noqa: ARG002  pynetdicom's signature
+        if not self._sent_abort and not self.is_released:
+            self._sent_abort = True
+            self.acse.send_abort(0x00)
+            evt.trigger(self, evt.EVT_ABORTED, {})

@@ -1,0 +1,111 @@
+"""C-STORE as SCP (PS3.4 B.2, PS3.7 9.1.1): a data set is streamed to `pacs.ingest` while it arrives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pynetdicom.dimse_primitives import C_STORE
+
+from overread.kit import log
+from overread.kit.errors import TooLarge, Unavailable
+from overread.kit.principals import Role
+from pacs import ingest, part10
+from pacs.archive import Archive
+from pacs.dimse.association import Served
+from pacs.dimse.messages import Streamed
+from pacs.dimse.wire import ProtocolError
+from pacs.ingest import Incoming, Prepared, Refused, Source
+from pacs.status import Reason
+
+_logger = log.get(__name__)
+_SUCCESS = 0x0000
+
+
+class Reception:
+    """One instance on its way in. It may be refused at any byte; the rest is read and dropped then.
+
+    The sender learns the status only after its last byte (PS3.7 9.3.1), so what follows a refusal has to be read; as
+    much again as an instance may have, and the association ends.
+    """
+
+    def __init__(self, archive: Archive, source: Source, request: C_STORE, syntax: str, calling: str) -> None:
+        self._archive = archive
+        self._source = source
+        self._incoming: Incoming | None = None
+        self._refused: Reason | None = None
+        self._dropped = 0
+        if source.who.role is not Role.HOSPITAL:
+            self._refused = Reason.NOT_AUTHORISED
+            return
+        sop_class, sop_uid = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
+        if not (part10.valid_uid(sop_class) and part10.valid_uid(sop_uid)):
+            self._refused = Reason.CANNOT_UNDERSTAND
+            return
+        try:
+            self._incoming = ingest.receive(archive, source)
+        except Unavailable as error:
+            self._refuse(error)
+            return
+        meta = part10.write_meta(sop_class, sop_uid, syntax, source_ae=calling)
+        self.write(memoryview(meta))
+
+    def write(self, data: memoryview) -> None:
+        """Take a piece of the data set. Raises ProtocolError where a refused one does not end."""
+        if self._incoming is None:
+            self._dropped += len(data)
+            if self._dropped > self._archive.max_instance_bytes:
+                raise ProtocolError("a data set goes on long after it was refused")
+            return
+        try:
+            self._incoming.write(data)
+        except (Unavailable, TooLarge) as error:
+            self._refuse(error)
+
+    def finish(self) -> int:
+        """Make the instance durable and commit its rows; the status to answer (PS3.4 Table B.2-1)."""
+        incoming, self._incoming = self._incoming, None
+        if incoming is None:
+            assert self._refused is not None
+            return int(self._refused)
+        try:
+            with incoming:
+                outcome: Prepared | ingest.Outcome = incoming.finish()
+            if isinstance(outcome, Prepared):
+                outcome = ingest.store(self._archive, self._source, [outcome])[0]
+        except Unavailable as error:
+            _logger.error("store_refused", reason=str(error))
+            return int(Reason.OUT_OF_RESOURCES)
+        return int(outcome.reason) if isinstance(outcome, Refused) else _SUCCESS
+
+    def discard(self) -> None:
+        """Leave nothing of what came; after `finish` this does nothing."""
+        incoming, self._incoming = self._incoming, None
+        if incoming is not None:
+            incoming.__exit__(None, None, None)
+
+    def _refuse(self, error: Unavailable | TooLarge) -> None:
+        _logger.error("store_refused", reason=str(error))
+        self._refused = Reason.OUT_OF_RESOURCES
+        self.discard()
+
+
+class Storage:
+    """The storage service of one listener."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def open_sink(self, assoc: Served, request: C_STORE, context_id: int) -> Reception:
+        """A C-STORE begins. Raises ProtocolError where its SOP class is not its presentation context's."""
+        context = assoc._accepted_cx[context_id]
+        if request.AffectedSOPClassUID != context.abstract_syntax:
+            # PS3.7 9.3.1.1: the context is the one that was negotiated for the SOP class.
+            raise ProtocolError("a C-STORE names another SOP class than its presentation context")
+        source = Source(assoc.principal, "dimse", called_ae=assoc.called, sop_uid=str(request.AffectedSOPInstanceUID))
+        return Reception(self._archive, source, request, str(context.transfer_syntax[0]), assoc.calling)
+
+    def store(self, event: Any) -> int:
+        """Answer a C-STORE whose last byte is here (EVT_C_STORE)."""
+        data = event.request.DataSet
+        # A command that says it has no data set: PS3.7 9.3.1.1 requires one.
+        return data.sink.finish() if isinstance(data, Streamed) else int(Reason.CANNOT_UNDERSTAND)
