@@ -16,14 +16,13 @@ from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 from pynetdicom.dimse_primitives import C_CANCEL, C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 
-from pacs.dimse import wire
+from pacs.dimse import commands, wire
 from pacs.dimse.limits import COMMAND_BYTES, IDENTIFIER_BYTES
 from pacs.dimse.wire import ProtocolError
 
 if TYPE_CHECKING:
     from pacs.dimse.association import Served
 
-_NO_DATA_SET = 0x0101  # PS3.7 E.1 (0000,0800)
 #: C-CANCEL requests that are remembered of one operation, as in pynetdicom.
 _CANCELS = 10
 _PENDING = (0xFF00, 0xFF01)  # PS3.7 C.1.3
@@ -148,14 +147,38 @@ class Messages(DIMSEServiceProvider):
 
     def send_msg(self, primitive: Any, context_id: int) -> None:
         """Send a message now; after a pending answer look whether the peer cancels (PS3.7 9.3.2.3)."""
-        super().send_msg(primitive, context_id)
+        if not (isinstance(primitive, C_STORE) and self._send_stored(primitive, context_id)):
+            super().send_msg(primitive, context_id)
         if getattr(primitive, "Status", None) in _PENDING:
             upper = self._served.dul
             while upper.is_alive() and self._served.is_established and upper.channel.readable():
                 upper.pump()
 
+    def _send_stored(self, response: C_STORE, context_id: int) -> bool:
+        """Send the answer to a C-STORE the short way, where that says everything to everybody."""
+        if response.MessageIDBeingRespondedTo is None or self._watched(evt.EVT_DIMSE_SENT):
+            return False
+        pdu = commands.write_store_response(response, context_id)
+        if pdu is None or 0 < self.maximum_pdu_size < len(pdu) - wire.HEADER:
+            return False
+        self._served.dul.send_data(pdu)
+        return True
+
+    def _watched(self, event: evt.NotificationEvent) -> bool:
+        return bool(self._served.get_handlers(event))
+
+    def _begin_store(self, request: C_STORE) -> None:
+        self._sink = self._open_sink(self._served, request, self._context_id)
+        self._store = request
+
     def _commanded(self) -> None:
         """A whole command set is there."""
+        if not self._watched(evt.EVT_DIMSE_RECV):
+            request = commands.read_store(self._command, self._context_id)
+            if request is not None:
+                self._command.clear()
+                self._begin_store(request)
+                return
         message = DIMSEMessage()
         pdata = P_DATA()
         pdata.presentation_data_value_list.append((self._context_id, b"\x03" + bytes(self._command)))
@@ -167,8 +190,7 @@ class Messages(DIMSEServiceProvider):
         if complete:
             self._arrived(message)
         elif isinstance(message, C_STORE_RQ):
-            self._store = self._primitive(message)
-            self._sink = self._open_sink(self._served, self._store, self._context_id)
+            self._begin_store(self._primitive(message))
         else:
             self._waiting = message
 

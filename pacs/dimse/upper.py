@@ -139,6 +139,14 @@ class UpperLayer(DULServiceProvider):
             return
         self._react()
 
+    def send_data(self, pdu: bytes) -> None:
+        """Send an encoded P-DATA-TF: DT-1 and AR-7, without a primitive (EVT_PDU_SENT does not tell of it)."""
+        if self.state_machine.current_state in ("Sta6", "Sta8"):
+            try:
+                self.channel.send(pdu)
+            except Closed:
+                self._happen("Evt17")
+
     def _send(self, pdu: Any) -> None:
         try:
             self.channel.send(pdu.encode())

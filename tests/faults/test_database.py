@@ -37,7 +37,7 @@ def test_the_database_goes_and_comes_back() -> None:
                 assert store_all(site, association, by_store, 0) == {0}
                 stop_database(site.server.folder)
                 assert send_by_web(site, by_web, 100) == 503
-                assert store_all(site, association, by_store, 100) == {OUT_OF_RESOURCES}
+                assert store_all(site, association, by_store, 100, 1) == {OUT_OF_RESOURCES}
             # Who calls can't be looked up: rejected transiently, local limit exceeded (PS3.8 9.3.4).
             with pytest.raises(Refused, match="00 02 03 02"):
                 associate(site)

@@ -36,10 +36,10 @@ def associate(site: Site) -> Association:
     return Association(("127.0.0.1", site.server.dicom_port), "OVERREAD", CALLING, contexts, timeout=30)
 
 
-def store_all(site: Site, association: Association, study: int, number: int) -> set[int]:
-    """Twenty instances by an association; their statuses."""
+def store_all(site: Site, association: Association, study: int, number: int, count: int = _BATCH) -> set[int]:
+    """So many instances by an association; their statuses."""
     statuses = set()
-    for i in range(_BATCH):
+    for i in range(count):
         instance = site.ledger.sending(study, number + i, "dimse")
         status = association.store(instance)
         statuses.add(status)

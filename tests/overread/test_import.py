@@ -64,7 +64,7 @@ def file_set(folder: Path, *members: bytes) -> None:
         made.add(pydicom.dcmread(io.BytesIO(data)))
     made.write(folder)
     # pydicom would leave that to the collector, with a warning.
-    made._tmp_dir.cleanup()
+    made._stage["t"].cleanup()
 
 
 def counts(tally: Tally) -> tuple[int, int, int]:
