@@ -24,6 +24,8 @@ __all__ = ["Base", "Database", "Session"]
 
 #: Seconds after which an unused connection is asked whether it still lives.
 _IDLE = 2.0
+#: Seconds after a failure in which every connection is asked.
+_DOUBT = 30.0
 
 
 class Base(DeclarativeBase):
@@ -65,6 +67,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.url = url
+        self._doubtful_until = 0.0
         self.engine = create_engine(
             sqlalchemy_url(url),
             pool_size=pool_size,
@@ -73,8 +76,8 @@ class Database:
             # An error would otherwise quote the values of its statement, and with them names of patients.
             hide_parameters=True,
         )
-        event.listen(self.engine, "checkin", _remember_use)
-        event.listen(self.engine, "checkout", _check_if_idle)
+        event.listen(self.engine, "checkin", self._remember_use)
+        event.listen(self.engine, "checkout", self._check_if_doubtful)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         # Opened by the first look-up: a process that forks has none yet.
         self._lookups = ConnectionPool(
@@ -91,6 +94,7 @@ class Database:
             with self._sessions() as session, session.begin():
                 yield session
         except (exc.OperationalError, psycopg.OperationalError) as error:
+            self._doubtful_until = time.monotonic() + _DOUBT
             cause = error.orig if isinstance(error, exc.OperationalError) else error
             if isinstance(cause, psycopg.errors.DiskFull):
                 raise StorageFull(f"the database's disk is full: {cause}") from error
@@ -101,11 +105,18 @@ class Database:
 
         Raises Unavailable where the database can't be reached.
         """
+        self._lookups.open()
         try:
-            self._lookups.open()
-            with self._lookups.connection() as connection:
-                return connection.execute(statement, values).fetchone()
+            try:
+                with self._lookups.connection() as connection:
+                    return connection.execute(statement, values).fetchone()
+            except psycopg.OperationalError:
+                # The server may have been away and be back: its old connections are replaced, and one is tried again.
+                self._lookups.check()
+                with self._lookups.connection() as connection:
+                    return connection.execute(statement, values).fetchone()
         except (psycopg.OperationalError, PoolTimeout) as error:
+            self._doubtful_until = time.monotonic() + _DOUBT
             raise Unavailable(f"the database can't be reached: {error}") from error
 
     def ping(self) -> None:
@@ -113,26 +124,25 @@ class Database:
         with self.transaction() as tx:
             tx.execute(text("SELECT 1"))
 
+    def _remember_use(self, _connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    def _check_if_doubtful(self, connection: Any, record: Any, _proxy: Any) -> None:
+        """Ask a connection that lay idle, or any soon after a failure, whether it lives; others are spared."""
+        now = time.monotonic()
+        if now > self._doubtful_until and now - record.info.get("used", 0.0) < _IDLE:
+            return
+        try:
+            connection.execute("SELECT 1")
+            connection.rollback()
+        except psycopg.Error as error:
+            # The pool then opens another one.
+            raise exc.DisconnectionError from error
+
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
         self._lookups.close()
-
-
-def _remember_use(_connection: Any, record: Any) -> None:
-    record.info["used"] = time.monotonic()
-
-
-def _check_if_idle(connection: Any, record: Any, _proxy: Any) -> None:
-    """Ask a connection that lay idle whether it still lives; one in constant use is not slowed by that."""
-    if time.monotonic() - record.info.get("used", 0.0) < _IDLE:
-        return
-    try:
-        connection.execute("SELECT 1")
-        connection.rollback()
-    except psycopg.Error as error:
-        # The pool then opens another one.
-        raise exc.DisconnectionError from error
 
 
 def raw(tx: Session) -> psycopg.Connection[Any]:

@@ -204,7 +204,7 @@ def _trail(visit: Visit, case_id: UUID) -> list[dict[str, Any]]:
             "at": render.moment(row.at),
             "who": f"{row.actor}, {row.role}",
             "what": labels.action(row.action),
-            "detail": ", ".join(f"{key} {value}" for key, value in row.detail.items()),
+            "detail": labels.detail(row.detail),
         }
         for row in audit.read(visit.tx, visit.who, case_id=case_id, limit=most)
     ]

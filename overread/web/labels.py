@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from billing.states import State
 from cases.money import Paid
@@ -105,6 +106,18 @@ def action(name: str) -> str:
     """An action of the audit log in words: "case.ask_info" -> "Case: ask info"."""
     thing, _, what = name.partition(".")
     return f"{thing.capitalize()}: {what.replace('_', ' ').replace('.', ' ')}"
+
+
+def detail(facts: Mapping[str, Any]) -> str:
+    """The facts of an audit line in a few words; a step of a state machine as from and to."""
+    left = dict(facts)
+    said = []
+    if "source" in left and "target" in left:
+        names = {state.value: name for state, name in (*LABELS.items(), *STUDY_LABELS.items())}
+        steps = (str(left.pop(end)) for end in ("source", "target"))
+        said.append(" → ".join(names.get(step, step) for step in steps))
+    said += [f"{key.replace('_', ' ')} {value}" for key, value in left.items() if value not in (None, "", {}, [])]
+    return ", ".join(said)
 
 
 def options(names: Mapping[str, str]) -> list[dict[str, str]]:

@@ -154,8 +154,9 @@ def test_sigterm_stops_everything_in_ten_seconds(tmp_path: Path) -> None:
     started = time.monotonic()
     assert server.stop(timeout=10) == 0
     assert time.monotonic() - started < 10
-    _, alive = psutil.wait_procs(everything, timeout=1)
-    assert alive == []
+    _, left = psutil.wait_procs(everything, timeout=2)
+    # What has ended and waits for init to take note of it runs no more.
+    assert [process for process in left if process.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def test_an_instance_acknowledged_just_before_kill_9_is_there_after_a_restart(tmp_path: Path) -> None:
