@@ -264,7 +264,9 @@ def test_a_strangers_study_is_decided_side_by_side(world: World, browser: Browse
     assert coordinator.post(f"{url}/confirm", data={"reason": ""}).status_code == 422
     assert coordinator.post(f"{url}/release").status_code == 409
     _to(coordinator.post(f"{url}/revoke", data={"reason": "Another patient"}), f"/queue/{case_id}?done=revoked")
-    assert coordinator.get(f"/queue/{case_id}").text.count("Taken out") == 1
+    page = coordinator.get(f"/queue/{case_id}").text
+    assert page.count("→ Taken out") == 1, "the trail tells the step"
+    assert page.count("Taken out") == 2, "and the study its state"
 
 
 def test_the_admin_makes_people_peers_and_prices(world: World, browser: Browser) -> None:
