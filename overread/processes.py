@@ -123,6 +123,19 @@ class Child:
         return False
 
 
+def run_aside(name: str, target: Callable[[], None]) -> None:
+    """Run a function to its end in a process of its own, so that its threads are not in the way of later forks.
+
+    Raises OverreadError where it fails.
+    """
+    child = Child(name, target)
+    child.start()
+    os.close(child.ready_from)
+    _, status = os.waitpid(child.pid, 0)
+    if os.waitstatus_to_exitcode(status):
+        raise OverreadError(f"{name} failed: see the lines above")
+
+
 class Supervisor:
     """Starts children, waits until all are ready, restarts those that die, and stops them all."""
 

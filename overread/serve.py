@@ -10,7 +10,7 @@ from overread import app, dimse, migrations, worker
 from overread.kit import log, postgres
 from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings, address
-from overread.processes import Child, Supervisor
+from overread.processes import Child, Supervisor, run_aside
 
 _logger = log.get(__name__)
 
@@ -46,13 +46,13 @@ def run(
     before: Callable[[Settings], None] | None = None,
     ready_lines: Sequence[str] = (),
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `before` is called when the database is up, `more` are further parts."""
+    """Serve until SIGTERM or SIGINT; `before` runs aside when the database is up, `more` are further parts."""
     url, server = prepare(settings)
     settings = settings.model_copy(update={"database_url": url})
     supervisor = Supervisor([*more, *children(settings)])
     try:
         if before is not None:
-            before(settings)
+            run_aside("the preparation", partial(before, settings))
         supervisor.start()
         summary = f"ready http={settings.base_url} viewer={settings.viewer_base_url} dicom={settings.dicom}"
         if not supervisor.stopping:

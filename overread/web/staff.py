@@ -207,4 +207,4 @@ def _people(visit: Visit, made: dict[str, str] | None = None) -> Response:
 
 def _pace(program: Program | None, currency: str) -> dict[str, Any]:
     fee = program.specialist_fee if program else 0
-    return {"fee": render.money(fee, currency), "hours": program.reading_days * 24 if program else 0}
+    return {"fee": render.money(fee, currency), "days": program.reading_days if program else 0}
