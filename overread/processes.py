@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -147,6 +148,9 @@ class Supervisor:
         """Start every child and wait until each is ready. Raises OverreadError where one dies or takes too long."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        if threading.active_count() > 1:
+            # A forked child has the locks and queues of such threads, and not the threads that serve them.
+            raise OverreadError(f"threads run before the fork: {[one.name for one in threading.enumerate()]}")
         # What is loaded now is never collected: the collector's marks would unshare every page of it.
         gc.collect()
         gc.freeze()
