@@ -8,10 +8,11 @@ ARTIFACTS ?= artifacts
 # What the product needs beyond Python and Node, and what the tests need besides.
 RUN_PACKAGES := python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 TEST_PACKAGES := chromium dcmtk
+BENCH_PACKAGES := debootstrap wrk
 # With real processes, browsers and databases in play more workers than cores only wait for each other.
 PYTEST_WORKERS ?= 2
 
-.PHONY: help demo test check format setup setup-test unit live browser bench clean lock
+.PHONY: help demo test check format setup setup-test unit live browser faults bench clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +43,12 @@ live: setup-test ## the tests that start the whole server as processes
 browser: setup-test ## the tests that drive chromium; screenshots land in $(ARTIFACTS)/
 	OVERREAD_ARTIFACTS=$(abspath $(ARTIFACTS)) $(BIN)/pytest -m browser
 
+faults: setup-test ## the long tests of faults: 200 kills, 20 power cuts and their controls (root; half an hour)
+	FAULT_KILLS=200 FAULT_DEATHS=12 FAULT_CUTS=20 $(BIN)/pytest -s tests/faults
+
+bench: setup $(STAMPS)/bench-packages ## measure beside Orthanc into docs/benchmarks.md (root; 10 min); QUICK=1 only prints
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--write docs/benchmarks.md)
+
 format: $(STAMPS)/python ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -60,6 +67,10 @@ $(STAMPS)/run-packages: scripts/system-packages.sh Makefile
 
 $(STAMPS)/test-packages: scripts/system-packages.sh Makefile
 	scripts/system-packages.sh $(TEST_PACKAGES)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/bench-packages: scripts/system-packages.sh Makefile
+	scripts/system-packages.sh $(BENCH_PACKAGES)
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/python: requirements.lock pyproject.toml $(STAMPS)/run-packages

@@ -64,14 +64,15 @@ class Association:
         self._message = self._message % 0xFFFF + 1
         command = _store_rq(instance, self._message)
         self._socket.sendall(_pdv(context, 3, len(command)) + command)
-        data = memoryview(instance.data)[instance.start :]
-        step = self._max_pdu - 6
-        for start in range(0, len(data), step):
-            chunk = data[start : start + step]
-            head = _pdv(context, 2 if start + step >= len(data) else 0, len(chunk))
-            sent = self._socket.sendmsg([head, chunk])
-            if sent < len(head) + len(chunk):
-                self._socket.sendall((head + bytes(chunk))[sent:])
+        # Released before the answer is waited for: a mapped file can't be closed under a view of it.
+        with memoryview(instance.data) as whole, whole[instance.start :] as data:
+            step = self._max_pdu - 6
+            for start in range(0, len(data), step):
+                with data[start : start + step] as chunk:
+                    head = _pdv(context, 2 if start + step >= len(data) else 0, len(chunk))
+                    sent = self._socket.sendmsg([head, chunk])
+                    if sent < len(head) + len(chunk):
+                        self._socket.sendall((head + bytes(chunk))[sent:])
         kind, body = self._receive()
         if kind != _DATA:
             raise Refused(f"PDU {kind:#04x} in answer to a C-STORE request")

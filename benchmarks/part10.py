@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 
 _LONG = (b"OB", b"UN")
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A Part 10 file in memory; `start` is where its data set begins."""
+    """A Part 10 file in memory, or mapped; `start` is where its data set begins."""
 
     sop_class: str
     sop_uid: str
     syntax: str
-    data: bytes
+    data: bytes | mmap.mmap
     start: int
 
 
-def parse(data: bytes) -> Instance:
+def parse(data: bytes | mmap.mmap) -> Instance:
     """Read the file meta information (PS3.10 7.1: explicit VR little endian). Raises ValueError where there is none."""
     if data[128:132] != b"DICM":
         raise ValueError("not a DICOM file")
@@ -38,8 +38,3 @@ def parse(data: bytes) -> Instance:
             found[element] = data[position : position + length].rstrip(b"\0 ").decode()
         position += length
     return Instance(found[0x0002], found[0x0003], found[0x0010], data, position)
-
-
-def load(paths: list[Path]) -> list[Instance]:
-    """The files, in memory, so that no sender ever waits for a disk."""
-    return [parse(path.read_bytes()) for path in paths]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import struct
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +18,13 @@ import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import UID, CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    ExplicitVRLittleEndian,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+)
 
 Plane = npt.NDArray[np.float64]
 
@@ -119,9 +126,9 @@ _TEXTS: dict[str, Any] = {
 
 
 def uid(*names: object) -> str:
-    """A UID that is always the same for the same names (PS3.5 B.2: a 128-bit number below 2.25)."""
+    """A UID that is always the same for the same names (PS3.5 B.2), always of 41 characters."""
     digest = hashlib.sha256("/".join(map(str, names)).encode()).digest()
-    return f"2.25.{int.from_bytes(digest[:15], 'big')}"
+    return f"2.25.1{int.from_bytes(digest[:16], 'big') % 10**35:035d}"
 
 
 def slices(count: int, size: int = 512, seed: object = 1) -> Iterator[tuple[str, bytes]]:
@@ -136,6 +143,18 @@ def slices(count: int, size: int = 512, seed: object = 1) -> Iterator[tuple[str,
         ds.SliceLocation = str(number - 400)
         ds.PixelData = _plane(size, number / max(1, count - 1), np.roll(noise, 7919 * (number + 1))).tobytes()
         yield sop_uid, _file(ds)
+
+
+def renamed(data: bytes, seed: object, number: int, new: object, new_number: int | None = None) -> bytes:
+    """Slice `number` of the series of one seed as a slice of another's: only the UIDs differ."""
+    new_number = number if new_number is None else new_number
+    for old_uid, new_uid in (
+        (uid("study", seed), uid("study", new)),
+        (uid("series", seed), uid("series", new)),
+        (uid("instance", seed, number), uid("instance", new, new_number)),
+    ):
+        data = data.replace(old_uid.encode(), new_uid.encode())
+    return data
 
 
 def enhanced(frames: int) -> bytes:
@@ -158,6 +177,20 @@ def enhanced(frames: int) -> bytes:
     ds.PerFrameFunctionalGroupsSequence = Sequence(groups)
     ds.PixelData = bytes(frames * 4 * 4 * 2)
     return _file(ds)
+
+
+def huge(path: Path, size: int) -> None:
+    """One multi-frame image of about `size` bytes as a sparse file: only its header takes room on the disk."""
+    frames = max(1, size // (2 * 1024 * 1024))
+    ds = _header("huge", 1024)
+    ds.SOPClassUID, ds.SOPInstanceUID = MultiFrameGrayscaleWordSecondaryCaptureImageStorage, uid("huge", size)
+    ds.NumberOfFrames, ds.PixelData = str(frames), bytes(2)
+    length = frames * 2 * 1024 * 1024
+    # The pixel data is the last element: its length, and then its value.
+    header = _file(ds)[:-6] + struct.pack("<I", length)
+    with path.open("wb") as file:
+        file.write(header)
+        file.truncate(len(header) + length)
 
 
 def write(folder: Path, count: int, size: int, seed: object) -> None:

@@ -21,6 +21,7 @@ from dicomweb.context import Context
 from dicomweb.media import DICOM, DICOM_JSON, DICOM_XML, MULTIPART, MediaRange, accepted, choose
 from dicomweb.stow_answer import answer
 from dicomweb.stow_bodies import Body, MultipartBody, SingleBody
+from dicomweb.stow_metadata import JSON_TYPES, XML_TYPES, MetadataBody
 from dicomweb.uids import path_uid
 from overread.kit.errors import BadInput, UnsupportedMedia
 from overread.kit.http import principal, problem
@@ -135,6 +136,8 @@ class _Feeder:
         """Wait for the thread, whatever it says, and leave nothing of what is not whole."""
         if self._working is not None:
             await asyncio.wait([self._working])
+            # Asked for, so that an error which came second is not reported as one that nobody saw.
+            self._working.exception()
         await asyncio.wrap_future(submit(_feeders, self._body.abandon))
 
     def _feed(self) -> None:
@@ -152,12 +155,19 @@ class _Feeder:
 
 
 def _body(request: Request, batch: Batch) -> Body:
+    """The body's form, by its media type (PS3.18 10.5.2). Raises UnsupportedMedia, BadInput."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        # RFC 9110 8.4: nothing is unpacked on the way in, so that nothing unpacks to more than it seems.
+        raise UnsupportedMedia("a content coding", safe="Send the body without a Content-Encoding.")
     kind = media.parse(request.headers.get("content-type") or "application/octet-stream")
-    if not kind.multipart and kind.type == DICOM:
+    boundary = kind.parameters.get("boundary", "") if kind.multipart else None
+    if kind.type in JSON_TYPES | XML_TYPES:
+        return MetadataBody(batch, kind.type, boundary)
+    if kind.type == DICOM and boundary is None:
         return SingleBody(batch)
-    if not kind.multipart or kind.type not in (DICOM, "*/*"):
-        raise UnsupportedMedia(
-            f"stow with {kind.type}",
-            safe=f'Send {MULTIPART}; type="{DICOM}", or a single {DICOM} body.',
-        )
-    return MultipartBody(batch, kind.parameters.get("boundary", ""))
+    if boundary is not None and kind.type in (DICOM, "*/*"):
+        return MultipartBody(batch, boundary)
+    raise UnsupportedMedia(
+        f"stow with {kind.type}",
+        safe=f'Send {MULTIPART}; type="{DICOM}" (or "{DICOM_JSON}", "{DICOM_XML}"), or a single {DICOM} body.',
+    )

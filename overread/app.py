@@ -142,8 +142,13 @@ def listen(host_port: str) -> socket.socket:
     return listener
 
 
-def run(settings: Settings) -> None:
-    """Serve both origins until SIGTERM."""
+def listeners(settings: Settings) -> list[socket.socket]:
+    """The listening sockets of both origins. Raises OSError."""
+    return [listen(settings.http), listen(settings.viewer)]
+
+
+def run(settings: Settings, sockets: list[socket.socket] | None = None) -> None:
+    """Serve both origins until SIGTERM, on sockets that workers of one supervisor share."""
     services = build(settings)
     config = uvicorn.Config(
         application(services),
@@ -160,6 +165,6 @@ def run(settings: Settings) -> None:
         forwarded_allow_ips=settings.trusted_proxies or None,
     )
     try:
-        _Server(config).run(sockets=[listen(settings.http), listen(settings.viewer)])
+        _Server(config).run(sockets=sockets or listeners(settings))
     finally:
         services.db.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 from functools import partial
 
@@ -9,6 +10,8 @@ from overread.kit.settings import Settings
 from overread.processes import Child, Supervisor, announce_ready
 from overread.services import build
 from pacs.dimse.listener import Listener
+
+_DESCRIPTORS = 4096
 
 
 def children(settings: Settings) -> list[Child]:
@@ -32,6 +35,11 @@ def run(settings: Settings) -> None:
 
 def listen(settings: Settings) -> None:
     """Listen in this process until SIGTERM."""
+    # Silent connections may take a thousand descriptors; many systems begin with that many.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     stop = {signal.SIGTERM, signal.SIGINT}
     # Blocked before any thread starts, so that the signal waits for this thread.
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)

@@ -29,6 +29,7 @@ _READY_FD = "OVERREAD_READY_FD"
 _PR_SET_PDEATHSIG = 1
 _STOP_SECONDS = 8.0
 _MAX_BACKOFF = 30.0
+_LOOK_SECONDS = 1.0
 
 
 def announce_ready() -> None:
@@ -140,8 +141,10 @@ def run_aside(name: str, target: Callable[[], None]) -> None:
 class Supervisor:
     """Starts children, waits until all are ready, restarts those that die, and stops them all."""
 
-    def __init__(self, children: Sequence[Child]) -> None:
+    def __init__(self, children: Sequence[Child], keep: Callable[[], None] | None = None) -> None:
+        """`keep` is called every second: it sees to what is no child of ours."""
         self._children = children
+        self._keep = keep
         self.stopping = False
 
     def start(self, timeout: float = 60.0) -> None:
@@ -166,9 +169,16 @@ class Supervisor:
 
     def watch(self) -> None:
         """Restart children that end, with growing pauses, until told to stop."""
+        looked = time.monotonic()
         while not self.stopping:
             for child in self._children:
                 self._revive(child)
+            if self._keep is not None and time.monotonic() - looked > _LOOK_SECONDS:
+                try:
+                    self._keep()
+                except OverreadError as error:
+                    _logger.error("not_kept", reason=str(error))
+                looked = time.monotonic()
             time.sleep(0.25)
 
     def stop(self) -> None:

@@ -17,8 +17,10 @@ _logger = log.get(__name__)
 
 def children(settings: Settings) -> list[Child]:
     """The parts of a server with these settings."""
+    # One socket for all workers: with one each, the kernel may give a few busy clients all to the same worker.
+    shared = app.listeners(settings)
     return [
-        *(Child(f"web {number + 1}", partial(app.run, settings)) for number in range(settings.workers)),
+        *(Child(f"web {number + 1}", partial(app.run, settings, shared)) for number in range(settings.workers)),
         Child("dimse", partial(dimse.run, settings)),
         Child("worker", partial(worker.run, settings)),
     ]
@@ -49,7 +51,8 @@ def run(
     """Serve until SIGTERM or SIGINT; `before` runs aside when the database is up, `more` are further parts."""
     url, server = prepare(settings)
     settings = settings.model_copy(update={"database_url": url})
-    supervisor = Supervisor([*more, *children(settings)])
+    keep = partial(postgres.keep_running, server) if server is not None else None
+    supervisor = Supervisor([*more, *children(settings)], keep)
     try:
         if before is not None:
             run_aside("the preparation", partial(before, settings))

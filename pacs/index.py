@@ -117,10 +117,10 @@ class Keys:
 def keys(metadata: Json) -> Keys:
     """Read the columns from the DICOM JSON of an instance's header."""
     return Keys(
-        study_uid=string(metadata, "0020000D"),
-        series_uid=string(metadata, "0020000E"),
-        sop_uid=string(metadata, "00080018"),
-        sop_class=string(metadata, "00080016"),
+        study_uid=uid(metadata, "0020000D"),
+        series_uid=uid(metadata, "0020000E"),
+        sop_uid=uid(metadata, "00080018"),
+        sop_class=uid(metadata, "00080016"),
         study={
             "patient_name": name(metadata, "00100010"),
             "patient_id": string(metadata, "00100020"),
@@ -189,6 +189,11 @@ def values(metadata: Json, tag: str) -> list[Any]:
 def string(metadata: Json, tag: str) -> str:
     """An attribute's values as one string, joined by a backslash as in the file."""
     return str(_without_nul("\\".join("" if v is None else str(v) for v in values(metadata, tag))))
+
+
+def uid(metadata: Json, tag: str) -> str:
+    """A UI attribute as it stands: what is wrong with it must be seen, not mended."""
+    return "\\".join(map(str, values(metadata, tag)))
 
 
 def name(metadata: Json, tag: str) -> str:

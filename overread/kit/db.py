@@ -5,15 +5,15 @@ Application code never commits: a request, an ingest batch or a job is one `tran
 
 from __future__ import annotations
 
+import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
-from psycopg_pool import ConnectionPool, PoolTimeout
 from sqlalchemy import JSON, DateTime, LargeBinary, MetaData, Uuid, create_engine, event, exc, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -26,6 +26,9 @@ __all__ = ["Base", "Database", "Session"]
 _IDLE = 2.0
 #: Seconds after a failure in which every connection is asked.
 _DOUBT = 30.0
+#: Look-ups use connections of their own, outside of any transaction; so many are kept for the next.
+_MOST_IDLE = 8
+_PLAIN: dict[str, Any] = {"autocommit": True, "connect_timeout": 3}
 
 
 class Base(DeclarativeBase):
@@ -79,10 +82,7 @@ class Database:
         event.listen(self.engine, "checkin", self._remember_use)
         event.listen(self.engine, "checkout", self._check_if_doubtful)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        # Opened by the first look-up: a process that forks has none yet.
-        self._lookups = ConnectionPool(
-            libpq_url(url), min_size=0, max_size=4, open=False, timeout=20, kwargs={"autocommit": True}
-        )
+        self._idle: queue.LifoQueue[psycopg.Connection[Any]] = queue.LifoQueue(_MOST_IDLE)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -105,19 +105,31 @@ class Database:
 
         Raises Unavailable where the database can't be reached.
         """
-        self._lookups.open()
         try:
             try:
-                with self._lookups.connection() as connection:
-                    return connection.execute(statement, values).fetchone()
+                reused = self._idle.get_nowait()
+            except queue.Empty:
+                return self._look(psycopg.connect(libpq_url(self.url), **_PLAIN), statement, values)
+            try:
+                return self._look(reused, statement, values)
             except psycopg.OperationalError:
-                # The server may have been away and be back: its old connections are replaced, and one is tried again.
-                self._lookups.check()
-                with self._lookups.connection() as connection:
-                    return connection.execute(statement, values).fetchone()
-        except (psycopg.OperationalError, PoolTimeout) as error:
+                # The server may have been away and be back: a new connection tells.
+                return self._look(psycopg.connect(libpq_url(self.url), **_PLAIN), statement, values)
+        except psycopg.OperationalError as error:
             self._doubtful_until = time.monotonic() + _DOUBT
             raise Unavailable(f"the database can't be reached: {error}") from error
+
+    def _look(self, connection: psycopg.Connection[Any], statement: LiteralString, values: Sequence[Any]) -> Any:
+        """The first row; the connection is kept for the next look-up if it is still good and there is room."""
+        try:
+            found = connection.execute(statement, values).fetchone()
+            self._idle.put_nowait(connection)
+        except queue.Full:
+            connection.close()
+        except BaseException:
+            connection.close()
+            raise
+        return found
 
     def ping(self) -> None:
         """Ask the database for an answer; raises Unavailable where there is none."""
@@ -142,7 +154,8 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
-        self._lookups.close()
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
 
 
 def raw(tx: Session) -> psycopg.Connection[Any]:

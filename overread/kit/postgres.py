@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 import warnings
 from pathlib import Path
@@ -36,6 +37,19 @@ def start(settings: Settings) -> tuple[str, Server | None]:
     data_dir.mkdir(parents=True, exist_ok=True)
     server: Server = pgserver.get_server(data_dir / "postgres", cleanup_mode="stop")
     return server.get_uri(), server
+
+
+def keep_running(server: Server) -> None:
+    """Start the embedded server again where it has ended (killed, or out of disk space); else do nothing.
+
+    Raises OverreadError where it does not start.
+    """
+    embedded: Any = server
+    try:
+        with embedded._lock:
+            embedded.ensure_postgres_running()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise OverreadError(f"the database does not start: {error}") from error
 
 
 def _library() -> Any:

@@ -22,7 +22,7 @@ from typing import Any
 
 from overread.kit import log
 from pacs.dimse import wire
-from pacs.dimse.limits import REQUEST_BYTES, Limits
+from pacs.dimse.limits import PENDING_CONNECTIONS, REQUEST_BYTES, Limits
 from pacs.dimse.wire import ProtocolError
 
 _logger = log.get(__name__)
@@ -36,6 +36,9 @@ _LINGER = 2.0
 _LINGERING = 256
 #: Bytes held of incomplete requests, all together.
 _HELD_BYTES = 32 << 20
+
+#: A lack of descriptors is logged no more often than this.
+_COMPLAINT_SECONDS = 10.0
 
 #: What is done with a complete request: connection, peer's address, PDU.
 Start = Callable[[socket.socket, tuple[Any, ...], bytes], None]
@@ -71,6 +74,7 @@ class Acceptor:
         self._held = 0
         self._ended: deque[socket.socket] = deque()
         self._stopping = False
+        self._complained = 0.0
         self._waker, self._woken = socket.socketpair()
         self._woken.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="dimse acceptor", daemon=True)
@@ -104,10 +108,10 @@ class Acceptor:
         try:
             while not self._stopping:
                 for key, _ in selector.select(self._patience()):
-                    if isinstance(key.data, _Pending):
-                        self._advance(key.data)
-                    else:
+                    if not isinstance(key.data, _Pending):
                         key.data()
+                    elif key.data in self._pending or key.data in self._lingering:
+                        self._advance(key.data)
                 while self._ended:
                     self._begin_linger(self._ended.popleft())
                 self._expire()
@@ -145,11 +149,13 @@ class Acceptor:
             except OSError as error:
                 if error.errno not in _OUT_OF_DESCRIPTORS:
                     continue  # this one was reset before it was taken
-                _logger.error("connections_exhausted", reason=str(error))
+                if time.monotonic() > self._complained + _COMPLAINT_SECONDS:
+                    self._complained = time.monotonic()
+                    _logger.error("connections_exhausted", reason=str(error))
                 if not self._evict():
                     time.sleep(0.05)
                 return
-            if len(self._pending) >= self._limits.pending:
+            if len(self._pending) >= PENDING_CONNECTIONS:
                 self._evict()
             self._admit(sock, address)
 
@@ -191,8 +197,12 @@ class Acceptor:
             _logger.warning("association_aborted", address=one.address[0], why=str(error))
             self._refuse(one, wire.abort_pdu(error.reason))
         except OSError as error:
-            if isinstance(error, ssl.SSLError):
+            if isinstance(error, ssl.SSLError) and one.handshaking:
                 _logger.warning("tls_refused", address=one.address[0], why=error.reason)
+            self._drop(one)
+        except Exception:
+            # One connection's failure must never end the thread that all come through.
+            _logger.exception("connection_failed")
             self._drop(one)
 
     def _read(self, one: _Pending) -> None:

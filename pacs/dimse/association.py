@@ -7,6 +7,7 @@ from typing import Any
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
@@ -15,7 +16,7 @@ from overread.kit import log
 from overread.kit.principals import Principal
 from pacs.dimse import wire
 from pacs.dimse.limits import Limits
-from pacs.dimse.messages import Messages, Opener, discard
+from pacs.dimse.messages import Messages, Opener, Streamed, discard
 from pacs.dimse.upper import UpperLayer
 from pacs.dimse.wire import Channel
 
@@ -132,9 +133,7 @@ class Served(Association):
         while self.is_established and not self._kill:
             context_id, message = self.dimse.get_msg()
             if message is not None:
-                self._serve_request(message, context_id)
-                # A request that pynetdicom ignores leaves its data set to nobody.
-                discard(message)
+                self._serve(message, context_id)
             elif self.acse.is_release_requested():
                 self.acse.send_release(is_response=True)
                 self.is_released, self.is_established = True, False
@@ -146,6 +145,27 @@ class Served(Association):
             elif not self.dul.pump():
                 _logger.warning("association_aborted", calling=self.calling, why="idle")
                 self.abort()
+
+    def _serve(self, message: Any, context_id: int) -> None:
+        """Answer a request. Raises ProtocolError for what is none: pynetdicom would ignore it, and the peer wait."""
+        try:
+            nameless = isinstance(message, C_STORE) and message.AffectedSOPInstanceUID is None
+            if nameless and isinstance(message.DataSet, Streamed):
+                self._answer_nameless(message, message.DataSet, context_id)
+                return
+            if not message.is_valid_request:
+                raise wire.ProtocolError(f"a {message.msg_type} message is incomplete, or answers nothing")
+            self._serve_request(message, context_id)
+        finally:
+            discard(message)
+
+    def _answer_nameless(self, request: C_STORE, data: Streamed, context_id: int) -> None:
+        """Say the status of an instance whose UID is none: pynetdicom can't repeat it in its answer."""
+        response = C_STORE()
+        response.MessageIDBeingRespondedTo = request.MessageID
+        response.AffectedSOPClassUID = request.AffectedSOPClassUID
+        response.Status = data.sink.finish()
+        self.dimse.send_msg(response, context_id)
 
     def _abort_blocking(self, block: bool = True) -> None:  # noqa: ARG002  pynetdicom's signature
         if not self._sent_abort and not self.is_released:

@@ -9,6 +9,8 @@ from struct import Struct, error, pack
 
 from pynetdicom.dimse_primitives import C_STORE
 
+from pacs.part10 import valid_uid
+
 _element = Struct("<HHL").unpack_from
 _ushort = Struct("<H").unpack
 _STORE_RQ, _STORE_RSP, _NO_DATA_SET = 0x0001, 0x8001, 0x0101
@@ -17,14 +19,17 @@ _REMARKS = ("ErrorComment", "OffendingElement")
 
 
 def read_store(command: bytes | bytearray, context_id: int) -> C_STORE | None:
-    """The request of a C-STORE-RQ with a data set (PS3.7 Table 9.3-1); None for anything else."""
+    """The request of a C-STORE-RQ with a data set (PS3.7 Table 9.3-1); None for anything else.
+
+    A UID that is none is left out.
+    """
     try:
         values = _values(command)
         if values[0x0100] != pack("<H", _STORE_RQ) or values[0x0800] == pack("<H", _NO_DATA_SET):
             return None
         request = C_STORE()
-        request.AffectedSOPClassUID = values[0x0002].decode("ascii").rstrip("\0 ")
-        request.AffectedSOPInstanceUID = values[0x1000].decode("ascii").rstrip("\0 ")
+        request.AffectedSOPClassUID = _uid_of(values[0x0002])
+        request.AffectedSOPInstanceUID = _uid_of(values[0x1000])
         request.MessageID = _ushort(values[0x0110])[0]
         request.Priority = _ushort(values[0x0700])[0]
         if 0x1030 in values:
@@ -35,6 +40,11 @@ def read_store(command: bytes | bytearray, context_id: int) -> C_STORE | None:
         return None
     request._context_id = context_id
     return request
+
+
+def _uid_of(value: bytes) -> str | None:
+    uid = value.decode("ascii", "replace").rstrip("\0 ")
+    return uid if valid_uid(uid) else None
 
 
 def _values(command: bytes | bytearray) -> dict[int, bytes]:
@@ -65,7 +75,9 @@ def write_store_response(response: C_STORE, context_id: int) -> bytes | None:
     return pack(">BBLLBB", 4, 0, len(body) + 6, len(body) + 2, context_id, 0x03) + body
 
 
-def _uid(number: int, uid: object) -> bytes:
-    encoded = str(uid or "").encode("ascii", "replace")
+def _uid(number: int, uid: str | None) -> bytes:
+    if uid is None:
+        return b""  # optional in a response
+    encoded = uid.encode("ascii")
     encoded += b"\0" * (len(encoded) % 2)
     return pack("<HHL", 0, number, len(encoded)) + encoded

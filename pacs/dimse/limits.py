@@ -14,6 +14,8 @@ REQUEST_ITEMS = 8192
 COMMAND_BYTES = 64 << 10
 #: Largest data set that is kept in memory: a query's identifier, a report's event. Instances are streamed.
 IDENTIFIER_BYTES = 4 << 20
+#: Connections that have not asked for an association yet; a further one takes the place of the oldest.
+PENDING_CONNECTIONS = 1024
 #: Fragments without a byte in one message. One may end a data set; more than a few are meant to keep us busy.
 EMPTY_FRAGMENTS = 64
 
@@ -33,8 +35,6 @@ class Limits:
     idle: float = 60
     #: One whole message, from its first byte to its last.
     transfer: float = 3600
-    #: Connections that have not asked for an association yet; a further one takes the place of the oldest.
-    pending: int = 1024
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
@@ -28,6 +29,12 @@ _SUCCESS = 0x0000
 _STRANGER: Rejection = (0x01, 0x01, 0x03)
 #: Rejected transiently, by the presentation layer's provider, local limit exceeded: try again later.
 _BUSY: Rejection = (0x02, 0x03, 0x02)
+#: Of several transfer syntaxes in one presentation context the first of these is taken (PS3.8 7.1.1.13 leaves it to
+#: the acceptor): explicit before implicit, which loses the VR of private elements, big endian last.
+_SYNTAXES = sorted(
+    ALL_TRANSFER_SYNTAXES,
+    key=lambda uid: (uid != ExplicitVRLittleEndian, uid in (DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian)),
+)
 #: Seconds that associations get to end when the server stops.
 _STOP_SECONDS = 5.0
 
@@ -54,7 +61,7 @@ class Listener:
         self._ae.acse_timeout = self._ae.dimse_timeout = self._ae.network_timeout = self._limits.idle
         self._ae.add_supported_context(Verification)
         for context in AllStoragePresentationContexts:
-            self._ae.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
+            self._ae.add_supported_context(str(context.abstract_syntax), _SYNTAXES)
         self._contexts = self._ae.supported_contexts
         self._handlers = (
             (evt.EVT_C_STORE, self._storage.store),
@@ -105,7 +112,13 @@ class Listener:
         )
         with self._lock:
             self._live.add(assoc)
-        assoc.serve(request, self._ended)
+        try:
+            assoc.serve(request, self._ended)
+        except RuntimeError as error:  # the machine has no thread left
+            _logger.error("association_refused", address=remote[0], reason=str(error))
+            with self._lock:
+                self._live.discard(assoc)
+            self._acceptor.refuse(sock, wire.reject_pdu(*_BUSY))
 
     def _admit(self, assoc: Served) -> Rejection | None:
         """Refuse a peer that is not registered, calls from another address than its own, or has too many."""

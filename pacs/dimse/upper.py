@@ -76,7 +76,8 @@ class UpperLayer(DULServiceProvider):
                 if self._served.dimse.receiving and timeout is None:
                     raise
                 return False
-            self.channel.patience = self._limits.idle
+            finally:
+                self.channel.patience = self._limits.idle
             kind, length = wire.pdu_header(header + self.channel.take(wire.HEADER - 1))
             if kind == wire.P_DATA:
                 self._data(length)

@@ -22,7 +22,7 @@ class Volatile:
         self.point = point
 
     def tell(self, command: str) -> str:
-        """Send a command (settle, cut, heal); its answer."""
+        """Send a command (settle, cut, sick, heal); its answer."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(f"{command}\n")

@@ -3,7 +3,8 @@
 usage: python -m tests.faults.fuse MOUNTPOINT [--deaf FOLDER]      (as root)
 Prints "ready"; then obeys lines of its input and answers each with one line:
   settle  everything so far is durable        cut   the power fails: every request from now on is EIO
-  heal    the power is back                   quit  unmount and end
+  sick    fsync below the folder blobs is EIO, and drops nothing by itself
+  heal    the power is back, and fsync works  quit  unmount and end
 No library is taken for it: the bindings from PyPI are by path and rename what is removed while it is open, and a
 disk that forgets must know the nodes themselves.
 """
@@ -46,6 +47,7 @@ class Mount:
     def __init__(self, disk: Disk, point: Path) -> None:
         self.disk = disk
         self.cut = False
+        self.sick = False
         self._point = point
         self._nodes: dict[int, Node] = {disk.root.number: disk.root}
         self._lookups: dict[int, int] = {}
@@ -248,6 +250,8 @@ class Mount:
         return struct.pack("<II", size, 0)
 
     def _fsync(self, node: Node, _body: memoryview, _uid: int, _gid: int) -> bytes:
+        if self.sick and node.top == "blobs":
+            raise _Fail(errno.EIO)
         self.disk.sync(node)
         return b""
 
@@ -296,8 +300,11 @@ def _obey(mount: Mount, command: str) -> str:
         mount.cut = True
         files, names = mount.disk.cut()
         return f"{files} {names}"
+    if command == "sick":
+        mount.sick = True
+        return "sick"
     if command == "heal":
-        mount.cut = False
+        mount.cut = mount.sick = False
         return "healed"
     return f"{command}?"
 

@@ -1,4 +1,4 @@
-"""A server that is harmed, and the invariant that must hold afterwards (docs: operations, "After a fault")."""
+"""A server that is harmed, and the invariant that must hold afterwards."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import hashlib
 import random
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 
 import httpx
 import psutil
@@ -33,6 +34,12 @@ class Harmed(Server):
     def __init__(self, folder: Path, *, workers: int = 1) -> None:
         super().__init__(folder, workers=workers)
         self.random = random.Random(folder.parent.name)
+
+    def heads(self) -> tuple[psutil.Process, psutil.Process]:
+        """The supervisor, and PostgreSQL's postmaster."""
+        assert self.process
+        postmaster = int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0])
+        return psutil.Process(self.process.pid), psutil.Process(postmaster)
 
     def kill(self, victims: list[psutil.Process] | None = None) -> None:
         """kill -9 of these processes, or of all, and then of whatever these left."""
@@ -59,13 +66,30 @@ class Site:
         self.ledger = Ledger()
         self._checked: set[int] = set()
 
-    def open(self) -> None:
+    def __enter__(self) -> Site:
         """Start it and register who sends and who looks."""
         self.server.start()
-        peer = ["--host", "127.0.0.1", "--port", "11199", "--role", "hospital"]
-        self.server.run("ae", "add", CALLING, *peer)
-        self.hospital = self.server.token("hospital")
-        self.coordinator = self.server.token("coordinator")
+        try:
+            peer = ["--host", "127.0.0.1", "--port", "11199", "--role", "hospital"]
+            self.server.run("ae", "add", CALLING, *peer)
+            self.hospital = self.server.token("hospital")
+            self.coordinator = self.server.token("coordinator")
+        except BaseException:
+            self.server.kill()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.server.__exit__(kind, error, trace)
+
+    def ready(self) -> bool:
+        """Whether it says that it can work."""
+        try:
+            return httpx.get(f"{self.server.url}/readyz", timeout=30).status_code == 200
+        except httpx.HTTPError:
+            return False
 
     def senders(self) -> list[Sender]:
         """Two of each kind, sending."""
@@ -181,9 +205,8 @@ def stop(senders: list[Sender]) -> None:
         assert not sender.is_alive()
 
 
-def wait_for(what: str, ready: object, seconds: float = 30.0) -> None:
-    """Wait until a callable says True."""
-    assert callable(ready)
+def wait_for(what: str, ready: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait until a callable says something true."""
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"

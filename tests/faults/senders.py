@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import struct
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,53 +10,23 @@ from dataclasses import dataclass, field
 from benchmarks import cstore, part10, series, stow
 from benchmarks.cstore import Association
 
-SIZE = 64
-_TEMPLATE_SEED = "faults"
-_BASE = 10**34
-
-
-def numbered_uid(kind: int, number: int, within: int = 0) -> str:
-    """UIDs that are all of one length, so that one may stand in another's place in a file (41 characters)."""
-    return f"2.25.1{_BASE * kind + within * 10**12 + number:035d}"
+_SIZE = 64
+_SEED = "faults"
 
 
 class Pictures:
     """Any number of distinct small CT slices, made by exchanging the UIDs of one."""
 
     def __init__(self) -> None:
-        names = ("study", "series", "instance")
-        uids = [series.uid(name, _TEMPLATE_SEED, *([0] if name == "instance" else [])) for name in names]
-        ((_, data),) = series.slices(1, SIZE, _TEMPLATE_SEED)
-        for kind, uid in enumerate(uids, 1):
-            data = _exchange(data, uid, numbered_uid(kind, 0))
-        # The patient's identity stays: it is the same in all studies.
-        self._data = data
+        ((_, self._data),) = series.slices(1, _SIZE, _SEED)
 
     def make(self, study: int, number: int) -> part10.Instance:
         """Slice `number` of a study; always the same bytes."""
-        data = self._data
-        for kind, uid in ((1, study_uid(study)), (2, numbered_uid(2, study)), (3, numbered_uid(3, number, study))):
-            data = data.replace(numbered_uid(kind, 0).encode(), uid.encode())
-        return part10.parse(data)
+        return part10.parse(series.renamed(self._data, _SEED, 0, f"{_SEED} {study}", number))
 
 
 def study_uid(study: int) -> str:
-    return numbered_uid(1, study)
-
-
-def _exchange(data: bytes, old: str, new: str) -> bytes:
-    """Put a longer or shorter UID in the place of one, with its length and padding (explicit VR)."""
-
-    def element(uid: str) -> bytes:
-        value = uid.encode() + b"\0" * (len(uid) & 1)
-        return b"UI" + struct.pack("<H", len(value)) + value
-
-    assert element(old) in data
-    meta_old, meta_new = len(element(old)), len(element(new))
-    grown = data.replace(element(old), element(new))
-    parsed_meta = struct.unpack_from("<I", grown, 140)[0]
-    in_meta = data[: 144 + parsed_meta].count(element(old))
-    return grown[:140] + struct.pack("<I", parsed_meta + in_meta * (meta_new - meta_old)) + grown[144:]
+    return series.uid("study", f"{_SEED} {study}")
 
 
 @dataclass
@@ -136,7 +105,7 @@ class StowSender(Sender):
     def _send(self, instances: list[part10.Instance]) -> bool:
         if self._client is None:
             self._client = stow.Client(self._where, self._headers, timeout=20)
-        status, answer = self._client.post(stow.body([instance.data for instance in instances]))
+        status, answer = self._client.post(stow.body([bytes(instance.data) for instance in instances]))
         held = stow.stored(answer) if status in (200, 202) else set()
         self._ledger.answered(status, held)
         return held == {instance.sop_uid for instance in instances}

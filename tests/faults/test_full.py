@@ -22,7 +22,7 @@ def send_by_web(site: Site, study: int, number: int) -> int:
     instances = [site.ledger.sending(study, number + i, "stow") for i in range(_BATCH)]
     client = stow.Client(f"{site.server.url}/dicomweb", {"Authorization": f"Bearer {site.hospital}"}, timeout=30)
     try:
-        status, answer = client.post(stow.body([instance.data for instance in instances]))
+        status, answer = client.post(stow.body([bytes(instance.data) for instance in instances]))
     finally:
         client.close()
     site.ledger.answered(status, stow.stored(answer) if status in (200, 202) else set())
@@ -68,24 +68,19 @@ def fill(disk: Path) -> Path:
 
 
 def test_a_full_disk_is_told_and_heals_by_itself() -> None:
-    with folder("full") as base, small(base / "disk", 256) as disk:
-        site = Site(disk / "data")
-        site.open()
-        try:
-            kept = site.ledger.new_study()
-            assert send_by_web(site, kept, 0) == 200
-            filler = fill(disk)
-            by_web, by_store = site.ledger.new_study(), site.ledger.new_study()
-            assert send_by_web(site, by_web, 0) == 507
-            assert send_by_store(site, by_store, 0) == {OUT_OF_RESOURCES}
-            assert len(site.retrieved(kept)) == _BATCH, "reads go on"
-            assert site.left_aside() == []
-            filler.unlink()
-            assert send_by_web(site, by_web, 0) == 200
-            assert send_by_store(site, by_store, 0) == {0}
-            site.check()
-            blobs, named = site.disk_and_rows()
-            assert blobs == named
-            assert site.left_aside() == []
-        finally:
-            site.server.stop()
+    with folder("full") as base, small(base / "disk", 256) as disk, Site(disk / "data") as site:
+        kept = site.ledger.new_study()
+        assert send_by_web(site, kept, 0) == 200
+        filler = fill(disk)
+        by_web, by_store = site.ledger.new_study(), site.ledger.new_study()
+        assert send_by_web(site, by_web, 0) == 507
+        assert send_by_store(site, by_store, 0) == {OUT_OF_RESOURCES}
+        assert len(site.retrieved(kept)) == _BATCH, "reads go on"
+        assert site.left_aside() == []
+        filler.unlink()
+        assert send_by_web(site, by_web, 0) == 200
+        assert send_by_store(site, by_store, 0) == {0}
+        site.check()
+        blobs, named = site.disk_and_rows()
+        assert blobs == named
+        assert site.left_aside() == []

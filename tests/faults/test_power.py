@@ -13,6 +13,7 @@ import pytest
 
 from tests.faults.disks import Volatile, volatile
 from tests.faults.harness import Site, folder, stop
+from tests.faults.test_kill import settled
 
 pytestmark = pytest.mark.live
 #: `make faults` asks for 20, and for the controls.
@@ -33,35 +34,24 @@ def send_and_cut(site: Site, disk: Volatile, seconds: float) -> None:
 
 
 def test_whatever_was_acknowledged_survives_a_power_cut() -> None:
-    with folder("power") as base, volatile(base / "disk") as disk:
-        site = Site(disk.point)
-        site.open()
+    with folder("power") as base, volatile(base / "disk") as disk, Site(disk.point) as site:
         disk.tell("settle")
         for _ in range(CUTS):
             send_and_cut(site, disk, site.server.random.uniform(0.5, 2.0))
             site.server.start()
             site.check()
-        site.recheck()
-        blobs, named = site.disk_and_rows()
-        assert named <= blobs, "a row names a blob that is not there"
-        assert site.ledger.acknowledged
-        site.server.stop()
+        settled(site)
 
 
 @pytest.mark.skipif("FAULT_CUTS" not in os.environ, reason="long: `make faults` runs it")
 @pytest.mark.parametrize("deaf", ["", "blobs"], ids=["deaf everywhere", "deaf to the blobs' folder"])
 def test_the_same_check_fails_without_fsync(deaf: str) -> None:
-    with folder("power") as base, volatile(base / "disk", deaf=deaf) as disk:
-        site = Site(disk.point)
-        site.open()
+    with folder("power") as base, volatile(base / "disk", deaf=deaf) as disk, Site(disk.point) as site:
         disk.tell("settle")
         send_and_cut(site, disk, 2.0)
         site.server.start()
-        try:
-            with pytest.raises(AssertionError):
-                site.check()
-            if deaf:
-                blobs, named = site.disk_and_rows()
-                assert named - blobs, "rows were durable, their blobs were not"
-        finally:
-            site.server.stop()
+        with pytest.raises(AssertionError):
+            site.check()
+        if deaf:
+            blobs, named = site.disk_and_rows()
+            assert named - blobs, "rows were durable, their blobs were not"

@@ -17,13 +17,16 @@ _Place = tuple["Node", bytes]
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """A file, folder, link or socket. `undo`: what to put back, newest last: offset, bytes there, size of all."""
+    """A file, folder, link or socket. `undo`: what to put back, newest last: offset, bytes there, size of all.
+
+    `top`: the folder at the top of the disk that it was made in.
+    """
 
     number: int
     mode: int
     uid: int
     gid: int
-    deaf: bool = False
+    top: str = ""
     data: bytearray = field(default_factory=bytearray)
     target: bytes = b""
     entries: dict[bytes, Node] = field(default_factory=dict)
@@ -49,13 +52,12 @@ class Disk:
         self._next = 1
         self._deaf = deaf
         self.root = self._node(stat.S_IFDIR | 0o755, 0, 0)
-        self.root.deaf = deaf == ""
         self._dirty: set[Node] = set()
 
     def make(self, folder: Node, name: bytes, mode: int, uid: int, gid: int) -> Node:
         """A new, empty node under a name that is free."""
         node = self._node(mode, uid, gid)
-        node.deaf = folder.deaf or name.decode(errors="replace") == self._deaf
+        node.top = folder.top or name.decode(errors="replace")
         self._note(folder, name)
         folder.entries[name] = node
         node.born = (folder, name)
@@ -110,7 +112,7 @@ class Disk:
 
     def sync(self, node: Node) -> None:
         """fsync: what this node holds survives a cut from now on."""
-        if not node.deaf:
+        if self._deaf is None or self._deaf not in ("", node.top):
             self._keep(node)
 
     def settle(self) -> None:

@@ -6,6 +6,8 @@ import io
 import stat
 import struct
 import zipfile
+from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 import pydicom
@@ -14,8 +16,9 @@ from pydicom.data import get_testdata_file
 from pydicom.fileset import FileSet
 from pydicom.uid import generate_uid
 from sqlalchemy import func, select
+from typer.testing import CliRunner
 
-from overread import importing
+from overread import cli, importing
 from overread.importing import Tally, import_paths
 from overread.kit.db import Database
 from overread.kit.settings import Settings
@@ -289,6 +292,22 @@ def test_a_dicomdir_that_is_none_is_refused(settings: Settings, folder: Path, da
 def test_what_is_not_there_is_refused_in_words(settings: Settings, folder: Path) -> None:
     tally = import_paths(settings, [folder / "nothing\n\x1b[2J"])
     assert list(tally.refused) == ["There is no such file."]
+
+
+@pytest.mark.parametrize(("refused", "code"), [(0, 0), (2, 1)])
+def test_the_command_exits_with_1_where_something_was_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, refused: int, code: int
+) -> None:
+    asked: list[object] = []
+
+    def fake(chosen: Settings, paths: object) -> Tally:
+        asked.append(paths)
+        return Tally(stored=1, refused=Counter({"why": refused} if refused else {}))
+
+    monkeypatch.setattr(importing, "import_paths", fake)
+    monkeypatch.setattr(cli, "database", lambda _: nullcontext(settings))
+    assert CliRunner().invoke(cli.app, ["import", "a", "b"]).exit_code == code
+    assert asked == [[Path("a"), Path("b")]]
 
 
 def test_the_corpus_is_imported(settings: Settings, database: Database, corpus: Path) -> None:

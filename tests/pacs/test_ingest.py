@@ -139,7 +139,7 @@ def test_what_is_not_whole_dicom_is_refused_and_leaves_nothing(
     assert list(archive.blobs.digests()) == []
 
 
-@pytest.mark.parametrize("uid", ["../../etc/passwd", "1.2.3/4", "1" * 70, "1.2.3\\1.2.4", ""])
+@pytest.mark.parametrize("uid", ["../../etc/passwd", "1.2.3/4", "1" * 70, "1.2.3\\1.2.4", "1.2\0.3", ""])
 def test_a_uid_that_is_none_is_refused(archive: Archive, database: Database, uid: str) -> None:
     ds = pydicom.dcmread(io.BytesIO(sample()))
     with pydicom.config.disable_value_validation():
