@@ -12,7 +12,7 @@ from dicomweb.context import Context
 from dicomweb.media import GIF, JPEG, PNG, MediaRange, accepted, choose
 from dicomweb.wado import frame_list, locate
 from overread.kit.errors import BadInput
-from pacs import retrieve
+from pacs import frames, retrieve
 from pacs.pixels import render as drawing
 from pacs.pixels.placeholder import placeholder
 from pacs.pixels.render import MediaType, Viewport
@@ -40,7 +40,7 @@ def thumbnail(context: Context, request: Request) -> Response:
     _, _, found = locate(context, request, "pixels")
     one = _middle(found)
     with retrieve.opened(context.archive, one) as instance:
-        if retrieve.pixel_element(instance.parsed.elements) is None:
+        if frames.pixel_element(instance.parsed) is None:
             picture = placeholder(one.modality, media_type=cast(MediaType, offer.type))
         else:
             index = _frame_index(request, one)
@@ -64,7 +64,7 @@ def _frame_index(request: Request, one: Located) -> int:
 
 def _render(context: Context, request: Request, one: Located, media_type: MediaType) -> bytes:
     with retrieve.opened(context.archive, one) as instance:
-        if retrieve.pixel_element(instance.parsed.elements) is None:
+        if frames.pixel_element(instance.parsed) is None:
             raise BadInput("nothing to render", safe="This object holds no picture.")
         index = _frame_index(request, one)
         return drawing.render(

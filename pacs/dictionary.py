@@ -18,9 +18,6 @@ SHORT_VRS += ("SL", "SS", "ST", "TM", "UI", "UL", "US")
 #: Value representations whose explicit header has two reserved bytes and a 32-bit length (table 7.1-1).
 LONG_VRS = ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")
 
-#: Values that JSON carries as base64 or by reference (PS3.18 F.2.7), big or small.
-BINARY_VRS = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
-
 PIXEL_DATA = 0x7FE00010
 FLOAT_PIXEL_DATA = 0x7FE00008
 DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00009

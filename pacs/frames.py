@@ -18,6 +18,8 @@ Frames = list[list[Range]]
 
 MAX_FRAMES = 1_000_000
 
+PIXEL_TAGS = (FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA, PIXEL_DATA)
+
 #: MPEG-2, MPEG-4 and HEVC hold one stream, not frames (PS3.5 A.4.5 to A.4.7, A.4.10 to A.4.13).
 VIDEO_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
 VIDEO_SYNTAXES |= {f"{syntax}.1" for syntax in VIDEO_SYNTAXES}
@@ -46,12 +48,11 @@ class UnalignedFrames(Unreadable):
 
 
 def pixel_element(parsed: Parsed) -> Element | None:
-    """Give the element that holds the pixels: Pixel Data, or Float or Double Float Pixel Data; else None."""
-    for tag in (PIXEL_DATA, FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA):
-        element = find(parsed.elements, tag)
-        if element is not None:
-            return element
-    return None
+    """Give the element that holds the pixels, of whichever of the three kinds (PS3.3 C.7.6.24); None without any.
+
+    The first one, where an object breaks the rule and has several: it is the one that de-identification keeps.
+    """
+    return next((element for element in parsed.elements if element.tag in PIXEL_TAGS), None)
 
 
 def frame_ranges(parsed: Parsed) -> Frames:

@@ -48,7 +48,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One match: its UIDs and its attributes as DICOM JSON; `transfer_syntax` at instance level."""
+    """One match: its UIDs and its attributes as DICOM JSON."""
 
     study_uid: str
     series_uid: str

@@ -20,12 +20,10 @@ from overread.kit.blobs import BlobStore
 from overread.kit.errors import NotFound
 from pacs import dicomjson, elements, frames, part10, query
 from pacs.archive import Archive
-from pacs.elements import Element
 from pacs.models import Instance, Series, Study
 from pacs.scope import Scope
 
-PIXEL_DATA_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
-_PIXEL_KEYS = frozenset(dicomjson.tag_key(tag) for tag in PIXEL_DATA_TAGS)
+_PIXEL_KEYS = frozenset(dicomjson.tag_key(tag) for tag in frames.PIXEL_TAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +158,8 @@ def opened(archive: Archive, located: Located) -> Iterator[Opened]:
         yield Opened(located, _header(located, parsed, syntax), syntax, parsed)
 
 
-def pixel_element(found: Sequence[Element]) -> Element | None:
-    """The element that holds the pixels, of whichever of the three kinds (PS3.3 C.7.6.24)."""
-    return next((element for element in found if element.tag in PIXEL_DATA_TAGS), None)
-
-
 def _header(located: Located, parsed: part10.Parsed, syntax: str) -> bytes:
-    pixels = pixel_element(parsed.elements)
+    pixels = frames.pixel_element(parsed)
     if located.header is not None:
         header = zlib.decompress(located.header)
         # A view's header ends with the pixel element's tag, VR and length.
@@ -189,7 +182,7 @@ def bulk_data(opened: Opened, path: Sequence[str]) -> bytes:
     Raises NotFound where there is none.
     """
     if len(path) == 1 and path[0] in _PIXEL_KEYS:
-        pixels = pixel_element(opened.parsed.elements)
+        pixels = frames.pixel_element(opened.parsed)
         if pixels is not None and dicomjson.tag_key(pixels.tag) == path[0]:
             return elements.raw(opened.parsed.buf, pixels)
         raise NotFound("no pixel data", safe="This object has no pixel data.")

@@ -64,8 +64,6 @@ class Written:
     others the digest of the bytes that have their SOP Instance UID already.
     """
 
-    study_pk: int
-    study_uid: str
     began_to_grow: bool
     inserted: set[int]
     strangers: set[int]
@@ -113,7 +111,7 @@ def write(
         begins = grew and watch and not was_settling
         if begins:
             jobs.emit(tx, StudyGrowing(rows[0].keys.study_uid), after=QUIET)
-    return Written(study_pk, rows[0].keys.study_uid, begins, inserted, strangers, existing)
+    return Written(begins, inserted, strangers, existing)
 
 
 def _parameters(

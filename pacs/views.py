@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, aliased
 from overread.kit import audit, log
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
-from pacs import dicomjson, elements, index, part10, retrieve, rows
+from pacs import dicomjson, elements, frames, index, part10, retrieve, rows
 from pacs.archive import Archive
 from pacs.deid.header import Deidentified, deidentify
 from pacs.deid.known import KnownStrings
@@ -187,7 +187,7 @@ def _patched(parsed: part10.Parsed, result: Deidentified) -> Iterable[bytes]:
 def _metadata(result: Deidentified, parsed: part10.Parsed) -> index.Json:
     """DICOM JSON of the rewritten header; of the pixels only where they are."""
     header = result.header
-    pixels = retrieve.pixel_element(parsed.elements) if result.pixels or result.pixel_bytes is not None else None
+    pixels = frames.pixel_element(parsed) if result.pixels or result.pixel_bytes is not None else None
     # In the source's encoding, whatever its transfer syntax says: there are files in which they differ.
     end = len(header) - (retrieve.pixel_header_size(parsed) if pixels else 0)
     start = part10.read_meta(header).dataset_start

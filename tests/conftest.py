@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from billing.stripe_gateway import StripeGateway
 from overread.kit.blobs import BlobStore
 from overread.kit.db import Database, Session, libpq_url
 from overread.kit.postgres import start
@@ -19,6 +20,7 @@ from overread.kit.sealed import Sealer
 from overread.kit.settings import Settings
 from overread.migrations import migrate
 from pacs.archive import Archive
+from tests.fakes.payments import Sandbox
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +88,22 @@ def corpus() -> Path:
     if not folder or not (Path(folder) / "manifest.csv").is_file():
         pytest.skip("OVERREAD_CORPUS names no folder with a manifest.csv: the corpus is not here")
     return Path(folder)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """The payment sandbox, sending no webhooks."""
+    served = Sandbox()
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def gateway(sandbox: Sandbox) -> Iterator[StripeGateway]:
+    """The real SDK, pointed at the sandbox."""
+    made = sandbox.gateway()
+    yield made
+    made.close()
 
 
 def _named(uri: str, name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,22 +11,6 @@ from overread.kit.db import Database
 from pacs.archive import Archive
 from tests.cases.world import World
 from tests.fakes.payments import Sandbox
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """The payment sandbox, sending no webhooks."""
-    served = Sandbox()
-    yield served
-    served.stop()
-
-
-@pytest.fixture
-def gateway(sandbox: Sandbox) -> Iterator[StripeGateway]:
-    """The real SDK, pointed at the sandbox."""
-    made = sandbox.gateway()
-    yield made
-    made.close()
 
 
 @pytest.fixture

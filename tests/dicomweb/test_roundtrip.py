@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.parser
 import io
 from pathlib import Path
 from typing import Any
@@ -32,12 +31,6 @@ def sample(name: str = "CT_small.dcm") -> bytes:
 def body(*parts: bytes, kind: str = "application/dicom") -> bytes:
     joined = b"".join(b"--XX\r\nContent-Type: " + kind.encode() + b"\r\n\r\n" + part + b"\r\n" for part in parts)
     return joined + b"--XX--\r\n"
-
-
-def parts_of(response: Any) -> list[bytes]:
-    head = f"Content-Type: {response.headers['content-type']}\r\n\r\n".encode()
-    message = email.parser.BytesParser().parsebytes(head + response.content)
-    return [part.get_payload(decode=True) for part in message.get_payload()]  # type: ignore[union-attr,misc]
 
 
 def raw_parts(response: Any) -> list[bytes]:

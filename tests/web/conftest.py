@@ -33,14 +33,6 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def gateway(sandbox: Sandbox) -> Iterator[StripeGateway]:
-    """The real SDK, pointed at the sandbox."""
-    made = sandbox.gateway()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def world(database: Database, archive: Archive, gateway: StripeGateway, sandbox: Sandbox, tmp_path: Path) -> World:
     """People, a program and an archive."""
     return World(database, archive, gateway, sandbox, tmp_path)
