@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin
+# A distribution's interpreter, built with profile-guided optimisation, walks headers a fifth faster than a plain build.
+PYTHON ?= $(shell for python in /usr/bin/python3 python3; do \
+  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 STAMPS := .stamps
 ARTIFACTS ?= artifacts
 # What the product needs beyond Python and Node, and what the tests need besides.
@@ -74,7 +77,7 @@ $(STAMPS)/bench-packages: scripts/system-packages.sh Makefile
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/python: requirements.lock pyproject.toml $(STAMPS)/run-packages
-	test -x $(BIN)/python || python3 -m venv $(VENV)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check "uv>=0.9"
 	UV_LINK_MODE=copy $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
