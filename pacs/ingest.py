@@ -139,7 +139,7 @@ class Incoming:
 
 def _digest_of(archive: Archive, sop_uid: str) -> str | None:
     """The digest of the original that has this UID, or None."""
-    found = archive.db.lookup(sql.DIGEST, ORIGINAL, sop_uid)
+    found = archive.db.at_once(lambda connection: connection.execute(sql.DIGEST, (ORIGINAL, sop_uid)).fetchone())
     return found[0] if found else None
 
 
@@ -156,8 +156,8 @@ def receive(archive: Archive, source: Source) -> Incoming:
 def store(archive: Archive, source: Source, batch: Sequence[Prepared]) -> list[Outcome]:
     """Write the rows of instances whose bytes are durable; outcomes in the order of the batch.
 
-    The transaction is shared with whoever stores at the same time. Raises Unavailable or StorageFull, and then none of
-    the batch was stored.
+    The transaction is shared with whoever stores at the same time. Raises Unavailable or StorageFull, and then nothing
+    of the batch may be acknowledged: sent again, what was stored is found.
     """
     return archive.commits.run([(source, one) for one in batch], partial(_store_group, archive))
 
@@ -182,25 +182,42 @@ def _store_all(archive: Archive, group: Sequence[_Member]) -> list[Outcome]:
     studies: dict[str, list[int]] = {}
     for position, (_, one) in enumerate(group):
         studies.setdefault(one.keys.study_uid, []).append(position)
+    # In the order of their UIDs, so that two groups with studies in common never wait for each other in a circle.
+    batches = [studies[uid] for uid in sorted(studies)]
+    batch_rows = [[_row(*group[position]) for position in positions] for positions in batches]
+    added = archive.db.at_once(lambda connection: rows.add(connection, ORIGINAL, batch_rows))
     outcomes: dict[int, Outcome] = {}
-    with archive.db.transaction() as tx:
-        # In the order of their UIDs, so that two groups with studies in common never wait for each other in a circle.
-        for study_uid in sorted(studies):
-            positions = studies[study_uid]
-            written = rows.write(tx, ORIGINAL, [_row(*group[position]) for position in positions])
-            for n, position in enumerate(positions):
-                source, one = group[position]
-                outcomes[position] = _outcome(written, n, source, one)
-            if written.began_to_grow:
-                source = group[positions[0]][0]
-                audit.record(
-                    tx, source.who, "study.receive", "study", study_uid, case_id=source.case_id, via=source.via
-                )
+    for positions, of_study, written in zip(batches, batch_rows, added, strict=True):
+        members = [group[position] for position in positions]
+        told = _told(written, members) if written else {}
+        left = written.missing(len(members)) if written else list(range(len(members)))
+        if left:
+            again = _write(archive, [members[n] for n in left], [of_study[n] for n in left])
+            told |= {left[n]: outcome for n, outcome in again.items()}
+        outcomes |= {positions[n]: outcome for n, outcome in told.items()}
     for position, outcome in outcomes.items():
         if isinstance(outcome, Refused) and outcome.reason is Reason.DUPLICATE:
             source, one = group[position]
             outcomes[position] = duplicate(archive, source, one.keys)
     return [outcomes[position] for position in range(len(group))]
+
+
+def _write(archive: Archive, members: Sequence[_Member], of_study: Sequence[rows.Row]) -> dict[int, Outcome]:
+    """Write what a growing study didn't simply get more of."""
+    with archive.db.transaction() as tx:
+        written = rows.write(tx, ORIGINAL, of_study)
+        if written.began_to_grow:
+            source, one = members[0]
+            audit.record(
+                tx, source.who, "study.receive", "study", one.keys.study_uid, case_id=source.case_id, via=source.via
+            )
+    return _told(written, members)
+
+
+def _told(written: rows.Written, members: Sequence[_Member]) -> dict[int, Outcome]:
+    """What became of each, as far as it is known."""
+    missing = written.missing(len(members))
+    return {n: _outcome(written, n, *member) for n, member in enumerate(members) if n not in missing}
 
 
 def _row(source: Source, one: Prepared) -> rows.Row:

@@ -56,8 +56,6 @@ class Study(Base):
     released: Mapped[bool] = mapped_column(default=True)
     #: Still growing: an event that looks whether it has settled is under way.
     settling: Mapped[bool] = mapped_column(default=False)
-    #: What `settling` was before the last write; the write itself asks.
-    was_settling: Mapped[bool] = mapped_column(default=False)
     received_at: Mapped[datetime] = mapped_column(default=clock.now)
     changed_at: Mapped[datetime] = mapped_column(default=clock.now)
 
@@ -99,7 +97,8 @@ class Instance(Base):
 
     pk: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     view_id: Mapped[UUID] = mapped_column()
-    study_pk: Mapped[int] = mapped_column(ForeignKey("pacs_study.pk", ondelete="CASCADE"))
+    #: The series' study; the series' own key keeps it true.
+    study_pk: Mapped[int] = mapped_column(BigInteger)
     series_pk: Mapped[int] = mapped_column(ForeignKey("pacs_series.pk", ondelete="CASCADE"), index=True)
     sop_uid: Mapped[str] = mapped_column(String(64))
     sop_class: Mapped[str] = mapped_column(String(64))
@@ -119,7 +118,7 @@ class Instance(Base):
     #: Bytes that follow the ranges (a closing delimiter).
     trailer: Mapped[bytes] = mapped_column(default=b"")
     #: Of a view: the original's row.
-    source_pk: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    source_pk: Mapped[int | None] = mapped_column(BigInteger)
     #: original, or of a view: clean, held, approved, withheld.
     review: Mapped[str] = mapped_column(String(10), default="original")
     reasons: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
@@ -129,7 +128,9 @@ class Instance(Base):
 
     __table_args__ = (
         UniqueConstraint("view_id", "sop_uid"),
-        Index("ix_pacs_instance_study_pk_series_pk", "study_pk", "series_pk"),
+        Index("ix_pacs_instance_study_pk", "study_pk"),
+        # Originals have none: they don't pay for it when they arrive.
+        Index("ix_pacs_instance_source_pk", "source_pk", postgresql_where=source_pk.is_not(None)),
     )
 
 
@@ -138,15 +139,16 @@ class Holder(Base):
 
     __tablename__ = "pacs_holder"
 
-    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
     instance_pk: Mapped[int] = mapped_column(ForeignKey("pacs_instance.pk", ondelete="CASCADE"), primary_key=True)
-    study_pk: Mapped[int] = mapped_column(ForeignKey("pacs_study.pk", ondelete="CASCADE"), index=True)
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    #: The instance's study; the instance's own key keeps it true.
+    study_pk: Mapped[int] = mapped_column(BigInteger)
     via: Mapped[str] = mapped_column(String(8))
     case_id: Mapped[UUID | None] = mapped_column()
     called_ae: Mapped[str] = mapped_column(String(16), default="")
     at: Mapped[datetime] = mapped_column(default=clock.now)
 
-    __table_args__ = (Index("ix_pacs_holder_holder_id_study_pk", "holder_id", "study_pk"),)
+    __table_args__ = (Index("ix_pacs_holder_study_pk_holder_id", "study_pk", "holder_id"),)
 
 
 class Peer(Base):

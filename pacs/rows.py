@@ -1,12 +1,11 @@
 """Writing the index's rows: studies and series with their aggregates, instances, and who holds them.
 
-A study's instances are written by one statement, whatever their number; a second brings the aggregates up to date. The
-first locks the study's row until the transaction ends, so the aggregates stay right however many write at once.
+A study's instances are written by one statement, whatever their number, that brings the aggregates up to date as well.
+What has to happen once only, when a study or series is new or a study begins to grow again, comes before it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -67,7 +66,26 @@ class Written:
     began_to_grow: bool
     inserted: set[int]
     strangers: set[int]
-    existing: dict[int, str]
+    existing: dict[int, str] = field(default_factory=dict)
+
+    def missing(self, count: int) -> list[int]:
+        """The positions, of so many, of which nothing is known yet."""
+        return sorted(set(range(count)) - self.inserted - self.strangers - self.existing.keys())
+
+
+def add(connection: psycopg.Connection[Any], view_id: UUID, batches: Sequence[Sequence[Row]]) -> list[Written | None]:
+    """Write rows of studies that grow already, whose series are known, all or none: one statement a study.
+
+    None for a study that doesn't, or isn't here: `write` does it. It also finds out about what is `missing` after this.
+    """
+    watched = [_parameters(view_id, rows, watch=True, quick=True) for rows in batches]
+    if len(watched) == 1:
+        answers = [connection.execute(sql.WRITE, watched[0])]
+    else:
+        with connection.pipeline():
+            answers = [connection.execute(sql.WRITE, parameters) for parameters in watched]
+    found = [answer.fetchone() for answer in answers]
+    return [_written(one, rows) if one else None for one, rows in zip(found, batches, strict=True)]
 
 
 def write(
@@ -79,61 +97,57 @@ def write(
     released: bool = True,
     watch: bool = True,
 ) -> Written:
-    """Write the rows of one study. `watch`: see to it that somebody looks when the study has settled."""
+    """Write rows of one study, new or not. `watch`: see to it that somebody looks when the study has settled."""
     connection = raw(tx)
-    # What doesn't wait for an answer travels together: one round trip where all is new and the series known.
-    with connection.pipeline():
-        # Planning the large statement anew takes longer than running it.
-        connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        parameters = _parameters(view_id, rows, source_uid, released, watch)
-        found = connection.execute(sql.WRITE_STUDY, parameters).fetchone()
-        assert found is not None
-        study_pk, was_settling, put, added, fitting = found
-        if added:
-            connection.execute(sql.ADD_SERIES, (added, study_pk))
-        left = {(one["sop"], one["blob"]) for one in put}
-        inserted: set[int] = set()
-        for position, row in enumerate(rows):
-            if (row.keys.sop_uid, row.blob) in left:
-                left.discard((row.keys.sop_uid, row.blob))
-                inserted.add(position)
-        strangers = set(range(len(rows))) - {position - 1 for position in fitting}
-        others = [p for p in range(len(rows)) if p not in inserted and p not in strangers]
-        existing, news = _existing(connection, view_id, rows, others)
-        grew = bool(inserted) or news
-        if len(inserted) < len(rows):
-            missing = Counter(row.keys.series_uid for p, row in enumerate(rows) if p not in inserted)
-            connection.execute(sql.CORRECT_SERIES, (list(missing), list(missing.values()), study_pk))
-            settling = was_settling or (grew and watch)
-            connection.execute(sql.CORRECT_STUDY, (missing.total(), settling, study_pk))
-            connection.execute(sql.DROP_EMPTY_SERIES, (study_pk,))
-            connection.execute(sql.DROP_EMPTY_STUDY, (study_pk,))
-        begins = grew and watch and not was_settling
-        if begins:
-            jobs.emit(tx, StudyGrowing(rows[0].keys.study_uid), after=QUIET)
-    return Written(begins, inserted, strangers, existing)
+    # Planning the large statement anew takes longer than running it.
+    connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    about = {"view_id": view_id, "now": clock.now()}
+    opened = connection.execute(sql.OPEN_STUDY, {**about, "study": _study(rows[0].keys, source_uid, released)})
+    about["study_pk"] = next(opened)[0]
+    series = {row.keys.series_uid: {"series_uid": row.keys.series_uid, **row.keys.series} for row in rows}
+    connection.execute(sql.OPEN_SERIES, {**about, "series": orjson.dumps(list(series.values())).decode()})
+    found = connection.execute(sql.WRITE, _parameters(view_id, rows, watch=watch, quick=False)).fetchone()
+    assert found is not None
+    was_settling = found[1]
+    written = _written(found, rows)
+    written.existing, news = _existing(connection, view_id, rows, written.missing(len(rows)))
+    if len(written.inserted) < len(rows):
+        connection.execute(sql.DROP_EMPTY_SERIES, about)
+        connection.execute(sql.DROP_EMPTY_STUDY, about)
+    written.began_to_grow = bool(written.inserted or news) and watch and not was_settling
+    if written.began_to_grow:
+        connection.execute(sql.GROW, (about["now"], found[0]))
+        jobs.emit(tx, StudyGrowing(rows[0].keys.study_uid), after=QUIET)
+    return written
 
 
-def _parameters(
-    view_id: UUID, rows: Sequence[Row], source_uid: str | None, released: bool, watch: bool
-) -> dict[str, Any]:
-    """The statement's parameters: what is text travels as JSON, which costs a fraction of as many arrays."""
-    first = rows[0].keys
+def _written(found: Sequence[Any], rows: Sequence[Row]) -> Written:
+    _, _, put, fitting = found
+    left = set(put)
+    inserted: set[int] = set()
+    for position, row in enumerate(rows):
+        # Twice in a batch, an instance was inserted once.
+        if (name := f"{row.keys.sop_uid} {row.blob}") in left:
+            left.discard(name)
+            inserted.add(position)
+    return Written(False, inserted, set(range(len(rows))) - {position - 1 for position in fitting})
+
+
+def _study(first: Keys, source_uid: str | None, released: bool) -> str:
     study = {**first.study, "study_uid": first.study_uid, "source_uid": source_uid, "released": released}
-    series: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        uid = row.keys.series_uid
-        if uid not in series:
-            series[uid] = {"series_uid": uid, **row.keys.series, "count": 0}
-        series[uid]["count"] += 1
+    return orjson.dumps(study).decode()
+
+
+def _parameters(view_id: UUID, rows: Sequence[Row], *, watch: bool, quick: bool) -> dict[str, Any]:
+    """The statement's parameters: what is text travels as JSON, which costs a fraction of as many arrays."""
     return {
         "view_id": view_id,
+        "study_uid": rows[0].keys.study_uid,
+        "series_uids": list({row.keys.series_uid for row in rows}),
+        "modalities": sorted({row.keys.series["modality"] for row in rows} - {""}),
         "now": clock.now(),
         "watch": watch,
-        "count": len(rows),
-        "modalities": sorted({one["modality"] for one in series.values()} - {""}),
-        "study": orjson.dumps(study).decode(),
-        "series": orjson.dumps(list(series.values())).decode(),
+        "quick": quick,
         "instances": orjson.dumps([_instance(row) for row in rows]).decode(),
         "metadata": [row.metadata for row in rows],
         "headers": [row.header for row in rows],

@@ -5,26 +5,17 @@ The columns are those of `pacs.models`; a test writes every column by them and r
 
 from __future__ import annotations
 
-#: One study with all its instances, counted as if every one of them were new: CORRECT_STUDY takes back what was not.
-#: Gives the study's key, whether it was growing before, what was inserted, how many series are new, and the positions
+#: Instances of one study, whose row is locked until the transaction ends, so that the aggregates stay right however
+#: many write at once. Gives no row where the study or one of the series is not there, or with `quick` where the study
+#: has settled; else whether the study was growing before, the UIDs and digests of what was inserted, and the positions
 #: (from 1) of the instances whose patient is the study's.
-WRITE_STUDY = """
+WRITE = """
 WITH st AS (
-  INSERT INTO pacs_study AS s (
-    view_id, study_uid, source_uid, patient_name, patient_id, birth_date, sex, study_date, study_time, accession,
-    study_id, description, referrer, attributes, released, modalities, series_count, instance_count, settling,
-    was_settling, received_at, changed_at)
-  SELECT %(view_id)s, r.*, %(modalities)s::text[], 0, %(count)s, %(watch)s, false, %(now)s, %(now)s
-  FROM jsonb_to_record(%(study)s::jsonb) AS r (
-    study_uid text, source_uid text, patient_name text, patient_id text, birth_date date, sex text, study_date date,
-    study_time text, accession text, study_id text, description text, referrer text, attributes jsonb,
-    released boolean)
-  ON CONFLICT (view_id, study_uid) DO UPDATE SET changed_at = excluded.changed_at,
-    instance_count = s.instance_count + excluded.instance_count,
-    modalities = CASE WHEN s.modalities @> excluded.modalities THEN s.modalities
-      ELSE ARRAY(SELECT DISTINCT m FROM unnest(s.modalities || excluded.modalities) AS m ORDER BY m) END,
-    was_settling = s.settling, settling = s.settling OR excluded.settling
-  RETURNING pk, patient_id, birth_date, was_settling
+  SELECT s.pk, s.patient_id, s.birth_date, s.settling FROM pacs_study s
+  WHERE s.view_id = %(view_id)s AND s.study_uid = %(study_uid)s AND (s.settling OR NOT %(quick)s) AND
+    cardinality(%(series_uids)s::text[]) =
+    (SELECT count(*) FROM pacs_series k WHERE k.study_pk = s.pk AND k.series_uid = ANY(%(series_uids)s::text[]))
+  FOR NO KEY UPDATE
 ), wanted AS (
   SELECT * FROM ROWS FROM (
     jsonb_to_recordset(%(instances)s::jsonb) AS (
@@ -36,58 +27,73 @@ WITH st AS (
     sop_uid, series_uid, sop_class, patient_id, birth_date, number, rows, columns, frames, syntax, blob, size, ranges,
     source_pk, review, reasons, proof, holder, via, case_id, ae, metadata, header, trailer, position)
 ), fits AS (
-  SELECT w.* FROM wanted w, st
+  SELECT w.*, st.pk AS study_pk FROM wanted w, st
   WHERE (st.patient_id = '' OR w.patient_id = '' OR w.patient_id = st.patient_id)
     AND (st.birth_date IS NULL OR w.birth_date IS NULL OR w.birth_date = st.birth_date)
-), se AS (
-  INSERT INTO pacs_series AS se (
-    study_pk, series_uid, modality, number, description, series_date, series_time, performed_date, body_part,
-    attributes, instance_count, changed_at)
-  SELECT st.pk, r.series_uid, r.modality, r.number, r.description, r.series_date, r.series_time, r.performed_date,
-    r.body_part, r.attributes, r.count, %(now)s
-  FROM st, jsonb_to_recordset(%(series)s::jsonb) AS r (
-    series_uid text, modality text, number bigint, description text, series_date date, series_time text,
-    performed_date date, body_part text, attributes jsonb, count int)
-  WHERE EXISTS (SELECT FROM fits f WHERE f.series_uid = r.series_uid)
-  ON CONFLICT (study_pk, series_uid) DO UPDATE SET changed_at = excluded.changed_at,
-    instance_count = se.instance_count + excluded.instance_count
-  RETURNING pk, series_uid, xmax = 0 AS added
 ), put AS (
   INSERT INTO pacs_instance (
     view_id, study_pk, series_pk, sop_uid, sop_class, transfer_syntax, number, rows, columns, frames,
     metadata_deflated, blob, blob_size, header_deflated, ranges, trailer, source_pk, review, reasons, proof,
     received_at)
-  SELECT %(view_id)s, st.pk, se.pk, f.sop_uid, f.sop_class, f.syntax, f.number, f.rows, f.columns, f.frames,
-    f.metadata, f.blob, f.size, f.header, f.ranges, f.trailer, f.source_pk, f.review, f.reasons, f.proof,
-    %(now)s
-  FROM st, fits f JOIN se ON se.series_uid = f.series_uid
+  SELECT %(view_id)s, f.study_pk, se.pk, f.sop_uid, f.sop_class, f.syntax, f.number, f.rows, f.columns, f.frames,
+    f.metadata, f.blob, f.size, f.header, f.ranges, f.trailer, f.source_pk, f.review, f.reasons, f.proof, %(now)s
+  FROM fits f JOIN pacs_series se ON se.study_pk = f.study_pk AND se.series_uid = f.series_uid
   ORDER BY f.position
   ON CONFLICT (view_id, sop_uid) DO NOTHING
-  RETURNING pk, sop_uid, series_pk, blob
+  RETURNING pk, sop_uid, series_pk, study_pk, blob
 ), held AS (
   INSERT INTO pacs_holder (holder_id, instance_pk, study_pk, via, case_id, called_ae, at)
-  SELECT f.holder, put.pk, st.pk, f.via, f.case_id, f.ae, %(now)s
-  FROM st, put JOIN fits f ON f.sop_uid = put.sop_uid AND f.blob = put.blob
+  SELECT f.holder, put.pk, put.study_pk, f.via, f.case_id, f.ae, %(now)s
+  FROM put JOIN fits f ON f.sop_uid = put.sop_uid AND f.blob = put.blob
   WHERE f.holder IS NOT NULL
-  ON CONFLICT (holder_id, instance_pk) DO NOTHING
+  ON CONFLICT (instance_pk, holder_id) DO NOTHING
+), of_series AS (
+  UPDATE pacs_series se SET changed_at = %(now)s, instance_count = se.instance_count + c.n
+  FROM (SELECT series_pk, count(*) AS n FROM put GROUP BY series_pk) c WHERE se.pk = c.series_pk
+), of_study AS (
+  UPDATE pacs_study s SET changed_at = %(now)s, instance_count = s.instance_count + c.n,
+    settling = s.settling OR %(watch)s,
+    modalities = CASE WHEN s.modalities @> %(modalities)s::text[] THEN s.modalities
+      ELSE ARRAY(SELECT DISTINCT m FROM unnest(s.modalities || %(modalities)s::text[]) AS m ORDER BY m) END
+  FROM (SELECT study_pk, count(*) AS n FROM put GROUP BY study_pk) c WHERE s.pk = c.study_pk
 )
-SELECT st.pk, st.was_settling,
-  coalesce((SELECT jsonb_agg(jsonb_build_object('sop', sop_uid, 'blob', blob, 'series', series_pk)) FROM put), '[]'),
-  (SELECT count(*) FROM se WHERE added),
-  coalesce((SELECT array_agg(position) FROM fits), '{}')
-FROM st
+SELECT st.pk, st.settling, ARRAY(SELECT sop_uid || ' ' || blob FROM put), ARRAY(SELECT position FROM fits) FROM st
 """
 
 # psycopg remembers how to send statements of up to 4,096 characters; white space is not worth a third of a millisecond.
-WRITE_STUDY = " ".join(WRITE_STUDY.split())
+WRITE = " ".join(WRITE.split())
 
-ADD_SERIES = "UPDATE pacs_study SET series_count = series_count + %s WHERE pk = %s"
-
-CORRECT_STUDY = "UPDATE pacs_study SET instance_count = instance_count - %s, settling = %s WHERE pk = %s"
-CORRECT_SERIES = """
-UPDATE pacs_series SET instance_count = instance_count - less.n
-FROM unnest(%s::text[], %s::bigint[]) AS less (uid, n) WHERE study_pk = %s AND series_uid = less.uid
+#: The study's row is there and locked afterwards; nothing of one that was there changes.
+OPEN_STUDY = """
+INSERT INTO pacs_study AS s (
+  view_id, study_uid, source_uid, patient_name, patient_id, birth_date, sex, study_date, study_time, accession,
+  study_id, description, referrer, attributes, released, modalities, series_count, instance_count, settling,
+  received_at, changed_at)
+SELECT %(view_id)s, r.*, '{}', 0, 0, false, %(now)s, %(now)s
+FROM jsonb_to_record(%(study)s::jsonb) AS r (
+  study_uid text, source_uid text, patient_name text, patient_id text, birth_date date, sex text, study_date date,
+  study_time text, accession text, study_id text, description text, referrer text, attributes jsonb, released boolean)
+ON CONFLICT (view_id, study_uid) DO UPDATE SET released = s.released
+RETURNING pk
 """
+
+OPEN_SERIES = """
+WITH added AS (
+  INSERT INTO pacs_series (
+    study_pk, series_uid, modality, number, description, series_date, series_time, performed_date, body_part,
+    attributes, instance_count, changed_at)
+  SELECT %(study_pk)s, r.*, 0, %(now)s
+  FROM jsonb_to_recordset(%(series)s::jsonb) AS r (
+    series_uid text, modality text, number bigint, description text, series_date date, series_time text,
+    performed_date date, body_part text, attributes jsonb)
+  ON CONFLICT (study_pk, series_uid) DO NOTHING
+  RETURNING pk
+)
+UPDATE pacs_study SET series_count = series_count + (SELECT count(*) FROM added) WHERE pk = %(study_pk)s
+"""
+
+#: A study that got nothing but a further holder grows all the same: whoever waits for it must hear of it.
+GROW = "UPDATE pacs_study SET settling = true, changed_at = %s WHERE pk = %s"
 
 FIND = "SELECT pk, study_pk, sop_uid, blob FROM pacs_instance WHERE view_id = %s AND sop_uid = ANY(%s)"
 
@@ -97,11 +103,14 @@ DIGEST = "SELECT blob FROM pacs_instance WHERE view_id = %s AND sop_uid = %s"
 HOLD = """
 INSERT INTO pacs_holder AS h (holder_id, instance_pk, study_pk, via, case_id, called_ae, at)
 VALUES (%s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (holder_id, instance_pk) DO UPDATE SET case_id = excluded.case_id, called_ae = excluded.called_ae
+ON CONFLICT (instance_pk, holder_id) DO UPDATE SET case_id = excluded.case_id, called_ae = excluded.called_ae
 WHERE h.case_id IS DISTINCT FROM excluded.case_id OR h.called_ae <> excluded.called_ae
 RETURNING instance_pk
 """
 
 #: What was opened for instances that turned out to be elsewhere must not stay behind empty.
-DROP_EMPTY_SERIES = "DELETE FROM pacs_series WHERE study_pk = %s AND instance_count = 0"
-DROP_EMPTY_STUDY = "DELETE FROM pacs_study WHERE pk = %s AND instance_count = 0"
+DROP_EMPTY_SERIES = """
+WITH gone AS (DELETE FROM pacs_series WHERE study_pk = %(study_pk)s AND instance_count = 0 RETURNING pk)
+UPDATE pacs_study SET series_count = series_count - (SELECT count(*) FROM gone) WHERE pk = %(study_pk)s
+"""
+DROP_EMPTY_STUDY = "DELETE FROM pacs_study WHERE pk = %(study_pk)s AND instance_count = 0"

@@ -212,7 +212,6 @@ def upgrade() -> None:
         ),
         sa.Column("released", sa.Boolean(), nullable=False),
         sa.Column("settling", sa.Boolean(), nullable=False),
-        sa.Column("was_settling", sa.Boolean(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_study")),
@@ -727,20 +726,23 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["series_pk"], ["pacs_series.pk"], name=op.f("fk_pacs_instance_series_pk_pacs_series"), ondelete="CASCADE"
         ),
-        sa.ForeignKeyConstraint(
-            ["study_pk"], ["pacs_study.pk"], name=op.f("fk_pacs_instance_study_pk_pacs_study"), ondelete="CASCADE"
-        ),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_instance")),
         sa.UniqueConstraint("view_id", "sop_uid", name=op.f("uq_pacs_instance_view_id_sop_uid")),
     )
     op.create_index(op.f("ix_pacs_instance_blob"), "pacs_instance", ["blob"], unique=False)
     op.create_index(op.f("ix_pacs_instance_series_pk"), "pacs_instance", ["series_pk"], unique=False)
-    op.create_index(op.f("ix_pacs_instance_source_pk"), "pacs_instance", ["source_pk"], unique=False)
-    op.create_index("ix_pacs_instance_study_pk_series_pk", "pacs_instance", ["study_pk", "series_pk"], unique=False)
+    op.create_index(
+        "ix_pacs_instance_source_pk",
+        "pacs_instance",
+        ["source_pk"],
+        unique=False,
+        postgresql_where=sa.text("source_pk IS NOT NULL"),
+    )
+    op.create_index("ix_pacs_instance_study_pk", "pacs_instance", ["study_pk"], unique=False)
     op.create_table(
         "pacs_holder",
-        sa.Column("holder_id", sa.Uuid(), nullable=False),
         sa.Column("instance_pk", sa.BigInteger(), nullable=False),
+        sa.Column("holder_id", sa.Uuid(), nullable=False),
         sa.Column("study_pk", sa.BigInteger(), nullable=False),
         sa.Column("via", sa.String(length=8), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=True),
@@ -752,13 +754,9 @@ def upgrade() -> None:
             name=op.f("fk_pacs_holder_instance_pk_pacs_instance"),
             ondelete="CASCADE",
         ),
-        sa.ForeignKeyConstraint(
-            ["study_pk"], ["pacs_study.pk"], name=op.f("fk_pacs_holder_study_pk_pacs_study"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("holder_id", "instance_pk", name=op.f("pk_pacs_holder")),
+        sa.PrimaryKeyConstraint("instance_pk", "holder_id", name=op.f("pk_pacs_holder")),
     )
-    op.create_index("ix_pacs_holder_holder_id_study_pk", "pacs_holder", ["holder_id", "study_pk"], unique=False)
-    op.create_index(op.f("ix_pacs_holder_study_pk"), "pacs_holder", ["study_pk"], unique=False)
+    op.create_index("ix_pacs_holder_study_pk_holder_id", "pacs_holder", ["study_pk", "holder_id"], unique=False)
 
 
 def downgrade() -> None:

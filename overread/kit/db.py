@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -26,9 +26,9 @@ __all__ = ["Base", "Database", "Session"]
 _IDLE = 2.0
 #: Seconds after a failure in which every connection is asked.
 _DOUBT = 30.0
-#: Look-ups use connections of their own, outside of any transaction; so many are kept for the next.
+#: Connections beside the pool's, for single statements; so many are kept for the next.
 _MOST_IDLE = 8
-_PLAIN: dict[str, Any] = {"autocommit": True, "connect_timeout": 3}
+_T = TypeVar("_T")
 
 
 class Base(DeclarativeBase):
@@ -95,41 +95,48 @@ class Database:
                 yield session
         except (exc.OperationalError, psycopg.OperationalError) as error:
             self._doubtful_until = time.monotonic() + _DOUBT
-            cause = error.orig if isinstance(error, exc.OperationalError) else error
-            if isinstance(cause, psycopg.errors.DiskFull):
-                raise StorageFull(f"the database's disk is full: {cause}") from error
-            raise Unavailable(f"the database can't be reached: {cause}") from error
+            raise _translated(error.orig if isinstance(error, exc.OperationalError) else error) from error
 
-    def lookup(self, statement: LiteralString, *values: Any) -> Any:
-        """The first row of a query outside of any transaction, or None; one round trip.
+    def at_once(self, work: Callable[[psycopg.Connection[Any]], _T]) -> _T:
+        """What `work` gives, called with a connection on which every statement is a transaction of its own.
 
-        Raises Unavailable where the database can't be reached.
+        It may be called twice, on another connection: what it does must come to the same then. Raises StorageFull,
+        Unavailable.
         """
         try:
             try:
                 reused = self._idle.get_nowait()
             except queue.Empty:
-                return self._look(psycopg.connect(libpq_url(self.url), **_PLAIN), statement, values)
+                return self._work(self._connect(), work)
             try:
-                return self._look(reused, statement, values)
+                return self._work(reused, work)
+            except psycopg.errors.DiskFull:
+                raise
             except psycopg.OperationalError:
                 # The server may have been away and be back: a new connection tells.
-                return self._look(psycopg.connect(libpq_url(self.url), **_PLAIN), statement, values)
+                return self._work(self._connect(), work)
         except psycopg.OperationalError as error:
             self._doubtful_until = time.monotonic() + _DOUBT
-            raise Unavailable(f"the database can't be reached: {error}") from error
+            raise _translated(error) from error
 
-    def _look(self, connection: psycopg.Connection[Any], statement: LiteralString, values: Sequence[Any]) -> Any:
-        """The first row; the connection is kept for the next look-up if it is still good and there is room."""
+    def _connect(self) -> psycopg.Connection[Any]:
+        connection: psycopg.Connection[Any] = psycopg.connect(libpq_url(self.url), autocommit=True, connect_timeout=3)
+        # Planning a large statement anew takes longer than running it.
+        connection.execute("SET plan_cache_mode = force_generic_plan")
+        return connection
+
+    def _work(self, connection: psycopg.Connection[Any], work: Callable[[psycopg.Connection[Any]], _T]) -> _T:
+        """What `work` gives; the connection is kept for the next one if it is still good and there is room."""
         try:
-            found = connection.execute(statement, values).fetchone()
-            self._idle.put_nowait(connection)
-        except queue.Full:
-            connection.close()
+            done = work(connection)
         except BaseException:
             connection.close()
             raise
-        return found
+        try:
+            self._idle.put_nowait(connection)
+        except queue.Full:
+            connection.close()
+        return done
 
     def ping(self) -> None:
         """Ask the database for an answer; raises Unavailable where there is none."""
@@ -156,6 +163,12 @@ class Database:
         self.engine.dispose()
         while not self._idle.empty():
             self._idle.get_nowait().close()
+
+
+def _translated(error: BaseException | None) -> Unavailable:
+    if isinstance(error, psycopg.errors.DiskFull):
+        return StorageFull(f"the database's disk is full: {error}")
+    return Unavailable(f"the database can't be reached: {error}")
 
 
 def raw(tx: Session) -> psycopg.Connection[Any]:
