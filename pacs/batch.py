@@ -12,7 +12,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 from overread.kit.errors import OverreadError, TooLarge
 from pacs import ingest
 from pacs.archive import Archive
-from pacs.ingest import AlreadyStored, Incoming, Outcome, Prepared, Refused, Source
+from pacs.ingest import Incoming, Outcome, Prepared, Refused, Source
 from pacs.status import Reason
 
 _T = TypeVar("_T")
@@ -53,7 +53,7 @@ class Batch:
         self._warning: int | None = None
         self._results: list[Result | None] = []
         self._warnings: dict[int, int] = {}
-        self._finishing: deque[tuple[int, Future[Prepared | AlreadyStored | Refused]]] = deque()
+        self._finishing: deque[tuple[int, Future[Prepared | Refused]]] = deque()
         self._prepared: list[tuple[int, Prepared]] = []
         self._storing: tuple[list[int], Future[list[Outcome]]] | None = None
 
@@ -156,6 +156,6 @@ class Batch:
                 self._results[number] = Result(outcome, warning)
 
 
-def _finish(incoming: Incoming) -> Prepared | AlreadyStored | Refused:
+def _finish(incoming: Incoming) -> Prepared | Refused:
     with incoming:
         return incoming.finish()

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from types import TracebackType
 from typing import Any
 from uuid import UUID
@@ -22,7 +21,7 @@ from overread.kit import audit, log
 from overread.kit.blobs import Blob, Writer
 from overread.kit.errors import TooLarge
 from overread.kit.principals import Principal
-from pacs import dicomjson, index, part10, rows, sql
+from pacs import dicomjson, index, part10, rows
 from pacs.archive import Archive
 from pacs.elements import Unreadable
 from pacs.scope import ORIGINAL
@@ -91,8 +90,6 @@ class Incoming:
         self._archive = archive
         self._source = source
         self._writer = writer
-        # The UID is known before the data where a command names it: asked for now, the answer costs no time later.
-        self._known = _asker().submit(_digest_of, archive, source.sop_uid) if source.sop_uid else None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes of the Part 10 file. Raises TooLarge above the configured size, StorageFull, Unavailable."""
@@ -103,7 +100,7 @@ class Incoming:
             )
         self._writer.write(data)
 
-    def finish(self) -> Prepared | AlreadyStored | Refused:
+    def finish(self) -> Prepared | Refused:
         """Walk the header and make the bytes durable; what can't be read is refused and leaves nothing."""
         buffer = self._writer.buffer()
         # The disk works while the header is walked.
@@ -123,9 +120,6 @@ class Incoming:
         refused = _check(keys, self._source)
         if refused is not None:
             return refused
-        known = self._known.result() if self._known else _digest_of(self._archive, keys.sop_uid)
-        if known not in (None, self._writer.digest):
-            return duplicate(self._archive, self._source, keys)
         return Prepared(keys, self._writer.keep(), syntax, index.deflate(metadata))
 
     def __enter__(self) -> Incoming:
@@ -135,17 +129,6 @@ class Incoming:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._writer.__exit__(kind, error, trace)
-
-
-def _digest_of(archive: Archive, sop_uid: str) -> str | None:
-    """The digest of the original that has this UID, or None."""
-    found = archive.db.at_once(lambda connection: connection.execute(sql.DIGEST, (ORIGINAL, sop_uid)).fetchone())
-    return found[0] if found else None
-
-
-@cache
-def _asker() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(4, thread_name_prefix="lookup")
 
 
 def receive(archive: Archive, source: Source) -> Incoming:
@@ -198,7 +181,7 @@ def _store_all(archive: Archive, group: Sequence[_Member]) -> list[Outcome]:
     for position, outcome in outcomes.items():
         if isinstance(outcome, Refused) and outcome.reason is Reason.DUPLICATE:
             source, one = group[position]
-            outcomes[position] = duplicate(archive, source, one.keys)
+            outcomes[position] = _duplicate(archive, source, one.keys)
     return [outcomes[position] for position in range(len(group))]
 
 
@@ -248,8 +231,11 @@ def _outcome(written: rows.Written, position: int, source: Source, one: Prepared
     return Refused(Reason.DUPLICATE, "", one.keys.sop_class, one.keys.sop_uid)
 
 
-def duplicate(archive: Archive, source: Source, keys: index.Keys) -> Refused:
-    """Refuse other content under a known SOP Instance UID; the first is kept and the attempt audited."""
+def _duplicate(archive: Archive, source: Source, keys: index.Keys) -> Refused:
+    """Refuse other content under a known SOP Instance UID: the first is kept, the attempt audited.
+
+    The other's blob is left to the sweep, which alone knows how to remove one while others store.
+    """
     with archive.db.transaction() as tx:
         audit.record(
             tx,

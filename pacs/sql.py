@@ -97,8 +97,6 @@ GROW = "UPDATE pacs_study SET settling = true, changed_at = %s WHERE pk = %s"
 
 FIND = "SELECT pk, study_pk, sop_uid, blob FROM pacs_instance WHERE view_id = %s AND sop_uid = ANY(%s)"
 
-DIGEST = "SELECT blob FROM pacs_instance WHERE view_id = %s AND sop_uid = %s"
-
 #: Gives a row where the holder, or the case, is news.
 HOLD = """
 INSERT INTO pacs_holder AS h (holder_id, instance_pk, study_pk, via, case_id, called_ae, at)
