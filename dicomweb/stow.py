@@ -1,7 +1,7 @@
 """STOW-RS: store instances (PS3.18 10.5). The body is streamed: no instance is ever held in memory.
 
-The event loop receives, a thread takes the body apart and writes, and further threads make whole instances durable:
-each works while the next bytes arrive.
+The event loop receives, a thread takes the body apart, writes and reads, and further threads make whole instances
+durable: each works while the next bytes arrive.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pacs.ingest import Source
 _PATIENCE = 30.0
 _LEAST = 16_384
 #: Bytes that are gathered before a thread is asked to take them, and at most while it is at work.
-_GATHER = 256 << 10
+_GATHER = 1 << 20
 _AHEAD = 4 << 20
 _feeders = ThreadPoolExecutor(8, thread_name_prefix="stow-feed")
 _OFFERS = [MediaRange(DICOM_JSON), MediaRange("application/json"), MediaRange(DICOM_XML), MediaRange("application/xml")]

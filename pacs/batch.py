@@ -1,4 +1,7 @@
-"""Many instances into the one write path: each is made durable while the next arrives, their rows go in groups."""
+"""Many instances into the one write path: each is made durable while the next arrives, their rows go in groups.
+
+Headers are read by the thread that brings the bytes: another one would only wait for the interpreter's lock.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ _P = ParamSpec("_P")
 GROUP = 64
 #: Whole instances of one batch that may wait for the disk: their files are open.
 _AHEAD = 8
-# Headers are walked and files made durable here: most of it is waiting for the disk, which takes several at once
-# in little more than the time of one. Threads begin with the first use, so after the process was forked.
-_finishers = ThreadPoolExecutor(4, thread_name_prefix="finish")
+# The disk takes several files at once in little more than the time of one. Threads begin with the first use, so after
+# the process was forked.
+_keepers = ThreadPoolExecutor(8, thread_name_prefix="keep")
 
 
 class Result(NamedTuple):
@@ -53,7 +56,7 @@ class Batch:
         self._warning: int | None = None
         self._results: list[Result | None] = []
         self._warnings: dict[int, int] = {}
-        self._finishing: deque[tuple[int, Future[Prepared | Refused]]] = deque()
+        self._keeping: deque[tuple[int, Prepared, Future[None]]] = deque()
         self._prepared: list[tuple[int, Prepared]] = []
         self._storing: tuple[list[int], Future[list[Outcome]]] | None = None
 
@@ -82,15 +85,20 @@ class Batch:
             self.refuse(error.safe, Reason.OUT_OF_RESOURCES)
 
     def finish(self) -> None:
-        """The instance is whole: it is parsed and made durable aside."""
-        current, self._current = self._current, None
-        if current is None:
+        """The instance is whole: it is read, and made durable aside."""
+        if self._current is None:
             return
+        outcome = self._current.read()
+        if isinstance(outcome, Refused):
+            self._discard()
+            self._next(outcome)
+            return
+        current, self._current = self._current, None
         number = self._next(None)
         if self._warning is not None:
             self._warnings[number] = self._warning
-        self._finishing.append((number, submit(_finishers, _finish, current)))
-        while self._finishing and (len(self._finishing) > _AHEAD or self._finishing[0][1].done()):
+        self._keeping.append((number, outcome, submit(_keepers, _keep, current)))
+        while self._keeping and (len(self._keeping) > _AHEAD or self._keeping[0][2].done()):
             self._collect()
 
     def refuse(
@@ -102,7 +110,7 @@ class Batch:
 
     def end(self) -> list[Result]:
         """Store what is left; what became of each instance."""
-        while self._finishing:
+        while self._keeping:
             self._collect()
         self._store()
         self._stored()
@@ -111,7 +119,7 @@ class Batch:
     def abandon(self) -> None:
         """Something failed: what is not whole leaves nothing; whole instances stay, the next try finds them."""
         self._discard()
-        while self._finishing:
+        while self._keeping:
             with suppress(OverreadError):
                 self._collect()
         with suppress(OverreadError):
@@ -129,12 +137,9 @@ class Batch:
             current.__exit__(None, None, None)
 
     def _collect(self) -> None:
-        number, future = self._finishing.popleft()
-        outcome = future.result()
-        if not isinstance(outcome, Prepared):
-            self._results[number] = Result(outcome)
-            return
-        self._prepared.append((number, outcome))
+        number, prepared, kept = self._keeping.popleft()
+        kept.result()
+        self._prepared.append((number, prepared))
         if len(self._prepared) >= GROUP:
             self._store()
 
@@ -145,7 +150,7 @@ class Batch:
         if prepared:
             numbers = [number for number, _ in prepared]
             batch = [one for _, one in prepared]
-            self._storing = numbers, submit(_finishers, ingest.store, self._archive, self._source, batch)
+            self._storing = numbers, submit(_keepers, ingest.store, self._archive, self._source, batch)
 
     def _stored(self) -> None:
         storing, self._storing = self._storing, None
@@ -156,6 +161,6 @@ class Batch:
                 self._results[number] = Result(outcome, warning)
 
 
-def _finish(incoming: Incoming) -> Prepared | Refused:
+def _keep(incoming: Incoming) -> None:
     with incoming:
-        return incoming.finish()
+        incoming.keep()

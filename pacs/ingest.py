@@ -1,8 +1,8 @@
 """The one write path: C-STORE, STOW-RS, folder import and the report writer all come through here.
 
-An instance is streamed to a file aside (`receive`, `Incoming.write`); its header is walked once, then the bytes are
-made durable under their digest (`Incoming.finish`); then its rows are committed (`store`). Only after that may the
-caller acknowledge. Members of a batch end one by one: `Stored`, `AlreadyStored` or `Refused`.
+An instance is streamed to a file aside (`receive`, `Incoming.write`); its header is walked once (`Incoming.read`) and
+the bytes are made durable under their digest (`Incoming.keep`); then its rows are committed (`store`). Only after that
+may the caller acknowledge. Members of a batch end one by one: `Stored`, `AlreadyStored` or `Refused`.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ Outcome = Stored | AlreadyStored | Refused
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An instance whose bytes are durable and whose rows are still to be written."""
+    """An instance that was read. Its rows may be written as soon as its bytes were kept."""
 
     keys: index.Keys
     blob: Blob
@@ -84,7 +84,7 @@ class Prepared:
 
 
 class Incoming:
-    """One instance on its way in. Leaving the `with` block without `finish()` leaves nothing behind."""
+    """One instance on its way in. Leaving the `with` block before it was kept leaves nothing behind."""
 
     def __init__(self, archive: Archive, source: Source, writer: Writer) -> None:
         self._archive = archive
@@ -101,10 +101,16 @@ class Incoming:
         self._writer.write(data)
 
     def finish(self) -> Prepared | Refused:
-        """Walk the header and make the bytes durable; what can't be read is refused and leaves nothing."""
-        buffer = self._writer.buffer()
-        # The disk works while the header is walked.
+        """Read the instance and make its bytes durable, both at once. Raises StorageFull, Unavailable."""
         self._writer.sync()
+        prepared = self.read()
+        if isinstance(prepared, Prepared):
+            self.keep()
+        return prepared
+
+    def read(self) -> Prepared | Refused:
+        """Walk the header of what was written; what can't be read is refused."""
+        buffer = self._writer.buffer()
         try:
             parsed = part10.parse(buffer)
             metadata = dicomjson.to_json(parsed.buf, parsed.elements, bulk_uri=_bulk_path)
@@ -120,7 +126,11 @@ class Incoming:
         refused = _check(keys, self._source)
         if refused is not None:
             return refused
-        return Prepared(keys, self._writer.keep(), syntax, index.deflate(metadata))
+        return Prepared(keys, Blob(self._writer.digest, self._writer.size), syntax, index.deflate(metadata))
+
+    def keep(self) -> None:
+        """Make the bytes durable under their digest. Raises StorageFull, Unavailable."""
+        self._writer.keep()
 
     def __enter__(self) -> Incoming:
         return self

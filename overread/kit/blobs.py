@@ -69,10 +69,9 @@ class Writer:
         """What was written so far, mapped: nothing of a large file is read before it is looked at."""
         return mmap.mmap(self._file, self.size, access=mmap.ACCESS_READ) if self.size else b""
 
-    def sync(self) -> Future[None]:
+    def sync(self) -> None:
         """Begin to make the bytes durable while the caller looks at them; `keep` waits for it."""
         self._synced = _syncer().submit(_translating, lambda: os.fsync(self._file))
-        return self._synced
 
     def keep(self) -> Blob:
         """Make the bytes durable under their digest: fsync, rename, fsync of the folder.
@@ -82,7 +81,10 @@ class Writer:
         """
         digest = self.digest
         target = self._folder / digest[:2] / digest
-        (self._synced or self.sync()).result()
+        if self._synced is None:
+            _translating(lambda: os.fsync(self._file))
+        else:
+            self._synced.result()
         self._aside.rename(target)
         _sync_folder(target.parent)
         self._kept = True
