@@ -25,7 +25,7 @@ from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings, address
 from overread.metrics import metrics
 from overread.processes import announce_ready
-from overread.services import Services, build
+from overread.services import Services
 from overread.web import pages
 from overread.web.errors import error_page
 from pacs.scope import Scope as ViewScope
@@ -147,9 +147,9 @@ def listeners(settings: Settings) -> list[socket.socket]:
     return [listen(settings.http), listen(settings.viewer)]
 
 
-def run(settings: Settings, sockets: list[socket.socket] | None = None) -> None:
-    """Serve both origins until SIGTERM, on sockets that workers of one supervisor share."""
-    services = build(settings)
+def server(services: Services) -> uvicorn.Server:
+    """A web server with both origins, ready to run; workers that are forked now share what it is made of."""
+    settings = services.settings
     config = uvicorn.Config(
         application(services),
         http="httptools",
@@ -164,7 +164,13 @@ def run(settings: Settings, sockets: list[socket.socket] | None = None) -> None:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,
     )
+    config.load()
+    return _Server(config)
+
+
+def run(services: Services, server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+    """Serve both origins until SIGTERM, on sockets that workers of one supervisor share."""
     try:
-        _Server(config).run(sockets=sockets or listeners(settings))
+        server.run(sockets=sockets)
     finally:
         services.db.close()

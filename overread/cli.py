@@ -82,24 +82,29 @@ def demo(data_dir: DataDir = None, http: HostPort = None, viewer: HostPort = Non
 def web() -> None:
     """Run one web worker; the settings come from the environment."""
     from overread import app as application
+    from overread.services import build
 
-    application.run(settings())
+    effective = settings()
+    services = build(effective)
+    application.run(services, application.server(services), application.listeners(effective))
 
 
 @app.command()
 def dimse() -> None:
     """Run the DICOM listener; the settings come from the environment."""
     from overread import dimse as listening
+    from overread.services import build
 
-    listening.run(settings())
+    listening.run(build(settings()))
 
 
 @app.command()
 def worker() -> None:
     """Run the job worker; the settings come from the environment."""
     from overread import worker as working
+    from overread.services import build
 
-    working.run(settings())
+    working.run(build(settings()))
 
 
 @token_app.command("create")

@@ -6,25 +6,25 @@ import resource
 import signal
 from functools import partial
 
-from overread.kit.settings import Settings
 from overread.processes import Child, Supervisor, announce_ready
-from overread.services import build
+from overread.services import Services
 from pacs.dimse.listener import Listener
 
 _DESCRIPTORS = 4096
 
 
-def children(settings: Settings) -> list[Child]:
+def children(services: Services) -> list[Child]:
     """The processes that share the listener's port: the kernel gives each connection to one of them."""
-    return [Child(f"dimse {number + 1}", partial(listen, settings)) for number in range(settings.dimse_processes)]
+    count = services.settings.dimse_processes
+    return [Child(f"dimse {number + 1}", partial(listen, services)) for number in range(count)]
 
 
-def run(settings: Settings) -> None:
+def run(services: Services) -> None:
     """Listen until SIGTERM, in as many processes as the settings say."""
-    if settings.dimse_processes == 1:
-        listen(settings)
+    if services.settings.dimse_processes == 1:
+        listen(services)
         return
-    supervisor = Supervisor(children(settings))
+    supervisor = Supervisor(children(services))
     try:
         supervisor.start()
         announce_ready()
@@ -33,7 +33,7 @@ def run(settings: Settings) -> None:
         supervisor.stop()
 
 
-def listen(settings: Settings) -> None:
+def listen(services: Services) -> None:
     """Listen in this process until SIGTERM."""
     # Silent connections may take a thousand descriptors; many systems begin with that many.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -43,8 +43,7 @@ def listen(settings: Settings) -> None:
     stop = {signal.SIGTERM, signal.SIGINT}
     # Blocked before any thread starts, so that the signal waits for this thread.
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)
-    services = build(settings)
-    listener = Listener(services.archive, settings)
+    listener = Listener(services.archive, services.settings)
     listener.start()
     announce_ready()
     try:

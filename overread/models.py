@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from sqlalchemy.orm import configure_mappers
+
 _MODULES = (
     "overread.kit.principals",
     "overread.kit.audit",
@@ -15,6 +17,7 @@ _MODULES = (
 
 
 def load() -> None:
-    """Import every module that defines tables."""
+    """Import every module that defines tables, and work out at once what the first query would."""
     for module in _MODULES:
         import_module(module)
+    configure_mappers()

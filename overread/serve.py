@@ -11,6 +11,7 @@ from overread.kit import log, postgres
 from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings, address
 from overread.processes import Child, Supervisor, run_aside
+from overread.services import build
 
 _logger = log.get(__name__)
 
@@ -19,10 +20,13 @@ def children(settings: Settings) -> list[Child]:
     """The parts of a server with these settings."""
     # One socket for all workers: with one each, the kernel may give a few busy clients all to the same worker.
     shared = app.listeners(settings)
+    # Made once, before the children are forked, who share its memory. Nothing of it is connected or runs yet.
+    services = build(settings)
+    server = app.server(services)
     return [
-        *(Child(f"web {number + 1}", partial(app.run, settings, shared)) for number in range(settings.workers)),
-        Child("dimse", partial(dimse.run, settings)),
-        Child("worker", partial(worker.run, settings)),
+        *(Child(f"web {number + 1}", partial(app.run, services, server, shared)) for number in range(settings.workers)),
+        Child("dimse", partial(dimse.run, services)),
+        Child("worker", partial(worker.run, services)),
     ]
 
 
