@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from benchmarks import blast, series, walker
+from benchmarks import blast, reading, series, walker
 from benchmarks.blast import Load, Sent
 from benchmarks.peers import Peer
 
@@ -103,6 +103,36 @@ def _walk(data: Callable[[Bench], bytes]) -> Callable[[Peer, Bench], float]:
     )
 
 
+def _first_metadata(peer: Peer, bench: Bench) -> float:
+    """Milliseconds for the metadata of a series that nobody has read."""
+    return 1000 * reading.get(peer, reading.held(peer, bench.load, bench.run).path + "/metadata", reading.JSON)[0]
+
+
+def _later_metadata(peer: Peer, bench: Bench) -> float:
+    found = reading.shared(peer, bench.load, bench.run)
+    return 1000 * reading.get(peer, found.path + "/metadata", reading.JSON, repeats=5)[0]
+
+
+def _whole_series(peer: Peer, bench: Bench) -> float:
+    """Megabytes a second."""
+    seconds, size = reading.get(peer, reading.shared(peer, bench.load, bench.run).path, reading.WHOLE, repeats=2)
+    return size / seconds / 1e6
+
+
+def _search(peer: Peer, bench: Bench) -> float:
+    reading.shared(peer, bench.load, bench.run)
+    return 1000 * reading.get(peer, "/studies?limit=25", reading.JSON, repeats=20)[0]
+
+
+def _often(tail: str, accept: str) -> Callable[[Peer, Bench], float]:
+    def measure(peer: Peer, bench: Bench) -> float:
+        found = reading.shared(peer, bench.load, bench.run)
+        paths = [f"{found.path}/instances/{uid}{tail}" for uid in found.instances]
+        return reading.requests_a_second(peer, paths, accept, max(2, int(bench.load.seconds)))
+
+    return measure
+
+
 _ALL = ("Overread", "Orthanc", "pynetdicom")
 _WEB = ("Overread", "Orthanc")
 _LIBRARY = ("Overread", "pynetdicom")
@@ -123,6 +153,14 @@ WORKS = (
     Work("C-STORE, 4 associations", "inst/s", _ALL, ">= 7x Orthanc", _cstore(4)),
     Work("STOW-RS, 1 client x 10 a request", "inst/s", _WEB, ">= 3.5x Orthanc", _stow(1, 10)),
     Work("STOW-RS, 4 clients x 10 a request", "inst/s", _WEB, ">= 4x Orthanc", _stow(4, 10)),
+    Work("series metadata, first read", "ms", _WEB, ">= 9x Orthanc", _first_metadata, less=True, sends=False),
+    Work("series metadata, later", "ms", _WEB, ">= 9x Orthanc", _later_metadata, less=True, sends=False),
+    Work("frames, 6 connections", "req/s", _WEB, ">= 2x Orthanc", _often("/frames/1", reading.FRAMES), sends=False),
+    Work(
+        "rendered JPEG, 6 connections", "req/s", _WEB, ">= 1.2x Orthanc", _often("/rendered", "image/jpeg"), sends=False
+    ),
+    Work("whole series, multipart", "MB/s", _WEB, ">= 1x Orthanc", _whole_series, sends=False),
+    Work("search of 25 studies, best", "ms", _WEB, "<= 2 ms", _search, less=True, sends=False),
     Work("resident while it arrives", "MB", _WEB, "<= 250 MB a GB", _memory, less=True, once=True),
     Work("resident while one object of twice that size arrives", "MB", _WEB, "constant", _huge, less=True, once=True),
     Work(
