@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser
 from pydicom.dataset import Dataset
-from pydicom.uid import EncapsulatedPDFStorage
+from pydicom.uid import EncapsulatedPDFStorage, PositronEmissionTomographyImageStorage, generate_uid
 
 from dicomweb.context import Context
 from dicomweb.routes import routes
@@ -85,12 +88,84 @@ def test_a_ct_from_the_archive_is_on_the_screen(reading: Reading, archive: Archi
 
 
 @pytest.mark.parametrize("name", SOME)
-def test_other_kinds_of_images_too(reading: Reading, archive: Archive, specialist: Principal, name: str) -> None:
+def test_other_kinds_of_images_too(
+    reading: Reading, archive: Archive, specialist: Principal, name: str, tmp_path: Path
+) -> None:
     (ds,) = bundled(name)
     store(archive, specialist, [ds])
     reading.open(ds.StudyInstanceUID)
     assert reading.screen().std() > 5
+    keep(reading, tmp_path, name.removesuffix(".dcm"))
     assert reading.complaints == []
+
+
+def pet_series(ct: list[Dataset]) -> list[Dataset]:
+    """A PET of the same body in the same frame of reference, with what a standardised uptake value needs."""
+    series, made = generate_uid(), []
+    for slice_ in ct:
+        ds = deepcopy(slice_)
+        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = PositronEmissionTomographyImageStorage
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        ds.SeriesInstanceUID, ds.Modality, ds.SeriesNumber, ds.SeriesDescription = series, "PT", 2, "PET WB"
+        ds.SeriesDate, ds.SeriesTime, ds.AcquisitionDate, ds.AcquisitionTime = (
+            "20200101",
+            "121500",
+            "20200101",
+            "121500",
+        )
+        ds.PatientWeight, ds.Units, ds.DecayCorrection = "70", "BQML", "START"
+        ds.CorrectedImage = ["ATTN", "DECY"]
+        drug = Dataset()
+        drug.RadionuclideTotalDose, drug.RadionuclideHalfLife = "370000000", "6586.2"
+        drug.RadiopharmaceuticalStartTime = "110000"
+        ds.RadiopharmaceuticalInformationSequence = [drug]
+        uptake = np.clip(np.frombuffer(slice_.PixelData, "<i2").astype(int) + 100, 0, None) * 20
+        ds.PixelData = uptake.astype("<i2").tobytes()
+        ds.WindowCenter, ds.WindowWidth = 4000, 8000
+        made.append(ds)
+    return made
+
+
+def test_a_pet_and_its_ct_lie_side_by_side(
+    reading: Reading, archive: Archive, specialist: Principal, tmp_path: Path
+) -> None:
+    ct = ct_series(size=128)
+    pet = pet_series(ct)
+    store(archive, specialist, [*ct, *pet])
+    reading.open(ct[0].StudyInstanceUID)
+    axial = reading.screen()
+    thumbnails = reading.page.locator("[data-cy='study-browser-thumbnail']")
+    thumbnails.nth(1).wait_for(timeout=30_000)
+    assert thumbnails.count() == 2
+    thumbnails.filter(has_text="PET WB").dblclick()
+    for _ in range(100):
+        uptake = reading.screen()
+        if uptake.shape != axial.shape or np.mean(np.abs(uptake.astype(int) - axial)) > 5:
+            break
+        reading.page.wait_for_timeout(100)
+    else:
+        raise AssertionError("the PET never came on the screen")
+    keep(reading, tmp_path, "pet-ct")
+    assert reading.complaints == []
+
+
+def test_a_structured_report_is_read_as_text(
+    reading: Reading, archive: Archive, specialist: Principal, tmp_path: Path
+) -> None:
+    (report,) = bundled("reportsi.dcm")
+    store(archive, specialist, [report])
+    reading.open(report.StudyInstanceUID)
+    for heading in ("Document Title", "Section Heading", "Report Text"):
+        reading.page.get_by_text(heading).first.wait_for(timeout=30_000)
+    keep(reading, tmp_path, "structured-report")
+    assert reading.complaints == []
+
+
+def keep(reading: Reading, fallback: Path, name: str) -> None:
+    """Keep a screenshot, for somebody to look at."""
+    folder = Path(os.environ.get("OVERREAD_ARTIFACTS") or fallback) / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    reading.page.screenshot(path=folder / f"viewer-{name}.png")
 
 
 def test_a_document_is_fetched_with_the_bearer_and_shown_from_memory(
