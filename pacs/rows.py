@@ -132,6 +132,7 @@ def _parameters(
         "watch": watch,
         "count": len(rows),
         "modalities": sorted({one["modality"] for one in series.values()} - {""}),
+        "holders": list({row.held.holder_id for row in rows if row.held is not None}),
         "study": orjson.dumps(study).decode(),
         "series": orjson.dumps(list(series.values())).decode(),
         "instances": orjson.dumps([_instance(row) for row in rows]).decode(),
