@@ -137,6 +137,8 @@ def name(columns: NameColumns, text: str, *, fuzzy: bool) -> Condition:
     """
     pattern = fold_name(text)
     groups = pattern.split("=")
+    if not pattern.strip("=*"):
+        return true()  # delimiters alone say nothing
     if len(groups) == 1:
         literally = or_(*(_group(columns, place, pattern) for place in (1, 2, 3)))
         index = _pieces(pattern, columns.weight)

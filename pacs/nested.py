@@ -16,7 +16,7 @@ from sqlalchemy.types import Text
 from overread.kit.errors import BadInput
 from pacs import matching
 from pacs.dictionary import public_vr
-from pacs.folding import fold
+from pacs.folding import fold_name
 
 Condition = ColumnElement[bool]
 #: Tags (eight hexadecimal digits each) from the outermost sequence to the attribute.
@@ -100,8 +100,10 @@ def _leaf(data_set: Any, tag: str, text: str, options: tuple[bool, bool], names:
 
 def _value(value: Any, vr: str, text: str) -> Condition:
     if vr == "PN":
-        pattern = matching.like(fold(text)).rstrip("^")
-        return or_(*(_folded(value.op("->>", return_type=Text())(group)).like(pattern) for group in _GROUPS))
+        asked = dict(zip(_GROUPS, fold_name(text).split("="), strict=False))
+        if len(asked) == 1:
+            return or_(*(matching.string(_group(value, group), fold_name(text)) for group in _GROUPS))
+        return and_(*(matching.string(_group(value, group), one) for group, one in asked.items() if one))
     if vr in _NUMBERS:
         return and_(value.bool_op("=")(_json(matching.number(text))))
     plain = value.op("#>>", return_type=Text())(literal([], ARRAY(Text)))
@@ -117,8 +119,9 @@ def _value(value: Any, vr: str, text: str) -> Condition:
     return matching.uid(plain, text) if vr == "UI" else matching.string(plain, text)
 
 
-def _folded(text: Any) -> Any:
-    """As `pacs.folding.fold`, in the database's words: without case and accents."""
+def _group(name: Any, group: str) -> Any:
+    """A group of a name as `pacs.folding.fold_name` has it, in the database's words: without case and accents."""
+    text = name.op("->>", return_type=Text())(group)
     marks = literal("[\u0300-\u036f]")
     bare = func.regexp_replace(func.normalize(text, column("NFKD", is_literal=True)), marks, literal(""), literal("g"))
     return func.rtrim(func.lower(bare), literal("^"))
