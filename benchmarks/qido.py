@@ -108,6 +108,7 @@ def main() -> None:
     random.seed(7)
     shutil.rmtree(options.folder, ignore_errors=True)
     settings = Settings(data_dir=options.folder, database_url=None)
+    settings.server_key()  # made before there is a database
     url, _server = start(settings)  # kept, or it would stop
     migrate(url)
     database = Database(url)

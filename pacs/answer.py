@@ -97,6 +97,12 @@ def of_instance(wanted: Wanted, columns: dict[str, int | None], texts: dict[str,
     return found
 
 
+def only(wanted: Wanted, upper: Attributes, always: Iterable[str]) -> Attributes:
+    """Of an upper level's attributes those that were asked for, and those that are `always` there."""
+    tags = {*always, *(path[0] for path in wanted.paths)}
+    return {tag: value for tag, value in upper.items() if tag in tags}
+
+
 def _chosen(kept: Attributes, table: Iterable[str], wanted: Wanted) -> Attributes:
     if wanted.everything:
         found = dict(kept)

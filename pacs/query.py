@@ -147,8 +147,8 @@ def statement(scope: Scope, query: Query) -> Select[*tuple[Any, ...]]:
 
 
 def _opens_headers(query: Query) -> bool:
-    """Whether more is asked of an instance than its columns say."""
-    return query.include_all or any(key not in COLUMNS for key in (*query.include, *filter(supported, query.keys)))
+    """Whether more is asked of an instance than its columns, and those of its study and series, say."""
+    return query.include_all or any(key not in COLUMNS and path(key)[0] not in KEPT for key in query.include)
 
 
 def _conditions(scope: Scope, query: Query) -> list[ColumnElement[bool]]:
@@ -269,16 +269,15 @@ def may_see(scope: Scope) -> ColumnElement[bool]:
 
 def _result(query: Query, wanted: Wanted, row: Any) -> Result:
     """Attributes of the level, and of those above it where the address names none (PS3.18 10.6.3.3)."""
-    attributes: dict[str, Any] = {}
-    if query.level is Level.STUDY or query.study_uid is None:
-        attributes |= answer.of_study(wanted, row.attributes, row.modalities, row.series_count, row.instance_count)
-    elif "00080201" in row.attributes:
-        attributes["00080201"] = row.attributes["00080201"]  # Timezone Offset From UTC, in every table
+    study = answer.of_study(wanted, row.attributes, row.modalities, row.series_count, row.instance_count)
+    whole = query.level is Level.STUDY or query.study_uid is None
+    attributes = study if whole else answer.only(wanted, study, ("00080201",))
     attributes["0020000D"] = {"vr": "UI", "Value": [row.study_uid]}
     if query.level is Level.STUDY:
         return Result(row.study_uid, "", "", dict(sorted(attributes.items())))
-    if query.level is Level.SERIES or query.series_uid is None:
-        attributes |= answer.of_series(wanted, row.series_attributes, row.instances)
+    series = answer.of_series(wanted, row.series_attributes, row.instances)
+    whole = query.level is Level.SERIES or query.series_uid is None
+    attributes |= series if whole else answer.only(wanted, series, ())
     attributes["0020000E"] = {"vr": "UI", "Value": [row.series_uid]}
     if query.level is Level.SERIES:
         return Result(row.study_uid, row.series_uid, "", dict(sorted(attributes.items())))

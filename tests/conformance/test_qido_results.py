@@ -146,6 +146,18 @@ def test_ps3_18_10_6_3_3_keys_that_were_matched_are_returned(one: TestClient) ->
     assert "00101010" in only(ask(one, "studies", PatientAge=""))
 
 
+def test_ps3_18_10_6_3_3_upper_levels_attributes_are_returned_where_they_are_asked_for(one: TestClient) -> None:
+    fields = "PatientAge,PatientName,Modality,ModalitiesInStudy,SeriesDescription,RequestAttributesSequence"
+    result = only(ask(one, "studies/1.2.3/series/1.2.3.4/instances", includefield=fields, StudyID="S1"))
+    tags = ["00101010", "00080060", "00080061", "0008103E", "00200010"]
+    assert [first(result, tag) for tag in tags] == ["040Y", "CT", "CT", "axial", "S1"]
+    assert first(result, "00100010") == {"Alphabetic": "Kim^Anna"}
+    assert first(first(result, "00400275"), "00401001") == "RP1"
+    assert "00100020" not in result
+    series = only(ask(one, "studies/1.2.3/series", includefield="PatientAge,NumberOfStudyRelatedInstances"))
+    assert (first(series, "00101010"), first(series, "00201208")) == ("040Y", 1)
+
+
 def test_ps3_18_10_6_3_3_lower_levels_attributes_are_not_returned(one: TestClient) -> None:
     assert "00080060" not in only(ask(one, "studies", includefield="Modality", Modality="CT"))
 

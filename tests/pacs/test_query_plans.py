@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from benchmarks import qido
 from overread.kit.db import Database
+from overread.kit.errors import BadInput
 from pacs import query
 from pacs.query import Level, Query
 from pacs.scope import ORIGINAL, Scope
@@ -64,3 +65,14 @@ def test_default_attributes_of_instances_open_no_header(filled: Database) -> Non
     assert "metadata_deflated" not in statement
     more = str(query.statement(_scope(hospital=False), Query(Level.INSTANCE, include=frozenset(["00180050"]))))
     assert "metadata_deflated" in more
+
+
+def test_a_search_that_takes_too_long_is_refused_in_words(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(query, "LIMITS", text("SELECT set_config('statement_timeout', '1ms', true)"))
+    # No index knows of these: every instance is looked at.
+    asked = Query(Level.INSTANCE, {"00081030": "*x*y*z*", "00101001": "*x*"})
+    with pytest.raises(BadInput, match="too long") as refused, filled.transaction() as tx:
+        query.search(tx, _scope(hospital=False), asked)
+    assert "Narrow it" in refused.value.safe
+    with filled.transaction() as tx:
+        assert query.summaries(tx, Scope(ORIGINAL, study_uids=frozenset(), unreleased=True)) == []
