@@ -6,6 +6,7 @@ Those inside sequences, too: all keys of one sequence must match in one item (PS
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +24,8 @@ Condition = ColumnElement[bool]
 Path = tuple[str, ...]
 
 MAX_DEPTH = 4
-_NUMBERS = frozenset(("DS", "IS", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV"))
+_DECIMALS = frozenset(("DS", "FL", "FD"))
+_NUMBERS = _DECIMALS | frozenset(("IS", "SL", "SS", "SV", "UL", "US", "UV"))
 _DATES = frozenset(("DA", "TM", "DT"))
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
@@ -69,9 +71,17 @@ def _exact(tag: str, text: str) -> Any:
     """The one value in JSON that matches, None where there may be several."""
     vr = _vr(tag)
     if vr in _NUMBERS:
-        return matching.number(text)
+        return _number(vr, text)
     plain = vr not in ("PN", "SQ", *_DATES) and not matching.has_wildcard(text) and text != '""' and "\\" not in text
     return text if plain and not (vr == "UI" and len(matching.uids(text)) > 1) else None
+
+
+def _number(vr: str, text: str) -> float:
+    return (
+        float(text)
+        if vr in _DECIMALS and re.fullmatch(r"[+-]?[0-9]{1,15}\.[0-9]{1,15}", text)
+        else matching.number(text)
+    )
 
 
 def _put(item: dict[str, Any], path: Path, value: Any) -> None:
@@ -105,7 +115,7 @@ def _value(value: Any, vr: str, text: str) -> Condition:
             return or_(*(matching.string(_group(value, group), fold_name(text)) for group in _GROUPS))
         return and_(*(matching.string(_group(value, group), one) for group, one in asked.items() if one))
     if vr in _NUMBERS:
-        return and_(value.bool_op("=")(_json(matching.number(text))))
+        return and_(value.bool_op("=")(_json(_number(vr, text))))
     plain = value.op("#>>", return_type=Text())(literal([], ARRAY(Text)))
     if vr in _DATES:
         first, dash, last = (part.strip(" ") for part in text.partition("-"))

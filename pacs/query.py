@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -184,7 +184,7 @@ def _has_instance(scope: Scope, conditions: list[ColumnElement[bool]]) -> list[C
 def _keys(query: Query) -> dict[Level, list[ColumnElement[bool]]]:
     found: dict[Level, list[ColumnElement[bool]]] = {level: [] for level in Level}
     asked = {key: one for key, one in query.keys.items() if not matching.is_universal(one)}
-    zone = asked.pop(TIMEZONE, None)
+    zone = matching.offset(asked.pop(TIMEZONE)) if TIMEZONE in asked else None
     inside: dict[Level, dict[nested.Path, str]] = {Level.STUDY: {}, Level.SERIES: {}}
     for key in [key for key, one in asked.items() if query.empty_values and one == '""' and key in COLUMNS]:
         found[COLUMNS[key].level].append(_empty(COLUMNS[key]))
@@ -198,7 +198,7 @@ def _keys(query: Query) -> dict[Level, list[ColumnElement[bool]]]:
             found[COLUMNS[key].level].append(_match(COLUMNS[key], one, query))
             if key == "00080060" and not matching.has_wildcard(one):
                 # Said of the study, too, which knows it without its series.
-                found[Level.STUDY].append(matching.codes(Study.modalities, one, every=False))
+                found[Level.STUDY].append(Study.modalities.contains([one]))
         else:
             inside[KEPT[path(key)[0]]][path(key)] = one
     for level, model in ((Level.STUDY, Study), (Level.SERIES, Series)):
@@ -224,12 +224,14 @@ def _match(key: Key, one: str, query: Query) -> ColumnElement[bool]:
             return matching.string(key.column, one)
 
 
-def _moment(day: str, clock: str, days: str | None, clocks: str | None, zone: str | None) -> list[ColumnElement[bool]]:
+def _moment(
+    day: str, clock: str, days: str | None, clocks: str | None, zone: timedelta | None
+) -> list[ColumnElement[bool]]:
     date_column, time_column = COLUMNS[day].column, COLUMNS[clock].column
     spans = (matching.dates(days) if days is not None else None, matching.times(clocks) if clocks is not None else None)
     if zone is None:
         return [matching.moment(date_column, time_column, *spans)]
-    there = matching.elsewhere(Study.attributes, date_column, time_column, matching.offset(zone))
+    there = matching.elsewhere(Study.attributes, date_column, time_column, zone)
     near = [matching.within(date_column, matching.about(spans[0]))] if spans[0] is not None else []
     return [*near, matching.moment(*there, *spans)]
 

@@ -202,6 +202,7 @@ def test_ps3_4_c_2_2_2_6_sequences_match_by_every_kind_of_value(client: TestClie
         "OtherPatientIDsSequence_PatientID": "X9",
         "OtherPatientNames": "lee*",
         "PatientBirthTime": "07-09",
+        "PatientSize": "1.50",
     }.items():
         assert ids(client, **{key: value}) == ["1"], key
         assert ids(client, **{key: "99"}) == [], key

@@ -251,7 +251,8 @@ BAD = {
     "no such field": "includefield=nonsense",
     "an empty field": "includefield=",
     "a sequence itself": "RequestAttributesSequence=x",
-    "a bad time zone": "StudyDate=20200101&TimezoneOffsetFromUTC=CET",
+    "a bad time zone": "TimezoneOffsetFromUTC=CET",
+    "a number in words": "PatientSize=tall",
     "too many parameters": "&".join(f"0008{n:04X}=1" for n in range(5000)),
 }
 
