@@ -15,7 +15,7 @@ BENCH_PACKAGES := debootstrap wrk
 # With real processes, browsers and databases in play more workers than cores only wait for each other.
 PYTEST_WORKERS ?= 2
 
-.PHONY: help demo test check format setup setup-test unit live browser faults bench clean lock
+.PHONY: help demo test check format setup setup-test unit live browser faults bench bench-qido clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ faults: setup-test ## the long tests of faults: 200 kills, 20 power cuts and the
 
 bench: setup $(STAMPS)/bench-packages ## measure beside Orthanc into docs/benchmarks.md (root; 10 min); QUICK=1 only prints
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--write docs/benchmarks.md)
+
+bench-qido: setup ## measure searches among 100,000 and 1,000,000 studies (a quarter of an hour, 5 GB in /tmp); prints
+	$(BIN)/python -m benchmarks.qido
 
 format: $(STAMPS)/python ## format and mend what can be mended
 	$(BIN)/ruff format .

@@ -16,11 +16,15 @@ from dicomweb.uids import path_uid
 from overread.kit import audit
 from overread.kit.errors import BadInput
 from pacs import query
+from pacs.nested import MAX_DEPTH
 from pacs.query import Level, Query
 
 _OFFERS = [MediaRange(DICOM_JSON), MediaRange("application/json")]
-_OPTIONS = frozenset(("limit", "offset", "includefield", "fuzzymatching", "accept", "emptyvaluematching"))
-_MAX_KEYS = 64
+#: What is neither a key nor an includefield (PS3.18 8.3.4, 8.3.3.1).
+_OPTIONS = frozenset(
+    ("limit", "offset", "fuzzymatching", "emptyvaluematching", "multiplevaluematching", "accept", "charset")
+)
+_MAX_PARAMETERS = 64
 DEFAULT_LIMIT = 100
 
 
@@ -46,67 +50,80 @@ def search(context: Context, level: Level, request: Request) -> Response:
 
 def read_query(request: Request, level: Level) -> tuple[Query, list[str]]:
     """A query from the request's parameters, and what the answer must warn of. Raises BadInput."""
-    keys: dict[str, str] = {}
-    include: set[str] = set()
-    include_all = False
-    warnings: list[str] = []
     parameters = request.query_params.multi_items()
-    if len(parameters) > _MAX_KEYS:
-        raise BadInput("too many query parameters", safe=f"A search takes at most {_MAX_KEYS} parameters.")
+    if len(parameters) > _MAX_PARAMETERS:
+        raise BadInput("too many query parameters", safe=f"A search takes at most {_MAX_PARAMETERS} parameters.")
+    options: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    fields: list[str] = []
+    warnings: list[str] = []
     for name, value in parameters:
         if name == "includefield":
-            for field in value.split(","):
-                if field.lower() == "all":
-                    include_all = True
-                elif tag := _tag(field):
-                    include.add(tag)
-                else:
-                    raise BadInput(
-                        "unknown includefield", safe="An includefield is neither a keyword of an attribute nor a tag."
-                    )
-        elif name not in _OPTIONS:
-            tag = _tag(name)
-            if tag is None:
-                raise BadInput(
-                    "unknown search key", safe="A search key is neither a keyword of an attribute nor a tag."
-                )
-            if query.supported(tag):
-                keys[tag] = value
-            else:
-                # PS3.18 8.3.4.1: keys that are not supported are ignored, and the answer says so.
-                warnings.append(f"Matching on {tag} is not supported; it was ignored.")
-    if request.query_params.get("fuzzymatching", "").lower() == "true":
-        warnings.append("Fuzzy matching is not supported; names were matched literally.")  # 8.3.4.2
-    return (
-        Query(
-            level,
-            keys,
-            study_uid=path_uid(request, "study"),
-            series_uid=path_uid(request, "series"),
-            include=frozenset(include),
-            include_all=include_all,
-            limit=_number(request, "limit", DEFAULT_LIMIT),
-            offset=_number(request, "offset", 0),
-        ),
-        warnings,
+            fields += [field.strip() for field in value.split(",")]
+        elif name in _OPTIONS:
+            if name in options:
+                raise BadInput(f"{name} twice", safe=f"{name} may be given once only.")
+            options[name] = value
+        else:
+            _add_key(keys, _path(name), value, warnings)
+    asked = Query(
+        level,
+        keys,
+        study_uid=path_uid(request, "study"),
+        series_uid=path_uid(request, "series"),
+        include=frozenset(_path(field) for field in fields if field.lower() != "all"),
+        include_all=any(field.lower() == "all" for field in fields),
+        limit=_number(options, "limit", DEFAULT_LIMIT),
+        offset=_number(options, "offset", 0),
+        fuzzy=_flag(options, "fuzzymatching"),
+        empty_values=_flag(options, "emptyvaluematching"),
+        multiple_values=_flag(options, "multiplevaluematching"),
     )
+    return asked, warnings
 
 
-def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name)
+def _add_key(keys: dict[str, str], key: str, value: str, warnings: list[str]) -> None:
+    if not query.supported(key):
+        # PS3.18 8.3.4.1: keys that are not supported are ignored, and the answer says so.
+        warnings.append(f"Matching on {key} is not supported; it was ignored.")
+    elif key not in keys:
+        keys[key] = value
+    elif query.takes_list(key):
+        keys[key] += "," + value
+    else:
+        # 8.3.4.1: a key is given once, but where lists of UIDs match.
+        raise BadInput("a search key twice", safe="A search key may be given once only, but for UIDs.")
+
+
+def _flag(options: dict[str, str], name: str) -> bool:
+    text = options.get(name, "false").lower()
+    if text not in ("true", "false"):
+        raise BadInput(f"{name} is neither true nor false", safe=f"{name} must be true or false.")
+    return text == "true"
+
+
+def _number(options: dict[str, str], name: str, default: int) -> int:
+    text = options.get(name)
     if text is None:
         return default
-    if not re.fullmatch(r"\d{1,9}", text):
+    if not re.fullmatch(r"[0-9]{1,18}", text):
         raise BadInput(f"{name} is not a number", safe=f"{name} must be a whole number that is not negative.")
     return int(text)
 
 
+def _path(text: str) -> str:
+    """The tags that tags and keywords with dots between them name (PS3.18 8.3.4.1). Raises BadInput."""
+    tags = [_tag(part.strip()) for part in text.split(".")[: MAX_DEPTH + 1]]
+    if None in tags:
+        sentence = f"{text[:64]!r} is neither a parameter of a search, nor an attribute's keyword or tag."
+        raise BadInput("unknown attribute in a search", safe=sentence)
+    return ".".join(tag for tag in tags if tag)
+
+
 def _tag(text: str) -> str | None:
-    """Eight hexadecimal digits of a tag or of a keyword (PS3.18 8.3.4.1); of a path in sequences the last counts."""
-    last = text.rsplit(".", 1)[-1].strip()
-    if re.fullmatch(r"[0-9A-Fa-f]{8}", last):
-        return last.upper()
-    tag = tag_for_keyword(last)
+    if re.fullmatch(r"[0-9A-Fa-f]{8}", text):
+        return text.upper()
+    tag = tag_for_keyword(text) if text else None  # retired elements have no keyword
     return f"{int(tag):08X}" if tag is not None else None
 
 
@@ -116,5 +133,5 @@ def _with_url(result: query.Result, root: str) -> dict[str, object]:
         url += f"/series/{result.series_uid}"
     if result.sop_uid:
         url += f"/instances/{result.sop_uid}"
-    # Retrieve URL, PS3.18 Table 10.6.3-3
+    # Retrieve URL, PS3.18 Tables 10.6.3-3 to 10.6.3-5
     return {**result.attributes, "00081190": {"vr": "UR", "Value": [url]}}

@@ -6,13 +6,25 @@ both. An instance is a list of parts: `header` bytes (none for originals), then 
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Computed, ForeignKey, Identity, Index, String, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    BigInteger,
+    Computed,
+    ForeignKey,
+    Identity,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from overread.kit import clock
 from overread.kit.db import Base
@@ -30,7 +42,11 @@ class View(Base):
 
 
 class Study(Base):
-    """A study of a view, with what is matched and returned at study level (PS3.18 10.6.1.2)."""
+    """A study of a view, with what is matched and returned at study level (PS3.18 10.6.1.2).
+
+    What an index holds changes seldom: the counts, which change with every instance, are in none, so that the row is
+    rewritten without touching them.
+    """
 
     __tablename__ = "pacs_study"
 
@@ -40,16 +56,23 @@ class Study(Base):
     #: Of a view: the original that it was made from.
     source_uid: Mapped[str | None] = mapped_column(String(64))
     patient_name: Mapped[str] = mapped_column(Text, default="")
+    patient_fold: Mapped[str] = mapped_column(Text, default="")
     patient_id: Mapped[str] = mapped_column(Text, default="")
     birth_date: Mapped[date | None] = mapped_column()
     sex: Mapped[str] = mapped_column(Text, default="")
     study_date: Mapped[date | None] = mapped_column()
-    study_time: Mapped[str] = mapped_column(Text, default="")
+    study_time: Mapped[time | None] = mapped_column()
     accession: Mapped[str] = mapped_column(Text, default="")
     study_id: Mapped[str] = mapped_column(Text, default="")
     description: Mapped[str] = mapped_column(Text, default="")
     referrer: Mapped[str] = mapped_column(Text, default="")
+    referrer_fold: Mapped[str] = mapped_column(Text, default="")
+    #: The words of both names: see `pacs.folding`.
+    names: Mapped[str] = mapped_column(TSVECTOR, default="")
     modalities: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    #: Who may hold instances of it: all who do, and who sent some that were refused. It finds the studies that `Holder`
+    #: then decides about.
+    holders: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), default=list)
     series_count: Mapped[int] = mapped_column(default=0)
     instance_count: Mapped[int] = mapped_column(default=0)
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -61,10 +84,32 @@ class Study(Base):
 
     __table_args__ = (
         UniqueConstraint("view_id", "study_uid"),
-        Index("ix_pacs_study_newest", "view_id", study_date.desc().nulls_last(), pk.desc()),
-        Index("ix_pacs_study_patient_id", "view_id", "patient_id"),
-        Index("ix_pacs_study_accession", "view_id", "accession"),
-        Index("ix_pacs_study_source", "source_uid"),
+        # The order of results; what is often asked for besides is read from the index, too.
+        Index(
+            "ix_pacs_study_newest",
+            "view_id",
+            study_date.desc().nulls_last(),
+            pk.desc(),
+            postgresql_include=["modalities", "holders"],
+        ),
+        Index("ix_pacs_study_patient_id", "view_id", "patient_id", postgresql_ops={"patient_id": "text_pattern_ops"}),
+        Index(
+            "ix_pacs_study_accession",
+            "view_id",
+            "accession",
+            postgresql_ops={"accession": "text_pattern_ops"},
+            postgresql_where=text("accession <> ''"),
+        ),
+        # Without a list of what is pending, which every search would have to read through.
+        Index(
+            "ix_pacs_study_words",
+            "names",
+            "modalities",
+            "holders",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+        ),
+        Index("ix_pacs_study_source", "source_uid", postgresql_where=text("source_uid IS NOT NULL")),
     )
 
 
@@ -80,14 +125,26 @@ class Series(Base):
     number: Mapped[int | None] = mapped_column(BigInteger)
     description: Mapped[str] = mapped_column(Text, default="")
     series_date: Mapped[date | None] = mapped_column()
-    series_time: Mapped[str] = mapped_column(Text, default="")
+    series_time: Mapped[time | None] = mapped_column()
     performed_date: Mapped[date | None] = mapped_column()
+    performed_time: Mapped[time | None] = mapped_column()
     body_part: Mapped[str] = mapped_column(Text, default="")
     instance_count: Mapped[int] = mapped_column(default=0)
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     changed_at: Mapped[datetime] = mapped_column(default=clock.now)
 
-    __table_args__ = (UniqueConstraint("study_pk", "series_uid"), Index("ix_pacs_series_series_uid", "series_uid"))
+    __table_args__ = (
+        UniqueConstraint("study_pk", "series_uid"),
+        Index("ix_pacs_series_series_uid", "series_uid"),
+        # The Request Attributes Sequence, of the series that have one.
+        Index(
+            "ix_pacs_series_requests",
+            text("(attributes -> '00400275') jsonb_path_ops"),
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+            postgresql_where=text("attributes ? '00400275'"),
+        ),
+    )
 
 
 class Instance(Base):
@@ -106,7 +163,10 @@ class Instance(Base):
     number: Mapped[int | None] = mapped_column(BigInteger)
     rows: Mapped[int | None] = mapped_column(BigInteger)
     columns: Mapped[int | None] = mapped_column(BigInteger)
-    frames: Mapped[int] = mapped_column(BigInteger, default=1)
+    bits: Mapped[int | None] = mapped_column(BigInteger)
+    #: As the attribute says, which single frames don't have.
+    number_of_frames: Mapped[int | None] = mapped_column("frames", BigInteger)
+    frames: Mapped[int] = column_property(func.greatest(1, number_of_frames))
     #: DICOM JSON of the whole header, deflated; BulkDataURIs relative to the instance.
     metadata_deflated: Mapped[bytes] = mapped_column()
     blob: Mapped[str] = mapped_column(String(64), index=True)

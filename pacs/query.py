@@ -1,39 +1,59 @@
-"""Search of the index: one typed query, for QIDO-RS now and C-FIND later (PS3.18 8.3.4, 10.6; PS3.4 C.2.2.2)."""
+"""Search of the index: one typed query, for QIDO-RS now and C-FIND later (PS3.18 8.3.4, 10.6; PS3.4 C.2.2.2).
+
+Results come newest study first, in an order that is total: pages of a search never leave a match out while studies
+arrive, but may repeat one, because the newer push the others on.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from enum import Enum
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
-import orjson
-from sqlalchemy import ColumnElement, Select, and_, any_, exists, false, func, literal, or_, select, true
-from sqlalchemy.orm import InstrumentedAttribute, Session
+import psycopg
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from overread.kit.errors import BadInput
-from pacs import index
+from pacs import answer, matching, nested
+from pacs.answer import Wanted
+from pacs.keys import COLUMNS, KEPT, MOMENTS, TIMEZONE, Key, Kind, Level, path, supported, takes_list
 from pacs.models import Holder, Instance, Series, Study
-from pacs.scope import Scope
+from pacs.scope import ORIGINAL, Scope
+
+__all__ = [
+    "Level",
+    "Query",
+    "Result",
+    "StudySummary",
+    "may_see",
+    "search",
+    "summaries",
+    "supported",
+    "takes_list",
+    "within",
+]
 
 MAX_RESULTS = 1000
-
-
-class Level(Enum):
-    """The level of a query's results."""
-
-    STUDY = "study"
-    SERIES = "series"
-    INSTANCE = "instance"
+MAX_OFFSET = 10_000_000
+#: A search that takes longer is given up: it asks for something that no index finds in an archive of this size. A
+#: prepared statement's plan knows nothing of the values, on which the right one depends; and compiling never pays.
+LIMITS = text(
+    "SELECT set_config('statement_timeout', '8s', true), set_config('plan_cache_mode', 'force_custom_plan', true),"
+    " set_config('jit', 'off', true)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked for. `keys`: tag (8 hexadecimal digits, upper case) to the text that must match.
+    """What is asked for. `keys`: tag (8 hexadecimal digits, upper case; inside sequences the tags with dots between
+    them, from the outermost) to the text that must match.
 
-    `include`: further attributes to return; `include_all`: every attribute that is kept. `limit` is capped.
+    `include`: further attributes to return, written like keys; `include_all`: every attribute that is kept. `limit` is
+    capped. `fuzzy`: names may also match by their words and sounds (PS3.4 C.2.2.2.1.1); `empty_values`: the text `""`
+    asks for what has no value (C.2.2.2.7); `multiple_values`: each of several values must be there (C.2.2.2.8).
     """
 
     level: Level
@@ -44,6 +64,9 @@ class Query:
     include_all: bool = False
     limit: int = 100
     offset: int = 0
+    fuzzy: bool = False
+    empty_values: bool = False
+    multiple_values: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,92 +79,169 @@ class Result:
     attributes: dict[str, Any]
 
 
-_Column = InstrumentedAttribute[Any]
-#: Matching keys (PS3.18 Table 10.6.1-5) and their columns, from the study's level downwards.
-_STUDY: dict[str, _Column] = {
-    "00080020": Study.study_date,
-    "00080030": Study.study_time,
-    "00080050": Study.accession,
-    "00080061": Study.modalities,
-    "00080090": Study.referrer,
-    "00081030": Study.description,
-    "00100010": Study.patient_name,
-    "00100020": Study.patient_id,
-    "00100030": Study.birth_date,
-    "00100040": Study.sex,
-    "0020000D": Study.study_uid,
-    "00200010": Study.study_id,
-}
-_SERIES: dict[str, _Column] = {
-    "00080021": Series.series_date,
-    "00080031": Series.series_time,
-    "00080060": Series.modality,
-    "0008103E": Series.description,
-    "00180015": Series.body_part,
-    "0020000E": Series.series_uid,
-    "00200011": Series.number,
-    "00400244": Series.performed_date,
-}
-_INSTANCE: dict[str, _Column] = {
-    "00080016": Instance.sop_class,
-    "00080018": Instance.sop_uid,
-    "00200013": Instance.number,
-    "00280010": Instance.rows,
-    "00280011": Instance.columns,
-    "00280008": Instance.frames,
-}
-_UIDS = frozenset(("0020000D", "0020000E", "00080018", "00080016"))
-_NAMES = frozenset(("00100010", "00080090"))
-_DATES = frozenset(("00080020", "00080021", "00100030", "00400244"))
-_TIMES = frozenset(("00080030", "00080031"))
-_NUMBERS = frozenset(("00200011", "00200013", "00280010", "00280011", "00280008"))
-
-
-def supported(tag: str) -> bool:
-    """Whether a key is matched; others are ignored with a warning (PS3.18 8.3.4.1)."""
-    return tag in _STUDY or tag in _SERIES or tag in _INSTANCE
-
-
 def search(tx: Session, scope: Scope, query: Query) -> tuple[list[Result], bool]:
-    """The matches in a stable order, newest study first, and whether there are more behind them."""
+    """The matches in a stable order, newest study first, and whether there are more behind them.
+
+    Raises BadInput where a key can't be read, or the search takes too long.
+    """
     limit = max(0, min(query.limit, MAX_RESULTS))
-    statement = _select(scope, query).offset(query.offset).limit(limit + 1)
-    found = tx.execute(statement).all()
-    more = len(found) > limit
-    return [_result(query, tuple(row)) for row in found[:limit]], more
+    wanted = Wanted(frozenset(map(path, (*query.include, *filter(supported, query.keys)))), query.include_all)
+    asked = statement(scope, query)
+    tx.execute(LIMITS)
+    try:
+        found = tx.execute(asked).all()
+    except OperationalError as error:
+        if not isinstance(error.orig, psycopg.errors.QueryCanceled):
+            raise
+        raise BadInput(
+            "a search took too long",
+            safe="This search takes too long. Narrow it: by a date range, a patient ID, or the beginning of a name.",
+        ) from error
+    return [_result(query, wanted, row) for row in found[:limit]], len(found) > limit
 
 
-def _select(scope: Scope, query: Query) -> Select[*tuple[Any, ...]]:
-    conditions = [within(scope)]
-    if query.study_uid is not None:
-        conditions.append(Study.study_uid == query.study_uid)
-    if query.series_uid is not None:
-        conditions.append(Series.series_uid == query.series_uid)
-    of_study, of_series, of_instance = (_matches(query, columns) for columns in (_STUDY, _SERIES, _INSTANCE))
-    conditions += of_study
-    newest = (Study.study_date.desc().nulls_last(), Study.pk.desc())
+# -- the statement ----------------------------------------------------------------------------------------------------
+
+_STUDY = (Study.study_uid, Study.attributes, Study.modalities, Study.series_count, Study.instance_count)
+_SERIES = (Series.series_uid, Series.attributes.label("series_attributes"), Series.instance_count.label("instances"))
+_INSTANCE = (
+    Instance.sop_uid,
+    Instance.sop_class,
+    Instance.transfer_syntax,
+    Instance.number,
+    Instance.rows,
+    Instance.columns,
+    Instance.bits,
+    Instance.number_of_frames,
+)
+_NEWEST = (Study.study_date.desc().nulls_last(), Study.pk.desc())
+_BY_SERIES = (*_NEWEST, Series.number.nulls_last(), Series.pk)
+_BY_INSTANCE = (*_BY_SERIES, Instance.number.nulls_last(), Instance.pk)
+
+
+def statement(scope: Scope, query: Query) -> Select[*tuple[Any, ...]]:
+    """First the keys of one page's rows and one more, mostly from an index alone; then these rows. Raises BadInput."""
+    query = replace(query, keys={key: matching.checked(one) for key, one in query.keys.items() if supported(key)})
+    conditions = _conditions(scope, query)
+    limit = max(0, min(query.limit, MAX_RESULTS)) + 1
+    pages: Select[*tuple[Any, ...]]
     if query.level is Level.STUDY:
-        # Keys of lower levels: a study matches when one of its instances matches them all (PS3.18 10.6.1.2).
-        lower = [*of_series, *of_instance]
-        if lower:
-            below = select(Instance.pk).join(Series, Series.pk == Instance.series_pk)
-            conditions.append(below.where(Instance.study_pk == Study.pk, *lower).exists())
-        return select(Study).where(*conditions).order_by(*newest)
+        pages = select(Study.pk).where(*conditions).order_by(*_NEWEST)
+        page = pages.limit(limit).offset(min(query.offset, MAX_OFFSET)).subquery("page")
+        return select(*_STUDY).join(page, page.c.pk == Study.pk).order_by(*_NEWEST)
     if query.level is Level.SERIES:
-        conditions += of_series
-        conditions.append(_any_instance(scope, of_instance))
-        columns = select(Study, Series).join(Series, Series.study_pk == Study.pk)
-        return columns.where(*conditions).order_by(*newest, Series.number.nulls_last(), Series.pk)
-    conditions += [*of_series, *of_instance, may_see(scope)]
-    rows = select(Study, Series, Instance).join(Series, Series.study_pk == Study.pk)
-    rows = rows.join(Instance, Instance.series_pk == Series.pk)
-    return rows.where(*conditions).order_by(
-        *newest, Series.number.nulls_last(), Series.pk, Instance.number.nulls_last(), Instance.pk
+        pages = select(Series.pk).join(Study, Study.pk == Series.study_pk).where(*conditions).order_by(*_BY_SERIES)
+        page = pages.limit(limit).offset(min(query.offset, MAX_OFFSET)).subquery("page")
+        rows = select(*_STUDY, *_SERIES).join(Series, Series.study_pk == Study.pk)
+        return rows.join(page, page.c.pk == Series.pk).order_by(*_BY_SERIES)
+    pages = select(Instance.pk).join(Study, Study.pk == Instance.study_pk).join(Series, Series.pk == Instance.series_pk)
+    pages = pages.where(*conditions).order_by(*_BY_INSTANCE)
+    page = pages.limit(limit).offset(min(query.offset, MAX_OFFSET)).subquery("page")
+    columns = (*_INSTANCE, Instance.metadata_deflated) if _opens_headers(query) else _INSTANCE
+    rows = select(*_STUDY, *_SERIES, *columns).join(Series, Series.study_pk == Study.pk)
+    return (
+        rows.join(Instance, Instance.series_pk == Series.pk)
+        .join(page, page.c.pk == Instance.pk)
+        .order_by(*_BY_INSTANCE)
     )
 
 
-def _matches(query: Query, columns: Mapping[str, _Column]) -> list[ColumnElement[bool]]:
-    return [_match(tag, columns[tag], text) for tag, text in query.keys.items() if tag in columns]
+def _opens_headers(query: Query) -> bool:
+    """Whether more is asked of an instance than its columns, and those of its study and series, say."""
+    return query.include_all or any(key not in COLUMNS and path(key)[0] not in KEPT for key in query.include)
+
+
+def _conditions(scope: Scope, query: Query) -> list[ColumnElement[bool]]:
+    """Of every level's keys. By lower levels' keys a study or series matches where one of its series or instances
+
+    matches them all (relational queries, PS3.18 10.6.1.2, PS3.4 C.4.1.2.2.1).
+    """
+    by_level = _keys(query)
+    of_study, of_series, of_instance = (by_level[level] for level in Level)
+    conditions = [within(scope), *of_study]
+    if query.study_uid is not None:
+        conditions.append(Study.study_uid == query.study_uid)
+    if query.series_uid is not None:
+        of_series.append(Series.series_uid == query.series_uid)
+    if query.level is Level.INSTANCE:
+        return [*conditions, *of_series, *of_instance, may_see(scope)]
+    seen = _has_instance(scope, of_instance)
+    if query.level is Level.SERIES:
+        return [*conditions, *of_series, *seen]
+    if of_series or of_instance:
+        conditions.append(exists().where(Series.study_pk == Study.pk, *of_series, *seen))
+    return conditions
+
+
+def _has_instance(scope: Scope, conditions: list[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    """That a series has an instance to be seen that matches. Who sees all originals sees one in every series."""
+    if not conditions and scope.view_id == ORIGINAL and scope.holder_id is None and scope.unreleased:
+        return []
+    of_series = and_(Instance.study_pk == Series.study_pk, Instance.series_pk == Series.pk)
+    return [exists().where(of_series, may_see(scope), *conditions)]
+
+
+def _keys(query: Query) -> dict[Level, list[ColumnElement[bool]]]:
+    found: dict[Level, list[ColumnElement[bool]]] = {level: [] for level in Level}
+    asked = {key: one for key, one in query.keys.items() if not matching.is_universal(one)}
+    zone = matching.offset(asked.pop(TIMEZONE)) if TIMEZONE in asked else None
+    inside: dict[Level, dict[nested.Path, str]] = {Level.STUDY: {}, Level.SERIES: {}}
+    for key in [key for key, one in asked.items() if query.empty_values and one == '""' and key in COLUMNS]:
+        found[COLUMNS[key].level].append(_empty(COLUMNS[key]))
+        del asked[key]
+    for day, clock in MOMENTS:
+        days, clocks = asked.pop(day, None), asked.pop(clock, None)
+        if days is not None or clocks is not None:
+            found[COLUMNS[day].level] += _moment(day, clock, days, clocks, zone)
+    for key, one in asked.items():
+        if key in COLUMNS:
+            found[COLUMNS[key].level].append(_match(COLUMNS[key], one, query))
+            if key == "00080060" and not matching.has_wildcard(one):
+                # Said of the study, too, which knows it without its series.
+                found[Level.STUDY].append(Study.modalities.contains([one]))
+        else:
+            inside[KEPT[path(key)[0]]][path(key)] = one
+    for level, model in ((Level.STUDY, Study), (Level.SERIES, Series)):
+        found[level] += nested.matches(
+            model.attributes, inside[level], every=query.multiple_values, empty=query.empty_values
+        )
+    return found
+
+
+def _match(key: Key, one: str, query: Query) -> ColumnElement[bool]:
+    match key.kind:
+        case Kind.NAME:
+            return matching.name(key.column, one, fuzzy=query.fuzzy)
+        case Kind.UID:
+            return matching.uid(key.column, one)
+        case Kind.DATE:
+            return matching.within(key.column, matching.dates(one))
+        case Kind.NUMBER:
+            return and_(key.column == matching.number(one))
+        case Kind.CODES:
+            return matching.codes(key.column, one, every=query.multiple_values)
+        case _:
+            return matching.string(key.column, one)
+
+
+def _moment(
+    day: str, clock: str, days: str | None, clocks: str | None, zone: timedelta | None
+) -> list[ColumnElement[bool]]:
+    date_column, time_column = COLUMNS[day].column, COLUMNS[clock].column
+    spans = (matching.dates(days) if days is not None else None, matching.times(clocks) if clocks is not None else None)
+    if zone is None:
+        return [matching.moment(date_column, time_column, *spans)]
+    there = matching.elsewhere(Study.attributes, date_column, time_column, zone)
+    near = [matching.within(date_column, matching.about(spans[0]))] if spans[0] is not None else []
+    return [*near, matching.moment(*there, *spans)]
+
+
+def _empty(key: Key) -> ColumnElement[bool]:
+    if key.kind is Kind.NAME:
+        return and_(key.column.folded == "")
+    if key.kind is Kind.CODES:
+        return and_(func.cardinality(key.column) == 0)
+    return and_(key.column == "") if key.kind in (Kind.TEXT, Kind.UID) else and_(key.column.is_(None))
 
 
 def within(scope: Scope) -> ColumnElement[bool]:
@@ -150,6 +250,7 @@ def within(scope: Scope) -> ColumnElement[bool]:
     if scope.study_uids is not None:
         conditions.append(Study.study_uid.in_(scope.study_uids))
     if scope.holder_id is not None:
+        conditions.append(Study.holders.contains([scope.holder_id]))
         conditions.append(exists().where(Holder.study_pk == Study.pk, Holder.holder_id == scope.holder_id))
     if not scope.unreleased:
         conditions.append(Study.released.is_(True))
@@ -165,128 +266,35 @@ def may_see(scope: Scope) -> ColumnElement[bool]:
     return and_(*conditions)
 
 
-def _any_instance(scope: Scope, conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
-    return exists().where(Instance.series_pk == Series.pk, may_see(scope), *conditions)
+# -- results ----------------------------------------------------------------------------------------------------------
 
 
-def _match(tag: str, column: _Column, text: str) -> ColumnElement[bool]:
-    text = text.strip(" ")
-    if text in ("", "*"):
-        return true()  # universal matching, PS3.4 C.2.2.2.3
-    if tag in _UIDS:
-        return column.in_([uid for uid in re.split(r"[\\,]", text) if uid])  # a list of UIDs, C.2.2.2.2
-    if tag in _DATES:
-        return _in_range(column, text, _date)
-    if tag in _TIMES:
-        return _in_range(column, text, _time)
-    if tag in _NUMBERS:
-        return column == int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else false()
-    if tag == "00080061":  # Modalities in Study: any of the study's modalities
-        wanted = [part for part in re.split(r"[\\,]", text) if part]
-        if any("*" in part or "?" in part for part in wanted):
-            joined = func.array_to_string(column, "\\")
-            return or_(*(joined.regexp_match("(^|\\\\)" + _regex(part) + "($|\\\\)") for part in wanted))
-        return or_(*(literal(modality) == any_(column) for modality in wanted))
-    folded: Any = func.lower(column) if tag in _NAMES else column
-    if tag in _NAMES:
-        return _name(folded, text.lower())
-    if "*" in text or "?" in text:
-        return column.like(_like(text), escape="\\")
-    return column == text
-
-
-def _name(column: Any, text: str) -> ColumnElement[bool]:
-    """A person's name: any one of its groups, whatever the case; trailing empty components don't count."""
-    groups = [func.split_part(column, "=", i) for i in (1, 2, 3)] if "=" not in text else [column]
-    return or_(*(func.rtrim(group, "^").like(_like(text.rstrip("^")), escape="\\") for group in groups))
-
-
-def _like(text: str) -> str:
-    escaped = re.sub(r"([\\%_])", r"\\\1", text)
-    return escaped.replace("*", "%").replace("?", "_")  # wildcards, PS3.4 C.2.2.2.4
-
-
-def _regex(text: str) -> str:
-    return re.escape(text).replace(r"\*", "[^\\\\]*").replace(r"\?", "[^\\\\]")
-
-
-def _in_range(column: _Column, text: str, read: Any) -> ColumnElement[bool]:
-    """A value, or a range open at either end (PS3.4 C.2.2.2.5)."""
-    first, dash, last = text.partition("-")
-    low, high = read(first, False), read(last if dash else first, True)
-    conditions = [column.is_not(None)] if column.type.python_type is date else [column != ""]
-    if low is not None:
-        conditions.append(column >= low)
-    if high is not None:
-        conditions.append(column <= high)
-    return and_(*conditions)
-
-
-def _date(text: str, _end: bool) -> date | None:
-    if not text:
-        return None
-    try:
-        return datetime.strptime(text.strip(), "%Y%m%d").date()  # noqa: DTZ007  a DICOM date has no zone
-    except ValueError as error:
-        raise BadInput(
-            "a date key is not a date", safe="A date must be written as YYYYMMDD, a range as YYYYMMDD-YYYYMMDD."
-        ) from error
-
-
-def _time(text: str, end: bool) -> str | None:
-    text = text.strip()
-    if not text:
-        return None
-    if not re.fullmatch(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?", text):
-        raise BadInput("a time key is not a time", safe="A time must be written as HHMMSS, a range as HHMMSS-HHMMSS.")
-    # 10 means all of the hour, 1030 all of the minute: pad the upper end with nines, which sort behind any digits.
-    return text + "9" * (13 - len(text)) if end else text
-
-
-def _result(query: Query, row: tuple[Any, ...]) -> Result:
-    study: Study = row[0]
-    series: Series | None = row[1] if len(row) > 1 else None
-    instance: Instance | None = row[2] if len(row) > 2 else None
-    attributes: dict[str, Any] = {}
-    if query.level is Level.STUDY or query.study_uid is None:
-        attributes |= _study_attributes(study)
-    if series is not None and (query.level is Level.SERIES or query.series_uid is None):
-        attributes |= _series_attributes(series)
-    if instance is not None:
-        attributes |= _instance_attributes(query, instance)
-    attributes["0020000D"] = {"vr": "UI", "Value": [study.study_uid]}
-    if series is not None:
-        attributes["0020000E"] = {"vr": "UI", "Value": [series.series_uid]}
-    return Result(
-        study.study_uid,
-        series.series_uid if series else "",
-        instance.sop_uid if instance else "",
-        dict(sorted(attributes.items())),
-    )
-
-
-def _study_attributes(study: Study) -> dict[str, Any]:
-    return {
-        **study.attributes,
-        # Left out where no series says one: viewers stumble over a list without values.
-        **({"00080061": {"vr": "CS", "Value": sorted(study.modalities)}} if study.modalities else {}),
-        "00201206": {"vr": "IS", "Value": [study.series_count]},
-        "00201208": {"vr": "IS", "Value": [study.instance_count]},
+def _result(query: Query, wanted: Wanted, row: Any) -> Result:
+    """Attributes of the level, and of those above it where the address names none (PS3.18 10.6.3.3)."""
+    study = answer.of_study(wanted, row.attributes, row.modalities, row.series_count, row.instance_count)
+    whole = query.level is Level.STUDY or query.study_uid is None
+    attributes = study if whole else answer.only(wanted, study, ("00080201",))
+    attributes["0020000D"] = {"vr": "UI", "Value": [row.study_uid]}
+    if query.level is Level.STUDY:
+        return Result(row.study_uid, "", "", dict(sorted(attributes.items())))
+    series = answer.of_series(wanted, row.series_attributes, row.instances)
+    whole = query.level is Level.SERIES or query.series_uid is None
+    attributes |= series if whole else answer.only(wanted, series, ())
+    attributes["0020000E"] = {"vr": "UI", "Value": [row.series_uid]}
+    if query.level is Level.SERIES:
+        return Result(row.study_uid, row.series_uid, "", dict(sorted(attributes.items())))
+    numbers = {
+        "00200013": row.number,
+        "00280008": row.number_of_frames,
+        "00280010": row.rows,
+        "00280011": row.columns,
+        "00280100": row.bits,
     }
-
-
-def _series_attributes(series: Series) -> dict[str, Any]:
-    return {**series.attributes, "00201209": {"vr": "IS", "Value": [series.instance_count]}}
-
-
-def _instance_attributes(query: Query, instance: Instance) -> dict[str, Any]:
-    metadata: dict[str, Any] = orjson.loads(index.inflate(instance.metadata_deflated))
-    # Available Transfer Syntax UID, PS3.18 Table 10.6.3-5
-    metadata["00083002"] = {"vr": "UI", "Value": [instance.transfer_syntax]}
-    if query.include_all:
-        return {tag: value for tag, value in metadata.items() if "BulkDataURI" not in value}
-    wanted = {*index.INSTANCE_TAGS, "00083002", *query.include}
-    return {tag: metadata[tag] for tag in wanted if tag in metadata}
+    # Available Transfer Syntax UID, PS3.3 C.4.23.1.1
+    uids = {"00080016": row.sop_class, "00080018": row.sop_uid, "00083002": row.transfer_syntax}
+    header = row.metadata_deflated if _opens_headers(query) else b""
+    attributes |= answer.of_instance(wanted, numbers, uids, header)
+    return Result(row.study_uid, row.series_uid, row.sop_uid, dict(sorted(attributes.items())))
 
 
 @dataclass(frozen=True, slots=True)

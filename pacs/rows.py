@@ -111,12 +111,14 @@ def write(
     was_settling = found[1]
     written = _written(found, rows)
     written.existing, news = _existing(connection, view_id, rows, written.missing(len(rows)))
+    if news:
+        connection.execute(sql.HELD_BY, {**about, "holders": _holders(rows)})
     if len(written.inserted) < len(rows):
         connection.execute(sql.DROP_EMPTY_SERIES, about)
         connection.execute(sql.DROP_EMPTY_STUDY, about)
     written.began_to_grow = bool(written.inserted or news) and watch and not was_settling
     if written.began_to_grow:
-        connection.execute(sql.GROW, (about["now"], found[0]))
+        connection.execute(sql.GROW, about)
         jobs.emit(tx, StudyGrowing(rows[0].keys.study_uid), after=QUIET)
     return written
 
@@ -148,11 +150,16 @@ def _parameters(view_id: UUID, rows: Sequence[Row], *, watch: bool, quick: bool)
         "now": clock.now(),
         "watch": watch,
         "quick": quick,
+        "holders": _holders(rows),
         "instances": orjson.dumps([_instance(row) for row in rows]).decode(),
         "metadata": [row.metadata for row in rows],
         "headers": [row.header for row in rows],
         "trailers": [row.trailer for row in rows],
     }
+
+
+def _holders(rows: Sequence[Row]) -> list[UUID]:
+    return list({row.held.holder_id for row in rows if row.held is not None})
 
 
 def _instance(row: Row) -> dict[str, Any]:

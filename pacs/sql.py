@@ -20,23 +20,25 @@ WITH st AS (
   SELECT * FROM ROWS FROM (
     jsonb_to_recordset(%(instances)s::jsonb) AS (
       sop_uid text, series_uid text, sop_class text, patient_id text, birth_date date, number bigint, rows bigint,
-      columns bigint, frames bigint, syntax text, blob text, size bigint, ranges bigint[], source_pk bigint,
-      review text, reasons text[], proof jsonb, holder uuid, via text, case_id uuid, ae text),
+      columns bigint, bits bigint, frames bigint, syntax text, blob text, size bigint, ranges bigint[],
+      source_pk bigint, review text, reasons text[], proof jsonb, holder uuid, via text, case_id uuid, ae text),
     unnest(%(metadata)b::bytea[]), unnest(%(headers)b::bytea[]), unnest(%(trailers)b::bytea[])
   ) WITH ORDINALITY AS w (
-    sop_uid, series_uid, sop_class, patient_id, birth_date, number, rows, columns, frames, syntax, blob, size, ranges,
-    source_pk, review, reasons, proof, holder, via, case_id, ae, metadata, header, trailer, position)
+    sop_uid, series_uid, sop_class, patient_id, birth_date, number, rows, columns, bits, frames, syntax, blob, size,
+    ranges, source_pk, review, reasons, proof, holder, via, case_id, ae, metadata, header, trailer, position)
 ), fits AS (
   SELECT w.*, st.pk AS study_pk FROM wanted w, st
   WHERE (st.patient_id = '' OR w.patient_id = '' OR w.patient_id = st.patient_id)
     AND (st.birth_date IS NULL OR w.birth_date IS NULL OR w.birth_date = st.birth_date)
 ), put AS (
   INSERT INTO pacs_instance (
-    view_id, study_pk, series_pk, sop_uid, sop_class, transfer_syntax, number, rows, columns, frames,
+    view_id, study_pk, series_pk, sop_uid, sop_class, transfer_syntax, number, rows, columns, bits, frames,
     metadata_deflated, blob, blob_size, header_deflated, ranges, trailer, source_pk, review, reasons, proof,
     received_at)
-  SELECT %(view_id)s, f.study_pk, se.pk, f.sop_uid, f.sop_class, f.syntax, f.number, f.rows, f.columns, f.frames,
-    f.metadata, f.blob, f.size, f.header, f.ranges, f.trailer, f.source_pk, f.review, f.reasons, f.proof, %(now)s
+  SELECT %(view_id)s, f.study_pk, se.pk, f.sop_uid, f.sop_class, f.syntax, f.number, f.rows, f.columns, f.bits,
+    f.frames,
+    f.metadata, f.blob, f.size, f.header, f.ranges, f.trailer, f.source_pk, f.review, f.reasons, f.proof,
+    %(now)s
   FROM fits f JOIN pacs_series se ON se.study_pk = f.study_pk AND se.series_uid = f.series_uid
   ORDER BY f.position
   ON CONFLICT (view_id, sop_uid) DO NOTHING
@@ -54,7 +56,9 @@ WITH st AS (
   UPDATE pacs_study s SET changed_at = %(now)s, instance_count = s.instance_count + c.n,
     settling = s.settling OR %(watch)s,
     modalities = CASE WHEN s.modalities @> %(modalities)s::text[] THEN s.modalities
-      ELSE ARRAY(SELECT DISTINCT m FROM unnest(s.modalities || %(modalities)s::text[]) AS m ORDER BY m) END
+      ELSE ARRAY(SELECT DISTINCT m FROM unnest(s.modalities || %(modalities)s::text[]) AS m ORDER BY m) END,
+    holders = CASE WHEN s.holders @> %(holders)s::uuid[] THEN s.holders
+      ELSE ARRAY(SELECT DISTINCT h FROM unnest(s.holders || %(holders)s::uuid[]) AS h ORDER BY h) END
   FROM (SELECT study_pk, count(*) AS n FROM put GROUP BY study_pk) c WHERE s.pk = c.study_pk
 )
 SELECT st.pk, st.settling, ARRAY(SELECT sop_uid || ' ' || blob FROM put), ARRAY(SELECT position FROM fits) FROM st
@@ -66,13 +70,14 @@ WRITE = " ".join(WRITE.split())
 #: The study's row is there and locked afterwards; nothing of one that was there changes.
 OPEN_STUDY = """
 INSERT INTO pacs_study AS s (
-  view_id, study_uid, source_uid, patient_name, patient_id, birth_date, sex, study_date, study_time, accession,
-  study_id, description, referrer, attributes, released, modalities, series_count, instance_count, settling,
-  received_at, changed_at)
-SELECT %(view_id)s, r.*, '{}', 0, 0, false, %(now)s, %(now)s
+  view_id, study_uid, source_uid, patient_name, patient_fold, patient_id, birth_date, sex, study_date, study_time,
+  accession, study_id, description, referrer, referrer_fold, names, attributes, released, modalities, holders,
+  series_count, instance_count, settling, received_at, changed_at)
+SELECT %(view_id)s, r.*, '{}', '{}', 0, 0, false, %(now)s, %(now)s
 FROM jsonb_to_record(%(study)s::jsonb) AS r (
-  study_uid text, source_uid text, patient_name text, patient_id text, birth_date date, sex text, study_date date,
-  study_time text, accession text, study_id text, description text, referrer text, attributes jsonb, released boolean)
+  study_uid text, source_uid text, patient_name text, patient_fold text, patient_id text, birth_date date, sex text,
+  study_date date, study_time time, accession text, study_id text, description text, referrer text,
+  referrer_fold text, names tsvector, attributes jsonb, released boolean)
 ON CONFLICT (view_id, study_uid) DO UPDATE SET released = s.released
 RETURNING pk
 """
@@ -80,12 +85,12 @@ RETURNING pk
 OPEN_SERIES = """
 WITH added AS (
   INSERT INTO pacs_series (
-    study_pk, series_uid, modality, number, description, series_date, series_time, performed_date, body_part,
-    attributes, instance_count, changed_at)
+    study_pk, series_uid, modality, number, description, series_date, series_time, performed_date, performed_time,
+    body_part, attributes, instance_count, changed_at)
   SELECT %(study_pk)s, r.*, 0, %(now)s
   FROM jsonb_to_recordset(%(series)s::jsonb) AS r (
-    series_uid text, modality text, number bigint, description text, series_date date, series_time text,
-    performed_date date, body_part text, attributes jsonb)
+    series_uid text, modality text, number bigint, description text, series_date date, series_time time,
+    performed_date date, performed_time time, body_part text, attributes jsonb)
   ON CONFLICT (study_pk, series_uid) DO NOTHING
   RETURNING pk
 )
@@ -93,7 +98,11 @@ UPDATE pacs_study SET series_count = series_count + (SELECT count(*) FROM added)
 """
 
 #: A study that got nothing but a further holder grows all the same: whoever waits for it must hear of it.
-GROW = "UPDATE pacs_study SET settling = true, changed_at = %s WHERE pk = %s"
+GROW = "UPDATE pacs_study SET settling = true, changed_at = %(now)s WHERE pk = %(study_pk)s"
+HELD_BY = """
+UPDATE pacs_study SET holders = ARRAY(SELECT DISTINCT h FROM unnest(holders || %(holders)s::uuid[]) AS h ORDER BY h)
+WHERE pk = %(study_pk)s AND NOT holders @> %(holders)s::uuid[]
+"""
 
 FIND = "SELECT pk, study_pk, sop_uid, blob FROM pacs_instance WHERE view_id = %s AND sop_uid = ANY(%s)"
 

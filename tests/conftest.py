@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -49,15 +50,22 @@ def template(postgres: str) -> str:
     return name
 
 
-@pytest.fixture
-def database_url(postgres: str, template: str) -> Iterator[str]:
-    """The URL of an empty database of this test's own."""
+@contextmanager
+def new_database(postgres: str, template: str) -> Iterator[str]:
+    """The URL of an empty database, for as long as the block lasts."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield _named(postgres, name)
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(postgres: str, template: str) -> Iterator[str]:
+    """The URL of an empty database of this test's own."""
+    with new_database(postgres, template) as url:
+        yield url
 
 
 @pytest.fixture

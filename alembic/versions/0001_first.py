@@ -195,16 +195,20 @@ def upgrade() -> None:
         sa.Column("study_uid", sa.String(length=64), nullable=False),
         sa.Column("source_uid", sa.String(length=64), nullable=True),
         sa.Column("patient_name", sa.Text(), nullable=False),
+        sa.Column("patient_fold", sa.Text(), nullable=False),
         sa.Column("patient_id", sa.Text(), nullable=False),
         sa.Column("birth_date", sa.Date(), nullable=True),
         sa.Column("sex", sa.Text(), nullable=False),
         sa.Column("study_date", sa.Date(), nullable=True),
-        sa.Column("study_time", sa.Text(), nullable=False),
+        sa.Column("study_time", sa.Time(), nullable=True),
         sa.Column("accession", sa.Text(), nullable=False),
         sa.Column("study_id", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("referrer", sa.Text(), nullable=False),
+        sa.Column("referrer_fold", sa.Text(), nullable=False),
+        sa.Column("names", postgresql.TSVECTOR(), nullable=False),
         sa.Column("modalities", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("holders", postgresql.ARRAY(sa.Uuid()), nullable=False),
         sa.Column("series_count", sa.Integer(), nullable=False),
         sa.Column("instance_count", sa.Integer(), nullable=False),
         sa.Column(
@@ -217,15 +221,43 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_study")),
         sa.UniqueConstraint("view_id", "study_uid", name=op.f("uq_pacs_study_view_id_study_uid")),
     )
-    op.create_index("ix_pacs_study_accession", "pacs_study", ["view_id", "accession"], unique=False)
+    op.create_index(
+        "ix_pacs_study_accession",
+        "pacs_study",
+        ["view_id", "accession"],
+        unique=False,
+        postgresql_ops={"accession": "text_pattern_ops"},
+        postgresql_where=sa.text("accession <> ''"),
+    )
     op.create_index(
         "ix_pacs_study_newest",
         "pacs_study",
         ["view_id", sa.literal_column("study_date DESC NULLS LAST"), sa.literal_column("pk DESC")],
         unique=False,
+        postgresql_include=["modalities", "holders"],
     )
-    op.create_index("ix_pacs_study_patient_id", "pacs_study", ["view_id", "patient_id"], unique=False)
-    op.create_index("ix_pacs_study_source", "pacs_study", ["source_uid"], unique=False)
+    op.create_index(
+        "ix_pacs_study_patient_id",
+        "pacs_study",
+        ["view_id", "patient_id"],
+        unique=False,
+        postgresql_ops={"patient_id": "text_pattern_ops"},
+    )
+    op.create_index(
+        "ix_pacs_study_source",
+        "pacs_study",
+        ["source_uid"],
+        unique=False,
+        postgresql_where=sa.text("source_uid IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_pacs_study_words",
+        "pacs_study",
+        ["names", "modalities", "holders"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+    )
     op.create_table(
         "pacs_view",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -469,8 +501,9 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), nullable=True),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("series_date", sa.Date(), nullable=True),
-        sa.Column("series_time", sa.Text(), nullable=False),
+        sa.Column("series_time", sa.Time(), nullable=True),
         sa.Column("performed_date", sa.Date(), nullable=True),
+        sa.Column("performed_time", sa.Time(), nullable=True),
         sa.Column("body_part", sa.Text(), nullable=False),
         sa.Column("instance_count", sa.Integer(), nullable=False),
         sa.Column(
@@ -482,6 +515,15 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_series")),
         sa.UniqueConstraint("study_pk", "series_uid", name=op.f("uq_pacs_series_study_pk_series_uid")),
+    )
+    op.create_index(
+        "ix_pacs_series_requests",
+        "pacs_series",
+        [sa.literal_column("(attributes -> '00400275') jsonb_path_ops")],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+        postgresql_where=sa.text("attributes ? '00400275'"),
     )
     op.create_index("ix_pacs_series_series_uid", "pacs_series", ["series_uid"], unique=False)
     op.create_table(
@@ -703,7 +745,8 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), nullable=True),
         sa.Column("rows", sa.BigInteger(), nullable=True),
         sa.Column("columns", sa.BigInteger(), nullable=True),
-        sa.Column("frames", sa.BigInteger(), nullable=False),
+        sa.Column("bits", sa.BigInteger(), nullable=True),
+        sa.Column("frames", sa.BigInteger(), nullable=True),
         sa.Column("metadata_deflated", sa.LargeBinary(), nullable=False),
         sa.Column("blob", sa.String(length=64), nullable=False),
         sa.Column("blob_size", sa.BigInteger(), nullable=False),

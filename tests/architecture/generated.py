@@ -25,8 +25,9 @@ from overread import cli
 from overread.app import portal_app
 from overread.kit.db import Database
 from overread.kit.settings import Settings
-from pacs import query
+from pacs import keys
 from pacs.archive import open_archive
+from pacs.dictionary import public_vr
 from pacs.dimse.listener import Listener
 from pacs.status import Reason
 from tests.architecture import surface
@@ -157,10 +158,16 @@ def dicomweb_resources() -> str:
 
 def matching_keys() -> str:
     """The attributes that a search matches, by the level that they belong to."""
+    levels = {**keys.KEPT, **{tag: key.level for tag, key in keys.COLUMNS.items()}}
     rows = [
-        (code(f"({tag[:4]},{tag[4:]})"), keyword_for_tag(int(tag, 16)), dictionary_description(int(tag, 16)), level)
-        for level, columns in (("study", query._STUDY), ("series", query._SERIES), ("instance", query._INSTANCE))
-        for tag in sorted(columns)
+        (
+            code(f"({tag[:4]},{tag[4:]})"),
+            keyword_for_tag(int(tag, 16)) + (", and the attributes in it" if public_vr(int(tag, 16)) == "SQ" else ""),
+            dictionary_description(int(tag, 16)),
+            level.value,
+        )
+        for level in keys.Level
+        for tag in sorted(tag for tag, of in levels.items() if of is level)
     ]
     return table(("tag", "keyword", "attribute", "level"), rows)
 

@@ -1,0 +1,78 @@
+"""How the database searches: by indexes, whatever is asked; counted in rows and plans, not in seconds."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event, text
+
+from benchmarks import qido
+from overread.kit.db import Database
+from overread.kit.errors import BadInput
+from pacs import query
+from pacs.query import Level, Query
+from pacs.scope import ORIGINAL, Scope
+from tests.conftest import new_database
+
+_STUDIES = 6000
+_HOSPITAL = UUID(int=1)
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: str, template: str) -> Iterator[Database]:
+    with new_database(postgres, template) as url:
+        database = Database(url)
+        random.seed(1)
+        qido.fill(database, 0, _STUDIES, [UUID(int=n) for n in range(1, 11)])
+        yield database
+        database.close()
+
+
+def _scope(hospital: bool) -> Scope:
+    return Scope(ORIGINAL, holder_id=_HOSPITAL if hospital else None, unreleased=True)
+
+
+@pytest.mark.parametrize("shape", qido.SHAPES, ids=[name for name, _, _ in qido.SHAPES])
+def test_no_shape_reads_a_whole_table(filled: Database, shape: qido.Shape) -> None:
+    _, hospital, make = shape
+    random.seed(2)
+    keys, others = make(_STUDIES)
+    asked = qido.asked(keys, {**others, **({"offset": "150"} if "offset" in others else {})})
+    plan = "\n".join(qido.explain(filled, _scope(hospital), asked))
+    assert "Seq Scan" not in plan
+    read = [int(rows) for rows in re.findall(r"actual time=\S+ rows=(\d+)", plan)]
+    assert max(read) < _STUDIES / 5
+
+
+@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("hospital", [False, True])
+def test_a_search_is_two_statements_whatever_it_finds(filled: Database, level: Level, hospital: bool) -> None:
+    asked: list[str] = []
+    event.listen(filled.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    with filled.transaction() as tx:
+        found, more = query.search(tx, _scope(hospital), Query(level, {"00080060": "CT"}, limit=50))
+    assert len(found) == 50
+    assert more
+    assert len(asked) == 2
+
+
+def test_default_attributes_of_instances_open_no_header(filled: Database) -> None:
+    statement = str(query.statement(_scope(hospital=False), Query(Level.INSTANCE)))
+    assert "metadata_deflated" not in statement
+    more = str(query.statement(_scope(hospital=False), Query(Level.INSTANCE, include=frozenset(["00180050"]))))
+    assert "metadata_deflated" in more
+
+
+def test_a_search_that_takes_too_long_is_refused_in_words(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(query, "LIMITS", text("SELECT set_config('statement_timeout', '1ms', true)"))
+    # No index knows of these: every instance is looked at.
+    asked = Query(Level.INSTANCE, {"00081030": "*x*y*z*", "00101001": "*x*"})
+    with pytest.raises(BadInput, match="too long") as refused, filled.transaction() as tx:
+        query.search(tx, _scope(hospital=False), asked)
+    assert "Narrow it" in refused.value.safe
+    with filled.transaction() as tx:
+        assert query.summaries(tx, Scope(ORIGINAL, study_uids=frozenset(), unreleased=True)) == []
