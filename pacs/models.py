@@ -92,12 +92,20 @@ class Study(Base):
             pk.desc(),
             postgresql_include=["modalities", "holders"],
         ),
-        Index("ix_pacs_study_patient_id", "view_id", "patient_id", postgresql_ops={"patient_id": "text_pattern_ops"}),
+        # With what orders the results: a part of an identifier is looked for in the index alone.
+        Index(
+            "ix_pacs_study_patient_id",
+            "view_id",
+            "patient_id",
+            postgresql_ops={"patient_id": "text_pattern_ops"},
+            postgresql_include=["study_date", "pk"],
+        ),
         Index(
             "ix_pacs_study_accession",
             "view_id",
             "accession",
             postgresql_ops={"accession": "text_pattern_ops"},
+            postgresql_include=["study_date", "pk"],
             postgresql_where=text("accession <> ''"),
         ),
         # Without a list of what is pending, which every search would have to read through.

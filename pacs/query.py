@@ -39,10 +39,11 @@ __all__ = [
 MAX_RESULTS = 1000
 MAX_OFFSET = 10_000_000
 #: A search that takes longer is given up: it asks for something that no index finds in an archive of this size. A
-#: prepared statement's plan knows nothing of the values, on which the right one depends; and compiling never pays.
+#: prepared statement's plan knows nothing of the values, on which the right one depends; compiling, and workers that
+#: must be started first, never pay for a page of results.
 LIMITS = text(
     "SELECT set_config('statement_timeout', '8s', true), set_config('plan_cache_mode', 'force_custom_plan', true),"
-    " set_config('jit', 'off', true)"
+    " set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)"
 )
 
 

@@ -227,6 +227,7 @@ def upgrade() -> None:
         ["view_id", "accession"],
         unique=False,
         postgresql_ops={"accession": "text_pattern_ops"},
+        postgresql_include=["study_date", "pk"],
         postgresql_where=sa.text("accession <> ''"),
     )
     op.create_index(
@@ -242,6 +243,7 @@ def upgrade() -> None:
         ["view_id", "patient_id"],
         unique=False,
         postgresql_ops={"patient_id": "text_pattern_ops"},
+        postgresql_include=["study_date", "pk"],
     )
     op.create_index(
         "ix_pacs_study_source",
