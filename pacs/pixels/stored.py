@@ -17,11 +17,10 @@ BIG_ENDIAN = "1.2.840.10008.1.2.2"
 DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
 ENCAPSULATED_NATIVE = "1.2.840.10008.1.2.1.98"
 
-#: Syntaxes whose frames are bare samples; Deflated Explicit VR is inflated before frames are cut.
-NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", BIG_ENDIAN}) | {
-    ENCAPSULATED_NATIVE,
-    DEFLATED_FRAMES,
-}
+#: Syntaxes whose frames are bare samples as they lie in memory; Deflated Explicit VR is inflated before frames are cut.
+LITTLE_ENDIAN = frozenset(("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", ENCAPSULATED_NATIVE))
+#: Syntaxes whose frames are bare samples, in whatever order and deflated or not.
+NATIVE = LITTLE_ENDIAN | {BIG_ENDIAN, DEFLATED_FRAMES}
 
 #: Compressed syntaxes and the codec of each (PS3.6 A); the retired JPEG processes too.
 COMPRESSED: dict[str, str] = {

@@ -11,6 +11,9 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+import imagecodecs
+import numpy as np
+
 from pacs.pixels import encode, stored, wire
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.layout import Layout
@@ -37,10 +40,24 @@ def transcode(head: dict[str, Any], form: Layout, frame: bytes) -> bytes | memor
     return encode.frame(found, form, head["target"], ybr=stored.stays_ybr(form, head["syntax"]))
 
 
+def recolour(head: dict[str, Any], form: Layout, frame: bytes) -> bytes | memoryview:
+    """Answer {"op": "recolour", "profiles"}: RGB of 8 bits, behind its ICC profile and the one that is wanted."""
+    own, wanted = head["profiles"]
+    pixels = np.frombuffer(frame, np.uint8, form.count, own + wanted).reshape(form.shape)
+    try:
+        found = imagecodecs.cms_transform(
+            pixels, frame[:own], frame[own : own + wanted], colorspace="RGB", outcolorspace="RGB"
+        )
+    except imagecodecs.CmsError as damaged:
+        raise CannotDecode(f"the colour profile can't be used: {damaged}") from damaged
+    return bytes(found.data)
+
+
 #: What may be asked for.
 OPERATIONS: dict[str, Callable[[dict[str, Any], Layout, bytes], bytes | memoryview]] = {
     "decode": decode,
     "transcode": transcode,
+    "recolour": recolour,
 }
 
 
