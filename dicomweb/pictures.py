@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Literal
+
+from pydicom import Dataset
+from pydicom.filereader import read_dataset
 
 from dicomweb.context import Context
 from overread.kit import log
 from overread.kit.errors import BadInput, NotFound
-from pacs import frames, retrieve
+from pacs import frames, part10, retrieve
 from pacs.elements import Unreadable
 from pacs.pixels import image_pixel, presentation, render
 from pacs.pixels.cache import Cache
-from pacs.pixels.errors import CannotDecode
+from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.placeholder import placeholder
 from pacs.pixels.presentation import Reference
 from pacs.pixels.render import State, Wanted
@@ -65,7 +69,7 @@ def picture(context: Context, one: Located, index: int | None, wanted: Wanted) -
     def make() -> bytes:
         with retrieve.opened(context.archive, one) as instance:
             frame = frame_bytes(instance, chosen)
-            return render.render(instance.dataset(), frame, instance.transfer_syntax, chosen, wanted)
+            return render.render(header(instance), frame, instance.transfer_syntax, chosen, wanted)
 
     return _MADE.get((*_name(one), chosen, wanted), make, len)
 
@@ -82,7 +86,7 @@ def animation(context: Context, one: Located, indices: list[int] | None, wanted:
     def make() -> bytes:
         with retrieve.opened(context.archive, one) as instance:
             pairs: Iterator[tuple[int, bytes]] = ((index, frame_bytes(instance, index)) for index in chosen)
-            return render.animation(instance.dataset(), pairs, instance.transfer_syntax, wanted)
+            return render.animation(header(instance), pairs, instance.transfer_syntax, wanted)
 
     return _MADE.get((*_name(one), tuple(chosen), wanted), make, len)
 
@@ -93,13 +97,13 @@ def presented(context: Context, scope: Scope, state: Located, wanted: Wanted) ->
     Raises NotFound where there is none; else as `picture`.
     """
     with retrieve.opened(context.archive, state) as instance:
-        ds = instance.dataset()
+        ds = header(instance)
     one, reference = _referenced(context, scope, state, presentation.references(ds))
     index = reference.frame - 1
 
     def make() -> bytes:
         with retrieve.opened(context.archive, one) as instance:
-            frame, image = frame_bytes(instance, index), instance.dataset()
+            frame, image = frame_bytes(instance, index), header(instance)
             return render.render(image, frame, instance.transfer_syntax, index, wanted, State(ds, reference))
 
     return _MADE.get((*_name(state), *_name(one), index, wanted), make, len)
@@ -133,6 +137,16 @@ def thumbnail(context: Context, one: Located, index: int | None, wanted: Wanted)
     return placeholder(one.modality, size=size, media_type=wanted.media_type)
 
 
+def header(instance: Opened) -> Dataset:
+    """The instance's header, without file meta information: what is odd there does no harm. Raises CannotDecode."""
+    start = part10.read_meta(instance.header).dataset_start
+    try:
+        return read_dataset(BytesIO(instance.header[start:]), not instance.parsed.explicit, is_little_endian=True)
+    except Exception as odd:
+        # What the archive's own walker reads and pydicom does not: a VR of no standard, for one.
+        raise refuse("its header can't be read.") from odd
+
+
 def frame_bytes(instance: Opened, index: int) -> bytes:
     """A frame's bytes; where frames of single bits begin within bytes, all bytes that hold one of its bits."""
     pixels = frames.pixel_element(instance.parsed)
@@ -141,7 +155,7 @@ def frame_bytes(instance: Opened, index: int) -> bytes:
     try:
         return instance.frame(index)
     except frames.UnalignedFrames:
-        form, count = image_pixel.read(instance.dataset()), instance.located.frames
+        form, count = image_pixel.read(header(instance)), instance.located.frames
         if not 0 <= index < count:
             raise NotFound(
                 f"frame {index + 1}", safe=f"There is no frame {index + 1}: the object has {count}."

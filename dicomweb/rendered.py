@@ -124,7 +124,7 @@ def _text(context: Context, request: Request, _scope: Scope, one: Located) -> Re
     _no_frames(request)
     offer = _choose(request, [MediaRange(kind) for kind in (HTML, TEXT, XML)], "The report")
     with retrieve.opened(context.archive, one) as instance:
-        ds = instance.dataset()
+        ds = pictures.header(instance)
     if offer.type == TEXT:
         body = report_text.as_text(ds)
     else:
@@ -145,7 +145,7 @@ def _document(context: Context, request: Request, _scope: Scope, one: Located) -
 
 
 def _encapsulated(instance: Opened) -> tuple[str, bytes]:
-    ds = instance.dataset()
+    ds = pictures.header(instance)
     found = ds.get("EncapsulatedDocument")
     told = str(ds.get("MIMETypeOfEncapsulatedDocument", "")).strip().lower()
     kind = {PDF: PDF, XML: XML, "application/xml": XML}.get(told)
