@@ -5,6 +5,7 @@ They come from the header that is given, a view's where a view is seen: what it 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection
 from functools import lru_cache
 from typing import Literal
@@ -17,6 +18,30 @@ from pacs.pixels import attributes
 Keyword = Literal["patient", "technique"]
 
 _MAX_LINE = 64
+
+#: Latin letters that do not come apart into one of ASCII and an accent.
+_LATIN = {
+    "ß": "ss",
+    "æ": "ae",
+    "Æ": "AE",
+    "œ": "oe",
+    "Œ": "OE",
+    "ø": "o",
+    "Ø": "O",
+    "đ": "d",
+    "Đ": "D",
+    "ð": "d",
+    "Ð": "D",
+    "ł": "l",
+    "Ł": "L",
+    "þ": "th",
+    "Þ": "Th",
+    "ı": "i",
+    "–": "-",
+    "—": "-",
+    "’": "'",
+    "·": ".",
+}
 
 
 def burn(picture: Image.Image, ds: Dataset, keywords: Collection[Keyword], frame_index: int = 0) -> Image.Image:
@@ -54,7 +79,7 @@ def technique(ds: Dataset, frame_index: int = 0) -> list[str]:
             filter(None, (attributes.phrase(ds, k) for k in ("BodyPartExamined", "ImageLaterality", "ViewPosition")))
         ),
         "  ".join(
-            f"{label} {found:g}{unit}"
+            f"{label} {found:g}{unit}".strip()
             for keyword, label, unit in (
                 ("KVP", "", " kV"),
                 ("XRayTubeCurrent", "", " mA"),
@@ -109,8 +134,10 @@ def font(size: float) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=4096)
 def drawable(letter: str) -> str:
-    """Give the letter, or a question mark where the built-in font has none for it."""
+    """Give the letter as the built-in font can draw it: without its accents, or a question mark where it has none."""
     if letter.isascii():
         return letter if letter.isprintable() else " "
-    sample = font(20.0)
-    return "?" if bytes(sample.getmask(letter)) == bytes(sample.getmask("\uffff")) else letter
+    if letter in _LATIN:
+        return _LATIN[letter]
+    plain = unicodedata.normalize("NFKD", letter)[0]
+    return plain if plain.isascii() and plain.isprintable() else "?"

@@ -15,6 +15,7 @@ import imagecodecs
 import numpy as np
 
 from pacs.pixels import encode, stored, wire
+from pacs.pixels.confine import confine
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.layout import Layout
 
@@ -52,6 +53,11 @@ def recolour(head: dict[str, Any], form: Layout, frame: bytes) -> bytes | memory
         raise CannotDecode(f"the colour profile can't be used: {damaged}") from damaged
     return bytes(found.data)
 
+
+_CODECS = (
+    "jpeg8_decode", "jpeg8_encode", "jpegls_decode", "jpegls_encode", "jpeg2k_decode", "jpeg2k_encode", "htj2k_encode",
+    "jpegxl_decode", "packbits_decode", "packbits_encode", "cms_transform",
+)  # fmt: skip
 
 #: What may be asked for.
 OPERATIONS: dict[str, Callable[[dict[str, Any], Layout, bytes], bytes | memoryview]] = {
@@ -101,6 +107,10 @@ def _give_time() -> None:
 def main() -> None:
     """Serve the socket that is file 0."""
     limit()
+    for codec in _CODECS:
+        # imagecodecs loads a codec's library when it is first named: afterwards nothing can be loaded.
+        getattr(imagecodecs, codec)
+    confine()
     with socket.socket(fileno=0) as sock:
         serve(sock)
 

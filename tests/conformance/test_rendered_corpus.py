@@ -1,4 +1,4 @@
-"""Every file of the corpus that the archive takes, rendered over HTTP: a picture, a text, or an error with a sentence."""
+"""Every file of the corpus that is stored, rendered over HTTP: a picture, a text, or an error with a sentence."""
 
 from __future__ import annotations
 

@@ -15,9 +15,16 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID, generate_uid
 from starlette.testclient import TestClient
 
-from dicomweb import report_text
+from dicomweb import pictures, report_text
+from overread.kit import principals
+from overread.kit.principals import Role
+from pacs import retrieve, views
+from pacs.archive import Archive
+from pacs.pixels import annotate
+from pacs.scope import Scope
 from tests.conformance.rendered_objects import LITTLE, image, instance, levels, path, ramp, shown, store
 from tests.dicomweb import conftest as web
+from tests.pacs.test_views import stored_study, view_of
 
 bearer, client = web.bearer, web.client
 
@@ -358,3 +365,28 @@ def test_what_has_no_picture_is_400_and_has_a_placeholder_for_a_thumbnail(client
 def test_samples_are_what_they_say() -> None:
     assert image(ramp()).file_meta.TransferSyntaxUID == LITTLE
     assert path(image(ramp())).startswith("studies/")
+
+
+def test_frames_that_begin_within_a_byte_are_drawn(client: TestClient) -> None:
+    """PS3.5 8.1.1: single bits are packed without a gap between frames."""
+    frames = (np.arange(3 * 5 * 5).reshape(3, 5, 5) % 3 == 0).astype(np.uint8)
+    ds = image(frames, "1.2.840.10008.5.1.4.1.1.66.4", "SEG", BitsAllocated=1, BitsStored=1, HighBit=0)
+    ds.PixelData = np.packbits(frames.ravel(), bitorder="little").tobytes()
+    where = store(client, ds)
+    for number in (1, 2, 3):
+        found = levels(client.get(f"{where}/frames/{number}/rendered", headers=PNG))
+        np.testing.assert_array_equal(found, frames[number - 1] * 255)
+    assert client.get(f"{where}/frames/4/rendered").status_code == 404
+
+
+def test_a_views_annotations_come_from_its_own_header(archive: Archive) -> None:
+    study_uid, _ = stored_study(archive, count=1)
+    view = view_of(archive)
+    derived = views.derive(archive, view, study_uid)
+    with archive.db.transaction() as tx:
+        coordinator = principals.create(tx, role=Role.COORDINATOR, name="c").as_principal(via="api")
+        views.release(tx, coordinator, view, study_uid)
+        [one] = retrieve.locate(tx, Scope(view), derived.study_uid)
+    with retrieve.opened(archive, one) as instance:
+        said = " ".join(annotate.patient(pictures.header(instance))).lower()
+    assert not [word for word in ("okonkwo", "ngozi", "99881", "1971") if word in said]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,21 @@ def chatter(_head: dict[str, Any], _form: Layout, _frame: bytes) -> bytes:
 
 
 def secrets(_head: dict[str, Any], _form: Layout, _frame: bytes) -> bytes:
-    opened = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-    # The folder itself is open while it is read.
-    files = [file for file in opened if not file.startswith("/proc/")]
+    links = [Path(f"/proc/self/fd/{number}") for number in range(64)]
+    files = [str(link.readlink()) for link in links if link.is_symlink()]
     return json.dumps([sorted(os.environ), files]).encode()
+
+
+def snoop(_head: dict[str, Any], _form: Layout, frame: bytes) -> bytes:
+    """Try to read the file whose name is given, and to make a connection."""
+    said = []
+    for attempt in (lambda: Path(frame.decode()).read_bytes(), lambda: socket.create_connection(("127.0.0.1", 9))):
+        try:
+            attempt()
+            said.append("done")
+        except OSError as error:
+            said.append(type(error).__name__)
+    return json.dumps(said).encode()
 
 
 def echo(_head: dict[str, Any], _form: Layout, frame: bytes) -> bytes:
@@ -62,7 +74,7 @@ def pid(_head: dict[str, Any], _form: Layout, _frame: bytes) -> bytes:
     return str(os.getpid()).encode()
 
 
-for operation in (segfault, abort, hang, spin, hog, chatter, secrets, echo, slowly, pid):
+for operation in (segfault, abort, hang, spin, hog, chatter, secrets, snoop, echo, slowly, pid):
     worker.OPERATIONS[operation.__name__] = operation
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from PIL import Image
 from pydicom import Dataset
 
 from overread.kit.errors import BadInput
+from pacs.pixels import annotate
 from pacs.pixels.draw import draw
 from pacs.pixels.errors import CannotDecode
 from pacs.pixels.picture import MediaType
@@ -242,3 +243,56 @@ def test_any_header_gives_a_picture_or_one_kind_of_error(damage: dict[int, tuple
     except CannotDecode:
         return
     assert _open(picture).format == "JPEG"
+
+
+def test_old_overlays_lie_in_the_samples_unused_bits() -> None:
+    """PS3.3 C.9.2.1.1, retired: Overlay Bit Position names the bit."""
+    stored = np.full((4, 4), 100, "<u2")
+    stored[1, 2] |= 1 << 12
+    ds = header(4, 4, 16, BitsStored=12, HighBit=11, WindowCenter=2048, WindowWidth=4096)
+    for element, vr, value in (
+        (0x10, "US", 4), (0x11, "US", 4), (0x40, "CS", "G"), (0x50, "SS", [1, 1]), (0x100, "US", 16), (0x102, "US", 12),
+    ):  # fmt: skip
+        ds.add_new(0x60020000 + element, vr, value)
+    found = draw(ds, stored.tobytes(), LITTLE)
+    assert np.argwhere(found == 255).tolist() == [[1, 2]]
+    assert int(found[0, 0]) == 6
+
+
+@pytest.mark.parametrize(("frame", "seen"), [(0, False), (1, True), (2, False)])
+def test_overlays_of_several_frames_begin_at_their_image_frame_origin(frame: int, seen: bool) -> None:
+    ds = header(4, 4, 8, WindowCenter=128, WindowWidth=256)
+    for element, vr, value in (
+        (0x10, "US", 4), (0x11, "US", 4), (0x15, "IS", 2), (0x40, "CS", "G"), (0x50, "SS", [1, 1]), (0x51, "US", 2),
+        (0x100, "US", 1), (0x102, "US", 0), (0x3000, "OW", b"\xff\xff\x00\x00"),
+    ):  # fmt: skip
+        ds.add_new(0x60000000 + element, vr, value)
+    assert bool((draw(ds, bytes(16), LITTLE, frame) == 255).any()) is seen
+
+
+_overlay_values = st.one_of(
+    st.integers(-70000, 70000), st.lists(st.integers(-99, 99), max_size=3), st.binary(max_size=9)
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from([0x10, 0x11, 0x15, 0x40, 0x50, 0x51, 0x102, 0x3000]), _overlay_values))
+def test_damaged_overlays_are_passed_over(values: dict[int, Any]) -> None:
+    ds = header(4, 4, 16, BitsStored=12, HighBit=11, WindowCenter=128, WindowWidth=256)
+    for element, value in ({0x10: 4, 0x11: 4} | values).items():
+        ds.add_new(0x60000000 + element, "OB" if isinstance(value, bytes) else "SL", value)
+    assert draw(ds, bytes(32), LITTLE).shape == (4, 4)
+
+
+def test_letters_that_the_font_has_not_lose_their_accents_or_become_question_marks() -> None:
+    ds = Dataset()
+    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientAge = "Müller^Zoë=x=y", "42", "19700102", "054Y"
+    assert annotate.patient(ds) == ["Müller, Zoë", "ID 42", "born 1970-01-02 54y"]
+    assert [annotate.drawable(letter) for letter in "aüŁß\n山"] == ["a", "u", "L", "ss", " ", "?"]
+
+
+def test_what_the_technique_says() -> None:
+    ds = Dataset()
+    ds.StudyDate, ds.Modality, ds.SeriesDescription, ds.KVP, ds.SliceThickness = "20240102", "CT", "Thorax", 120, 1.5
+    ds.SeriesNumber, ds.InstanceNumber, ds.NumberOfFrames = 3, 7, 4
+    assert annotate.technique(ds, 1) == ["2024-01-02", "CT Thorax", "120 kV  1.5 mm", "Se 3  Im 7  Fr 2/4"]

@@ -80,6 +80,22 @@ def test_the_worker_inherits_neither_environment_nor_files(pool: Pool, monkeypat
     assert len(files) == 3
 
 
+def test_the_worker_can_open_neither_files_nor_connections(pool: Pool, tmp_path: Path) -> None:
+    if not confinable():
+        pytest.skip("this kernel has no Landlock")
+    secret = tmp_path / "server.key"
+    secret.write_text("secret")
+    read, connected = json.loads(ask(pool, "snoop", str(secret).encode()))
+    assert read == "PermissionError"
+    assert connected != "done"
+
+
+def confinable() -> bool:
+    asked = "from pacs.pixels.confine import confine; raise SystemExit(0 if confine() else 1)"
+    root = Path(workers.__file__).parents[2]
+    return subprocess.run([sys.executable, "-c", asked], cwd=root, check=False).returncode == 0
+
+
 def test_a_worker_killed_between_frames_is_replaced(pool: Pool) -> None:
     os.kill(int(ask(pool, "pid")), signal.SIGKILL)
     assert ask(pool, "echo", b"next") == b"next"
