@@ -188,8 +188,11 @@ def _jpeg2000(job: Job) -> Any:
 
 
 def _htj2k(job: Job) -> Any:
-    # RPCL, as PS3.5 A.4.4 wants it of 1.2.840.10008.1.2.4.202, is what OpenJPH does of itself.
-    return imagecodecs.htj2k_encode(job.values, reversible=True, tlm=True, rgb=job.colour and not job.ybr)
+    # PS3.5 10.18: RPCL, which is OpenJPH's own order, tile length markers, and a smallest resolution of at most 64.
+    halvings = max(5, (max(job.form.rows, job.form.columns) - 1).bit_length() - 6)
+    return imagecodecs.htj2k_encode(
+        job.values, reversible=True, tlm=True, resolutions=halvings, rgb=job.colour and not job.ybr
+    )
 
 
 _ENCODERS: dict[str, Callable[[Job], Any]] = {

@@ -121,18 +121,23 @@ def test_other_programs_read_what_was_written() -> None:
 
 
 def test_lossless_jpeg_uses_the_first_predictor() -> None:
-    """PS3.5 A.4.2: 1.2.840.10008.1.2.4.70 is Process 14, Selection Value 1."""
+    """PS3.5 A.4.1: 1.2.840.10008.1.2.4.70 is Process 14, Selection Value 1."""
     frame = transcode(ramp(8, 8).tobytes(), header(8, 8), LITTLE, "1.2.840.10008.1.2.4.70")
     scan = frame.index(b"\xff\xda")
     assert frame[scan + 4] == 1
     assert frame[scan + 7] == 1
 
 
-def test_htj2k_is_in_the_order_that_its_syntax_names() -> None:
-    """PS3.5 A.4.11: 1.2.840.10008.1.2.4.202 goes by resolution, position, component, layer."""
-    frame = transcode(ramp(80, 80).tobytes(), header(80, 80), LITTLE, "1.2.840.10008.1.2.4.202")
-    assert frame[frame.index(b"\xff\x52") + 5] == 2
-    assert b"\xff\x55" in frame
+@pytest.mark.parametrize("columns", [80, 2048, 2049, 9000])
+def test_htj2k_lets_a_thumbnail_be_cut_off(columns: int) -> None:
+    """PS3.5 10.18: resolution, position, component, layer; tile lengths; a smallest resolution of at most 64."""
+    image = ramp(8, columns)
+    frame = transcode(image.tobytes(), header(8, columns), LITTLE, "1.2.840.10008.1.2.4.202")
+    cod = frame.index(b"\xff\x52")
+    assert frame[cod + 5] == 2
+    assert -(-columns >> frame[cod + 9]) <= 64
+    assert b"\xff\x55" in frame[:200]
+    np.testing.assert_array_equal(decode_frame(header(8, columns), frame, "1.2.840.10008.1.2.4.202"), image)
 
 
 @pytest.mark.parametrize("target", sorted(encode.LOSSY))
