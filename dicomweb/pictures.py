@@ -120,16 +120,18 @@ def _referenced(
             except NotFound:
                 continue
             return found[0], reference
-    raise NotFound("no referenced image", safe="None of the images that this presentation state is of are here.")
+    raise _NoImage("no referenced image", safe="None of the images that this presentation state is of are here.")
 
 
-def thumbnail(context: Context, one: Located, index: int | None, wanted: Wanted) -> bytes:
-    """A small picture, a placeholder for what has no pixels or can't be decoded as a picture. Errors as `picture`."""
-    if category(one) == "image":
-        try:
+def thumbnail(context: Context, scope: Scope, one: Located, index: int | None, wanted: Wanted) -> bytes:
+    """A small picture, a placeholder for what has no pixels of its own nor refers to any. Errors as `picture`."""
+    try:
+        if category(one) == "image":
             return picture(context, one, index, wanted)
-        except _NoPicture:
-            pass
+        if category(one) == "state" and index is None:
+            return presented(context, scope, one, wanted)
+    except (_NoPicture, _NoImage):
+        pass
     if index:
         raise NotFound(f"frame {index + 1} of what has none", safe=f"There is no frame {index + 1}.")
     assert wanted.viewport is not None
@@ -173,6 +175,10 @@ def every(context: Context, found: list[Located], wanted: Wanted) -> Iterator[by
                 yield picture(context, one, None, wanted)
             except (_NoPicture, CannotDecode, Unreadable) as refused:
                 _log.info("left out of rendered images", reason=str(refused))
+
+
+class _NoImage(NotFound):
+    """What a presentation state refers to is not in the scope."""
 
 
 class _NoPicture(BadInput):

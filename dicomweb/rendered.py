@@ -47,12 +47,12 @@ def rendered(context: Context, request: Request) -> Response:
 
 def thumbnail(context: Context, request: Request) -> Response:
     """A small picture that stands for a study, a series, an instance or a frame."""
-    _, _, found = locate(context, request, "pixels")
+    _, scope, found = locate(context, request, "pixels")
     offer = _choose(request, [MediaRange(kind) for kind in (JPEG, PNG, GIF)], "Thumbnails")
     wanted = rendering.thumbnail(request, cast(MediaType, offer.type))
     numbers = _frame_numbers(request)
     index = numbers[0] - 1 if numbers else None
-    body = pictures.thumbnail(context, pictures.standing_for(found), index, wanted)
+    body = pictures.thumbnail(context, scope, pictures.standing_for(found), index, wanted)
     return Response(body, media_type=offer.type, headers={"Cache-Control": "private, max-age=300"})
 
 

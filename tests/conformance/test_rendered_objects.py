@@ -181,7 +181,9 @@ def test_a_state_whose_images_are_elsewhere_is_404_and_a_window_for_it_400(clien
     of = image(square())
     where = store(client, state(of))
     assert client.get(f"{where}/rendered").status_code == 404
+    assert shown(client.get(f"{where}/thumbnail")).size == (256, 256)
     store(client, of)
+    assert shown(client.get(f"{where}/thumbnail")).size == (20, 12)
     assert client.get(f"{where}/rendered").status_code == 200
     assert client.get(f"{where}/rendered", params={"window": "1,2,linear"}).status_code == 400
     assert client.get(f"{where}/frames/1/rendered").status_code == 400
