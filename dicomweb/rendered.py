@@ -1,112 +1,192 @@
-"""Rendered instances, frames and thumbnails (PS3.18 10.4.1.1.3 and 4, 8.3.5)."""
+"""Rendered studies, series, instances and frames, and their thumbnails (PS3.18 10.4.1.1.3, 10.4.1.1.4, 8.7.4).
+
+Images become pictures, presentation states pictures of their images, multi-frame images one picture or an
+animation, structured reports text; videos and encapsulated documents are given as they are.
+"""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import cast
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
+from dicomweb import pictures, rendering, report_text
 from dicomweb.context import Context
 from dicomweb.media import GIF, JPEG, PNG, MediaRange, accepted, choose
-from dicomweb.wado import frame_list, locate
-from overread.kit.errors import BadInput
+from dicomweb.wado import frame_list, locate, multipart
+from overread.kit.errors import BadInput, NotAcceptable
 from pacs import frames, retrieve
-from pacs.pixels import render as drawing
-from pacs.pixels.placeholder import placeholder
-from pacs.pixels.render import MediaType, Viewport
-from pacs.pixels.window import Function, Window
-from pacs.retrieve import Located
+from pacs.pixels.picture import MediaType
+from pacs.retrieve import Located, Opened, Range
+from pacs.scope import Scope
 
-_OFFERS = [MediaRange(JPEG), MediaRange(PNG), MediaRange(GIF)]
-_THUMBNAIL = 256
+JP2, HTML, TEXT, XML, PDF = "image/jp2", "text/html", "text/plain", "text/xml", "application/pdf"
+_PICTURES = (JPEG, PNG, GIF, JP2)
+_MPEG2 = ("1.2.840.10008.1.2.4.100", "1.2.840.10008.1.2.4.101")
+_HEVC = ("1.2.840.10008.1.2.4.107", "1.2.840.10008.1.2.4.108")
+#: What a stranger wrote is shown without scripts, without a site's rights, and is saved rather than opened.
+_DOCUMENT = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
+#: Pictures of one request for frames.
+_MAX_PICTURES = 200
 
 
 def rendered(context: Context, request: Request) -> Response:
-    """A picture of an instance or of one frame, as JPEG, PNG or GIF."""
-    _, offer = choose(
-        accepted(request.headers.get("accept"), request.query_params.get("accept")), _OFFERS, "Rendered images"
-    )
-    _, _, found = locate(context, request, "pixels")
-    return Response(_render(context, request, _middle(found), cast(MediaType, offer.type)), media_type=offer.type)
+    """What the path names, in a form that needs no DICOM to be looked at."""
+    _, scope, found = locate(context, request, "pixels")
+    if request.path_params.get("instance") is None:
+        return _of_many(context, request, found)
+    kind = pictures.category(found[0])
+    return _BY_CATEGORY[kind](context, request, scope, found[0])
 
 
 def thumbnail(context: Context, request: Request) -> Response:
     """A small picture that stands for a study, a series, an instance or a frame."""
-    _, offer = choose(
-        accepted(request.headers.get("accept"), request.query_params.get("accept")), _OFFERS, "Thumbnails"
-    )
-    _, _, found = locate(context, request, "pixels")
-    one = _middle(found)
+    _, scope, found = locate(context, request, "pixels")
+    offer = _choose(request, [MediaRange(kind) for kind in (JPEG, PNG, GIF)], "Thumbnails")
+    wanted = rendering.thumbnail(request, cast(MediaType, offer.type))
+    numbers = _frame_numbers(request)
+    index = numbers[0] - 1 if numbers else None
+    body = pictures.thumbnail(context, scope, pictures.standing_for(found), index, wanted)
+    return Response(body, media_type=offer.type, headers={"Cache-Control": "private, max-age=300"})
+
+
+def _of_many(context: Context, request: Request, found: list[Located]) -> Response:
+    """One picture that stands for a study or series; as multipart/related one of each of its images."""
+    single = [MediaRange(kind) for kind in _PICTURES]
+    offer = _choose(request, [*single, *(MediaRange(kind, multipart=True) for kind in _PICTURES)], "Rendered images")
+    wanted = rendering.wanted(request, cast(MediaType, offer.type))
+    if not offer.multipart:
+        one = pictures.standing_for(found)
+        return Response(pictures.picture(context, one, None, wanted), media_type=offer.type)
+    made = pictures.every(context, found, wanted)
+    # The first is made before the answer begins: a study without any picture is an error, not an empty answer.
+    first = next(made, None)
+    if first is None:
+        raise BadInput("nothing to render", safe="There is nothing here that has a picture.")
+    return _pictures(offer.type, chain([first], made))
+
+
+def _image(context: Context, request: Request, _scope: Scope, one: Located) -> Response:
+    numbers = _frame_numbers(request)
+    several = len(numbers) > 1
+    many = [MediaRange(kind, multipart=True) for kind in _PICTURES]
+    # Several frames fit into one body only where it moves.
+    offers = [*many, MediaRange(GIF)] if several else [*(MediaRange(kind) for kind in _PICTURES), *many]
+    offer = _choose(request, offers, "Rendered frames" if several else "Rendered images")
+    wanted = rendering.wanted(request, cast(MediaType, offer.type))
+    indices = [number - 1 for number in numbers] or None
+    moving = one.frames > 1 if indices is None else several
+    if offer.multipart:
+        chosen = indices if indices is not None else list(range(min(one.frames, _MAX_PICTURES + 1)))
+        if len(chosen) > _MAX_PICTURES:
+            raise BadInput("too many pictures", safe=f"Ask for at most {_MAX_PICTURES} rendered frames at once.")
+        # All are made before the answer begins: a wrong frame is an error of the request, not of its middle.
+        return _pictures(offer.type, iter([pictures.picture(context, one, index, wanted) for index in chosen]))
+    if offer.type == GIF and moving:
+        return Response(pictures.animation(context, one, indices, wanted), media_type=GIF)
+    index = indices[0] if indices is not None else None
+    return Response(pictures.picture(context, one, index, wanted), media_type=offer.type)
+
+
+def _state(context: Context, request: Request, scope: Scope, one: Located) -> Response:
+    _no_frames(request)
+    offer = _choose(request, [MediaRange(kind) for kind in _PICTURES], "Rendered presentation states")
+    wanted = rendering.wanted(request, cast(MediaType, offer.type))
+    if wanted.window is not None:
+        raise BadInput("a window for a state", safe="A presentation state has a window of its own: ask without one.")
+    return Response(pictures.presented(context, scope, one, wanted), media_type=offer.type)
+
+
+def _video(context: Context, request: Request, _scope: Scope, one: Located) -> Response:
+    """A video's own stream (Table 8.7.4-1)."""
+    _no_frames(request)
+    syntax = one.transfer_syntax.removesuffix(".1")
+    kinds = ["video/mpeg"] if syntax in _MPEG2 else ["video/H265", "video/mp4"] if syntax in _HEVC else ["video/mp4"]
+    # Media types are compared in small letters.
+    offer = _choose(request, [MediaRange(kind.lower()) for kind in kinds], "The video")
+    kind = next(kind for kind in kinds if kind.lower() == offer.type)
     with retrieve.opened(context.archive, one) as instance:
-        if frames.pixel_element(instance.parsed) is None:
-            picture = placeholder(one.modality, media_type=cast(MediaType, offer.type))
-        else:
-            index = _frame_index(request, one)
-            picture = drawing.thumbnail(
-                instance.dataset(), instance.frame(index), instance.transfer_syntax, index,
-                size=_THUMBNAIL, media_type=cast(MediaType, offer.type),
-            )  # fmt: skip
-    return Response(picture, media_type=offer.type, headers={"Cache-Control": "private, max-age=300"})
+        places = frames.frame_ranges(instance.parsed)
+    if not places:
+        raise BadInput("a video without a stream", safe="This object holds no video.")
+    parts = [Range(one.blob, start, length) for start, length in places[0]]
+    headers = {"Content-Length": str(retrieve.size(parts)), "X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(retrieve.stream(context.archive.blobs, parts), media_type=kind, headers=headers)
 
 
-def _middle(found: list[Located]) -> Located:
-    """The instance that stands for several: the middle one of the first series shows more than its first."""
-    first = [one for one in found if one.series_uid == found[0].series_uid]
-    return first[len(first) // 2]
+def _text(context: Context, request: Request, _scope: Scope, one: Located) -> Response:
+    _no_frames(request)
+    offer = _choose(request, [MediaRange(kind) for kind in (HTML, TEXT, XML)], "The report")
+    with retrieve.opened(context.archive, one) as instance:
+        ds = pictures.header(instance)
+    if offer.type == TEXT:
+        body = report_text.as_text(ds)
+    else:
+        page = report_text.as_html(ds)
+        # The page is well-formed XML too.
+        body = page if offer.type == HTML else '<?xml version="1.0" encoding="UTF-8"?>\n' + page.split("\n", 1)[1]
+    return Response(body.encode(), headers={**_DOCUMENT, "Content-Type": f"{offer.type}; charset=utf-8"})
 
 
-def _frame_index(request: Request, one: Located) -> int:
+def _document(context: Context, request: Request, _scope: Scope, one: Located) -> Response:
+    """An encapsulated document as it is (PS3.3 A.45): PDF, and CDA as XML. Always saved, never opened here."""
+    _no_frames(request)
+    with retrieve.opened(context.archive, one) as instance:
+        kind, body = _encapsulated(instance)
+    offer = _choose(request, [MediaRange(kind)], "The document")
+    headers = {**_DOCUMENT, "Content-Disposition": f'attachment; filename="document.{kind.rpartition("/")[2]}"'}
+    return Response(body, media_type=offer.type, headers=headers)
+
+
+def _encapsulated(instance: Opened) -> tuple[str, bytes]:
+    ds = pictures.header(instance)
+    found = ds.get("EncapsulatedDocument")
+    told = str(ds.get("MIMETypeOfEncapsulatedDocument", "")).strip().lower()
+    kind = {PDF: PDF, XML: XML, "application/xml": XML}.get(told)
+    if kind is None or not isinstance(found, bytes):
+        raise NotAcceptable(
+            f"an encapsulated {told[:40]!r}", safe="This object's document can be had only as it is stored: as DICOM."
+        )
+    length = ds.get("EncapsulatedDocumentLength")
+    if kind == PDF and not found.startswith(b"%PDF-"):
+        raise NotAcceptable("a PDF that is none", safe="This object's document is not the PDF that it says to be.")
+    return kind, found[:length] if isinstance(length, int) and 0 < length <= len(found) else found
+
+
+def _other(_context: Context, _request: Request, _scope: Scope, one: Located) -> Response:
+    raise BadInput(f"nothing to render in {one.sop_class}", safe="This object holds no picture.")
+
+
+_BY_CATEGORY: dict[pictures.Category, Callable[[Context, Request, Scope, Located], Response]] = {
+    "image": _image,
+    "state": _state,
+    "video": _video,
+    "text": _text,
+    "document": _document,
+    "other": _other,
+}
+
+
+def _choose(request: Request, offers: list[MediaRange], what: str) -> MediaRange:
+    ranges = accepted(request.headers.get("accept"), request.query_params.get("accept"))
+    return choose(ranges, offers, what)[1]
+
+
+def _frame_numbers(request: Request) -> list[int]:
     text = request.path_params.get("frames")
-    return frame_list(text)[0] - 1 if text is not None else (one.frames - 1) // 2
+    return frame_list(text) if text is not None else []
 
 
-def _render(context: Context, request: Request, one: Located, media_type: MediaType) -> bytes:
-    with retrieve.opened(context.archive, one) as instance:
-        if frames.pixel_element(instance.parsed) is None:
-            raise BadInput("nothing to render", safe="This object holds no picture.")
-        index = _frame_index(request, one)
-        return drawing.render(
-            instance.dataset(),
-            instance.frame(index),
-            instance.transfer_syntax,
-            index,
-            media_type=media_type,
-            window=_window(request.query_params.get("window")),
-            quality=_quality(request.query_params.get("quality")),
-            viewport=_viewport(request.query_params.get("viewport")),
-        )
+def _no_frames(request: Request) -> None:
+    if request.path_params.get("frames") is not None:
+        raise BadInput("frames of what has none", safe="This object has no frames: ask for it as a whole.")
 
 
-def _window(text: str | None) -> Window | None:
-    """Center, width and function (PS3.18 8.3.5.1.4)."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"(-?\d+(?:\.\d+)?),(\d+(?:\.\d+)?),(linear|linear-exact|sigmoid)", text)
-    if found is None or float(found[2]) <= 0:
-        raise BadInput(
-            "a bad window",
-            safe="window is CENTER,WIDTH,FUNCTION with a width above 0 and linear, linear-exact or sigmoid.",
-        )
-    return Window(float(found[1]), float(found[2]), cast(Function, found[3].upper().replace("-", "_")))
-
-
-def _quality(text: str | None) -> int:
-    """1 to 100 (PS3.18 8.3.5.1.2)."""
-    if text is None:
-        return 90
-    if not re.fullmatch(r"\d{1,3}", text) or not 1 <= int(text) <= 100:
-        raise BadInput("a bad quality", safe="quality is a whole number from 1 to 100.")
-    return int(text)
-
-
-def _viewport(text: str | None) -> Viewport | None:
-    """Width and height, and the part of the image that they show (PS3.18 8.3.5.1.3)."""
-    if text is None:
-        return None
-    parts = text.split(",")
-    if len(parts) not in (2, 6) or not all(re.fullmatch(r"-?\d{0,5}(\.\d+)?", part) for part in parts):
-        raise BadInput("a bad viewport", safe="viewport is WIDTH,HEIGHT or WIDTH,HEIGHT,X,Y,WIDTH,HEIGHT.")
-    width, height, *region = (float(part or 0) for part in parts)
-    return Viewport(int(width), int(height), *region)
+def _pictures(kind: str, bodies: Iterator[bytes]) -> Response:
+    return multipart(kind, ((kind, [body]) for body in bodies))

@@ -22,9 +22,22 @@ def value(ds: Dataset, keyword: str) -> Any:
     return None if found is None or found == "" else found
 
 
+def at(ds: Dataset, group: int, element: int) -> Any:
+    """Give the value of an element without a keyword of its own (a repeating group's), or None, as `value` does."""
+    try:
+        found = ds[group, element].value
+    except Exception:  # noqa: BLE001 - as above, and KeyError where it is absent
+        return None
+    return None if found == "" else found
+
+
 def numbers(ds: Dataset, keyword: str) -> list[float]:
     """Give an element's finite numbers, in order; empty where there is none."""
-    found = value(ds, keyword)
+    return all_numbers(value(ds, keyword))
+
+
+def all_numbers(found: Any) -> list[float]:
+    """Give a value's finite numbers, in order; empty where it is not numbers throughout."""
     if found is None:
         return []
     out: list[float] = []
@@ -56,6 +69,14 @@ def text(ds: Dataset, keyword: str) -> str:
     if isinstance(found, list | tuple | MultiValue):
         found = found[0] if found else ""
     return str(found or "").strip().upper()
+
+
+def phrase(ds: Dataset, keyword: str) -> str:
+    """Give an element's text as it stands, several values parted by backslashes; empty where there is none."""
+    found = value(ds, keyword)
+    if isinstance(found, list | tuple | MultiValue):
+        return "\\".join(str(part) for part in found)
+    return "" if found is None else str(found).strip()
 
 
 def items(ds: Dataset, keyword: str) -> list[Dataset]:

@@ -1,4 +1,4 @@
-"""One frame's bytes to stored values (PS3.5 8 and annex A.4)."""
+"""One frame's bytes to stored values (PS3.5 8 and annex A.4), strangers' codestreams in a process of their own."""
 
 from __future__ import annotations
 
@@ -8,38 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from pacs.pixels import codecs, colour, layout
-from pacs.pixels.errors import refuse
+from pacs.pixels import image_pixel, stored, workers
+from pacs.pixels.cache import Cache
 from pacs.pixels.layout import Layout
 
 Array = NDArray[Any]
 
-BIG_ENDIAN = "1.2.840.10008.1.2.2"
-DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
-ENCAPSULATED_NATIVE = "1.2.840.10008.1.2.1.98"
-
-#: Syntaxes whose frames are bare samples; Deflated Explicit VR is inflated before frames are cut.
-NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", BIG_ENDIAN}) | {
-    ENCAPSULATED_NATIVE,
-    DEFLATED_FRAMES,
-}
-
-#: Compressed syntaxes and the codec of each (PS3.6 A); the retired JPEG processes too.
-COMPRESSED: dict[str, str] = {
-    **{f"1.2.840.10008.1.2.4.{number}": "jpeg" for number in (50, 51, 53, 55, 57, 70)},
-    **{f"1.2.840.10008.1.2.4.{number}": "jpegls" for number in (80, 81)},
-    **{f"1.2.840.10008.1.2.4.{number}": "jpeg2000" for number in (90, 91, 92, 93, 201, 202, 203)},
-    **{f"1.2.840.10008.1.2.4.{number}": "jpegxl" for number in (110, 111, 112)},
-    "1.2.840.10008.1.2.5": "rle",
-}
-
-#: MPEG-2, MPEG-4 AVC, HEVC, and SMPTE ST 2110 (PS3.6 A).
-_VIDEO = (*(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109)), "1.2.840.10008.1.2.7.")
+#: Frames that were decoded or transcoded a moment ago, by the content that they were made of.
+FRAMES: Cache[Any] = Cache(24 << 20)
 
 
 def decodable(transfer_syntax: str) -> bool:
     """Tell whether frames of this transfer syntax can be decoded at all."""
-    return transfer_syntax in NATIVE or transfer_syntax in COMPRESSED
+    return transfer_syntax in stored.NATIVE or transfer_syntax in stored.COMPRESSED
 
 
 def decode_frame(ds: Dataset, frame: bytes, transfer_syntax: str, *, bit_offset: int = 0) -> Array:
@@ -51,79 +32,21 @@ def decode_frame(ds: Dataset, frame: bytes, transfer_syntax: str, *, bit_offset:
 
     Gives stored values, before any modality transformation, cleaned of unused bits: (rows, columns) for grey
     and palette indices, (rows, columns, 3) in RGB for colour, in the smallest type of Bits Allocated bits,
-    signed by Pixel Representation; float32 or float64 for float pixel data. Raises CannotDecode, nothing else.
+    signed by Pixel Representation; float32 or float64 for float pixel data. Not to be written to.
+    Raises CannotDecode; Unavailable where the decoding process was ended from outside.
     """
-    form = layout.read(ds)
-    if transfer_syntax in NATIVE:
-        return _native(form, frame, transfer_syntax, bit_offset)
-    codec = COMPRESSED.get(transfer_syntax)
-    if codec is None:
-        if transfer_syntax.startswith(_VIDEO):
-            raise refuse("it is a video, which has no single pictures here.")
-        raise refuse("its transfer syntax is not one that this server knows.")
-    if form.floating or form.bits_allocated == 64:
-        raise refuse("compressed pixel data can't hold samples of that kind.")
-    found = codecs.run(codec, frame, form)
-    if codec == "jpeg":
-        convert = form.photometric.startswith("YBR") and codecs.leaves_ybr(frame)
-    else:
-        # JPEG 2000 undoes YBR_ICT and YBR_RCT itself; the other names mean that nothing was done.
-        convert = form.photometric.startswith(("YBR_FULL", "YBR_PARTIAL"))
-    # A codestream's precision is its own; RLE packs the whole sample, unused bits and all (PS3.5 G.2).
-    return _coloured(_clean(found, form) if codec == "rle" else found, form, convert)
+    form = image_pixel.read(ds)
+    if transfer_syntax not in stored.COMPRESSED:
+        return stored.values(form, frame, transfer_syntax, bit_offset=bit_offset)
+    found: Array = FRAMES.get(
+        (workers.digest(frame), form, transfer_syntax), lambda: _apart(form, frame, transfer_syntax), lambda a: a.nbytes
+    )
+    return found
 
 
-def _native(form: Layout, frame: bytes, transfer_syntax: str, bit_offset: int) -> Array:
-    halved = form.photometric.endswith("_422") and form.bits_allocated == 8 and form.columns % 2 == 0
-    if form.photometric.endswith("_420"):
-        raise refuse("uncompressed pixel data can't be in that colour space.")
-    size = (form.count * form.bits_allocated + 7) // 8
-    if transfer_syntax == DEFLATED_FRAMES:
-        frame = codecs.inflate(frame, size)
-    if form.bits_allocated == 1:
-        # A frame in a fragment of its own begins with a byte of its own (PS3.5 A.4).
-        apart = transfer_syntax in (DEFLATED_FRAMES, ENCAPSULATED_NATIVE)
-        return _coloured(_bits(form, frame, 0 if apart else bit_offset), form, convert=False)
-    if halved and len(frame) < size:
-        # PS3.3 C.7.6.3.1.2; some writers name 4:2:2 and store every sample: then there is enough for both.
-        size = form.rows * form.columns * 2
-    if len(frame) < size:
-        raise refuse("its pixel data is cut off.")
-    # PS3.5 7.3: only Explicit VR Big Endian turns words around.
-    order = form.dtype.newbyteorder(">") if transfer_syntax == BIG_ENDIAN else form.dtype
-    flat = np.frombuffer(frame, order, size // form.dtype.itemsize).astype(form.dtype, copy=False)
-    if flat.size < form.count:
-        out = colour.widen_422(flat, form.rows, form.columns)
-    elif form.planar:
-        out = np.ascontiguousarray(flat.reshape(form.samples, form.rows, form.columns).transpose(1, 2, 0))
-    else:
-        out = flat.reshape(form.shape)
-    return _coloured(_clean(out, form), form, form.photometric.startswith(("YBR_FULL", "YBR_PARTIAL")))
-
-
-def _bits(form: Layout, frame: bytes, bit_offset: int) -> Array:
-    # PS3.5 8.1.1, figure 8.1.1: the first pixel is the least significant bit.
-    if not 0 <= bit_offset < 8 or len(frame) * 8 < bit_offset + form.count:
-        raise refuse("its pixel data is cut off.")
-    flat = np.unpackbits(np.frombuffer(frame, np.uint8), count=bit_offset + form.count, bitorder="little")[bit_offset:]
-    if form.planar:
-        return np.ascontiguousarray(flat.reshape(form.samples, form.rows, form.columns).transpose(1, 2, 0))
-    return flat.reshape(form.shape)
-
-
-def _clean(found: Array, form: Layout) -> Array:
-    """Drop the bits that are no part of a sample, old overlay planes for one, and extend the sign (PS3.5 8.1.1)."""
-    width = 8 * found.dtype.itemsize
-    if form.floating or form.bits_stored >= form.bits_allocated or width != form.bits_allocated:
-        return found
-    above = form.bits_allocated - 1 - form.high_bit
-    return np.right_shift(np.left_shift(found, above), form.bits_allocated - form.bits_stored)
-
-
-def _coloured(found: Array, form: Layout, convert: bool) -> Array:
-    if form.samples == 1 or not convert:
-        return found
-    if found.dtype.kind != "u" or found.dtype.itemsize > 2:
-        raise refuse("its colour samples are of a kind that this server does not know.")
-    bits = form.bits_stored
-    return colour.to_rgb(found, bits, partial=form.photometric.startswith("YBR_PARTIAL"))
+def _apart(form: Layout, frame: bytes, transfer_syntax: str) -> Array:
+    kind, size = form.dtype, form.count * form.dtype.itemsize
+    body = workers.POOL.call({"op": "decode", "syntax": transfer_syntax}, form, frame, exactly=size)
+    found = np.frombuffer(body, kind).reshape(form.shape)
+    found.flags.writeable = False
+    return found

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pacs.pixels.render import MAX_SIDE, MediaType, encode
+from pacs.pixels.picture import MAX_SIDE, MediaType, encode
 
 _GROUND, _PAGE, _LINE, _INK = (38, 42, 48), (226, 229, 233), (176, 182, 190), (60, 66, 74)
 

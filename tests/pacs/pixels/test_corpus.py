@@ -25,9 +25,11 @@ from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
 
 from pacs.pixels import window
-from pacs.pixels.decode import COMPRESSED, NATIVE, decode_frame
+from pacs.pixels.decode import decode_frame
+from pacs.pixels.draw import draw
 from pacs.pixels.errors import CannotDecode
-from pacs.pixels.render import draw, render
+from pacs.pixels.render import render
+from pacs.pixels.stored import COMPRESSED, NATIVE
 from tests.pacs.pixels.samples import frames, read
 
 #: Frames of one file that are looked at: they only repeat each other.

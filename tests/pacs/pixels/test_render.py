@@ -14,9 +14,13 @@ from PIL import Image
 from pydicom import Dataset
 
 from overread.kit.errors import BadInput
+from pacs.pixels import annotate
+from pacs.pixels.draw import draw
 from pacs.pixels.errors import CannotDecode
+from pacs.pixels.picture import MediaType
 from pacs.pixels.placeholder import placeholder
-from pacs.pixels.render import MediaType, Viewport, draw, pixel_aspect, render, thumbnail
+from pacs.pixels.render import Wanted, render, thumbnail
+from pacs.pixels.viewport import Viewport, pixel_aspect
 from pacs.pixels.window import Window
 from tests.pacs.pixels.samples import LITTLE, colour, header, ramp
 
@@ -33,6 +37,10 @@ def _levels(picture: bytes) -> NDArray[Any]:
     return np.asarray(_open(picture).convert("L"))
 
 
+def shown(ds: Dataset, frame: bytes, frame_index: int = 0, **wanted: Any) -> bytes:
+    return render(ds, frame, LITTLE, frame_index, Wanted(**wanted))
+
+
 def _screenshot(rows: int, columns: int, **values: Any) -> tuple[Dataset, bytes]:
     """A header and a frame whose levels are shown as they are."""
     image = ramp(rows, columns, "u1")
@@ -43,7 +51,7 @@ def _screenshot(rows: int, columns: int, **values: Any) -> tuple[Dataset, bytes]
 @pytest.mark.parametrize(("media_type", "written"), FORMATS)
 def test_every_media_type_holds_the_frame(media_type: MediaType, written: str) -> None:
     ds, frame = _screenshot(40, 60)
-    picture = _open(render(ds, frame, LITTLE, media_type=media_type, quality=95))
+    picture = _open(shown(ds, frame, media_type=media_type, quality=95))
     assert (picture.format, picture.size) == (written, (60, 40))
     close = 0 if written != "JPEG" else 24
     assert int(np.abs(np.asarray(picture.convert("L")).astype(int)[:-1] - ramp(40, 60, "u1")[:-1]).max()) <= close
@@ -53,7 +61,7 @@ def test_every_media_type_holds_the_frame(media_type: MediaType, written: str) -
 def test_colour_stays_colour(media_type: MediaType, written: str) -> None:
     image = np.zeros((16, 16, 3), np.uint8)
     image[...] = (200, 40, 90)
-    found = np.asarray(_open(render(colour(16, 16), image.tobytes(), LITTLE, media_type=media_type)).convert("RGB"))
+    found = np.asarray(_open(shown(colour(16, 16), image.tobytes(), media_type=media_type)).convert("RGB"))
     assert int(np.abs(found.astype(int) - image).max()) <= 4, written
 
 
@@ -65,14 +73,13 @@ def test_sixteen_bit_colour_is_scaled_by_bits_stored() -> None:
 
 def test_quality_is_jpegs() -> None:
     ds, frame = _screenshot(64, 64)
-    assert len(render(ds, frame, LITTLE, quality=10)) < len(render(ds, frame, LITTLE, quality=100))
+    assert len(shown(ds, frame, quality=10)) < len(shown(ds, frame, quality=100))
 
 
 def test_a_requested_window_is_applied() -> None:
     stored = np.arange(4096, dtype="<u2").reshape(64, 64)
-    picture = render(
-        header(64, 64), stored.tobytes(), LITTLE, media_type="image/png", window=Window(1000, 100, "LINEAR_EXACT")
-    )
+    wanted = Window(1000, 100, "LINEAR_EXACT")
+    picture = shown(header(64, 64), stored.tobytes(), media_type="image/png", window=wanted)
     expected = np.clip((stored - 950.0) / 100, 0, 1) * 255
     assert float(np.abs(_levels(picture) - expected).max()) <= 0.501
 
@@ -90,7 +97,7 @@ def test_a_requested_window_is_applied() -> None:
 )
 def test_viewports_fit_the_source_into_the_picture(viewport: Viewport, size: tuple[int, int]) -> None:
     ds, frame = _screenshot(40, 60)
-    assert _open(render(ds, frame, LITTLE, viewport=viewport)).size == size
+    assert _open(shown(ds, frame, viewport=viewport)).size == size
 
 
 def test_a_viewport_of_the_sources_size_is_a_crop_and_negative_sizes_turn_it_over() -> None:
@@ -99,7 +106,7 @@ def test_a_viewport_of_the_sources_size_is_a_crop_and_negative_sizes_turn_it_ove
     for sign_x in (1, -1):
         for sign_y in (1, -1):
             viewport = Viewport(30, 20, 10, 5, 30 * sign_x, 20 * sign_y)
-            found = _levels(render(ds, frame, LITTLE, media_type="image/png", viewport=viewport))
+            found = _levels(shown(ds, frame, media_type="image/png", viewport=viewport))
             np.testing.assert_array_equal(found, expected[::sign_y, ::sign_x])
 
 
@@ -112,7 +119,7 @@ def test_viewports_that_can_not_be_are_refused(numbers: tuple[Any, ...]) -> None
 def test_a_viewport_outside_of_the_image_is_refused() -> None:
     ds, frame = _screenshot(40, 60)
     with pytest.raises(BadInput):
-        render(ds, frame, LITTLE, viewport=Viewport(10, 10, 60, 0, 5, 5))
+        shown(ds, frame, viewport=Viewport(10, 10, 60, 0, 5, 5))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +152,7 @@ def test_aspect_comes_from_the_frames_functional_group_first() -> None:
 
 def test_thumbnails_fit_their_square_and_are_never_enlarged() -> None:
     ds, frame = _screenshot(40, 60)
-    assert _open(thumbnail(ds, frame, LITTLE, size=30)).size == (30, 20)
+    assert _open(thumbnail(ds, frame, LITTLE, wanted=Wanted(viewport=Viewport(30, 30)))).size == (30, 20)
     assert _open(thumbnail(ds, frame, LITTLE)).size == (60, 40)
 
 
@@ -232,7 +239,60 @@ def test_any_header_gives_a_picture_or_one_kind_of_error(damage: dict[int, tuple
     for tag, (vr, value) in damage.items():
         ds.add_new(tag, vr, value)
     try:
-        picture = render(ds, bytes(range(128)), LITTLE, viewport=Viewport(8, 8))
+        picture = shown(ds, bytes(range(128)), viewport=Viewport(8, 8))
     except CannotDecode:
         return
     assert _open(picture).format == "JPEG"
+
+
+def test_old_overlays_lie_in_the_samples_unused_bits() -> None:
+    """PS3.3 C.9.2.1.1, retired: Overlay Bit Position names the bit."""
+    stored = np.full((4, 4), 100, "<u2")
+    stored[1, 2] |= 1 << 12
+    ds = header(4, 4, 16, BitsStored=12, HighBit=11, WindowCenter=2048, WindowWidth=4096)
+    for element, vr, value in (
+        (0x10, "US", 4), (0x11, "US", 4), (0x40, "CS", "G"), (0x50, "SS", [1, 1]), (0x100, "US", 16), (0x102, "US", 12),
+    ):  # fmt: skip
+        ds.add_new(0x60020000 + element, vr, value)
+    found = draw(ds, stored.tobytes(), LITTLE)
+    assert np.argwhere(found == 255).tolist() == [[1, 2]]
+    assert int(found[0, 0]) == 6
+
+
+@pytest.mark.parametrize(("frame", "seen"), [(0, False), (1, True), (2, False)])
+def test_overlays_of_several_frames_begin_at_their_image_frame_origin(frame: int, seen: bool) -> None:
+    ds = header(4, 4, 8, WindowCenter=128, WindowWidth=256)
+    for element, vr, value in (
+        (0x10, "US", 4), (0x11, "US", 4), (0x15, "IS", 2), (0x40, "CS", "G"), (0x50, "SS", [1, 1]), (0x51, "US", 2),
+        (0x100, "US", 1), (0x102, "US", 0), (0x3000, "OW", b"\xff\xff\x00\x00"),
+    ):  # fmt: skip
+        ds.add_new(0x60000000 + element, vr, value)
+    assert bool((draw(ds, bytes(16), LITTLE, frame) == 255).any()) is seen
+
+
+_overlay_values = st.one_of(
+    st.integers(-70000, 70000), st.lists(st.integers(-99, 99), max_size=3), st.binary(max_size=9)
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from([0x10, 0x11, 0x15, 0x40, 0x50, 0x51, 0x102, 0x3000]), _overlay_values))
+def test_damaged_overlays_are_passed_over(values: dict[int, Any]) -> None:
+    ds = header(4, 4, 16, BitsStored=12, HighBit=11, WindowCenter=128, WindowWidth=256)
+    for element, value in ({0x10: 4, 0x11: 4} | values).items():
+        ds.add_new(0x60000000 + element, "OB" if isinstance(value, bytes) else "SL", value)
+    assert draw(ds, bytes(32), LITTLE).shape == (4, 4)
+
+
+def test_letters_that_the_font_has_not_lose_their_accents_or_become_question_marks() -> None:
+    ds = Dataset()
+    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientAge = "Müller^Zoë=x=y", "42", "19700102", "054Y"
+    assert annotate.patient(ds) == ["Müller, Zoë", "ID 42", "born 1970-01-02 54y"]
+    assert [annotate.drawable(letter) for letter in "aüŁß\n山"] == ["a", "u", "L", "ss", " ", "?"]
+
+
+def test_what_the_technique_says() -> None:
+    ds = Dataset()
+    ds.StudyDate, ds.Modality, ds.SeriesDescription, ds.KVP, ds.SliceThickness = "20240102", "CT", "Thorax", 120, 1.5
+    ds.SeriesNumber, ds.InstanceNumber, ds.NumberOfFrames = 3, 7, 4
+    assert annotate.technique(ds, 1) == ["2024-01-02", "CT Thorax", "120 kV  1.5 mm", "Se 3  Im 7  Fr 2/4"]

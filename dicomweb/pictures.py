@@ -1,0 +1,192 @@
+"""Pictures of instances: which there are, and making them once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Literal
+
+from pydicom import Dataset
+from pydicom.filereader import read_dataset
+
+from dicomweb.context import Context
+from overread.kit import log
+from overread.kit.errors import BadInput, NotFound
+from pacs import frames, part10, retrieve
+from pacs.elements import Unreadable
+from pacs.pixels import image_pixel, presentation, render
+from pacs.pixels.cache import Cache
+from pacs.pixels.errors import CannotDecode, refuse
+from pacs.pixels.placeholder import placeholder
+from pacs.pixels.presentation import Reference
+from pacs.pixels.render import State, Wanted
+from pacs.retrieve import Located, Opened
+from pacs.scope import Scope
+
+Category = Literal["image", "state", "video", "text", "document", "other"]
+
+_log = log.get(__name__)
+
+#: Pictures that were made a moment ago: in memory, so that they are gone with the process and never out of date.
+_MADE: Cache[bytes] = Cache(16 << 20)
+
+_TEXT = "1.2.840.10008.5.1.4.1.1.88."
+_DOCUMENT = "1.2.840.10008.5.1.4.1.1.104."
+#: Storage classes without a picture of their own: states of other kinds, raw data, waveforms, registrations, plans.
+_OTHER = tuple(
+    f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("9.", "11.", "66", "66.1", "66.2", "66.3", "66.5", "67", "481.3")
+)
+
+
+def category(one: Located) -> Category:
+    """What an instance is, by its SOP class and transfer syntax (PS3.18 8.7.2)."""
+    if one.transfer_syntax in frames.VIDEO_SYNTAXES:
+        return "video"
+    if one.sop_class in presentation.SOP_CLASSES:
+        return "state"
+    if one.sop_class.startswith(_TEXT):
+        return "text"
+    if one.sop_class.startswith(_DOCUMENT):
+        return "document"
+    return "other" if one.sop_class in _OTHER or one.sop_class.startswith(_OTHER[:2]) else "image"
+
+
+def standing_for(found: list[Located]) -> Located:
+    """The instance that stands for several: the middle image of the first series that has any, else the first."""
+    images = [one for one in found if category(one) == "image"] or found[:1]
+    first = [one for one in images if one.series_uid == images[0].series_uid]
+    return first[len(first) // 2]
+
+
+def picture(context: Context, one: Located, index: int | None, wanted: Wanted) -> bytes:
+    """A frame of an instance, counted from 0, as it is wanted; the middle one where none is named.
+
+    Raises BadInput where there is no picture, NotFound for a frame behind the last, CannotDecode, Unavailable.
+    """
+    chosen = (one.frames - 1) // 2 if index is None else index
+
+    def make() -> bytes:
+        with retrieve.opened(context.archive, one) as instance:
+            frame = frame_bytes(instance, chosen)
+            return render.render(header(instance), frame, instance.transfer_syntax, chosen, wanted)
+
+    return _MADE.get((*_name(one), chosen, wanted), make, len)
+
+
+def animation(context: Context, one: Located, indices: list[int] | None, wanted: Wanted) -> bytes:
+    """Frames of an instance as one GIF, all of them where none are named. Errors as `picture`."""
+    if one.frames > render.MAX_ANIMATED_FRAMES and indices is None:
+        raise BadInput(
+            f"an animation of {one.frames} frames",
+            safe=f"An animation shows at most {render.MAX_ANIMATED_FRAMES} frames: name the frames to be shown.",
+        )
+    chosen = indices if indices is not None else list(range(one.frames))
+
+    def make() -> bytes:
+        with retrieve.opened(context.archive, one) as instance:
+            pairs: Iterator[tuple[int, bytes]] = ((index, frame_bytes(instance, index)) for index in chosen)
+            return render.animation(header(instance), pairs, instance.transfer_syntax, wanted)
+
+    return _MADE.get((*_name(one), tuple(chosen), wanted), make, len)
+
+
+def presented(context: Context, scope: Scope, state: Located, wanted: Wanted) -> bytes:
+    """The first image that a presentation state refers to and the scope shows, as the state wants it seen.
+
+    Raises NotFound where there is none; else as `picture`.
+    """
+    with retrieve.opened(context.archive, state) as instance:
+        ds = header(instance)
+    one, reference = _referenced(context, scope, state, presentation.references(ds))
+    index = reference.frame - 1
+
+    def make() -> bytes:
+        with retrieve.opened(context.archive, one) as instance:
+            frame, image = frame_bytes(instance, index), header(instance)
+            return render.render(image, frame, instance.transfer_syntax, index, wanted, State(ds, reference))
+
+    return _MADE.get((*_name(state), *_name(one), index, wanted), make, len)
+
+
+def _referenced(
+    context: Context, scope: Scope, state: Located, references: list[Reference]
+) -> tuple[Located, Reference]:
+    with context.archive.db.transaction() as tx:
+        for reference in references[:100]:
+            try:
+                # Within its own study: what lies elsewhere was not asked for, and is not in the audit trail.
+                found = retrieve.locate(tx, scope, state.study_uid, reference.series_uid, reference.sop_uid)
+            except NotFound:
+                continue
+            return found[0], reference
+    raise _NoImage("no referenced image", safe="None of the images that this presentation state is of are here.")
+
+
+def thumbnail(context: Context, scope: Scope, one: Located, index: int | None, wanted: Wanted) -> bytes:
+    """A small picture, a placeholder for what has no pixels of its own nor refers to any. Errors as `picture`."""
+    try:
+        if category(one) == "image":
+            return picture(context, one, index, wanted)
+        if category(one) == "state" and index is None:
+            return presented(context, scope, one, wanted)
+    except (_NoPicture, _NoImage):
+        pass
+    if index:
+        raise NotFound(f"frame {index + 1} of what has none", safe=f"There is no frame {index + 1}.")
+    assert wanted.viewport is not None
+    size = min(wanted.viewport.width, wanted.viewport.height)
+    return placeholder(one.modality, size=size, media_type=wanted.media_type)
+
+
+def header(instance: Opened) -> Dataset:
+    """The instance's header, without file meta information: what is odd there does no harm. Raises CannotDecode."""
+    start = part10.read_meta(instance.header).dataset_start
+    try:
+        return read_dataset(BytesIO(instance.header[start:]), not instance.parsed.explicit, is_little_endian=True)
+    except Exception as odd:
+        # What the archive's own walker reads and pydicom does not: a VR of no standard, for one.
+        raise refuse("its header can't be read.") from odd
+
+
+def frame_bytes(instance: Opened, index: int) -> bytes:
+    """A frame's bytes; where frames of single bits begin within bytes, all bytes that hold one of its bits."""
+    pixels = frames.pixel_element(instance.parsed)
+    if pixels is None or (instance.located.header is not None and not instance.located.ranges):
+        raise _NoPicture("nothing to render", safe="This object holds no picture.")
+    try:
+        return instance.frame(index)
+    except frames.UnalignedFrames:
+        form, count = image_pixel.read(header(instance)), instance.located.frames
+        if not 0 <= index < count:
+            raise NotFound(
+                f"frame {index + 1}", safe=f"There is no frame {index + 1}: the object has {count}."
+            ) from None
+        bits = form.count * form.bits_allocated
+        first, end = index * bits // 8, ((index + 1) * bits + 7) // 8
+        return bytes(instance.parsed.buf[pixels.start + first : pixels.start + min(end, pixels.length)])
+
+
+def every(context: Context, found: list[Located], wanted: Wanted) -> Iterator[bytes]:
+    """Pictures of all images among instances, a frame each; those that can't be shown are left out."""
+    for one in found:
+        if category(one) == "image":
+            try:
+                yield picture(context, one, None, wanted)
+            except (_NoPicture, CannotDecode, Unreadable) as refused:
+                _log.info("left out of rendered images", reason=str(refused))
+
+
+class _NoImage(NotFound):
+    """What a presentation state refers to is not in the scope."""
+
+
+class _NoPicture(BadInput):
+    """The instance has no pixels."""
+
+    title = "There is no picture"
+
+
+def _name(one: Located) -> tuple[object, ...]:
+    """What decides about an instance's pixels and header: its blob, and its view's header."""
+    return one.blob, one.transfer_syntax, hashlib.sha256(one.header).digest() if one.header else None, one.ranges

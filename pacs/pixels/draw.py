@@ -1,0 +1,71 @@
+"""One frame's display levels: decode, window, colour, overlays (PS3.4 N.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from pacs.pixels import attributes, overlay, tables
+from pacs.pixels import window as windows
+from pacs.pixels.decode import decode_frame
+from pacs.pixels.errors import refuse
+from pacs.pixels.stored import LITTLE_ENDIAN
+from pacs.pixels.window import Window
+
+
+def draw(
+    ds: Dataset,
+    frame_bytes: bytes,
+    transfer_syntax: str,
+    frame_index: int = 0,
+    *,
+    window: Window | None = None,
+    overlays: Collection[int] = overlay.GROUPS,
+) -> NDArray[np.uint8]:
+    """Give a frame's display levels: (rows, columns) for grey, (rows, columns, 3) in RGB for colour.
+
+    `ds` and `frame_bytes` are as in `decode_frame`; `frame_index` counts from 0 and chooses functional groups.
+    Where Bits Allocated is 1 and the syntax is native, `frame_bytes` are all bytes that hold one of its bits.
+    `window` overrides the header's (grey images only); `overlays` are the groups that may be shown. Not to be
+    written to. Raises CannotDecode, Unavailable.
+    """
+    rows, columns = (attributes.integer(ds, keyword) or 0 for keyword in ("Rows", "Columns"))
+    samples = attributes.integer(ds, "SamplesPerPixel") or 1
+    bits = attributes.integer(ds, "BitsAllocated")
+    bit_offset = frame_index * rows * columns * samples % 8 if bits == 1 else 0
+    found = decode_frame(ds, frame_bytes, transfer_syntax, bit_offset=bit_offset)
+    words = None
+    if bits == 16 and samples == 1 and transfer_syntax in LITTLE_ENDIAN:
+        words = np.frombuffer(frame_bytes, "<u2", rows * columns).reshape(rows, columns)
+    return overlay.burn(_levels(ds, found, frame_index, window), ds, frame_index, words, overlays)
+
+
+def _levels(ds: Dataset, found: NDArray[Any], frame_index: int, window: Window | None) -> NDArray[np.uint8]:
+    if found.ndim == 3:
+        return _bytes(found, attributes.integer(ds, "BitsStored") or 8 * found.dtype.itemsize)
+    palettes = tables.palette(ds)
+    if attributes.text(ds, "PhotometricInterpretation").startswith("PALETTE"):
+        if palettes is None:
+            raise refuse("it has no usable colour palette.")
+        return tables.colours(palettes, found)
+    levels = windows.grey(ds, found, frame_index, window)
+    if palettes is None or attributes.text(ds, "PixelPresentation") not in ("COLOR", "MIXED"):
+        return levels
+    # PS3.3 C.8.16.2.1.1.1: from the palette's first entry on, values are colours, below it grey.
+    coloured = (found >= palettes[0].first)[..., None]
+    mixed: NDArray[np.uint8] = np.where(coloured, tables.colours(palettes, found), levels[..., None])
+    return mixed
+
+
+def _bytes(colour: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    if colour.dtype == np.uint8 and bits == 8:
+        return colour
+    # Float samples have no number of bits: they count from 0 to 1.
+    top = 1 if colour.dtype.kind == "f" else (1 << bits) - 1
+    share = np.clip(np.nan_to_num(colour) / top, 0, 1)
+    scaled: NDArray[np.uint8] = np.rint(share * 255).astype(np.uint8)
+    return scaled
