@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 from starlette.requests import Request
 
 from overread.kit.db import Session
-from overread.kit.http import principal
+from overread.kit.http import identify, principal
 from overread.kit.principals import Principal
 from pacs.archive import Archive
 from pacs.scope import Scope
@@ -30,12 +31,25 @@ class Context:
     public_url: str | None = None
     #: The longest that one upload may take.
     max_request_seconds: float = 3600
+    #: Addresses that are ours by the settings: what is made for them may be kept. A Host header may say anything.
+    base_urls: frozenset[str] = frozenset()
 
     def authorise(self, request: Request) -> tuple[Principal, Scope]:
         """Who asks and what they may see. Raises NotSignedIn, Forbidden, NotFound."""
         who = principal(request, self.archive.db)
         with self.archive.db.transaction() as tx:
             return who, self.scope_of(tx, who, request)
+
+    @contextmanager
+    def entered(self, request: Request) -> Iterator[tuple[Session, Principal, Scope]]:
+        """The same with the transaction in which they were asked for. What it is asked for it sees as it is now."""
+        with self.archive.db.transaction() as tx:
+            who = identify(tx, request)
+            yield tx, who, self.scope_of(tx, who, request)
+
+    def owns(self, root: str) -> bool:
+        """Whether a root is one of ours by the settings."""
+        return any(root.startswith(base + "/") for base in self.base_urls)
 
     def root(self, request: Request) -> str:
         """The address of this root as the client sees it, without a slash at the end.

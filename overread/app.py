@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from billing import routes as billing_routes
 from cases import access
 from cases import routes as case_routes
-from dicomweb.context import Context
+from dicomweb.context import Context, ScopeOf, UploadTo
 from dicomweb.routes import routes as dicomweb_routes
 from overread.guard import Guard
 from overread.kit import errors, http
@@ -43,8 +43,7 @@ def archive_context(services: Services) -> Context:
         who.require(Role.COORDINATOR, Role.HOSPITAL, Role.PATIENT, Role.ADMIN)
         return None
 
-    settings = services.settings
-    return Context(services.archive, scope_of, upload_to, settings.public_url, settings.max_request_seconds)
+    return _context(services, scope_of, upload_to, services.settings.public_url)
 
 
 def case_context(services: Services, public_url: str | None) -> Context:
@@ -58,7 +57,13 @@ def case_context(services: Services, public_url: str | None) -> Context:
         access.may_upload(tx, who, case_id)
         return case_id
 
-    return Context(services.archive, scope_of, upload_to, public_url, services.settings.max_request_seconds)
+    return _context(services, scope_of, upload_to, public_url)
+
+
+def _context(services: Services, scope_of: ScopeOf, upload_to: UploadTo, public_url: str | None) -> Context:
+    settings = services.settings
+    ours = frozenset((settings.base_url, settings.viewer_base_url))
+    return Context(services.archive, scope_of, upload_to, public_url, settings.max_request_seconds, ours)
 
 
 def portal_app(services: Services) -> ASGIApp:
