@@ -18,6 +18,7 @@ from cases import access
 from cases import routes as case_routes
 from dicomweb.context import Context, ScopeOf, UploadTo
 from dicomweb.routes import routes as dicomweb_routes
+from overread.cors import Cors
 from overread.guard import Guard
 from overread.kit import errors, http
 from overread.kit.db import Session
@@ -25,6 +26,7 @@ from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings, address
 from overread.metrics import metrics
 from overread.processes import announce_ready
+from overread.proxy import TrustedProxies
 from overread.services import Services, build
 from overread.web import pages
 from overread.web.errors import error_page
@@ -125,7 +127,8 @@ def application(services: Services) -> ASGIApp:
     """Both origins in one ASGI application."""
     settings = services.settings
     viewer = viewer_app(settings, services.db, dicomweb_routes(case_context(services, settings.viewer_url)))
-    return Origins(portal_app(services), viewer, address(settings.viewer)[1])
+    both = Origins(portal_app(services), viewer, address(settings.viewer)[1])
+    return TrustedProxies(Cors(both, settings.cors_origins), settings.trusted_proxies)
 
 
 class _Server(uvicorn.Server):
@@ -165,9 +168,8 @@ def run(settings: Settings, sockets: list[socket.socket] | None = None) -> None:
         server_header=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
-        # Headers that anybody can send are believed only of proxies that the operator names.
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies or None,
+        # `TrustedProxies` reads what proxies say.
+        proxy_headers=False,
     )
     try:
         _Server(config).run(sockets=sockets or listeners(settings))

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import Struct
+from typing import Any
 
 from pydicom import Dataset
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from pacs import retrieve
 from pacs.archive import Archive
@@ -16,14 +18,14 @@ from pacs.deid.encode import SEQUENCE_DELIMITER, pixel_header
 from pacs.dictionary import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA, PIXEL_DATA
 from pacs.elements import Unreadable
 from pacs.explicit import explicit
-from pacs.part10 import EXPLICIT_LITTLE_ENDIAN, write_meta
+from pacs.part10 import DEFLATED, EXPLICIT_BIG_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN, write_meta
 from pacs.pixels import layout, transcode
-from pacs.pixels.described import described
 from pacs.retrieve import Located, Opened
 
 _CHUNK = 1 << 20
 #: A length of 32 bits, even, and not the undefined one (PS3.5 7.1).
 _LONGEST = 0xFFFFFFFE
+_UNWANTED = frozenset((IMPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN, *DEFLATED))
 _item = Struct("<HHI").pack
 #: Offset tables tell of fragments that are no more (PS3.3 C.7.6.3.1.8).
 _OFFSET_TABLES = (0x7FE00001, 0x7FE00002, 0x7FE00003)
@@ -45,7 +47,7 @@ def _targets(instance: Opened) -> frozenset[str]:
     found = frozenset[str]()
     try:
         if pixels.tag == PIXEL_DATA and instance.places:
-            found = transcode.targets(instance.transfer_syntax, instance.dataset())
+            found = _made(instance)
     except Unreadable:
         pass  # no frames that could be written anew
     if pixels.fragments is None:
@@ -69,7 +71,12 @@ def frame_targets(archive: Archive, located: Located) -> frozenset[str]:
         pixels = instance.pixels
         if pixels is None or pixels.tag != PIXEL_DATA:
             return frozenset()
-        return transcode.targets(instance.transfer_syntax, instance.dataset())
+        return _made(instance)
+
+
+def _made(instance: Opened) -> frozenset[str]:
+    # PS3.18 8.7.3 wants no other bare syntax on the web than Explicit VR Little Endian.
+    return transcode.targets(instance.transfer_syntax, instance.dataset()) - _UNWANTED
 
 
 def stream(archive: Archive, located: Located, target: str) -> Iterator[bytes]:
@@ -104,8 +111,7 @@ def _frames(
     ds, source = instance.dataset(), instance.transfer_syntax
     count = len(instance.places)
     first = transcode.transcode(instance.frame(0), ds, source, target)
-    # What the frames are now, the header must say: the first frame shows it.
-    changes |= described(first, ds, target)
+    changes |= {_tag(keyword): _written(keyword, new) for keyword, new in transcode.changes(ds, source, target).items()}
     yield meta + explicit(instance.header, instance.walked, changes)
     native = target == EXPLICIT_LITTLE_ENDIAN
     if native:
@@ -123,6 +129,20 @@ def _frames(
             yield _item(0xFFFE, 0xE000, padded)
             yield frame + bytes(padded - len(frame))
     yield bytes(odd) if native else SEQUENCE_DELIMITER
+
+
+def _tag(keyword: str) -> int:
+    found = tag_for_keyword(keyword)
+    assert found is not None, keyword
+    return int(found)
+
+
+def _written(keyword: str, new: Any) -> tuple[str, bytes]:
+    """An attribute of the Image Pixel module as VR and value."""
+    vr = dictionary_VR(_tag(keyword))
+    if vr == "US":
+        return vr, int(new).to_bytes(2, "little")
+    return vr, "\\".join(str(one) for one in (new if isinstance(new, list) else [new])).encode()
 
 
 def _native_vr(ds: Dataset) -> str:

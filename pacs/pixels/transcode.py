@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from pydicom import Dataset
 
@@ -20,6 +22,13 @@ def targets(source_syntax: str, attributes: Dataset) -> frozenset[str]:
     except CannotDecode:
         return frozenset()
     return frozenset((EXPLICIT_LITTLE_ENDIAN,))
+
+
+def changes(attributes: Dataset, source_syntax: str, target_syntax: str) -> dict[str, Any]:
+    """What the header has to say of transcoded frames, by keyword (PS3.5 8.2). Raises CannotDecode."""
+    if source_syntax == target_syntax or layout.read(attributes).samples == 1:
+        return {}
+    return {"PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
 
 
 def transcode(frame: bytes, attributes: Dataset, source_syntax: str, target_syntax: str) -> bytes:
