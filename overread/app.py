@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from billing import routes as billing_routes
 from cases import access
 from cases import routes as case_routes
-from dicomweb.context import Context, ScopeOf, UploadTo
+from dicomweb.context import Context
 from dicomweb.routes import routes as dicomweb_routes
 from overread.cors import Cors
 from overread.guard import Guard
@@ -45,11 +45,13 @@ def archive_context(services: Services) -> Context:
         who.require(Role.COORDINATOR, Role.HOSPITAL, Role.PATIENT, Role.ADMIN)
         return None
 
-    return _context(services, scope_of, upload_to, services.settings.public_url)
+    settings = services.settings
+    limit = settings.max_request_seconds
+    return Context(services.archive, scope_of, upload_to, settings.public_url, limit, settings.base_url)
 
 
-def case_context(services: Services, public_url: str | None) -> Context:
-    """`/cases/{case}/dicomweb`: one case's view as its caller may see it."""
+def case_context(services: Services, public_url: str | None, base_url: str | None = None) -> Context:
+    """`/cases/{case}/dicomweb`: one case's view as its caller may see it; the origin's address, told and by default."""
 
     def scope_of(tx: Session, who: Principal, request: Request) -> ViewScope:
         return access.scope(tx, who, http.path_uuid(request, "case"))
@@ -59,13 +61,8 @@ def case_context(services: Services, public_url: str | None) -> Context:
         access.may_upload(tx, who, case_id)
         return case_id
 
-    return _context(services, scope_of, upload_to, public_url)
-
-
-def _context(services: Services, scope_of: ScopeOf, upload_to: UploadTo, public_url: str | None) -> Context:
-    settings = services.settings
-    ours = frozenset((settings.base_url, settings.viewer_base_url))
-    return Context(services.archive, scope_of, upload_to, public_url, settings.max_request_seconds, ours)
+    limit = services.settings.max_request_seconds
+    return Context(services.archive, scope_of, upload_to, public_url, limit, base_url)
 
 
 def portal_app(services: Services) -> ASGIApp:
@@ -81,7 +78,10 @@ def portal_app(services: Services) -> ASGIApp:
 
     routes: list[BaseRoute] = [
         Mount("/dicomweb", routes=dicomweb_routes(archive_context(services))),
-        Mount("/cases/{case}/dicomweb", routes=dicomweb_routes(case_context(services, settings.public_url))),
+        Mount(
+            "/cases/{case}/dicomweb",
+            routes=dicomweb_routes(case_context(services, settings.public_url, settings.base_url)),
+        ),
         *case_routes.routes(services.db, services.archive, services.gateway, settings),
         *billing_routes.routes(settings, services.db, services.gateway),
         Route("/healthz", healthz),
@@ -126,7 +126,8 @@ class Origins:
 def application(services: Services) -> ASGIApp:
     """Both origins in one ASGI application."""
     settings = services.settings
-    viewer = viewer_app(settings, services.db, dicomweb_routes(case_context(services, settings.viewer_url)))
+    in_viewer = case_context(services, settings.viewer_url, settings.viewer_base_url)
+    viewer = viewer_app(settings, services.db, dicomweb_routes(in_viewer))
     both = Origins(portal_app(services), viewer, address(settings.viewer)[1])
     return TrustedProxies(Cors(both, settings.cors_origins), settings.trusted_proxies)
 
