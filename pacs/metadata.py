@@ -7,9 +7,11 @@ other rows than their own. Whole series are kept in the database too, made when 
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import orjson
 from sqlalchemy import ColumnElement, func, literal, literal_column, select
@@ -28,7 +30,9 @@ from pacs.scope import OF_THE_ARCHIVE, ORIGINAL, Scope
 
 #: Bytes of bodies that a process remembers.
 _MOST = 32 << 20
-_BEHIND = b'},"00100010":{"vr":"PN"'
+#: The ends of attributes behind which one of another group than 0008 follows, and how many of them are looked at.
+_behind = re.compile(rb'\},"(?!0008)[0-9A-F]{8}":\{"vr"').finditer
+_TRIES = 4
 _TRANSFER_SYNTAXES = "00083002"
 _COLUMNS = select(
     Study.study_uid, Series.series_uid, Instance.sop_uid, Instance.transfer_syntax, Instance.metadata_deflated
@@ -105,24 +109,28 @@ def _escaped(url: str) -> bytes:
 
 def _with_syntax(found: bytes, syntax: str) -> bytes:
     """Add the Available Transfer Syntax UID, by which viewers choose what to ask for (PS3.18 Table 10.6.3-5)."""
-    place = found.find(_BEHIND)
-    if place > 0:
+    # Only what precedes the place is parsed: that it reads as a data set proves that the place is not within another.
+    matches = _behind(found) if b'"00083002"' not in found else iter(())
+    for match in islice(matches, _TRIES):
+        place = match.start() + 1
         try:
-            before = orjson.loads(found[: place + 1] + b"}")
+            before = orjson.loads(found[:place] + b"}")
         except orjson.JSONDecodeError:
-            before = {_TRANSFER_SYNTAXES: None}  # a name within a sequence
+            continue
         if max(before) < _TRANSFER_SYNTAXES:
             added = b',"%s":{"vr":"UI","Value":["%s"]}' % (_TRANSFER_SYNTAXES.encode(), syntax.encode())
-            return found[: place + 1] + added + found[place + 1 :]
+            return found[:place] + added + found[place:]
+        break
     whole = orjson.loads(found)
     whole[_TRANSFER_SYNTAXES] = {"vr": "UI", "Value": [syntax]}
     # In the order of tags (F.2.2).
     return orjson.dumps(dict(sorted(whole.items())))
 
 
-def pack(bodies: Iterable[bytes], level: int = 1) -> Ready:
+def pack(bodies: Iterable[bytes]) -> Ready:
     """A JSON array of bodies, gzipped as they come."""
-    stream = zlib.compressobj(level, zlib.DEFLATED, 31)
+    # What instances have in common, level 6 finds: it is as quick as level 1 here, and a quarter of the size.
+    stream = zlib.compressobj(6, zlib.DEFLATED, 31)
     out: list[bytes] = []
     size = 2
     opening = b"["
@@ -190,7 +198,7 @@ def on_study_settled(archive: Archive, event: StudySettled, root: str) -> None:
         with archive.db.transaction() as tx:
             seen = version(tx, OF_THE_ARCHIVE, event.study_uid, series_uid)
             if seen.series_pk is not None and _kept(tx, seen, root) is None:
-                _keep(tx, seen, root, pack(each(tx, root, OF_THE_ARCHIVE, event.study_uid, series_uid), 6))
+                _keep(tx, seen, root, pack(each(tx, root, OF_THE_ARCHIVE, event.study_uid, series_uid)))
 
 
 def of_instance(tx: Session, one: Located) -> bytes:

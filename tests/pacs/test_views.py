@@ -8,19 +8,19 @@ import uuid
 
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select, update
 
 from overread.kit import principals
 from overread.kit.db import Database
 from overread.kit.errors import Conflict, Forbidden, NotFound
 from overread.kit.principals import Principal, Role
-from pacs import bulk, metadata, query, retrieve, views
+from pacs import bulk, metadata, query, retrieve, transcoded, views
 from pacs.archive import Archive
 from pacs.ingest import Source, Stored
 from pacs.models import Study, View
 from pacs.query import Level, Query
-from pacs.scope import Scope
+from pacs.scope import ORIGINAL, Scope
 from tests.pacs.test_ingest import changed, put, sample
 
 NAMES = {"PatientName": "Okonkwo^Ngozi", "PatientID": "MRN-99881", "PatientBirthDate": "19710304"}
@@ -105,6 +105,44 @@ def test_the_frames_metadata_and_bulk_data_of_a_view_come_from_its_own_header(
             except NotFound:
                 continue
             assert b"okonkwo" not in value.lower()
+
+
+def test_a_view_in_another_transfer_syntax_comes_from_its_own_header(archive: Archive, database: Database) -> None:
+    study_uid, sent = stored_study(archive, "MR_small_jp2klossless.dcm", count=1)
+    view = view_of(archive)
+    derived = views.derive(archive, view, study_uid)
+    with database.transaction() as tx:
+        [one] = retrieve.locate(tx, Scope(view, unreleased=True), derived.study_uid)
+        [original] = retrieve.locate(tx, Scope(ORIGINAL, unreleased=True), study_uid)
+    assert ExplicitVRLittleEndian in transcoded.targets(archive, one)
+    given = b"".join(transcoded.stream(archive, one, ExplicitVRLittleEndian))
+    after = pydicom.dcmread(io.BytesIO(given))
+    assert after.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    assert after.file_meta.MediaStorageSOPInstanceUID == after.SOPInstanceUID == one.sop_uid
+    assert (after.pixel_array == sent[0].pixel_array).all()
+    for secret in ("okonkwo", "ngozi", "mrn-99881", "19710304", str(sent[0].SOPInstanceUID)):
+        assert secret.encode() not in given.lower()
+    # Its name tells nothing of the original's bytes.
+    assert one.tag not in (original.tag, original.blob, original.blob[:32])
+
+
+def test_what_is_ready_of_a_view_is_gone_with_its_release(archive: Archive, database: Database) -> None:
+    study_uid, sent = stored_study(archive)
+    view = view_of(archive)
+    derived = views.derive(archive, view, study_uid)
+    coordinator = person(database, Role.COORDINATOR)
+    with database.transaction() as tx:
+        with pytest.raises(NotFound):
+            metadata.version(tx, Scope(view), derived.study_uid)
+        views.release(tx, coordinator, view, study_uid)
+    with database.transaction() as tx:
+        seen = metadata.version(tx, Scope(view), derived.study_uid)
+        whole = b"".join(metadata.ready(tx, seen, "http://x/dicomweb", True, Scope(view), derived.study_uid).json())
+        assert (seen.count, len(json.loads(whole))) == (3, 3)
+        assert str(sent[0].SOPInstanceUID).encode() not in whole
+        views.revoke(tx, coordinator, view, study_uid)
+        with pytest.raises(NotFound):
+            metadata.version(tx, Scope(view), derived.study_uid)
 
 
 def test_deriving_twice_changes_nothing(archive: Archive) -> None:
