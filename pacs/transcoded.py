@@ -19,7 +19,7 @@ from pacs.dictionary import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA, PIXEL_DAT
 from pacs.elements import Unreadable
 from pacs.explicit import explicit
 from pacs.part10 import DEFLATED, EXPLICIT_BIG_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN, write_meta
-from pacs.pixels import layout, transcode
+from pacs.pixels import attributes, transcode
 from pacs.retrieve import Located, Opened
 
 _CHUNK = 1 << 20
@@ -59,8 +59,9 @@ def _targets(instance: Opened) -> frozenset[str]:
 
 def _fits(instance: Opened) -> bool:
     """Whether the decoded frames stand one behind the other in one value."""
-    form = layout.read(instance.dataset())
-    bits = form.count * form.bits_allocated
+    ds, bits = instance.dataset(), 1
+    for keyword in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated"):
+        bits *= attributes.integer(ds, keyword, 1) or 1
     # Frames of single bits follow one another without a gap (PS3.5 8.1.1).
     return len(instance.places) * bits // 8 <= _LONGEST and (bits % 8 == 0 or len(instance.places) == 1)
 
@@ -146,7 +147,7 @@ def _written(keyword: str, new: Any) -> tuple[str, bytes]:
 
 
 def _native_vr(ds: Dataset) -> str:
-    return "OW" if layout.read(ds).bits_allocated > 8 else "OB"  # PS3.5 A.2
+    return "OW" if (attributes.integer(ds, "BitsAllocated") or 0) > 8 else "OB"  # PS3.5 A.2
 
 
 def _behind(instance: Opened) -> bytes:
