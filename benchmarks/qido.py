@@ -152,7 +152,7 @@ def fill(database: Database, begin: int, end: int, hospitals: Sequence[UUID]) ->
         with connection.cursor().copy(
             "COPY pacs_study (pk, view_id, study_uid, patient_name, patient_fold, patient_id, sex, study_date,"
             " study_time, accession, study_id, description, referrer, referrer_fold, names, modalities, holders,"
-            " series_count, instance_count, attributes, released, settling, was_settling, received_at, changed_at)"
+            " series_count, instance_count, attributes, released, settling, received_at, changed_at)"
             " FROM STDIN"
         ) as copy:
             for row in _studies(begin, end, hospitals):
@@ -213,7 +213,6 @@ def _studies(begin: int, end: int, hospitals: Sequence[UUID]) -> Iterator[tuple[
             1,
             orjson.dumps(keys["attributes"]).decode(),
             True,
-            False,
             False,
             now,
             now,

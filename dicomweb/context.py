@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from starlette.requests import Request
 
 from overread.kit.db import Session
-from overread.kit.http import principal
+from overread.kit.http import identify, principal
 from overread.kit.principals import Principal
 from pacs.archive import Archive
 from pacs.scope import Scope
@@ -30,6 +32,8 @@ class Context:
     public_url: str | None = None
     #: The longest that one upload may take.
     max_request_seconds: float = 3600
+    #: This origin's address by the settings: what is made for it may be kept. A Host header may say anything.
+    base_url: str | None = None
 
     def authorise(self, request: Request) -> tuple[Principal, Scope]:
         """Who asks and what they may see. Raises NotSignedIn, Forbidden, NotFound."""
@@ -37,12 +41,29 @@ class Context:
         with self.archive.db.transaction() as tx:
             return who, self.scope_of(tx, who, request)
 
+    @contextmanager
+    def entered(self, request: Request) -> Iterator[tuple[Session, Principal, Scope]]:
+        """The same with the transaction in which they were asked for. What it is asked for it sees as it is now."""
+        with self.archive.db.transaction() as tx:
+            who = identify(tx, request)
+            yield tx, who, self.scope_of(tx, who, request)
+
+    def owns(self, root: str) -> bool:
+        """Whether a root is at this origin's address by the settings."""
+        return self.base_url is not None and root.startswith(self.base_url + "/")
+
     def root(self, request: Request) -> str:
         """The address of this root as the client sees it, without a slash at the end.
 
-        The configured public address; without one what the request was sent to.
+        The configured public address; without one what the request was sent to. Some clients (dicomweb-client) leave
+        the port out of Host: of a host that is ours by the settings it is known.
         """
         path = request.url.path
         marker = path.find("/dicomweb")
-        base = self.public_url or f"{request.url.scheme}://{request.url.netloc}"
-        return base + path[: marker + len("/dicomweb")]
+        base = self.public_url
+        if base is None:
+            asked = request.url
+            base = f"{asked.scheme}://{asked.netloc}"
+            if asked.port is None and self.base_url and urlsplit(self.base_url).hostname == asked.hostname:
+                base = self.base_url
+        return base.rstrip("/") + path[: marker + len("/dicomweb")]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+
+from starlette.requests import Request
 
 from overread.kit.errors import BadInput, NotAcceptable
 
@@ -12,6 +14,7 @@ DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
 DICOM_XML = "application/dicom+xml"
 OCTETS = "application/octet-stream"
+ZIP = "application/zip"
 MULTIPART = "multipart/related"
 JPEG, PNG, GIF = "image/jpeg", "image/png", "image/gif"
 
@@ -32,6 +35,11 @@ class MediaRange:
     def transfer_syntax(self) -> str | None:
         """The transfer syntax that is asked for (PS3.18 8.7.3.5), `*` for any, None where it isn't said."""
         return self.parameters.get("transfer-syntax")
+
+    def __str__(self) -> str:
+        """As a client would write it."""
+        name = f'{MULTIPART}; type="{self.type}"' if self.multipart else self.type
+        return f"{name}; transfer-syntax={self.transfer_syntax}" if self.transfer_syntax else name
 
 
 def split(header: str) -> list[str]:
@@ -55,26 +63,85 @@ def parse(text: str) -> MediaRange:
 
 
 def accepted(header: str | None, query: str | None) -> list[MediaRange]:
-    """What a request accepts, best first; the `accept` query parameter goes before the header (PS3.18 8.3.3.1)."""
-    text = query or header or "*/*"
+    """What a request accepts, best first; the `accept` query parameter goes before the header (PS3.18 8.3.3.1).
+
+    Ranges of quality 0 are last: they say what is not wanted. Members that can't be read are ignored (8.7.7), unless
+    nothing else is there: then BadInput.
+    """
+    # A plus sign that nobody escaped reads as a space in a query (application/dicom json).
+    text = (re.sub(r"(?<=\w) (?=\w)", "+", query) if query else header) or "*/*"
     if len(text) > _MAX_HEADER:
         raise BadInput("giant Accept header", safe="The Accept header is too long.")
-    ranges = [parse(member) for member in split(text)]
-    return sorted((r for r in ranges if r.quality > 0), key=lambda r: -r.quality)
+    ranges: list[MediaRange] = []
+    unreadable: BadInput | None = None
+    for member in split(text):
+        try:
+            ranges.append(parse(member))
+        except BadInput as error:
+            unreadable = error
+    if not ranges and unreadable is not None:
+        raise unreadable
+    return sorted(ranges, key=lambda r: -r.quality)
+
+
+def accepts(request: Request) -> list[MediaRange]:
+    """What a request accepts, as `accepted` tells. Raises BadInput."""
+    header = ", ".join(request.headers.getlist("accept"))
+    return accepted(header, request.query_params.get("accept"))
+
+
+def ranked(ranges: Sequence[MediaRange], offers: Sequence[MediaRange]) -> Iterator[tuple[MediaRange, MediaRange]]:
+    """Every acceptable offer with the ranges that let it in, best first.
+
+    An offer's quality is that of the most specific range that fits it (RFC 9110 12.5.1): `image/png;q=0, image/*`
+    takes every image but PNG. Ranges that differ in their transfer syntax only are alternatives. Between equals the
+    client's order counts, then the offers'.
+    """
+    found: list[tuple[float, int, int]] = []
+    for number, offer in enumerate(offers):
+        fitting = [place for place, wanted in enumerate(ranges) if fits(wanted, offer)]
+        closest = max((_specific(ranges[place]) for place in fitting), default=None)
+        found += [
+            (-ranges[place].quality, place, number)
+            for place in fitting
+            if _specific(ranges[place]) == closest and ranges[place].quality > 0
+        ]
+    return ((ranges[place], offers[number]) for _, place, number in sorted(found))
 
 
 def choose(ranges: Sequence[MediaRange], offers: Sequence[MediaRange], what: str) -> tuple[MediaRange, MediaRange]:
     """The best range and the first offer that fits it. Raises NotAcceptable, which names what there is."""
-    for wanted in ranges:
-        for offer in offers:
-            if _fits(wanted, offer):
-                return wanted, offer
-    names = ", ".join(f'multipart/related; type="{o.type}"' if o.multipart else o.type for o in offers)
-    raise NotAcceptable(f"{what} in none of the accepted types", safe=f"{what} can be had as {names}.")
+    for pair in ranked(ranges, offers):
+        return pair
+    raise refusal(offers, what)
 
 
-def _fits(wanted: MediaRange, offer: MediaRange) -> bool:
+def refusal(offers: Sequence[MediaRange], what: str) -> NotAcceptable:
+    """The 406 that names what there is."""
+    names = ", ".join(dict.fromkeys(map(str, offers)))
+    return NotAcceptable(f"{what} in none of the accepted types", safe=f"{what} can be had as {names}.")
+
+
+def need_utf8(request: Request, wanted: MediaRange) -> None:
+    """Raises NotAcceptable for a client that takes text in other character sets only (PS3.18 8.8): ours is UTF-8."""
+    asked = wanted.parameters.get("charset") or request.query_params.get("charset")
+    header = request.headers.get("accept-charset")
+    if asked is None and header:
+        names = [member.split(";")[0].strip().lower() for member in split(header) if not _refused(member)]
+        asked = next((name for name in names if name in ("utf-8", "*")), names[0] if names else None)
+    if asked is not None and asked.lower() not in ("utf-8", "utf8", "*"):
+        raise NotAcceptable(f"text in {asked[:40]!r}", safe="Text can be had in UTF-8 only.")
+
+
+def _refused(member: str) -> bool:
+    return re.search(r";\s*q=0(\.0*)?\s*$", member) is not None
+
+
+def fits(wanted: MediaRange, offer: MediaRange) -> bool:
+    """Whether a range lets an offer in."""
     if wanted.multipart != offer.multipart and wanted.type != "*/*":
+        return False
+    if wanted.multipart and not offer.multipart:
         return False
     if wanted.type not in ("*/*", offer.type):
         family, _, kind = wanted.type.partition("/")
@@ -82,6 +149,11 @@ def _fits(wanted: MediaRange, offer: MediaRange) -> bool:
             return False
     syntax, has = wanted.transfer_syntax, offer.transfer_syntax
     return syntax in (None, "*") or has is None or syntax == has
+
+
+def _specific(wanted: MediaRange) -> tuple[bool, bool, bool]:
+    family, _, kind = wanted.type.partition("/")
+    return family != "*", kind != "*", wanted.multipart
 
 
 def _unquote(value: str) -> str:

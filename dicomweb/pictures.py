@@ -151,8 +151,8 @@ def header(instance: Opened) -> Dataset:
 
 def frame_bytes(instance: Opened, index: int) -> bytes:
     """A frame's bytes; where frames of single bits begin within bytes, all bytes that hold one of its bits."""
-    pixels = frames.pixel_element(instance.parsed)
-    if pixels is None or (instance.located.header is not None and not instance.located.ranges):
+    pixels = instance.pixels
+    if pixels is None:
         raise _NoPicture("nothing to render", safe="This object holds no picture.")
     try:
         return instance.frame(index)

@@ -6,17 +6,18 @@ animation, structured reports text; videos and encapsulated documents are given 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import cast
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from dicomweb import pictures, rendering, report_text
+from dicomweb import answers, pictures, rendering, report_text
+from dicomweb.answers import Body
 from dicomweb.context import Context
 from dicomweb.media import GIF, JPEG, PNG, MediaRange, accepted, choose
-from dicomweb.wado import frame_list, locate, multipart
+from dicomweb.wado import frame_list, locate
 from overread.kit.errors import BadInput, NotAcceptable
 from pacs import frames, retrieve
 from pacs.pixels.picture import MediaType
@@ -69,7 +70,7 @@ def _of_many(context: Context, request: Request, found: list[Located]) -> Respon
     first = next(made, None)
     if first is None:
         raise BadInput("nothing to render", safe="There is nothing here that has a picture.")
-    return _pictures(offer.type, chain([first], made))
+    return _pictures(context, request, offer.type, chain([first], made))
 
 
 def _image(context: Context, request: Request, _scope: Scope, one: Located) -> Response:
@@ -87,7 +88,8 @@ def _image(context: Context, request: Request, _scope: Scope, one: Located) -> R
         if len(chosen) > _MAX_PICTURES:
             raise BadInput("too many pictures", safe=f"Ask for at most {_MAX_PICTURES} rendered frames at once.")
         # All are made before the answer begins: a wrong frame is an error of the request, not of its middle.
-        return _pictures(offer.type, iter([pictures.picture(context, one, index, wanted) for index in chosen]))
+        made = [pictures.picture(context, one, index, wanted) for index in chosen]
+        return _pictures(context, request, offer.type, made)
     if offer.type == GIF and moving:
         return Response(pictures.animation(context, one, indices, wanted), media_type=GIF)
     index = indices[0] if indices is not None else None
@@ -188,5 +190,7 @@ def _no_frames(request: Request) -> None:
         raise BadInput("frames of what has none", safe="This object has no frames: ask for it as a whole.")
 
 
-def _pictures(kind: str, bodies: Iterator[bytes]) -> Response:
-    return multipart(kind, ((kind, [body]) for body in bodies))
+def _pictures(context: Context, request: Request, kind: str, made: Iterable[bytes]) -> Response:
+    bodies = (Body({"Content-Type": kind}, [picture]) for picture in made)
+    # Pictures are made as they are sent: nothing decides about their bytes that could be told beforehand.
+    return answers.multipart(request, context.archive.blobs, kind, bodies, None)

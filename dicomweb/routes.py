@@ -8,8 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from dicomweb import qido, rendered, stow, wado
+from dicomweb import qido, rendered, stow
+from dicomweb.bulkdata import bulk_data
 from dicomweb.context import Context
+from dicomweb.frames import frames
+from dicomweb.instances import instances
+from dicomweb.metadata import metadata
 from pacs.query import Level
 
 _STUDY = "/studies/{study}"
@@ -46,12 +50,12 @@ def routes(context: Context) -> list[BaseRoute]:
         get(_STUDY + "/series", search(Level.SERIES)),
         get(_STUDY + "/instances", search(Level.INSTANCE)),
         get(_SERIES + "/instances", search(Level.INSTANCE)),
-        *(get(level, wado.instances) for level in (_STUDY, _SERIES, _INSTANCE)),
-        *(get(level + "/metadata", wado.metadata) for level in (_STUDY, _SERIES, _INSTANCE)),
+        *(get(level, instances) for level in (_STUDY, _SERIES, _INSTANCE)),
+        *(get(level + "/metadata", metadata) for level in (_STUDY, _SERIES, _INSTANCE)),
         *(get(level + "/rendered", rendered.rendered) for level in (_STUDY, _SERIES, _INSTANCE)),
         *(get(level + "/thumbnail", rendered.thumbnail) for level in (_STUDY, _SERIES, _INSTANCE)),
-        get(_INSTANCE + "/frames/{frames}", wado.frames),
+        get(_INSTANCE + "/frames/{frames}", frames),
         get(_INSTANCE + "/frames/{frames}/rendered", rendered.rendered),
         get(_INSTANCE + "/frames/{frames}/thumbnail", rendered.thumbnail),
-        get(_INSTANCE + "/bulkdata/{path:path}", wado.bulk_data),
+        get(_INSTANCE + "/bulkdata/{path:path}", bulk_data),
     ]

@@ -18,6 +18,7 @@ from cases import access
 from cases import routes as case_routes
 from dicomweb.context import Context
 from dicomweb.routes import routes as dicomweb_routes
+from overread.cors import Cors
 from overread.guard import Guard
 from overread.kit import errors, http
 from overread.kit.db import Session
@@ -25,6 +26,7 @@ from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings, address
 from overread.metrics import metrics
 from overread.processes import announce_ready
+from overread.proxy import TrustedProxies
 from overread.services import Services
 from overread.web import pages
 from overread.web.errors import error_page
@@ -44,11 +46,12 @@ def archive_context(services: Services) -> Context:
         return None
 
     settings = services.settings
-    return Context(services.archive, scope_of, upload_to, settings.public_url, settings.max_request_seconds)
+    limit = settings.max_request_seconds
+    return Context(services.archive, scope_of, upload_to, settings.public_url, limit, settings.base_url)
 
 
-def case_context(services: Services, public_url: str | None) -> Context:
-    """`/cases/{case}/dicomweb`: one case's view as its caller may see it."""
+def case_context(services: Services, public_url: str | None, base_url: str | None = None) -> Context:
+    """`/cases/{case}/dicomweb`: one case's view as its caller may see it; the origin's address, told and by default."""
 
     def scope_of(tx: Session, who: Principal, request: Request) -> ViewScope:
         return access.scope(tx, who, http.path_uuid(request, "case"))
@@ -58,7 +61,8 @@ def case_context(services: Services, public_url: str | None) -> Context:
         access.may_upload(tx, who, case_id)
         return case_id
 
-    return Context(services.archive, scope_of, upload_to, public_url, services.settings.max_request_seconds)
+    limit = services.settings.max_request_seconds
+    return Context(services.archive, scope_of, upload_to, public_url, limit, base_url)
 
 
 def portal_app(services: Services) -> ASGIApp:
@@ -74,7 +78,10 @@ def portal_app(services: Services) -> ASGIApp:
 
     routes: list[BaseRoute] = [
         Mount("/dicomweb", routes=dicomweb_routes(archive_context(services))),
-        Mount("/cases/{case}/dicomweb", routes=dicomweb_routes(case_context(services, settings.public_url))),
+        Mount(
+            "/cases/{case}/dicomweb",
+            routes=dicomweb_routes(case_context(services, settings.public_url, settings.base_url)),
+        ),
         *case_routes.routes(services.db, services.archive, services.gateway, settings),
         *billing_routes.routes(settings, services.db, services.gateway),
         Route("/healthz", healthz),
@@ -119,8 +126,10 @@ class Origins:
 def application(services: Services) -> ASGIApp:
     """Both origins in one ASGI application."""
     settings = services.settings
-    viewer = viewer_app(settings, services.db, dicomweb_routes(case_context(services, settings.viewer_url)))
-    return Origins(portal_app(services), viewer, address(settings.viewer)[1])
+    in_viewer = case_context(services, settings.viewer_url, settings.viewer_base_url)
+    viewer = viewer_app(settings, services.db, dicomweb_routes(in_viewer))
+    both = Origins(portal_app(services), viewer, address(settings.viewer)[1])
+    return TrustedProxies(Cors(both, settings.cors_origins), settings.trusted_proxies)
 
 
 class _Server(uvicorn.Server):
@@ -149,7 +158,6 @@ def listeners(settings: Settings) -> list[socket.socket]:
 
 def server(services: Services) -> uvicorn.Server:
     """A web server with both origins, ready to run; workers that are forked now share what it is made of."""
-    settings = services.settings
     config = uvicorn.Config(
         application(services),
         http="httptools",
@@ -160,9 +168,8 @@ def server(services: Services) -> uvicorn.Server:
         server_header=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
-        # Headers that anybody can send are believed only of proxies that the operator names.
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies or None,
+        # `TrustedProxies` reads what proxies say.
+        proxy_headers=False,
     )
     config.load()
     return _Server(config)

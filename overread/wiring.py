@@ -7,8 +7,8 @@ from billing.unconfigured import Unconfigured
 from cases import handlers as case_handlers
 from overread.kit.jobs import Bus
 from overread.services import Services
-from pacs import settle, sweep
-from pacs.events import StudyGrowing
+from pacs import metadata, settle, sweep
+from pacs.events import StudyGrowing, StudySettled
 from viewer_bridge import launch
 
 
@@ -19,7 +19,11 @@ def wire(services: Services) -> Bus:
     def pacs_settle(event: StudyGrowing) -> None:
         settle.on_study_growing(services.archive, event)
 
+    def pacs_metadata(event: StudySettled) -> None:
+        metadata.on_study_settled(services.archive, event, f"{services.settings.base_url}/dicomweb")
+
     bus.subscribe(StudyGrowing, pacs_settle)
+    bus.subscribe(StudySettled, pacs_metadata)
     if not isinstance(services.gateway, Unconfigured):
         billing_handlers.subscribe(bus, services.db, services.gateway)
     case_handlers.subscribe(bus, services.db, services.archive, services.gateway, services.mailer, services.settings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from struct import Struct
 
-from pacs.dictionary import LONG_VRS, SHORT_VRS, tag_text
+from pacs.dictionary import LONG_VRS, PIXEL_DATA, SHORT_VRS, tag_text
 from pacs.elements import (
     ITEM,
     ITEM_END,
@@ -26,6 +26,8 @@ from pacs.elements import (
 #: Bytes of one word of a value (PS3.5 7.3); what is not here is a string of bytes.
 _WORDS = dict.fromkeys(("AT", "OW", "SS", "US"), 2) | dict.fromkeys(("FL", "OF", "OL", "SL", "UL"), 4)
 _WORDS |= dict.fromkeys(("FD", "OD", "OV", "SV", "UV"), 8)
+
+_BITS_ALLOCATED = 0x00280100
 
 _SHORT = {vr.encode(): vr for vr in SHORT_VRS}
 _LONG = {vr.encode(): vr for vr in LONG_VRS}
@@ -61,6 +63,7 @@ class _Turn:
         """Give a data set in little endian, and where it ended."""
         data = self.data
         out: list[bytes] = []
+        bits = 0
         while pos + 8 <= end:
             self.count(pos)
             group, number, code, length = _read_header(data, pos)
@@ -85,7 +88,9 @@ class _Turn:
                 value, pos = self.sequence(start, end if closes else start + length, depth + 1, closes)
             else:
                 pos = start + length
-                value = _swap(data[start:pos], _WORDS.get(vr, 1))
+                value = _swap(data[start:pos], _WORDS.get(vr, 1) if tag != PIXEL_DATA else _pixel_word(vr, bits))
+                if tag == _BITS_ALLOCATED:
+                    bits = int.from_bytes(value[:2], "little")
             if code in _LONG:
                 out.append(_write_long(group, number, code, 0, len(value)))
             else:
@@ -116,6 +121,11 @@ class _Turn:
         if open_ended or pos != end:
             raise Truncated(f"A sequence is not closed before byte {end}.")
         return b"".join(out), end
+
+
+def _pixel_word(vr: str, bits: int) -> int:
+    """Samples of more than 16 bits are turned around whole: so writers write them, whatever OW says of words."""
+    return bits // 8 if vr == "OW" and bits in (32, 64) else _WORDS.get(vr, 1)
 
 
 def _swap(value: bytes, width: int) -> bytes:

@@ -229,3 +229,18 @@ class Peer(Base):
     port: Mapped[int] = mapped_column()
     principal_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class KeptMetadata(Base):
+    """A series' metadata as one body that is ready to be sent, below the addresses of one root."""
+
+    __tablename__ = "pacs_metadata"
+
+    series_pk: Mapped[int] = mapped_column(ForeignKey("pacs_series.pk", ondelete="CASCADE"), primary_key=True)
+    root: Mapped[str] = mapped_column(Text, primary_key=True)
+    #: What the body was made of (`pacs.metadata.Version.digest`): it is served only while that is so.
+    version: Mapped[str] = mapped_column(String(64))
+    #: Bytes of the JSON, and the JSON, gzipped.
+    size: Mapped[int] = mapped_column(BigInteger)
+    gzipped: Mapped[bytes] = mapped_column()
+    made_at: Mapped[datetime] = mapped_column(default=clock.now)

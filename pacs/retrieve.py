@@ -6,24 +6,26 @@ of the original. Whatever serves an instance (WADO-RS, C-GET, C-MOVE, push, ZIP)
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from uuid import UUID
 
 import pydicom
-from sqlalchemy import select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from overread.kit.blobs import BlobStore
 from overread.kit.errors import NotFound
-from pacs import dicomjson, elements, frames, part10, query
+from pacs import elements, frames, part10, query
 from pacs.archive import Archive
 from pacs.models import Instance, Series, Study
 from pacs.scope import Scope
-
-_PIXEL_KEYS = frozenset(dicomjson.tag_key(tag) for tag in frames.PIXEL_TAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,11 @@ class Located:
     modality: str
     frames: int
     blob: str
+    blob_size: int
     header: bytes | None
     ranges: tuple[tuple[int, int], ...]
     trailer: bytes
-    metadata_deflated: bytes
+    view_id: UUID
 
     @property
     def parts(self) -> list[Part]:
@@ -61,9 +64,13 @@ class Located:
         start = [zlib.decompress(self.header)] if self.header is not None else []
         return [*start, *(Range(self.blob, *r) for r in self.ranges), *([self.trailer] if self.trailer else [])]
 
-    def metadata(self) -> bytes:
-        """DICOM JSON of the header; BulkDataURIs as `bulkdata:TAG/...`, relative to the instance."""
-        return zlib.decompress(self.metadata_deflated)
+    @property
+    def tag(self) -> str:
+        """A name for these very bytes in this view; of the blob's own digest it tells nothing."""
+        found = hashlib.sha256(f"{self.view_id} {self.blob} {self.ranges} ".encode())
+        found.update(self.header or b"")
+        found.update(self.trailer)
+        return found.hexdigest()[:32]
 
 
 def locate(
@@ -73,38 +80,57 @@ def locate(
 
     Raises NotFound where the scope holds none of them.
     """
-    statement = (
-        select(Instance, Study.study_uid, Series.series_uid, Series.modality)
-        .join(Study, Study.pk == Instance.study_pk)
-        .join(Series, Series.pk == Instance.series_pk)
-        .where(query.within(scope), query.may_see(scope), Study.study_uid == study_uid)
-        .order_by(Series.number.nulls_last(), Series.pk, Instance.number.nulls_last(), Instance.pk)
-    )
-    if series_uid is not None:
-        statement = statement.where(Series.series_uid == series_uid)
-    if sop_uid is not None:
-        statement = statement.where(Instance.sop_uid == sop_uid)
-    found = [_located(row, study, series, modality) for row, study, series, modality in tx.execute(statement)]
+    statement = among(_COLUMNS, scope, study_uid, series_uid, sop_uid).order_by(*IN_ORDER)
+    found = [_located(row) for row in tx.execute(statement)]
     if not found:
         raise NotFound("no such instances in the scope", safe="There is no such study, series or instance here.")
     return found
 
 
-def _located(row: Instance, study_uid: str, series_uid: str, modality: str) -> Located:
-    return Located(
-        study_uid=study_uid,
-        series_uid=series_uid,
-        sop_uid=row.sop_uid,
-        sop_class=row.sop_class,
-        transfer_syntax=row.transfer_syntax,
-        modality=modality,
-        frames=row.frames,
-        blob=row.blob,
-        header=row.header_deflated,
-        ranges=tuple(zip(row.ranges[::2], row.ranges[1::2], strict=True)),
-        trailer=row.trailer,
-        metadata_deflated=row.metadata_deflated,
+#: Series by their numbers, instances by theirs.
+IN_ORDER = (Series.number.nulls_last(), Series.pk, Instance.number.nulls_last(), Instance.pk)
+_COLUMNS = select(
+    Study.study_uid,
+    Series.series_uid,
+    Instance.sop_uid,
+    Instance.sop_class,
+    Instance.transfer_syntax,
+    Series.modality,
+    Instance.frames,
+    Instance.blob,
+    Instance.blob_size,
+    Instance.header_deflated.label("header"),
+    Instance.ranges,
+    Instance.trailer,
+    Instance.view_id,
+)
+
+
+def among(
+    columns: Select[*tuple[Any, ...]],
+    scope: Scope,
+    study_uid: str,
+    series_uid: str | None = None,
+    sop_uid: str | None = None,
+) -> Select[*tuple[Any, ...]]:
+    """A query over a study's, a series' or one instance, as far as the scope shows them."""
+    statement = (
+        columns.select_from(Instance)
+        .join(Study, Study.pk == Instance.study_pk)
+        .join(Series, Series.pk == Instance.series_pk)
+        .where(query.within(scope), query.may_see(scope), Study.study_uid == study_uid)
     )
+    if series_uid is not None:
+        statement = statement.where(Series.series_uid == series_uid)
+    if sop_uid is not None:
+        statement = statement.where(Instance.sop_uid == sop_uid)
+    return statement
+
+
+def _located(row: Row[*tuple[Any, ...]]) -> Located:
+    values = dict(row._mapping)
+    flat = values["ranges"]
+    return Located(**{**values, "ranges": tuple(zip(flat[::2], flat[1::2], strict=True))})
 
 
 def stream(blobs: BlobStore, parts: Sequence[Part]) -> Iterator[bytes]:
@@ -121,18 +147,39 @@ def size(parts: Sequence[Part]) -> int:
     return sum(len(part) if isinstance(part, bytes) else part.length for part in parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Opened:
     """An instance with its structure: the header as its scope shows it, and where its pixels lie.
 
-    `header` is a Part 10 file without its pixel data, in `transfer_syntax`; `parsed` refers to the blob and is for
-    pixels alone, because a view's blob is the original.
+    `parsed` refers to the blob and is for pixels alone, because a view's blob is the original. `transfer_syntax` is
+    that of `header` and of the pixels that `parsed` finds.
     """
 
     located: Located
-    header: bytes
     transfer_syntax: str
     parsed: part10.Parsed
+
+    @cached_property
+    def header(self) -> bytes:
+        """A Part 10 file without its pixel data and what follows it."""
+        return _header(self.located, self.parsed, self.transfer_syntax)
+
+    @cached_property
+    def walked(self) -> list[elements.Element]:
+        """The elements of `header`."""
+        start = part10.read_meta(self.header).dataset_start
+        return elements.walk(self.header, start, len(self.header), explicit=self.parsed.explicit)
+
+    @property
+    def pixels(self) -> elements.Element | None:
+        """The element that holds the pixels, as far as the scope shows it any."""
+        shown = self.located.header is None or self.located.ranges
+        return frames.pixel_element(self.parsed) if shown else None
+
+    @cached_property
+    def places(self) -> frames.Frames:
+        """Where each frame lies in `parsed.buf`. Raises PixelMismatch, UnalignedFrames."""
+        return frames.frame_ranges(self.parsed) if self.pixels else []
 
     def dataset(self) -> pydicom.Dataset:
         """The header as pydicom reads it."""
@@ -140,13 +187,23 @@ class Opened:
 
     def frame(self, index: int) -> bytes:
         """The bytes of one frame, counted from 0: a codestream, or native pixels. Raises NotFound, FrameError."""
-        places = frames.frame_ranges(self.parsed)
-        if not 0 <= index < len(places):
-            raise NotFound(
-                f"frame {index + 1} of {len(places)}",
-                safe=f"There is no frame {index + 1}: the object has {len(places)}, counted from 1.",
-            )
-        return b"".join(bytes(self.parsed.buf[start : start + length]) for start, length in places[index])
+        check_frame(index, len(self.places))
+        return b"".join(bytes(self.parsed.buf[start : start + length]) for start, length in self.places[index])
+
+    def part(self, start: int, length: int) -> Part:
+        """Bytes of `parsed.buf`: a range of the blob where that is what was parsed."""
+        if self.parsed.is_original_bytes:
+            return Range(self.located.blob, start, length)
+        return bytes(self.parsed.buf[start : start + length])
+
+
+def check_frame(index: int, count: int) -> None:
+    """Raises NotFound where there is no frame of this index, counted from 0."""
+    if not 0 <= index < count:
+        raise NotFound(
+            f"frame {index + 1} of {count}",
+            safe=f"There is no frame {index + 1}: the object has {count}, counted from 1.",
+        )
 
 
 @contextmanager
@@ -155,7 +212,7 @@ def opened(archive: Archive, located: Located) -> Iterator[Opened]:
     with archive.blobs.mapped(located.blob) as buffer:
         parsed = part10.parse(buffer)
         syntax = located.transfer_syntax if parsed.is_original_bytes else part10.EXPLICIT_LITTLE_ENDIAN
-        yield Opened(located, _header(located, parsed, syntax), syntax, parsed)
+        yield Opened(located, syntax, parsed)
 
 
 def _header(located: Located, parsed: part10.Parsed, syntax: str) -> bytes:
@@ -174,23 +231,3 @@ def _header(located: Located, parsed: part10.Parsed, syntax: str) -> bytes:
 def pixel_header_size(parsed: part10.Parsed) -> int:
     """Bytes of the pixel element's tag, VR and length at the end of a view's header."""
     return 12 if parsed.explicit else 8
-
-
-def bulk_data(opened: Opened, path: Sequence[str]) -> bytes:
-    """The bytes of the attribute that a BulkDataURI names: tags and item numbers, alternating.
-
-    Raises NotFound where there is none.
-    """
-    if len(path) == 1 and path[0] in _PIXEL_KEYS:
-        pixels = frames.pixel_element(opened.parsed)
-        if pixels is not None and dicomjson.tag_key(pixels.tag) == path[0]:
-            return elements.raw(opened.parsed.buf, pixels)
-        raise NotFound("no pixel data", safe="This object has no pixel data.")
-    # From the header of the view, never from the blob: that may be the original's.
-    buffer = opened.header
-    meta = part10.read_meta(buffer)
-    level = elements.walk(buffer, meta.dataset_start, len(buffer), explicit=opened.parsed.explicit)
-    found = dicomjson.element_at(level, path)
-    if found is None:
-        raise NotFound("no such bulk data", safe="This object has no such bulk data.")
-    return elements.raw(buffer, found)

@@ -31,6 +31,10 @@ class Scope:
     unreleased: bool = False
 
 
+#: The archive's own jobs see the originals whole. Nothing that a principal asks for is answered by it.
+OF_THE_ARCHIVE = Scope(ORIGINAL, unreleased=True)
+
+
 def originals(who: Principal) -> Scope:
     """The originals that a principal may see at /dicomweb. Raises Forbidden for roles that see none.
 

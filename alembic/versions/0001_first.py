@@ -785,6 +785,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_pacs_instance_study_pk", "pacs_instance", ["study_pk"], unique=False)
     op.create_table(
+        "pacs_metadata",
+        sa.Column("series_pk", sa.BigInteger(), nullable=False),
+        sa.Column("root", sa.Text(), nullable=False),
+        sa.Column("version", sa.String(length=64), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("gzipped", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["series_pk"], ["pacs_series.pk"], name=op.f("fk_pacs_metadata_series_pk_pacs_series"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("series_pk", "root", name=op.f("pk_pacs_metadata")),
+    )
+    op.create_table(
         "pacs_holder",
         sa.Column("instance_pk", sa.BigInteger(), nullable=False),
         sa.Column("holder_id", sa.Uuid(), nullable=False),

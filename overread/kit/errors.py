@@ -7,6 +7,7 @@ client may read and says what to do. An error without its own `safe` text shows 
       BadInput               400  the request can't be understood
         TooLarge             413
         UnsupportedMedia     415
+        RangeNotSatisfiable  416  `extra["size"]` tells how many bytes there are
       NotSignedIn            401
       Forbidden              403  the principal is known and may not
       NotFound               404  absent, or hidden from this principal
@@ -61,6 +62,14 @@ class UnsupportedMedia(BadInput):
     status = 415
     title = "The media type is not supported"
     default_safe = "This resource does not take bodies of that media type."
+
+
+class RangeNotSatisfiable(BadInput):
+    """No byte of the asked range is there, or more ranges are asked for than are given."""
+
+    status = 416
+    title = "The range can't be given"
+    default_safe = "The range of bytes that was asked for is not there."
 
 
 class NotSignedIn(OverreadError):

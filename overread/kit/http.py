@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from overread.kit import errors, log, tokens
-from overread.kit.db import Database
+from overread.kit.db import Database, Session
 from overread.kit.principals import Principal
 
 SESSION_COOKIE = "overread_session"
@@ -55,14 +55,19 @@ def credentials(request: HTTPConnection) -> tuple[str, tuple[str, ...]] | None:
 
 def principal(request: Request, db: Database) -> Principal:
     """Who asks. Raises NotSignedIn without a valid credential, Forbidden for a forged cross-site request."""
+    with db.transaction() as tx:
+        return identify(tx, request)
+
+
+def identify(tx: Session, request: Request) -> Principal:
+    """The same within a transaction."""
     found = credentials(request)
     if found is None:
         raise errors.NotSignedIn("no credential")
     token, kinds = found
     if tokens.SESSION in kinds:
         refuse_cross_site(request)
-    with db.transaction() as tx:
-        who = tokens.verify(tx, token, *kinds)
+    who = tokens.verify(tx, token, *kinds)
     structlog.contextvars.bind_contextvars(principal=str(who.id), role=who.role.value)
     return who
 
@@ -109,6 +114,8 @@ def error_headers(error: errors.OverreadError) -> Mapping[str, str]:
     if error.status == 401:
         # RFC 9110 11.6.1; Basic is named for viewers that can only ask their user for a password.
         return {"WWW-Authenticate": 'Bearer realm="overread", Basic realm="overread", charset="UTF-8"'}
+    if isinstance(error, errors.RangeNotSatisfiable):
+        return {"Content-Range": f"bytes */{error.extra['size']}"}  # RFC 9110 14.4
     if error.status in (429, 503):
         return {"Retry-After": "60"}
     return {}

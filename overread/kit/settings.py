@@ -40,7 +40,11 @@ class Settings(BaseSettings):
     public_url: str | None = Field(None, description="Address of the portal as people see it (behind a proxy)")
     viewer_url: str | None = Field(None, description="Address of the hosted viewer as people see it")
     trusted_proxies: str = Field(
-        "", description="Addresses of proxies, parted by commas, whose X-Forwarded-For and -Proto are believed"
+        "",
+        description="Addresses or networks of proxies, parted by commas, whose Forwarded and X-Forwarded-* count",
+    )
+    cors_origins: str = Field(
+        "", description="Origins of other viewers, parted by commas, whose scripts may use DICOMweb (CORS)"
     )
     max_instance_bytes: int = Field(4 << 30, description="Largest DICOM instance taken, in bytes")
     max_request_seconds: int = Field(3600, description="Longest time that one upload request may take")

@@ -239,6 +239,8 @@ def test_metadata_is_what_pydicom_reads_and_its_bulk_data_can_be_fetched(
 
     ours = pydicom.Dataset.from_json(found, bulk_data_uri_handler=fetched)
     del ours.PixelData
+    # PS3.18 Table 10.6.3-5: viewers choose by it what to ask for.
+    assert ours.pop("AvailableTransferSyntaxUID").value == stored.file_meta.TransferSyntaxUID
     theirs = pydicom.dcmread(io.BytesIO(sample()))
     del theirs.PixelData
     theirs.pop(0xFFFCFFFC, None)

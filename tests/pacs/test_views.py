@@ -8,19 +8,19 @@ import uuid
 
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select, update
 
 from overread.kit import principals
 from overread.kit.db import Database
 from overread.kit.errors import Conflict, Forbidden, NotFound
 from overread.kit.principals import Principal, Role
-from pacs import query, retrieve, views
+from pacs import bulk, metadata, query, retrieve, transcoded, views
 from pacs.archive import Archive
 from pacs.ingest import Source, Stored
 from pacs.models import Study, View
 from pacs.query import Level, Query
-from pacs.scope import Scope
+from pacs.scope import ORIGINAL, Scope
 from tests.pacs.test_ingest import changed, put, sample
 
 NAMES = {"PatientName": "Okonkwo^Ngozi", "PatientID": "MRN-99881", "PatientBirthDate": "19710304"}
@@ -60,14 +60,15 @@ def test_a_clean_study_is_derived_and_seen_only_after_its_release(archive: Archi
     with database.transaction() as tx:
         studies, _ = query.search(tx, specialist, Query(Level.STUDY))
         located = retrieve.locate(tx, specialist, derived.study_uid)
+        shown = b"".join(metadata.each(tx, "http://test", specialist, derived.study_uid)).decode().lower()
         everything = json.dumps([one.attributes for one in query.search(tx, specialist, Query(Level.INSTANCE))[0]])
     assert [one.study_uid for one in studies] == [derived.study_uid]
     assert studies[0].attributes["00201208"]["Value"] == [3]
     originals = {uid for ds in sent for uid in (ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID)}
     for secret in ("okonkwo", "ngozi", "mrn-99881", "19710304", *originals):
         assert secret not in everything.lower()
+        assert secret not in shown
         for one in located:
-            assert secret not in one.metadata().decode().lower()
             assert secret.encode() not in b"".join(retrieve.stream(archive.blobs, one.parts)).lower()
     for one, before in zip(located, sent, strict=True):
         after = pydicom.dcmread(io.BytesIO(b"".join(retrieve.stream(archive.blobs, one.parts))))
@@ -82,6 +83,10 @@ def test_a_view_s_pixels_are_not_copied(archive: Archive) -> None:
     assert set(archive.blobs.digests()) == before
 
 
+def value_of(archive: Archive, instance: retrieve.Opened, tag: str) -> bytes:
+    return b"".join(retrieve.stream(archive.blobs, bulk.find_bulk(instance, [tag]).parts))
+
+
 def test_the_frames_metadata_and_bulk_data_of_a_view_come_from_its_own_header(
     archive: Archive, database: Database
 ) -> None:
@@ -92,14 +97,52 @@ def test_the_frames_metadata_and_bulk_data_of_a_view_come_from_its_own_header(
         one = retrieve.locate(tx, Scope(view, unreleased=True), derived.study_uid)[0]
     with retrieve.opened(archive, one) as instance:
         assert instance.frame(0) == sent[0].PixelData
-        assert retrieve.bulk_data(instance, ["7FE00010"]) == sent[0].PixelData
+        assert value_of(archive, instance, "7FE00010") == sent[0].PixelData
         assert "okonkwo" not in str(instance.dataset()).lower()
         for private in ("00431029", "00100010", "00400275"):
             try:
-                value = retrieve.bulk_data(instance, [private])
+                value = value_of(archive, instance, private)
             except NotFound:
                 continue
             assert b"okonkwo" not in value.lower()
+
+
+def test_a_view_in_another_transfer_syntax_comes_from_its_own_header(archive: Archive, database: Database) -> None:
+    study_uid, sent = stored_study(archive, "MR_small_jp2klossless.dcm", count=1)
+    view = view_of(archive)
+    derived = views.derive(archive, view, study_uid)
+    with database.transaction() as tx:
+        [one] = retrieve.locate(tx, Scope(view, unreleased=True), derived.study_uid)
+        [original] = retrieve.locate(tx, Scope(ORIGINAL, unreleased=True), study_uid)
+    assert ExplicitVRLittleEndian in transcoded.targets(archive, one)
+    given = b"".join(transcoded.stream(archive, one, ExplicitVRLittleEndian))
+    after = pydicom.dcmread(io.BytesIO(given))
+    assert after.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    assert after.file_meta.MediaStorageSOPInstanceUID == after.SOPInstanceUID == one.sop_uid
+    assert (after.pixel_array == sent[0].pixel_array).all()
+    for secret in ("okonkwo", "ngozi", "mrn-99881", "19710304", str(sent[0].SOPInstanceUID)):
+        assert secret.encode() not in given.lower()
+    # Its name tells nothing of the original's bytes.
+    assert one.tag not in (original.tag, original.blob, original.blob[:32])
+
+
+def test_what_is_ready_of_a_view_is_gone_with_its_release(archive: Archive, database: Database) -> None:
+    study_uid, sent = stored_study(archive)
+    view = view_of(archive)
+    derived = views.derive(archive, view, study_uid)
+    coordinator = person(database, Role.COORDINATOR)
+    with database.transaction() as tx:
+        with pytest.raises(NotFound):
+            metadata.version(tx, Scope(view), derived.study_uid)
+        views.release(tx, coordinator, view, study_uid)
+    with database.transaction() as tx:
+        seen = metadata.version(tx, Scope(view), derived.study_uid)
+        whole = b"".join(metadata.ready(tx, seen, "http://x/dicomweb", True, Scope(view), derived.study_uid).json())
+        assert (seen.count, len(json.loads(whole))) == (3, 3)
+        assert str(sent[0].SOPInstanceUID).encode() not in whole
+        views.revoke(tx, coordinator, view, study_uid)
+        with pytest.raises(NotFound):
+            metadata.version(tx, Scope(view), derived.study_uid)
 
 
 def test_deriving_twice_changes_nothing(archive: Archive) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.testclient import TestClient
 
-from tests.conformance.archive import ask, first, found, instance, store
+from tests.conformance.search.archive import ask, first, found, instance, store
 
 NAME, ID, ACCESSION = "00100010", "00100020", "00080050"
 

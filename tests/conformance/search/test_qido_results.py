@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from starlette.testclient import TestClient
 
 from overread.kit.principals import Role
-from tests.conformance.archive import CT, ask, ask_as, first, instance, store
+from tests.conformance.search.archive import CT, ask, ask_as, first, instance, store
 from tests.dicomweb.conftest import Bearer
 
 _STUDY_TABLE = "00080020 00080030 00080050 00080056 00080061 00080090 00080201 00081190 00100010 00100020 00100030"

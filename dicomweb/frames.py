@@ -1,0 +1,83 @@
+"""Frames of an instance, in its own transfer syntax or another (PS3.18 10.4.1.1.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb import answers
+from dicomweb.answers import Body
+from dicomweb.context import Context
+from dicomweb.media import accepts, refusal
+from dicomweb.syntaxes import NATIVE, Answer, pixel_answers, pixel_offers
+from dicomweb.wado import address, frame_list, locate
+from overread.kit.errors import NotFound
+from pacs import retrieve, transcoded
+from pacs.archive import Archive
+from pacs.frame_index import frame_index
+from pacs.part10 import EXPLICIT_LITTLE_ENDIAN
+from pacs.pixels.transcode import transcode
+from pacs.retrieve import Located, Part
+
+
+def frames(context: Context, request: Request) -> Response:
+    """The frames that the path lists, in its order; one alone may come without multipart/related."""
+    numbers = frame_list(request.path_params["frames"])
+    ranges = accepts(request)
+    _, _, [one] = locate(context, request, "pixels")
+    parts = stored_frames(context.archive, one, numbers)
+    targets = cache(partial(transcoded.frame_targets, context.archive, one))
+    answer = next(pixel_answers(ranges, one.transfer_syntax, targets, len(numbers) == 1), None)
+    if answer is None:
+        raise refusal(pixel_offers(one.transfer_syntax, targets, len(numbers) == 1), "The frames")
+    validator = answers.etag("frames", one.tag, numbers, answer)
+    if unchanged := answers.unchanged(request, validator):
+        return unchanged
+    return give(context, request, one, answer, list(zip(numbers, parts, strict=True)), validator)
+
+
+def give(
+    context: Context,
+    request: Request,
+    one: Located,
+    answer: Answer,
+    numbered: Sequence[tuple[int, Sequence[Part]]],
+    validator: str,
+) -> Response:
+    """Frames in the form that was chosen; each is what is stored, or made of it when its turn comes."""
+    archive = context.archive
+    own = {"Content-Type": answer.content_type}
+    changed = answer.syntax != (EXPLICIT_LITTLE_ENDIAN if one.transfer_syntax in NATIVE else one.transfer_syntax)
+    if not answer.multipart:
+        [(number, parts)] = numbered
+        return answers.single(
+            request, archive.blobs, Body(own, _made(archive, one, answer, number) if changed else parts), validator
+        )
+    root = address(context.root(request), one)
+    bodies = (
+        Body(
+            {**own, "Content-Location": f"{root}/frames/{number}"},
+            _made(archive, one, answer, number) if changed else parts,
+        )
+        for number, parts in numbered
+    )
+    return answers.multipart(request, archive.blobs, answer.type, bodies if changed else list(bodies), validator)
+
+
+def stored_frames(archive: Archive, one: Located, numbers: Sequence[int]) -> list[Sequence[Part]]:
+    """The frames of these numbers, from 1, as they are stored. Raises NotFound."""
+    index = frame_index(archive, one)
+    if index is None:
+        with retrieve.opened(archive, one) as instance:
+            return [[instance.frame(number - 1)] for number in numbers]
+    if not index.places:
+        raise NotFound("no pixel data", safe="This object has no frames: it holds no pixel data.")
+    return [index.parts(number - 1) for number in numbers]
+
+
+def _made(archive: Archive, one: Located, answer: Answer, number: int) -> Iterator[bytes]:
+    with retrieve.opened(archive, one) as instance:
+        yield transcode(instance.frame(number - 1), instance.dataset(), instance.transfer_syntax, answer.syntax)

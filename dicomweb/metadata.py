@@ -1,0 +1,67 @@
+"""The headers of a study's, a series' or one instance, as DICOM JSON or XML (PS3.18 10.4.1.1.5)."""
+
+from __future__ import annotations
+
+import re
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb import answers
+from dicomweb.answers import Body
+from dicomweb.context import Context
+from dicomweb.media import DICOM_JSON, DICOM_XML, MediaRange, accepts, choose, need_utf8
+from dicomweb.wado import path, witness
+from pacs import metadata as kept
+from pacs.dicomxml import to_xml
+
+
+def metadata(context: Context, request: Request) -> Response:
+    """The metadata, without its bulk data, which its BulkDataURIs lead to.
+
+    JSON is sent as it is kept, gzipped, to clients that take it so.
+    """
+    ranges = accepts(request)
+    names = path(request)
+    offers = [MediaRange(DICOM_JSON), MediaRange("application/json"), MediaRange(DICOM_XML, multipart=True)]
+    offers += [MediaRange(DICOM_XML)] if names[2] else []
+    wanted, offer = choose(ranges, offers, "The metadata")
+    need_utf8(request, wanted)
+    root = context.root(request)
+    gzipped = offer.type != DICOM_XML and takes_gzip(request)
+    with context.entered(request) as (tx, who, scope):
+        seen = kept.version(tx, scope, *names)
+        witness(tx, request, who, "metadata", seen.count)
+        validator = answers.etag("metadata", seen.digest, root, offer.type, offer.multipart, gzipped)
+        if answer := answers.unchanged(request, validator):
+            return answer
+        if offer.type == DICOM_XML:
+            documents = [to_xml(orjson.loads(one)) for one in kept.each(tx, root, scope, *names)]
+        else:
+            ready = kept.ready(tx, seen, root, context.owns(root), scope, *names)
+    if offer.type == DICOM_XML:
+        return _xml(context, request, documents, validator, offer.multipart)
+    headers = {"Content-Type": offer.type, "Vary": "Accept, Accept-Encoding, Authorization"}
+    if gzipped:
+        headers["Content-Encoding"] = "gzip"
+        return answers.single(request, context.archive.blobs, Body(headers, [ready.gzipped]), validator)
+    headers["Content-Length"] = str(ready.size)
+    return answers.single(request, context.archive.blobs, Body(headers, ready.json()), validator)
+
+
+def _xml(context: Context, request: Request, documents: list[bytes], validator: str, multipart: bool) -> Response:
+    own = {"Content-Type": DICOM_XML}
+    blobs = context.archive.blobs
+    if not multipart:
+        return answers.single(request, blobs, Body(own, documents), validator)
+    return answers.multipart(request, blobs, DICOM_XML, [Body(own, [one]) for one in documents], validator)
+
+
+def takes_gzip(request: Request) -> bool:
+    """Whether gzip is an acceptable content coding (RFC 9110 12.5.3)."""
+    found: dict[str, bool] = {}
+    for member in request.headers.get("accept-encoding", "").lower().split(","):
+        name, *parameters = (part.strip() for part in member.split(";"))
+        found[name] = not any(re.fullmatch(r"q\s*=\s*0(\.0*)?", parameter) for parameter in parameters)
+    return found.get("gzip", found.get("*", False))

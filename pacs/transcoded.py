@@ -1,0 +1,159 @@
+"""An instance in another transfer syntax: its header written anew, its frames one at a time (PS3.5 8, 10 and annex A).
+
+Memory holds the header and one frame, whatever the instance's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import Any
+
+from pydicom import Dataset
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+from pacs import retrieve
+from pacs.archive import Archive
+from pacs.deid.encode import SEQUENCE_DELIMITER, pixel_header
+from pacs.dictionary import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA, PIXEL_DATA
+from pacs.elements import Unreadable
+from pacs.explicit import explicit
+from pacs.part10 import DEFLATED, EXPLICIT_BIG_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN, write_meta
+from pacs.pixels import attributes, transcode
+from pacs.retrieve import Located, Opened
+
+_CHUNK = 1 << 20
+#: A length of 32 bits, even, and not the undefined one (PS3.5 7.1).
+_LONGEST = 0xFFFFFFFE
+_UNWANTED = frozenset((IMPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN, *DEFLATED))
+_item = Struct("<HHI").pack
+#: Offset tables tell of fragments that are no more (PS3.3 C.7.6.3.1.8).
+_OFFSET_TABLES = (0x7FE00001, 0x7FE00002, 0x7FE00003)
+
+
+def targets(archive: Archive, located: Located) -> frozenset[str]:
+    """The transfer syntaxes that an instance can be had in, besides its own."""
+    try:
+        with retrieve.opened(archive, located) as instance:
+            return _targets(instance)
+    except Unreadable:
+        return frozenset()
+
+
+def _targets(instance: Opened) -> frozenset[str]:
+    pixels = instance.pixels
+    if pixels is None:
+        return frozenset((EXPLICIT_LITTLE_ENDIAN,))
+    found = frozenset[str]()
+    try:
+        if pixels.tag == PIXEL_DATA and instance.places:
+            found = _made(instance)
+    except Unreadable:
+        pass  # no frames that could be written anew
+    if pixels.fragments is None:
+        return found | {EXPLICIT_LITTLE_ENDIAN}
+    if EXPLICIT_LITTLE_ENDIAN in found and not _fits(instance):
+        found -= {EXPLICIT_LITTLE_ENDIAN}
+    return found
+
+
+def _fits(instance: Opened) -> bool:
+    """Whether the decoded frames stand one behind the other in one value."""
+    ds, bits = instance.dataset(), 1
+    for keyword in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated"):
+        bits *= attributes.integer(ds, keyword, 1) or 1
+    # Frames of single bits follow one another without a gap (PS3.5 8.1.1).
+    return len(instance.places) * bits // 8 <= _LONGEST and (bits % 8 == 0 or len(instance.places) == 1)
+
+
+def frame_targets(archive: Archive, located: Located) -> frozenset[str]:
+    """The transfer syntaxes that the frames of an instance can be had in, besides their own."""
+    with retrieve.opened(archive, located) as instance:
+        pixels = instance.pixels
+        if pixels is None or pixels.tag != PIXEL_DATA:
+            return frozenset()
+        return _made(instance)
+
+
+def _made(instance: Opened) -> frozenset[str]:
+    # PS3.18 8.7.3 wants no other bare syntax on the web than Explicit VR Little Endian.
+    return transcode.targets(instance.transfer_syntax, instance.dataset()) - _UNWANTED
+
+
+def stream(archive: Archive, located: Located, target: str) -> Iterator[bytes]:
+    """The bytes of an instance as a Part 10 file in `target`, one of `targets`.
+
+    Raises Unreadable or CannotDecode at the frame that can't be read.
+    """
+    with retrieve.opened(archive, located) as instance:
+        meta = write_meta(located.sop_class, located.sop_uid, target, source_ae=instance.parsed.meta.source_ae)
+        pixels = instance.pixels
+        changes: dict[int, tuple[str, bytes] | None] = dict.fromkeys(_OFFSET_TABLES)
+        if pixels is None:
+            yield meta + explicit(instance.header, instance.walked, changes)
+            return
+        if pixels.fragments is None and target == EXPLICIT_LITTLE_ENDIAN:
+            vr = {FLOAT_PIXEL_DATA: "OF", DOUBLE_FLOAT_PIXEL_DATA: "OD"}.get(pixels.tag, pixels.vr)
+            length = pixels.length + pixels.length % 2
+            yield meta + explicit(instance.header, instance.walked, changes)
+            yield pixel_header(pixels.tag, vr, length, True)
+            end = pixels.start + pixels.length
+            for start in range(pixels.start, end, _CHUNK):
+                yield bytes(instance.parsed.buf[start : min(end, start + _CHUNK)])
+            yield bytes(pixels.length % 2)
+        else:
+            yield from _frames(instance, target, meta, changes)
+        yield _behind(instance)
+
+
+def _frames(
+    instance: Opened, target: str, meta: bytes, changes: dict[int, tuple[str, bytes] | None]
+) -> Iterator[bytes]:
+    ds, source = instance.dataset(), instance.transfer_syntax
+    count = len(instance.places)
+    first = transcode.transcode(instance.frame(0), ds, source, target)
+    changes |= {_tag(keyword): _written(keyword, new) for keyword, new in transcode.changes(ds, source, target).items()}
+    yield meta + explicit(instance.header, instance.walked, changes)
+    native = target == EXPLICIT_LITTLE_ENDIAN
+    if native:
+        odd = len(first) * count % 2
+        yield pixel_header(PIXEL_DATA, _native_vr(ds), len(first) * count + odd, True)
+    else:
+        # An offset table may be empty (PS3.5 A.4): the frames' lengths are not known yet, and each has one fragment.
+        yield pixel_header(PIXEL_DATA, "OB", None, True) + _item(0xFFFE, 0xE000, 0)
+    for index in range(count):
+        frame = first if index == 0 else transcode.transcode(instance.frame(index), ds, source, target)
+        if native:
+            yield frame
+        else:
+            padded = len(frame) + len(frame) % 2
+            yield _item(0xFFFE, 0xE000, padded)
+            yield frame + bytes(padded - len(frame))
+    yield bytes(odd) if native else SEQUENCE_DELIMITER
+
+
+def _tag(keyword: str) -> int:
+    found = tag_for_keyword(keyword)
+    assert found is not None, keyword
+    return int(found)
+
+
+def _written(keyword: str, new: Any) -> tuple[str, bytes]:
+    """An attribute of the Image Pixel module as VR and value."""
+    vr = dictionary_VR(_tag(keyword))
+    if vr == "US":
+        return vr, int(new).to_bytes(2, "little")
+    return vr, "\\".join(str(one) for one in (new if isinstance(new, list) else [new])).encode()
+
+
+def _native_vr(ds: Dataset) -> str:
+    return "OW" if (attributes.integer(ds, "BitsAllocated") or 0) > 8 else "OB"  # PS3.5 A.2
+
+
+def _behind(instance: Opened) -> bytes:
+    """What follows the pixels of an original; signatures are left out, because they no longer hold (PS3.15 C)."""
+    pixels = instance.pixels
+    if pixels is None or instance.located.header is not None:
+        return b""
+    later = [e for e in instance.parsed.elements if e.tag > pixels.tag and e.tag >> 16 not in (0x7FE0, 0xFFFA)]
+    return explicit(instance.parsed.buf, later)
