@@ -9,6 +9,7 @@ from uuid import UUID
 from starlette.requests import Request
 
 from overread.kit.db import Session
+from overread.kit.errors import Forbidden
 from overread.kit.http import principal
 from overread.kit.principals import Principal
 from pacs.archive import Archive
@@ -18,6 +19,13 @@ from pacs.scope import Scope
 ScopeOf = Callable[[Session, Principal, Request], Scope]
 #: Gives the case that an upload is meant for, or raises Forbidden where the caller may not upload here.
 UploadTo = Callable[[Session, Principal, Request], UUID | None]
+#: Raises Forbidden where the caller may not delete here, Conflict where the study (by its UID) is still needed.
+MayDelete = Callable[[Session, Principal, str], None]
+
+
+def nobody_deletes(_tx: Session, who: Principal, _study_uid: str) -> None:
+    """Refuse: what a case shows is deleted where the originals are."""
+    raise Forbidden(f"{who.role} {who.id} asked to delete", safe="Nothing is deleted here.")
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,7 @@ class Context:
     public_url: str | None = None
     #: The longest that one upload may take.
     max_request_seconds: float = 3600
+    may_delete: MayDelete = nobody_deletes
 
     def authorise(self, request: Request) -> tuple[Principal, Scope]:
         """Who asks and what they may see. Raises NotSignedIn, Forbidden, NotFound."""

@@ -8,8 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from dicomweb import qido, rendered, stow, wado
+from dicomweb import changes, qido, rendered, stow, wado
+from dicomweb.capabilities import with_capabilities
 from dicomweb.context import Context
+from dicomweb.delete import delete
 from pacs.query import Level
 
 _STUDY = "/studies/{study}"
@@ -22,11 +24,14 @@ Handler = Callable[[Context, Request], Response]
 def routes(context: Context) -> list[BaseRoute]:
     """The routes below a root."""
 
-    def get(path: str, answer: Handler) -> Route:
+    def on(method: str, path: str, answer: Handler) -> Route:
         def handler(request: Request) -> Response:
             return answer(context, request)
 
-        return Route(path, handler, methods=["GET"])
+        return Route(path, handler, methods=[method])
+
+    def get(path: str, answer: Handler) -> Route:
+        return on("GET", path, answer)
 
     async def store(request: Request) -> Response:
         return await stow.store(context, request)
@@ -37,7 +42,7 @@ def routes(context: Context) -> list[BaseRoute]:
 
         return answer
 
-    return [
+    found: list[BaseRoute] = [
         Route("/studies", store, methods=["POST"]),
         Route(_STUDY, store, methods=["POST"]),
         get("/studies", search(Level.STUDY)),
@@ -54,4 +59,7 @@ def routes(context: Context) -> list[BaseRoute]:
         get(_INSTANCE + "/frames/{frames}/rendered", rendered.rendered),
         get(_INSTANCE + "/frames/{frames}/thumbnail", rendered.thumbnail),
         get(_INSTANCE + "/bulkdata/{path:path}", wado.bulk_data),
+        *(on("DELETE", level, delete) for level in (_STUDY, _SERIES, _INSTANCE)),
+        get("/changes", changes.feed),
     ]
+    return with_capabilities(found, context.root)

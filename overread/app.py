@@ -43,8 +43,12 @@ def archive_context(services: Services) -> Context:
         who.require(Role.COORDINATOR, Role.HOSPITAL, Role.PATIENT, Role.ADMIN)
         return None
 
+    def may_delete(tx: Session, who: Principal, study_uid: str) -> None:
+        who.require(Role.COORDINATOR, Role.ADMIN)
+        access.unneeded(tx, study_uid)
+
     settings = services.settings
-    return Context(services.archive, scope_of, upload_to, settings.public_url, settings.max_request_seconds)
+    return Context(services.archive, scope_of, upload_to, settings.public_url, settings.max_request_seconds, may_delete)
 
 
 def case_context(services: Services, public_url: str | None) -> Context:

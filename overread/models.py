@@ -8,6 +8,7 @@ _MODULES = (
     "overread.kit.principals",
     "overread.kit.audit",
     "pacs.models",
+    "pacs.changes",
     "viewer_bridge.models",
     "billing.models",
     "cases.models",

@@ -189,6 +189,20 @@ def upgrade() -> None:
     )
     op.create_index("uq_kit_principal_email", "kit_principal", [sa.literal_column("lower(email)")], unique=True)
     op.create_table(
+        "pacs_change",
+        sa.Column("number", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("view_id", sa.Uuid(), nullable=False),
+        sa.Column("study_uid", sa.String(length=64), nullable=False),
+        sa.Column("series_uid", sa.String(length=64), nullable=True),
+        sa.Column("sop_uid", sa.String(length=64), nullable=True),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("instances", sa.Integer(), nullable=False),
+        sa.Column("holder_ids", postgresql.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_pacs_change")),
+    )
+    op.create_index("ix_pacs_change_view_id_number", "pacs_change", ["view_id", "number"], unique=False)
+    op.create_table(
         "pacs_study",
         sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("view_id", sa.Uuid(), nullable=False),

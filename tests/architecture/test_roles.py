@@ -68,6 +68,7 @@ LISTS: dict[str, frozenset[str]] = {
     "/dicomweb/studies/{study}/series": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/dicomweb/studies/{study}/instances": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/dicomweb/studies/{study}/series/{series}/instances": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
+    "/dicomweb/changes": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/api/v1/cases": frozenset((COORDINATOR, SPECIALIST, PATIENT)),
     "/api/v1/inbox": frozenset((COORDINATOR,)),
     "/api/v1/licence-rules": frozenset((ADMIN, COORDINATOR)),

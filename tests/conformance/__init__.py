@@ -1,0 +1,1 @@
+"""Clauses of the standard, asked of the whole portal; a test's name says the clause."""
