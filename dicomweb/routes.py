@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from dicomweb import changes, qido, rendered, stow, wado
+from dicomweb import changes, commitment, qido, rendered, stow, wado
 from dicomweb.capabilities import with_capabilities
 from dicomweb.context import Context
 from dicomweb.delete import delete
@@ -22,7 +22,28 @@ Handler = Callable[[Context, Request], Response]
 
 
 def routes(context: Context) -> list[BaseRoute]:
-    """The routes below a root."""
+    """The routes below a root over one view."""
+    return with_capabilities(_studies(context), context.root)
+
+
+def archive_routes(context: Context) -> list[BaseRoute]:
+    """The routes below the root over the originals: the studies', and those of services that no case has."""
+
+    async def commit(request: Request) -> Response:
+        return await commitment.request(context, request)
+
+    def committed(request: Request) -> Response:
+        return commitment.result(context, request)
+
+    found = [
+        *_studies(context),
+        Route("/commitment-requests/{transaction}", commit, methods=["POST"]),
+        Route("/commitment-requests/{transaction}", committed, methods=["GET"]),
+    ]
+    return with_capabilities(found, context.root)
+
+
+def _studies(context: Context) -> list[BaseRoute]:
 
     def on(method: str, path: str, answer: Handler) -> Route:
         def handler(request: Request) -> Response:
@@ -42,7 +63,7 @@ def routes(context: Context) -> list[BaseRoute]:
 
         return answer
 
-    found: list[BaseRoute] = [
+    return [
         Route("/studies", store, methods=["POST"]),
         Route(_STUDY, store, methods=["POST"]),
         get("/studies", search(Level.STUDY)),
@@ -62,4 +83,3 @@ def routes(context: Context) -> list[BaseRoute]:
         *(on("DELETE", level, delete) for level in (_STUDY, _SERIES, _INSTANCE)),
         get("/changes", changes.feed),
     ]
-    return with_capabilities(found, context.root)

@@ -54,6 +54,11 @@ def _retrievals() -> dict[tuple[str, str], Transaction]:
     return found
 
 
+_COMMITMENT = {
+    ("POST", "/commitment-requests/{transaction}"): Transaction("Request Storage Commitment", "13.4", _DATA, _DATA),
+    ("GET", "/commitment-requests/{transaction}"): Transaction("Check Commitment Result", "13.5", (), _DATA),
+}
+
 TRANSACTIONS: dict[tuple[str, str], Transaction] = {
     ("GET", "/studies"): Transaction("Search for Studies", "10.6", (), _JSON, _SEARCH),
     ("POST", "/studies"): Transaction("Store Instances", "10.5", _STORE, _DATA),
@@ -68,5 +73,6 @@ TRANSACTIONS: dict[tuple[str, str], Transaction] = {
     ("GET", _FRAMES + "/rendered"): Transaction("Retrieve Rendered Frames", "10.4", (), _IMAGES, _RENDER),
     ("GET", _FRAMES + "/thumbnail"): Transaction("Retrieve Frame Thumbnail", "10.4", (), _IMAGES, ("accept",)),
     ("GET", _INSTANCE + "/bulkdata/{path}"): Transaction("Retrieve Bulk Data", "10.4", (), _OCTETS, ("accept",)),
+    **_COMMITMENT,
     ("GET", "/changes"): Transaction("Read Changes", "none", (), ("application/json",), ("after", "limit")),
 }

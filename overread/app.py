@@ -17,6 +17,7 @@ from billing import routes as billing_routes
 from cases import access
 from cases import routes as case_routes
 from dicomweb.context import Context
+from dicomweb.routes import archive_routes
 from dicomweb.routes import routes as dicomweb_routes
 from overread.guard import Guard
 from overread.kit import errors, http
@@ -77,7 +78,7 @@ def portal_app(services: Services) -> ASGIApp:
         return PlainTextResponse("ready")
 
     routes: list[BaseRoute] = [
-        Mount("/dicomweb", routes=dicomweb_routes(archive_context(services))),
+        Mount("/dicomweb", routes=archive_routes(archive_context(services))),
         Mount("/cases/{case}/dicomweb", routes=dicomweb_routes(case_context(services, settings.public_url))),
         *case_routes.routes(services.db, services.archive, services.gateway, settings),
         *billing_routes.routes(settings, services.db, services.gateway),

@@ -9,6 +9,7 @@ _MODULES = (
     "overread.kit.audit",
     "pacs.models",
     "pacs.changes",
+    "pacs.commitment",
     "viewer_bridge.models",
     "billing.models",
     "cases.models",

@@ -7,7 +7,8 @@ from billing.unconfigured import Unconfigured
 from cases import handlers as case_handlers
 from overread.kit.jobs import Bus
 from overread.services import Services
-from pacs import settle, sweep
+from pacs import commitment, settle, sweep
+from pacs.commitment import CommitmentRequested
 from pacs.events import StudyGrowing
 from viewer_bridge import launch
 
@@ -19,7 +20,11 @@ def wire(services: Services) -> Bus:
     def pacs_settle(event: StudyGrowing) -> None:
         settle.on_study_growing(services.archive, event)
 
+    def pacs_commitment(event: CommitmentRequested) -> None:
+        commitment.on_requested(services.archive, event)
+
     bus.subscribe(StudyGrowing, pacs_settle)
+    bus.subscribe(CommitmentRequested, pacs_commitment)
     if not isinstance(services.gateway, Unconfigured):
         billing_handlers.subscribe(bus, services.db, services.gateway)
     case_handlers.subscribe(bus, services.db, services.archive, services.gateway, services.mailer, services.settings)
@@ -31,6 +36,11 @@ def wire(services: Services) -> Bus:
         with services.db.transaction() as tx:
             launch.sweep(tx)
 
+    def commitments_expire() -> None:
+        with services.db.transaction() as tx:
+            commitment.expire(tx)
+
     bus.every("17 * * * *", blobs_sweep)
+    bus.every("37 3 * * *", commitments_expire)
     bus.every("27 * * * *", launches_sweep)
     return bus

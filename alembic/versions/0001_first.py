@@ -464,6 +464,25 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_kit_token_principal_id"), "kit_token", ["principal_id"], unique=False)
     op.create_table(
+        "pacs_commitment",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("owner_id", sa.Uuid(), nullable=False),
+        sa.Column("transaction_uid", sa.String(length=64), nullable=False),
+        sa.Column(
+            "references", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "failures", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=True
+        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["kit_principal.id"], name=op.f("fk_pacs_commitment_owner_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pacs_commitment")),
+        sa.UniqueConstraint("owner_id", "transaction_uid", name=op.f("uq_pacs_commitment_owner_id_transaction_uid")),
+    )
+    op.create_index(op.f("ix_pacs_commitment_created_at"), "pacs_commitment", ["created_at"], unique=False)
+    op.create_table(
         "pacs_peer",
         sa.Column("ae_title", sa.String(length=16), nullable=False),
         sa.Column("host", sa.String(length=255), nullable=False),

@@ -168,7 +168,7 @@ def _of_nothing(path: str) -> str:
     """A path template with identifiers that are well-formed and name nothing."""
 
     def value(match: re.Match[str]) -> str:
-        if match[1] in ("study", "series", "instance"):
+        if match[1] in ("study", "series", "instance", "transaction", "workitem"):
             return f"2.25.{uuid.uuid4().int}"
         return "1" if match[1] == "frames" else str(uuid.uuid4())
 
