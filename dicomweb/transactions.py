@@ -59,6 +59,23 @@ _COMMITMENT = {
     ("GET", "/commitment-requests/{transaction}"): Transaction("Check Commitment Result", "13.5", (), _DATA),
 }
 
+_WORKLIST = {
+    ("POST", "/workitems"): Transaction("Create Workitem", "11.4", _DATA, (), ("workitem",)),
+    ("GET", "/workitems"): Transaction(
+        "Search for Workitems", "11.9", (), _DATA, ("{attributeID}", "includefield", "limit", "offset", "accept")
+    ),
+    ("GET", _WORKITEM): Transaction("Retrieve Workitem", "11.5", (), _DATA, ("accept",)),
+    ("POST", _WORKITEM): Transaction("Update Workitem", "11.6", _DATA, (), ("transaction",)),
+    ("PUT", _WORKITEM + "/state"): Transaction("Change Workitem State", "11.7", _DATA),
+    ("POST", _WORKITEM + "/cancelrequest"): Transaction("Request Workitem Cancellation", "11.8", _DATA),
+    ("POST", _WORKITEM + "/subscribers/{aetitle}"): Transaction(
+        "Create Subscription", "11.10", (), (), ("deletionlock", "filter")
+    ),
+    ("DELETE", _WORKITEM + "/subscribers/{aetitle}"): Transaction("Delete Subscription", "11.11"),
+    ("POST", _WORKITEM + "/subscribers/{aetitle}/suspend"): Transaction("Suspend Global Subscription", "11.12"),
+    ("GET", "/subscribers/{aetitle}"): Transaction("Open Event Channel", "8.10.4"),
+}
+
 TRANSACTIONS: dict[tuple[str, str], Transaction] = {
     ("GET", "/studies"): Transaction("Search for Studies", "10.6", (), _JSON, _SEARCH),
     ("POST", "/studies"): Transaction("Store Instances", "10.5", _STORE, _DATA),
@@ -74,5 +91,6 @@ TRANSACTIONS: dict[tuple[str, str], Transaction] = {
     ("GET", _FRAMES + "/thumbnail"): Transaction("Retrieve Frame Thumbnail", "10.4", (), _IMAGES, ("accept",)),
     ("GET", _INSTANCE + "/bulkdata/{path}"): Transaction("Retrieve Bulk Data", "10.4", (), _OCTETS, ("accept",)),
     **_COMMITMENT,
+    **_WORKLIST,
     ("GET", "/changes"): Transaction("Read Changes", "none", (), ("application/json",), ("after", "limit")),
 }

@@ -10,6 +10,7 @@ _MODULES = (
     "pacs.models",
     "pacs.changes",
     "pacs.commitment",
+    "pacs.ups.models",
     "viewer_bridge.models",
     "billing.models",
     "cases.models",

@@ -10,6 +10,7 @@ from overread.services import Services
 from pacs import commitment, settle, sweep
 from pacs.commitment import CommitmentRequested
 from pacs.events import StudyGrowing
+from pacs.ups import service, subscriptions
 from viewer_bridge import launch
 
 
@@ -36,11 +37,13 @@ def wire(services: Services) -> Bus:
         with services.db.transaction() as tx:
             launch.sweep(tx)
 
-    def commitments_expire() -> None:
+    def results_expire() -> None:
         with services.db.transaction() as tx:
             commitment.expire(tx)
+            subscriptions.expire(tx)
+            service.expire(tx)
 
     bus.every("17 * * * *", blobs_sweep)
-    bus.every("37 3 * * *", commitments_expire)
+    bus.every("37 3 * * *", results_expire)
     bus.every("27 * * * *", launches_sweep)
     return bus

@@ -519,6 +519,62 @@ def upgrade() -> None:
     )
     op.create_index("ix_pacs_series_series_uid", "pacs_series", ["series_uid"], unique=False)
     op.create_table(
+        "pacs_ups_report",
+        sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("principal_id", sa.Uuid(), nullable=False),
+        sa.Column("subscriber", sa.String(length=16), nullable=False),
+        sa.Column(
+            "payload", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["kit_principal.id"], name=op.f("fk_pacs_ups_report_principal_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_ups_report")),
+    )
+    op.create_index(op.f("ix_pacs_ups_report_at"), "pacs_ups_report", ["at"], unique=False)
+    op.create_index(
+        "ix_pacs_ups_report_principal_id_subscriber_pk",
+        "pacs_ups_report",
+        ["principal_id", "subscriber", "pk"],
+        unique=False,
+    )
+    op.create_table(
+        "pacs_ups_watch",
+        sa.Column("principal_id", sa.Uuid(), nullable=False),
+        sa.Column("subscriber", sa.String(length=16), nullable=False),
+        sa.Column("deletion_lock", sa.Boolean(), nullable=False),
+        sa.Column(
+            "keys", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["kit_principal.id"], name=op.f("fk_pacs_ups_watch_principal_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("principal_id", "subscriber", name=op.f("pk_pacs_ups_watch")),
+    )
+    op.create_table(
+        "pacs_workitem",
+        sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("uid", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=11), nullable=False),
+        sa.Column("transaction_uid", sa.String(length=64), nullable=True),
+        sa.Column(
+            "attributes", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("assignee_id", sa.Uuid(), nullable=True),
+        sa.Column("subject", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["assignee_id"], ["kit_principal.id"], name=op.f("fk_pacs_workitem_assignee_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_workitem")),
+        sa.UniqueConstraint("subject", name=op.f("uq_pacs_workitem_subject")),
+        sa.UniqueConstraint("uid", name=op.f("uq_pacs_workitem_uid")),
+    )
+    op.create_index(op.f("ix_pacs_workitem_assignee_id"), "pacs_workitem", ["assignee_id"], unique=False)
+    op.create_index("ix_pacs_workitem_state_pk", "pacs_workitem", ["state", "pk"], unique=False)
+    op.create_table(
         "cases_consent",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
@@ -770,6 +826,30 @@ def upgrade() -> None:
     op.create_index(op.f("ix_pacs_instance_series_pk"), "pacs_instance", ["series_pk"], unique=False)
     op.create_index(op.f("ix_pacs_instance_source_pk"), "pacs_instance", ["source_pk"], unique=False)
     op.create_index("ix_pacs_instance_study_pk_series_pk", "pacs_instance", ["study_pk", "series_pk"], unique=False)
+    op.create_table(
+        "pacs_ups_subscription",
+        sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("workitem_pk", sa.BigInteger(), nullable=False),
+        sa.Column("principal_id", sa.Uuid(), nullable=False),
+        sa.Column("subscriber", sa.String(length=16), nullable=False),
+        sa.Column("deletion_lock", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["kit_principal.id"], name=op.f("fk_pacs_ups_subscription_principal_id_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["workitem_pk"],
+            ["pacs_workitem.pk"],
+            name=op.f("fk_pacs_ups_subscription_workitem_pk_pacs_workitem"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_ups_subscription")),
+        sa.UniqueConstraint(
+            "workitem_pk",
+            "principal_id",
+            "subscriber",
+            name=op.f("uq_pacs_ups_subscription_workitem_pk_principal_id_subscriber"),
+        ),
+    )
     op.create_table(
         "pacs_holder",
         sa.Column("holder_id", sa.Uuid(), nullable=False),

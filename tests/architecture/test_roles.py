@@ -69,6 +69,7 @@ LISTS: dict[str, frozenset[str]] = {
     "/dicomweb/studies/{study}/instances": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/dicomweb/studies/{study}/series/{series}/instances": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/dicomweb/changes": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
+    "/dicomweb/workitems": frozenset((ADMIN, COORDINATOR, SPECIALIST)),
     "/api/v1/cases": frozenset((COORDINATOR, SPECIALIST, PATIENT)),
     "/api/v1/inbox": frozenset((COORDINATOR,)),
     "/api/v1/licence-rules": frozenset((ADMIN, COORDINATOR)),
@@ -107,6 +108,8 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "/audit": frozenset((ADMIN, AUDITOR)),
     "/audit.csv": frozenset((ADMIN, AUDITOR)),
     "/dicomweb": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
+    "/dicomweb/workitems": frozenset((ADMIN, COORDINATOR, SPECIALIST)),
+    "/dicomweb/subscribers": frozenset((ADMIN, COORDINATOR, SPECIALIST)),
     # Refusing a role here would tell it that the case exists: to whom it is not shown, it is not there.
     "/cases/{case}/dicomweb": SIGNED_IN,
     "/api/v1": SIGNED_IN,
