@@ -12,6 +12,7 @@ from dicomweb import changes, commitment, qido, rendered, stow, ups, ups_events,
 from dicomweb.capabilities import with_capabilities
 from dicomweb.context import Context
 from dicomweb.delete import delete
+from dicomweb.wado_uri import retrieve_uri
 from pacs.query import Level
 
 _STUDY = "/studies/{study}"
@@ -34,6 +35,7 @@ def archive_routes(context: Context) -> list[BaseRoute]:
 
     found = [
         *_studies(context),
+        *(_plain(context, "DELETE", level, delete) for level in (_STUDY, _SERIES, _INSTANCE)),
         _streamed(context, "POST", "/commitment-requests/{transaction}", commitment.request),
         _plain(context, "GET", "/commitment-requests/{transaction}", commitment.result),
         *_worklist(context),
@@ -101,6 +103,6 @@ def _studies(context: Context) -> list[BaseRoute]:
         get(_INSTANCE + "/frames/{frames}/rendered", rendered.rendered),
         get(_INSTANCE + "/frames/{frames}/thumbnail", rendered.thumbnail),
         get(_INSTANCE + "/bulkdata/{path:path}", wado.bulk_data),
-        *(_plain(context, "DELETE", level, delete) for level in (_STUDY, _SERIES, _INSTANCE)),
+        get("/wado", retrieve_uri),
         get("/changes", changes.feed),
     ]
