@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from dicomweb import media
@@ -40,6 +40,8 @@ async def read(request: Request, most: int = MOST_BYTES) -> bytes:
                 body += chunk
                 if len(body) > most:
                     raise TooLarge(f"a body of over {most} bytes", safe=f"The body may have at most {most} bytes.")
+    except ClientDisconnect as error:
+        raise BadInput("the client went away in the middle of the body") from error
     except TimeoutError as error:
         raise BadInput("the body arrives too slowly", safe="The body arrived too slowly.") from error
     return bytes(body)

@@ -30,7 +30,7 @@ from pacs.scope import Scope, originals
 KEPT = timedelta(days=30)
 #: More than that is examined in a job while the caller waits for the result elsewhere.
 _AT_ONCE, _AT_ONCE_BYTES = 64, 64 << 20
-_CHUNK = 500
+_CHUNK = 200
 _logger = log.get(__name__)
 
 
@@ -53,7 +53,7 @@ class Reference:
 
 
 class Commitment(Base):
-    """One request. `failures` has a reason or None for each reference, and is None until all were examined."""
+    """One request. `failures` has a reason or None for each reference that was examined so far."""
 
     __tablename__ = "pacs_commitment"
 
@@ -61,7 +61,7 @@ class Commitment(Base):
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
     transaction_uid: Mapped[str] = mapped_column(String(64))
     references: Mapped[list[Any]] = mapped_column()
-    failures: Mapped[list[Any] | None] = mapped_column()
+    failures: Mapped[list[Any]] = mapped_column(default=list)
     created_at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
 
     # Of two clients that choose the same UID neither learns of the other.
@@ -70,7 +70,7 @@ class Commitment(Base):
 
 @dataclass(frozen=True)
 class CommitmentRequested(jobs.Event):
-    """A request is too large to be examined while its sender waits."""
+    """A request is too large to be examined while its sender waits; told again until all is examined."""
 
     commitment_id: str
 
@@ -93,7 +93,7 @@ def request(archive: Archive, who: Principal, transaction_uid: str, references: 
             )
         later = len(references) > _AT_ONCE or _bytes(tx, scope, references) > _AT_ONCE_BYTES
         if later:
-            row = _add(tx, who, transaction_uid, references, None)
+            row = _add(tx, who, transaction_uid, references, [])
             jobs.emit(tx, CommitmentRequested(str(row.id)))
             return Result(list(references), None)
     failures = examine(archive, scope, references)
@@ -108,25 +108,30 @@ def result(tx: Session, who: Principal, transaction_uid: str) -> Result:
     row = _find(tx, who, transaction_uid)
     if row is None:
         raise NotFound("no such commitment request", safe="There is no request of yours with this Transaction UID.")
-    return Result([Reference(**one) for one in row.references], _failures(row.failures))
+    done = len(row.failures) == len(row.references)
+    return Result([Reference(**one) for one in row.references], _failures(row.failures) if done else None)
 
 
 def on_requested(archive: Archive, event: CommitmentRequested) -> None:
-    """Examine what a request names, as its sender may see it now."""
+    """Examine some more of what a request names, as its sender may see it now; other jobs get their turn between."""
     with archive.db.transaction() as tx:
         row = tx.get(Commitment, UUID(event.commitment_id))
-        if row is None or row.failures is not None:
+        if row is None:
             return
         owner = tx.get_one(PrincipalRow, row.owner_id)
-        references = [Reference(**one) for one in row.references]
+        done = len(row.failures)
+        references = [Reference(**one) for one in row.references[done : done + _CHUNK]]
     if owner.active:
         failures = examine(archive, originals(owner.as_principal(via="job")), references)
     else:
         failures = [Failure.PROCESSING_FAILURE] * len(references)
     with archive.db.transaction() as tx:
         row = tx.get(Commitment, UUID(event.commitment_id), with_for_update=True)
-        if row is not None and row.failures is None:
-            row.failures = _kept(failures)
+        # A job whose worker died is run again, perhaps beside itself.
+        if row is not None and len(row.failures) == done:
+            row.failures = [*row.failures, *_kept(failures)]
+            if len(row.failures) < len(row.references):
+                jobs.emit(tx, event)
 
 
 def expire(tx: Session) -> None:
@@ -201,7 +206,7 @@ def _add(
     who: Principal,
     transaction_uid: str,
     references: Sequence[Reference],
-    failures: Sequence[Failure | None] | None,
+    failures: Sequence[Failure | None],
 ) -> Commitment:
     # Asked at the same time from two places, the second is told so.
     principals.lock(tx, who.id)
@@ -213,7 +218,7 @@ def _add(
         owner_id=who.id,
         transaction_uid=transaction_uid,
         references=[asdict(one) for one in references],
-        failures=None if failures is None else _kept(failures),
+        failures=_kept(failures),
     )
     tx.add(row)
     tx.flush()
@@ -225,8 +230,8 @@ def _kept(failures: Sequence[Failure | None]) -> list[int | None]:
     return [None if one is None else int(one) for one in failures]
 
 
-def _failures(kept: Sequence[Any] | None) -> list[Failure | None] | None:
-    return None if kept is None else [None if one is None else Failure(one) for one in kept]
+def _failures(kept: Sequence[Any]) -> list[Failure | None]:
+    return [None if one is None else Failure(one) for one in kept]
 
 
 def committed(found: Result) -> Iterator[tuple[Reference, Failure | None]]:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import BigInteger, BindParameter, any_, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from overread.kit import audit, clock
 from overread.kit.errors import NotFound
 from overread.kit.principals import Principal, Role
 from pacs import changes, query
-from pacs.models import Instance, Series, Study
+from pacs.models import Holder, Instance, Series, Study
 from pacs.scope import ORIGINAL, Scope
 
 
@@ -53,11 +55,14 @@ def remove(
         raise NotFound("nothing to delete", safe="There is no such study, series or instance here.")
     held_by = changes.holders(tx, study.pk)
     copied = tx.execute(
-        select(Instance.pk, Instance.study_pk).where(Instance.source_pk.in_(found), Instance.view_id != ORIGINAL)
+        select(Instance.pk, Instance.study_pk).where(
+            Instance.source_pk == any_(_array(found)), Instance.view_id != ORIGINAL
+        )
     ).all()
     for study_pk in sorted({row.study_pk for row in copied}):
         tx.execute(select(Study.pk).where(Study.pk == study_pk).with_for_update())
     _drop(tx, [row.pk for row in copied])
+    tx.execute(delete(Holder).where(Holder.study_pk == study.pk, Holder.instance_pk == any_(_array(found))))
     _drop(tx, found)
     for study_pk in sorted({row.study_pk for row in copied}):
         _tidy(tx, study_pk)
@@ -82,8 +87,12 @@ def remove(
 
 
 def _drop(tx: Session, pks: Sequence[int]) -> None:
-    if pks:
-        tx.execute(delete(Instance).where(Instance.pk.in_(pks)).execution_options(synchronize_session=False))
+    tx.execute(delete(Instance).where(Instance.pk == any_(_array(pks))).execution_options(synchronize_session=False))
+
+
+def _array(pks: Sequence[int]) -> BindParameter[Any]:
+    """Keys as one parameter, of which a statement may have 65,535."""
+    return literal(list(pks), ARRAY(BigInteger))
 
 
 def _tidy(tx: Session, study_pk: int) -> int:

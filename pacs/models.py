@@ -139,7 +139,8 @@ class Holder(Base):
     __tablename__ = "pacs_holder"
 
     holder_id: Mapped[UUID] = mapped_column(primary_key=True)
-    instance_pk: Mapped[int] = mapped_column(ForeignKey("pacs_instance.pk", ondelete="CASCADE"), primary_key=True)
+    #: No foreign key, which would cost a look-up at every ingest: what removes instances removes these rows, too.
+    instance_pk: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     study_pk: Mapped[int] = mapped_column(ForeignKey("pacs_study.pk", ondelete="CASCADE"), index=True)
     via: Mapped[str] = mapped_column(String(8))
     case_id: Mapped[UUID | None] = mapped_column()

@@ -472,7 +472,7 @@ def upgrade() -> None:
             "references", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
         sa.Column(
-            "failures", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=True
+            "failures", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
@@ -482,6 +482,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("owner_id", "transaction_uid", name=op.f("uq_pacs_commitment_owner_id_transaction_uid")),
     )
     op.create_index(op.f("ix_pacs_commitment_created_at"), "pacs_commitment", ["created_at"], unique=False)
+    op.create_table(
+        "pacs_holder",
+        sa.Column("holder_id", sa.Uuid(), nullable=False),
+        sa.Column("instance_pk", sa.BigInteger(), nullable=False),
+        sa.Column("study_pk", sa.BigInteger(), nullable=False),
+        sa.Column("via", sa.String(length=8), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=True),
+        sa.Column("called_ae", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["study_pk"], ["pacs_study.pk"], name=op.f("fk_pacs_holder_study_pk_pacs_study"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("holder_id", "instance_pk", name=op.f("pk_pacs_holder")),
+    )
+    op.create_index("ix_pacs_holder_holder_id_study_pk", "pacs_holder", ["holder_id", "study_pk"], unique=False)
+    op.create_index(op.f("ix_pacs_holder_study_pk"), "pacs_holder", ["study_pk"], unique=False)
     op.create_table(
         "pacs_peer",
         sa.Column("ae_title", sa.String(length=16), nullable=False),
@@ -850,28 +866,6 @@ def upgrade() -> None:
             name=op.f("uq_pacs_ups_subscription_workitem_pk_principal_id_subscriber"),
         ),
     )
-    op.create_table(
-        "pacs_holder",
-        sa.Column("holder_id", sa.Uuid(), nullable=False),
-        sa.Column("instance_pk", sa.BigInteger(), nullable=False),
-        sa.Column("study_pk", sa.BigInteger(), nullable=False),
-        sa.Column("via", sa.String(length=8), nullable=False),
-        sa.Column("case_id", sa.Uuid(), nullable=True),
-        sa.Column("called_ae", sa.String(length=16), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["instance_pk"],
-            ["pacs_instance.pk"],
-            name=op.f("fk_pacs_holder_instance_pk_pacs_instance"),
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["study_pk"], ["pacs_study.pk"], name=op.f("fk_pacs_holder_study_pk_pacs_study"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("holder_id", "instance_pk", name=op.f("pk_pacs_holder")),
-    )
-    op.create_index("ix_pacs_holder_holder_id_study_pk", "pacs_holder", ["holder_id", "study_pk"], unique=False)
-    op.create_index(op.f("ix_pacs_holder_study_pk"), "pacs_holder", ["study_pk"], unique=False)
 
 
 def downgrade() -> None:

@@ -39,6 +39,9 @@ _NOT_SET = frozenset(
         "00100030", "00100040", "00380010", "00380014", "00081080", "00081084", "0020000D", "0040A370", "00741224",
     )
 )  # fmt: skip
+#: Beside the groups of patient and visit: accession number, order numbers, request, referrer.
+_WHO = frozenset(("0010", "0038"))
+_TELLING = frozenset(("00080050", "00080090", "0040A370", "00402016", "00402017", "00321032"))
 #: In every item of the Performed Procedure Sequence of a COMPLETED work item: station, begin, end, what was done.
 _PERFORMED = ("00404028", "00404050", "00404051", "00404019")
 _DT = re.compile(r"\d{4}(\d{2}(\d{2}(\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?)?)?)?([+-]\d{4})?", re.ASCII)
@@ -115,6 +118,25 @@ def performers(dataset: JsonDataset) -> list[UUID]:
                     found.append(UUID(text.removeprefix("urn:uuid:")))
                 except ValueError as error:
                     raise _bad("A Human Performer Code is not the urn:uuid of anybody here.") from error
+    return found
+
+
+def identifying(dataset: JsonDataset) -> str:
+    """The attributes with a value, at any depth, that say who a patient is: of patient, visit and order; as text."""
+    return _names(sorted(_telling(dataset)))
+
+
+def _telling(dataset: JsonDataset) -> set[str]:
+    named = {tag for tag, one in dataset.items() if one.get("Value") and (tag[:4] in _WHO or tag in _TELLING)}
+    return named.union(*(_telling(item) for tag in dataset for item in items(dataset, tag)))
+
+
+def uids(dataset: JsonDataset) -> list[str]:
+    """The Study Instance UIDs that a data set names, at any depth."""
+    found = [str(one) for one in dataset.get("0020000D", {}).get("Value", [])]
+    for tag in dataset:
+        for item in items(dataset, tag):
+            found += uids(item)
     return found
 
 

@@ -12,9 +12,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from overread.kit import audit, clock
-from overread.kit.errors import BadInput, Conflict, Forbidden, NotFound
+from overread.kit.errors import BadInput, Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal, PrincipalRow, Role
 from pacs.dicomjson import JsonDataset
+from pacs.models import Study
+from pacs.scope import ORIGINAL
 from pacs.ups import attributes, search, subscriptions
 from pacs.ups.attributes import PROGRESS, PUSH, SOP_CLASS, SOP_INSTANCE, STATE
 from pacs.ups.models import Workitem
@@ -41,7 +43,9 @@ def create(tx: Session, who: Principal, uid: str | None, dataset: JsonDataset) -
     kept = attributes.created(dataset)
     if tx.scalar(select(Workitem.pk).where(Workitem.uid == uid)) is not None:
         raise Conflict(f"work item {uid} exists", safe="A work item with this UID exists.")
-    item = Workitem(uid=uid, attributes=kept, assignee_id=_assignee(tx, kept))
+    assignee = _assignee(tx, kept)
+    _check_names_nobody(tx, kept, assignee)
+    item = Workitem(uid=uid, attributes=kept, assignee_id=assignee)
     put(tx, item)
     audit.record(tx, who, "workitem.create", "workitem", uid)
     return uid
@@ -84,8 +88,10 @@ def update(tx: Session, who: Principal, uid: str, changes: JsonDataset, transact
     before = item.attributes
     item.attributes = attributes.updated(before, changes)
     assigned = _assignee(tx, item.attributes)
-    moved = assigned != item.assignee_id
-    if attributes.HUMANS in changes and moved:
+    if assigned != item.assignee_id and who.role not in _SCHEDULERS:
+        raise Forbidden(f"{who.role} reassigned a work item", safe="Only who schedules says who performs.")
+    _check_names_nobody(tx, item.attributes, assigned)
+    if assigned != item.assignee_id:
         item.assignee_id = assigned
         tx.flush()
         subscriptions.enrol(tx, item)
@@ -200,6 +206,23 @@ def _assignee(tx: Session, dataset: JsonDataset) -> UUID | None:
     if len(named) > 1 or person is None or person.role != Role.SPECIALIST or not person.active:
         raise BadInput("not one specialist", safe="A work item can be scheduled for one specialist of this server.")
     return person.id
+
+
+def _check_names_nobody(tx: Session, dataset: JsonDataset, assignee: UUID | None) -> None:
+    """What a specialist sees must not say who the patient is. Raises Unprocessable where an attribute does."""
+    if assignee is None:
+        return
+    if telling := attributes.identifying(dataset):
+        raise Unprocessable(
+            "an identified work item for a specialist",
+            safe=f"A work item for a specialist may not say who the patient is: leave out {telling}.",
+        )
+    named = attributes.uids(dataset)
+    if named and tx.scalar(select(Study.pk).where(Study.view_id == ORIGINAL, Study.study_uid.in_(named)).limit(1)):
+        raise Unprocessable(
+            "an original in a work item for a specialist",
+            safe="A work item for a specialist may not name original studies, only those of a case's view.",
+        )
 
 
 def _is_assigned(dataset: JsonDataset) -> bool:

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from overread.kit.principals import Principal, Role
 from pacs.dicomxml import to_xml
 from tests.conformance.conftest import As
+from tests.conformance.samples import store
 
 JSON = {"Content-Type": "application/dicom+json", "Accept": "application/dicom+json"}
 Json = dict[str, Any]
@@ -42,6 +43,12 @@ def scheduled(**more: Json) -> Json:
         "00100020": attribute("LO", "P-17"),
         **{tag[1:]: value for tag, value in more.items()},
     }
+
+
+def unnamed(**more: Json) -> Json:
+    """The same without the patient, as a specialist may see it."""
+    plain = {tag: value for tag, value in scheduled().items() if not tag.startswith("0010")}
+    return {**plain, **{tag[1:]: value for tag, value in more.items()}}
 
 
 def for_specialist(who: Principal) -> Json:
@@ -304,7 +311,7 @@ def test_8_7_3_xml_in_and_out(client: TestClient) -> None:
 def test_a_specialist_sees_and_claims_what_is_theirs(
     client: TestClient, reader: TestClient, people: dict[Role, Principal]
 ) -> None:
-    theirs = create(client, scheduled(_00404034=for_specialist(people[Role.SPECIALIST])))
+    theirs = create(client, unnamed(_00404034=for_specialist(people[Role.SPECIALIST])))
     other = create(client)
     assert uids(reader.get("workitems")) == [theirs]
     assert reader.get(f"workitems/{other}").status_code == 404
@@ -318,9 +325,38 @@ def test_a_specialist_sees_and_claims_what_is_theirs(
     assert to(reader, theirs, "COMPLETED", lock).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"_00100010": attribute("PN", {"Alphabetic": "Some^Body"})},
+        {"_00380010": attribute("LO", "A-1")},
+        {"_00080050": attribute("SH", "4711")},
+        {"_00404021": attribute("SQ", {"00080050": attribute("SH", "4711")})},
+    ],
+)
+def test_what_a_specialist_is_to_see_names_no_patient(
+    client: TestClient, people: dict[Role, Principal], more: dict[str, Json]
+) -> None:
+    theirs = for_specialist(people[Role.SPECIALIST])
+    response = client.post("workitems", json=unnamed(_00404034=theirs, **more), headers=JSON)
+    assert response.status_code == 422
+    assert "leave out" in response.json()["detail"]
+    uid = create(client, unnamed(**more))
+    assert update(client, uid, {"00404034": theirs}).status_code == 422
+
+
+def test_what_a_specialist_is_to_see_names_no_original(client: TestClient, people: dict[Role, Principal]) -> None:
+    study = store(client).StudyInstanceUID
+    inputs = attribute("SQ", {"0020000D": attribute("UI", study)})
+    theirs = for_specialist(people[Role.SPECIALIST])
+    response = client.post("workitems", json=unnamed(_00404034=theirs, _00404021=inputs), headers=JSON)
+    assert response.status_code == 422
+    assert "original" in response.json()["detail"]
+
+
 def test_only_a_specialist_of_ours_is_scheduled(client: TestClient, people: dict[Role, Principal]) -> None:
     for who in (people[Role.PATIENT], people[Role.COORDINATOR]):
-        dataset = scheduled(_00404034=for_specialist(who))
+        dataset = unnamed(_00404034=for_specialist(who))
         assert client.post("workitems", json=dataset, headers=JSON).status_code == 400
 
 

@@ -24,6 +24,7 @@ from tests.conformance.test_ups import (
     reader,
     scheduled,
     to,
+    unnamed,
     update,
 )
 
@@ -108,7 +109,7 @@ def test_11_11_an_ended_subscription_is_silent(client: TestClient, heard: Any) -
 
 def test_cc_2_4_assignment_is_reported(client: TestClient, heard: Any, people: dict[Role, Principal]) -> None:
     client.post(f"{ALL}/subscribers/WS1")
-    uid = create(client)
+    uid = create(client, unnamed())
     heard()
     update(client, uid, {"00404034": for_specialist(people[Role.SPECIALIST])})
     assert [one[0] for one in heard()] == [5]
@@ -119,8 +120,8 @@ def test_a_specialist_hears_of_their_own_alone(
 ) -> None:
     assert reader.post(f"{ALL}/subscribers/WS1").status_code == 201
     create(client)
-    later = create(client)
-    theirs = create(client, scheduled(_00404034=for_specialist(people[Role.SPECIALIST])))
+    later = create(client, unnamed())
+    theirs = create(client, unnamed(_00404034=for_specialist(people[Role.SPECIALIST])))
     assert [one[:2] for one in heard(role=Role.SPECIALIST)] == [(1, theirs), (5, theirs)]
     # Newly theirs, and then no longer.
     update(client, later, {"00404034": for_specialist(people[Role.SPECIALIST])})
