@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import imaging
-from cases.models import Case
+from cases.models import Case, CaseStudy
 from cases.repository import actor_in, load_unasked, studies_of
 from cases.states import FINAL, KNOWN_THEIRS, Actor, CaseState, StudyState
 from overread.kit.errors import Conflict, Forbidden, NotFound
@@ -51,6 +52,21 @@ def may_upload(tx: Session, who: Principal, case_id: UUID) -> None:
         raise Forbidden(f"{actor} sent images to case {case_id}")
     if case.state in FINAL or case.state in (CaseState.SIGNED, CaseState.PUBLISHED):
         raise Conflict(f"upload to a case that is {case.state}", safe="This request takes no more images.")
+
+
+def unneeded(tx: Session, study_uid: str) -> None:
+    """Raises Conflict while a case that has not ended uses a study of the originals."""
+    used = tx.scalars(
+        select(Case.reference)
+        .join(CaseStudy, CaseStudy.case_id == Case.id)
+        .where(CaseStudy.study_uid == study_uid, CaseStudy.state != StudyState.REVOKED, Case.state.not_in(FINAL))
+        .order_by(Case.reference)
+    ).all()
+    if used:
+        raise Conflict(
+            f"study {study_uid} is used by {len(used)} cases",
+            safe=f"Case {', '.join(used[:5])} uses this study. Take the study out of the case first.",
+        )
 
 
 def released(tx: Session, case_id: UUID, within: Scope) -> list[str]:

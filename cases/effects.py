@@ -84,6 +84,10 @@ def _return_money(move: Move) -> None:
     jobs.emit(move.tx, events.MoneyToReturn(str(move.case.id), percent))
 
 
+def _follow_reading(move: Move) -> None:
+    jobs.emit(move.tx, events.ReadingMoved(str(move.case.id)))
+
+
 def _end_grants(move: Move) -> None:
     grants.revoke(move.tx, move.case.id)
 
@@ -191,6 +195,7 @@ EFFECTS: Mapping[str, Callable[[Move], None]] = {
     "remind": _remind,
     "hold_money": _hold_money,
     "return_money": _return_money,
+    "follow_reading": _follow_reading,
     "end_grants": _end_grants,
     "open_offer": _open_offer,
     "end_offer": _end_offer,

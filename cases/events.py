@@ -53,6 +53,13 @@ class OfferEnds(Event):
 
 
 @dataclass(frozen=True)
+class ReadingMoved(Event):
+    """An offer or a reading of a case began, went on or ended: its work items follow."""
+
+    case_id: str
+
+
+@dataclass(frozen=True)
 class InfoOverdue(Event):
     """Information was asked for `days` ago (nothing happens where it came since)."""
 

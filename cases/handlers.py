@@ -23,7 +23,7 @@ from billing.events import (
     PaymentMethodSaved,
 )
 from billing.gateway import Gateway
-from cases import events, money, notify, report_dicom
+from cases import events, money, notify, readings, report_dicom
 from cases.effects import INFO_EXPIRES
 from cases.machine import transition
 from cases.mail import Mailer
@@ -138,6 +138,14 @@ def on_offer_ends(db: Database, event: events.OfferEnds) -> None:
         assignment.expire_offer(tx, UUID(event.case_id), UUID(event.offer_id))
 
 
+def on_reading_moved(db: Database, event: events.ReadingMoved) -> None:
+    """An offer or a reading moved: its work items say so."""
+    with db.transaction() as tx:
+        case = _case(tx, event.case_id)
+        if case is not None:
+            readings.bring_up_to_date(tx, case)
+
+
 def on_info_overdue(db: Database, event: events.InfoOverdue) -> None:
     """Information has not come: a reminder, and in the end the case is closed."""
     with db.transaction() as tx:
@@ -215,6 +223,9 @@ def subscribe(
     def cases_offer_ends(event: events.OfferEnds) -> None:
         on_offer_ends(db, event)
 
+    def cases_reading_moved(event: events.ReadingMoved) -> None:
+        on_reading_moved(db, event)
+
     def cases_info_overdue(event: events.InfoOverdue) -> None:
         on_info_overdue(db, event)
 
@@ -239,6 +250,7 @@ def subscribe(
     bus.subscribe(events.HoldWanted, cases_hold_wanted)
     bus.subscribe(events.MoneyToReturn, cases_money_to_return)
     bus.subscribe(events.OfferEnds, cases_offer_ends)
+    bus.subscribe(events.ReadingMoved, cases_reading_moved)
     bus.subscribe(events.InfoOverdue, cases_info_overdue)
     bus.subscribe(events.ReportPublished, cases_report_published)
     bus.subscribe(events.ReportUnread, cases_report_unread)

@@ -35,6 +35,11 @@ def original(tx: Session, *study_uids: str) -> dict[str, Found]:
     return found(tx, Scope(ORIGINAL, study_uids=frozenset(study_uids), unreleased=True)) if study_uids else {}
 
 
+def released(tx: Session, view_id: UUID) -> dict[str, Found]:
+    """The studies of a view that were released, as the view shows them."""
+    return found(tx, Scope(view_id, unreleased=False))
+
+
 def uploaded(tx: Session, case_id: UUID, holder_id: UUID | None = None) -> frozenset[str]:
     """The studies that were sent to a case's own address, by everyone or by one holder, also while they still grow."""
     rows = select(Study.study_uid).join(Holder, Holder.study_pk == Study.pk).where(Holder.case_id == case_id)

@@ -110,7 +110,8 @@ _TO_OFFER = "studies_released specialist_eligible"
 _TO_ACCEPT = "offer_open some_study_released specialist_eligible captured_or_free"
 _TO_SIGN = "specialist_eligible every_question_answered studies_listed"
 _ASK = "stop_clock remind mail_needs_info"
-_END = "end_offer end_grants return_money"
+_UNREAD = "end_offer follow_reading"
+_END = "end_offer end_grants return_money follow_reading"
 _BEFORE_SIGNED = (_CS.SUBMITTED, _CS.NEEDS_INFO, _CS.READY, _CS.OFFERED, _CS.IN_REVIEW)
 
 # fmt: off
@@ -126,12 +127,13 @@ CASE_RULES: tuple[Rule, ...] = (
     _rule(_CS.SUBMITTED, _CE.MARK_READY, "coordinator", _CS.READY, "studies_released", "hold_money"),
     # A study was revoked, or another one came, before anybody was asked to read.
     _rule(_CS.READY, _CE.REOPEN_STUDIES, "coordinator system", _CS.SUBMITTED),
-    _rule(_CS.READY, _CE.OFFER, "coordinator", _CS.OFFERED, _TO_OFFER, "open_offer mail_offer"),
-    _rule(_CS.OFFERED, _CE.ACCEPT, "offered", _CS.IN_REVIEW, _TO_ACCEPT, "assign make_grant mail_accepted"),
-    _rule(_CS.OFFERED, _CE.REFUSE_OFFER, "offered", _CS.READY, "has_reason", "end_offer mail_offer_refused"),
-    _rule(_CS.OFFERED, _CE.OFFER_EXPIRE, "system", _CS.READY, "", "end_offer mail_offer_refused"),
-    _rule(_CS.OFFERED, _CE.TAKE_BACK, "coordinator", _CS.READY, "has_reason", "end_offer mail_offer_taken_back"),
-    _rule(_CS.IN_REVIEW, _CE.SIGN, "assigned", _CS.SIGNED, _TO_SIGN, "seal_report mail_signed"),
+    _rule(_CS.READY, _CE.OFFER, "coordinator", _CS.OFFERED, _TO_OFFER, "open_offer follow_reading mail_offer"),
+    _rule(_CS.OFFERED, _CE.ACCEPT, "offered", _CS.IN_REVIEW, _TO_ACCEPT,
+          "assign make_grant follow_reading mail_accepted"),
+    _rule(_CS.OFFERED, _CE.REFUSE_OFFER, "offered", _CS.READY, "has_reason", f"{_UNREAD} mail_offer_refused"),
+    _rule(_CS.OFFERED, _CE.OFFER_EXPIRE, "system", _CS.READY, "", f"{_UNREAD} mail_offer_refused"),
+    _rule(_CS.OFFERED, _CE.TAKE_BACK, "coordinator", _CS.READY, "has_reason", f"{_UNREAD} mail_offer_taken_back"),
+    _rule(_CS.IN_REVIEW, _CE.SIGN, "assigned", _CS.SIGNED, _TO_SIGN, "seal_report follow_reading mail_signed"),
     # The system publishes where the program's policy says so.
     _rule(_CS.SIGNED, _CE.PUBLISH, "coordinator system", _CS.PUBLISHED, "report_sealed",
           "publish_report mail_published"),

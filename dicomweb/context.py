@@ -11,6 +11,7 @@ from uuid import UUID
 from starlette.requests import Request
 
 from overread.kit.db import Session
+from overread.kit.errors import Forbidden
 from overread.kit.http import identify, principal
 from overread.kit.principals import Principal
 from pacs.archive import Archive
@@ -20,6 +21,13 @@ from pacs.scope import Scope
 ScopeOf = Callable[[Session, Principal, Request], Scope]
 #: Gives the case that an upload is meant for, or raises Forbidden where the caller may not upload here.
 UploadTo = Callable[[Session, Principal, Request], UUID | None]
+#: Raises Forbidden where the caller may not delete here, Conflict where the study (by its UID) is still needed.
+MayDelete = Callable[[Session, Principal, str], None]
+
+
+def nobody_deletes(_tx: Session, who: Principal, _study_uid: str) -> None:
+    """Refuse: what a case shows is deleted where the originals are."""
+    raise Forbidden(f"{who.role} {who.id} asked to delete", safe="Nothing is deleted here.")
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,7 @@ class Context:
     max_request_seconds: float = 3600
     #: This origin's address by the settings: what is made for it may be kept. A Host header may say anything.
     base_url: str | None = None
+    may_delete: MayDelete = nobody_deletes
 
     def authorise(self, request: Request) -> tuple[Principal, Scope]:
         """Who asks and what they may see. Raises NotSignedIn, Forbidden, NotFound."""

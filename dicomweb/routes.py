@@ -2,38 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from dicomweb import qido, rendered, stow
+from dicomweb import changes, commitment, qido, rendered, stow, ups, ups_events
 from dicomweb.bulkdata import bulk_data
+from dicomweb.capabilities import with_capabilities
 from dicomweb.context import Context
+from dicomweb.delete import delete
 from dicomweb.frames import frames
 from dicomweb.instances import instances
 from dicomweb.metadata import metadata
+from dicomweb.wado_uri import retrieve_uri
 from pacs.query import Level
 
 _STUDY = "/studies/{study}"
 _SERIES = _STUDY + "/series/{series}"
 _INSTANCE = _SERIES + "/instances/{instance}"
 
+_WORKITEM = "/workitems/{workitem}"
+
 Handler = Callable[[Context, Request], Response]
+AsyncHandler = Callable[[Context, Request], Awaitable[Response]]
 
 
 def routes(context: Context) -> list[BaseRoute]:
-    """The routes below a root."""
+    """The routes below a root over one view."""
+    return with_capabilities(_studies(context), context.root)
+
+
+def archive_routes(context: Context) -> list[BaseRoute]:
+    """The routes below the root over the originals: the studies', and those of services that no case has."""
+
+    found = [
+        *_studies(context),
+        *(_plain(context, "DELETE", level, delete) for level in (_STUDY, _SERIES, _INSTANCE)),
+        _streamed(context, "POST", "/commitment-requests/{transaction}", commitment.request),
+        _plain(context, "GET", "/commitment-requests/{transaction}", commitment.result),
+        *_worklist(context),
+    ]
+    return with_capabilities(found, context.root)
+
+
+def _worklist(context: Context) -> list[BaseRoute]:
+    """The worklist service's (PS3.18 Table 11.3-1)."""
+    subscribers = _WORKITEM + "/subscribers/{aetitle}"
+    return [
+        _streamed(context, "POST", "/workitems", ups.create),
+        _plain(context, "GET", "/workitems", ups.find),
+        _plain(context, "GET", _WORKITEM, ups.retrieve),
+        _streamed(context, "POST", _WORKITEM, ups.update),
+        _streamed(context, "PUT", _WORKITEM + "/state", ups.change_state),
+        _streamed(context, "POST", _WORKITEM + "/cancelrequest", ups.request_cancel),
+        _plain(context, "POST", subscribers, ups.subscribe),
+        _plain(context, "DELETE", subscribers, ups.unsubscribe),
+        _plain(context, "POST", subscribers + "/suspend", ups.suspend),
+        WebSocketRoute("/subscribers/{aetitle}", ups_events.Channels(context).serve),
+        _plain(context, "GET", "/subscribers/{aetitle}", ups_events.no_channel),
+    ]
+
+
+def _plain(context: Context, method: str, path: str, answer: Handler) -> Route:
+    def handler(request: Request) -> Response:
+        return answer(context, request)
+
+    return Route(path, handler, methods=[method])
+
+
+def _streamed(context: Context, method: str, path: str, answer: AsyncHandler) -> Route:
+    async def handler(request: Request) -> Response:
+        return await answer(context, request)
+
+    return Route(path, handler, methods=[method])
+
+
+def _studies(context: Context) -> list[BaseRoute]:
 
     def get(path: str, answer: Handler) -> Route:
-        def handler(request: Request) -> Response:
-            return answer(context, request)
-
-        return Route(path, handler, methods=["GET"])
-
-    async def store(request: Request) -> Response:
-        return await stow.store(context, request)
+        return _plain(context, "GET", path, answer)
 
     def search(level: Level) -> Handler:
         def answer(context: Context, request: Request) -> Response:
@@ -42,8 +91,8 @@ def routes(context: Context) -> list[BaseRoute]:
         return answer
 
     return [
-        Route("/studies", store, methods=["POST"]),
-        Route(_STUDY, store, methods=["POST"]),
+        _streamed(context, "POST", "/studies", stow.store),
+        _streamed(context, "POST", _STUDY, stow.store),
         get("/studies", search(Level.STUDY)),
         get("/series", search(Level.SERIES)),
         get("/instances", search(Level.INSTANCE)),
@@ -58,4 +107,6 @@ def routes(context: Context) -> list[BaseRoute]:
         get(_INSTANCE + "/frames/{frames}/rendered", rendered.rendered),
         get(_INSTANCE + "/frames/{frames}/thumbnail", rendered.thumbnail),
         get(_INSTANCE + "/bulkdata/{path:path}", bulk_data),
+        get("/wado", retrieve_uri),
+        get("/changes", changes.feed),
     ]

@@ -17,6 +17,7 @@ from billing import routes as billing_routes
 from cases import access
 from cases import routes as case_routes
 from dicomweb.context import Context
+from dicomweb.routes import archive_routes
 from dicomweb.routes import routes as dicomweb_routes
 from overread.cors import Cors
 from overread.guard import Guard
@@ -45,9 +46,13 @@ def archive_context(services: Services) -> Context:
         who.require(Role.COORDINATOR, Role.HOSPITAL, Role.PATIENT, Role.ADMIN)
         return None
 
+    def may_delete(tx: Session, who: Principal, study_uid: str) -> None:
+        who.require(Role.COORDINATOR, Role.ADMIN)
+        access.unneeded(tx, study_uid)
+
     settings = services.settings
     limit = settings.max_request_seconds
-    return Context(services.archive, scope_of, upload_to, settings.public_url, limit, settings.base_url)
+    return Context(services.archive, scope_of, upload_to, settings.public_url, limit, settings.base_url, may_delete)
 
 
 def case_context(services: Services, public_url: str | None, base_url: str | None = None) -> Context:
@@ -77,7 +82,7 @@ def portal_app(services: Services) -> ASGIApp:
         return PlainTextResponse("ready")
 
     routes: list[BaseRoute] = [
-        Mount("/dicomweb", routes=dicomweb_routes(archive_context(services))),
+        Mount("/dicomweb", routes=archive_routes(archive_context(services))),
         Mount(
             "/cases/{case}/dicomweb",
             routes=dicomweb_routes(case_context(services, settings.public_url, settings.base_url)),

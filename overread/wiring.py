@@ -7,8 +7,10 @@ from billing.unconfigured import Unconfigured
 from cases import handlers as case_handlers
 from overread.kit.jobs import Bus
 from overread.services import Services
-from pacs import metadata, settle, sweep
+from pacs import commitment, metadata, settle, sweep
+from pacs.commitment import CommitmentRequested
 from pacs.events import StudyGrowing, StudySettled
+from pacs.ups import service, subscriptions
 from viewer_bridge import launch
 
 
@@ -22,8 +24,12 @@ def wire(services: Services) -> Bus:
     def pacs_metadata(event: StudySettled) -> None:
         metadata.on_study_settled(services.archive, event, f"{services.settings.base_url}/dicomweb")
 
+    def pacs_commitment(event: CommitmentRequested) -> None:
+        commitment.on_requested(services.archive, event)
+
     bus.subscribe(StudyGrowing, pacs_settle)
     bus.subscribe(StudySettled, pacs_metadata)
+    bus.subscribe(CommitmentRequested, pacs_commitment)
     if not isinstance(services.gateway, Unconfigured):
         billing_handlers.subscribe(bus, services.db, services.gateway)
     case_handlers.subscribe(bus, services.db, services.archive, services.gateway, services.mailer, services.settings)
@@ -35,6 +41,13 @@ def wire(services: Services) -> Bus:
         with services.db.transaction() as tx:
             launch.sweep(tx)
 
+    def results_expire() -> None:
+        with services.db.transaction() as tx:
+            commitment.expire(tx)
+            subscriptions.expire(tx)
+            service.expire(tx)
+
     bus.every("17 * * * *", blobs_sweep)
+    bus.every("37 3 * * *", results_expire)
     bus.every("27 * * * *", launches_sweep)
     return bus

@@ -207,7 +207,8 @@ class Holder(Base):
 
     __tablename__ = "pacs_holder"
 
-    instance_pk: Mapped[int] = mapped_column(ForeignKey("pacs_instance.pk", ondelete="CASCADE"), primary_key=True)
+    #: No foreign key, which would cost a look-up at every ingest: what removes instances removes these rows, too.
+    instance_pk: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     holder_id: Mapped[UUID] = mapped_column(primary_key=True)
     #: The instance's study; the instance's own key keeps it true.
     study_pk: Mapped[int] = mapped_column(BigInteger)

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from overread.kit import clock, jobs
+from pacs import changes
 from pacs.archive import Archive
 from pacs.events import StudyGrowing, StudySettled
 from pacs.models import Holder, Study
@@ -23,9 +24,16 @@ def on_study_growing(archive: Archive, event: StudyGrowing) -> None:
             return
         if study.changed_at > clock.now() - QUIET:
             jobs.emit(tx, event, after=QUIET)
+            _tell(tx, study, changes.Kind.GROWING)
             return
         study.settling = False
         jobs.emit(tx, _settled(tx, study))
+        _tell(tx, study, changes.Kind.STABLE)
+
+
+def _tell(tx: Session, study: Study, kind: changes.Kind) -> None:
+    held_by = changes.holders(tx, study.pk)
+    changes.record(tx, study.view_id, study.study_uid, kind, instances=study.instance_count, holder_ids=held_by)
 
 
 def _settled(tx: Session, study: Study) -> StudySettled:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, aliased
 from overread.kit import audit, log
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
-from pacs import dicomjson, elements, frames, index, part10, retrieve, rows
+from pacs import changes, dicomjson, elements, frames, index, part10, retrieve, rows
 from pacs.archive import Archive
 from pacs.deid.header import Deidentified, deidentify
 from pacs.deid.known import KnownStrings
@@ -312,6 +312,7 @@ def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:
     tx.flush()
     _recount(tx, study.pk)
     audit.record(tx, who, "view.release", "study", study.study_uid)
+    changes.record(tx, view_id, study.study_uid, changes.Kind.RELEASED)
 
 
 def revoke(tx: Session, who: Principal | None, view_id: UUID, study_uid: str | None = None) -> None:
@@ -321,6 +322,7 @@ def revoke(tx: Session, who: Principal | None, view_id: UUID, study_uid: str | N
         statement = statement.where(Study.source_uid == study_uid)
     for uid in tx.scalars(statement.values(released=False).returning(Study.study_uid)):
         audit.record(tx, who, "view.revoke", "study", uid)
+        changes.record(tx, view_id, uid, changes.Kind.REVOKED)
 
 
 def _study(tx: Session, view_id: UUID, study_uid: str) -> Study:

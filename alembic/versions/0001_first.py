@@ -189,6 +189,32 @@ def upgrade() -> None:
     )
     op.create_index("uq_kit_principal_email", "kit_principal", [sa.literal_column("lower(email)")], unique=True)
     op.create_table(
+        "pacs_change",
+        sa.Column("number", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("view_id", sa.Uuid(), nullable=False),
+        sa.Column("study_uid", sa.String(length=64), nullable=False),
+        sa.Column("series_uid", sa.String(length=64), nullable=True),
+        sa.Column("sop_uid", sa.String(length=64), nullable=True),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("instances", sa.Integer(), nullable=False),
+        sa.Column("holder_ids", postgresql.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_pacs_change")),
+    )
+    op.create_index("ix_pacs_change_view_id_number", "pacs_change", ["view_id", "number"], unique=False)
+    op.create_table(
+        "pacs_holder",
+        sa.Column("instance_pk", sa.BigInteger(), nullable=False),
+        sa.Column("holder_id", sa.Uuid(), nullable=False),
+        sa.Column("study_pk", sa.BigInteger(), nullable=False),
+        sa.Column("via", sa.String(length=8), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=True),
+        sa.Column("called_ae", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("instance_pk", "holder_id", name=op.f("pk_pacs_holder")),
+    )
+    op.create_index("ix_pacs_holder_study_pk_holder_id", "pacs_holder", ["study_pk", "holder_id"], unique=False)
+    op.create_table(
         "pacs_study",
         sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("view_id", sa.Uuid(), nullable=False),
@@ -483,6 +509,25 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_kit_token_principal_id"), "kit_token", ["principal_id"], unique=False)
     op.create_table(
+        "pacs_commitment",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("owner_id", sa.Uuid(), nullable=False),
+        sa.Column("transaction_uid", sa.String(length=64), nullable=False),
+        sa.Column(
+            "references", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "failures", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["kit_principal.id"], name=op.f("fk_pacs_commitment_owner_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pacs_commitment")),
+        sa.UniqueConstraint("owner_id", "transaction_uid", name=op.f("uq_pacs_commitment_owner_id_transaction_uid")),
+    )
+    op.create_index(op.f("ix_pacs_commitment_created_at"), "pacs_commitment", ["created_at"], unique=False)
+    op.create_table(
         "pacs_peer",
         sa.Column("ae_title", sa.String(length=16), nullable=False),
         sa.Column("host", sa.String(length=255), nullable=False),
@@ -528,6 +573,62 @@ def upgrade() -> None:
         postgresql_where=sa.text("attributes ? '00400275'"),
     )
     op.create_index("ix_pacs_series_series_uid", "pacs_series", ["series_uid"], unique=False)
+    op.create_table(
+        "pacs_ups_report",
+        sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("principal_id", sa.Uuid(), nullable=False),
+        sa.Column("subscriber", sa.String(length=16), nullable=False),
+        sa.Column(
+            "payload", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["kit_principal.id"], name=op.f("fk_pacs_ups_report_principal_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_ups_report")),
+    )
+    op.create_index(op.f("ix_pacs_ups_report_at"), "pacs_ups_report", ["at"], unique=False)
+    op.create_index(
+        "ix_pacs_ups_report_principal_id_subscriber_pk",
+        "pacs_ups_report",
+        ["principal_id", "subscriber", "pk"],
+        unique=False,
+    )
+    op.create_table(
+        "pacs_ups_watch",
+        sa.Column("principal_id", sa.Uuid(), nullable=False),
+        sa.Column("subscriber", sa.String(length=16), nullable=False),
+        sa.Column("deletion_lock", sa.Boolean(), nullable=False),
+        sa.Column(
+            "keys", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["kit_principal.id"], name=op.f("fk_pacs_ups_watch_principal_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("principal_id", "subscriber", name=op.f("pk_pacs_ups_watch")),
+    )
+    op.create_table(
+        "pacs_workitem",
+        sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("uid", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=11), nullable=False),
+        sa.Column("transaction_uid", sa.String(length=64), nullable=True),
+        sa.Column(
+            "attributes", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("assignee_id", sa.Uuid(), nullable=True),
+        sa.Column("subject", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["assignee_id"], ["kit_principal.id"], name=op.f("fk_pacs_workitem_assignee_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_workitem")),
+        sa.UniqueConstraint("subject", name=op.f("uq_pacs_workitem_subject")),
+        sa.UniqueConstraint("uid", name=op.f("uq_pacs_workitem_uid")),
+    )
+    op.create_index(op.f("ix_pacs_workitem_assignee_id"), "pacs_workitem", ["assignee_id"], unique=False)
+    op.create_index("ix_pacs_workitem_state_pk", "pacs_workitem", ["state", "pk"], unique=False)
     op.create_table(
         "cases_consent",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -798,23 +899,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("series_pk", "root", name=op.f("pk_pacs_metadata")),
     )
     op.create_table(
-        "pacs_holder",
-        sa.Column("instance_pk", sa.BigInteger(), nullable=False),
-        sa.Column("holder_id", sa.Uuid(), nullable=False),
-        sa.Column("study_pk", sa.BigInteger(), nullable=False),
-        sa.Column("via", sa.String(length=8), nullable=False),
-        sa.Column("case_id", sa.Uuid(), nullable=True),
-        sa.Column("called_ae", sa.String(length=16), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        "pacs_ups_subscription",
+        sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("workitem_pk", sa.BigInteger(), nullable=False),
+        sa.Column("principal_id", sa.Uuid(), nullable=False),
+        sa.Column("subscriber", sa.String(length=16), nullable=False),
+        sa.Column("deletion_lock", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["instance_pk"],
-            ["pacs_instance.pk"],
-            name=op.f("fk_pacs_holder_instance_pk_pacs_instance"),
+            ["principal_id"], ["kit_principal.id"], name=op.f("fk_pacs_ups_subscription_principal_id_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["workitem_pk"],
+            ["pacs_workitem.pk"],
+            name=op.f("fk_pacs_ups_subscription_workitem_pk_pacs_workitem"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("instance_pk", "holder_id", name=op.f("pk_pacs_holder")),
+        sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_ups_subscription")),
+        sa.UniqueConstraint(
+            "workitem_pk",
+            "principal_id",
+            "subscriber",
+            name=op.f("uq_pacs_ups_subscription_workitem_pk_principal_id_subscriber"),
+        ),
     )
-    op.create_index("ix_pacs_holder_study_pk_holder_id", "pacs_holder", ["study_pk", "holder_id"], unique=False)
 
 
 def downgrade() -> None:

@@ -11,6 +11,7 @@ client may read and says what to do. An error without its own `safe` text shows 
       NotSignedIn            401
       Forbidden              403  the principal is known and may not
       NotFound               404  absent, or hidden from this principal
+      MethodNotAllowed       405
       NotAcceptable          406
       Conflict               409  the thing is in another state than the request supposes
       Unprocessable          422  well-formed, but a rule refuses it
@@ -94,6 +95,14 @@ class NotFound(OverreadError):
     status = 404
     title = "Not found"
     default_safe = "There is nothing here, or it is not yours to see."
+
+
+class MethodNotAllowed(OverreadError):
+    """The resource does not know this method; the answer's Allow header says which it knows."""
+
+    status = 405
+    title = "Method not allowed"
+    default_safe = "This resource does not know that method."
 
 
 class NotAcceptable(OverreadError):

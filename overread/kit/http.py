@@ -53,13 +53,13 @@ def credentials(request: HTTPConnection) -> tuple[str, tuple[str, ...]] | None:
     return (cookie, (tokens.SESSION,)) if cookie else None
 
 
-def principal(request: Request, db: Database) -> Principal:
+def principal(request: HTTPConnection, db: Database) -> Principal:
     """Who asks. Raises NotSignedIn without a valid credential, Forbidden for a forged cross-site request."""
     with db.transaction() as tx:
         return identify(tx, request)
 
 
-def identify(tx: Session, request: Request) -> Principal:
+def identify(tx: Session, request: HTTPConnection) -> Principal:
     """The same within a transaction."""
     found = credentials(request)
     if found is None:
@@ -78,7 +78,8 @@ def refuse_cross_site(request: HTTPConnection) -> None:
     Browsers say where a request comes from in Sec-Fetch-Site, older ones in Origin; programs send neither, and they
     have no cookie that a stranger could borrow.
     """
-    if request.scope.get("method", "GET") in _SAFE_METHODS:
+    # A WebSocket has no method, and may not be opened by another site either (RFC 6455 10.2).
+    if request.scope.get("method") in _SAFE_METHODS:
         return
     site = request.headers.get("sec-fetch-site")
     if site is not None:

@@ -125,6 +125,12 @@ def get(tx: Session, principal_id: UUID) -> PrincipalRow:
     return row
 
 
+def lock(tx: Session, principal_id: UUID) -> None:
+    """Let nobody else who asks for it go on for this principal until the transaction ends. Raises NotFound."""
+    if tx.scalar(select(PrincipalRow.id).where(PrincipalRow.id == principal_id).with_for_update()) is None:
+        raise NotFound(f"no principal {principal_id}")
+
+
 def with_role(tx: Session, role: Role) -> list[PrincipalRow]:
     """Every active principal of a role, by name."""
     query = select(PrincipalRow).where(PrincipalRow.role == role.value, PrincipalRow.active).order_by(PrincipalRow.name)

@@ -21,15 +21,20 @@ from starlette.routing import Route
 from billing import states as payment_states
 from cases import states as case_states
 from cases.routes import OPERATIONS
+from dicomweb.transactions import TRANSACTIONS
 from overread import cli
 from overread.app import portal_app
 from overread.kit.db import Database
 from overread.kit.settings import Settings
 from pacs import keys
 from pacs.archive import open_archive
+from pacs.commitment import Failure
 from pacs.dictionary import public_vr
 from pacs.dimse.listener import Listener
 from pacs.status import Reason
+from pacs.ups.states import TABLE as WORKITEM_STATES
+from pacs.ups.states import Reason as Refusal
+from pacs.ups.states import State
 from tests.architecture import surface
 from tests.architecture.source import DOCS, ROOMS, ROOT, modules
 from viewer_bridge.site import viewer_app
@@ -146,14 +151,47 @@ def _meaning(route: Route | None) -> str:
 
 
 def dicomweb_resources() -> str:
-    """The DICOMweb resources below a root, with their methods."""
+    """The DICOMweb resources below a root: what answers each method, where it stands, what it takes and gives."""
     with tempfile.TemporaryDirectory() as folder:
         app: Any = portal_app(surface.services(Database(_NOWHERE), Path(folder)))
-    found: dict[str, list[str]] = {}
+    rows = []
     for method, path, _ in surface.routes(app):
         if path.startswith("/dicomweb"):
-            found.setdefault(path.removeprefix("/dicomweb"), []).append(method)
-    return table(("resource", "methods"), ((code(path), ", ".join(sorted(m))) for path, m in sorted(found.items())))
+            plain = re.sub(r":\w+\}", "}", path.removeprefix("/dicomweb"))
+            one = TRANSACTIONS[method, plain]
+            at_case = f"/cases/{{case}}{path}" in {found for _, found, _ in surface.routes(app)}
+            rows.append((plain, method, one, at_case))
+    return table(
+        ("resource", "method", "transaction", "clause", "takes", "gives, the first by default", "query", "of a case"),
+        (
+            (code(path), method, one.name, one.clause.replace("none", "–"), *map(_codes, (one.takes, one.gives)),
+             _codes(one.parameters), "yes" if at_case else "")
+            for path, method, one, at_case in sorted(rows, key=lambda row: row[:2])
+        ),
+    )  # fmt: skip
+
+
+def _codes(texts: Iterable[str]) -> str:
+    return ", ".join(map(code, texts))
+
+
+def commitment_failures() -> str:
+    """Why storage is not committed."""
+    rows = ((code(f"{one:04X}H"), one.name.lower().replace("_", " ")) for one in Failure)
+    return table(("code", "meaning"), rows)
+
+
+def workitem_states() -> str:
+    """What becomes of a request to change a work item's state."""
+    rows = [
+        (requested.value, present.value, found.value if isinstance(found, State) else _status(found))
+        for (requested, present), found in WORKITEM_STATES.items()
+    ]
+    return table(("requested", "present", "result, with the right Transaction UID"), rows)
+
+
+def _status(reason: Refusal) -> str:
+    return f"`{reason.code:04X}H` {reason.sentence}"
 
 
 def matching_keys() -> str:
@@ -265,6 +303,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "matching-keys": matching_keys,
     "dimse-services": dimse_services,
     "failure-reasons": failure_reasons,
+    "commitment-failures": commitment_failures,
+    "workitem-states": workitem_states,
     "case-diagram": case_diagram,
     "study-diagram": study_diagram,
     "payment-diagram": payment_diagram,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from billing import stripe_gateway
@@ -62,6 +62,9 @@ def _walk(found: Sequence[BaseRoute], prefix: str) -> Iterator[tuple[str, frozen
             yield from _walk(route.routes, prefix + route.path)
         elif isinstance(route, Mount):
             yield prefix + route.path + "/{path:path}", _FILES, None
+        elif isinstance(route, WebSocketRoute):
+            # A plain GET of the same path stands beside it.
+            continue
         elif isinstance(route, Route):
             yield prefix + route.path, frozenset(route.methods or ()), route
         else:

@@ -68,6 +68,8 @@ LISTS: dict[str, frozenset[str]] = {
     "/dicomweb/studies/{study}/series": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/dicomweb/studies/{study}/instances": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/dicomweb/studies/{study}/series/{series}/instances": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
+    "/dicomweb/changes": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
+    "/dicomweb/workitems": frozenset((ADMIN, COORDINATOR, SPECIALIST)),
     "/api/v1/cases": frozenset((COORDINATOR, SPECIALIST, PATIENT)),
     "/api/v1/inbox": frozenset((COORDINATOR,)),
     "/api/v1/licence-rules": frozenset((ADMIN, COORDINATOR)),
@@ -106,6 +108,8 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "/audit": frozenset((ADMIN, AUDITOR)),
     "/audit.csv": frozenset((ADMIN, AUDITOR)),
     "/dicomweb": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
+    "/dicomweb/workitems": frozenset((ADMIN, COORDINATOR, SPECIALIST)),
+    "/dicomweb/subscribers": frozenset((ADMIN, COORDINATOR, SPECIALIST)),
     # Refusing a role here would tell it that the case exists: to whom it is not shown, it is not there.
     "/cases/{case}/dicomweb": SIGNED_IN,
     "/api/v1": SIGNED_IN,
@@ -167,7 +171,7 @@ def _of_nothing(path: str) -> str:
     """A path template with identifiers that are well-formed and name nothing."""
 
     def value(match: re.Match[str]) -> str:
-        if match[1] in ("study", "series", "instance"):
+        if match[1] in ("study", "series", "instance", "transaction", "workitem"):
             return f"2.25.{uuid.uuid4().int}"
         return "1" if match[1] == "frames" else str(uuid.uuid4())
 

@@ -1,0 +1,141 @@
+"""Storage commitment over the web (PS3.18 13, J): request, and check of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb import payload
+from dicomweb.context import Context
+from dicomweb.payload import sq, ui
+from dicomweb.uids import need_uid
+from overread.kit.errors import BadInput, TooLarge
+from overread.kit.http import principal
+from overread.kit.principals import Principal
+from pacs import commitment
+from pacs.commitment import Failure, Reference, Result
+from pacs.part10 import valid_uid
+from pacs.scope import originals
+
+_MOST, _MOST_BYTES = 20_000, 16 << 20
+_RETRY = {"Retry-After": "5"}
+
+
+async def request(context: Context, request: Request) -> Response:
+    """Ask to commit (13.4): 200 with the result, or 202 where it takes longer; 409 where the UID was used."""
+    kind, who = payload.negotiated(request), await run_sync(_who, context, request)
+    body = await payload.read(request, _MOST_BYTES)
+
+    def answer() -> Response:
+        transaction = need_uid(request, "transaction")
+        references = _references(payload.dataset(request, body))
+        return _answer(kind, commitment.request(context.archive, who, transaction, references))
+
+    return await run_sync(answer)
+
+
+def result(context: Context, request: Request) -> Response:
+    """Check the result (13.5): 200 when it is there, 202 while it is not, 404 for a UID of nothing."""
+    kind, who = payload.negotiated(request), _who(context, request)
+    with context.archive.db.transaction() as tx:
+        found = commitment.result(tx, who, need_uid(request, "transaction"))
+    return _answer(kind, found)
+
+
+def _who(context: Context, request: Request) -> Principal:
+    who = principal(request, context.archive.db)
+    originals(who)
+    return who
+
+
+def _references(dataset: Mapping[str, Any]) -> list[Reference]:
+    """The Storage Commitment Request Module (J.1). Raises BadInput, TooLarge."""
+    found = [_reference(item) for item in _items(dataset, "00081199")]
+    for study in _items(dataset, "00081110"):
+        study_uid = _uid(study, "0020000D", "Study Instance UID")
+        for series in _items(study, "00081115", "Referenced Series Sequence"):
+            series_uid = _uid(series, "0020000E", "Series Instance UID")
+            for group in _items(series, "00081112", "Referenced Instances by SOP Class Sequence"):
+                sop_class = _uid(group, "00081150", "Referenced SOP Class UID")
+                for item in _items(group, "0008114A", "Referenced Instance Sequence"):
+                    sop_uid = _uid(item, "00081155", "Referenced SOP Instance UID")
+                    found.append(Reference(sop_class, sop_uid, study_uid, series_uid))
+    if not found:
+        raise _bad("The request names no instance: it needs a Referenced SOP Sequence or a Referenced Study Sequence.")
+    if len(found) > _MOST:
+        raise TooLarge(f"{len(found)} references", safe=f"A request may name at most {_MOST} instances.")
+    return found
+
+
+def _reference(item: Mapping[str, Any]) -> Reference:
+    return Reference(
+        _uid(item, "00081150", "Referenced SOP Class UID"), _uid(item, "00081155", "Referenced SOP Instance UID")
+    )
+
+
+def _items(dataset: Mapping[str, Any], tag: str, needed: str | None = None) -> list[dict[str, Any]]:
+    attribute = dataset.get(tag, {"vr": "SQ"})
+    items: list[dict[str, Any]] = attribute.get("Value", [])
+    if attribute["vr"] != "SQ" or (needed and not items):
+        raise _bad(f"The {needed or tag} is missing, empty or not a sequence.")
+    return items
+
+
+def _uid(item: Mapping[str, Any], tag: str, name: str) -> str:
+    values = item.get(tag, {}).get("Value") or [None]
+    if len(values) != 1 or not isinstance(values[0], str) or not valid_uid(values[0]):
+        raise _bad(f"A {name} is missing or not a valid UID.")
+    return values[0]
+
+
+def _bad(sentence: str) -> BadInput:
+    return BadInput(sentence, safe=sentence)
+
+
+def _answer(kind: str, found: Result) -> Response:
+    """The Storage Commitment Response Module (J.2): each instance in the form in which it was asked about."""
+    if found.failures is None:
+        return Response(status_code=202, headers=_RETRY)
+    pairs = list(commitment.committed(found))
+    plain = [(one, failure) for one, failure in pairs if not one.study_uid]
+    nested = [(one, failure) for one, failure in pairs if one.study_uid]
+    body: dict[str, Any] = {}
+    for tag, items in (
+        ("00081198", [_sop(one) | _reason(failure) for one, failure in plain if failure is not None]),
+        ("00081199", [_sop(one) for one, failure in plain if failure is None]),
+        ("00081110", list(_studies([pair for pair in nested if pair[1] is None]))),
+        ("0008119B", list(_studies([pair for pair in nested if pair[1] is not None]))),
+    ):
+        if items:
+            body[tag] = sq(items)
+    return payload.single(kind, body)
+
+
+def _sop(one: Reference) -> dict[str, Any]:
+    return {"00081150": ui(one.sop_class), "00081155": ui(one.sop_uid)}
+
+
+def _reason(failure: Failure) -> dict[str, Any]:
+    return {"00081197": {"vr": "US", "Value": [int(failure)]}}
+
+
+def _studies(pairs: list[tuple[Reference, Failure | None]]) -> Iterator[dict[str, Any]]:
+    """Study, series and SOP class around the instances."""
+    studies: dict[str, dict[str, dict[str, list[dict[str, Any]]]]] = {}
+    for one, failure in pairs:
+        item = {"00081155": ui(one.sop_uid)} | ({} if failure is None else _reason(failure))
+        by_series = studies.setdefault(one.study_uid, {})
+        by_series.setdefault(one.series_uid, {}).setdefault(one.sop_class, []).append(item)
+    for study_uid, by_series in studies.items():
+        series = [
+            {
+                "0020000E": ui(series_uid),
+                "00081112": sq([{"00081150": ui(kind), "0008114A": sq(items)} for kind, items in by_class.items()]),
+            }
+            for series_uid, by_class in by_series.items()
+        ]
+        yield {"0020000D": ui(study_uid), "00081115": sq(series)}

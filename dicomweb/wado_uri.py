@@ -1,0 +1,183 @@
+"""WADO-URI (PS3.18 9): one instance by query parameters, as DICOM or as a picture, for viewers that know only that."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import cast
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from dicomweb import pictures
+from dicomweb.context import Context
+from dicomweb.media import DICOM, GIF, JPEG, PNG, MediaRange, accepted, choose
+from dicomweb.wado import frame_list
+from overread.kit import audit
+from overread.kit.errors import BadInput, NotAcceptable
+from overread.kit.principals import Principal
+from pacs import retrieve
+from pacs.part10 import valid_uid
+from pacs.pixels.picture import MAX_SIDE, MediaType
+from pacs.pixels.render import Wanted
+from pacs.pixels.viewport import Viewport
+from pacs.pixels.window import Window
+from pacs.retrieve import Located, Opened
+from pacs.scope import ORIGINAL, Scope
+
+_PICTURES = [MediaRange(JPEG), MediaRange(PNG), MediaRange(GIF)]
+_ONLY_PICTURES = (
+    "frameNumber", "rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality", "annotation",
+)  # fmt: skip
+_ONLY_DICOM = ("anonymize", "transferSyntax")
+
+
+def retrieve_uri(context: Context, request: Request) -> Response:
+    """Retrieve a DICOM instance (9.4) or a rendered one (9.5)."""
+    who, scope = context.authorise(request)
+    asked = _parameters(request)
+    if asked.get("requestType") != "WADO":
+        raise BadInput("requestType", safe="requestType must be WADO.")
+    study, series, sop = (_uid(asked, name) for name in ("studyUID", "seriesUID", "objectUID"))
+    ranges = accepted(request.headers.get("accept"), None)
+    wanted = accepted(None, asked["contentType"]) if asked.get("contentType") else None
+    with context.archive.db.transaction() as tx:
+        (one,) = retrieve.locate(tx, scope, study, series, sop)
+    with retrieve.opened(context.archive, one) as instance:
+        shows = instance.pixels is not None
+        offers = _offers(one, asked, shows=shows)
+        # 9.1.2.2.4: the parameter goes before the header, which a browser's <img> fills without meaning it.
+        _, offer = choose(wanted or [*ranges, MediaRange("*/*", quality=0.1)], offers, "The object")
+        if offer.type == DICOM:
+            return _dicom(context, request, who, scope, one, asked)
+        wanted_picture = _wanted(instance, asked, cast(MediaType, offer.type))
+    picture = pictures.picture(context, one, _frame(asked), wanted_picture)
+    _record(context, request, who, one, "pixels")
+    headers = {"Warning": '299 overread "Annotations are not drawn."'} if "annotation" in asked else {}
+    return Response(picture, media_type=offer.type, headers=headers)
+
+
+def _parameters(request: Request) -> dict[str, str]:
+    """The query's parameters, each given once."""
+    given = request.query_params.multi_items()
+    if len(dict(given)) != len(given):
+        raise BadInput("a parameter twice", safe="A query parameter is given twice.")
+    return dict(given)
+
+
+def _uid(asked: Mapping[str, str], name: str) -> str:
+    uid = asked.get(name, "")
+    if not valid_uid(uid):
+        raise BadInput(f"{name} is not a UID", safe=f"{name} is missing or not a valid UID.")
+    return uid
+
+
+def _offers(one: Located, asked: Mapping[str, str], *, shows: bool) -> list[MediaRange]:
+    """What can be had, the default first (8.7.4): a picture of a single frame, the object itself of all else."""
+    if not shows:
+        return [MediaRange(DICOM)]
+    if one.frames == 1 or "frameNumber" in asked:
+        return [*_PICTURES, MediaRange(DICOM)]
+    return [MediaRange(DICOM), *_PICTURES]
+
+
+def _dicom(
+    context: Context, request: Request, who: Principal, scope: Scope, one: Located, asked: Mapping[str, str]
+) -> Response:
+    if wrong := [name for name in _ONLY_PICTURES if name in asked]:
+        raise BadInput("rendering of DICOM", safe=f"{', '.join(wrong)} can't be used with {DICOM}.")
+    if "anonymize" in asked:
+        if asked["anonymize"] != "yes":
+            raise BadInput("anonymize", safe="anonymize can only be yes.")
+        if scope.view_id == ORIGINAL:
+            # 9.4.1.2: a server may decline; what a case shows is de-identified, and checked by a person.
+            raise NotAcceptable(
+                "anonymize of an original",
+                safe="Originals are not anonymised on request. Ask at the address of a case that has this study.",
+            )
+    syntax = asked.get("transferSyntax", "*")
+    if syntax not in ("*", one.transfer_syntax):
+        if not valid_uid(syntax):
+            raise BadInput("transferSyntax", safe="transferSyntax is not a valid UID.")
+        raise NotAcceptable(
+            f"{syntax} of {one.transfer_syntax}",
+            safe=f"The object can be had in {one.transfer_syntax}, as it is stored.",
+        )
+    _record(context, request, who, one, "instances")
+    headers = {"Content-Length": str(retrieve.size(one.parts))}
+    return StreamingResponse(retrieve.stream(context.archive.blobs, one.parts), headers=headers, media_type=DICOM)
+
+
+def _record(context: Context, request: Request, who: Principal, one: Located, what: str) -> None:
+    case = request.path_params.get("case")
+    case_id = UUID(case) if case else None
+    with context.archive.db.transaction() as tx:
+        if what == "pixels":
+            audit.record_once(tx, who, "pixels.read", "study", one.study_uid, case_id)
+        else:
+            audit.record(tx, who, "instances.read", "study", one.study_uid, case_id=case_id, instances=1)
+
+
+def _frame(asked: Mapping[str, str]) -> int:
+    """The frame that is asked for, counted from 0."""
+    numbers = frame_list(asked.get("frameNumber", "1"))
+    if len(numbers) != 1:
+        raise BadInput("many frames", safe="frameNumber is one number, counted from 1.")
+    return numbers[0] - 1
+
+
+def _wanted(instance: Opened, asked: Mapping[str, str], media_type: MediaType) -> Wanted:
+    if wrong := [name for name in _ONLY_DICOM if name in asked]:
+        raise BadInput("a picture anonymised", safe=f"{', '.join(wrong)} can only be used with {DICOM}.")
+    if "presentationUID" in asked:
+        raise NotAcceptable("a presentation state", safe="Presentation states are not applied here.")
+    ds = pictures.header(instance)
+    return Wanted(
+        media_type=media_type,
+        window=_window(asked),
+        quality=_whole(asked, "imageQuality", 1, 100) or 90,
+        viewport=_viewport(asked, int(ds.get("Columns", 0) or 0), int(ds.get("Rows", 0) or 0)),
+    )
+
+
+def _window(asked: Mapping[str, str]) -> Window | None:
+    """9.5.1.2: centre and width come together."""
+    given = [asked.get(name) for name in ("windowCenter", "windowWidth")]
+    if given == [None, None]:
+        return None
+    centre, width = (_decimal(text or "") for text in given)
+    if centre is None or width is None:
+        raise BadInput("a bad window", safe="windowCenter and windowWidth are decimal numbers, given together.")
+    return Window(centre, width)
+
+
+def _viewport(asked: Mapping[str, str], columns: int, rows: int) -> Viewport | None:
+    """The largest size that the picture may have, and the region of the image in fractions of its sides (9.5.1.2)."""
+    high, wide = (_whole(asked, name, 1, MAX_SIDE) for name in ("rows", "columns"))
+    region = asked.get("region")
+    if region is None:
+        return None if high is None and wide is None else Viewport(wide or MAX_SIDE, high or MAX_SIDE)
+    sides = [_decimal(part) for part in region.split(",")]
+    if len(sides) != 4 or None in sides:
+        raise BadInput("a bad region", safe="region is XMIN,YMIN,XMAX,YMAX, in fractions from 0.0 to 1.0.")
+    left, top, right, bottom = (side or 0.0 for side in sides)
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise BadInput("a bad region", safe="region is XMIN,YMIN,XMAX,YMAX, in fractions from 0.0 to 1.0.")
+    width, height = (right - left) * columns, (bottom - top) * rows
+    size = (wide or MAX_SIDE, high or MAX_SIDE) if wide or high else (math.ceil(width), math.ceil(height))
+    return Viewport(*size, left * columns, top * rows, width, height)
+
+
+def _whole(asked: Mapping[str, str], name: str, least: int, most: int) -> int | None:
+    text = asked.get(name)
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d{1,6}", text, re.ASCII) or not least <= int(text) <= most:
+        raise BadInput(f"a bad {name}", safe=f"{name} is a whole number from {least} to {most}.")
+    return int(text)
+
+
+def _decimal(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"[+-]?\d{1,12}(\.\d{0,12})?", text, re.ASCII) else None

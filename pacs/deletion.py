@@ -1,0 +1,127 @@
+"""Removing instances from the archive.
+
+What goes are rows: of the originals, and of the de-identified copies that were made of them. A blob stays until no row
+names it any more; then the sweep takes it (`pacs.sweep`). Whether a case still needs a study is not for the archive to
+know: the caller asks those who do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, BindParameter, any_, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+from overread.kit import audit, clock
+from overread.kit.errors import NotFound
+from overread.kit.principals import Principal, Role
+from pacs import changes, query
+from pacs.models import Holder, Instance, Series, Study
+from pacs.scope import ORIGINAL, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """How many originals were removed, and how many copies of views that were made of them."""
+
+    instances: int
+    copies: int
+
+
+def remove(
+    tx: Session, who: Principal, scope: Scope, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
+) -> Deleted:
+    """Remove a study, a series or one instance of the originals, with every copy made of it.
+
+    The study's row is locked, so whatever arrives meanwhile waits and then counts anew. Raises Forbidden for anybody
+    but coordinators and admins, NotFound where the scope holds none of them.
+    """
+    who.require(Role.COORDINATOR, Role.ADMIN)
+    study = tx.scalars(
+        select(Study)
+        .where(query.within(scope), Study.view_id == ORIGINAL, Study.study_uid == study_uid)
+        .with_for_update()
+    ).one_or_none()
+    chosen = select(Instance.pk).join(Series, Series.pk == Instance.series_pk).where(query.may_see(scope))
+    if series_uid is not None:
+        chosen = chosen.where(Series.series_uid == series_uid)
+    if sop_uid is not None:
+        chosen = chosen.where(Instance.sop_uid == sop_uid)
+    found = [] if study is None else tx.scalars(chosen.where(Instance.study_pk == study.pk)).all()
+    if study is None or not found:
+        raise NotFound("nothing to delete", safe="There is no such study, series or instance here.")
+    held_by = changes.holders(tx, study.pk)
+    copied = tx.execute(
+        select(Instance.pk, Instance.study_pk).where(
+            Instance.source_pk == any_(_array(found)), Instance.view_id != ORIGINAL
+        )
+    ).all()
+    for study_pk in sorted({row.study_pk for row in copied}):
+        tx.execute(select(Study.pk).where(Study.pk == study_pk).with_for_update())
+    _drop(tx, [row.pk for row in copied])
+    tx.execute(delete(Holder).where(Holder.study_pk == study.pk, Holder.instance_pk == any_(_array(found))))
+    _drop(tx, found)
+    for study_pk in sorted({row.study_pk for row in copied}):
+        _tidy(tx, study_pk)
+    left = _tidy(tx, study.pk)
+    level, uid = next(
+        (level, uid)
+        for level, uid in (("instance", sop_uid), ("series", series_uid), ("study", study_uid))
+        if uid is not None
+    )
+    audit.record(tx, who, f"{level}.delete", level, uid, study=study_uid, instances=len(found), copies=len(copied))
+    changes.record(
+        tx,
+        ORIGINAL,
+        study_uid,
+        changes.Kind.DELETED,
+        series_uid=series_uid,
+        sop_uid=sop_uid,
+        instances=left,
+        holder_ids=held_by,
+    )
+    return Deleted(len(found), len(copied))
+
+
+def _drop(tx: Session, pks: Sequence[int]) -> None:
+    tx.execute(delete(Instance).where(Instance.pk == any_(_array(pks))).execution_options(synchronize_session=False))
+
+
+def _array(pks: Sequence[int]) -> BindParameter[Any]:
+    """Keys as one parameter, of which a statement may have 65,535."""
+    return literal(list(pks), ARRAY(BigInteger))
+
+
+def _tidy(tx: Session, study_pk: int) -> int:
+    """Remove what is empty and count anew; returns how many instances the study still shows."""
+    now = clock.now()
+    has_instances = select(Instance.pk).where(Instance.series_pk == Series.pk).exists()
+    tx.execute(delete(Series).where(Series.study_pk == study_pk, ~has_instances))
+    if tx.scalar(select(func.count()).where(Series.study_pk == study_pk)) == 0:
+        tx.execute(delete(Study).where(Study.pk == study_pk))
+        return 0
+    seen = select(func.count()).where(Instance.series_pk == Series.pk, Instance.visible).scalar_subquery()
+    # Whoever keeps something made of a series (its metadata, say) sees by changed_at that it is out of date.
+    tx.execute(
+        update(Series)
+        .where(Series.study_pk == study_pk, Series.instance_count != seen)
+        .values(instance_count=seen, changed_at=now)
+    )
+    shown = (Series.study_pk == study_pk, Series.instance_count > 0)
+    modalities = set(tx.scalars(select(Series.modality).where(Series.study_pk == study_pk))) - {""}
+    left = tx.scalar(select(func.coalesce(func.sum(Series.instance_count), 0)).where(*shown)) or 0
+    tx.execute(
+        update(Study)
+        .where(Study.pk == study_pk)
+        .values(
+            instance_count=left,
+            series_count=select(func.count()).where(*shown).scalar_subquery(),
+            modalities=sorted(modalities),
+            changed_at=now,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return int(left)

@@ -1,0 +1,99 @@
+"""Search of the worklist (PS3.18 11.9; PS3.4 CC.2.8, C.2.2.2): matching in the database, on any attribute."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from pydicom.datadict import dictionary_VR
+from sqlalchemy import ColumnElement, func, literal, or_, true, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
+
+from overread.kit.errors import BadInput
+from pacs.ups import attributes
+from pacs.ups.models import Workitem
+
+#: A key: the tags from the data set downwards, joined by dots.
+Keys = Mapping[str, str]
+_ATTRIBUTES = type_coerce(Workitem.attributes, JSONB)
+_COLUMNS = {attributes.STATE: Workitem.state, attributes.SOP_INSTANCE: Workitem.uid}
+_RANGES = frozenset(("DA", "DT", "TM"))
+_NUMBERS = frozenset(("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"))
+_UNMATCHED = frozenset(("SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN"))
+
+
+def supported(path: str) -> bool:
+    """Whether a key is matched: not a whole sequence, not bytes, no range within a sequence, no Transaction UID."""
+    tags = path.split(".")
+    vr = vr_of(tags[-1])
+    return vr not in _UNMATCHED and attributes.TRANSACTION not in tags and (len(tags) == 1 or vr not in _RANGES)
+
+
+def vr_of(tag: str) -> str:
+    """The value representation that the dictionary has; UN for tags that it doesn't know."""
+    try:
+        return dictionary_VR(int(tag, 16)).split(" ")[0]
+    except KeyError:
+        return "UN"
+
+
+def matches(keys: Keys) -> list[ColumnElement[bool]]:
+    """The conditions on a work item's row. Raises BadInput."""
+    return [_match(path.split("."), text) for path, text in keys.items()]
+
+
+def _match(tags: list[str], text: str) -> ColumnElement[bool]:
+    text = text.strip(" ")
+    if text in ("", "*"):
+        return true()  # universal matching, PS3.4 C.2.2.2.3
+    if "\0" in text:
+        raise BadInput("NUL in a key", safe="A search key holds a NUL character.")
+    vr = vr_of(tags[-1])
+    if len(tags) == 1 and (column := _COLUMNS.get(tags[0])) is not None:
+        return column.in_([one for one in re.split(r"[\\,]", text) if one])  # a list of UIDs, C.2.2.2.2
+    if vr in _RANGES:
+        return _range(tags[0], text)
+    if vr == "PN" or "*" in text or "?" in text:
+        return _pattern(tags, text, vr)
+    wanted: list[Any] = [one for one in re.split(r"[\\,]", text) if one] if vr == "UI" else [text]
+    if vr in _NUMBERS:
+        try:
+            wanted += [int(text)]
+        except ValueError:
+            wanted += [float(text)] if re.fullmatch(r"[+-]?\d{1,16}\.\d{0,16}", text) else []
+    return or_(*(_ATTRIBUTES.contains(_nested(tags, one)) for one in wanted))
+
+
+def _nested(tags: list[str], wanted: Any) -> dict[str, Any]:
+    inner = wanted if len(tags) == 1 else _nested(tags[1:], wanted)
+    return {tags[0]: {"Value": [inner]}}
+
+
+def _pattern(tags: list[str], text: str, vr: str) -> ColumnElement[bool]:
+    """Wildcards (C.2.2.2.4); a name in any of its groups, whatever the case, without empty components at its end."""
+    escaped = re.sub(
+        r"[^\w\s]", lambda found: "\\" + found[0], text.rstrip("^") if vr == "PN" else text, flags=re.ASCII
+    )
+    regex = "^" + escaped.replace("\\*", ".*").replace("\\?", ".") + ("\\^*$" if vr == "PN" else "$")
+    path = "$" + "".join(f'."{tag}"."Value"[*]' for tag in tags) + (".*" if vr == "PN" else "")
+    flag = ' flag "i"' if vr == "PN" else ""
+    jsonpath = f'{path} ? (@.type() == "string" && @ like_regex {orjson.dumps(regex).decode()}{flag})'
+    return func.jsonb_path_exists(_ATTRIBUTES, literal(jsonpath, JSONPATH()))
+
+
+def _range(tag: str, text: str) -> ColumnElement[bool]:
+    """A date and time, or a range open at either end (C.2.2.2.5). What is given of it is what is compared."""
+    # A hyphen before four digits at the end may be an offset from UTC; zones are not compared.
+    first, dash, last = text.partition("-")
+    if not all(re.fullmatch(r"(\d{2,14}(\.\d{1,6})?)?", part, re.ASCII) for part in (first, last)) or text == "-":
+        raise BadInput("a bad date", safe="A date or time must be digits (YYYYMMDDHHMMSS), a range has a hyphen.")
+    low, high = first, last if dash else first
+    found = _ATTRIBUTES[(tag, "Value", 0)].astext
+    condition: ColumnElement[bool] = found.is_not(None)
+    if low:
+        condition &= func.left(found, len(low)) >= low
+    if high:
+        condition &= func.left(found, len(high)) <= high
+    return condition

@@ -1,0 +1,60 @@
+"""Deleting a study that a case uses, or used."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from cases import access
+from cases.service import assignment, studies
+from overread.kit.errors import Conflict
+from pacs import changes, deletion
+from pacs.models import Instance, Study
+from pacs.scope import originals
+from pacs.sweep import sweep
+from tests.cases.world import World
+
+
+def test_a_study_that_a_case_uses_is_not_deleted(world: World) -> None:
+    case_id = world.released()
+    with world.db.transaction() as tx, pytest.raises(Conflict) as refused:
+        access.unneeded(tx, world.first(case_id))
+    assert "Take the study out of the case first" in refused.value.safe
+
+
+def test_a_study_that_was_taken_out_goes_with_its_copies(world: World) -> None:
+    case_id = world.released()
+    uid = world.first(case_id)
+    with world.db.transaction() as tx:
+        studies.reject(tx, world.coordinator, case_id, uid, "It is somebody else's.")
+    with world.db.transaction() as tx:
+        access.unneeded(tx, uid)
+        done = deletion.remove(tx, world.coordinator, originals(world.coordinator), uid)
+    assert (done.instances, done.copies) == (1, 1)
+    with world.db.transaction() as tx:
+        assert tx.scalars(select(Instance)).all() == []
+        assert tx.scalars(select(Study)).all() == []
+    assert sweep(world.archive, young=-1).orphans == 1
+
+
+def test_a_study_of_a_case_that_ended_may_go(world: World) -> None:
+    case_id = world.released()
+    uid = world.first(case_id)
+    with world.db.transaction() as tx:
+        assignment.decline(tx, world.coordinator, case_id, "We can't help.")
+    with world.db.transaction() as tx:
+        access.unneeded(tx, uid)
+
+
+def test_the_feed_tells_of_arrival_release_and_revocation(world: World) -> None:
+    case_id = world.released()
+    uid = world.first(case_id)
+    with world.db.transaction() as tx:
+        told = changes.read(tx, originals(world.coordinator), 0, 100)
+        assert [(one.kind, one.study_uid, one.instances) for one in told] == [("stable", uid, 1)]
+        mine = changes.read(tx, originals(world.patient), 0, 100)
+        assert [one.number for one in mine] == [one.number for one in told]
+        assert changes.read(tx, originals(world.other_patient), 0, 100) == []
+        view = changes.read(tx, access.scope(tx, world.coordinator, case_id), 0, 100)
+        assert [one.kind for one in view] == ["released"]
+        assert view[0].study_uid != uid
