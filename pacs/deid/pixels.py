@@ -24,7 +24,6 @@ _VIDEO_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.77.1.{number}.1" for number
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _ENCAPSULATED = "1.2.840.10008.5.1.4.1.1.104."
 _AUDIO = "1.2.840.10008.5.1.4.1.1.9.4."
-_DIRECTORY = "1.2.840.10008.1.3.10"
 _ULTRASOUND = frozenset(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("3", "3.1", "6", "6.1", "6.2"))
 
 _SCREENS = ("SCREEN SAVE", "SCREENSAVE", "SCREEN_SAVE", "SCREEN CAPTURE", "SNAPSHOT")
@@ -51,8 +50,6 @@ def risk(parsed: Parsed, index: Index | None = None) -> list[str]:
     get = wanted.get
     sop_class = text(buf, get(0x00080016)) or parsed.meta.sop_class_uid
     reasons: list[str] = []
-    if sop_class == _DIRECTORY:
-        reasons.append("It is a media directory, which lists patients and nothing else.")
     if sop_class.startswith(_ENCAPSULATED) or 0x00420011 in wanted:
         reasons.append("It is an encapsulated document, which can't be cleaned by rule.")
     if sop_class.startswith(_AUDIO):

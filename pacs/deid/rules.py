@@ -7,9 +7,10 @@ a dummy value (PS3.15 E.1, "safer").
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
-from pydicom.datadict import dictionary_is_retired, dictionary_VM
+from pydicom.datadict import dictionary_is_retired, dictionary_VM, keyword_for_tag
 
 from pacs.deid.profile import Profile
 from pacs.deid.table import Row, row_of
@@ -115,6 +116,12 @@ _TYPED_GROUPS = frozenset(
 #: Short texts elsewhere that name one device or site: Device ID, Grid ID, NTP Source Address, Radiation Machine Name.
 _TYPED = frozenset((0x00181003, 0x00181006, 0x00181803, 0x30020020))
 
+#: Keywords of short texts that a person types freely, wherever they stand.
+_typed_keyword = re.compile(
+    r".*(?:Comments?|Description|Explanation|Labels?|LabelVector|Text|Reasons\w*|Tasks|Reliability\w*|Protocols"
+    r"|(?:Beam|Block|Setup|Image|Stage|Timer|Implant|Assembly\w*|Group|DataSet|Element)Names?|AdditionalPosition)"
+).fullmatch
+
 #: SOP Class UIDs and transfer syntaxes wherever they stand.
 _CLASSES = frozenset((0x00080016, 0x0008001A, 0x0008001B, 0x0008005A, 0x00080062, 0x00081150, 0x0008115A, 0x00083002))
 
@@ -164,7 +171,7 @@ def _compatible(vr: str, known: str) -> bool:
 def _listed(tag: int, vr: str, row: Row, profile: Profile) -> Decision:
     fallback = _basic(vr, row.basic)
     active = {option: action for option, action in row.options.items() if option in profile.options()}
-    if "retain_longitudinal_modified_dates" in active:
+    if "retain_longitudinal_modified_dates" in active or "retain_longitudinal_full_dates" in active:
         if vr in _DATES:
             return (Rule.SHIFT, fallback, "C")
         if tag == 0x00080201 and vr == "SH":
@@ -173,6 +180,12 @@ def _listed(tag: int, vr: str, row: Row, profile: Profile) -> Decision:
         if vr in _TEXTS:
             return (Rule.CLEAN, fallback, "C")
         # What the standard retains is of a kind that the VR's own rule judges: AS, CS, DS, SQ, US.
+        return _unlisted(tag, vr, profile)
+    if "K" in (active.get("retain_device_identity"), active.get("retain_institution_identity")):
+        if vr in _TEXTS:
+            return (Rule.TEXT, fallback, "C")
+        if vr == "UI":
+            return (Rule.CLASS_UID, fallback, "K")
         return _unlisted(tag, vr, profile)
     if "clean_descriptors" in active:
         if vr in _TEXTS or vr == "CS":
@@ -222,15 +235,21 @@ _BY_VR: dict[str, Decision] = {
 
 
 def _unlisted(tag: int, vr: str, profile: Profile) -> Decision:
-    if vr in _DATES and not profile.modified_dates:
+    if vr in _DATES and not profile.keeps_dates:
         return _DROP
     if tag in _CLASSES and vr == "UI":
         return (Rule.CLASS_UID, Rule.DROP, "U")
     if tag in _NEVER_EMPTY and vr in _TEXTS:
         return (Rule.CLEAN, Rule.DUMMY, "C")
-    if vr in ("SH", "LO", "UC") and (tag >> 16 in _TYPED_GROUPS or tag in _TYPED or dictionary_is_retired(tag)):
+    if vr in ("SH", "LO", "UC") and _is_typed(tag):
         return (Rule.CLEAN, Rule.DUMMY, "C")
     return _BY_VR.get(vr, _DROP)  # AE, UR, UN
+
+
+def _is_typed(tag: int) -> bool:
+    if tag >> 16 in _TYPED_GROUPS or tag in _TYPED or dictionary_is_retired(tag):
+        return True
+    return _typed_keyword(keyword_for_tag(tag)) is not None
 
 
 #: Values that fit a VR and say nothing (PS3.15 E.1, action D).
