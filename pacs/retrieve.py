@@ -58,12 +58,25 @@ class Located:
     @property
     def parts(self) -> list[Part]:
         """What the instance's bytes are made of, in order."""
-        start = [zlib.decompress(self.header)] if self.header is not None else []
-        return [*start, *(Range(self.blob, *r) for r in self.ranges), *([self.trailer] if self.trailer else [])]
+        return _parts(self.header, self.blob, self.ranges, self.trailer)
 
     def metadata(self) -> bytes:
         """DICOM JSON of the header; BulkDataURIs as `bulkdata:TAG/...`, relative to the instance."""
         return zlib.decompress(self.metadata_deflated)
+
+
+def parts_of(row: Instance) -> list[Part]:
+    """What the bytes of an instance's row are made of; for checks inside of the archive."""
+    return _parts(row.header_deflated, row.blob, _pairs(row.ranges), row.trailer)
+
+
+def _parts(header: bytes | None, blob: str, ranges: Sequence[tuple[int, int]], trailer: bytes) -> list[Part]:
+    start = [zlib.decompress(header)] if header is not None else []
+    return [*start, *(Range(blob, *r) for r in ranges), *([trailer] if trailer else [])]
+
+
+def _pairs(numbers: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def locate(
@@ -101,7 +114,7 @@ def _located(row: Instance, study_uid: str, series_uid: str, modality: str) -> L
         frames=row.frames,
         blob=row.blob,
         header=row.header_deflated,
-        ranges=tuple(zip(row.ranges[::2], row.ranges[1::2], strict=True)),
+        ranges=_pairs(row.ranges),
         trailer=row.trailer,
         metadata_deflated=row.metadata_deflated,
     )

@@ -26,6 +26,28 @@ from pacs.models import Instance, Series, Study, View
 from pacs.scope import ORIGINAL
 from pacs.view_rows import APPROVED, CLEAN, HELD, UNUSABLE, WITHHELD, Maker
 
+__all__ = [
+    "APPROVED",
+    "CLEAN",
+    "HELD",
+    "UNUSABLE",
+    "WITHHELD",
+    "Derived",
+    "InstanceReview",
+    "StudyReview",
+    "decide",
+    "derive",
+    "destroy_secret",
+    "maker_of",
+    "open_view",
+    "recount",
+    "release",
+    "reseal",
+    "review",
+    "revoke",
+    "secret_of",
+]
+
 _CHUNK = 50
 _LATE = "It arrived after the study was released."
 
@@ -225,7 +247,7 @@ def decide(tx: Session, who: Principal, view_id: UUID, sop_uids: list[str], deci
     if not changed:
         raise NotFound("no held instance of these UIDs", safe="None of these images waits for a decision.")
     for study_pk in set(changed):
-        _recount(tx, study_pk)
+        recount(tx, study_pk)
     for uid in sop_uids:
         audit.record(tx, who, f"pixels.{decision}", "instance", uid)
 
@@ -247,7 +269,7 @@ def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:
         raise Conflict("nothing to release", safe="Every image of this study is withheld: there is nothing to release.")
     study.released = True
     tx.flush()
-    _recount(tx, study.pk)
+    recount(tx, study.pk)
     audit.record(tx, who, "view.release", "study", study.study_uid, proof_root=reseal(tx, view_id))
 
 
@@ -269,7 +291,7 @@ def _study(tx: Session, view_id: UUID, study_uid: str) -> Study:
     return found
 
 
-def _recount(tx: Session, study_pk: int) -> None:
+def recount(tx: Session, study_pk: int) -> None:
     """Counts of what may be seen: what is withheld must not show even as a number."""
     seen = (Instance.series_pk == Series.pk) & Instance.visible
     tx.execute(
