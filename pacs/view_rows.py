@@ -7,14 +7,11 @@ blob of its own, so that whatever reads it needs to know of none of this (docs/d
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
-
-import pydicom
 
 from overread.kit import log
 from overread.kit.errors import Unprocessable
@@ -169,8 +166,7 @@ class _Made:
         parsed, result = self.parsed, self.result
         if choice.boxes:
             front = self.header[: len(self.header) - retrieve.pixel_header_size(parsed)]
-            described = pydicom.dcmread(io.BytesIO(front), force=True)
-            made = masks.masked(parsed, described, self.syntax, choice.boxes, self._patched_range)
+            made = masks.masked(parsed, masks.described(front), self.syntax, choice.boxes, self._patched_range)
             changes: dict[int, tuple[str, bytes] | None] = {**made.changes}
             if made.length is None or self.syntax != made.transfer_syntax:
                 changes |= dict.fromkeys(_TABLES)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from struct import pack
 from typing import Any, NamedTuple
 
 import imagecodecs
 import numpy as np
+import pydicom
 from numpy.typing import NDArray
 from pydicom import Dataset
 
@@ -75,6 +77,16 @@ def within(boxes: Iterable[Sequence[int]], rows: int, columns: int) -> list[Box]
             )
         cut.append(Box(left, top, min(width, columns - left), min(height, rows - top)))
     return cut
+
+
+def described(front: bytes) -> Dataset:
+    """Read a header without pixel data for `masked`. Raises NotMaskable."""
+    try:
+        ds = pydicom.dcmread(BytesIO(front), force=True)
+        list(ds)  # every value is converted here, where what pydicom can't read is caught
+    except Exception as error:
+        raise NotMaskable("its header can't be read.") from error
+    return ds
 
 
 def masked(
