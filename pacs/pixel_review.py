@@ -31,7 +31,7 @@ from pacs.deid.suggest import outside_regions, text_like
 from pacs.models import DeviceMask, Instance, Study
 from pacs.pixels.render import draw
 from pacs.retrieve import Located
-from pacs.scope import Scope
+from pacs.scope import reviewed
 from pacs.view_rows import HELD, UNUSABLE, Choice
 
 #: So many pixels are decoded for a composite; of longer sequences, frames at even distances are taken.
@@ -132,7 +132,7 @@ def release_document(
 
 
 def _locate(archive: Archive, who: Principal, view_id: UUID, sop_uid: str, action: str) -> Located:
-    who.require(Role.COORDINATOR)
+    scope = reviewed(who, view_id)
     with archive.db.transaction() as tx:
         study_uid = tx.scalar(
             select(Study.study_uid)
@@ -141,7 +141,7 @@ def _locate(archive: Archive, who: Principal, view_id: UUID, sop_uid: str, actio
         )
         if study_uid is None:
             raise NotFound(f"instance {sop_uid!r} in view {view_id}")
-        located = retrieve.locate(tx, Scope(view_id, unreleased=True), study_uid, sop_uid=sop_uid)[0]
+        located = retrieve.locate(tx, scope, study_uid, sop_uid=sop_uid)[0]
         audit.record(tx, who, action, "instance", sop_uid)
     return located
 

@@ -97,6 +97,7 @@ _ALSO_DROPPED = frozenset(
         0x4FFE0001,  # MAC Parameters Sequence, of signatures that are gone
         0x00100033,  # birth and death in another calendar (LO), which no date shift reaches
         0x00100034,
+        0x00102298,  # Responsible Person Role, which needs the person's name beside it
         0x04000500,  # Encrypted Attributes Sequence holds the original values
         0x04000510,
         0x04000520,
@@ -136,6 +137,9 @@ _SPECIAL: dict[int, Decision] = {
     0x0040A073: (Rule.SEQUENCE, Rule.EMPTY, "D"),  # Verifying Observer Sequence
     0x00081111: (Rule.SEQUENCE, Rule.EMPTY, "U"),  # Referenced Performed Procedure Step Sequence
     0x00401101: (Rule.DUMMY_CODE, Rule.DUMMY_CODE, "D"),  # Person Identification Code Sequence
+    # Removed by the table, and of type 1 or 2 in their IODs: a value that says nothing keeps the object valid.
+    0x00102297: (Rule.EMPTY, Rule.EMPTY, "Z"),  # Responsible Person, of an animal
+    0x00102299: (Rule.EMPTY, Rule.EMPTY, "Z"),  # Responsible Organization
     0x0040A730: (Rule.CONTENT, Rule.EMPTY, "C"),  # Content Sequence: without the option, still by concept
 }
 
@@ -169,7 +173,7 @@ def _compatible(vr: str, known: str) -> bool:
 
 
 def _listed(tag: int, vr: str, row: Row, profile: Profile) -> Decision:
-    fallback = _basic(vr, row.basic)
+    fallback = _VALID.get(tag) or _basic(vr, row.basic)
     active = {option: action for option, action in row.options.items() if option in profile.options()}
     if "retain_longitudinal_modified_dates" in active or "retain_longitudinal_full_dates" in active:
         if vr in _DATES:
@@ -203,6 +207,12 @@ def _listed(tag: int, vr: str, row: Row, profile: Profile) -> Decision:
     return (fallback, fallback, _LETTERS[fallback])
 
 
+#: Where the type in the IOD is known, what is valid instead of a removal.
+_VALID = {
+    0x00400555: Rule.EMPTY,  # Acquisition Context Sequence, type 2 (PS3.3 C.7.6.14)
+    0x00700082: Rule.DUMMY,  # Presentation Creation Date and Time, type 1 (PS3.3 C.11.10)
+    0x00700083: Rule.DUMMY,
+}
 _LETTERS = {Rule.DROP: "X", Rule.EMPTY: "Z", Rule.DUMMY: "D"}
 
 

@@ -47,6 +47,8 @@ def _charset(parsed: Parsed, index: Mapping[int, Element]) -> list[str]:
     if len(names) > 1 and any(name in _ALONE for name in names):
         return ["It names character sets that exclude each other."]
     codecs = codecs_of(raw)
+    if set(codecs) == {"latin_1"}:
+        return []  # every byte is a character
     for tag, vr, _, start, length, _, _, _ in index.values():
         if vr not in _TEXTS or not 0 < length <= _LONGEST or tag == _CHARACTER_SET:
             continue

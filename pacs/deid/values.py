@@ -175,7 +175,9 @@ class Values:
                     p if not p or (is_public(p) and valid_uid(p)) else new_uid(self.secret, p) for p in parts
                 ).encode()
             case Rule.CLASS_UID:
-                return raw if all(valid_uid(p.strip(" \0")) for p in text.split("\\")) else None
+                if all(valid_uid(p.strip(" \0")) for p in text.split("\\")):
+                    return raw
+                return new_uids(self.secret, text).encode()
             case Rule.AGE:
                 return _encoded(cap_age(text, self.profile.age_cap))
             case Rule.ZONE:

@@ -74,8 +74,8 @@ _HARMLESS: dict[str, bytes] = {
     "US": pack("<H", 3),
     "UV": pack("<Q", 5),
 }
-#: Attributes whose value is written anew by every de-identification, or holds what was removed.
-_OURS = {0x00080005, 0x00120062, 0x00280303, 0x04000520}
+#: Attributes that are written anew by every de-identification, or hold or describe what was removed.
+_OURS = {0x00080005, 0x00120062, 0x00280303, 0x04000520, 0x00102298}
 
 
 def technical() -> list[El]:
