@@ -98,7 +98,7 @@ def mask(
     view_id: UUID,
     sop_uids: Sequence[str],
     boxes: Sequence[Sequence[int]],
-    known: KnownStrings | None = None,
+    known: KnownStrings,
 ) -> None:
     """Blank rectangles (left, top, width, height) in every frame of instances, in the place of earlier ones.
 
@@ -115,8 +115,8 @@ def release_document(
     who: Principal,
     view_id: UUID,
     sop_uid: str,
+    known: KnownStrings,
     redacted: bytes | None = None,
-    known: KnownStrings | None = None,
 ) -> None:
     """Put an encapsulated document into its held instance: the original's, or `redacted` in its place.
 
@@ -173,7 +173,7 @@ def _remake(
     view_id: UUID,
     sop_uid: str,
     choice: Choice,
-    known: KnownStrings | None,
+    known: KnownStrings,
 ) -> None:
     """Make an instance anew from its original, and put it into the place of the one before."""
     who.require(Role.COORDINATOR)

@@ -35,6 +35,7 @@ _logger = log.get(__name__)
 #: How far a view's instance is: nobody had to look; somebody has to; somebody did; nothing could be made of it.
 CLEAN, HELD, APPROVED, WITHHELD, UNUSABLE = "clean", "held", "approved", "withheld", "unusable"
 
+_ODD_SIGNS = "Unused bits of the pixels hold more than the sign: an overlay may be kept in them."
 _BITS_ALLOCATED = 0x00280100
 _DOCUMENT, _DOCUMENT_LENGTH = 0x00420011, 0x00420015
 #: Extended Offset Table and its lengths speak of frames as the source had them (PS3.3 C.7.6.3.1.8).
@@ -89,7 +90,11 @@ class Maker:
                 cleared_bits=made.stray,
                 document=choice.document,
             )
-            held = [*result.withhold, *(["A document was taken over from the original."] if choice.document else [])]
+            held = list(result.withhold)
+            if made.odd_signs:
+                held.append(_ODD_SIGNS)
+            if choice.document:
+                held.append("A document was taken over from the original.")
             row = rows.Row(
                 index.keys(metadata),
                 **columns,
@@ -154,6 +159,7 @@ class _Made:
         self.header = result.header
         self.pieces: Iterable[bytes] | None = None
         self.stray = 0
+        self.odd_signs = False
         self._has_pixels = bool(result.pixels) or result.pixel_bytes is not None
         if self._has_pixels:
             self._choose_pixels(choice)
@@ -164,6 +170,7 @@ class _Made:
 
     def _choose_pixels(self, choice: Choice) -> None:
         parsed, result = self.parsed, self.result
+        self.odd_signs = pixels.odd_signs(parsed)
         if choice.boxes:
             front = self.header[: len(self.header) - retrieve.pixel_header_size(parsed)]
             made = masks.masked(parsed, masks.described(front), self.syntax, choice.boxes, self._patched_range)

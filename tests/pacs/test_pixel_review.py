@@ -17,6 +17,7 @@ from overread.kit.errors import Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Role
 from pacs import pixel_review, query, retrieve, views
 from pacs.archive import Archive
+from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box
 from pacs.deid.suggest import outside_regions, text_like
 from pacs.ingest import Source, Stored
@@ -27,6 +28,7 @@ from tests.pacs.test_ingest import put
 from tests.pacs.test_views import person, stored_study, view_of
 
 BOXES = [(10, 5, 40, 12)]
+NOBODY = KnownStrings()
 
 
 def held_view(archive: Archive, count: int = 1) -> tuple[uuid.UUID, str, list[str]]:
@@ -54,7 +56,7 @@ def test_a_masked_picture_is_blank_there_and_the_same_elsewhere(archive: Archive
     view, study_uid, (uid,) = held_view(archive)
     coordinator = person(database, Role.COORDINATOR)
     before = pixels_of(archive, view, uid)
-    pixel_review.mask(archive, coordinator, view, [uid], BOXES)
+    pixel_review.mask(archive, coordinator, view, [uid], BOXES, NOBODY)
     after = pixels_of(archive, view, uid)
     inside = np.zeros(before.shape[:2], bool)
     inside[5:17, 10:50] = True
@@ -68,12 +70,12 @@ def test_a_masked_picture_is_blank_there_and_the_same_elsewhere(archive: Archive
         views.release(tx, coordinator, view, study_uid)
     with database.transaction() as tx:
         assert len(query.search(tx, Scope(view), Query(Level.INSTANCE))[0]) == 1
-    pixel_review.mask(archive, coordinator, view, [uid], [(0, 0, 4, 4)])
+    pixel_review.mask(archive, coordinator, view, [uid], [(0, 0, 4, 4)], NOBODY)
     with database.transaction() as tx:
         # What was approved was another picture: it is hidden until somebody looks again.
         assert query.search(tx, Scope(view), Query(Level.INSTANCE))[0] == []
     assert np.array_equal(pixels_of(archive, view, uid)[10:15, 20:30], before[10:15, 20:30])
-    pixel_review.mask(archive, coordinator, view, [uid], [])
+    pixel_review.mask(archive, coordinator, view, [uid], [], NOBODY)
     assert np.array_equal(pixels_of(archive, view, uid), before)
 
 
@@ -86,9 +88,9 @@ def test_only_a_coordinator_looks_and_masks(archive: Archive, database: Database
         with pytest.raises(Forbidden):
             pixel_review.suggest(archive, who, view, uid)
         with pytest.raises(Forbidden):
-            pixel_review.mask(archive, who, view, [uid], BOXES)
+            pixel_review.mask(archive, who, view, [uid], BOXES, NOBODY)
         with pytest.raises(Forbidden):
-            pixel_review.release_document(archive, who, view, uid)
+            pixel_review.release_document(archive, who, view, uid, NOBODY)
         with database.transaction() as tx, pytest.raises(Forbidden):
             pixel_review.held(tx, who, view)
 
@@ -99,9 +101,9 @@ def test_what_is_not_in_the_view_is_not_found(archive: Archive, database: Databa
     with pytest.raises(NotFound):
         pixel_review.composite(archive, coordinator, view, "1.2.3")
     with pytest.raises(NotFound):
-        pixel_review.mask(archive, coordinator, view_of(archive), [uid], BOXES)
+        pixel_review.mask(archive, coordinator, view_of(archive), [uid], BOXES, NOBODY)
     with pytest.raises(Unprocessable, match="outside"):
-        pixel_review.mask(archive, coordinator, view, [uid], [(5000, 0, 3, 3)])
+        pixel_review.mask(archive, coordinator, view, [uid], [(5000, 0, 3, 3)], NOBODY)
 
 
 def test_a_composite_has_the_lowest_and_highest_levels_of_all_frames(archive: Archive, database: Database) -> None:
@@ -129,8 +131,8 @@ def test_what_was_masked_is_suggested_for_the_same_device(archive: Archive, data
     view, _, uids = held_view(archive, count=2)
     coordinator = person(database, Role.COORDINATOR)
     assert not [s for s in pixel_review.suggest(archive, coordinator, view, uids[1]) if s.source == "device"]
-    pixel_review.mask(archive, coordinator, view, uids[:1], BOXES)
-    pixel_review.mask(archive, coordinator, view, uids[:1], [*BOXES, (1, 2, 3, 4)])
+    pixel_review.mask(archive, coordinator, view, uids[:1], BOXES, NOBODY)
+    pixel_review.mask(archive, coordinator, view, uids[:1], [*BOXES, (1, 2, 3, 4)], NOBODY)
     (device,) = [s for s in pixel_review.suggest(archive, coordinator, view, uids[1]) if s.source == "device"]
     assert device.boxes == (Box(*BOXES[0]), Box(1, 2, 3, 4))
 
@@ -188,7 +190,7 @@ def test_a_document_is_left_out_until_a_person_releases_or_redacts_it(
         (item,) = views.review(tx, view)[0].items
         located = retrieve.locate(tx, Scope(view, unreleased=True), view_study)[0]
     assert b"PDF" not in b"".join(retrieve.stream(archive.blobs, located.parts))
-    pixel_review.release_document(archive, coordinator, view, item.view_sop_uid, redacted)
+    pixel_review.release_document(archive, coordinator, view, item.view_sop_uid, NOBODY, redacted)
     with archive.db.transaction() as tx:
         assert views.review(tx, view)[0].held == 1
         located = retrieve.locate(tx, Scope(view, unreleased=True), view_study)[0]
@@ -196,10 +198,10 @@ def test_a_document_is_left_out_until_a_person_releases_or_redacts_it(
     assert ds.EncapsulatedDocument[: ds.EncapsulatedDocumentLength] == seen
     assert ds.PatientIdentityRemoved == "YES"
     with pytest.raises(Unprocessable):
-        pixel_review.release_document(archive, coordinator, view, item.view_sop_uid, b"")
+        pixel_review.release_document(archive, coordinator, view, item.view_sop_uid, NOBODY, b"")
 
 
 def test_a_picture_is_no_document(archive: Archive, database: Database) -> None:
     view, _, (uid,) = held_view(archive)
     with pytest.raises(Unprocessable):
-        pixel_review.release_document(archive, person(database, Role.COORDINATOR), view, uid)
+        pixel_review.release_document(archive, person(database, Role.COORDINATOR), view, uid, NOBODY)

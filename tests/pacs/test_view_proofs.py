@@ -24,7 +24,7 @@ from pacs.scope import ORIGINAL, Scope
 from tests.pacs.deid.planted import EXPLICIT, El, skeleton, text
 from tests.pacs.deid.planted import part10 as written
 from tests.pacs.test_ingest import put
-from tests.pacs.test_pixel_review import held_view
+from tests.pacs.test_pixel_review import NOBODY, held_view
 from tests.pacs.test_views import NAMES, person, stored_study, view_of
 
 
@@ -41,7 +41,7 @@ def test_a_view_s_proofs_hold(archive: Archive, database: Database) -> None:
 def test_masks_are_in_the_proof_and_the_root(archive: Archive, database: Database) -> None:
     view, _, (uid,) = held_view(archive)
     (before,) = view_proofs.check(archive)
-    pixel_review.mask(archive, person(database, Role.COORDINATOR), view, [uid], [(1, 2, 3, 4)])
+    pixel_review.mask(archive, person(database, Role.COORDINATOR), view, [uid], [(1, 2, 3, 4)], NOBODY)
     (after,) = view_proofs.check(archive)
     assert before.root != after.root
     assert after.problems == ()

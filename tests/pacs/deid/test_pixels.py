@@ -69,6 +69,24 @@ def test_high_bits_are_found_by_looking_at_every_pixel() -> None:
     assert pixels.high_bits(dirty) == 0x8000
 
 
+@pytest.mark.parametrize(
+    ("cells", "odd"),
+    [
+        ([0, 5, 0x7FF], False),
+        ([0xF800, 0xFFFF, 5], False),
+        ([0x0800, 0x0FFF], False),
+        ([0x1005], True),
+        ([0x9800], True),
+    ],
+)
+def test_signs_are_told_from_overlays(cells: list[int], odd: bool) -> None:
+    others = [e for e in skeleton() if e.tag not in (0x7FE00010, 0x00280103)]
+    elements = [*others, El(0x00280103, "US", pack("<H", 1)), El(0x7FE00010, "OW", pack(f"<{len(cells)}H", *cells))]
+    parsed = parse(part10(elements, EXPLICIT))
+    assert pixels.odd_signs(parsed) is odd
+    assert pixels.high_bits(parsed) == 0
+
+
 def encapsulated(frame: bytes, syntax: str) -> bytes:
     frame += b"\0" * (len(frame) % 2)
     value = pack("<HHI", 0xFFFE, 0xE000, 0) + pack("<HHI", 0xFFFE, 0xE000, len(frame)) + frame
