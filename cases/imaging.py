@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from overread.kit.principals import Principal
-from pacs import query, views
+from pacs import profiles, query, views
 from pacs.archive import Archive
 from pacs.deid.known import KnownStrings
 from pacs.models import Holder, Study
@@ -48,9 +48,9 @@ def uploaded(tx: Session, case_id: UUID, holder_id: UUID | None = None) -> froze
     return frozenset(tx.scalars(rows.distinct()))
 
 
-def open_view(tx: Session, archive: Archive, case_id: UUID) -> UUID:
-    """The case's de-identified view, made where there is none yet."""
-    return views.open_view(tx, archive, case_id)
+def open_view(tx: Session, archive: Archive, case_id: UUID, program_id: UUID) -> UUID:
+    """The case's de-identified view, made by its program's profile where there is none yet."""
+    return views.open_view(tx, archive, case_id, profiles.of_owner(tx, program_id))
 
 
 def derive(archive: Archive, view_id: UUID, study_uid: str, known: KnownStrings) -> Derived:

@@ -1,4 +1,4 @@
-"""What the command line does to the archive: verification."""
+"""What the command line does to the archive: verification, and the sweep."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from overread.kit.settings import Settings
 from overread.services import Services, build
 from pacs import sweep as pacs_sweep
+from pacs import view_proofs
 from pacs.models import Instance
 from pacs.sweep import Swept
 
@@ -19,7 +20,7 @@ _console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def verify(settings: Settings) -> int:
-    """Read every blob that a row names and compare it with its digest; returns how many are missing or altered."""
+    """Read every blob that a row names, and check every view's proofs; returns how many things are wrong."""
     services = build(settings)
     with services.db.transaction() as tx:
         digests = list(tx.scalars(select(Instance.blob).distinct()))
@@ -30,6 +31,16 @@ def verify(settings: Settings) -> int:
                 bad += 1
                 _console.print(f"blob {digest} is missing or altered", markup=False)
     _console.print(f"{len(digests)} blobs read, {bad} bad", markup=False)
+    return bad + _verify_views(services)
+
+
+def _verify_views(services: Services) -> int:
+    bad = 0
+    for view in view_proofs.check(services.archive):
+        bad += len(view.problems)
+        for problem in view.problems:
+            _console.print(f"view {view.view_id}: {problem}", markup=False)
+        _console.print(f"view {view.view_id}: {view.instances} proofs, root {view.root}", markup=False)
     return bad
 
 

@@ -166,7 +166,7 @@ def import_(paths: list[Path], data_dir: DataDir = None) -> None:
 
 @app.command()
 def verify(data_dir: DataDir = None) -> None:
-    """Read every stored byte and compare it with its digest; exits with 1 where something is wrong."""
+    """Compare every stored byte with its digest and every view with its proofs; exits with 1 where it is wrong."""
     from overread import admin
 
     with database(settings(data_dir=data_dir)) as ready:

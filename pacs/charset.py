@@ -72,9 +72,17 @@ def codecs_of(value: bytes) -> tuple[str, ...]:
 
 
 def _codec(name: str) -> str:
+    return _found(name) or "latin_1"
+
+
+def _found(name: str) -> str | None:
     numbered = _numbered(name)
-    codec = _CODECS.get(numbered[1]) if numbered else _NAMED.get(name)
-    return codec or "latin_1"
+    return _CODECS.get(numbered[1]) if numbered else _NAMED.get(name)
+
+
+def is_known(name: str) -> bool:
+    """Tell whether a value of (0008,0005), in upper case and without padding, names a character set."""
+    return _found(name) is not None
 
 
 def decode(raw: bytes, codecs: tuple[str, ...] = DEFAULT) -> str:

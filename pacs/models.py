@@ -38,7 +38,35 @@ class View(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
     case_id: Mapped[UUID] = mapped_column(unique=True)
     sealed_secret: Mapped[bytes | None] = mapped_column()
+    #: Name and options of the profile as they were when the view was opened (`pacs.deid.profile.Profile.stored`).
+    profile: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    #: Merkle root over the proofs of its instances; None while it has none.
+    proof_root: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class DeidProfile(Base):
+    """What an owner (a program) wants of the views that are opened from now on."""
+
+    __tablename__ = "pacs_deid_profile"
+
+    owner_id: Mapped[UUID] = mapped_column(primary_key=True)
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    changed_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
+
+
+class DeviceMask(Base):
+    """Where a kind of device writes into its pictures, as it was masked last: suggested for its next picture."""
+
+    __tablename__ = "pacs_device_mask"
+
+    manufacturer: Mapped[str] = mapped_column(String(64), primary_key=True)
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sop_class: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rows: Mapped[int] = mapped_column(primary_key=True)
+    columns: Mapped[int] = mapped_column(primary_key=True)
+    #: Left, top, width, height of each, flattened.
+    boxes: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
 
 
 class Study(Base):

@@ -61,8 +61,7 @@ class Located:
     @property
     def parts(self) -> list[Part]:
         """What the instance's bytes are made of, in order."""
-        start = [zlib.decompress(self.header)] if self.header is not None else []
-        return [*start, *(Range(self.blob, *r) for r in self.ranges), *([self.trailer] if self.trailer else [])]
+        return _parts(self.header, self.blob, self.ranges, self.trailer)
 
     @property
     def tag(self) -> str:
@@ -71,6 +70,20 @@ class Located:
         found.update(self.header or b"")
         found.update(self.trailer)
         return found.hexdigest()[:32]
+
+
+def parts_of(row: Instance) -> list[Part]:
+    """What the bytes of an instance's row are made of; for checks inside of the archive."""
+    return _parts(row.header_deflated, row.blob, _pairs(row.ranges), row.trailer)
+
+
+def _parts(header: bytes | None, blob: str, ranges: Sequence[tuple[int, int]], trailer: bytes) -> list[Part]:
+    start = [zlib.decompress(header)] if header is not None else []
+    return [*start, *(Range(blob, *r) for r in ranges), *([trailer] if trailer else [])]
+
+
+def _pairs(numbers: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def locate(
@@ -129,8 +142,7 @@ def among(
 
 def _located(row: Row[*tuple[Any, ...]]) -> Located:
     values = dict(row._mapping)
-    flat = values["ranges"]
-    return Located(**{**values, "ranges": tuple(zip(flat[::2], flat[1::2], strict=True))})
+    return Located(**{**values, "ranges": _pairs(values["ranges"])})
 
 
 def stream(blobs: BlobStore, parts: Sequence[Part]) -> Iterator[bytes]:

@@ -46,3 +46,9 @@ def originals(who: Principal) -> Scope:
     if who.role in (Role.HOSPITAL, Role.PATIENT):
         return Scope(ORIGINAL, holder_id=who.id, unreleased=True)
     raise Forbidden(f"{who.role} sees no originals")
+
+
+def reviewed(who: Principal, view_id: UUID) -> Scope:
+    """A view with what is held or not released in it, for whoever decides that. Raises Forbidden."""
+    who.require(Role.COORDINATOR)
+    return Scope(view_id, unreleased=True)

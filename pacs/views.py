@@ -1,40 +1,54 @@
 """De-identified views: made from the originals, reviewed by a coordinator, released or revoked (PS3.15 E).
 
-A view's instance is a rewritten header, kept with its row, and ranges of the original's blob. Only where the pixels
-themselves had to change (a comment in a codestream, a deflated or big endian source) it is a blob of its own.
+How an instance of a view is made stands in `pacs.view_rows`, what a person decides of its pixels in
+`pacs.pixel_review`.
 """
 
 from __future__ import annotations
 
 import os
-import zlib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid5
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
-from overread.kit import audit, log
+from overread.kit import audit
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
-from pacs import changes, dicomjson, elements, frames, index, part10, retrieve, rows
+from pacs import changes, rows
 from pacs.archive import Archive
-from pacs.deid.header import Deidentified, deidentify
 from pacs.deid.known import KnownStrings
-from pacs.deid.profile import SECOND_OPINION
-from pacs.deid.proof import prove
-from pacs.deid.uids import new_uid
+from pacs.deid.profile import SECOND_OPINION, Profile
+from pacs.deid.proof import Proof, merkle_root
 from pacs.models import Instance, Series, Study, View
 from pacs.scope import ORIGINAL
+from pacs.view_rows import APPROVED, CLEAN, HELD, UNUSABLE, WITHHELD, Maker
 
-_logger = log.get(__name__)
+__all__ = [
+    "APPROVED",
+    "CLEAN",
+    "HELD",
+    "UNUSABLE",
+    "WITHHELD",
+    "Derived",
+    "InstanceReview",
+    "StudyReview",
+    "decide",
+    "derive",
+    "destroy_secret",
+    "maker_of",
+    "open_view",
+    "recount",
+    "release",
+    "reseal",
+    "review",
+    "revoke",
+    "secret_of",
+]
+
 _CHUNK = 50
-
-#: How far a view's instance is: nobody had to look; somebody has to; somebody did; nothing could be made of it.
-CLEAN, HELD, APPROVED, WITHHELD, UNUSABLE = "clean", "held", "approved", "withheld", "unusable"
 _LATE = "It arrived after the study was released."
 
 
@@ -75,11 +89,13 @@ class StudyReview:
     items: list[InstanceReview] = field(default_factory=list)
 
 
-def open_view(tx: Session, archive: Archive, case_id: UUID) -> UUID:
-    """The case's view, made with a secret of its own where there is none."""
+def open_view(tx: Session, archive: Archive, case_id: UUID, profile: Profile = SECOND_OPINION) -> UUID:
+    """The case's view, made with a secret of its own where there is none; `profile` counts only then."""
     secret = archive.sealer.seal(os.urandom(32), case_id.bytes)
     tx.execute(
-        insert(View).values(case_id=case_id, sealed_secret=secret).on_conflict_do_nothing(index_elements=[View.case_id])
+        insert(View)
+        .values(case_id=case_id, sealed_secret=secret, profile=profile.stored())
+        .on_conflict_do_nothing(index_elements=[View.case_id])
     )
     return tx.scalars(select(View.id).where(View.case_id == case_id)).one()
 
@@ -90,13 +106,14 @@ def derive(archive: Archive, view_id: UUID, study_uid: str, known: KnownStrings 
     `known`: strings of the case that the files may not name. Raises NotFound, Unavailable.
     """
     with archive.db.transaction() as tx:
-        secret = _secret(tx, archive, view_id)
+        maker = maker_of(tx, archive, view_id, known)
         missing = _missing(tx, view_id, study_uid)
     for start in range(0, len(missing), _CHUNK):
-        made = [_make(archive, secret, source, known) for source in missing[start : start + _CHUNK]]
+        made = [maker.row(source) for source in missing[start : start + _CHUNK]]
         with archive.db.transaction() as tx:
             _insert(tx, view_id, study_uid, made)
     with archive.db.transaction() as tx:
+        reseal(tx, view_id)
         found = review(tx, view_id, study_uid)
     if not found:
         raise NotFound(f"study {study_uid} has no instances to derive from")
@@ -108,11 +125,43 @@ def derive(archive: Archive, view_id: UUID, study_uid: str, known: KnownStrings 
     return Derived(one.view_study_uid, one.instances, one.held, counts)
 
 
-def _secret(tx: Session, archive: Archive, view_id: UUID) -> bytes:
+def maker_of(tx: Session, archive: Archive, view_id: UUID, known: KnownStrings | None) -> Maker:
+    """What makes the view's instances. Raises NotFound where its secret was destroyed."""
     view = tx.get(View, view_id)
+    return Maker(archive, secret_of(archive, view), Profile.of(view.profile if view else {}), known)
+
+
+def secret_of(archive: Archive, view: View | None) -> bytes:
+    """A view's secret, opened. Raises NotFound where there is no such view, or its secret was destroyed."""
     if view is None or view.sealed_secret is None:
-        raise NotFound(f"view {view_id} is gone, or its secret was destroyed")
+        raise NotFound(
+            "the view is gone, or its secret was destroyed",
+            safe="The secret of these de-identified images was destroyed: they can't be changed or traced back.",
+        )
     return archive.sealer.open(view.sealed_secret, view.case_id.bytes)
+
+
+def destroy_secret(tx: Session, who: Principal | None, view_id: UUID) -> None:
+    """Destroy a view's secret, as erasure asks: its pseudonyms are final, nothing more is made or traced back.
+
+    `who` is None for the system itself. Raises Forbidden, NotFound.
+    """
+    if who is not None:
+        who.require(Role.COORDINATOR, Role.ADMIN)
+    view = tx.get(View, view_id, with_for_update=True)
+    if view is None:
+        raise NotFound(f"view {view_id}")
+    if view.sealed_secret is not None:
+        view.sealed_secret = None
+        audit.record(tx, who, "view.secret_destroyed", "view", view_id, case_id=view.case_id)
+
+
+def reseal(tx: Session, view_id: UUID) -> str:
+    """Compute the Merkle root over the proofs of a view's instances anew, keep it, and give it."""
+    proofs = tx.scalars(select(Instance.proof).where(Instance.view_id == view_id))
+    root = merkle_root(Proof.of(one) for one in proofs)
+    tx.execute(update(View).where(View.id == view_id).values(proof_root=root))
+    return root
 
 
 def _missing(tx: Session, view_id: UUID, study_uid: str) -> list[Instance]:
@@ -125,97 +174,6 @@ def _missing(tx: Session, view_id: UUID, study_uid: str) -> list[Instance]:
             .where(Study.view_id == ORIGINAL, Study.study_uid == study_uid, derived.pk.is_(None))
             .order_by(Instance.pk)
         )
-    )
-
-
-def _make(archive: Archive, secret: bytes, source: Instance, known: KnownStrings | None) -> rows.Row:
-    """De-identify one instance; one of which nothing can be made is kept as a reason, never shown as it is."""
-    try:
-        with archive.blobs.mapped(source.blob) as buffer:
-            parsed = part10.parse(buffer)
-            result = deidentify(parsed, secret=secret, known=known)
-            proof = prove(result, source.blob, SECOND_OPINION)
-            metadata = _metadata(result, parsed)
-            row = rows.Row(
-                index.keys(metadata),
-                **_parts(archive, parsed, result, source),
-                transfer_syntax=result.transfer_syntax,
-                metadata=index.deflate(metadata),
-                source_pk=source.pk,
-                review=HELD if result.withhold else CLEAN,
-                reasons=list(dict.fromkeys(result.withhold)),
-                proof=asdict(proof),
-            )
-            del parsed
-    except Unprocessable as error:
-        _logger.warning("instance_not_deidentified", instance=source.pk, reason=str(error))
-        return _unusable(secret, source, error.safe)
-    return row
-
-
-def _parts(archive: Archive, parsed: part10.Parsed, result: Deidentified, source: Instance) -> dict[str, Any]:
-    """Where the bytes are: behind a header of its own in the original's blob, or in a blob of its own."""
-    if result.pixel_bytes is None and not result.patches:
-        return {
-            "blob": source.blob,
-            "blob_size": source.blob_size,
-            "header": zlib.compress(result.header, 6),
-            "ranges": [number for place in result.pixels for number in place],
-            "trailer": result.trailer,
-        }
-    with archive.blobs.writer() as writer:
-        writer.write(result.header)
-        for piece in _patched(parsed, result):
-            writer.write(piece)
-        writer.write(result.trailer)
-        blob = writer.keep()
-    return {"blob": blob.digest, "blob_size": blob.size, "ranges": [0, blob.size]}
-
-
-def _patched(parsed: part10.Parsed, result: Deidentified) -> Iterable[bytes]:
-    """The pixels with the patches laid over them."""
-    whole = result.pixel_bytes is not None
-    places = [(0, len(result.pixel_bytes or b""))] if whole else list(result.pixels)
-    for start, length in places:
-        piece = bytearray(result.pixel_bytes or b"") if whole else bytearray(parsed.buf[start : start + length])
-        for offset, replacement in result.patches:
-            if start <= offset < start + length:
-                piece[offset - start : offset - start + len(replacement)] = replacement
-        yield bytes(piece)
-
-
-def _metadata(result: Deidentified, parsed: part10.Parsed) -> index.Json:
-    """DICOM JSON of the rewritten header; of the pixels only where they are."""
-    header = result.header
-    pixels = frames.pixel_element(parsed) if result.pixels or result.pixel_bytes is not None else None
-    # In the source's encoding, whatever its transfer syntax says: there are files in which they differ.
-    end = len(header) - (retrieve.pixel_header_size(parsed) if pixels else 0)
-    start = part10.read_meta(header).dataset_start
-    found = elements.walk(header, start, end, explicit=parsed.explicit)
-    metadata = dicomjson.to_json(header, found, bulk_uri=lambda path: "bulkdata:" + "/".join(path))
-    if pixels:
-        key = dicomjson.tag_key(pixels.tag)
-        metadata[key] = {"vr": pixels.vr, "BulkDataURI": f"bulkdata:{key}"}
-    return metadata
-
-
-def _unusable(secret: bytes, source: Instance, reason: str) -> rows.Row:
-    metadata: index.Json = {
-        "00080016": {"vr": "UI", "Value": [source.sop_class]},
-        "00080018": {"vr": "UI", "Value": [new_uid(secret, source.sop_uid)]},
-        "0020000E": {"vr": "UI", "Value": [new_uid(secret, f"series {source.series_pk}")]},
-    }
-    return rows.Row(
-        index.keys(metadata),
-        blob=source.blob,
-        blob_size=0,
-        transfer_syntax=source.transfer_syntax,
-        metadata=index.deflate(metadata),
-        ranges=(),
-        header=zlib.compress(b""),
-        source_pk=source.pk,
-        review=UNUSABLE,
-        reasons=[reason],
     )
 
 
@@ -236,6 +194,7 @@ def _insert(tx: Session, view_id: UUID, source_uid: str, made: list[rows.Row]) -
         if late and one.review == CLEAN:
             one.review, one.reasons = HELD, [_LATE]
     rows.write(tx, view_id, made, source_uid=source_uid, released=False, watch=False)
+    tx.execute(update(View).where(View.id == view_id).values(proof_root=None))
 
 
 def review(tx: Session, view_id: UUID, source_study_uid: str | None = None) -> list[StudyReview]:
@@ -288,7 +247,7 @@ def decide(tx: Session, who: Principal, view_id: UUID, sop_uids: list[str], deci
     if not changed:
         raise NotFound("no held instance of these UIDs", safe="None of these images waits for a decision.")
     for study_pk in set(changed):
-        _recount(tx, study_pk)
+        recount(tx, study_pk)
     for uid in sop_uids:
         audit.record(tx, who, f"pixels.{decision}", "instance", uid)
 
@@ -310,8 +269,8 @@ def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:
         raise Conflict("nothing to release", safe="Every image of this study is withheld: there is nothing to release.")
     study.released = True
     tx.flush()
-    _recount(tx, study.pk)
-    audit.record(tx, who, "view.release", "study", study.study_uid)
+    recount(tx, study.pk)
+    audit.record(tx, who, "view.release", "study", study.study_uid, proof_root=reseal(tx, view_id))
     changes.record(tx, view_id, study.study_uid, changes.Kind.RELEASED)
 
 
@@ -334,7 +293,7 @@ def _study(tx: Session, view_id: UUID, study_uid: str) -> Study:
     return found
 
 
-def _recount(tx: Session, study_pk: int) -> None:
+def recount(tx: Session, study_pk: int) -> None:
     """Counts of what may be seen: what is withheld must not show even as a number."""
     seen = (Instance.series_pk == Series.pk) & Instance.visible
     tx.execute(

@@ -203,6 +203,27 @@ def upgrade() -> None:
     )
     op.create_index("ix_pacs_change_view_id_number", "pacs_change", ["view_id", "number"], unique=False)
     op.create_table(
+        "pacs_deid_profile",
+        sa.Column("owner_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "options", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("owner_id", name=op.f("pk_pacs_deid_profile")),
+    )
+    op.create_table(
+        "pacs_device_mask",
+        sa.Column("manufacturer", sa.String(length=64), nullable=False),
+        sa.Column("model", sa.String(length=64), nullable=False),
+        sa.Column("sop_class", sa.String(length=64), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("columns", sa.Integer(), nullable=False),
+        sa.Column("boxes", postgresql.ARRAY(sa.BigInteger()), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "manufacturer", "model", "sop_class", "rows", "columns", name=op.f("pk_pacs_device_mask")
+        ),
+    )
+    op.create_table(
         "pacs_holder",
         sa.Column("instance_pk", sa.BigInteger(), nullable=False),
         sa.Column("holder_id", sa.Uuid(), nullable=False),
@@ -291,6 +312,10 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
         sa.Column("sealed_secret", sa.LargeBinary(), nullable=True),
+        sa.Column(
+            "profile", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("proof_root", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pacs_view")),
         sa.UniqueConstraint("case_id", name=op.f("uq_pacs_view_case_id")),

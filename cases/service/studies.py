@@ -155,7 +155,7 @@ def derive(archive: Archive, case_id: UUID, study_uid: str) -> None:
         study = study_of(tx, case_id, study_uid)
         if case is None or case.state in FINAL or study is None or study.state is not StudyState.MATCHED:
             return
-        view_id = case.view_id = case.view_id or imaging.open_view(tx, archive, case_id)
+        view_id = case.view_id = case.view_id or imaging.open_view(tx, archive, case_id, case.program_id)
         known = _known(tx, case)
     derived = imaging.derive(archive, view_id, study_uid, known)
     with archive.db.transaction() as tx:

@@ -19,6 +19,7 @@ from pacs.deid.profile import SECOND_OPINION, TABLE_EDITION, Profile
 from pacs.deid.proof import residue
 from pacs.deid.rules import DUMMIES
 from pacs.deid.table import safe_creators, safe_private
+from pacs.deid.trust import distrust
 from pacs.deid.uids import is_standard
 from pacs.deid.values import (
     CONTENT,
@@ -31,9 +32,9 @@ from pacs.deid.values import (
     SCHEME,
     SEQUENCE,
     VALUE,
+    Memory,
     Result,
     Values,
-    values_of,
 )
 from pacs.dictionary import PIXEL_DATA
 from pacs.elements import Element, Item, text, walk
@@ -77,6 +78,8 @@ class Deidentified:
     findings: list[str]
     #: Why a person has to look before anyone else may; empty for a clean instance.
     withhold: list[str]
+    #: Why nobody may ever see it, whoever approves.
+    refused: list[str]
 
 
 def deidentify(
@@ -88,11 +91,14 @@ def deidentify(
     Raises ValueError for a secret that could be guessed, and what `pacs.elements.walk` raises if a data set out of
     order can't be put into order.
     """
-    if len(secret) < 16:
-        raise ValueError("a case's secret has 32 bytes, and never less than 16")
+    return deidentify_next(parsed, Memory(secret, profile), known)
+
+
+def deidentify_next(parsed: Parsed, memory: Memory, known: KnownStrings | None = None) -> Deidentified:
+    """De-identify one of many instances of a case: what the others had in common with it is looked up."""
     index = {element[0]: element for element in parsed.elements}
-    own = identity_of(parsed, index)
-    return _Rewrite(values_of(secret, profile, own | known if known else own, parsed.explicit), parsed, index).run()
+    own = identity_of(parsed, index, institution=not memory.profile.institution_identity)
+    return _Rewrite(memory.values(own | known if known else own, parsed.explicit), parsed, index).run()
 
 
 class _Rewrite:
@@ -130,7 +136,7 @@ class _Rewrite:
         if not (study and series and sop):
             withhold.append("A study, series or SOP instance UID is missing.")
         own_uids = tuple(uid for uid in (study, series, sop) if uid and not is_standard(uid))
-        withhold += residue(header, self.values.known, own_uids)
+        refused = distrust(parsed, index) + residue(header, self.values.known, own_uids)
         pixel_bytes = None
         if not parsed.is_original_bytes:
             pixel_bytes = b"".join(bytes(source[first : first + length]) for first, length in ranges)
@@ -150,6 +156,7 @@ class _Rewrite:
             self.actions,
             self.findings,
             withhold,
+            refused,
         )
 
     def _syntax(self, pixel: Element | None) -> str:
@@ -362,6 +369,10 @@ class _Rewrite:
         return code_item("REMOVED", "99OVERREAD", "Removed", self.explicit) if items else b""
 
 
+#: Longitudinal Temporal Information Modified (PS3.3 C.12.1.1.7): (moved, in full) -> value.
+_TIMES = {(True, False): b"MODIFIED", (False, True): b"UNMODIFIED", (False, False): b"REMOVED"}
+
+
 @lru_cache(maxsize=16)
 def _additions(profile: Profile, explicit: bool) -> tuple[bytes, bytes, bytes]:
     """Give what every result says of itself: its character set, how it was de-identified, what became of dates."""
@@ -372,7 +383,7 @@ def _additions(profile: Profile, explicit: bool) -> tuple[bytes, bytes, bytes]:
         put(_IDENTITY_REMOVED, "CS", b"YES", explicit)
         + put(0x00120063, "LO", method.encode(), explicit)
         + put(0x00120064, "SQ", codes, explicit),
-        put(_TIMES_MODIFIED, "CS", b"MODIFIED" if profile.modified_dates else b"REMOVED", explicit),
+        put(_TIMES_MODIFIED, "CS", _TIMES[profile.modified_dates, profile.full_dates], explicit),
     )
 
 

@@ -31,6 +31,7 @@ _PHRASES = frozenset(
 ).union((0x00102154, 0x00102155, 0x00102180, 0x001021F0, 0x00400243))
 #: Root attributes of text that hold names although their VR is not PN.
 _NAMES = frozenset((0x00101001, 0x00101005, 0x00101060))
+_INSTITUTION = frozenset((0x00080080, 0x00080081, 0x00081040))
 _BIRTH_DATE = 0x00100030
 _LONGEST = 1024
 
@@ -129,14 +130,18 @@ def distinctive(known: KnownStrings) -> KnownStrings:
     )
 
 
-def identity_of(parsed: Parsed, index: Mapping[int, Element] | None = None) -> KnownStrings:
-    """Gather what a file says of its people: every name at root, numbers, birth date, addresses, institution."""
+def identity_of(
+    parsed: Parsed, index: Mapping[int, Element] | None = None, *, institution: bool = True
+) -> KnownStrings:
+    """Gather what a file says of its people: every name at root, numbers, birth date, addresses, `institution`."""
     buf = parsed.buf
     if index is None:
         index = {element[0]: element for element in parsed.elements}
     raws: list[tuple[int, bytes]] = []
     charset = b""
     for tag in sorted(index.keys() & _interesting()):
+        if not institution and tag in _INSTITUTION:
+            continue
         _, _, _, start, length, _, items, _ = index[tag]
         if tag == _PATIENT_IDS:
             raws += [raw for one in items or () for raw in _nested_ids(buf, one.elements)]

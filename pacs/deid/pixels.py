@@ -7,8 +7,10 @@ counts for nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pacs.dictionary import PIXEL_DATA
 from pacs.elements import Element, ints, text
@@ -24,7 +26,6 @@ _VIDEO_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.77.1.{number}.1" for number
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _ENCAPSULATED = "1.2.840.10008.5.1.4.1.1.104."
 _AUDIO = "1.2.840.10008.5.1.4.1.1.9.4."
-_DIRECTORY = "1.2.840.10008.1.3.10"
 _ULTRASOUND = frozenset(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("3", "3.1", "6", "6.1", "6.2"))
 
 _SCREENS = ("SCREEN SAVE", "SCREENSAVE", "SCREEN_SAVE", "SCREEN CAPTURE", "SNAPSHOT")
@@ -51,8 +52,6 @@ def risk(parsed: Parsed, index: Index | None = None) -> list[str]:
     get = wanted.get
     sop_class = text(buf, get(0x00080016)) or parsed.meta.sop_class_uid
     reasons: list[str] = []
-    if sop_class == _DIRECTORY:
-        reasons.append("It is a media directory, which lists patients and nothing else.")
     if sop_class.startswith(_ENCAPSULATED) or 0x00420011 in wanted:
         reasons.append("It is an encapsulated document, which can't be cleaned by rule.")
     if sop_class.startswith(_AUDIO):
@@ -125,6 +124,32 @@ def high_bits(parsed: Parsed) -> int:
 
     It reads every pixel, so it is for a background job. 0 for signed, compressed, float or 1-bit pixels.
     """
+    found = _cells(parsed)
+    if found is None or found[2]:
+        return 0
+    cells, used, _ = found
+    top = (1 << 8 * cells.dtype.itemsize) - 1
+    return int(np.bitwise_or.reduce(cells)) & ~used & top if len(cells) else 0
+
+
+def odd_signs(parsed: Parsed) -> bool:
+    """Tell whether unused bits of native signed pixels hold anything but zeros or the sign (PS3.5 8.1.1).
+
+    They can't be cleared as those of unsigned pixels: many readers take the sign from them.
+    """
+    found = _cells(parsed)
+    if found is None or not found[2]:
+        return False
+    cells, used, _ = found
+    above = ((1 << 8 * cells.dtype.itemsize) - 1) & ~(used | (used & -used) - 1)
+    below = (used & -used) - 1
+    negative = (cells & cells.dtype.type(used & ~(used >> 1))) != 0
+    rest = cells & cells.dtype.type(above)
+    return bool(((rest != 0) & ~(negative & (rest == above))).any() or (cells & cells.dtype.type(below)).any())
+
+
+def _cells(parsed: Parsed) -> tuple[NDArray[Any], int, bool] | None:
+    """Give native pixel cells without a sign, the mask of the bits that are stored, and whether they are signed."""
     values: dict[int, int] = {}
     pixel: Element | None = None
     for element in parsed.elements:
@@ -136,14 +161,13 @@ def high_bits(parsed: Parsed) -> int:
             pixel = element
     allocated, stored = values.get(0x00280100, 0), values.get(0x00280101, 0)
     kinds = {8: np.uint8, 16: np.uint16, 32: np.uint32}
-    if pixel is None or pixel.fragments is not None or allocated not in kinds or values.get(0x00280103):
-        return 0
+    if pixel is None or pixel.fragments is not None or allocated not in kinds or not 0 < stored <= allocated:
+        return None
     cells = np.frombuffer(
         parsed.buf,
         dtype=np.dtype(kinds[allocated]).newbyteorder("<"),
         count=pixel.length * 8 // allocated,
         offset=pixel.start,
     )
-    high = values.get(0x00280102, stored - 1)
-    used = ((1 << stored) - 1) << max(0, high - stored + 1)
-    return int(np.bitwise_or.reduce(cells)) & ~used & ((1 << allocated) - 1) if len(cells) else 0
+    high = min(values.get(0x00280102, stored - 1), allocated - 1)
+    return cells, ((1 << stored) - 1) << max(0, high - stored + 1), bool(values.get(0x00280103))

@@ -1,18 +1,18 @@
 """What can be shown of a de-identified instance afterwards: digests, actions, and that no known string is left.
 
-A proof holds no value of the source. The result's digest covers the header and, by the source's own digest, the
-pixels that are taken from it, so nothing has to be read twice.
+A proof holds no value of the source. The result's digest covers the parts that the instance is made of: bytes by
+themselves, ranges by the digest of their blob, so nothing has to be read twice.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pacs.deid.known import KnownStrings, distinctive
 from pacs.deid.profile import TABLE_EDITION, Profile
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 #: A number shorter than this is found by chance in any binary data.
 _SHORTEST_NUMBER = 6
+
+
+#: Bytes, or (digest of a blob, start, length).
+Part = bytes | tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,33 @@ class Proof:
     profile: str
     #: "(gggg,eeee)" -> X, Z, D, U or C.
     actions: Mapping[str, str]
-    pixels: tuple[tuple[int, int], ...]
+    #: Ranges of the source that the pixels were taken from, (start, length) in bytes.
+    pixels: Sequence[Sequence[int]]
+    #: Pieces of text inside of frames that were overwritten.
     patched: int
-    withheld: tuple[str, ...]
+    #: Rectangles that were blanked in every frame: (left, top, width, height) in pixels.
+    masks: Sequence[Sequence[int]]
+    #: Bits of every pixel cell that were set to 0.
+    cleared_bits: int
+    #: "" where a document was left out, "released" or "redacted" where a person decided so.
+    document: str
+    #: Why somebody had to look.
+    withheld: Sequence[str]
+    #: What the residual scan and the checks found: with any of it the instance is never shown.
+    refused: Sequence[str]
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Proof:
+        """Give back the proof that was stored as JSON. Raises ValueError where it is none."""
+        if stored.keys() != {one.name for one in fields(cls)}:
+            raise ValueError("this is no proof")
+        return cls(**stored)
+
+    @classmethod
+    def of_nothing(cls, source_digest: str, profile: Profile, refused: Sequence[str]) -> Proof:
+        """Give the proof of an instance that nothing was made of."""
+        result = result_digest([b"", b""])
+        return cls(source_digest, result, TABLE_EDITION, profile.identifier(), {}, (), 0, (), 0, "", (), tuple(refused))
 
     def canonical(self) -> bytes:
         """Give the proof as JSON that is the same for the same proof, for storing and for the Merkle tree."""
@@ -47,27 +75,43 @@ class Proof:
         return sha256(b"\0" + self.canonical()).digest()
 
 
-def prove(result: Deidentified, source_digest: str, profile: Profile) -> Proof:
-    """Make the proof of a result; `source_digest` is the SHA-256 of the source, in hexadecimal."""
+def prove(
+    result: Deidentified,
+    source_digest: str,
+    profile: Profile,
+    parts: Iterable[Part],
+    *,
+    masks: Sequence[Sequence[int]] = (),
+    cleared_bits: int = 0,
+    document: str = "",
+) -> Proof:
+    """Make the proof of a result that is kept as `parts`; `source_digest` is the SHA-256 of the source."""
     return Proof(
         source_digest,
-        result_digest(result, source_digest),
+        result_digest(parts),
         TABLE_EDITION,
         profile.identifier(),
         {f"({tag >> 16:04X},{tag & 0xFFFF:04X})": code for tag, code in sorted(result.actions.items())},
         result.pixels,
         len(result.patches),
+        tuple(tuple(box) for box in masks),
+        cleared_bits,
+        document,
         tuple(result.withhold),
+        tuple(result.refused),
     )
 
 
-def result_digest(result: Deidentified, source_digest: str) -> str:
-    """Pin the result: its header and trailer by their bytes, its pixels by source, ranges and patches."""
+def result_digest(parts: Iterable[Part]) -> str:
+    """Pin what an instance is made of; empty bytes count for nothing."""
     state = sha256()
-    places = repr((result.pixels, result.patches)).encode()
-    for part in (result.header, source_digest.encode(), places, result.pixel_bytes or b"", result.trailer):
-        state.update(len(part).to_bytes(8, "big"))
-        state.update(part)
+    for part in parts:
+        if not part:
+            continue
+        plain = part if isinstance(part, bytes) else b"%s %d %d" % (part[0].encode(), part[1], part[2])
+        state.update(b"B" if isinstance(part, bytes) else b"R")
+        state.update(len(plain).to_bytes(8, "big"))
+        state.update(plain)
     return state.hexdigest()
 
 

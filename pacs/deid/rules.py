@@ -7,9 +7,10 @@ a dummy value (PS3.15 E.1, "safer").
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
-from pydicom.datadict import dictionary_is_retired, dictionary_VM
+from pydicom.datadict import dictionary_is_retired, dictionary_VM, keyword_for_tag
 
 from pacs.deid.profile import Profile
 from pacs.deid.table import Row, row_of
@@ -96,6 +97,7 @@ _ALSO_DROPPED = frozenset(
         0x4FFE0001,  # MAC Parameters Sequence, of signatures that are gone
         0x00100033,  # birth and death in another calendar (LO), which no date shift reaches
         0x00100034,
+        0x00102298,  # Responsible Person Role, which needs the person's name beside it
         0x04000500,  # Encrypted Attributes Sequence holds the original values
         0x04000510,
         0x04000520,
@@ -115,6 +117,12 @@ _TYPED_GROUPS = frozenset(
 #: Short texts elsewhere that name one device or site: Device ID, Grid ID, NTP Source Address, Radiation Machine Name.
 _TYPED = frozenset((0x00181003, 0x00181006, 0x00181803, 0x30020020))
 
+#: Keywords of short texts that a person types freely, wherever they stand.
+_typed_keyword = re.compile(
+    r".*(?:Comments?|Description|Explanation|Labels?|LabelVector|Text|Reasons\w*|Tasks|Reliability\w*|Protocols"
+    r"|(?:Beam|Block|Setup|Image|Stage|Timer|Implant|Assembly\w*|Group|DataSet|Element)Names?|AdditionalPosition)"
+).fullmatch
+
 #: SOP Class UIDs and transfer syntaxes wherever they stand.
 _CLASSES = frozenset((0x00080016, 0x0008001A, 0x0008001B, 0x0008005A, 0x00080062, 0x00081150, 0x0008115A, 0x00083002))
 
@@ -129,6 +137,9 @@ _SPECIAL: dict[int, Decision] = {
     0x0040A073: (Rule.SEQUENCE, Rule.EMPTY, "D"),  # Verifying Observer Sequence
     0x00081111: (Rule.SEQUENCE, Rule.EMPTY, "U"),  # Referenced Performed Procedure Step Sequence
     0x00401101: (Rule.DUMMY_CODE, Rule.DUMMY_CODE, "D"),  # Person Identification Code Sequence
+    # Removed by the table, and of type 1 or 2 in their IODs: a value that says nothing keeps the object valid.
+    0x00102297: (Rule.EMPTY, Rule.EMPTY, "Z"),  # Responsible Person, of an animal
+    0x00102299: (Rule.EMPTY, Rule.EMPTY, "Z"),  # Responsible Organization
     0x0040A730: (Rule.CONTENT, Rule.EMPTY, "C"),  # Content Sequence: without the option, still by concept
 }
 
@@ -162,9 +173,9 @@ def _compatible(vr: str, known: str) -> bool:
 
 
 def _listed(tag: int, vr: str, row: Row, profile: Profile) -> Decision:
-    fallback = _basic(vr, row.basic)
+    fallback = _VALID.get(tag) or _basic(vr, row.basic)
     active = {option: action for option, action in row.options.items() if option in profile.options()}
-    if "retain_longitudinal_modified_dates" in active:
+    if "retain_longitudinal_modified_dates" in active or "retain_longitudinal_full_dates" in active:
         if vr in _DATES:
             return (Rule.SHIFT, fallback, "C")
         if tag == 0x00080201 and vr == "SH":
@@ -173,6 +184,12 @@ def _listed(tag: int, vr: str, row: Row, profile: Profile) -> Decision:
         if vr in _TEXTS:
             return (Rule.CLEAN, fallback, "C")
         # What the standard retains is of a kind that the VR's own rule judges: AS, CS, DS, SQ, US.
+        return _unlisted(tag, vr, profile)
+    if "K" in (active.get("retain_device_identity"), active.get("retain_institution_identity")):
+        if vr in _TEXTS:
+            return (Rule.TEXT, fallback, "C")
+        if vr == "UI":
+            return (Rule.CLASS_UID, fallback, "K")
         return _unlisted(tag, vr, profile)
     if "clean_descriptors" in active:
         if vr in _TEXTS or vr == "CS":
@@ -190,6 +207,12 @@ def _listed(tag: int, vr: str, row: Row, profile: Profile) -> Decision:
     return (fallback, fallback, _LETTERS[fallback])
 
 
+#: Where the type in the IOD is known, what is valid instead of a removal.
+_VALID = {
+    0x00400555: Rule.EMPTY,  # Acquisition Context Sequence, type 2 (PS3.3 C.7.6.14)
+    0x00700082: Rule.DUMMY,  # Presentation Creation Date and Time, type 1 (PS3.3 C.11.10)
+    0x00700083: Rule.DUMMY,
+}
 _LETTERS = {Rule.DROP: "X", Rule.EMPTY: "Z", Rule.DUMMY: "D"}
 
 
@@ -222,15 +245,21 @@ _BY_VR: dict[str, Decision] = {
 
 
 def _unlisted(tag: int, vr: str, profile: Profile) -> Decision:
-    if vr in _DATES and not profile.modified_dates:
+    if vr in _DATES and not profile.keeps_dates:
         return _DROP
     if tag in _CLASSES and vr == "UI":
         return (Rule.CLASS_UID, Rule.DROP, "U")
     if tag in _NEVER_EMPTY and vr in _TEXTS:
         return (Rule.CLEAN, Rule.DUMMY, "C")
-    if vr in ("SH", "LO", "UC") and (tag >> 16 in _TYPED_GROUPS or tag in _TYPED or dictionary_is_retired(tag)):
+    if vr in ("SH", "LO", "UC") and _is_typed(tag):
         return (Rule.CLEAN, Rule.DUMMY, "C")
     return _BY_VR.get(vr, _DROP)  # AE, UR, UN
+
+
+def _is_typed(tag: int) -> bool:
+    if tag >> 16 in _TYPED_GROUPS or tag in _TYPED or dictionary_is_retired(tag):
+        return True
+    return _typed_keyword(keyword_for_tag(tag)) is not None
 
 
 #: Values that fit a VR and say nothing (PS3.15 E.1, action D).

@@ -25,6 +25,8 @@ _suspicious = re.compile(
     | \b\d{2,5}[-/]\d{2,5}(?:[-/]\d{2,5})*\b                    # telephone, social security number
     | \(\d{3}\)\s?\d{3}[\s-]?\d{4}                              # telephone of North America
     | \d{5,}                                                    # number of a person, a case, a bill
+    | \b\d{3,4}\s\d{3,4}\b                                      # the same, written in groups
+    | \b\d{1,4}(?:[\s._]\d{2,4}){2,}\b                         # and in smaller ones: a telephone, a date
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -47,6 +49,8 @@ _word = re.compile(
 )
 _strokes = frozenset(("w/o", "r/o", "s/p", "c/o", "h/o", "f/u", "a/p", "p/a", "n/a", "c/w", "i/v", "l/r", "r/l"))
 _part = re.compile(r"\d+|\D+")
+#: "L4L5" has four; more alternations of letters and digits are a number of someone's.
+_MOST_PARTS = 4
 _number = re.compile(
     r"\d{1,4}(?:[.,]\d{1,4})?(?:mm|cm|m|ml|mg|s|ms|sec|min|h|hz|mhz|kv|kvp|ma|mas|t|d|x|deg|st|nd|rd|th|p|e|w|y)?",
     re.IGNORECASE,
@@ -147,6 +151,8 @@ def _allowed(word: str) -> bool:
         return True
     parts = _part.findall(word)
     if len(parts) == 1:
+        return False
+    if len(parts) > _MOST_PARTS:
         return False
     # "1HEAD", "B31f", "ep2d": letters that are words or one alone, numbers too short to be anyone's
     return all(len(part) <= 3 if part[0].isdigit() else len(part) == 1 or is_ordinary(part) for part in parts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 from base64 import b32encode
 from collections.abc import Callable
-from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -26,6 +25,9 @@ from pacs.part10 import valid_uid
 #: How many results a step remembers before it starts anew: more than a long series has, and a few megabytes a case.
 _MEMORY = 1024
 _LONGEST_REMEMBERED = 512
+#: How many sets of known strings are remembered at a time; a study has one or two.
+_IDENTITIES = 16
+_SHORTEST_SECRET = 16
 
 #: Coding schemes whose meanings are published (PS3.16 8): their words are no one's own.
 _SCHEMES = frozenset(
@@ -81,7 +83,7 @@ class Values:
         #: Sequences by tag, bytes and character set, with what became of them and which actions that took.
         self.sequences: dict[tuple[int, bytes, tuple[str, ...]], tuple[Result, dict[int, str]]] = {}
         self._uids: dict[str, str] = {}
-        self._days = offset_days(secret)
+        self._days = 0 if profile.full_dates else offset_days(secret)
         self._anyone = known.pattern()
         self._someone = distinctive(known).pattern()
         self._private: dict[tuple[int, str], Step] = {}
@@ -173,7 +175,9 @@ class Values:
                     p if not p or (is_public(p) and valid_uid(p)) else new_uid(self.secret, p) for p in parts
                 ).encode()
             case Rule.CLASS_UID:
-                return raw if all(valid_uid(p.strip(" \0")) for p in text.split("\\")) else None
+                if all(valid_uid(p.strip(" \0")) for p in text.split("\\")):
+                    return raw
+                return new_uids(self.secret, text).encode()
             case Rule.AGE:
                 return _encoded(cap_age(text, self.profile.age_cap))
             case Rule.ZONE:
@@ -241,10 +245,26 @@ _PRIVATE_RULES: dict[str, Decision] = {
 }
 
 
-@lru_cache(maxsize=16)
-def values_of(secret: bytes, profile: Profile, known: KnownStrings, explicit: bool) -> Values:
-    """Give the `Values` of a case, kept from one instance to the next.
+class Memory:
+    """The `Values` of one case, kept from one instance to the next.
 
-    It holds the secret: `values_of.cache_clear()` belongs to destroying one.
+    It holds the case's secret and goes with whoever made it, at the latest at the end of a derivation: nothing
+    of the process remembers a secret that was destroyed.
     """
-    return Values(secret, profile, known, explicit)
+
+    def __init__(self, secret: bytes, profile: Profile) -> None:
+        """Raises ValueError for a secret that could be guessed."""
+        if len(secret) < _SHORTEST_SECRET:
+            raise ValueError("a case's secret has 32 bytes, and never less than 16")
+        self.profile = profile
+        self._secret = secret
+        self._values: dict[tuple[KnownStrings, bool], Values] = {}
+
+    def values(self, known: KnownStrings, explicit: bool) -> Values:
+        """Give what cleans files of these known strings and this encoding."""
+        found = self._values.get((known, explicit))
+        if found is None:
+            if len(self._values) >= _IDENTITIES:
+                self._values.clear()
+            found = self._values[known, explicit] = Values(self._secret, self.profile, known, explicit)
+        return found

@@ -30,7 +30,11 @@ STUDY, SERIES, SOP = (
 #: Sequences without a row in E.1-1, which stay and are cleaned inside.
 NESTING = (0x00082218, 0x00082220, 0x00082228)
 
-_WORDS = {"AT": 2, "OW": 2, "SS": 2, "US": 2, "FL": 4, "OF": 4, "OL": 4, "SL": 4, "UL": 4, "FD": 8, "OD": 8, "OV": 8}
+_WORDS = {
+    **dict.fromkeys(("AT", "OW", "SS", "US"), 2),
+    **dict.fromkeys(("FL", "OF", "OL", "SL", "UL"), 4),
+    **dict.fromkeys(("FD", "OD", "OV", "SV", "UV"), 8),
+}
 
 
 class El(NamedTuple):

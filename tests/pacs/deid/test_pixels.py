@@ -46,7 +46,6 @@ def test_a_plain_slice_is_clean() -> None:
         [El(0x00280002, "US", pack("<H", 3)), text(0x00280004, "CS", "RGB")],
         [text(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.104.1")],
         [El(0x00420011, "OB", b"%PDF")],
-        [text(0x00080016, "UI", "1.2.840.10008.1.3.10")],
         [El(0x60000100, "US", pack("<H", 16)), El(0x60000102, "US", pack("<H", 15))],
     ],
 )
@@ -68,6 +67,24 @@ def test_high_bits_are_found_by_looking_at_every_pixel() -> None:
     dirty = parse(part10([*others, El(0x7FE00010, "OW", pack("<16H", *[0x8001] * 16))], EXPLICIT))
     assert pixels.high_bits(clean) == 0
     assert pixels.high_bits(dirty) == 0x8000
+
+
+@pytest.mark.parametrize(
+    ("cells", "odd"),
+    [
+        ([0, 5, 0x7FF], False),
+        ([0xF800, 0xFFFF, 5], False),
+        ([0x0800, 0x0FFF], False),
+        ([0x1005], True),
+        ([0x9800], True),
+    ],
+)
+def test_signs_are_told_from_overlays(cells: list[int], odd: bool) -> None:
+    others = [e for e in skeleton() if e.tag not in (0x7FE00010, 0x00280103)]
+    elements = [*others, El(0x00280103, "US", pack("<H", 1)), El(0x7FE00010, "OW", pack(f"<{len(cells)}H", *cells))]
+    parsed = parse(part10(elements, EXPLICIT))
+    assert pixels.odd_signs(parsed) is odd
+    assert pixels.high_bits(parsed) == 0
 
 
 def encapsulated(frame: bytes, syntax: str) -> bytes:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
 from pacs.deid.header import deidentify
 from pacs.deid.known import KnownStrings, identity_of
+from pacs.deid.masks import Box
 from pacs.deid.profile import SECOND_OPINION
-from pacs.deid.proof import merkle_root, prove, residue
+from pacs.deid.proof import Part, Proof, merkle_root, prove, residue
 from pacs.part10 import parse
 from tests.pacs.deid.planted import EXPLICIT, SOP, El, part10, skeleton, text
 from tests.pacs.deid.test_rows import SECRET
@@ -73,8 +76,8 @@ def test_a_rest_withholds_the_instance() -> None:
     """A name in binary data, which no rule of text reads, still does not get out."""
     elements = [text(0x00100010, "PN", "Doe^Marigold"), El(0x00281201, "OW", b"..Marigold..")]
     result = deidentify(parse(part10([*skeleton(), *elements], EXPLICIT)), secret=SECRET)
-    assert any("left" in reason for reason in result.withhold)
-    assert not any("arigold" in reason for reason in result.withhold)
+    assert any("left" in reason for reason in result.refused)
+    assert not any("arigold" in reason for reason in result.refused)
 
 
 def test_a_proof_pins_the_result_and_shows_no_value() -> None:
@@ -83,18 +86,38 @@ def test_a_proof_pins_the_result_and_shows_no_value() -> None:
     )
     digest = sha256(source).hexdigest()
     result = deidentify(parse(source), secret=SECRET)
-    proof = prove(result, digest, SECOND_OPINION)
-    assert proof == prove(result, digest, SECOND_OPINION)
+    (pixels,) = result.pixels
+    parts: list[Part] = [result.header, (digest, *pixels), result.trailer]
+
+    def made(parts: list[Part], **more: Any) -> Proof:
+        return prove(result, digest, SECOND_OPINION, parts, **more)
+
+    proof = made(parts)
+    assert proof == made(parts)
     assert proof.actions["(0010,0010)"] == "Z"
     canonical = proof.canonical()
     assert not any(value in canonical for value in (b"Marigold", b"MRN4471902", SOP.encode()))
     for other in (
-        prove(result, "0" * 64, SECOND_OPINION),
-        prove(replace(result, header=result.header + b"\0"), digest, SECOND_OPINION),
-        prove(replace(result, pixels=((0, 2),)), digest, SECOND_OPINION),
-        prove(replace(result, patches=((1, b"x"),)), digest, SECOND_OPINION),
+        made([result.header, ("0" * 64, *pixels), result.trailer]),
+        made([result.header + b"\0", (digest, *pixels), result.trailer]),
+        made([result.header, (digest, pixels[0], pixels[1] - 2), result.trailer]),
+        made([result.header, (digest, *pixels), result.trailer + b"x"]),
     ):
         assert other.result_digest != proof.result_digest
         assert merkle_root([proof, other]) == merkle_root([other, proof]) != merkle_root([proof])
+    for other in (
+        made(parts, masks=[Box(1, 2, 3, 4)]),
+        made(parts, cleared_bits=0x8000),
+        made(parts, document="redacted"),
+    ):
+        assert other.digest() != proof.digest()
     assert merkle_root([]) == sha256().hexdigest()
     assert len({merkle_root([proof] * count) for count in range(5)}) == 5
+
+
+def test_a_proof_comes_back_from_json_as_it_was() -> None:
+    result = deidentify(parse(part10(skeleton(), EXPLICIT)), secret=SECRET)
+    proof = prove(result, "0" * 64, SECOND_OPINION, [result.header], masks=[Box(1, 2, 3, 4)])
+    assert Proof.of(json.loads(json.dumps(asdict(proof)))).digest() == proof.digest()
+    with pytest.raises(ValueError, match="proof"):
+        Proof.of({"source_digest": "0" * 64})

@@ -1,0 +1,338 @@
+"""Masks blank what they cover and change nothing else, in every codec; stray bits are cleared and no others."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from struct import pack
+
+import imagecodecs
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.dataset import Dataset
+
+from overread.kit.errors import Unprocessable
+from pacs import frames
+from pacs.deid import jpeg_blocks, masks
+from pacs.deid.header import deidentify
+from pacs.deid.jpeg_blocks import NotMaskable, blank
+from pacs.deid.masks import Box, masked, within
+from pacs.elements import Unreadable
+from pacs.part10 import parse
+from pacs.pixels import image_pixel
+from pacs.pixels.decode import decode_frame
+from pacs.pixels.errors import CannotDecode
+from tests.pacs.corpus import files, sources
+from tests.pacs.deid.planted import EXPLICIT, IMPLICIT, El, part10, skeleton, text
+from tests.pacs.deid.test_rows import SECRET
+
+Picture = NDArray[np.uint8]
+BOXES = (Box(37, 20, 90, 33), Box(250, 150, 60, 40))
+
+
+def picture() -> Picture:
+    y, x = np.mgrid[:200, :317]
+    noise = np.random.default_rng(1).normal(0, 8, x.shape)
+    grey = (128 + 60 * np.sin(x / 9) + 50 * np.cos(y / 7) + noise).clip(1, 255).astype(np.uint8)
+    return np.dstack([grey, np.roll(grey, 30, 1), 255 - grey // 2])
+
+
+def covered(shape: tuple[int, ...], boxes: tuple[Box, ...], unit: int = 1, more: int = 0) -> NDArray[np.bool_]:
+    """The pixels of boxes that were grown to whole units, and by `more` pixels around."""
+    found = np.zeros(shape[:2], bool)
+    for left, top, width, height in boxes:
+        bottom, right = -(-(top + height) // unit) * unit + more, -(-(left + width) // unit) * unit + more
+        found[max(0, top // unit * unit - more) : bottom, max(0, left // unit * unit - more) : right] = True
+    return found
+
+
+def jpeg(image: Picture, **options: int | bool) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "JPEG", quality=88, **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("optimize", [False, True])
+@pytest.mark.parametrize("restart", [0, 1, 7])
+@pytest.mark.parametrize(("colour", "subsampling"), [(False, 0), (True, 0), (True, 1), (True, 2)])
+def test_blocks_of_jpeg_are_blanked_and_no_other_sample_changes(
+    colour: bool, subsampling: int, restart: int, optimize: bool
+) -> None:
+    image = picture() if colour else picture()[:, :, 0]
+    options = {"subsampling": subsampling} if colour else {}
+    frame = jpeg(image, optimize=optimize, restart_marker_blocks=restart, **options)
+    before, after = imagecodecs.jpeg8_decode(frame), imagecodecs.jpeg8_decode(blank(frame, BOXES))
+    differs = (before != after).reshape(*before.shape[:2], -1).any(axis=2)
+    # Where colour is subsampled, decoders smooth it over the edge of a block.
+    outside = ~covered(before.shape, BOXES, 16 if subsampling else 8, 2 if subsampling else 0)
+    assert not (differs & outside).any()
+    assert after[covered(before.shape, BOXES)].max() <= 2
+
+
+def test_samples_of_12_bits_are_blanked_too() -> None:
+    image = picture()[:, :, 0].astype(np.uint16) * 16
+    frame = imagecodecs.jpeg8_encode(image, level=90, bitspersample=12)
+    before, after = imagecodecs.jpeg8_decode(frame), imagecodecs.jpeg8_decode(blank(bytes(frame), BOXES))
+    assert after[covered(before.shape, BOXES)].max() == 0
+    assert not ((before != after) & ~covered(before.shape, BOXES, 8)).any()
+
+
+def test_where_black_is_white_the_mask_is_bright() -> None:
+    after = imagecodecs.jpeg8_decode(blank(jpeg(picture()[:, :, 0]), BOXES, brightest=True))
+    assert after[covered(after.shape, BOXES)].min() >= 250
+
+
+def test_progressive_frames_are_refused() -> None:
+    with pytest.raises(NotMaskable, match="sequential"):
+        blank(jpeg(picture(), progressive=True), BOXES)
+
+
+@settings(deadline=None)  # a busy machine is no failure
+@given(st.data())
+def test_a_damaged_frame_is_refused_and_nothing_worse(data: st.DataObject) -> None:
+    frame = bytearray(jpeg(picture()[:48, :64], optimize=True, subsampling=2))
+    for _ in range(data.draw(st.integers(1, 4))):
+        frame[data.draw(st.integers(2, len(frame) - 1))] = data.draw(st.integers(0, 255))
+    cut = bytes(frame[: data.draw(st.integers(0, len(frame)))])
+    for damaged in (bytes(frame), cut):
+        try:
+            made = blank(damaged, [Box(3, 3, 9, 9)])
+        except NotMaskable:
+            continue
+        assert made[:2] == b"\xff\xd8"
+
+
+def encapsulated(frame: bytes, syntax: str, header: list[El]) -> bytes:
+    frame += b"\0" * (len(frame) % 2)
+    value = pack("<HHI", 0xFFFE, 0xE000, 0) + pack("<HHI", 0xFFFE, 0xE000, len(frame)) + frame
+    head = pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
+    return part10(header, syntax, tail=head + value + pack("<HHI", 0xFFFE, 0xE0DD, 0))
+
+
+def described(image: NDArray[np.generic], stored: int, photometric: str, *, signed: bool = False) -> list[El]:
+    samples = image.shape[2] if image.ndim == 3 else 1
+    numbers = {
+        0x00280002: samples,
+        0x00280010: image.shape[0],
+        0x00280011: image.shape[1],
+        0x00280100: image.dtype.itemsize * 8,
+        0x00280101: stored,
+        0x00280102: stored - 1,
+        0x00280103: int(signed),
+        **({0x00280006: 0} if samples > 1 else {}),
+    }
+    kept = [e for e in skeleton() if e.tag not in numbers and e.tag not in (0x00280004, 0x7FE00010)]
+    return [*kept, text(0x00280004, "CS", photometric), *(El(tag, "US", pack("<H", n)) for tag, n in numbers.items())]
+
+
+def run(
+    source: bytes, boxes: tuple[Box, ...] = BOXES, header: Dataset | None = None
+) -> tuple[NDArray[np.generic], NDArray[np.generic], str]:
+    """The first frame before and after, and the transfer syntax after."""
+    parsed = parse(source)
+    ds = header or pydicom.dcmread(io.BytesIO(source), stop_before_pixels=True)
+    syntax = parsed.meta.transfer_syntax
+    (first, *_) = frames.frame_ranges(parsed)
+    before = decode_frame(ds, b"".join(bytes(parsed.buf[a : a + n]) for a, n in first), syntax)
+    made = masked(parsed, ds, syntax, boxes, lambda start, length: bytes(parsed.buf[start : start + length]))
+    pieces = list(made.pieces)
+    for tag, (vr, value) in made.changes.items():
+        ds[tag] = pydicom.DataElement(tag, vr, value.decode() if vr == "CS" else int.from_bytes(value, "little"))
+    if made.length is None:
+        return before, decode_frame(ds, pieces[1][8:], made.transfer_syntax), made.transfer_syntax
+    assert len(b"".join(pieces)) == made.length
+    return before, decode_frame(ds, pieces[0], made.transfer_syntax), made.transfer_syntax
+
+
+def lossless(image: NDArray[np.generic], bits: int | None = None) -> bytes:
+    return bytes(imagecodecs.jpeg8_encode(image, lossless=True, bitspersample=bits))
+
+
+GREY = np.ascontiguousarray(picture()[:, :, 0])
+WIDE = GREY.astype(np.uint16) * 16
+CODECS: dict[str, tuple[str, Callable[[], bytes], list[El], str]] = {
+    "lossless JPEG, 8 bits": ("1.2.840.10008.1.2.4.70", lambda: lossless(GREY), described(GREY, 8, "MONOCHROME2"), ""),
+    "lossless JPEG, 12 bits": (
+        "1.2.840.10008.1.2.4.57",
+        lambda: lossless(WIDE, 12),
+        described(WIDE, 12, "MONOCHROME2"),
+        "",
+    ),
+    "JPEG-LS": (
+        "1.2.840.10008.1.2.4.80",
+        lambda: bytes(imagecodecs.jpegls_encode(WIDE)),
+        described(WIDE, 12, "MONOCHROME2"),
+        "",
+    ),
+    "near-lossless JPEG-LS": (
+        "1.2.840.10008.1.2.4.81",
+        lambda: bytes(imagecodecs.jpegls_encode(GREY, level=3)),
+        described(GREY, 8, "MONOCHROME1"),
+        "",
+    ),
+    "JPEG 2000": (
+        "1.2.840.10008.1.2.4.90",
+        lambda: bytes(imagecodecs.jpeg2k_encode(WIDE, level=0, reversible=True, codecformat="j2k", bitspersample=12)),
+        described(WIDE, 12, "MONOCHROME2"),
+        "",
+    ),
+    "signed JPEG 2000": (
+        "1.2.840.10008.1.2.4.90",
+        lambda: bytes(imagecodecs.jpeg2k_encode(WIDE.astype(np.int16) - 1000, level=0, codecformat="j2k")),
+        described(WIDE.astype(np.int16), 16, "MONOCHROME2", signed=True),
+        "",
+    ),
+    "JPEG 2000 in colour, lossy": (
+        "1.2.840.10008.1.2.4.91",
+        lambda: bytes(imagecodecs.jpeg2k_encode(picture(), level=40, codecformat="j2k", reversible=False)),
+        described(picture(), 8, "YBR_ICT"),
+        "",
+    ),
+    "HTJ2K": (
+        "1.2.840.10008.1.2.4.201",
+        lambda: bytes(imagecodecs.htj2k_encode(GREY)),
+        described(GREY, 8, "MONOCHROME2"),
+        EXPLICIT,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_codecs_without_loss_change_nothing_outside(name: str) -> None:
+    syntax, frame, header, becomes = CODECS[name]
+    before, after, made = run(encapsulated(frame(), syntax, header))
+    assert made == (becomes or syntax)
+    inside = covered(before.shape, BOXES)
+    assert np.array_equal(before[~inside], after[~inside])
+    assert len(np.unique(after[inside].reshape(-1, after.shape[2] if after.ndim == 3 else 1), axis=0)) == 1
+
+
+def test_run_lengths_are_packed_again() -> None:
+    image = np.dstack([WIDE, WIDE[::-1], WIDE // 2])
+    form = image_pixel.read(
+        pydicom.dcmread(io.BytesIO(part10(described(image, 16, "RGB"), EXPLICIT)), stop_before_pixels=True)
+    )
+    frame = masks._rle(image, form)
+    before, after, made = run(encapsulated(frame, "1.2.840.10008.1.2.5", described(image, 16, "RGB")))
+    inside = covered(before.shape, BOXES)
+    assert made == "1.2.840.10008.1.2.5"
+    assert np.array_equal(before, image)
+    assert np.array_equal(before[~inside], after[~inside])
+    assert not after[inside].any()
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+@pytest.mark.parametrize("planar", [0, 1])
+@pytest.mark.parametrize("photometric", ["RGB", "YBR_FULL"])
+def test_native_frames_are_masked_as_they_are_copied(photometric: str, planar: int, syntax: str) -> None:
+    image = picture()
+    header = [e for e in described(image, 8, photometric) if e.tag != 0x00280006]
+    data = image.transpose(2, 0, 1) if planar else image
+    source = part10(
+        [
+            *header,
+            El(0x00280006, "US", pack("<H", planar)),
+            text(0x00280008, "IS", "2"),
+            El(0x7FE00010, "OW", data.tobytes() * 2),
+        ],
+        syntax,
+    )
+    before, after, _ = run(source)
+    inside = covered(before.shape, BOXES)
+    assert np.array_equal(before[~inside], after[~inside])
+    assert after[inside].max() == 0
+
+
+def test_pairs_that_share_their_colour_are_masked_together() -> None:
+    pairs = np.random.default_rng(2).integers(1, 255, (200, 158, 4), np.uint8)
+    header = described(np.zeros((200, 316, 3), np.uint8), 8, "YBR_FULL_422")
+    before, after, _ = run(part10([*header, El(0x7FE00010, "OB", pairs.tobytes())], EXPLICIT), (Box(37, 20, 91, 33),))
+    inside = covered(before.shape, (Box(36, 20, 92, 33),))
+    assert np.array_equal(before[~inside], after[~inside])
+    assert after[inside].max() == 0
+
+
+def test_single_bits_are_masked() -> None:
+    bits = np.random.default_rng(3).integers(0, 2, (20, 30), np.uint8)
+    header = [e for e in described(bits, 1, "MONOCHROME2") if e.tag != 0x00280100]
+    source = part10(
+        [
+            *header,
+            El(0x00280100, "US", pack("<H", 1)),
+            El(0x7FE00010, "OB", np.packbits(bits, bitorder="little").tobytes()),
+        ],
+        EXPLICIT,
+    )
+    before, after, _ = run(source, (Box(3, 4, 10, 5),))
+    inside = covered(bits.shape, (Box(3, 4, 10, 5),))
+    assert np.array_equal(before[~inside], after[~inside])
+    assert not after[inside].any()
+
+
+@pytest.mark.parametrize("box", [(-1, 0, 5, 5), (0, 0, 0, 5), (317, 0, 1, 1), (0, 200, 1, 1)])
+def test_a_mask_outside_of_the_picture_is_refused(box: tuple[int, int, int, int]) -> None:
+    with pytest.raises(Unprocessable, match="outside"):
+        within([box], 200, 317)
+
+
+def test_masks_end_at_the_edge() -> None:
+    assert within([(300, 190, 500, 500)], 200, 317) == [Box(300, 190, 17, 10)]
+    with pytest.raises(Unprocessable, match="65 masks"):
+        within([(0, 0, 1, 1)] * 65, 200, 317)
+
+
+def test_video_can_not_be_masked() -> None:
+    source = encapsulated(b"\0\0\1\xb3", "1.2.840.10008.1.2.4.102", described(GREY, 8, "YBR_PARTIAL_420"))
+    ds = pydicom.dcmread(io.BytesIO(source), stop_before_pixels=True)
+    with pytest.raises(NotMaskable):
+        masked(parse(source), ds, "1.2.840.10008.1.2.4.102", BOXES, lambda _start, _length: b"")
+
+
+@given(st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=40), st.integers(0, 0xFFFF), st.booleans())
+def test_only_the_bits_that_were_asked_for_are_cleared(cells: list[int], bits: int, odd: bool) -> None:
+    data = b"??" + pack(f"<{len(cells)}H", *cells) + b"!" * odd
+    made = b"".join(masks.cleared(data, 2, len(data) - 2, bits, 16))
+    assert made == pack(f"<{len(cells)}H", *(cell & ~bits for cell in cells)) + b"!" * odd
+
+
+def unit(syntax: str, photometric: str) -> tuple[int, int]:
+    """What a mask grows to, and how far decoders smooth over its edge."""
+    if syntax in ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"):
+        return 16, 2
+    return (2, 0) if "422" in photometric else (1, 0)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("source", sources())
+def test_real_pictures_are_the_same_outside(source: str) -> None:
+    for name, data in files(source):
+        try:
+            parsed = parse(data)
+            made = deidentify(parsed, secret=SECRET)
+            front = made.header[: len(made.header) - (12 if parsed.explicit else 8)]
+            ds = masks.described(front)
+            if not made.pixels or "Rows" not in ds or "Columns" not in ds or ds.Rows is None or ds.Columns is None:
+                continue
+            rows, columns = int(ds.Rows), int(ds.Columns)
+            box = Box(columns // 4, rows // 4, max(1, columns // 3), max(1, rows // 3))
+            before, after, _ = run(data, (box,), ds)
+        except (Unreadable, CannotDecode, Unprocessable):
+            continue
+        size, more = unit(parsed.meta.transfer_syntax, str(ds.get("PhotometricInterpretation")))
+        differs = (before != after).reshape(rows, columns, -1).any(axis=2)
+        assert not (differs & ~covered((rows, columns), (box,), size, more)).any(), name
+
+
+def test_tables_that_lack_a_symbol_are_replaced() -> None:
+    bits, values = jpeg_blocks._flat({0, 3, 250})
+    codes = jpeg_blocks._encoder(bits, values)
+    assert set(codes) == {0, 3, 250}
+    assert {size for _, size in codes.values()} == {2}
+    assert max(code for code, _ in codes.values()) < 0b11
+    decoder = jpeg_blocks._decoder(bits, values)
+    assert [decoder[code << 14] & 0xFF for code, _ in codes.values()] == list(codes)
