@@ -167,6 +167,9 @@ def server(services: Services) -> uvicorn.Server:
         application(services),
         http="httptools",
         loop="uvloop",
+        ws="wsproto",
+        # Subscribers send nothing.
+        ws_max_size=4096,
         lifespan="off",
         access_log=False,
         log_config=None,
