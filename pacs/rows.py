@@ -101,18 +101,18 @@ def write(
     connection = raw(tx)
     # Planning the large statement anew takes longer than running it.
     connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-    about = {"view_id": view_id, "now": clock.now()}
+    about = _parameters(view_id, rows, watch=watch, quick=False)
     opened = connection.execute(sql.OPEN_STUDY, {**about, "study": _study(rows[0].keys, source_uid, released)})
     about["study_pk"] = next(opened)[0]
     series = {row.keys.series_uid: {"series_uid": row.keys.series_uid, **row.keys.series} for row in rows}
     connection.execute(sql.OPEN_SERIES, {**about, "series": orjson.dumps(list(series.values())).decode()})
-    found = connection.execute(sql.WRITE, _parameters(view_id, rows, watch=watch, quick=False)).fetchone()
+    found = connection.execute(sql.WRITE, about).fetchone()
     assert found is not None
     was_settling = found[1]
     written = _written(found, rows)
     written.existing, news = _existing(connection, view_id, rows, written.missing(len(rows)))
     if news:
-        connection.execute(sql.HELD_BY, {**about, "holders": _holders(rows)})
+        connection.execute(sql.HELD_BY, about)
     if len(written.inserted) < len(rows):
         connection.execute(sql.DROP_EMPTY_SERIES, about)
         connection.execute(sql.DROP_EMPTY_STUDY, about)
@@ -150,16 +150,12 @@ def _parameters(view_id: UUID, rows: Sequence[Row], *, watch: bool, quick: bool)
         "now": clock.now(),
         "watch": watch,
         "quick": quick,
-        "holders": _holders(rows),
+        "holders": list({row.held.holder_id for row in rows if row.held is not None}),
         "instances": orjson.dumps([_instance(row) for row in rows]).decode(),
         "metadata": [row.metadata for row in rows],
         "headers": [row.header for row in rows],
         "trailers": [row.trailer for row in rows],
     }
-
-
-def _holders(rows: Sequence[Row]) -> list[UUID]:
-    return list({row.held.holder_id for row in rows if row.held is not None})
 
 
 def _instance(row: Row) -> dict[str, Any]:

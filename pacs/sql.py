@@ -73,7 +73,7 @@ INSERT INTO pacs_study AS s (
   view_id, study_uid, source_uid, patient_name, patient_fold, patient_id, birth_date, sex, study_date, study_time,
   accession, study_id, description, referrer, referrer_fold, names, attributes, released, modalities, holders,
   series_count, instance_count, settling, received_at, changed_at)
-SELECT %(view_id)s, r.*, '{}', '{}', 0, 0, false, %(now)s, %(now)s
+SELECT %(view_id)s, r.*, %(modalities)s::text[], %(holders)s::uuid[], 0, 0, false, %(now)s, %(now)s
 FROM jsonb_to_record(%(study)s::jsonb) AS r (
   study_uid text, source_uid text, patient_name text, patient_fold text, patient_id text, birth_date date, sex text,
   study_date date, study_time time, accession text, study_id text, description text, referrer text,

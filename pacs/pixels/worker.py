@@ -14,7 +14,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
-from pacs.pixels import encode, stored, wire
+from pacs.pixels import colour, encode, stored, wire
 from pacs.pixels.confine import confine
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.layout import Layout
@@ -110,6 +110,8 @@ def main() -> None:
     for codec in _CODECS:
         # imagecodecs loads a codec's library when it is first named: afterwards nothing can be loaded.
         getattr(imagecodecs, codec)
+    # So does Pillow.
+    colour.to_rgb(np.zeros((1, 1, 3), np.uint8), 8)
     confine()
     with socket.socket(fileno=0) as sock:
         serve(sock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -45,6 +46,11 @@ def planted() -> tuple[bytes, set[bytes], set[bytes]]:
     return part10(elements, EXPLICIT), needles, names
 
 
+def shows(body: bytes, needle: bytes) -> bool:
+    """Whether a marker is there; one of digits not as the middle of a longer number, which it may be by chance."""
+    return needle in body if not needle.isdigit() else bool(re.search(rb"(?<!\d)" + needle, body))
+
+
 def uris(found: Any) -> Iterator[str]:
     if isinstance(found, dict):
         if isinstance(found.get("BulkDataURI"), str):
@@ -75,7 +81,7 @@ def test_no_surface_shows_anything_that_was_planted(
     assert len(swept) > 25
     leaks = {
         # A mail to the patient has their account's name, which is none of the file's.
-        name: [n for n in needles | (set() if name.startswith("mail") else names) if n.lower() in body.lower()]
+        name: [n for n in needles | (set() if name.startswith("mail") else names) if shows(body.lower(), n.lower())]
         for name, body in swept.items()
     }
     assert {name: found for name, found in leaks.items() if found} == {}

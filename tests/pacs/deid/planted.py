@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from struct import pack
 from typing import NamedTuple
 
+from pacs.deid.dates import MOST_DAYS
 from pacs.deid.table import Row, rows
 from pacs.dictionary import LONG_VRS, public_vr
 from pacs.part10 import write_meta
@@ -163,6 +164,7 @@ def plant(salt: int) -> list[Planted]:
     Dates are 97 days apart, so that none is another one's shifted date as long as the offset is no multiple.
     """
     planted: list[Planted] = []
+    apart = 0
     for number, row in enumerate(rows().values()):
         if row.tag == "PRIVATE":
             continue
@@ -171,7 +173,9 @@ def plant(salt: int) -> list[Planted]:
             continue
         vr = _vr(row, tag)
         mark = f"Zq{salt}x{number:04d}v"
-        moved = date(1950, 1, 1) + timedelta(97 * number + salt)
+        # Further apart than any case moves dates: none is another one, moved.
+        apart += vr in ("DA", "DT")
+        moved = date(1950, 1, 1) + timedelta((MOST_DAYS + 40) * apart + salt)
         day = f"{moved.year:04d}{moved.month:02d}{moved.day:02d}"
         value: bytes | list[list[El]]
         match vr:
