@@ -91,6 +91,8 @@ def _studies(context: Context) -> list[BaseRoute]:
         return answer
 
     return [
+        # Routes are tried in this order, and this is what viewers ask for most.
+        get(_INSTANCE + "/frames/{frames}", frames),
         _streamed(context, "POST", "/studies", stow.store),
         _streamed(context, "POST", _STUDY, stow.store),
         get("/studies", search(Level.STUDY)),
@@ -103,7 +105,6 @@ def _studies(context: Context) -> list[BaseRoute]:
         *(get(level + "/metadata", metadata) for level in (_STUDY, _SERIES, _INSTANCE)),
         *(get(level + "/rendered", rendered.rendered) for level in (_STUDY, _SERIES, _INSTANCE)),
         *(get(level + "/thumbnail", rendered.thumbnail) for level in (_STUDY, _SERIES, _INSTANCE)),
-        get(_INSTANCE + "/frames/{frames}", frames),
         get(_INSTANCE + "/frames/{frames}/rendered", rendered.rendered),
         get(_INSTANCE + "/frames/{frames}/thumbnail", rendered.thumbnail),
         get(_INSTANCE + "/bulkdata/{path:path}", bulk_data),

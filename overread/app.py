@@ -39,7 +39,7 @@ from viewer_bridge.site import viewer_app
 def archive_context(services: Services) -> Context:
     """`/dicomweb`: the originals that the caller may see."""
 
-    def scope_of(_tx: Session, who: Principal, _request: Request) -> ViewScope:
+    def scope_of(who: Principal, _request: Request) -> ViewScope:
         return originals(who)
 
     def upload_to(_tx: Session, who: Principal, _request: Request) -> UUID | None:
@@ -58,8 +58,9 @@ def archive_context(services: Services) -> Context:
 def case_context(services: Services, public_url: str | None, base_url: str | None = None) -> Context:
     """`/cases/{case}/dicomweb`: one case's view as its caller may see it; the origin's address, told and by default."""
 
-    def scope_of(tx: Session, who: Principal, request: Request) -> ViewScope:
-        return access.scope(tx, who, http.path_uuid(request, "case"))
+    def scope_of(who: Principal, request: Request) -> ViewScope:
+        with services.db.transaction() as tx:
+            return access.scope(tx, who, http.path_uuid(request, "case"))
 
     def upload_to(tx: Session, who: Principal, request: Request) -> UUID | None:
         case_id = http.path_uuid(request, "case")
