@@ -10,14 +10,14 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from billing import routes as billing_routes
 from cases import access
 from cases import routes as case_routes
 from dicomweb.context import Context
-from dicomweb.routes import archive_routes
+from dicomweb.routes import archive_routes, at
 from dicomweb.routes import routes as dicomweb_routes
 from overread.cors import Cors
 from overread.guard import Guard
@@ -83,10 +83,10 @@ def portal_app(services: Services) -> ASGIApp:
         return PlainTextResponse("ready")
 
     routes: list[BaseRoute] = [
-        Mount("/dicomweb", routes=archive_routes(archive_context(services))),
-        Mount(
+        *at("/dicomweb", archive_routes(archive_context(services))),
+        *at(
             "/cases/{case}/dicomweb",
-            routes=dicomweb_routes(case_context(services, settings.public_url, settings.base_url)),
+            dicomweb_routes(case_context(services, settings.public_url, settings.base_url)),
         ),
         *case_routes.routes(services.db, services.archive, services.gateway, settings),
         *billing_routes.routes(settings, services.db, services.gateway),
