@@ -253,7 +253,7 @@ def explain(database: Database, scope: Scope, query_: Query) -> list[str]:
     """The plan by which the database searches, with what it did, line by line."""
     compiled = query.statement(scope, query_).compile(database.engine, compile_kwargs={"render_postcompile": True})
     with database.transaction() as tx:
-        tx.execute(query.LIMITS)
+        raw(tx).execute(query.LIMITS)
         statement = "EXPLAIN (ANALYZE, BUFFERS) " + str(compiled)
         return [line for (line,) in raw(tx).execute(statement.encode(), compiled.params)]
 

@@ -115,8 +115,12 @@ def describe(known: Mapping[str, Iterable[str]], target: str, base: str) -> Node
                 places[segments[: depth - 1]].children.append(node)
                 names = _PARAMETER.findall(segments[depth - 1])
                 node.children += [Node("param", {"name": one, "style": "template"}) for one in names]
-        methods = sorted(set(known[path]) - {"HEAD"})
-        places[segments].children += [_method(method, _plain(path)) for method in methods]
+        methods = [_method(method, _plain(path)) for method in sorted(set(known[path]) - {"HEAD"})]
+        if segments:
+            places[segments].children += methods
+        elif methods:
+            # Methods belong to a resource; the root's is the one without a path (H.2).
+            top.children.insert(0, Node("resource", {"path": ""}, methods))
     return Node("application", {"xmlns": _NAMESPACE}, [top])
 
 

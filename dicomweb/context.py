@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -12,13 +11,13 @@ from starlette.requests import Request
 
 from overread.kit.db import Session
 from overread.kit.errors import Forbidden
-from overread.kit.http import identify, principal
+from overread.kit.http import principal
 from overread.kit.principals import Principal
 from pacs.archive import Archive
 from pacs.scope import Scope
 
-#: Gives what the caller may see of the resource's view, or raises NotFound or Forbidden.
-ScopeOf = Callable[[Session, Principal, Request], Scope]
+#: Gives what the caller may see of the resource's view just now, or raises NotFound or Forbidden.
+ScopeOf = Callable[[Principal, Request], Scope]
 #: Gives the case that an upload is meant for, or raises Forbidden where the caller may not upload here.
 UploadTo = Callable[[Session, Principal, Request], UUID | None]
 #: Raises Forbidden where the caller may not delete here, Conflict where the study (by its UID) is still needed.
@@ -47,15 +46,7 @@ class Context:
     def authorise(self, request: Request) -> tuple[Principal, Scope]:
         """Who asks and what they may see. Raises NotSignedIn, Forbidden, NotFound."""
         who = principal(request, self.archive.db)
-        with self.archive.db.transaction() as tx:
-            return who, self.scope_of(tx, who, request)
-
-    @contextmanager
-    def entered(self, request: Request) -> Iterator[tuple[Session, Principal, Scope]]:
-        """The same with the transaction in which they were asked for. What it is asked for it sees as it is now."""
-        with self.archive.db.transaction() as tx:
-            who = identify(tx, request)
-            yield tx, who, self.scope_of(tx, who, request)
+        return who, self.scope_of(who, request)
 
     def owns(self, root: str) -> bool:
         """Whether a root is at this origin's address by the settings."""

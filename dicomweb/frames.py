@@ -18,6 +18,7 @@ from overread.kit.errors import NotFound
 from pacs import retrieve, transcoded
 from pacs.archive import Archive
 from pacs.frame_index import frame_index
+from pacs.frames import UnalignedFrames, unaligned
 from pacs.part10 import EXPLICIT_LITTLE_ENDIAN
 from pacs.pixels.transcode import transcode
 from pacs.retrieve import Located, Part
@@ -44,32 +45,37 @@ def give(
     request: Request,
     one: Located,
     answer: Answer,
-    numbered: Sequence[tuple[int, Sequence[Part]]],
+    numbered: Sequence[tuple[int, Sequence[Part] | None]],
     validator: str,
 ) -> Response:
     """Frames in the form that was chosen; each is what is stored, or made of it when its turn comes."""
     archive = context.archive
     own = {"Content-Type": answer.content_type}
     changed = answer.syntax != (EXPLICIT_LITTLE_ENDIAN if one.transfer_syntax in NATIVE else one.transfer_syntax)
+
+    def content(number: int, parts: Sequence[Part] | None) -> answers.Content:
+        return _made(archive, one, answer, number) if changed or parts is None else parts
+
     if not answer.multipart:
-        [(number, parts)] = numbered
-        return answers.single(
-            request, archive.blobs, Body(own, _made(archive, one, answer, number) if changed else parts), validator
-        )
+        [frame] = numbered
+        # A video is one frame, of which players want pieces.
+        return answers.single(request, archive.blobs, Body(own, content(*frame)), validator, ranged=True)
     root = address(context.root(request), one)
-    bodies = (
-        Body(
-            {**own, "Content-Location": f"{root}/frames/{number}"},
-            _made(archive, one, answer, number) if changed else parts,
-        )
+    bodies = [
+        Body({**own, "Content-Location": f"{root}/frames/{number}"}, content(number, parts))
         for number, parts in numbered
-    )
-    return answers.multipart(request, archive.blobs, answer.type, bodies if changed else list(bodies), validator)
+    ]
+    return answers.multipart(request, archive.blobs, answer.type, bodies, validator)
 
 
-def stored_frames(archive: Archive, one: Located, numbers: Sequence[int]) -> list[Sequence[Part]]:
-    """The frames of these numbers, from 1, as they are stored. Raises NotFound."""
-    index = frame_index(archive, one)
+def stored_frames(archive: Archive, one: Located, numbers: Sequence[int]) -> list[Sequence[Part] | None]:
+    """The frames of these numbers, from 1, as they are stored; None where they begin within bytes. Raises NotFound."""
+    try:
+        index = frame_index(archive, one)
+    except UnalignedFrames:
+        for number in numbers:
+            retrieve.check_frame(number - 1, one.frames)
+        return [None] * len(numbers)
     if index is None:
         with retrieve.opened(archive, one) as instance:
             return [[instance.frame(number - 1)] for number in numbers]
@@ -80,4 +86,8 @@ def stored_frames(archive: Archive, one: Located, numbers: Sequence[int]) -> lis
 
 def _made(archive: Archive, one: Located, answer: Answer, number: int) -> Iterator[bytes]:
     with retrieve.opened(archive, one) as instance:
-        yield transcode(instance.frame(number - 1), instance.dataset(), instance.transfer_syntax, answer.syntax)
+        try:
+            frame = instance.frame(number - 1)
+        except UnalignedFrames:
+            frame = unaligned(instance.parsed, number - 1)
+        yield transcode(frame, instance.dataset(), instance.transfer_syntax, answer.syntax)

@@ -13,6 +13,7 @@ from dicomweb.answers import Body
 from dicomweb.context import Context
 from dicomweb.media import DICOM_JSON, DICOM_XML, MediaRange, accepts, choose, need_utf8
 from dicomweb.wado import path, witness
+from overread.kit.db import Connection
 from pacs import metadata as kept
 from pacs.dicomxml import to_xml
 
@@ -30,18 +31,26 @@ def metadata(context: Context, request: Request) -> Response:
     need_utf8(request, wanted)
     root = context.root(request)
     gzipped = offer.type != DICOM_XML and takes_gzip(request)
-    with context.entered(request) as (tx, who, scope):
-        seen = kept.version(tx, scope, *names)
-        witness(tx, request, who, "metadata", seen.count)
-        validator = answers.etag("metadata", seen.digest, root, offer.type, offer.multipart, gzipped)
-        if answer := answers.unchanged(request, validator):
-            return answer
-        if offer.type == DICOM_XML:
-            documents = [to_xml(orjson.loads(one)) for one in kept.each(tx, root, scope, *names)]
-        else:
-            ready = kept.ready(tx, seen, root, context.owns(root), scope, *names)
+    who, scope = context.authorise(request)
+    db = context.archive.db
+
+    def look(connection: Connection) -> kept.Version:
+        seen = kept.version(connection, scope, *names)
+        witness(connection, request, who, "metadata", seen.count)
+        return seen
+
+    seen = db.at_once(look)
+    validator = answers.etag("metadata", seen.digest, root, offer.type, offer.multipart, gzipped)
+    if answer := answers.unchanged(request, validator):
+        return answer
     if offer.type == DICOM_XML:
+        with db.transaction() as tx:
+            documents = [to_xml(orjson.loads(one)) for one in kept.each(tx, root, scope, *names)]
         return _xml(context, request, documents, validator, offer.multipart)
+    ready = kept.remembered(seen, root)
+    if ready is None:
+        with db.transaction() as tx:
+            ready = kept.ready(tx, seen, root, context.owns(root), scope, *names)
     headers = {"Content-Type": offer.type, "Vary": "Accept, Accept-Encoding, Authorization"}
     if gzipped:
         headers["Content-Encoding"] = "gzip"

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import cast
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from dicomweb import answers, pictures, rendering, report_text
 from dicomweb.answers import Body
@@ -118,8 +118,12 @@ def _video(context: Context, request: Request, _scope: Scope, one: Located) -> R
     if not places:
         raise BadInput("a video without a stream", safe="This object holds no video.")
     parts = [Range(one.blob, start, length) for start, length in places[0]]
-    headers = {"Content-Length": str(retrieve.size(parts)), "X-Content-Type-Options": "nosniff"}
-    return StreamingResponse(retrieve.stream(context.archive.blobs, parts), media_type=kind, headers=headers)
+    validator = answers.etag("video", one.tag)
+    if unchanged := answers.unchanged(request, validator):
+        return unchanged
+    # Players ask for the piece that they show next (RFC 9110 14.2).
+    body = Body({"Content-Type": kind, "X-Content-Type-Options": "nosniff"}, parts)
+    return answers.single(request, context.archive.blobs, body, validator, ranged=True)
 
 
 def _text(context: Context, request: Request, _scope: Scope, one: Located) -> Response:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 
 from dicomweb import changes, commitment, qido, rendered, stow, ups, ups_events
 from dicomweb.bulkdata import bulk_data
@@ -45,6 +46,20 @@ def archive_routes(context: Context) -> list[BaseRoute]:
         *_worklist(context),
     ]
     return with_capabilities(found, context.root)
+
+
+def at(path: str, found: Sequence[BaseRoute]) -> list[BaseRoute]:
+    """Routes below a path. The root itself is answered without a slash at its end, too, as clients write it."""
+    return [Route(path, _Unslashed(found)), Mount(path, routes=found)]
+
+
+class _Unslashed:
+    def __init__(self, found: Sequence[BaseRoute]) -> None:
+        self._router = Router(found)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._router({**scope, "root_path": scope["path"], "path": scope["path"] + "/"}, receive, send)
 
 
 def _worklist(context: Context) -> list[BaseRoute]:
@@ -91,6 +106,8 @@ def _studies(context: Context) -> list[BaseRoute]:
         return answer
 
     return [
+        # Routes are tried in this order, and this is what viewers ask for most.
+        get(_INSTANCE + "/frames/{frames}", frames),
         _streamed(context, "POST", "/studies", stow.store),
         _streamed(context, "POST", _STUDY, stow.store),
         get("/studies", search(Level.STUDY)),
@@ -103,10 +120,11 @@ def _studies(context: Context) -> list[BaseRoute]:
         *(get(level + "/metadata", metadata) for level in (_STUDY, _SERIES, _INSTANCE)),
         *(get(level + "/rendered", rendered.rendered) for level in (_STUDY, _SERIES, _INSTANCE)),
         *(get(level + "/thumbnail", rendered.thumbnail) for level in (_STUDY, _SERIES, _INSTANCE)),
-        get(_INSTANCE + "/frames/{frames}", frames),
         get(_INSTANCE + "/frames/{frames}/rendered", rendered.rendered),
         get(_INSTANCE + "/frames/{frames}/thumbnail", rendered.thumbnail),
         get(_INSTANCE + "/bulkdata/{path:path}", bulk_data),
         get("/wado", retrieve_uri),
+        # Some clients (dicomweb-client) take the root for the address of WADO-URI, too.
+        get("/", retrieve_uri),
         get("/changes", changes.feed),
     ]

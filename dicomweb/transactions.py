@@ -6,7 +6,7 @@ of this table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _JSON = ("application/dicom+json", "application/json")
 _DATA = (*_JSON, "application/dicom+xml", "application/xml")
@@ -76,6 +76,29 @@ _WORKLIST = {
     ("GET", "/subscribers/{aetitle}"): Transaction("Open Event Channel", "8.10.4"),
 }
 
+_WADO_URI = Transaction(
+    "Retrieve by URI",
+    "9.4, 9.5",
+    (),
+    (*_IMAGES, "application/dicom"),
+    (
+        "requestType",
+        "studyUID",
+        "seriesUID",
+        "objectUID",
+        "contentType",
+        "frameNumber",
+        "rows",
+        "columns",
+        "region",
+        "windowCenter",
+        "windowWidth",
+        "imageQuality",
+        "transferSyntax",
+        "anonymize",
+    ),
+)
+
 TRANSACTIONS: dict[tuple[str, str], Transaction] = {
     ("GET", "/studies"): Transaction("Search for Studies", "10.6", (), _JSON, _SEARCH),
     ("POST", "/studies"): Transaction("Store Instances", "10.5", _STORE, _DATA),
@@ -92,27 +115,7 @@ TRANSACTIONS: dict[tuple[str, str], Transaction] = {
     ("GET", _INSTANCE + "/bulkdata/{path}"): Transaction("Retrieve Bulk Data", "10.4", (), _OCTETS, ("accept",)),
     **_COMMITMENT,
     **_WORKLIST,
-    ("GET", "/wado"): Transaction(
-        "Retrieve by URI",
-        "9.4, 9.5",
-        (),
-        (*_IMAGES, "application/dicom"),
-        (
-            "requestType",
-            "studyUID",
-            "seriesUID",
-            "objectUID",
-            "contentType",
-            "frameNumber",
-            "rows",
-            "columns",
-            "region",
-            "windowCenter",
-            "windowWidth",
-            "imageQuality",
-            "transferSyntax",
-            "anonymize",
-        ),
-    ),
+    ("GET", "/wado"): _WADO_URI,
+    ("GET", "/"): replace(_WADO_URI, name="Retrieve by URI at the root"),
     ("GET", "/changes"): Transaction("Read Changes", "none", (), ("application/json",), ("after", "limit")),
 }

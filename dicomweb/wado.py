@@ -9,7 +9,7 @@ from starlette.requests import Request
 from dicomweb.context import Context
 from dicomweb.uids import need_uid, path_uid
 from overread.kit import audit
-from overread.kit.db import Session
+from overread.kit.db import Connection
 from overread.kit.errors import BadInput
 from overread.kit.principals import Principal
 from pacs import retrieve
@@ -22,10 +22,14 @@ MAX_FRAMES = 1000
 
 def locate(context: Context, request: Request, what: str) -> tuple[Principal, Scope, list[Located]]:
     """The instances that the request's path names, with a line in the audit log for what is read."""
-    with context.entered(request) as (tx, who, scope):
-        found = retrieve.locate(tx, scope, *path(request))
-        witness(tx, request, who, what, len(found))
-    return who, scope, found
+    who, scope = context.authorise(request)
+
+    def found(connection: Connection) -> list[Located]:
+        located = retrieve.locate(connection, scope, *path(request))
+        witness(connection, request, who, what, len(located))
+        return located
+
+    return who, scope, context.archive.db.at_once(found)
 
 
 def path(request: Request) -> tuple[str, str | None, str | None]:
@@ -33,7 +37,7 @@ def path(request: Request) -> tuple[str, str | None, str | None]:
     return need_uid(request, "study"), path_uid(request, "series"), path_uid(request, "instance")
 
 
-def witness(tx: Session, request: Request, who: Principal, what: str, count: int) -> None:
+def witness(tx: Connection, request: Request, who: Principal, what: str, count: int) -> None:
     """A line in the audit log: each time for instances and metadata, once a look for pixels. HEAD reads nothing."""
     if request.method == "HEAD":
         return

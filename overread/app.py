@@ -10,14 +10,14 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from billing import routes as billing_routes
 from cases import access
 from cases import routes as case_routes
 from dicomweb.context import Context
-from dicomweb.routes import archive_routes
+from dicomweb.routes import archive_routes, at
 from dicomweb.routes import routes as dicomweb_routes
 from overread.cors import Cors
 from overread.guard import Guard
@@ -39,7 +39,7 @@ from viewer_bridge.site import viewer_app
 def archive_context(services: Services) -> Context:
     """`/dicomweb`: the originals that the caller may see."""
 
-    def scope_of(_tx: Session, who: Principal, _request: Request) -> ViewScope:
+    def scope_of(who: Principal, _request: Request) -> ViewScope:
         return originals(who)
 
     def upload_to(_tx: Session, who: Principal, _request: Request) -> UUID | None:
@@ -58,8 +58,9 @@ def archive_context(services: Services) -> Context:
 def case_context(services: Services, public_url: str | None, base_url: str | None = None) -> Context:
     """`/cases/{case}/dicomweb`: one case's view as its caller may see it; the origin's address, told and by default."""
 
-    def scope_of(tx: Session, who: Principal, request: Request) -> ViewScope:
-        return access.scope(tx, who, http.path_uuid(request, "case"))
+    def scope_of(who: Principal, request: Request) -> ViewScope:
+        with services.db.transaction() as tx:
+            return access.scope(tx, who, http.path_uuid(request, "case"))
 
     def upload_to(tx: Session, who: Principal, request: Request) -> UUID | None:
         case_id = http.path_uuid(request, "case")
@@ -82,10 +83,10 @@ def portal_app(services: Services) -> ASGIApp:
         return PlainTextResponse("ready")
 
     routes: list[BaseRoute] = [
-        Mount("/dicomweb", routes=archive_routes(archive_context(services))),
-        Mount(
+        *at("/dicomweb", archive_routes(archive_context(services))),
+        *at(
             "/cases/{case}/dicomweb",
-            routes=dicomweb_routes(case_context(services, settings.public_url, settings.base_url)),
+            dicomweb_routes(case_context(services, settings.public_url, settings.base_url)),
         ),
         *case_routes.routes(services.db, services.archive, services.gateway, settings),
         *billing_routes.routes(settings, services.db, services.gateway),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from overread.kit.settings import Settings
@@ -22,20 +21,24 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    # What depends on who asks is kept by nobody but the browser that asked.
+    "Cache-Control": "private, no-cache",
 }
 
 
 class Guard:
-    """Adds the headers that every answer of the portal carries."""
+    """Adds the headers that every answer of the portal carries, where it has no other values of them."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         # A form's answer may lead to the payment page or the viewer; browsers check redirects against form-action too.
         sandbox = settings.stripe_api_base if settings.demo else None
         elsewhere = f"{sandbox or 'https://checkout.stripe.com'} {settings.viewer_base_url}"
-        self._headers = {**_HEADERS, "Content-Security-Policy": _POLICY.format(elsewhere=elsewhere)}
+        headers = {**_HEADERS, "Content-Security-Policy": _POLICY.format(elsewhere=elsewhere)}
         if settings.base_url.startswith("https://"):
-            self._headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+            headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+        # As they are sent: they go with every frame.
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -45,11 +48,8 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-                # What depends on who asks is kept by nobody but the browser that asked.
-                headers.setdefault("Cache-Control", "private, no-cache")
+                given = {name for name, _ in message["headers"]}
+                message["headers"] += [header for header in self._headers if header[0] not in given]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request=uuid.uuid4().hex):

@@ -47,7 +47,7 @@ class TrustedProxies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        client = scope.get("client")
+        client = scope.get("client") if self._networks else None
         if scope["type"] == "http" and client and self._trusts(client[0]):
             scope = self._told(scope, client)
         await self._app(scope, receive, send)

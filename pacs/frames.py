@@ -106,6 +106,19 @@ def _native(parsed: Parsed, element: Element) -> Frames:
     return [[(first + index * size, size)] for index in range(count)]
 
 
+def unaligned(parsed: Parsed, index: int) -> bytes:
+    """One of the frames of which `frame_ranges` says UnalignedFrames, counted from 0, moved to begin at a byte.
+
+    The first pixel is the least significant bit (PS3.5 8.1.1); the bits behind the last one are 0.
+    """
+    element = pixel_element(parsed)
+    assert element is not None
+    bits = _number(parsed, 0x00280010, 0) * _number(parsed, 0x00280011, 0) * _number(parsed, 0x00280002, 1)
+    first, end = index * bits // 8, ((index + 1) * bits + 7) // 8
+    value = int.from_bytes(parsed.buf[element.start + first : element.start + end], "little")
+    return (value >> index * bits % 8 & (1 << bits) - 1).to_bytes((bits + 7) // 8, "little")
+
+
 def _encapsulated(parsed: Parsed, fragments: tuple[Range, ...]) -> Frames:
     if len(fragments) < 2:
         raise PixelMismatch("The encapsulated pixel data has no fragments.")

@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from itertools import islice
 
 import orjson
-from sqlalchemy import ColumnElement, func, literal, literal_column, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
-from sqlalchemy.orm import Session
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 
 from overread.kit import clock
+from overread.kit.db import Connection, Session, reading
 from overread.kit.errors import NotFound
 from overread.kit.remembered import Remembered
 from pacs import index
 from pacs.archive import Archive
 from pacs.events import StudySettled
 from pacs.models import Instance, KeptMetadata, Series, Study
-from pacs.retrieve import IN_ORDER, Located, among
+from pacs.retrieve import IN_ORDER, Located, shown
 from pacs.scope import OF_THE_ARCHIVE, ORIGINAL, Scope
 
 #: Bytes of bodies that a process remembers.
@@ -34,9 +34,10 @@ _MOST = 32 << 20
 _behind = re.compile(rb'\},"(?!0008)[0-9A-F]{8}":\{"vr"').finditer
 _TRIES = 4
 _TRANSFER_SYNTAXES = "00083002"
-_COLUMNS = select(
-    Study.study_uid, Series.series_uid, Instance.sop_uid, Instance.transfer_syntax, Instance.metadata_deflated
-)
+_EACH = "SELECT s.study_uid, se.series_uid, i.sop_uid, i.transfer_syntax, i.metadata_deflated"
+#: xmin changes whenever a row does, for whatever reason.
+_VERSION = """
+SELECT md5(string_agg(i.pk || ':' || i.xmin, ',' ORDER BY i.pk)), count(*), min(se.pk), min(se.instance_count)"""
 #: Rows are read so many at a time, however large a study is.
 _ROWS = 500
 
@@ -74,18 +75,13 @@ _bodies: Remembered[tuple[str, str], Ready] = Remembered(_MOST)
 
 
 def version(
-    tx: Session, scope: Scope, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
+    tx: Session | Connection, scope: Scope, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
 ) -> Version:
     """What is there to be seen. Raises NotFound where the scope shows nothing."""
-    # xmin changes whenever a row does, for whatever reason.
-    row: ColumnElement[str] = literal_column("pacs_instance.pk || ':' || pacs_instance.xmin")
-    columns = select(
-        func.md5(func.string_agg(row, aggregate_order_by(literal(","), Instance.pk))),
-        func.count(),
-        func.min(Series.pk),
-        func.min(Series.instance_count),
-    )
-    digest, count, series_pk, whole = tx.execute(among(columns, scope, study_uid, series_uid, sop_uid)).one()
+    tail, values = shown(scope, study_uid, series_uid, sop_uid)
+    found = reading(tx).execute(_VERSION + tail, values).fetchone()
+    assert found is not None, "an aggregate has a row"
+    digest, count, series_pk, whole = found
     if not count:
         raise NotFound("no such instances in the scope", safe="There is no such study, series or instance here.")
     is_series = series_uid is not None and sop_uid is None and count == whole
@@ -96,11 +92,13 @@ def each(
     tx: Session, root: str, scope: Scope, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
 ) -> Iterator[bytes]:
     """The metadata of one instance after the other, in order; BulkDataURIs are addresses below `root`."""
-    statement = among(_COLUMNS, scope, study_uid, series_uid, sop_uid).order_by(*IN_ORDER)
-    for study, series, sop, syntax, deflated in tx.execute(statement.execution_options(yield_per=_ROWS)):
-        url = f"{root}/studies/{study}/series/{series}/instances/{sop}/bulkdata/"
-        found = index.inflate(deflated).replace(b'"BulkDataURI":"bulkdata:', b'"BulkDataURI":"' + _escaped(url))
-        yield _with_syntax(found, syntax)
+    tail, values = shown(scope, study_uid, series_uid, sop_uid)
+    with reading(tx).cursor("metadata") as cursor:
+        cursor.itersize = _ROWS
+        for study, series, sop, syntax, deflated in cursor.execute(_EACH + tail + IN_ORDER, values, binary=True):
+            url = f"{root}/studies/{study}/series/{series}/instances/{sop}/bulkdata/"
+            found = index.inflate(deflated).replace(b'"BulkDataURI":"bulkdata:', b'"BulkDataURI":"' + _escaped(url))
+            yield _with_syntax(found, syntax)
 
 
 def _escaped(url: str) -> bytes:
@@ -143,6 +141,11 @@ def pack(bodies: Iterable[bytes]) -> Ready:
     return Ready(b"".join(out), size)
 
 
+def remembered(seen: Version, root: str) -> Ready | None:
+    """The body of what `version` saw, where this process made or read it."""
+    return _bodies.get((seen.digest, root))
+
+
 def ready(
     tx: Session,
     seen: Version,
@@ -153,12 +156,10 @@ def ready(
     series_uid: str | None = None,
     sop_uid: str | None = None,
 ) -> Ready:
-    """The body of what `version` saw in this transaction: remembered, kept, or made now.
+    """The body of what `version` saw, where it is not `remembered`: kept, or made now.
 
     `durable`: keep it for other processes, too; `root` must then be an address of ours and not what a client says.
     """
-    if (known := _bodies.get((seen.digest, root))) is not None:
-        return known
     kept = durable and seen.series_pk is not None
     found = _kept(tx, seen, root) if kept else None
     if found is None:

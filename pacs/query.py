@@ -12,10 +12,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import psycopg
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select, text
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from overread.kit.db import raw
 from overread.kit.errors import BadInput
 from pacs import answer, matching, nested
 from pacs.answer import Wanted
@@ -41,7 +42,7 @@ MAX_OFFSET = 10_000_000
 #: A search that takes longer is given up: it asks for something that no index finds in an archive of this size. A
 #: prepared statement's plan knows nothing of the values, on which the right one depends; compiling, and workers that
 #: must be started first, never pay for a page of results.
-LIMITS = text(
+LIMITS = (
     "SELECT set_config('statement_timeout', '8s', true), set_config('plan_cache_mode', 'force_custom_plan', true),"
     " set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)"
 )
@@ -88,7 +89,7 @@ def search(tx: Session, scope: Scope, query: Query) -> tuple[list[Result], bool]
     limit = max(0, min(query.limit, MAX_RESULTS))
     wanted = Wanted(frozenset(map(path, (*query.include, *filter(supported, query.keys)))), query.include_all)
     asked = statement(scope, query)
-    tx.execute(LIMITS)
+    raw(tx).execute(LIMITS)
     try:
         found = tx.execute(asked).all()
     except OperationalError as error:

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from overread.kit import clock
-from overread.kit.db import Base
+from overread.kit.db import Base, Connection, reading
 from overread.kit.principals import Principal, Role
 
 SUCCESS, REFUSED, FAILED = "success", "refused", "failed"
@@ -37,8 +38,14 @@ class AuditRow(Base):
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
+_ADD = """
+INSERT INTO kit_audit (id, at, actor_id, actor, role, action, object_kind, object_id, outcome, case_id, detail)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
 def record(
-    tx: Session,
+    tx: Session | Connection,
     who: Principal | None,
     action: str,
     object_kind: str,
@@ -49,23 +56,13 @@ def record(
     **detail: Any,
 ) -> None:
     """Add a line. `who` is None for the system itself and for strangers."""
-    tx.add(
-        AuditRow(
-            actor_id=who.id if who else None,
-            actor=who.name if who else "system",
-            role=who.role.value if who else "system",
-            action=action,
-            object_kind=object_kind,
-            object_id=str(object_id)[:200],
-            outcome=outcome,
-            case_id=case_id,
-            detail=detail,
-        )
-    )
+    actor = (who.id, who.name, who.role.value) if who else (None, "system", "system")
+    what = (action, object_kind, str(object_id)[:200], outcome, case_id, Jsonb(detail))
+    reading(tx).execute(_ADD, (clock.uuid7(), clock.now(), *actor, *what))
 
 
 def record_once(
-    tx: Session, who: Principal, action: str, object_kind: str, object_id: str, case_id: UUID | None
+    tx: Session | Connection, who: Principal, action: str, object_kind: str, object_id: str, case_id: UUID | None
 ) -> None:
     """Add a line unless this process added the same one a short while ago.
 
@@ -75,10 +72,10 @@ def record_once(
     now = time.monotonic()
     if now - _recent.get(key, -_ONE_LOOK) < _ONE_LOOK:
         return
+    record(tx, who, action, object_kind, object_id, case_id=case_id)
     if len(_recent) >= _MOST_RECENT:
         _recent.clear()
     _recent[key] = now
-    record(tx, who, action, object_kind, object_id, case_id=case_id)
 
 
 def read(

@@ -1,7 +1,7 @@
 """Blobs: immutable bytes named by the SHA-256 of their content.
 
 A blob is written to a file aside while it is hashed, made durable, then renamed into place. Its path is made of its
-digest alone. Reading goes through obstore, so that another store than a folder is a setting, not another program.
+digest alone.
 """
 
 from __future__ import annotations
@@ -129,11 +129,20 @@ class BlobStore:
             if length is None:
                 whole = obstore.get(self._store, _path(digest), options={"range": {"offset": start}} if start else None)
                 return bytes(whole.bytes())
-            if length == 0:
-                return b""
-            return bytes(obstore.get_range(self._store, _path(digest), start=start, length=length))
+            return self._range(digest, start, length)
         except FileNotFoundError as error:
             raise NotFound(f"blob {digest} is missing", safe="The image's file is missing on our side.") from error
+
+    def _range(self, digest: str, start: int, length: int) -> bytes:
+        """From the folder itself: obstore's own threads, and its copy, cost more than the reading."""
+        file = os.open(self._folder / _path(digest), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            found = os.pread(file, length, start)
+        finally:
+            os.close(file)
+        if len(found) != length:
+            raise Unavailable(f"blob {digest} has {len(found)} of {length} bytes from {start}")
+        return found
 
     def stream(self, digest: str, start: int, length: int) -> Iterator[bytes]:
         """The same in chunks of at most CHUNK bytes."""

@@ -6,6 +6,7 @@ Application code never commits: a request, an ingest batch or a job is one `tran
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,22 +14,29 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+import orjson
 import psycopg
+from psycopg.types.json import set_json_loads
 from sqlalchemy import JSON, DateTime, LargeBinary, MetaData, Uuid, create_engine, event, exc, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from overread.kit.errors import StorageFull, Unavailable
+from overread.kit.errors import OverreadError, StorageFull, Unavailable
 
-__all__ = ["Base", "Database", "Session"]
+__all__ = ["Base", "Connection", "Database", "Session"]
+
+Connection = psycopg.Connection[Any]
 
 #: Seconds after which an unused connection is asked whether it still lives.
 _IDLE = 2.0
 #: Seconds after a failure in which every connection is asked.
 _DOUBT = 30.0
-#: Connections beside the pool's, for single statements; so many are kept for the next.
-_MOST_IDLE = 8
+#: Connections beside the pool's, for single statements; who comes when all are at work waits.
+_MOST_AT_ONCE = 8
 _T = TypeVar("_T")
+
+# A page of search results is mostly JSON.
+set_json_loads(orjson.loads)
 
 
 class Base(DeclarativeBase):
@@ -82,7 +90,8 @@ class Database:
         event.listen(self.engine, "checkin", self._remember_use)
         event.listen(self.engine, "checkout", self._check_if_doubtful)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        self._idle: queue.LifoQueue[psycopg.Connection[Any]] = queue.LifoQueue(_MOST_IDLE)
+        self._idle: queue.LifoQueue[Connection] = queue.LifoQueue(_MOST_AT_ONCE)
+        self._turns = threading.BoundedSemaphore(_MOST_AT_ONCE)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -97,12 +106,16 @@ class Database:
             self._doubtful_until = time.monotonic() + _DOUBT
             raise _translated(error.orig if isinstance(error, exc.OperationalError) else error) from error
 
-    def at_once(self, work: Callable[[psycopg.Connection[Any]], _T]) -> _T:
+    def at_once(self, work: Callable[[Connection], _T]) -> _T:
         """What `work` gives, called with a connection on which every statement is a transaction of its own.
 
-        It may be called twice, on another connection: what it does must come to the same then. Raises StorageFull,
-        Unavailable.
+        It may be called twice, on another connection: what it does must come to the same then. It must not ask for
+        another connection. Raises StorageFull, Unavailable.
         """
+        with self._turns:
+            return self._at_once(work)
+
+    def _at_once(self, work: Callable[[Connection], _T]) -> _T:
         try:
             try:
                 reused = self._idle.get_nowait()
@@ -119,23 +132,24 @@ class Database:
             self._doubtful_until = time.monotonic() + _DOUBT
             raise _translated(error) from error
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        connection: psycopg.Connection[Any] = psycopg.connect(libpq_url(self.url), autocommit=True, connect_timeout=3)
+    def _connect(self) -> Connection:
+        connection: Connection = psycopg.connect(libpq_url(self.url), autocommit=True, connect_timeout=3)
         # Planning a large statement anew takes longer than running it.
         connection.execute("SET plan_cache_mode = force_generic_plan")
         return connection
 
-    def _work(self, connection: psycopg.Connection[Any], work: Callable[[psycopg.Connection[Any]], _T]) -> _T:
-        """What `work` gives; the connection is kept for the next one if it is still good and there is room."""
+    def _work(self, connection: Connection, work: Callable[[Connection], _T]) -> _T:
+        """What `work` gives; the connection is kept for the next one unless it may be what failed."""
         try:
             done = work(connection)
+        except OverreadError:
+            # What was asked for is refused: the connection did its work.
+            self._idle.put_nowait(connection)
+            raise
         except BaseException:
             connection.close()
             raise
-        try:
-            self._idle.put_nowait(connection)
-        except queue.Full:
-            connection.close()
+        self._idle.put_nowait(connection)
         return done
 
     def ping(self) -> None:
@@ -171,7 +185,15 @@ def _translated(error: BaseException | None) -> Unavailable:
     return Unavailable(f"the database can't be reached: {error}")
 
 
-def raw(tx: Session) -> psycopg.Connection[Any]:
+def reading(tx: Session | Connection) -> Connection:
+    """The connection of a transaction, what waits to be written in it written; a connection itself."""
+    if not isinstance(tx, Session):
+        return tx
+    tx.flush()
+    return raw(tx)
+
+
+def raw(tx: Session) -> Connection:
     """The psycopg connection beneath a transaction, for COPY and for enqueuing jobs in it."""
     connection = tx.connection().connection.driver_connection
     assert isinstance(connection, psycopg.Connection)

@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from overread.kit import errors, log, tokens
-from overread.kit.db import Database, Session
+from overread.kit.db import Database
 from overread.kit.principals import Principal
 
 SESSION_COOKIE = "overread_session"
@@ -55,19 +55,13 @@ def credentials(request: HTTPConnection) -> tuple[str, tuple[str, ...]] | None:
 
 def principal(request: HTTPConnection, db: Database) -> Principal:
     """Who asks. Raises NotSignedIn without a valid credential, Forbidden for a forged cross-site request."""
-    with db.transaction() as tx:
-        return identify(tx, request)
-
-
-def identify(tx: Session, request: HTTPConnection) -> Principal:
-    """The same within a transaction."""
     found = credentials(request)
     if found is None:
         raise errors.NotSignedIn("no credential")
     token, kinds = found
     if tokens.SESSION in kinds:
         refuse_cross_site(request)
-    who = tokens.verify(tx, token, *kinds)
+    who = db.at_once(lambda connection: tokens.verify(connection, token, *kinds))
     structlog.contextvars.bind_contextvars(principal=str(who.id), role=who.role.value)
     return who
 

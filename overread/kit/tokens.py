@@ -16,8 +16,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from overread.kit import clock, principals
+from overread.kit.db import Connection, reading
 from overread.kit.errors import NotSignedIn, TooManyRequests, Unprocessable
-from overread.kit.principals import LoginAttempt, Principal, PrincipalRow, TokenRow
+from overread.kit.principals import LoginAttempt, Principal, PrincipalRow, Role, TokenRow
 
 API, SESSION, VIEWER = "api", "session", "viewer"
 SESSION_LENGTH = timedelta(hours=12)
@@ -69,22 +70,24 @@ def issue(
     return token
 
 
-def verify(tx: Session, token: str, *kinds: str) -> Principal:
+#: Asked at every request: in PostgreSQL's own words, which costs a fifth of the time.
+_VERIFY = """
+SELECT p.id, p.role, p.name, p.active, t.kind, t.case_id, t.revoked_at, t.expires_at
+FROM kit_token t JOIN kit_principal p ON p.id = t.principal_id WHERE t.digest = %s AND t.kind = ANY(%s)
+"""
+
+
+def verify(tx: Session | Connection, token: str, *kinds: str) -> Principal:
     """The principal that a token stands for. Raises NotSignedIn where it is unknown, expired or revoked."""
-    row = tx.execute(
-        select(TokenRow, PrincipalRow)
-        .join(PrincipalRow, PrincipalRow.id == TokenRow.principal_id)
-        .where(TokenRow.digest == _digest(token), TokenRow.kind.in_(kinds or (API, VIEWER)))
-    ).one_or_none()
+    row = reading(tx).execute(_VERIFY, (_digest(token), list(kinds or (API, VIEWER)))).fetchone()
     if row is None:
         raise NotSignedIn("unknown token")
-    credential, person = row
-    if credential.revoked_at is not None or not person.active:
+    principal_id, role, name, active, kind, case_id, revoked_at, expires_at = row
+    if revoked_at is not None or not active:
         raise NotSignedIn("revoked token", safe="This access was ended. Sign in again.")
-    if credential.expires_at is not None and credential.expires_at <= clock.now():
+    if expires_at is not None and expires_at <= clock.now():
         raise NotSignedIn("expired token", safe="Your session has ended. Sign in again.")
-    principal: Principal = person.as_principal(via=credential.kind, case_id=credential.case_id)
-    return principal
+    return Principal(principal_id, Role(role), name, via=kind, case_id=case_id)
 
 
 def revoke(tx: Session, token: str) -> None:

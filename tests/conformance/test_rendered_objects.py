@@ -22,7 +22,7 @@ from pacs import retrieve, views
 from pacs.archive import Archive
 from pacs.pixels import annotate
 from pacs.scope import Scope
-from tests.conformance.rendered_objects import LITTLE, image, instance, levels, path, ramp, shown, store
+from tests.conformance.rendered_objects import LITTLE, image, instance, levels, parts, path, ramp, shown, store
 from tests.dicomweb import conftest as web
 from tests.pacs.test_views import stored_study, view_of
 
@@ -353,6 +353,17 @@ def test_8_7_4_videos_are_given_as_they_are(client: TestClient, syntax: str, med
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == media_type
     assert response.content == stream
+    for resource in ("rendered", "frames/1"):
+        place = f"{path(ds)}/{resource}"
+        whole = client.get(place, headers={"Accept": f"{media_type}, */*;q=0.1"})
+        assert (whole.content, whole.headers["accept-ranges"]) == (stream, "bytes")
+        accept = {"Accept": media_type}
+        some = client.get(place, headers={**accept, "Range": "bytes=100-299"})
+        assert (some.status_code, some.content) == (206, stream[100:300])
+        assert some.headers["content-range"] == f"bytes 100-299/{len(stream)}"
+        assert client.get(place, headers={**accept, "Range": f"bytes={len(stream)}-"}).status_code == 416
+        assert client.get(place, headers={**accept, "If-None-Match": whole.headers["etag"]}).status_code == 304
+        assert client.head(place, headers=accept).headers["content-length"] == str(len(stream))
 
 
 def test_what_has_no_picture_is_400_and_has_a_placeholder_for_a_thumbnail(client: TestClient, sr: str) -> None:
@@ -369,7 +380,7 @@ def test_samples_are_what_they_say() -> None:
     assert path(image(ramp())).startswith("studies/")
 
 
-def test_frames_that_begin_within_a_byte_are_drawn(client: TestClient) -> None:
+def test_frames_that_begin_within_a_byte_are_drawn_and_given(client: TestClient) -> None:
     """PS3.5 8.1.1: single bits are packed without a gap between frames."""
     frames = (np.arange(3 * 5 * 5).reshape(3, 5, 5) % 3 == 0).astype(np.uint8)
     ds = image(frames, "1.2.840.10008.5.1.4.1.1.66.4", "SEG", BitsAllocated=1, BitsStored=1, HighBit=0)
@@ -378,6 +389,12 @@ def test_frames_that_begin_within_a_byte_are_drawn(client: TestClient) -> None:
     for number in (1, 2, 3):
         found = levels(client.get(f"{where}/frames/{number}/rendered", headers=PNG))
         np.testing.assert_array_equal(found, frames[number - 1] * 255)
+        octets = client.get(f"{where}/frames/{number}", headers={"Accept": "application/octet-stream"})
+        assert octets.content == np.packbits(frames[number - 1].ravel(), bitorder="little").tobytes()
+    several = client.get(f"{where}/frames/3,1")
+    expected = [np.packbits(frames[n].ravel(), bitorder="little").tobytes() for n in (2, 0)]
+    assert [body for _, body in parts(several)] == expected
+    assert client.get(f"{where}/frames/4").status_code == 404
     assert client.get(f"{where}/frames/4/rendered").status_code == 404
 
 

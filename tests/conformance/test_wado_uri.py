@@ -36,6 +36,19 @@ def ask(client: TestClient, ds: pydicom.Dataset, headers: dict[str, str] | None 
     return client.get("wado", params={k: v for k, v in query.items() if v is not None}, headers=headers or {})
 
 
+@pytest.mark.parametrize("root", ["http://test/dicomweb", "http://test/dicomweb/"])
+def test_9_1_the_root_itself_is_an_address_too(client: TestClient, ct: pydicom.Dataset, root: str) -> None:
+    query = {"requestType": "WADO", "studyUID": ct.StudyInstanceUID, "seriesUID": ct.SeriesInstanceUID}
+    query |= {"objectUID": ct.SOPInstanceUID, "contentType": "application/dicom"}
+    response = client.get(root, params=query, follow_redirects=False)
+    assert response.status_code == 200, response.text
+    assert response.content == ask(client, ct, contentType="application/dicom").content
+    assert client.get(root).status_code == 400
+    assert client.get(root, params=query, headers={"Authorization": "Bearer wrong"}).status_code == 401
+    assert "GET" in client.options(root, follow_redirects=False).headers["allow"]
+    assert client.post(root, follow_redirects=False).status_code == 405
+
+
 def image(response: Any) -> Image.Image:
     assert response.status_code == 200, response.text
     return Image.open(io.BytesIO(response.content))

@@ -41,7 +41,7 @@ def bearer(archive: Archive) -> Bearer:
 def client(archive: Archive, bearer: Bearer) -> Iterator[TestClient]:
     """A coordinator's client; give other headers to be somebody else."""
 
-    def scope_of(_tx: Session, who: Principal, _request: Request) -> Scope:
+    def scope_of(who: Principal, _request: Request) -> Scope:
         return originals(who)
 
     def upload_to(_tx: Session, who: Principal, _request: Request) -> UUID | None:

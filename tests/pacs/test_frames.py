@@ -6,6 +6,7 @@ import warnings
 from io import BytesIO
 from struct import pack
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
 from pydicom.filereader import read_dataset
 
 from pacs.elements import Unreadable, find, ints
-from pacs.frames import VIDEO_SYNTAXES, PixelMismatch, UnalignedFrames, frame_ranges, pixel_element
+from pacs.frames import VIDEO_SYNTAXES, PixelMismatch, UnalignedFrames, frame_ranges, pixel_element, unaligned
 from pacs.part10 import Parsed, parse
 from tests.pacs import corpus
 from tests.pacs.datasets import file_bytes
@@ -95,6 +96,16 @@ def test_single_bit_frames() -> None:
     assert contents(parse(file_bytes(image(b"\x01\x02", bits=1, rows=3)))) == [b"\x01\x02"]
     with pytest.raises(UnalignedFrames, match="12 bits"):
         frame_ranges(parse(file_bytes(image(b"\x01\x02\x03\x00", frames=2, bits=1, rows=3))))
+
+
+@given(st.integers(1, 9), st.integers(2, 9), st.data())
+def test_single_bit_frames_that_begin_within_bytes_are_moved(rows: int, frames: int, data: st.DataObject) -> None:
+    bits = data.draw(st.lists(st.booleans(), min_size=rows * 4 * frames, max_size=rows * 4 * frames))
+    packed = np.packbits(bits, bitorder="little").tobytes()
+    parsed = parse(file_bytes(image(packed + bytes(len(packed) % 2), frames=frames, bits=1, rows=rows)))
+    for index in range(frames):
+        expected = np.packbits(bits[index * rows * 4 : (index + 1) * rows * 4], bitorder="little").tobytes()
+        assert unaligned(parsed, index) == expected
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def store(archive: Archive, who: Principal, instances: list[Dataset]) -> None:
 def reading(
     db: Database, archive: Archive, settings: Settings, specialist: Principal, browser: Browser
 ) -> Iterator[Reading]:
-    def scope(_tx: object, who: Principal, request: object) -> Scope:
+    def scope(who: Principal, request: object) -> Scope:
         if who.case_id != path_uuid(request, "case"):  # type: ignore[arg-type]
             raise NotFound("another case")
         return Scope(ORIGINAL, unreleased=True)

@@ -1,0 +1,66 @@
+"""What a scope shows is the same for retrievals and for searches, which say it in different words."""
+
+from __future__ import annotations
+
+import itertools
+
+from sqlalchemy import func, select, update
+
+from overread.kit.db import Database, Session
+from overread.kit.errors import NotFound
+from overread.kit.principals import Role
+from pacs import metadata, query, retrieve, views
+from pacs.archive import Archive
+from pacs.ingest import AlreadyStored, Source
+from pacs.models import Holder, Instance, Study
+from pacs.scope import ORIGINAL, Scope
+from tests.pacs.test_ingest import changed, put, sample
+from tests.pacs.test_views import NAMES, person, stored_study, view_of
+
+
+def searched(tx: Session, scope: Scope, study_uid: str) -> set[str]:
+    """By the conditions of searches."""
+    statement = select(Instance.sop_uid).join(Study, Study.pk == Instance.study_pk)
+    return set(tx.scalars(statement.where(query.within(scope), query.may_see(scope), Study.study_uid == study_uid)))
+
+
+def retrieved(tx: Session, scope: Scope, study_uid: str) -> set[str]:
+    try:
+        found = retrieve.locate(tx, scope, study_uid)
+    except NotFound:
+        return set()
+    seen = metadata.version(tx, scope, study_uid)
+    assert seen.count == len(found)
+    for one in found:
+        [alone] = retrieve.locate(tx, scope, study_uid, one.series_uid, one.sop_uid)
+        assert alone == one
+        assert one.sop_uid in {other.sop_uid for other in retrieve.locate(tx, scope, study_uid, one.series_uid)}
+    return {one.sop_uid for one in found}
+
+
+def test_every_scope_retrieves_what_it_finds(archive: Archive, database: Database) -> None:
+    study_uid, sent = stored_study(archive, "examples_rgb_color.dcm", count=4)
+    other = person(database, Role.HOSPITAL)
+    twice = changed(
+        sample("examples_rgb_color.dcm"), **NAMES, SOPInstanceUID=sent[0].SOPInstanceUID, InstanceNumber="1"
+    )
+    assert isinstance(put(archive, Source(other, "stow"), twice), AlreadyStored)
+    released, waiting = view_of(archive), view_of(archive)
+    uids = {ORIGINAL: study_uid}
+    uids |= {view: views.derive(archive, view, study_uid).study_uid for view in (released, waiting)}
+    with database.transaction() as tx:
+        for view, review in itertools.product((ORIGINAL, released, waiting), ("approved", "withheld", "unusable")):
+            one = select(func.min(Instance.pk)).where(
+                Instance.view_id == view, Instance.review.in_(("original", "held"))
+            )
+            tx.execute(update(Instance).where(Instance.pk == one.scalar_subquery()).values(review=review))
+        tx.execute(update(Study).where(Study.view_id == released).values(released=True))
+        holders = [None, other.id, *tx.scalars(select(Holder.holder_id).where(Holder.holder_id != other.id).distinct())]
+    limits = [None, frozenset(), frozenset(uids.values()), frozenset([study_uid])]
+    shown: dict[Scope, set[str]] = {}
+    with database.transaction() as tx:
+        for scope in itertools.starmap(Scope, itertools.product(uids, holders, limits, (False, True))):
+            for uid in uids.values():
+                shown[scope] = shown.get(scope, set()) | retrieved(tx, scope, uid)
+                assert retrieved(tx, scope, uid) == searched(tx, scope, uid)
+    assert {len(found) for found in shown.values()} == {0, 1, 2, 3}
