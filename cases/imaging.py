@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from overread.kit.principals import Principal
-from pacs import profiles, query, views
+from pacs import pixel_review, profiles, query, views
 from pacs.archive import Archive
 from pacs.deid.known import KnownStrings
+from pacs.deid.profile import Profile
 from pacs.models import Holder, Study
+from pacs.pixel_review import Composite, Picture, Suggestion
 from pacs.query import StudySummary as Found
 from pacs.scope import ORIGINAL, Scope
 from pacs.views import Derived, StudyReview
 
-__all__ = ["Archive", "Derived", "Found", "KnownStrings", "StudyReview"]
+__all__ = [
+    "Archive",
+    "Composite",
+    "Derived",
+    "Found",
+    "KnownStrings",
+    "Picture",
+    "Profile",
+    "StudyReview",
+    "Suggestion",
+]
 
 
 def is_uid(text: str) -> bool:
@@ -66,6 +80,58 @@ def review(tx: Session, view_id: UUID, study_uid: str | None = None) -> list[Stu
 def decide(tx: Session, who: Principal, view_id: UUID, sop_uids: list[str], decision: str) -> None:
     """Approve or withhold instances that are held."""
     views.decide(tx, who, view_id, sop_uids, decision)
+
+
+def pictures(
+    tx: Session,
+    who: Principal,
+    view_id: UUID,
+    study_uid: str,
+    sop_uids: Sequence[str] | None = None,
+    *,
+    lock: bool = False,
+) -> list[Picture]:
+    """The instances of a study's copy that somebody has to look at or did, or those of `sop_uids`."""
+    return pixel_review.pictures(tx, who, view_id, study_uid, sop_uids, lock=lock)
+
+
+def composite(archive: Archive, who: Principal, view_id: UUID, sop_uid: str) -> Composite:
+    """All frames of an instance laid over each other."""
+    return pixel_review.composite(archive, who, view_id, sop_uid)
+
+
+def suggest(archive: Archive, who: Principal, view_id: UUID, sop_uid: str) -> list[Suggestion]:
+    """Rectangles of an instance that may have to be blanked."""
+    return pixel_review.suggest(archive, who, view_id, sop_uid)
+
+
+def mask(
+    archive: Archive,
+    who: Principal,
+    view_id: UUID,
+    sop_uid: str,
+    boxes: Sequence[Sequence[int]],
+    known: KnownStrings,
+) -> None:
+    """Blank rectangles of an instance, in the place of earlier ones; it is held again."""
+    pixel_review.mask(archive, who, view_id, [sop_uid], boxes, known)
+
+
+def release_document(
+    archive: Archive, who: Principal, view_id: UUID, sop_uid: str, known: KnownStrings, redacted: bytes | None
+) -> None:
+    """Take an original's document over into its copy, or `redacted` in its place; it is held still."""
+    pixel_review.release_document(archive, who, view_id, sop_uid, known, redacted)
+
+
+def profile(tx: Session, who: Principal, program_id: UUID) -> Profile:
+    """By which options a program's next view is made."""
+    return profiles.read(tx, who, program_id)
+
+
+def change_profile(tx: Session, who: Principal, program_id: UUID, options: Mapping[str, Any]) -> Profile:
+    """Choose them; views that are open keep theirs."""
+    return profiles.change(tx, who, program_id, options)
 
 
 def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:

@@ -1,6 +1,6 @@
 import { defineConfig } from "vite";
 
-// File names are fixed: templates name /static/build/site.js and upload.js, and a query string tells releases apart.
+// File names are fixed: templates name /static/build/site.js, and a query string tells releases apart.
 export default defineConfig({
   base: "/static/build/",
   publicDir: false,
@@ -10,7 +10,7 @@ export default defineConfig({
     target: "es2022",
     modulePreload: false,
     rolldownOptions: {
-      input: { site: "src/site.ts", upload: "src/upload.ts" },
+      input: { site: "src/site.ts", upload: "src/upload.ts", review: "src/review.ts" },
       output: { entryFileNames: "[name].js", chunkFileNames: "[name].js", assetFileNames: "[name][extname]" },
     },
   },

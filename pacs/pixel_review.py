@@ -1,7 +1,7 @@
 """What a person decides of a view's pictures and documents: look at them, blank rectangles, release or redact.
 
-The pages come later; these are the functions behind them. All ask for a coordinator, whose pictures these are: they
-come from the view's de-identified instances, never from an original header.
+All ask for a coordinator, whose pictures these are: they come from the view's de-identified instances, never from an
+original header.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from uuid import UUID
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from overread.kit import audit
 from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
+from overread.kit.remembered import Remembered
 from pacs import metadata, retrieve, rows, views
 from pacs.archive import Archive
 from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box, within
-from pacs.deid.suggest import outside_regions, text_like
-from pacs.models import DeviceMask, Instance, Study
+from pacs.deid.suggest import Levels, outside_regions, text_like
+from pacs.models import DeviceMask, Instance, Series, Study
 from pacs.pixels.draw import draw
 from pacs.retrieve import Located
 from pacs.scope import reviewed
-from pacs.view_rows import HELD, UNUSABLE, Choice
+from pacs.view_rows import CLEAN, HELD, UNUSABLE, Choice
 
 #: So many pixels are decoded for a composite; of longer sequences, frames at even distances are taken.
 MOST_PIXELS = 512 << 20
@@ -40,6 +40,47 @@ MOST_DOCUMENT = 64 << 20
 #: Manufacturer, Manufacturer's Model Name, Rows, Columns.
 _DEVICE = ("00080070", "00081090", "00280010", "00280011")
 _MASKED = "Masks were set: look at the result before you approve it."
+#: Encapsulated documents: the SOP classes of PDF, CDA, STL, OBJ and MTL (PS3.4 B.5.1.8 and following).
+_DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
+_PDF = _DOCUMENTS + "1"
+#: Both composites of the last pictures, by the name of their bytes: a page asks for them one after the other.
+_extremes_of: Remembered[str, tuple[Levels, Levels, int]] = Remembered(64 << 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An instance of a view as somebody decides on it.
+
+    `boxes` are the masks in force; `document` is "", "released" or "redacted" (see `Choice`); `digest` names the bytes
+    that the decision is about. `rows` and `columns` are 0 where there is no picture. The source's UIDs are the
+    original's, empty where it was deleted.
+    """
+
+    sop_uid: str
+    series_uid: str
+    series_number: int | None
+    number: int | None
+    sop_class: str
+    state: str
+    reasons: tuple[str, ...]
+    frames: int
+    rows: int
+    columns: int
+    boxes: tuple[Box, ...]
+    document: str
+    digest: str
+    source_series_uid: str
+    source_sop_uid: str
+
+    @property
+    def is_document(self) -> bool:
+        """Whether it holds a document in the place of a picture."""
+        return self.sop_class.startswith(_DOCUMENTS)
+
+    @property
+    def is_pdf(self) -> bool:
+        """Whether that document is a PDF."""
+        return self.sop_class == _PDF
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +106,72 @@ def held(tx: Session, who: Principal, view_id: UUID) -> list[views.StudyReview]:
     """The studies of a view with their instances that wait for a decision or had one, and the reasons."""
     who.require(Role.COORDINATOR)
     return views.review(tx, view_id)
+
+
+def pictures(
+    tx: Session,
+    who: Principal,
+    view_id: UUID,
+    study_uid: str,
+    sop_uids: Sequence[str] | None = None,
+    *,
+    lock: bool = False,
+) -> list[Picture]:
+    """The instances of a study (by its original UID) that are not simply clean, or those of `sop_uids`, in order.
+
+    `lock` holds them as they are until the commit. Raises Forbidden.
+    """
+    who.require(Role.COORDINATOR)
+    source, source_series = aliased(Instance), aliased(Series)
+    statement = (
+        select(
+            Instance.sop_uid,
+            Series.series_uid,
+            Series.number.label("series_number"),
+            Instance.number,
+            Instance.sop_class,
+            Instance.review,
+            Instance.reasons,
+            Instance.frames,
+            Instance.rows,
+            Instance.columns,
+            # Of the proof only what is shown: its list of actions is long.
+            Instance.proof["masks"].label("masks"),
+            Instance.proof["document"].label("document"),
+            Instance.proof["result_digest"].label("digest"),
+            source_series.series_uid.label("source_series_uid"),
+            source.sop_uid.label("source_sop_uid"),
+        )
+        .join(Study, Study.pk == Instance.study_pk)
+        .join(Series, Series.pk == Instance.series_pk)
+        .outerjoin(source, source.pk == Instance.source_pk)
+        .outerjoin(source_series, source_series.pk == source.series_pk)
+        .where(Study.view_id == view_id, Study.source_uid == study_uid)
+        .order_by(*retrieve.IN_ORDER)
+    )
+    if lock:
+        statement = statement.with_for_update(of=Instance)
+    wanted = Instance.review != CLEAN if sop_uids is None else Instance.sop_uid.in_(sop_uids)
+    return [
+        Picture(
+            row.sop_uid,
+            row.series_uid,
+            row.series_number,
+            row.number,
+            row.sop_class,
+            row.review,
+            tuple(row.reasons),
+            row.frames,
+            row.rows or 0,
+            row.columns or 0,
+            tuple(Box(*box) for box in row.masks),
+            row.document,
+            row.digest,
+            row.source_series_uid or "",
+            row.source_sop_uid or "",
+        )
+        for row in tx.execute(statement.where(wanted))
+    ]
 
 
 def composite(archive: Archive, who: Principal, view_id: UUID, sop_uid: str) -> Composite:
@@ -146,8 +253,11 @@ def _locate(archive: Archive, who: Principal, view_id: UUID, sop_uid: str, actio
     return located
 
 
-def _extremes(archive: Archive, located: Located) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int]:
+def _extremes(archive: Archive, located: Located) -> tuple[Levels, Levels, int]:
     """The lowest and highest display levels, and how many frames were looked at. Raises CannotDecode, FrameError."""
+    remembered = _extremes_of.get(located.tag)
+    if remembered is not None:
+        return remembered
     with retrieve.opened(archive, located) as instance:
         ds = instance.dataset()
         first = draw(ds, instance.frame(0), instance.transfer_syntax)
@@ -158,10 +268,12 @@ def _extremes(archive: Archive, located: Located) -> tuple[NDArray[np.uint8], ND
             levels = draw(ds, instance.frame(number), instance.transfer_syntax, number)
             np.minimum(low, levels, out=low)
             np.maximum(high, levels, out=high)
-    return low, high, 1 + len(looked_at)
+    found = low, high, 1 + len(looked_at)
+    _extremes_of.put(located.tag, found, low.nbytes + high.nbytes)
+    return found
 
 
-def _png(levels: NDArray[np.uint8]) -> bytes:
+def _png(levels: Levels) -> bytes:
     out = BytesIO()
     Image.fromarray(levels).save(out, "PNG", compress_level=3)
     return out.getvalue()

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from cases.guards import GUARDS
+from cases.imaging import KnownStrings
 from cases.models import Case
 from cases.move import Move
 from cases.repository import notes_of
@@ -47,6 +48,14 @@ def name_of(tx: Session, principal_id: UUID | None) -> str:
     """A person's name, empty for nobody."""
     person = tx.get(PrincipalRow, principal_id) if principal_id else None
     return person.name if person else ""
+
+
+def known(tx: Session, case: Case) -> KnownStrings:
+    """What the account and the form say of the patient: the de-identified files may name none of it."""
+    person = tx.get(PrincipalRow, case.patient_id)
+    names = [case.patient_name, *([person.name] if person else [])]
+    contacts = [text for text in ((person.email, person.phone) if person else ()) if text]
+    return KnownStrings.of(names=[name for name in names if name], ids=[case.reference], phrases=contacts)
 
 
 def questions(case: Case) -> tuple[QuestionView, ...]:

@@ -12,15 +12,16 @@ from sqlalchemy.orm import Session
 
 from cases import identity, imaging, notify, reference
 from cases.identity import Verdict
-from cases.imaging import Archive, Found, KnownStrings, StudyReview
+from cases.imaging import Archive, Found, StudyReview
 from cases.machine import move_study
 from cases.models import Case, CaseStudy, InboxStudy, Report
 from cases.move import StudyMove
 from cases.repository import by_reference, inbox, load, load_unasked, studies_of, study_of
+from cases.service import facts
 from cases.states import FINAL, Actor, StudyEvent, StudyState
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
-from overread.kit.principals import Principal, PrincipalRow, Role
+from overread.kit.principals import Principal, Role
 from pacs.events import StudySettled
 
 
@@ -156,7 +157,7 @@ def derive(archive: Archive, case_id: UUID, study_uid: str) -> None:
         if case is None or case.state in FINAL or study is None or study.state is not StudyState.MATCHED:
             return
         view_id = case.view_id = case.view_id or imaging.open_view(tx, archive, case_id, case.program_id)
-        known = _known(tx, case)
+        known = facts.known(tx, case)
     derived = imaging.derive(archive, view_id, study_uid, known)
     with archive.db.transaction() as tx:
         case = load_unasked(tx, case_id, lock=True)
@@ -171,14 +172,6 @@ def derive(archive: Archive, case_id: UUID, study_uid: str) -> None:
             return
         reason = "; ".join(f"{count} × {why}" for why, count in sorted(derived.withheld_reasons.items()))
         move_study(StudyMove(tx, case, study, StudyEvent.DERIVE, Actor.SYSTEM, None, reason))
-
-
-def _known(tx: Session, case: Case) -> KnownStrings:
-    """What the account and the form say of the patient: the files may name none of it."""
-    person = tx.get(PrincipalRow, case.patient_id)
-    names = [case.patient_name, *([person.name] if person else [])]
-    contacts = [text for text in ((person.email, person.phone) if person else ()) if text]
-    return KnownStrings.of(names=[name for name in names if name], ids=[case.reference], phrases=contacts)
 
 
 def _place(

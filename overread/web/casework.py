@@ -140,8 +140,8 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
         "previews": [
             {
                 "src": f"{root}/series/{item.view_series_uid}/instances/{item.view_sop_uid}/thumbnail",
-                "full": f"{root}/series/{item.view_series_uid}/instances/{item.view_sop_uid}/rendered",
-                "label": f"{item.frames} frames: look at all of them in the viewer" if item.frames > 1 else "Picture",
+                "url": f"{url}/pixels/{item.view_sop_uid}",
+                "label": f"{item.frames} frames" if item.frames > 1 else "Picture",
                 "sop_instance_uid": item.view_sop_uid,
                 "state": _DECISIONS[item.state],
                 "held": item.state == views.HELD,
@@ -150,6 +150,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
             }
             for item in shown
         ],
+        "pixels_url": f"{url}/pixels" if items else "",
         "previews_more": len(items) - len(shown),
         "held_uids": " ".join(held),
         "review_action": f"{url}/decide" if live and shown else "",

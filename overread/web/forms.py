@@ -1,15 +1,20 @@
-"""Forms as browsers send them (application/x-www-form-urlencoded, WHATWG URL 5.1): read with caps, checked by field."""
+"""Forms as browsers send them: read with caps, checked by field.
+
+They are application/x-www-form-urlencoded (WHATWG URL 5.1), or multipart/form-data (RFC 7578) where a file comes along.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from email.message import Message
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
 from billing.money import shown
+from dicomweb.stow_multipart import PartParser
 from overread.kit.errors import BadInput, OverreadError, TooLarge, Unprocessable, UnsupportedMedia
 
 #: Twenty questions, a story and a history of 20,000 characters each fit, percent-encoded, with room.
@@ -28,7 +33,8 @@ class FieldErrors(Unprocessable):
 class Form:
     """The fields of a form; a field may come several times. Values but passwords are stripped; none holds a NUL."""
 
-    def __init__(self, pairs: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, pairs: Sequence[tuple[str, str]] = (), files: Mapping[str, bytes] | None = None) -> None:
+        self._files = dict(files or {})
         self._values: dict[str, list[str]] = {}
         for name, value in pairs:
             # Browsers send CRLF (HTML 4.10.22.4); PostgreSQL's text knows no NUL.
@@ -38,6 +44,10 @@ class Form:
     def text(self, name: str) -> str:
         """The first value of a field, or ""."""
         return self._values.get(name, [""])[0]
+
+    def file(self, name: str) -> bytes:
+        """The content of a file that came along, or b""."""
+        return self._files.get(name, b"")
 
     def all(self, name: str) -> list[str]:
         """Every value of a field, in order."""
@@ -124,14 +134,27 @@ def errors_of(error: OverreadError) -> dict[str, str]:
     return error.fields if isinstance(error, FieldErrors) else {"form": error.safe}
 
 
-async def read(request: Request) -> Form:
-    """The form in a request's body. Raises TooLarge, UnsupportedMedia, BadInput."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+async def read(request: Request, *, files: int = 0) -> Form:
+    """The form in a request's body, with files of `files` bytes in all.
+
+    Raises TooLarge, UnsupportedMedia, BadInput.
+    """
+    declared = request.headers.get("content-type", "")
+    kind = declared.partition(";")[0].strip().lower()
+    with_files = bool(files) and kind == "multipart/form-data"
+    most = MAX_BYTES + (files if with_files else 0)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BYTES:
-            raise TooLarge("a form beyond the cap", safe="This is too much text for one form.")
+        if len(body) > most:
+            raise TooLarge(
+                "a form beyond the cap",
+                safe=f"The file is too large: {files >> 20} megabytes at most."
+                if with_files
+                else "This is too much text for one form.",
+            )
+    if with_files:
+        return _multipart(declared, bytes(body))
     if body and kind != "application/x-www-form-urlencoded":
         raise UnsupportedMedia(f"a form as {kind[:80]!r}")
     try:
@@ -146,3 +169,34 @@ async def read(request: Request) -> Form:
         )
     except ValueError as error:
         raise BadInput(f"a form that can't be read: {type(error).__name__}") from error
+
+
+def _multipart(declared: str, body: bytes) -> Form:
+    """RFC 7578: a part a field, named by its Content-Disposition; one with a file name is a file."""
+    parser = PartParser(str(_parameters(declared).get_param("boundary", "")), max_parts=MAX_FIELDS)
+    pairs: list[tuple[str, str]] = []
+    files: dict[str, bytes] = {}
+    name, is_file, content = "", False, bytearray()
+    for event in parser.feed(body):
+        if isinstance(event, dict):
+            disposition = _parameters(event.get("content-disposition", ""))
+            name, is_file = str(disposition.get_param("name", "")), disposition.get_param("filename") is not None
+            content = bytearray()
+        elif event is not None:
+            content += event
+        elif is_file:
+            files[name] = bytes(content)
+        else:
+            try:
+                pairs.append((name, content.decode()))
+            except UnicodeDecodeError as error:
+                raise BadInput("a form's field that is no UTF-8") from error
+    parser.close()
+    return Form(pairs, files)
+
+
+def _parameters(header: str) -> Message:
+    """A header with parameters, read as `email` reads a Content-Type (RFC 2045 5.1)."""
+    message = Message()
+    message["Content-Type"] = header
+    return message

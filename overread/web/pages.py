@@ -5,9 +5,21 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from overread.services import Services
-from overread.web import coordinator, hospital, licensing, patient, public, specialist, staff, start, trail
+from overread.web import (
+    coordinator,
+    hospital,
+    licensing,
+    patient,
+    pixels,
+    profiles,
+    public,
+    specialist,
+    staff,
+    start,
+    trail,
+)
 
-_AUDIENCES = (public, start, patient, coordinator, specialist, hospital, staff, licensing, trail)
+_AUDIENCES = (public, start, patient, coordinator, pixels, specialist, hospital, staff, licensing, profiles, trail)
 
 
 def routes(services: Services) -> list[BaseRoute]:

@@ -43,6 +43,7 @@ _NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
         ("People", "/people"),
         ("Licences", "/licences"),
         ("Prices", "/prices"),
+        ("De-identification", "/profiles"),
         ("Peers", "/peers"),
         ("Audit", "/audit"),
     ),
@@ -57,6 +58,9 @@ DONE: Mapping[str, str] = {
     "answered": "Your answer was sent. The clock goes on.",
     "withdrawn": "Your request is withdrawn.",
     "decided": "Your decision is recorded.",
+    "masked": "The boxes are blanked. Look at the result, then approve it.",
+    "unmasked": "No box is blanked any more. Look at the picture again before you decide.",
+    "document": "The copy holds the document now. Approve it to show it to the specialist.",
     "confirmed": "The study is the patient’s. Its de-identified copy is being made.",
     "revoked": "The study was taken out of the case.",
     "released": "The study was released to the specialist.",
@@ -72,6 +76,7 @@ DONE: Mapping[str, str] = {
     "signed": "The report is signed.",
     "added": "Added.",
     "changed": "Changed.",
+    "profile": "Saved. Cases whose images are de-identified from now on follow it.",
     "exception": "The exception was recorded.",
 }
 

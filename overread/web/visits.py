@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -23,13 +23,15 @@ from overread.web import forms, render, session
 from overread.web.forms import Form
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One request of somebody: who, in which transaction, with which form, and what was wrong with it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """One request of somebody: who, with which form, and what was wrong with it.
+
+    It has no transaction: what decodes pixels takes its own, and holds none meanwhile.
+    """
 
     request: Request
     services: Services
-    tx: Session
     who: Principal
     form: Form = field(default_factory=Form)
     errors: dict[str, str] = field(default_factory=dict)
@@ -60,7 +62,15 @@ class Visit:
         return render.page(self.request, self.services, template, who=self.who, **context)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit(Errand):
+    """The same in one transaction."""
+
+    tx: Session
+
+
 Handler = Callable[[Visit], Response]
+Work = Callable[[Errand], Response]
 
 
 def go(path: str, done: str = "", **query: str) -> Response:
@@ -79,23 +89,44 @@ class Desk:
 
     def get(self, path: str, handler: Handler) -> Route:
         """A page."""
+        return self._got(path, self._in_transaction(handler), handler.__doc__)
 
-        def endpoint(request: Request) -> Response:
-            who = self._who(request)
-            with self._services.db.transaction() as tx:
-                return handler(Visit(request, self._services, tx, who))
-
-        return Route(path, endpoint, methods=["GET"])
+    def look(self, path: str, work: Work) -> Route:
+        """A page or a picture that takes its own transactions."""
+        return self._got(path, work, work.__doc__)
 
     def post(self, path: str, handler: Handler, again: Handler | None = None) -> Route:
         """An action. Where a rule refuses it, `again` shows the page that it came from, else there is an error page."""
+        shown = self._in_transaction(again) if again else None
+        return self._posted(path, self._in_transaction(handler), shown, handler.__doc__)
 
+    def work(self, path: str, work: Work, again: Work, *, files: int = 0) -> Route:
+        """An action that takes its own transactions; with its form may come files of so many bytes."""
+        return self._posted(path, work, again, work.__doc__, files)
+
+    def _in_transaction(self, handler: Handler) -> Work:
+        def work(errand: Errand) -> Response:
+            with self._services.db.transaction() as tx:
+                return handler(Visit(**{one.name: getattr(errand, one.name) for one in fields(errand)}, tx=tx))
+
+        return work
+
+    def _got(self, path: str, work: Work, said: str | None) -> Route:
+        def endpoint(request: Request) -> Response:
+            return work(Errand(request=request, services=self._services, who=self._who(request)))
+
+        endpoint.__doc__ = said
+        return Route(path, endpoint, methods=["GET"])
+
+    def _posted(self, path: str, work: Work, again: Work | None, said: str | None, files: int = 0) -> Route:
         async def endpoint(request: Request) -> Response:
             # Who asks is known before a byte of the body is read.
             who = await run_in_threadpool(self._who, request)
-            form = await forms.read(request)
-            return await run_in_threadpool(self._act, request, who, form, handler, again)
+            form = await forms.read(request, files=files)
+            errand = Errand(request=request, services=self._services, who=who, form=form)
+            return await run_in_threadpool(_act, errand, work, again)
 
+        endpoint.__doc__ = said
         return Route(path, endpoint, methods=["POST"])
 
     def _who(self, request: Request) -> Principal:
@@ -104,16 +135,15 @@ class Desk:
         who.require(*self._roles)
         return who
 
-    def _act(self, request: Request, who: Principal, form: Form, handler: Handler, again: Handler | None) -> Response:
-        try:
-            with self._services.db.transaction() as tx:
-                return handler(Visit(request, self._services, tx, who, form))
-        except (Unprocessable, Conflict, Declined) as error:
-            if again is None:
-                raise
-            problem: OverreadError = error
-        # What was begun is undone; the page is made from how things are now.
-        with self._services.db.transaction() as tx:
-            response = again(Visit(request, self._services, tx, who, form, forms.errors_of(problem)))
-        response.status_code = problem.status
-        return response
+
+def _act(errand: Errand, work: Work, again: Work | None) -> Response:
+    try:
+        return work(errand)
+    except (Unprocessable, Conflict, Declined) as error:
+        if again is None:
+            raise
+        problem: OverreadError = error
+    # What was begun is undone; the page is made from how things are now.
+    response = again(replace(errand, errors=forms.errors_of(problem)))
+    response.status_code = problem.status
+    return response

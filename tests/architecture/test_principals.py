@@ -20,6 +20,7 @@ _WITHOUT = {
     "is_eligible": "what every visitor sees",
     "document": "takes a case that somebody was let see",
     "studies_sentences": "takes a case that somebody was let see",
+    "known": "takes a case that somebody was let see",
     "notes": "takes a case that somebody was let see",
     "name_of": "takes an identifier out of a case that somebody was let see",
 }

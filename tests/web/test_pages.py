@@ -101,6 +101,7 @@ def _pages(c: Cases) -> dict[str, tuple[str, ...]]:
         "/licences": ("admin", "specialist", "other_specialist"),
         "/peers": ("admin",),
         "/prices": ("admin",),
+        "/profiles": ("admin",),
         "/audit": ("admin", "auditor"),
         "/audit?what=case.&person=some&since=2020-01-01&until=2099-01-01": ("admin", "auditor"),
         "/audit.csv": ("admin", "auditor"),
@@ -140,11 +141,11 @@ def test_no_route_is_forgotten_and_none_lets_nobody_in(
     for route in pages.routes(services):
         if not isinstance(route, Route) or route.path in public or ("{" not in route.path and not route.path.startswith(
             ("/cases", "/start", "/queue", "/inbox", "/offers", "/reading", "/sent", "/people", "/licences", "/peers",
-             "/prices", "/audit", "/account")
+             "/prices", "/profiles", "/audit", "/account")
         )):  # fmt: skip
             continue
         path = re.sub(r"\{case\}", str(cases.submitted), route.path)
-        path = re.sub(r"\{(study)\}", "1.2.3", re.sub(r"\{(person|question)\}", str(uuid4()), path))
+        path = re.sub(r"\{(study|instance)\}", "1.2.3", re.sub(r"\{(person|question|program)\}", str(uuid4()), path))
         for method in (route.methods or set()) - {"HEAD"}:
             asked += 1
             answer = client.request(method, path)

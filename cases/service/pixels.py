@@ -1,0 +1,211 @@
+"""Pictures and documents of a case that are held: looked at, blanked, released or redacted by its coordinator.
+
+What decodes or writes pixels takes the archive and works in transactions of its own: it may take seconds, in which no
+row of the case is locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from cases import imaging
+from cases.imaging import Archive, Composite, Picture, Suggestion
+from cases.models import Case, CaseStudy
+from cases.repository import load, study_of
+from cases.service import facts, studies
+from cases.states import FINAL, Actor, StudyState
+from overread.kit import audit
+from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit.principals import Principal
+
+#: So many pictures are blanked by one request; the rest of a longer series by the next.
+MOST_AT_ONCE = 100
+_CHECKED = (StudyState.DEID_REVIEW, StudyState.RELEASED)
+
+Boxes = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A study whose pictures are looked at. `open`: whether something may still be decided."""
+
+    reference: str
+    study_uid: str
+    state: StudyState
+    open: bool
+    pictures: tuple[Picture, ...]
+
+
+def check(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> Check:
+    """A study's pictures that somebody has to look at or did, in order. Raises NotFound, Forbidden."""
+    case, study, view_id = _study(tx, who, case_id, study_uid)
+    found = tuple(imaging.pictures(tx, who, view_id, study_uid))
+    return Check(case.reference, study_uid, study.state, _is_open(case, study), found)
+
+
+def composite(archive: Archive, who: Principal, case_id: UUID, study_uid: str, sop_uid: str) -> Composite:
+    """All frames of a picture laid over each other. Raises NotFound, Forbidden, Unprocessable."""
+    with archive.db.transaction() as tx:
+        _, _, view_id = _study(tx, who, case_id, study_uid)
+        _picture(tx, who, view_id, study_uid, sop_uid)
+    return imaging.composite(archive, who, view_id, sop_uid)
+
+
+def suggest(archive: Archive, who: Principal, case_id: UUID, study_uid: str, sop_uid: str) -> list[Suggestion]:
+    """Rectangles that may have to be blanked. Raises NotFound, Forbidden, Unprocessable."""
+    with archive.db.transaction() as tx:
+        _, _, view_id = _study(tx, who, case_id, study_uid)
+        _picture(tx, who, view_id, study_uid, sop_uid)
+    return imaging.suggest(archive, who, view_id, sop_uid)
+
+
+def mask(
+    archive: Archive, who: Principal, case_id: UUID, study_uid: str, sop_uids: Sequence[str], boxes: Boxes
+) -> Mapping[str, str]:
+    """Blank the same rectangles (left, top, width, height) in pictures in the place of earlier ones; [] takes them off.
+
+    All are held again. Gives the sentence why, by SOP Instance UID, of those that could not be changed. Raises
+    NotFound, Forbidden, Conflict, Unprocessable.
+    """
+    if not 0 < len(sop_uids) <= MOST_AT_ONCE:
+        raise Unprocessable(
+            f"{len(sop_uids)} pictures at once", safe=f"Name 1 to {MOST_AT_ONCE} pictures; repeat it for the others."
+        )
+    with archive.db.transaction() as tx:
+        case, study, view_id = _study(tx, who, case_id, study_uid)
+        _still_open(case, study)
+        for uid in sop_uids:
+            _picture(tx, who, view_id, study_uid, uid)
+        known = facts.known(tx, case)
+    refused: dict[str, str] = {}
+    for uid in sop_uids:
+        try:
+            imaging.mask(archive, who, view_id, uid, boxes, known)
+        except Unprocessable as error:
+            refused[uid] = error.safe
+    with archive.db.transaction() as tx:
+        _count(tx, who, case_id, study_uid)
+        audit.record(
+            tx,
+            who,
+            "pixels.mask",
+            "study",
+            study_uid,
+            case_id=case_id,
+            pictures=len(sop_uids) - len(refused),
+            masks=len(boxes),
+        )
+    return refused
+
+
+def release_document(
+    archive: Archive, who: Principal, case_id: UUID, study_uid: str, sop_uid: str, redacted: bytes | None = None
+) -> None:
+    """Take the original's document over into its copy, or a redacted PDF in its place. It is held until approved.
+
+    Raises NotFound, Forbidden, Conflict, Unprocessable.
+    """
+    with archive.db.transaction() as tx:
+        case, study, view_id = _study(tx, who, case_id, study_uid)
+        _still_open(case, study)
+        picture = _picture(tx, who, view_id, study_uid, sop_uid)
+        known = facts.known(tx, case)
+    if redacted is not None:
+        if not picture.is_pdf:
+            raise Unprocessable("a PDF for no PDF", safe="Only a PDF can be replaced by a PDF. Withhold this document.")
+        if not redacted.startswith(b"%PDF-"):
+            raise Unprocessable("no PDF", safe="The file is no PDF. Please choose the redacted document as a PDF.")
+    imaging.release_document(archive, who, view_id, sop_uid, known, redacted)
+    with archive.db.transaction() as tx:
+        _count(tx, who, case_id, study_uid)
+        action = "document.released" if redacted is None else "document.redacted"
+        audit.record(tx, who, action, "study", study_uid, case_id=case_id)
+
+
+def decide(
+    tx: Session,
+    who: Principal,
+    case_id: UUID,
+    study_uid: str,
+    sop_uid: str,
+    decision: str,
+    *,
+    boxes: Boxes,
+    digest: str,
+) -> None:
+    """Approve or withhold a picture that was looked at, with these `boxes` over it and these bytes (`digest`).
+
+    Raises Conflict where an approval is about another picture than the one that would be shown: boxes that are drawn
+    and not blanked yet, or something that was changed meanwhile. NotFound, Forbidden, Unprocessable.
+    """
+    case, study, view_id = _study(tx, who, case_id, study_uid)
+    _still_open(case, study)
+    picture = _picture(tx, who, view_id, study_uid, sop_uid, lock=True)
+    if decision == "approved":
+        if sorted(map(tuple, boxes)) != sorted(map(tuple, picture.boxes)):
+            raise Conflict(
+                "boxes that are not in force",
+                safe="The boxes on the page are not blanked yet. Blank them or take them off, look at the result, and "
+                "approve it then.",
+            )
+        if digest != picture.digest:
+            raise Conflict(
+                "another picture than was looked at",
+                safe="Somebody changed this picture meanwhile. Look at it again, and approve it then.",
+            )
+        if picture.is_document and not picture.document:
+            raise Conflict(
+                "a document that is left out",
+                safe="There is nothing to approve yet: release the document, upload a redacted one, or withhold it.",
+            )
+    studies.decide(tx, who, case_id, [sop_uid], decision)
+
+
+def _study(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> tuple[Case, CaseStudy, UUID]:
+    """The case, its study and its view, for the case's coordinator."""
+    case, actor = load(tx, who, case_id)
+    if actor is not Actor.COORDINATOR:
+        raise Forbidden(f"{actor} asked for the pictures of case {case_id}")
+    study = study_of(tx, case_id, study_uid) if imaging.is_uid(study_uid) else None
+    if study is None or case.view_id is None:
+        raise NotFound(
+            f"no copy of study {study_uid[:64]!r} in case {case_id}",
+            safe="There is no de-identified copy of this study. Go back to the case: it may still be being made.",
+        )
+    return case, study, case.view_id
+
+
+def _picture(
+    tx: Session, who: Principal, view_id: UUID, study_uid: str, sop_uid: str, *, lock: bool = False
+) -> Picture:
+    wanted = [sop_uid] if imaging.is_uid(sop_uid) else []
+    found = imaging.pictures(tx, who, view_id, study_uid, wanted, lock=lock)
+    if not found:
+        raise NotFound(
+            f"instance {sop_uid[:64]!r} of study {study_uid}", safe="There is no such picture in this study."
+        )
+    return found[0]
+
+
+def _is_open(case: Case, study: CaseStudy) -> bool:
+    return case.state not in FINAL and study.state in _CHECKED
+
+
+def _still_open(case: Case, study: CaseStudy) -> None:
+    if not _is_open(case, study):
+        raise Conflict(
+            f"study {study.study_uid} is {study.state}, its case {case.state}",
+            safe="Nothing is decided on this study just now. Go back to the case to see how it stands.",
+        )
+
+
+def _count(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> None:
+    """Say in the case how many of the study's pictures are held now."""
+    case, _ = load(tx, who, case_id, lock=True)
+    study = study_of(tx, case_id, study_uid, lock=True)
+    if study is not None and case.view_id is not None:
+        study.held = sum(one.held for one in imaging.review(tx, case.view_id, study_uid))

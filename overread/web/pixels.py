@@ -1,0 +1,306 @@
+"""The pages on which a coordinator looks at held pictures and documents, blanks what names somebody, and decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from cases.imaging import Picture, Suggestion
+from cases.service import pixels
+from cases.service.pixels import Check
+from cases.states import StudyState
+from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.principals import Role
+from overread.services import Services
+from overread.web import render
+from overread.web.forms import FieldErrors
+from overread.web.visits import Desk, Errand, go
+from pacs import pixel_review, views
+
+#: Pictures in the list; the rest follows when these are decided.
+_MOST_LISTED = 200
+#: Rows for boxes that a page without scripts leaves empty.
+_SPARE_ROWS = 2
+_SIDES = ("left", "top", "width", "height")
+_STATES: Mapping[str, dict[str, str]] = {
+    views.HELD: render.status("Held", "warn"),
+    views.APPROVED: render.status("Approved", "good"),
+    views.WITHHELD: render.status("Withheld", "bad"),
+    views.UNUSABLE: render.status("Unusable", "bad"),
+    views.CLEAN: render.status("Clean", "good"),
+}
+_SOURCES: Mapping[str, str] = {
+    "device": "Blanked before on pictures of the same device",
+    "regions": "Outside of the ultrasound’s regions",
+    "text": "Looks like letters",
+}
+_DOCUMENTS: Mapping[str, str] = {
+    "": "The document is left out of the copy.",
+    "released": "The copy holds the original’s document, as it was sent.",
+    "redacted": "The copy holds the redacted document that was uploaded.",
+}
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """The routes of the review."""
+    desk = Desk(services, Role.COORDINATOR)
+    study = "/queue/{case}/studies/{study}/pixels"
+    picture = study + "/{instance}"
+    return [
+        desk.look(study, first_page),
+        desk.look(picture, picture_page),
+        desk.look(picture + "/minimum", minimum),
+        desk.look(picture + "/maximum", maximum),
+        desk.work(picture + "/mask", mask, picture_page),
+        desk.work(picture + "/decide", decide, picture_page),
+        desk.work(picture + "/document", document, picture_page, files=pixel_review.MOST_DOCUMENT),
+    ]
+
+
+def first_page(errand: Errand) -> Response:
+    """To the first picture of a study that waits for a decision."""
+    found = _check(errand)
+    if not found.pictures:
+        return go(f"/queue/{errand.uuid()}")
+    return go(_address(errand, next((p for p in found.pictures if p.state == views.HELD), found.pictures[0])))
+
+
+def picture_page(errand: Errand) -> Response:
+    """A picture or document, what is suggested for it, and what can be done with it."""
+    found = _check(errand)
+    picture = _picture(errand, found)
+    suggestions, trouble = _suggestions(errand, picture)
+    url = _address(errand, picture)
+    open_ = found.open and picture.state != views.UNUSABLE
+    drawable = not picture.is_document and not trouble and picture.state != views.UNUSABLE
+    alike = _alike(found, picture)
+    following = _next(found, picture)
+    held = sum(p.state == views.HELD for p in found.pictures)
+    return errand.page(
+        "coordinator/pixels.html",
+        case={"reference": found.reference, "url": f"/queue/{errand.uuid()}"},
+        picture={
+            "label": _label(picture),
+            "state": _STATES[picture.state],
+            "reasons": picture.reasons,
+            "frames": picture.frames,
+            "rows": picture.rows,
+            "columns": picture.columns,
+            "minimum": f"{url}/minimum?v={picture.digest[:12]}",
+            "maximum": f"{url}/maximum?v={picture.digest[:12]}",
+            "masked": bool(picture.boxes),
+            "digest": picture.digest,
+        },
+        trouble=trouble,
+        drawable=drawable,
+        document=_document(errand, picture) if picture.is_document else None,
+        boxes=_rows(errand, picture),
+        suggestions=suggestions if open_ else [],
+        alike=len(alike),
+        mask_action=f"{url}/mask" if open_ and drawable else "",
+        decide_action=f"{url}/decide" if open_ else "",
+        document_action=f"{url}/document" if open_ and picture.is_document else "",
+        may_approve=drawable or bool(picture.document),
+        withheld=picture.state == views.WITHHELD,
+        released=found.state is StudyState.RELEASED,
+        next_url=_address(errand, following) if following else "",
+        held=held,
+        pictures=[
+            {
+                "label": _label(p),
+                "url": _address(errand, p),
+                "state": _STATES[p.state],
+                "current": p.sop_uid == picture.sop_uid,
+            }
+            for p in found.pictures[:_MOST_LISTED]
+        ],
+        pictures_more=max(0, len(found.pictures) - _MOST_LISTED),
+    )
+
+
+def minimum(errand: Errand) -> Response:
+    """The darkest level of each pixel in any frame, as PNG."""
+    return _png(_composite(errand).minimum)
+
+
+def maximum(errand: Errand) -> Response:
+    """The brightest level of each pixel in any frame, as PNG."""
+    return _png(_composite(errand).maximum)
+
+
+def mask(errand: Errand) -> Response:
+    """Blank the boxes of the form in a picture, and in those of its series that it asks for."""
+    found = _check(errand)
+    picture = _picture(errand, found)
+    uids = [picture.sop_uid]
+    if errand.form.text("series"):
+        uids += [p.sop_uid for p in _alike(found, picture)][: pixels.MOST_AT_ONCE - 1]
+    boxes = _boxes(errand)
+    archive, case_id = errand.services.archive, errand.uuid()
+    refused = pixels.mask(archive, errand.who, case_id, found.study_uid, uids, boxes)
+    if refused:
+        sentence = next(iter(refused.values()))
+        if len(uids) > 1:
+            sentence = f"{len(refused)} of {len(uids)} pictures could not be changed; the others were. {sentence}"
+        raise Unprocessable(f"{len(refused)} of {len(uids)} pictures not masked", safe=sentence)
+    return go(_address(errand, picture), "masked" if boxes else "unmasked")
+
+
+def decide(errand: Errand) -> Response:
+    """Approve or withhold a picture, and go on to the next that waits."""
+    found = _check(errand)
+    picture = _picture(errand, found)
+    decision = {"approve": views.APPROVED, "withhold": views.WITHHELD}.get(errand.form.text("decision"))
+    if decision is None:
+        raise FieldErrors({"form": "Please choose what to do with this picture: approve it, or withhold it."})
+    # Whoever withholds needs no valid boxes.
+    boxes = _boxes(errand) if decision == views.APPROVED else []
+    with errand.services.db.transaction() as tx:
+        pixels.decide(
+            tx,
+            errand.who,
+            errand.uuid(),
+            found.study_uid,
+            picture.sop_uid,
+            decision,
+            boxes=boxes,
+            digest=errand.form.text("digest"),
+        )
+    following = _next(found, picture)
+    return go(_address(errand, following) if following else f"/queue/{errand.uuid()}", "decided")
+
+
+def document(errand: Errand) -> Response:
+    """Take a document over into its copy, as it is or redacted."""
+    found = _check(errand)
+    picture = _picture(errand, found)
+    what, redacted = errand.form.text("document"), errand.form.file("redacted")
+    if what not in ("release", "redact"):
+        raise FieldErrors({"form": "Please choose whether the document is released or replaced."})
+    if what == "redact" and not redacted:
+        raise FieldErrors({"redacted": "Please choose the redacted document as a PDF."})
+    pixels.release_document(
+        errand.services.archive,
+        errand.who,
+        errand.uuid(),
+        found.study_uid,
+        picture.sop_uid,
+        redacted if what == "redact" else None,
+    )
+    return go(_address(errand, picture), "document")
+
+
+def _check(errand: Errand) -> Check:
+    """The study of the address with its pictures. Raises NotFound, Forbidden."""
+    with errand.services.db.transaction() as tx:
+        return pixels.check(tx, errand.who, errand.uuid(), errand.request.path_params["study"])
+
+
+def _picture(errand: Errand, found: Check) -> Picture:
+    """The picture of the address."""
+    wanted = errand.request.path_params["instance"]
+    for picture in found.pictures:
+        if picture.sop_uid == wanted:
+            return picture
+    raise NotFound(f"picture {wanted[:64]!r} of study {found.study_uid}", safe="There is no such picture to decide on.")
+
+
+def _composite(errand: Errand) -> pixel_review.Composite:
+    names = errand.request.path_params
+    archive = errand.services.archive
+    return pixels.composite(archive, errand.who, errand.uuid(), names["study"], names["instance"])
+
+
+def _png(data: bytes) -> Response:
+    # It may show what is held, perhaps a name: no cache keeps it, not the browser's either.
+    return Response(data, media_type="image/png", headers={"Cache-Control": "no-store"})
+
+
+def _address(errand: Errand, picture: Picture) -> str:
+    study = errand.request.path_params["study"]
+    return f"/queue/{errand.uuid()}/studies/{study}/pixels/{picture.sop_uid}"
+
+
+def _label(picture: Picture) -> str:
+    numbers = (("Series", picture.series_number), ("document" if picture.is_document else "image", picture.number))
+    words = ", ".join(f"{word} {number}" for word, number in numbers if number is not None)
+    return words[:1].upper() + words[1:] if words else "Document" if picture.is_document else "Picture"
+
+
+def _alike(found: Check, picture: Picture) -> list[Picture]:
+    """The other held pictures of its series that have its size."""
+    return [
+        p
+        for p in found.pictures
+        if p.state == views.HELD
+        and p.sop_uid != picture.sop_uid
+        and not p.is_document
+        and (p.series_uid, p.rows, p.columns) == (picture.series_uid, picture.rows, picture.columns)
+    ]
+
+
+def _next(found: Check, picture: Picture) -> Picture | None:
+    """The next that is held, from the beginning again behind the last."""
+    at = found.pictures.index(picture)
+    return next((p for p in (*found.pictures[at + 1 :], *found.pictures[:at]) if p.state == views.HELD), None)
+
+
+def _suggestions(errand: Errand, picture: Picture) -> tuple[list[dict[str, Any]], str]:
+    """Suggested boxes by their source, and why there is no picture to look at where there is none."""
+    if picture.is_document or picture.state == views.UNUSABLE:
+        return [], ""
+    if not picture.rows or not picture.columns:
+        return [], "This object has no picture."
+    names = errand.request.path_params
+    try:
+        found = pixels.suggest(errand.services.archive, errand.who, errand.uuid(), names["study"], picture.sop_uid)
+    except (Unprocessable, NotFound) as error:
+        return [], error.safe
+    return [_suggestion(one) for one in found], ""
+
+
+def _suggestion(one: Suggestion) -> dict[str, Any]:
+    return {"source": _SOURCES[one.source], "boxes": [box._asdict() for box in one.boxes]}
+
+
+def _document(errand: Errand, picture: Picture) -> dict[str, Any]:
+    study = errand.request.path_params["study"]
+    source = f"/dicomweb/studies/{study}/series/{picture.source_series_uid}/instances/{picture.source_sop_uid}"
+    return {
+        "text": _DOCUMENTS[picture.document],
+        "original": f"{source}/rendered" if picture.source_sop_uid else "",
+        "pdf": picture.is_pdf,
+    }
+
+
+def _rows(errand: Errand, picture: Picture) -> list[dict[str, Any]]:
+    """The boxes as the form shows them: what was typed, else what is in force; and some to fill in."""
+    typed = zip_longest(*(errand.form.all(side) for side in _SIDES), fillvalue="")
+    rows: list[dict[str, Any]] = [dict(zip(_SIDES, row, strict=True)) for row in typed if any(row)]
+    if not errand.form.names():
+        rows = [box._asdict() for box in picture.boxes]
+    return [*rows, *[dict.fromkeys(_SIDES, "")] * _SPARE_ROWS]
+
+
+def _boxes(errand: Errand) -> Sequence[tuple[int, ...]]:
+    """The boxes of the form: its filled rows, and the suggestions that were ticked. Raises FieldErrors, Conflict."""
+    form = errand.form
+    rows = [row for row in zip_longest(*(form.all(side) for side in _SIDES), fillvalue="") if any(row)]
+    rows += [tuple(text.split()) for text in form.all("suggested")]
+    found: list[tuple[int, ...]] = []
+    for row in rows:
+        if len(row) != len(_SIDES) or not all(n.isascii() and n.isdigit() and len(n) < 7 for n in row):
+            raise FieldErrors(
+                {"form": "A box needs four whole numbers: left and top, width and height, in pixels. Leave none empty."}
+            )
+        found.append(tuple(map(int, row)))
+    if form.text("decision") == "approve" and form.all("suggested"):
+        raise Conflict(
+            "suggestions that were ticked and not blanked",
+            safe="You ticked suggested boxes that are not blanked yet. Blank them, or take the ticks off.",
+        )
+    return found

@@ -1,0 +1,306 @@
+"""A case's held pictures and documents: looked at, blanked, released or redacted by its coordinator, by nobody else."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.uid import EncapsulatedPDFStorage, SecondaryCaptureImageStorage, generate_uid
+from sqlalchemy import select, text
+
+from cases import access
+from cases.repository import studies_of
+from cases.service import assignment, pixels, studies
+from overread.kit import audit
+from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit.principals import Principal
+from pacs import query, retrieve
+from pacs.models import Instance
+from pacs.query import Level, Query
+from tests.cases.world import DICOM_BORN, DICOM_NAME, World, study
+
+BOXES = [(10, 5, 40, 12), (60, 60, 20, 20)]
+PDF = b"%PDF-1.7 a finding of nobody in particular"
+
+
+def pictures(count: int = 1, *, size: int = 96) -> list[bytes]:
+    """Secondary captures of one series, which are held because nobody knows what is written on them."""
+    series, uid, kind = generate_uid(), generate_uid(), SecondaryCaptureImageStorage
+    made = []
+    for number in range(count):
+        ds = pydicom.dcmread(io.BytesIO(study()))
+        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = kind
+        ds.Modality, ds.ConversionType, ds.InstanceNumber = "OT", "WSD", number + 1
+        ds.StudyInstanceUID, ds.SeriesInstanceUID = uid, series
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        ds.Rows = ds.Columns = size
+        ds.RescaleIntercept, ds.WindowCenter, ds.WindowWidth = 0, 500, 1000
+        levels = np.random.default_rng(number).integers(200, 900, (size, size), np.int16)
+        ds.PixelData = levels.tobytes()
+        made.append(written(ds))
+    return made
+
+
+def document() -> bytes:
+    ds = pydicom.dcmread(io.BytesIO(study()))
+    for element in [e for e in ds if e.tag.group == 0x0028 or e.tag == 0x7FE00010]:
+        del ds[element.tag]
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = EncapsulatedPDFStorage
+    ds.Modality, ds.ConversionType, ds.BurnedInAnnotation = "DOC", "WSD", "YES"
+    ds.EncapsulatedDocument = b"%PDF-1.7 of Maria Oyelaran"
+    ds.EncapsulatedDocumentLength = len(ds.EncapsulatedDocument)
+    ds.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    return written(ds)
+
+
+def written(ds: pydicom.Dataset) -> bytes:
+    out = io.BytesIO()
+    ds.save_as(out)
+    return out.getvalue()
+
+
+def held(world: World, *files: bytes) -> tuple[UUID, str, list[str]]:
+    """A submitted case with a study of these files: the case, the study's UID, and the UIDs of what is held."""
+    case_id = world.submitted("free")
+    uids = {world.upload(case_id, dicom=data) for data in files}
+    assert len(uids) == 1
+    uid = uids.pop()
+    world.settle(uid)
+    with world.db.transaction() as tx:
+        found = pixels.check(tx, world.coordinator, case_id, uid)
+    assert found.open
+    assert {p.state for p in found.pictures} == {"held"}
+    return case_id, uid, [p.sop_uid for p in found.pictures]
+
+
+def count_held(world: World, case_id: UUID, uid: str) -> int:
+    with world.db.transaction() as tx:
+        return next(s.held for s in studies_of(tx, case_id) if s.study_uid == uid)
+
+
+def shown(world: World, case_id: UUID, sop_uid: str) -> pydicom.Dataset:
+    """An instance as it stands in the case's view, whole."""
+    with world.db.transaction() as tx:
+        scope = access.scope(tx, world.coordinator, case_id)
+        for found in query.search(tx, scope, Query(Level.STUDY))[0]:
+            try:
+                located = retrieve.locate(tx, scope, found.study_uid, sop_uid=sop_uid)[0]
+            except NotFound:
+                continue
+            return pydicom.dcmread(io.BytesIO(b"".join(retrieve.stream(world.archive.blobs, located.parts))))
+    raise AssertionError(f"{sop_uid} is not shown")
+
+
+def digest_of(world: World, case_id: UUID, uid: str, sop_uid: str) -> str:
+    with world.db.transaction() as tx:
+        found = pixels.check(tx, world.coordinator, case_id, uid).pictures
+    return next(p.digest for p in found if p.sop_uid == sop_uid)
+
+
+def approve(world: World, case_id: UUID, uid: str, sop_uid: str, boxes: pixels.Boxes = ()) -> None:
+    digest = digest_of(world, case_id, uid, sop_uid)
+    with world.db.transaction() as tx:
+        pixels.decide(tx, world.coordinator, case_id, uid, sop_uid, "approved", boxes=boxes, digest=digest)
+
+
+def test_a_picture_is_blanked_looked_at_approved_and_released(world: World) -> None:
+    case_id, uid, (sop_uid,) = held(world, *pictures())
+    before = Image.open(io.BytesIO(pixels.composite(world.archive, world.coordinator, case_id, uid, sop_uid).maximum))
+    assert pixels.mask(world.archive, world.coordinator, case_id, uid, [sop_uid], BOXES) == {}
+    assert count_held(world, case_id, uid) == 1
+    after = Image.open(io.BytesIO(pixels.composite(world.archive, world.coordinator, case_id, uid, sop_uid).maximum))
+    outside = np.ones((96, 96), bool)
+    for left, top, width, height in BOXES:
+        assert not np.asarray(after)[top : top + height, left : left + width].any()
+        outside[top : top + height, left : left + width] = False
+    assert np.array_equal(np.asarray(before)[outside], np.asarray(after)[outside])
+    with pytest.raises(Conflict), world.db.transaction() as tx:
+        studies.release(tx, world.coordinator, case_id, uid)
+    approve(world, case_id, uid, sop_uid, BOXES)
+    assert count_held(world, case_id, uid) == 0
+    with world.db.transaction() as tx:
+        studies.release(tx, world.coordinator, case_id, uid)
+    blanked = shown(world, case_id, sop_uid).pixel_array
+    assert not blanked[5:17, 10:50].any()
+    assert blanked[outside].all()
+    with world.db.transaction() as tx:
+        lines = audit.read(tx, world.auditor, case_id=case_id)
+    (line,) = [line for line in lines if line.action == "pixels.mask"]
+    assert (line.object_id, line.detail) == (uid, {"pictures": 1, "masks": 2})
+
+
+def test_the_same_boxes_in_a_whole_series(world: World) -> None:
+    case_id, uid, uids = held(world, *pictures(3))
+    assert pixels.mask(world.archive, world.coordinator, case_id, uid, uids, BOXES) == {}
+    with world.db.transaction() as tx:
+        assert [p.boxes for p in pixels.check(tx, world.coordinator, case_id, uid).pictures] == [tuple(BOXES)] * 3
+    # A box outside is refused with the sentence why, and changes nothing.
+    refused = pixels.mask(world.archive, world.coordinator, case_id, uid, uids, [(96, 0, 1, 1)])
+    assert set(refused) == set(uids)
+    assert all("96 × 96" in sentence for sentence in refused.values())
+    with world.db.transaction() as tx:
+        assert [p.boxes for p in pixels.check(tx, world.coordinator, case_id, uid).pictures] == [tuple(BOXES)] * 3
+    for many in ([], uids * 40):
+        with pytest.raises(Unprocessable):
+            pixels.mask(world.archive, world.coordinator, case_id, uid, many, BOXES)
+
+
+def test_nothing_is_approved_that_was_not_looked_at(world: World) -> None:
+    case_id, uid, (sop_uid,) = held(world, *pictures())
+    stale = digest_of(world, case_id, uid, sop_uid)
+    with pytest.raises(Conflict, match="not in force"):
+        approve(world, case_id, uid, sop_uid, BOXES)
+    pixels.mask(world.archive, world.coordinator, case_id, uid, [sop_uid], BOXES)
+    with pytest.raises(Conflict, match="not in force"):
+        approve(world, case_id, uid, sop_uid)
+    with world.db.transaction() as tx, pytest.raises(Conflict, match="another picture"):
+        pixels.decide(tx, world.coordinator, case_id, uid, sop_uid, "approved", boxes=BOXES, digest=stale)
+    with world.db.transaction() as tx:
+        # Withholding is always safe.
+        pixels.decide(tx, world.coordinator, case_id, uid, sop_uid, "withheld", boxes=(), digest=stale)
+    assert count_held(world, case_id, uid) == 0
+
+
+def test_what_is_blanked_after_the_release_is_hidden_until_it_is_approved(world: World) -> None:
+    case_id, uid, (sop_uid,) = held(world, *pictures())
+    approve(world, case_id, uid, sop_uid)
+    world.clear(case_id)
+    with world.db.transaction() as tx:
+        assignment.mark_ready(tx, world.coordinator, case_id)
+        assignment.offer(tx, world.coordinator, case_id, world.specialist.id)
+        assignment.accept(tx, world.specialist, case_id, world.gateway)
+
+    def seen() -> int:
+        with world.db.transaction() as tx:
+            return len(query.search(tx, access.scope(tx, world.specialist, case_id), Query(Level.INSTANCE))[0])
+
+    assert seen() == 2
+    pixels.mask(world.archive, world.coordinator, case_id, uid, [sop_uid], BOXES)
+    assert seen() == 1
+    assert count_held(world, case_id, uid) == 1
+    approve(world, case_id, uid, sop_uid, BOXES)
+    assert seen() == 2
+
+
+@pytest.mark.parametrize("redacted", [None, PDF])
+def test_a_document_is_released_or_redacted_and_approved(world: World, redacted: bytes | None) -> None:
+    case_id, uid, (sop_uid,) = held(world, document())
+    with world.db.transaction() as tx:
+        (found,) = pixels.check(tx, world.coordinator, case_id, uid).pictures
+    assert (found.is_pdf, found.document, found.rows) == (True, "", 0)
+    assert found.source_sop_uid != sop_uid
+    with pytest.raises(Conflict, match="left out"):
+        approve(world, case_id, uid, sop_uid)
+    with pytest.raises(Unprocessable):
+        pixels.release_document(world.archive, world.coordinator, case_id, uid, sop_uid, b"MZ not a PDF")
+    pixels.release_document(world.archive, world.coordinator, case_id, uid, sop_uid, redacted)
+    assert count_held(world, case_id, uid) == 1
+    approve(world, case_id, uid, sop_uid)
+    ds = shown(world, case_id, sop_uid)
+    expected = redacted or b"%PDF-1.7 of Maria Oyelaran"
+    assert ds.EncapsulatedDocument[: ds.EncapsulatedDocumentLength] == expected
+    with world.db.transaction() as tx:
+        actions = {line.action for line in audit.read(tx, world.auditor, case_id=case_id)}
+    assert ("document.released" if redacted is None else "document.redacted") in actions
+
+
+def test_a_picture_takes_no_document(world: World) -> None:
+    case_id, uid, (sop_uid,) = held(world, *pictures())
+    for redacted in (None, PDF):
+        with pytest.raises(Unprocessable):
+            pixels.release_document(world.archive, world.coordinator, case_id, uid, sop_uid, redacted)
+    assert count_held(world, case_id, uid) == 1
+
+
+#: Everything that is done with a picture: (world, who, case, study, instance).
+ACTIONS: dict[str, Callable[[World, Principal, UUID, str, str], object]] = {
+    "check": lambda w, p, c, s, i: _in_transaction(w, lambda tx: pixels.check(tx, p, c, s)),
+    "composite": lambda w, p, c, s, i: pixels.composite(w.archive, p, c, s, i),
+    "suggest": lambda w, p, c, s, i: pixels.suggest(w.archive, p, c, s, i),
+    "mask": lambda w, p, c, s, i: pixels.mask(w.archive, p, c, s, [i], BOXES),
+    "document": lambda w, p, c, s, i: pixels.release_document(w.archive, p, c, s, i),
+    "withhold": lambda w, p, c, s, i: _in_transaction(
+        w, lambda tx: pixels.decide(tx, p, c, s, i, "withheld", boxes=(), digest="")
+    ),
+}
+
+
+def _in_transaction(world: World, act: Callable[..., object]) -> object:
+    with world.db.transaction() as tx:
+        return act(tx)
+
+
+def test_only_a_coordinator_looks_at_held_pictures_or_changes_them(world: World) -> None:
+    case_id, uid, (sop_uid,) = held(world, *pictures())
+    for role, expected in {
+        "patient": Forbidden,
+        "other_patient": NotFound,
+        "specialist": NotFound,
+        "hospital": NotFound,
+        "admin": NotFound,
+        "auditor": NotFound,
+    }.items():
+        for name, action in ACTIONS.items():
+            with pytest.raises(expected):
+                action(world, world.who[role], case_id, uid, sop_uid)
+            assert name
+    with world.db.transaction() as tx:
+        (found,) = pixels.check(tx, world.coordinator, case_id, uid).pictures
+    assert (found.state, found.boxes) == ("held", ())
+
+
+def test_a_picture_of_another_case_is_not_found(world: World) -> None:
+    case_id, uid, (sop_uid,) = held(world, *pictures())
+    other, other_uid, (other_sop,) = held(world, *pictures())
+    for name, action in ACTIONS.items():
+        for wrong in (
+            (uuid4(), uid, sop_uid),
+            (other, uid, sop_uid),
+            (case_id, "1.2.3", sop_uid),
+            (case_id, "../../etc", sop_uid),
+            *([] if name == "check" else [(case_id, uid, other_sop), (case_id, uid, "\x00"), (case_id, uid, "'--")]),
+        ):
+            with pytest.raises(NotFound):
+                action(world, world.coordinator, *wrong)
+    assert count_held(world, other, other_uid) == 1
+
+
+def test_nothing_is_changed_once_the_case_has_ended_or_the_study_was_taken_out(world: World) -> None:
+    case_id, uid, (sop_uid,) = held(world, *pictures())
+    with world.db.transaction() as tx:
+        studies.reject(tx, world.coordinator, case_id, uid, "another patient's")
+    ended, ended_uid, (ended_sop,) = held(world, *pictures())
+    with world.db.transaction() as tx:
+        assignment.decline(tx, world.coordinator, ended, "no")
+    for case, study_uid, instance in ((case_id, uid, sop_uid), (ended, ended_uid, ended_sop)):
+        for name in ("mask", "document", "withhold"):
+            with pytest.raises(Conflict):
+                ACTIONS[name](world, world.coordinator, case, study_uid, instance)
+        with world.db.transaction() as tx:
+            assert not pixels.check(tx, world.coordinator, case, study_uid).open
+
+
+def test_a_picture_that_can_t_be_drawn_or_masked_says_so(world: World) -> None:
+    case_id, uid, (sop_uid,) = held(world, document())
+    for name in ("composite", "suggest"):
+        with pytest.raises((NotFound, Unprocessable)):
+            ACTIONS[name](world, world.coordinator, case_id, uid, sop_uid)
+    refused = pixels.mask(world.archive, world.coordinator, case_id, uid, [sop_uid], BOXES)
+    assert set(refused) == {sop_uid}
+    assert count_held(world, case_id, uid) == 1
+
+
+def test_what_the_case_knows_of_the_patient_is_in_no_copy_that_was_made_again(world: World) -> None:
+    case_id, uid, (sop_uid,) = held(world, *pictures())
+    pixels.mask(world.archive, world.coordinator, case_id, uid, [sop_uid], BOXES)
+    with world.db.transaction() as tx:
+        row = tx.scalars(select(Instance).where(Instance.sop_uid == sop_uid)).one()
+        blob = b"".join(retrieve.stream(world.archive.blobs, retrieve.parts_of(row)))
+        assert tx.scalar(text("SELECT count(*) FROM pacs_device_mask")) == 1
+    for word in (*DICOM_NAME.replace("^", " ").split(), DICOM_BORN, uid):
+        assert word.encode() not in blob
