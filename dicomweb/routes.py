@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-from dicomweb import changes, commitment, qido, rendered, stow, ups, ups_events
+from dicomweb import changes, commitment, non_patient, qido, rendered, stow, ups, ups_events
 from dicomweb.bulkdata import bulk_data
 from dicomweb.capabilities import with_capabilities
 from dicomweb.context import Context
@@ -18,6 +18,7 @@ from dicomweb.frames import frames
 from dicomweb.instances import instances
 from dicomweb.metadata import metadata
 from dicomweb.wado_uri import retrieve_uri
+from pacs.non_patient import CATEGORIES
 from pacs.query import Level
 
 _STUDY = "/studies/{study}"
@@ -44,6 +45,7 @@ def archive_routes(context: Context) -> list[BaseRoute]:
         _streamed(context, "POST", "/commitment-requests/{transaction}", commitment.request),
         _plain(context, "GET", "/commitment-requests/{transaction}", commitment.result),
         *_worklist(context),
+        *_non_patient(context),
     ]
     return with_capabilities(found, context.root)
 
@@ -77,6 +79,19 @@ def _worklist(context: Context) -> list[BaseRoute]:
         _plain(context, "POST", subscribers + "/suspend", ups.suspend),
         WebSocketRoute("/subscribers/{aetitle}", ups_events.Channels(context).serve),
         _plain(context, "GET", "/subscribers/{aetitle}", ups_events.no_channel),
+    ]
+
+
+def _non_patient(context: Context) -> list[BaseRoute]:
+    """The non-patient instances' (PS3.18 Table 12.1.1-1)."""
+    return [
+        route
+        for category in CATEGORIES
+        for route in (
+            _streamed(context, "POST", f"/{category}", non_patient.store),
+            _plain(context, "GET", f"/{category}", non_patient.search),
+            _plain(context, "GET", f"/{category}/{{instance}}", non_patient.retrieve),
+        )
     ]
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from pacs.non_patient import CATEGORIES
+
 _JSON = ("application/dicom+json", "application/json")
 _DATA = (*_JSON, "application/dicom+xml", "application/xml")
 _IMAGES = ("image/jpeg", "image/png", "image/gif")
@@ -99,6 +101,20 @@ _WADO_URI = Transaction(
     ),
 )
 
+
+def _non_patient() -> dict[tuple[str, str], Transaction]:
+    found: dict[tuple[str, str], Transaction] = {}
+    for category in CATEGORIES:
+        what = category.replace("-", " ").title()
+        takes, gives = (_STORE[0], "application/dicom"), ("application/dicom", _STORE[0], *_DATA)
+        found |= {
+            ("GET", f"/{category}"): Transaction(f"Search for {what}", "12.6", (), _DATA, _SEARCH),
+            ("POST", f"/{category}"): Transaction(f"Store {what}", "12.5", takes, _DATA),
+            ("GET", f"/{category}/{{instance}}"): Transaction(f"Retrieve {what}", "12.4", (), gives, ("accept",)),
+        }
+    return found
+
+
 TRANSACTIONS: dict[tuple[str, str], Transaction] = {
     ("GET", "/studies"): Transaction("Search for Studies", "10.6", (), _JSON, _SEARCH),
     ("POST", "/studies"): Transaction("Store Instances", "10.5", _STORE, _DATA),
@@ -115,6 +131,7 @@ TRANSACTIONS: dict[tuple[str, str], Transaction] = {
     ("GET", _INSTANCE + "/bulkdata/{path}"): Transaction("Retrieve Bulk Data", "10.4", (), _OCTETS, ("accept",)),
     **_COMMITMENT,
     **_WORKLIST,
+    **_non_patient(),
     ("GET", "/wado"): _WADO_URI,
     ("GET", "/"): replace(_WADO_URI, name="Retrieve by URI at the root"),
     ("GET", "/changes"): Transaction("Read Changes", "none", (), ("application/json",), ("after", "limit")),

@@ -6,24 +6,22 @@ import re
 from collections.abc import Callable
 
 from anyio.to_thread import run_sync
-from pydicom.datadict import tag_for_keyword
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from dicomweb import payload
 from dicomweb.context import Context
+from dicomweb.keys import number, path_keys
 from dicomweb.uids import need_uid
 from overread.kit.errors import BadInput
 from overread.kit.http import principal, problem
 from overread.kit.principals import Principal
 from pacs.dicomjson import JsonDataset
 from pacs.part10 import valid_uid
-from pacs.ups import attributes, search, service, subscriptions
+from pacs.ups import attributes, service, subscriptions
 from pacs.ups.states import NotPossible, Reason, State
 from pacs.ups.subscriptions import FILTERED, GLOBAL
 
-_OPTIONS = frozenset(("limit", "offset", "includefield", "fuzzymatching", "accept", "emptyvaluematching"))
-_MAX_KEYS, _MAX_PATH = 64, 8
 DEFAULT_LIMIT = 100
 _AE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
 
@@ -94,8 +92,8 @@ def find(context: Context, request: Request) -> Response:
     """Search the worklist (11.9)."""
     who = _who(context, request)
     kind = payload.negotiated(request)
-    keys, warnings = _keys(request.query_params.multi_items())
-    limit, offset = _number(request, "limit", DEFAULT_LIMIT), _number(request, "offset", 0)
+    keys, warnings = path_keys(request.query_params.multi_items())
+    limit, offset = number(request, "limit", DEFAULT_LIMIT), number(request, "offset", 0)
     with context.archive.db.transaction() as tx:
         found, more = service.find_all(tx, who, keys, limit, offset)
     if more:
@@ -113,7 +111,7 @@ def subscribe(context: Context, request: Request) -> Response:
     lock = request.query_params.get("deletionlock", "false").lower() == "true"
     with context.archive.db.transaction() as tx:
         if uid in (GLOBAL, FILTERED):
-            keys, _ = _keys(_filter(request)) if uid == FILTERED else ({}, [])
+            keys, _ = path_keys(_filter(request)) if uid == FILTERED else ({}, [])
             if uid == FILTERED and not keys:
                 raise BadInput("a filter without keys", safe="A filtered subscription needs filter=ATTRIBUTE=VALUE,….")
             subscriptions.watch(tx, who, subscriber, keys, deletion_lock=lock)
@@ -207,39 +205,3 @@ def _filter(request: Request) -> list[tuple[str, str]]:
     """The keys of a filtered subscription: `filter=KEY=VALUE,KEY=VALUE` (11.10.1.2)."""
     parts = (part for text in request.query_params.getlist("filter") for part in text.split(",") if part)
     return [(name, value) for name, _, value in (part.partition("=") for part in parts)]
-
-
-def _keys(parameters: list[tuple[str, str]]) -> tuple[dict[str, str], list[str]]:
-    """Matching keys by their path of tags, and what the answer must warn of (8.3.4.1). Raises BadInput."""
-    if len(parameters) > _MAX_KEYS:
-        raise BadInput("too many query parameters", safe=f"A search takes at most {_MAX_KEYS} parameters.")
-    keys: dict[str, str] = {}
-    warnings: list[str] = []
-    for name, value in parameters:
-        if name in _OPTIONS:
-            continue
-        tags = [_tag(part) for part in name.split(".", _MAX_PATH)]
-        if len(tags) > _MAX_PATH or None in tags:
-            raise BadInput("unknown search key", safe="A search key is neither a keyword of an attribute nor a tag.")
-        path = ".".join(str(tag) for tag in tags)
-        if search.supported(path):
-            keys[path] = value
-        else:
-            warnings.append(f"Matching on {path} is not supported; it was ignored.")
-    return keys, warnings
-
-
-def _tag(text: str) -> str | None:
-    if re.fullmatch(r"[0-9A-Fa-f]{8}", text):
-        return text.upper()
-    tag = tag_for_keyword(text)
-    return f"{int(tag):08X}" if tag is not None else None
-
-
-def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
-        raise BadInput(f"{name} is not a number", safe=f"{name} must be a whole number that is not negative.")
-    return int(text)

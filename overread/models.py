@@ -13,6 +13,7 @@ _MODULES = (
     "pacs.changes",
     "pacs.commitment",
     "pacs.ups.models",
+    "pacs.non_patient",
     "viewer_bridge.models",
     "billing.models",
     "cases.models",

@@ -553,6 +553,25 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_pacs_commitment_created_at"), "pacs_commitment", ["created_at"], unique=False)
     op.create_table(
+        "pacs_non_patient",
+        sa.Column("sop_uid", sa.String(length=64), nullable=False),
+        sa.Column("category", sa.String(length=32), nullable=False),
+        sa.Column("sop_class", sa.String(length=64), nullable=False),
+        sa.Column("transfer_syntax", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "attributes", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("stored_by", sa.Uuid(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["stored_by"], ["kit_principal.id"], name=op.f("fk_pacs_non_patient_stored_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("sop_uid", name=op.f("pk_pacs_non_patient")),
+    )
+    op.create_index(op.f("ix_pacs_non_patient_category"), "pacs_non_patient", ["category"], unique=False)
+    op.create_table(
         "pacs_peer",
         sa.Column("ae_title", sa.String(length=16), nullable=False),
         sa.Column("host", sa.String(length=255), nullable=False),

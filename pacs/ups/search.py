@@ -10,6 +10,7 @@ import orjson
 from pydicom.datadict import dictionary_VR
 from sqlalchemy import ColumnElement, func, literal, or_, true, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
+from sqlalchemy.orm import InstrumentedAttribute
 
 from overread.kit.errors import BadInput
 from pacs.ups import attributes
@@ -17,8 +18,9 @@ from pacs.ups.models import Workitem
 
 #: A key: the tags from the data set downwards, joined by dots.
 Keys = Mapping[str, str]
+_Column = InstrumentedAttribute[str]
 _ATTRIBUTES = type_coerce(Workitem.attributes, JSONB)
-_COLUMNS = {attributes.STATE: Workitem.state, attributes.SOP_INSTANCE: Workitem.uid}
+_COLUMNS: dict[str, _Column] = {attributes.STATE: Workitem.state, attributes.SOP_INSTANCE: Workitem.uid}
 _RANGES = frozenset(("DA", "DT", "TM"))
 _NUMBERS = frozenset(("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"))
 _UNMATCHED = frozenset(("SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN"))
@@ -39,31 +41,33 @@ def vr_of(tag: str) -> str:
         return "UN"
 
 
-def matches(keys: Keys) -> list[ColumnElement[bool]]:
-    """The conditions on a work item's row. Raises BadInput."""
-    return [_match(path.split("."), text) for path, text in keys.items()]
+def matches(
+    keys: Keys, held: ColumnElement[Any] = _ATTRIBUTES, columns: Mapping[str, _Column] = _COLUMNS
+) -> list[ColumnElement[bool]]:
+    """The conditions on a row that holds a data set: a work item's, if nothing else is said. Raises BadInput."""
+    return [_match(path.split("."), text, held, columns) for path, text in keys.items()]
 
 
-def _match(tags: list[str], text: str) -> ColumnElement[bool]:
+def _match(tags: list[str], text: str, held: ColumnElement[Any], columns: Mapping[str, _Column]) -> ColumnElement[bool]:
     text = text.strip(" ")
     if text in ("", "*"):
         return true()  # universal matching, PS3.4 C.2.2.2.3
     if "\0" in text:
         raise BadInput("NUL in a key", safe="A search key holds a NUL character.")
     vr = vr_of(tags[-1])
-    if len(tags) == 1 and (column := _COLUMNS.get(tags[0])) is not None:
+    if len(tags) == 1 and (column := columns.get(tags[0])) is not None:
         return column.in_([one for one in re.split(r"[\\,]", text) if one])  # a list of UIDs, C.2.2.2.2
     if vr in _RANGES:
-        return _range(tags[0], text)
+        return _range(tags[0], text, held)
     if vr == "PN" or "*" in text or "?" in text:
-        return _pattern(tags, text, vr)
+        return _pattern(tags, text, vr, held)
     wanted: list[Any] = [one for one in re.split(r"[\\,]", text) if one] if vr == "UI" else [text]
     if vr in _NUMBERS:
         try:
             wanted += [int(text)]
         except ValueError:
             wanted += [float(text)] if re.fullmatch(r"[+-]?\d{1,16}\.\d{0,16}", text) else []
-    return or_(*(_ATTRIBUTES.contains(_nested(tags, one)) for one in wanted))
+    return or_(*(held.contains(_nested(tags, one)) for one in wanted))
 
 
 def _nested(tags: list[str], wanted: Any) -> dict[str, Any]:
@@ -71,7 +75,7 @@ def _nested(tags: list[str], wanted: Any) -> dict[str, Any]:
     return {tags[0]: {"Value": [inner]}}
 
 
-def _pattern(tags: list[str], text: str, vr: str) -> ColumnElement[bool]:
+def _pattern(tags: list[str], text: str, vr: str, held: ColumnElement[Any]) -> ColumnElement[bool]:
     """Wildcards (C.2.2.2.4); a name in any of its groups, whatever the case, without empty components at its end."""
     escaped = re.sub(
         r"[^\w\s]", lambda found: "\\" + found[0], text.rstrip("^") if vr == "PN" else text, flags=re.ASCII
@@ -80,17 +84,17 @@ def _pattern(tags: list[str], text: str, vr: str) -> ColumnElement[bool]:
     path = "$" + "".join(f'."{tag}"."Value"[*]' for tag in tags) + (".*" if vr == "PN" else "")
     flag = ' flag "i"' if vr == "PN" else ""
     jsonpath = f'{path} ? (@.type() == "string" && @ like_regex {orjson.dumps(regex).decode()}{flag})'
-    return func.jsonb_path_exists(_ATTRIBUTES, literal(jsonpath, JSONPATH()))
+    return func.jsonb_path_exists(held, literal(jsonpath, JSONPATH()))
 
 
-def _range(tag: str, text: str) -> ColumnElement[bool]:
+def _range(tag: str, text: str, held: ColumnElement[Any]) -> ColumnElement[bool]:
     """A date and time, or a range open at either end (C.2.2.2.5). What is given of it is what is compared."""
     # A hyphen before four digits at the end may be an offset from UTC; zones are not compared.
     first, dash, last = text.partition("-")
     if not all(re.fullmatch(r"(\d{2,14}(\.\d{1,6})?)?", part, re.ASCII) for part in (first, last)) or text == "-":
         raise BadInput("a bad date", safe="A date or time must be digits (YYYYMMDDHHMMSS), a range has a hyphen.")
     low, high = first, last if dash else first
-    found = _ATTRIBUTES[(tag, "Value", 0)].astext
+    found = held[(tag, "Value", 0)].astext
     condition: ColumnElement[bool] = found.is_not(None)
     if low:
         condition &= func.left(found, len(low)) >= low

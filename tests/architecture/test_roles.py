@@ -22,6 +22,7 @@ from overread.app import case_context, portal_app
 from overread.kit import principals, tokens
 from overread.kit.db import Database, libpq_url
 from overread.kit.principals import Role
+from pacs.non_patient import CATEGORIES
 from tests.architecture.surface import routes_of, services
 from viewer_bridge.site import viewer_app
 
@@ -70,6 +71,7 @@ LISTS: dict[str, frozenset[str]] = {
     "/dicomweb/studies/{study}/series/{series}/instances": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/dicomweb/changes": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/dicomweb/workitems": frozenset((ADMIN, COORDINATOR, SPECIALIST)),
+    **{f"/dicomweb/{category}": frozenset((ADMIN, COORDINATOR, SPECIALIST)) for category in CATEGORIES},
     "/api/v1/cases": frozenset((COORDINATOR, SPECIALIST, PATIENT)),
     "/api/v1/inbox": frozenset((COORDINATOR,)),
     "/api/v1/licence-rules": frozenset((ADMIN, COORDINATOR)),
@@ -111,6 +113,7 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "/audit.csv": frozenset((ADMIN, AUDITOR)),
     "/dicomweb": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/dicomweb/workitems": frozenset((ADMIN, COORDINATOR, SPECIALIST)),
+    **{f"/dicomweb/{category}": frozenset((ADMIN, COORDINATOR, SPECIALIST)) for category in CATEGORIES},
     "/dicomweb/subscribers": frozenset((ADMIN, COORDINATOR, SPECIALIST)),
     # Refusing a role here would tell it that the case exists: to whom it is not shown, it is not there.
     "/cases/{case}/dicomweb": SIGNED_IN,
