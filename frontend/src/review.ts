@@ -97,6 +97,8 @@ class Review {
 
   #listen(): void {
     this.#svg.addEventListener("pointerdown", (event) => this.#down(event));
+    // A finger on a box moves the box; beside the boxes it scrolls the page, or draws when it sets out sideways.
+    this.#svg.addEventListener("touchstart", (event) => this.#drag?.mask && event.preventDefault(), { passive: false });
     this.#svg.addEventListener("pointermove", (event) => this.#move(event));
     this.#svg.addEventListener("pointerup", (event) => this.#up(event));
     this.#svg.addEventListener("pointercancel", (event) => this.#cancel(event));

@@ -19,6 +19,8 @@ _TABLE = (
     ("Pay", "own", _NO, _NO, _NO, _NO, _NO),
     ("Refund", _NO, _NO, "up to half", _NO, "any", _NO),
     ("Withdraw", "own", _NO, _NO, _NO, _NO, _NO),
+    ("Look at held pictures, blank, approve", _NO, _NO, "yes", _NO, _NO, _NO),
+    ("Options of de-identification", _NO, _NO, _NO, _NO, "yes", _NO),
     ("People, peers and prices", _NO, _NO, _NO, _NO, "yes", _NO),
     ("Audit log", "own case", _NO, "of a case", _NO, "yes", "yes"),
 )

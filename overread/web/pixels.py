@@ -260,11 +260,13 @@ def _suggestions(errand: Errand, picture: Picture) -> tuple[list[dict[str, Any]]
         found = pixels.suggest(errand.services.archive, errand.who, errand.uuid(), names["study"], picture.sop_uid)
     except (Unprocessable, NotFound) as error:
         return [], error.safe
-    return [_suggestion(one) for one in found], ""
+    shown = [_suggestion(one, picture) for one in found]
+    return [one for one in shown if one["boxes"]], ""
 
 
-def _suggestion(one: Suggestion) -> dict[str, Any]:
-    return {"source": _SOURCES[one.source], "boxes": [box._asdict() for box in one.boxes]}
+def _suggestion(one: Suggestion, picture: Picture) -> dict[str, Any]:
+    # What is blanked already needs no suggestion.
+    return {"source": _SOURCES[one.source], "boxes": [box._asdict() for box in one.boxes if box not in picture.boxes]}
 
 
 def _document(errand: Errand, picture: Picture) -> dict[str, Any]:

@@ -115,8 +115,9 @@ def test_a_document_is_replaced_by_an_uploaded_one(world: World, browser: Browse
     assert ">Approve<" not in shown
     original = re.search(r'href="(/dicomweb/[^"]+)"', shown)
     assert original
-    opened = client.get(original[1], headers={"Accept": "text/html,*/*;q=0.8"})
-    assert opened.content.startswith(b"%PDF-1.7 of Maria Oyelaran")
+    assert client.get(original[1], headers={"Accept": "text/html,*/*;q=0.8"}).content.startswith(
+        b"%PDF-1.7 of Maria Oyelaran"
+    )
 
     def upload(name: str, data: bytes) -> int:
         return client.post(
