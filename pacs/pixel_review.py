@@ -147,7 +147,7 @@ def pictures(
         .outerjoin(source, source.pk == Instance.source_pk)
         .outerjoin(source_series, source_series.pk == source.series_pk)
         .where(Study.view_id == view_id, Study.source_uid == study_uid)
-        .order_by(*retrieve.IN_ORDER)
+        .order_by(Series.number.nulls_last(), Series.pk, Instance.number.nulls_last(), Instance.pk)
     )
     if lock:
         statement = statement.with_for_update(of=Instance)
