@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 
@@ -38,7 +39,9 @@ def announce_ready() -> None:
     """Tell the supervisor, if there is one, that this process does its work from now on."""
     descriptor = os.environ.pop(_READY_FD, None)
     if descriptor is not None:
-        os.write(int(descriptor), b"1")
+        # Nobody waits for the readiness of a child that was started again.
+        with suppress(BrokenPipeError):
+            os.write(int(descriptor), b"1")
         os.close(int(descriptor))
 
 

@@ -196,3 +196,26 @@ def test_a_backup_comes_back_whole(tmp_path: Path) -> None:
     second.run("restore", str(tmp_path / "copy"))
     with second:
         assert read_back(second, sample("CT_small.dcm"), token) == sample("CT_small.dcm")
+
+
+def test_every_part_that_is_killed_is_started_again(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", workers=2) as server:
+        assert server.process
+        supervisor = psutil.Process(server.process.pid)
+        for victim in supervisor.children():
+            victim.kill()
+            deadline = time.monotonic() + 30
+            # What was started again stays: it has the same identity a while later.
+            while not (len(alive := parts(supervisor)) == 4 and victim.pid not in alive and settled(supervisor, alive)):
+                assert time.monotonic() < deadline, f"{victim} is not replaced: {server.read_log()}"
+        assert httpx.get(f"{server.url}/readyz", timeout=10).status_code == 200
+
+
+def parts(supervisor: psutil.Process) -> set[int]:
+    """The supervisor's children that live."""
+    return {child.pid for child in supervisor.children() if child.status() != psutil.STATUS_ZOMBIE}
+
+
+def settled(supervisor: psutil.Process, alive: set[int]) -> bool:
+    time.sleep(2)
+    return parts(supervisor) == alive
