@@ -153,6 +153,8 @@ WORKS = (
     Work("C-STORE, 4 associations", "inst/s", _ALL, ">= 7x Orthanc", _cstore(4)),
     Work("STOW-RS, 1 client x 10 a request", "inst/s", _WEB, ">= 3.5x Orthanc", _stow(1, 10)),
     Work("STOW-RS, 4 clients x 10 a request", "inst/s", _WEB, ">= 4x Orthanc", _stow(4, 10)),
+    Work("resident while it arrives", "MB", _WEB, "<= 250 MB a GB", _memory, less=True, once=True),
+    Work("resident while one object of twice that size arrives", "MB", _WEB, "constant", _huge, less=True, once=True),
     Work("series metadata, first read", "ms", _WEB, ">= 9x Orthanc", _first_metadata, less=True, sends=False),
     Work("series metadata, later", "ms", _WEB, ">= 9x Orthanc", _later_metadata, less=True, sends=False),
     Work("frames, 6 connections", "req/s", _WEB, ">= 2x Orthanc", _often("/frames/1", reading.FRAMES), sends=False),
@@ -161,8 +163,6 @@ WORKS = (
     ),
     Work("whole series, multipart", "MB/s", _WEB, ">= 1x Orthanc", _whole_series, sends=False),
     Work("search of 25 studies, best", "ms", _WEB, "<= 2 ms", _search, less=True, sends=False),
-    Work("resident while it arrives", "MB", _WEB, "<= 250 MB a GB", _memory, less=True, once=True),
-    Work("resident while one object of twice that size arrives", "MB", _WEB, "constant", _huge, less=True, once=True),
     Work(
         "walk of a CT header, with JSON", "ms", _LIBRARY, "<= 0.4 ms", _walk(lambda b: b.header), less=True, sends=False
     ),
