@@ -41,11 +41,11 @@ def _tag(text: str) -> str | None:
     return f"{int(tag):08X}" if tag is not None else None
 
 
-def number(request: Request, name: str, default: int) -> int:
-    """A whole number of the query. Raises BadInput."""
+def number(request: Request, name: str, default: int, *, digits: int = 9) -> int:
+    """A whole number of the query, of so many digits at most. Raises BadInput."""
     text = request.query_params.get(name)
     if text is None:
         return default
-    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+    if len(text) > digits or not re.fullmatch(r"\d+", text, re.ASCII):
         raise BadInput(f"{name} is not a number", safe=f"{name} must be a whole number that is not negative.")
     return int(text)

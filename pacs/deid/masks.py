@@ -29,7 +29,7 @@ from pacs.part10 import Parsed
 from pacs.pixels import codecs, codestream, image_pixel
 from pacs.pixels.errors import CannotDecode
 from pacs.pixels.layout import Layout
-from pacs.pixels.stored import COMPRESSED, NATIVE
+from pacs.pixels.stored import COMPRESSED, NATIVE, decodable
 
 Array = NDArray[Any]
 
@@ -104,7 +104,7 @@ def masked(
         raise NotMaskable(error.safe if hasattr(error, "safe") else "its frames can't be told apart.") from error
     boxes = within(boxes, form.rows, form.columns)
     sources = (b"".join(patch(*place) for place in ranges) for ranges in places)
-    if syntax not in NATIVE and syntax not in COMPRESSED:
+    if not decodable(syntax):
         raise NotMaskable("it is a video, or compressed by a codec that is not known.")
     if syntax in (part10.IMPLICIT_LITTLE_ENDIAN, part10.EXPLICIT_LITTLE_ENDIAN):
         length = sum(length for ranges in places for _, length in ranges)

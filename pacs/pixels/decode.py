@@ -18,11 +18,6 @@ Array = NDArray[Any]
 FRAMES: Cache[Any] = Cache(24 << 20)
 
 
-def decodable(transfer_syntax: str) -> bool:
-    """Tell whether frames of this transfer syntax can be decoded at all."""
-    return transfer_syntax in stored.NATIVE or transfer_syntax in stored.COMPRESSED
-
-
 def decode_frame(ds: Dataset, frame: bytes, transfer_syntax: str, *, bit_offset: int = 0) -> Array:
     """Decode one frame.
 

@@ -96,7 +96,7 @@ def _colours(form: Layout, source: str, target: str) -> str:
 
 
 def _targets(form: Layout, source: str, header: Dataset) -> frozenset[str]:
-    if source not in stored.NATIVE and source not in stored.COMPRESSED:
+    if not stored.decodable(source):
         return frozenset()
     if form.photometric.endswith("_420") and source in stored.NATIVE:
         return frozenset()

@@ -15,9 +15,9 @@ from pydicom import Dataset
 from pydicom.pixels.processing import convert_color_space
 
 from overread.kit.errors import Unprocessable
-from pacs.pixels.decode import decodable, decode_frame
+from pacs.pixels.decode import decode_frame
 from pacs.pixels.errors import CannotDecode
-from pacs.pixels.stored import COMPRESSED
+from pacs.pixels.stored import COMPRESSED, decodable
 from tests.pacs.pixels.samples import BIG, LITTLE, colour, header, ramp, rle
 
 JPEG, LOSSLESS, LS, J2K, XL, RLE = (
