@@ -20,8 +20,8 @@ import psutil
 CALLING = "BENCH"
 _HERE = Path(__file__).parent
 _READY_SECONDS = 90.0
-#: Both servers take a study for complete when nothing came for three seconds.
-_SETTLES_SECONDS = 3.5
+#: Both servers take a study for complete when nothing came for three seconds, and look for such ones once a second.
+_SETTLES_SECONDS = 5.0
 _REST_SECONDS = 15.0
 
 

@@ -230,8 +230,7 @@ def _in_database(
         keys, others = make()
         query_ = asked(keys, others)
         began = time.perf_counter()
-        with database.transaction() as tx:
-            query.search(tx, scope, query_)
+        database.at_once(lambda found: query.search(found, scope, query_), query.SETTINGS)
         times.append(time.perf_counter() - began)
     if options.explain:
         print("\n".join(explain(database, scope, query_)))
@@ -251,11 +250,9 @@ def asked(keys: Keys, others: dict[str, str]) -> Query:
 
 def explain(database: Database, scope: Scope, query_: Query) -> list[str]:
     """The plan by which the database searches, with what it did, line by line."""
-    compiled = query.statement(scope, query_).compile(database.engine, compile_kwargs={"render_postcompile": True})
-    with database.transaction() as tx:
-        raw(tx).execute(query.LIMITS)
-        statement = "EXPLAIN (ANALYZE, BUFFERS) " + str(compiled)
-        return [line for (line,) in raw(tx).execute(statement.encode(), compiled.params)]
+    sql, values = query.words(scope, query_)
+    statement = ("EXPLAIN (ANALYZE, BUFFERS) " + sql).encode()
+    return database.at_once(lambda found: [line for (line,) in found.execute(statement, values)], query.SETTINGS)
 
 
 _TAGS = {

@@ -14,6 +14,7 @@ from dicomweb.context import Context
 from dicomweb.media import DICOM_JSON, MediaRange, accepted, choose
 from dicomweb.uids import path_uid
 from overread.kit import audit
+from overread.kit.db import Connection
 from overread.kit.errors import BadInput
 from pacs import query
 from pacs.nested import MAX_DEPTH
@@ -33,12 +34,15 @@ def search(context: Context, level: Level, request: Request) -> Response:
     who, scope = context.authorise(request)
     choose(accepted(request.headers.get("accept"), request.query_params.get("accept")), _OFFERS, "Search results")
     asked, warnings = read_query(request, level)
-    with context.archive.db.transaction() as tx:
-        results, more = query.search(tx, scope, asked)
-        case = request.path_params.get("case")
-        audit.record_once(
-            tx, who, "studies.search", level.value, asked.study_uid or "all", UUID(case) if case else None
-        )
+    case = request.path_params.get("case")
+    looked = ("studies.search", level.value, asked.study_uid or "all", UUID(case) if case else None)
+
+    def find(connection: Connection) -> tuple[list[query.Result], bool]:
+        found = query.search(connection, scope, asked)
+        audit.record_once(connection, who, *looked)
+        return found
+
+    results, more = context.archive.db.at_once(find, query.SETTINGS)
     root = context.root(request)
     if more:
         # PS3.18 8.3.4.4: the server's own limit, or the client's, left matches out.

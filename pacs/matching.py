@@ -40,6 +40,8 @@ Condition = ColumnElement[bool]
 MAX_LENGTH = 1024  # characters of a key's value
 MAX_VALUES = 500  # values of a list
 _MAX_WILDCARDS = 16
+#: PS3.5 6.2.1.1: a name's group has five components.
+_COMPONENTS = 5
 _MAX_PIECES = 8  # words of a name that the index is asked for; the whole is compared anyhow
 _MAX_LIST = MAX_VALUES * 65
 _DAY = timedelta(days=1)
@@ -175,10 +177,11 @@ def _has(columns: NameColumns, lexemes: Sequence[str]) -> Condition:
 
 def _group(columns: NameColumns, place: int, pattern: str) -> Condition:
     group = func.split_part(columns.folded, "=", place)
-    found = string(group, pattern)
-    # What is left of a name's end says nothing: Kim^* is Kim, too.
-    shorter = re.sub(r"\^[\^*]*\*$", "", pattern)
-    return and_(group != "", found if shorter == pattern else or_(found, string(group, shorter)))
+    forms = [pattern]
+    # Components that are left out at a name's end are empty: Kim^* is Kim, too.
+    while (left := re.fullmatch(r"(.*)\^\*+", forms[-1])) and len(forms) < _COMPONENTS:
+        forms.append(left[1].rstrip("^"))
+    return and_(group != "", or_(*(string(group, form) for form in forms)))
 
 
 def _pieces(pattern: str, weight: str) -> list[str]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from sqlalchemy import ColumnElement, and_, cast, column, exists, false, func, literal, not_, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import Text
@@ -142,7 +143,7 @@ def _values(data_set: Any, tag: str) -> Any:
 
 
 def _json(value: Any) -> Any:
-    return cast(literal(value, JSONB), JSONB)
+    return cast(literal(orjson.dumps(value).decode()), JSONB)
 
 
 def _vr(tag: str) -> str:

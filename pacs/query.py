@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import psycopg
+from psycopg.rows import namedtuple_row
 from sqlalchemy import ColumnElement, Select, and_, exists, func, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.orm import Session
 
-from overread.kit.db import raw
+from overread.kit.db import Connection, reading
 from overread.kit.errors import BadInput
 from pacs import answer, matching, nested
 from pacs.answer import Wanted
@@ -39,13 +41,14 @@ __all__ = [
 
 MAX_RESULTS = 1000
 MAX_OFFSET = 10_000_000
-#: A search that takes longer is given up: it asks for something that no index finds in an archive of this size. A
-#: prepared statement's plan knows nothing of the values, on which the right one depends; compiling, and workers that
-#: must be started first, never pay for a page of results.
-LIMITS = (
-    "SELECT set_config('statement_timeout', '8s', true), set_config('plan_cache_mode', 'force_custom_plan', true),"
-    " set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)"
+#: How searches run. One that takes longer is given up: it asks for something that no index finds in an archive of this
+#: size. A prepared statement's plan knows nothing of the values, on which the right one depends; compiling, and workers
+#: that must be started first, never pay for a page of results.
+SETTINGS = (
+    "SET statement_timeout = '8s'; SET plan_cache_mode = force_custom_plan; SET jit = off;"
+    " SET max_parallel_workers_per_gather = 0"
 )
+_DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +84,22 @@ class Result:
     attributes: dict[str, Any]
 
 
-def search(tx: Session, scope: Scope, query: Query) -> tuple[list[Result], bool]:
+def search(tx: Session | Connection, scope: Scope, query: Query) -> tuple[list[Result], bool]:
     """The matches in a stable order, newest study first, and whether there are more behind them.
 
-    Raises BadInput where a key can't be read, or the search takes too long.
+    `tx`: a connection with SETTINGS, where the search shares no transaction with anything else. Raises BadInput where a
+    key can't be read, or the search takes too long.
     """
     limit = max(0, min(query.limit, MAX_RESULTS))
     wanted = Wanted(frozenset(map(path, (*query.include, *filter(supported, query.keys)))), query.include_all)
-    asked = statement(scope, query)
-    raw(tx).execute(LIMITS)
+    sql, values = words(scope, query)
+    connection = reading(tx)
+    if isinstance(tx, Session):
+        connection.execute(SETTINGS.replace("SET ", "SET LOCAL "))
     try:
-        found = tx.execute(asked).all()
-    except OperationalError as error:
-        if not isinstance(error.orig, psycopg.errors.QueryCanceled):
-            raise
+        with connection.cursor(row_factory=namedtuple_row) as cursor:
+            found = cursor.execute(sql, values).fetchall()
+    except psycopg.errors.QueryCanceled as error:
         raise BadInput(
             "a search took too long",
             safe="This search takes too long. Narrow it: by a date range, a patient ID, or the beginning of a name.",
@@ -114,11 +119,34 @@ _INSTANCE = (
     Instance.rows,
     Instance.columns,
     Instance.bits,
-    Instance.number_of_frames,
+    Instance.number_of_frames.label("number_of_frames"),
 )
 _NEWEST = (Study.study_date.desc().nulls_last(), Study.pk.desc())
 _BY_SERIES = (*_NEWEST, Series.number.nulls_last(), Series.pk)
 _BY_INSTANCE = (*_BY_SERIES, Instance.number.nulls_last(), Instance.pk)
+
+
+def words(scope: Scope, query: Query) -> tuple[str, Mapping[str, Any]]:
+    """The statement in PostgreSQL's words, and its values. Raises BadInput."""
+    if query.keys:
+        return _compiled(scope, query)
+    return _list(
+        scope, query.level, query.study_uid, query.series_uid, _opens_headers(query), query.limit, query.offset
+    )
+
+
+def _compiled(scope: Scope, query: Query) -> tuple[str, Mapping[str, Any]]:
+    compiled = statement(scope, query).compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    return str(compiled), compiled.params
+
+
+@lru_cache(512)
+def _list(
+    scope: Scope, level: Level, study: str | None, series: str | None, headers: bool, limit: int, offset: int
+) -> tuple[str, Mapping[str, Any]]:
+    """Of what viewers ask for again and again. Searches by keys are not remembered: they name patients."""
+    whole = Query(level, {}, study, series, include_all=headers, limit=limit, offset=offset)
+    return _compiled(scope, whole)
 
 
 def statement(scope: Scope, query: Query) -> Select[*tuple[Any, ...]]:

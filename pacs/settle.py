@@ -22,8 +22,9 @@ def on_study_growing(archive: Archive, event: StudyGrowing) -> None:
         ).one_or_none()
         if study is None or not study.settling:
             return
-        if study.changed_at > clock.now() - QUIET:
-            jobs.emit(tx, event, after=QUIET)
+        quiet_at = study.changed_at + QUIET
+        if quiet_at > clock.now():
+            jobs.emit(tx, event, after=quiet_at - clock.now())
             _tell(tx, study, changes.Kind.GROWING)
             return
         study.settling = False

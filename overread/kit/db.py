@@ -33,6 +33,8 @@ _IDLE = 2.0
 _DOUBT = 30.0
 #: Connections beside the pool's, for single statements; who comes when all are at work waits.
 _MOST_AT_ONCE = 8
+#: Of single statements: planning a large one anew takes longer than running it.
+QUICK = "SET plan_cache_mode = force_generic_plan"
 _T = TypeVar("_T")
 
 # A page of search results is mostly JSON.
@@ -90,7 +92,8 @@ class Database:
         event.listen(self.engine, "checkin", self._remember_use)
         event.listen(self.engine, "checkout", self._check_if_doubtful)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        self._idle: queue.LifoQueue[Connection] = queue.LifoQueue(_MOST_AT_ONCE)
+        #: By their settings, the connections that wait for work.
+        self._idle: dict[str, queue.LifoQueue[Connection]] = {}
         self._turns = threading.BoundedSemaphore(_MOST_AT_ONCE)
 
     @contextmanager
@@ -106,50 +109,54 @@ class Database:
             self._doubtful_until = time.monotonic() + _DOUBT
             raise _translated(error.orig if isinstance(error, exc.OperationalError) else error) from error
 
-    def at_once(self, work: Callable[[Connection], _T]) -> _T:
+    def at_once(self, work: Callable[[Connection], _T], settings: str = QUICK) -> _T:
         """What `work` gives, called with a connection on which every statement is a transaction of its own.
 
-        It may be called twice, on another connection: what it does must come to the same then. It must not ask for
-        another connection. Raises StorageFull, Unavailable.
+        `settings`: SET statements, by which its connections were opened; they are kept apart from others'. It may be
+        called twice, on another connection: what it does must come to the same then. It must not ask for another
+        connection. Raises StorageFull, Unavailable.
         """
         with self._turns:
-            return self._at_once(work)
-
-    def _at_once(self, work: Callable[[Connection], _T]) -> _T:
-        try:
             try:
-                reused = self._idle.get_nowait()
-            except queue.Empty:
-                return self._work(self._connect(), work)
-            try:
-                return self._work(reused, work)
-            except psycopg.errors.DiskFull:
+                return self._at_once(work, settings)
+            except psycopg.errors.QueryCanceled:
+                # It took longer than its settings allow, which tells nothing of the server.
                 raise
-            except psycopg.OperationalError:
-                # The server may have been away and be back: a new connection tells.
-                return self._work(self._connect(), work)
-        except psycopg.OperationalError as error:
-            self._doubtful_until = time.monotonic() + _DOUBT
-            raise _translated(error) from error
+            except psycopg.OperationalError as error:
+                self._doubtful_until = time.monotonic() + _DOUBT
+                raise _translated(error) from error
 
-    def _connect(self) -> Connection:
+    def _at_once(self, work: Callable[[Connection], _T], settings: str) -> _T:
+        idle = self._idle.setdefault(settings, queue.LifoQueue())
+        try:
+            reused = idle.get_nowait()
+        except queue.Empty:
+            return self._work(self._connect(settings), work, idle)
+        try:
+            return self._work(reused, work, idle)
+        except (psycopg.errors.DiskFull, psycopg.errors.QueryCanceled):
+            raise
+        except psycopg.OperationalError:
+            # The server may have been away and be back: a new connection tells.
+            return self._work(self._connect(settings), work, idle)
+
+    def _connect(self, settings: str) -> Connection:
         connection: Connection = psycopg.connect(libpq_url(self.url), autocommit=True, connect_timeout=3)
-        # Planning a large statement anew takes longer than running it.
-        connection.execute("SET plan_cache_mode = force_generic_plan")
+        connection.execute(settings)
         return connection
 
-    def _work(self, connection: Connection, work: Callable[[Connection], _T]) -> _T:
+    def _work(self, connection: Connection, work: Callable[[Connection], _T], idle: queue.LifoQueue[Connection]) -> _T:
         """What `work` gives; the connection is kept for the next one unless it may be what failed."""
         try:
             done = work(connection)
-        except OverreadError:
+        except (OverreadError, psycopg.errors.QueryCanceled):
             # What was asked for is refused: the connection did its work.
-            self._idle.put_nowait(connection)
+            idle.put_nowait(connection)
             raise
         except BaseException:
             connection.close()
             raise
-        self._idle.put_nowait(connection)
+        idle.put_nowait(connection)
         return done
 
     def ping(self) -> None:
@@ -175,8 +182,9 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
-        while not self._idle.empty():
-            self._idle.get_nowait().close()
+        for idle in self._idle.values():
+            while not idle.empty():
+                idle.get_nowait().close()
 
 
 def _translated(error: BaseException | None) -> Unavailable:

@@ -23,6 +23,8 @@ from overread.kit.db import libpq_url, raw
 
 _EVENT_TASK, _HANDLER_TASK, _QUEUE = "overread.event", "overread.handle", "overread"
 _RETRY = procrastinate.RetryStrategy(max_attempts=12, exponential_wait=2)
+#: Seconds between two looks for jobs whose time has come; the others are told of at once.
+_LOOK = 1.0
 _logger = log.get(__name__)
 # Only builds and sends the query; the connection is always the caller's.
 _manager = JobManager(procrastinate.SyncPsycopgConnector())
@@ -117,6 +119,7 @@ class Bus:
                     queues=[_QUEUE],
                     wait=wait,
                     concurrency=2,
+                    fetch_job_polling_interval=_LOOK,
                     install_signal_handlers=wait,
                     delete_jobs="successful",
                 )

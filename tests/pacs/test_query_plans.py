@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from uuid import UUID
 
+import psycopg
 import pytest
-from sqlalchemy import event
 
 from benchmarks import qido
-from overread.kit.db import Database
+from overread.kit.db import Connection, Database
 from overread.kit.errors import BadInput
 from pacs import query
 from pacs.query import Level, Query
@@ -50,11 +50,23 @@ def test_no_shape_reads_a_whole_table(filled: Database, shape: qido.Shape) -> No
 
 @pytest.mark.parametrize("level", list(Level))
 @pytest.mark.parametrize("hospital", [False, True])
-def test_a_search_is_one_statement_whatever_it_finds(filled: Database, level: Level, hospital: bool) -> None:
-    asked: list[str] = []
-    event.listen(filled.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
-    with filled.transaction() as tx:
-        found, more = query.search(tx, _scope(hospital), Query(level, {"00080060": "CT"}, limit=50))
+def test_a_search_is_one_statement_whatever_it_finds(
+    filled: Database, level: Level, hospital: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    execute = psycopg.Cursor.execute
+
+    def heard(self: psycopg.Cursor[object], sql: str, *values: object, **options: object) -> object:
+        asked.append(sql)
+        return execute(self, sql, *values, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", heard)
+
+    def find(connection: Connection) -> tuple[list[query.Result], bool]:
+        asked.clear()
+        return query.search(connection, _scope(hospital), Query(level, {"00080060": "CT"}, limit=50))
+
+    found, more = filled.at_once(find, query.SETTINGS)
     assert len(found) == 50
     assert more
     assert len(asked) == 1
@@ -68,11 +80,14 @@ def test_default_attributes_of_instances_open_no_header(filled: Database) -> Non
 
 
 def test_a_search_that_takes_too_long_is_refused_in_words(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query, "LIMITS", "SELECT set_config('statement_timeout', '1ms', true)")
+    monkeypatch.setattr(query, "SETTINGS", "SET statement_timeout = '1ms'")
     # No index knows of these: every instance is looked at.
     asked = Query(Level.INSTANCE, {"00081030": "*x*y*z*", "00101001": "*x*"})
     with pytest.raises(BadInput, match="too long") as refused, filled.transaction() as tx:
         query.search(tx, _scope(hospital=False), asked)
     assert "Narrow it" in refused.value.safe
+    with pytest.raises(BadInput, match="too long"):
+        filled.at_once(lambda connection: query.search(connection, _scope(hospital=False), asked), query.SETTINGS)
+    assert filled.at_once(lambda connection: connection.execute("SELECT 1").fetchall(), query.SETTINGS) == [(1,)]
     with filled.transaction() as tx:
         assert query.summaries(tx, Scope(ORIGINAL, study_uids=frozenset(), unreleased=True)) == []
