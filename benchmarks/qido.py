@@ -229,8 +229,9 @@ def _in_database(
     for _ in range(_WARM + options.calls):
         keys, others = make()
         query_ = asked(keys, others)
+        work = partial(query.search, scope=scope, query=query_)
         began = time.perf_counter()
-        database.at_once(lambda found: query.search(found, scope, query_), query.SETTINGS)
+        database.at_once(work, query.SETTINGS)
         times.append(time.perf_counter() - began)
     if options.explain:
         print("\n".join(explain(database, scope, query_)))

@@ -34,12 +34,12 @@ def metadata(context: Context, request: Request) -> Response:
     who, scope = context.authorise(request)
     db = context.archive.db
 
-    def look(connection: Connection) -> kept.Version:
+    def look(connection: Connection) -> tuple[kept.Version, kept.Ready | None]:
         seen = kept.version(connection, scope, *names)
         witness(connection, request, who, "metadata", seen.count)
-        return seen
+        return seen, kept.found(connection, seen, root)
 
-    seen = db.at_once(look)
+    seen, ready = db.at_once(look)
     validator = answers.etag("metadata", seen.digest, root, offer.type, offer.multipart, gzipped)
     if answer := answers.unchanged(request, validator):
         return answer
@@ -47,10 +47,9 @@ def metadata(context: Context, request: Request) -> Response:
         with db.transaction() as tx:
             documents = [to_xml(orjson.loads(one)) for one in kept.each(tx, root, scope, *names)]
         return _xml(context, request, documents, validator, offer.multipart)
-    ready = kept.remembered(seen, root)
     if ready is None:
         with db.transaction() as tx:
-            ready = kept.ready(tx, seen, root, context.owns(root), scope, *names)
+            ready = kept.made(tx, seen, root, context.owns(root), scope, *names)
     headers = {"Content-Type": offer.type, "Vary": "Accept, Accept-Encoding, Authorization"}
     if gzipped:
         headers["Content-Encoding"] = "gzip"

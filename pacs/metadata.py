@@ -38,6 +38,7 @@ _EACH = "SELECT s.study_uid, se.series_uid, i.sop_uid, i.transfer_syntax, i.meta
 #: xmin changes whenever a row does, for whatever reason.
 _VERSION = """
 SELECT md5(string_agg(i.pk || ':' || i.xmin, ',' ORDER BY i.pk)), count(*), min(se.pk), min(se.instance_count)"""
+_KEPT = "SELECT gzipped, size FROM pacs_metadata WHERE series_pk = %s AND root = %s AND version = %s"
 #: Rows are read so many at a time, however large a study is.
 _ROWS = 500
 
@@ -141,12 +142,15 @@ def pack(bodies: Iterable[bytes]) -> Ready:
     return Ready(b"".join(out), size)
 
 
-def remembered(seen: Version, root: str) -> Ready | None:
-    """The body of what `version` saw, where this process made or read it."""
-    return _bodies.get((seen.digest, root))
+def found(tx: Session | Connection, seen: Version, root: str) -> Ready | None:
+    """The body of what `version` saw, where this process remembers or the database keeps it."""
+    body = _bodies.get((seen.digest, root))
+    if body is None and (body := _kept(tx, seen, root)) is not None:
+        _bodies.put((seen.digest, root), body, len(body.gzipped))
+    return body
 
 
-def ready(
+def made(
     tx: Session,
     seen: Version,
     root: str,
@@ -156,30 +160,27 @@ def ready(
     series_uid: str | None = None,
     sop_uid: str | None = None,
 ) -> Ready:
-    """The body of what `version` saw, where it is not `remembered`: kept, or made now.
+    """The body of what `version` saw, made now.
 
     `durable`: keep it for other processes, too; `root` must then be an address of ours and not what a client says.
     """
-    kept = durable and seen.series_pk is not None
-    found = _kept(tx, seen, root) if kept else None
-    if found is None:
-        found = pack(each(tx, root, scope, study_uid, series_uid, sop_uid))
-        if kept:
-            _keep(tx, seen, root, found)
-    _bodies.put((seen.digest, root), found, len(found.gzipped))
-    return found
+    body = pack(each(tx, root, scope, study_uid, series_uid, sop_uid))
+    if durable:
+        _keep(tx, seen, root, body)
+    _bodies.put((seen.digest, root), body, len(body.gzipped))
+    return body
 
 
-def _kept(tx: Session, seen: Version, root: str) -> Ready | None:
-    row = tx.execute(
-        select(KeptMetadata.gzipped, KeptMetadata.size).where(
-            KeptMetadata.series_pk == seen.series_pk, KeptMetadata.root == root, KeptMetadata.version == seen.digest
-        )
-    ).one_or_none()
+def _kept(tx: Session | Connection, seen: Version, root: str) -> Ready | None:
+    if seen.series_pk is None:
+        return None
+    row = reading(tx).execute(_KEPT, (seen.series_pk, root, seen.digest), binary=True).fetchone()
     return Ready(*row) if row is not None else None
 
 
 def _keep(tx: Session, seen: Version, root: str, body: Ready) -> None:
+    if seen.series_pk is None:
+        return
     values = {"version": seen.digest, "size": body.size, "gzipped": body.gzipped, "made_at": clock.now()}
     statement = insert(KeptMetadata).values(series_pk=seen.series_pk, root=root, **values)
     tx.execute(statement.on_conflict_do_update(index_elements=["series_pk", "root"], set_=values))

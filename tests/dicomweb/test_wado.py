@@ -16,6 +16,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from overread.kit.principals import Role
+from overread.kit.remembered import Remembered
 from pacs import metadata
 from pacs.archive import Archive
 from pacs.events import StudySettled
@@ -323,7 +324,7 @@ def test_frames_in_another_transfer_syntax(client: TestClient) -> None:
 
 
 def test_the_metadata_of_a_series_that_went_quiet_is_kept_for_every_process(
-    client: TestClient, archive: Archive
+    client: TestClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = series(client)
     root = "http://test/dicomweb"
@@ -338,12 +339,18 @@ def test_the_metadata_of_a_series_that_went_quiet_is_kept_for_every_process(
         assert gzip.decompress(kept.gzipped) == client.get(above(stored[0]) + "/metadata", headers=JSON).content
         kept.gzipped = gzip.compress(b"[1]")
     with archive.db.transaction() as tx:
-        known = metadata.remembered(seen, root)
+        known = metadata.found(tx, seen, root)
         assert known is not None
         assert b"".join(known.json()) != b"[1]"
-        # Not what is remembered: as another process would.
-        assert b"".join(metadata.ready(tx, seen, root, True, OF_THE_ARCHIVE, *uids).json()) == b"[1]"
-        other = metadata.ready(tx, seen, "http://elsewhere/dicomweb", False, OF_THE_ARCHIVE, *uids)
+        monkeypatch.setattr(metadata, "_bodies", Remembered(1 << 20))  # as another process would find it
+        kept_for_it = metadata.found(tx, seen, root)
+        assert kept_for_it is not None
+        assert b"".join(kept_for_it.json()) == b"[1]"
+        elsewhere = "http://elsewhere/dicomweb"
+        assert metadata.found(tx, seen, elsewhere) is None
+        other = metadata.made(tx, seen, elsewhere, False, OF_THE_ARCHIVE, *uids)
         assert b"http://elsewhere/dicomweb/studies/" in b"".join(other.json())
+        monkeypatch.setattr(metadata, "_bodies", Remembered(1 << 20))
+        assert metadata.found(tx, seen, elsewhere) is None
     store(client, varied(sample(), SOPInstanceUID=generate_uid()))
     assert len(client.get(above(stored[0]) + "/metadata", headers=JSON).json()) == 4

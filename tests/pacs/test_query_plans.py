@@ -58,7 +58,7 @@ def test_a_search_is_one_statement_whatever_it_finds(
 
     def heard(self: psycopg.Cursor[object], sql: str, *values: object, **options: object) -> object:
         asked.append(sql)
-        return execute(self, sql, *values, **options)  # type: ignore[arg-type]
+        return execute(self, sql, *values, **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr(psycopg.Cursor, "execute", heard)
 
