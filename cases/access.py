@@ -19,14 +19,20 @@ from cases import imaging
 from cases.models import Case, CaseStudy
 from cases.repository import actor_in, load_unasked, studies_of
 from cases.states import FINAL, KNOWN_THEIRS, Actor, CaseState, StudyState
+from overread.kit.db import Connection, reading
 from overread.kit.errors import Conflict, Forbidden, NotFound
-from overread.kit.principals import Principal
+from overread.kit.principals import Principal, Role
 from pacs.scope import ORIGINAL, Scope
 from viewer_bridge import grants
+
+#: Asked for every picture that a viewer takes: in PostgreSQL's own words, which costs a fifth of the time.
+_ASSIGNED = "SELECT 1 FROM cases_case WHERE id = %s AND specialist_id = %s"
 
 
 def scope(tx: Session, who: Principal, case_id: UUID) -> Scope:
     """What `who` may see of a case's images. A viewer's token opens its own case alone. Raises NotFound."""
+    if who.role is Role.SPECIALIST:
+        return of_specialist(tx, who, case_id)
     case, actor = _part(tx, who, case_id)
     if actor is Actor.PATIENT:
         matched = {s.study_uid for s in studies_of(tx, case_id) if s.state in KNOWN_THEIRS}
@@ -35,11 +41,21 @@ def scope(tx: Session, who: Principal, case_id: UUID) -> Scope:
         return Scope(ORIGINAL, study_uids=frozenset(matched | imaging.uploaded(tx, case_id, who.id)), unreleased=True)
     if actor is Actor.COORDINATOR and case.view_id is not None:
         return Scope(case.view_id, unreleased=True)
-    # An open offer shows no image; a specialist sees what a grant of now names, and nothing that is not released.
-    granted = grants.find(tx, who.id, case_id) if actor is Actor.ASSIGNED else None
-    if granted is None:
+    raise NotFound(f"no images of case {case_id} for {who.role} {who.id}")
+
+
+def of_specialist(tx: Session | Connection, who: Principal, case_id: UUID) -> Scope:
+    """What a specialist may see of a case's images: what a grant of now names, and nothing that is not released.
+
+    An open offer shows no image. Raises NotFound.
+    """
+    view_id = None
+    if who.role is Role.SPECIALIST and who.case_id in (None, case_id):
+        assigned = reading(tx).execute(_ASSIGNED, (case_id, who.id)).fetchone()
+        view_id = grants.view(tx, who.id, case_id) if assigned else None
+    if view_id is None:
         raise NotFound(f"no images of case {case_id} for {who.role} {who.id}")
-    return Scope(granted.view_id, unreleased=False)
+    return Scope(view_id, unreleased=False)
 
 
 def may_upload(tx: Session, who: Principal, case_id: UUID) -> None:

@@ -59,8 +59,11 @@ def case_context(services: Services, public_url: str | None, base_url: str | Non
     """`/cases/{case}/dicomweb`: one case's view as its caller may see it; the origin's address, told and by default."""
 
     def scope_of(who: Principal, request: Request) -> ViewScope:
+        case_id = http.path_uuid(request, "case")
+        if who.role is Role.SPECIALIST:
+            return services.db.at_once(lambda connection: access.of_specialist(connection, who, case_id))
         with services.db.transaction() as tx:
-            return access.scope(tx, who, http.path_uuid(request, "case"))
+            return access.scope(tx, who, case_id)
 
     def upload_to(tx: Session, who: Principal, request: Request) -> UUID | None:
         case_id = http.path_uuid(request, "case")

@@ -14,11 +14,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from overread.kit import audit, clock, principals, tokens
+from overread.kit.db import Connection, reading
 from overread.kit.errors import Unprocessable
 from overread.kit.principals import Role
 from viewer_bridge.models import Grant, LaunchCode
 
-__all__ = ["Grant", "active", "find", "grant", "revoke"]
+__all__ = ["Grant", "active", "find", "grant", "revoke", "view"]
 
 
 def grant(tx: Session, principal_id: UUID, case_id: UUID, view_id: UUID, until: datetime) -> UUID:
@@ -100,6 +101,18 @@ def find(tx: Session, principal_id: UUID, case_id: UUID, *, hold: bool = False) 
         Grant.until > clock.now(),
     )
     return tx.scalars(query.with_for_update(read=True) if hold else query).one_or_none()
+
+
+#: As `find` asks, in PostgreSQL's own words: it is asked for every picture that a viewer takes.
+_VIEW = (
+    "SELECT view_id FROM bridge_grant WHERE principal_id = %s AND case_id = %s AND revoked_at IS NULL AND until > %s"
+)
+
+
+def view(tx: Session | Connection, principal_id: UUID, case_id: UUID) -> UUID | None:
+    """The view that a principal's grant for a case opens now, or None."""
+    row = reading(tx).execute(_VIEW, (principal_id, case_id, clock.now())).fetchone()
+    return row[0] if row is not None else None
 
 
 def active(tx: Session, case_id: UUID) -> list[Grant]:

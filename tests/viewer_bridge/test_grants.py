@@ -35,6 +35,9 @@ def test_a_grant_is_found_for_its_principal_and_case_alone(db: Database, special
         assert found is not None
         assert (found.id, found.view_id) == (granted, VIEW)
         assert grants.find(tx, other.id, CASE) is None
+        assert found is not None
+        assert grants.view(tx, specialist.id, CASE) == found.view_id
+        assert grants.view(tx, other.id, CASE) is None
         assert grants.find(tx, specialist.id, uuid4()) is None
         assert [grant.id for grant in grants.active(tx, CASE)] == [granted]
 
@@ -61,6 +64,7 @@ def test_an_expired_grant_is_not_found_and_comes_back_when_granted_again(db: Dat
     with db.transaction() as tx:
         tx.execute(update(Grant).values(until=clock.now() - timedelta(seconds=1)))
         assert grants.find(tx, specialist.id, CASE) is None
+        assert grants.view(tx, specialist.id, CASE) is None
         assert grants.active(tx, CASE) == []
     assert _grant(db, specialist) == granted
     with db.transaction() as tx:
@@ -80,6 +84,7 @@ def test_revoking_ends_tokens_and_codes_of_this_case_only(db: Database, speciali
         assert grants.revoke(tx, CASE) == 0
     with db.transaction() as tx:
         assert grants.find(tx, specialist.id, CASE) is None
+        assert grants.view(tx, specialist.id, CASE) is None
         with pytest.raises(NotSignedIn):
             tokens.verify(tx, viewer)
         assert tokens.verify(tx, kept).case_id == elsewhere
