@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -103,7 +103,7 @@ class Maker:
                 source_pk=source.pk,
                 review=HELD if held else CLEAN,
                 reasons=list(dict.fromkeys(held)),
-                proof=asdict(proof),
+                proof=proof.stored(),
             )
             del parsed, made  # the buffer can't be closed while anything refers to it
         return row
@@ -146,7 +146,7 @@ class Maker:
             source_pk=source.pk,
             review=UNUSABLE,
             reasons=reasons,
-            proof=asdict(Proof.of_nothing(source.blob, self._memory.profile, reasons)),
+            proof=Proof.of_nothing(source.blob, self._memory.profile, reasons).stored(),
         )
 
 

@@ -143,9 +143,18 @@ def odd_signs(parsed: Parsed) -> bool:
     cells, used, _ = found
     above = ((1 << 8 * cells.dtype.itemsize) - 1) & ~(used | (used & -used) - 1)
     below = (used & -used) - 1
+    together = int(np.bitwise_or.reduce(cells)) if above | below and len(cells) else 0
+    if not together & (above | below):
+        return False
+    if together & below:
+        return True
+    # Most writers repeat the sign.
+    shift, signed = above.bit_count(), cells.view(f"<i{cells.dtype.itemsize}")
+    if ((signed << shift) >> shift == signed).all():
+        return False
     negative = (cells & cells.dtype.type(used & ~(used >> 1))) != 0
     rest = cells & cells.dtype.type(above)
-    return bool(((rest != 0) & ~(negative & (rest == above))).any() or (cells & cells.dtype.type(below)).any())
+    return bool(((rest != 0) & ~(negative & (rest == above))).any())
 
 
 def _cells(parsed: Parsed) -> tuple[NDArray[Any], int, bool] | None:
