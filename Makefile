@@ -10,7 +10,7 @@ STAMPS := .stamps
 ARTIFACTS ?= artifacts
 # What the product needs beyond Python and Node, and what the tests need besides.
 RUN_PACKAGES := python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
-TEST_PACKAGES := chromium dcmtk
+TEST_PACKAGES := chromium dcmtk dicom3tools
 BENCH_PACKAGES := debootstrap wrk
 # With real processes, browsers and databases in play more workers than cores only wait for each other.
 PYTEST_WORKERS ?= 2

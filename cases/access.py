@@ -58,16 +58,24 @@ def of_specialist(tx: Session | Connection, who: Principal, case_id: UUID) -> Sc
     return Scope(view_id, unreleased=False)
 
 
-def may_upload(tx: Session, who: Principal, case_id: UUID) -> None:
-    """Raises unless `who` may send images to a case now: its patient or a coordinator, until the report is signed.
+def may_upload(tx: Session, who: Principal, case_id: UUID) -> Scope | None:
+    """Raises unless `who` may send to a case now, which goes on until the report is signed.
 
-    NotFound for strangers, Forbidden for specialists and viewers' tokens, Conflict once it is too late.
+    Its patient and coordinators send images: None. The specialist, with a viewer's token too, sends what they made of
+    the images that they see: the scope of those. NotFound for strangers and without a grant, Forbidden for other
+    viewers' tokens and while a case is only offered, Conflict once it is too late.
     """
     case, actor = _part(tx, who, case_id)
+    if actor is Actor.ASSIGNED:
+        if case.state not in (CaseState.IN_REVIEW, CaseState.NEEDS_INFO):
+            safe = "The report is signed: nothing more is taken."
+            raise Conflict(f"object for a case that is {case.state}", safe=safe)
+        return scope(tx, who, case_id)
     if who.case_id is not None or actor not in (Actor.PATIENT, Actor.COORDINATOR):
         raise Forbidden(f"{actor} sent images to case {case_id}")
     if case.state in FINAL or case.state in (CaseState.SIGNED, CaseState.PUBLISHED):
         raise Conflict(f"upload to a case that is {case.state}", safe="This request takes no more images.")
+    return None
 
 
 def unneeded(tx: Session, study_uid: str) -> None:

@@ -37,7 +37,7 @@ from overread.kit.db import Database
 from overread.kit.principals import PrincipalRow
 from overread.kit.settings import Settings
 from pacs.archive import Archive
-from pacs.events import StudySettled
+from pacs.events import ObjectDerived, StudySettled
 
 _logger = log.get(__name__)
 
@@ -65,6 +65,11 @@ def on_case_submitted(db: Database, event: events.CaseSubmitted) -> None:
 def on_study_matched(archive: Archive, event: events.StudyMatched) -> None:
     """A study is the patient's: make its de-identified copy."""
     studies.derive(archive, UUID(event.case_id), event.study_uid)
+
+
+def on_object_derived(archive: Archive, event: ObjectDerived) -> None:
+    """A specialist stored what they made of a case's images: it goes to the patient whose images they are."""
+    studies.bring_back(archive, UUID(event.view_id), event.sop_uid)
 
 
 def on_payment_secured(db: Database, event: PaymentEvent) -> None:
@@ -202,6 +207,9 @@ def subscribe(
     def cases_study_matched(event: events.StudyMatched) -> None:
         on_study_matched(archive, event)
 
+    def cases_object_derived(event: ObjectDerived) -> None:
+        on_object_derived(archive, event)
+
     def cases_payment_secured(event: PaymentEvent) -> None:
         on_payment_secured(db, event)
 
@@ -241,6 +249,7 @@ def subscribe(
     bus.subscribe(StudySettled, cases_study_settled)
     bus.subscribe(events.CaseSubmitted, cases_submitted)
     bus.subscribe(events.StudyMatched, cases_study_matched)
+    bus.subscribe(ObjectDerived, cases_object_derived)
     bus.subscribe(PaymentAuthorised, cases_payment_secured)
     bus.subscribe(PaymentMethodSaved, cases_payment_secured)
     for problem in (PaymentFailed, PaymentExpired, PaymentActionRequired):

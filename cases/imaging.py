@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from overread.kit.principals import Principal
-from pacs import pixel_review, profiles, query, views
+from pacs import pixel_review, profiles, query, views, way_back
 from pacs.archive import Archive
 from pacs.deid.known import KnownStrings
 from pacs.deid.profile import Profile
@@ -70,6 +70,11 @@ def open_view(tx: Session, archive: Archive, case_id: UUID, program_id: UUID) ->
 def derive(archive: Archive, view_id: UUID, study_uid: str, known: KnownStrings) -> Derived:
     """Make a study's de-identified copy, in which nothing `known` of the patient may stand; idempotent."""
     return views.derive(archive, view_id, study_uid, known)
+
+
+def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str) -> str:
+    """Store an object that was made of a view beside the originals, under its patient's identity; idempotent."""
+    return way_back.bring_back(archive, patient, view_id, sop_uid)
 
 
 def review(tx: Session, view_id: UUID, study_uid: str | None = None) -> list[StudyReview]:

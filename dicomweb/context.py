@@ -18,8 +18,18 @@ from pacs.scope import Scope
 
 #: Gives what the caller may see of the resource's view just now, or raises NotFound or Forbidden.
 ScopeOf = Callable[[Principal, Request], Scope]
-#: Gives the case that an upload is meant for, or raises Forbidden where the caller may not upload here.
-UploadTo = Callable[[Session, Principal, Request], UUID | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Where an upload goes: the case that it is meant for, if any, and the view that only derived objects go to."""
+
+    case_id: UUID | None = None
+    view: Scope | None = None
+
+
+#: Gives where an upload goes, or raises Forbidden where the caller may not upload here.
+UploadTo = Callable[[Session, Principal, Request], Upload]
 #: Raises Forbidden where the caller may not delete here, Conflict where the study (by its UID) is still needed.
 MayDelete = Callable[[Session, Principal, str], None]
 

@@ -75,8 +75,8 @@ async def store(context: Context, request: Request) -> Response:
 def _source(context: Context, request: Request) -> Source:
     who = principal(request, context.archive.db)
     with context.archive.db.transaction() as tx:
-        case_id = context.upload_to(tx, who, request)
-    return Source(who, "stow", case_id=case_id, study_uid=path_uid(request, "study"))
+        to = context.upload_to(tx, who, request)
+    return Source(who, "stow", case_id=to.case_id, study_uid=path_uid(request, "study"), view=to.view)
 
 
 async def _chunks(request: Request, most_seconds: float) -> AsyncIterator[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from uuid import UUID
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from billing import routes as billing_routes
 from cases import access
 from cases import routes as case_routes
-from dicomweb.context import Context
+from dicomweb.context import Context, Upload
 from dicomweb.routes import archive_routes, at
 from dicomweb.routes import routes as dicomweb_routes
 from overread.cors import Cors
@@ -42,9 +41,9 @@ def archive_context(services: Services) -> Context:
     def scope_of(who: Principal, _request: Request) -> ViewScope:
         return originals(who)
 
-    def upload_to(_tx: Session, who: Principal, _request: Request) -> UUID | None:
+    def upload_to(_tx: Session, who: Principal, _request: Request) -> Upload:
         who.require(Role.COORDINATOR, Role.HOSPITAL, Role.PATIENT, Role.ADMIN)
-        return None
+        return Upload()
 
     def may_delete(tx: Session, who: Principal, study_uid: str) -> None:
         who.require(Role.COORDINATOR, Role.ADMIN)
@@ -65,10 +64,9 @@ def case_context(services: Services, public_url: str | None, base_url: str | Non
         with services.db.transaction() as tx:
             return access.scope(tx, who, case_id)
 
-    def upload_to(tx: Session, who: Principal, request: Request) -> UUID | None:
+    def upload_to(tx: Session, who: Principal, request: Request) -> Upload:
         case_id = http.path_uuid(request, "case")
-        access.may_upload(tx, who, case_id)
-        return case_id
+        return Upload(case_id, access.may_upload(tx, who, case_id))
 
     limit = services.settings.max_request_seconds
     return Context(services.archive, scope_of, upload_to, public_url, limit, base_url)

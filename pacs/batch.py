@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import NamedTuple, ParamSpec, TypeVar
 
 from overread.kit.errors import OverreadError, TooLarge
-from pacs import ingest
+from pacs import derived, ingest
 from pacs.archive import Archive
 from pacs.ingest import Incoming, Outcome, Prepared, Refused, Source
 from pacs.status import Reason
@@ -150,7 +150,8 @@ class Batch:
         if prepared:
             numbers = [number for number, _ in prepared]
             batch = [one for _, one in prepared]
-            self._storing = numbers, submit(_keepers, ingest.store, self._archive, self._source, batch)
+            store = ingest.store if self._source.view is None else derived.store
+            self._storing = numbers, submit(_keepers, store, self._archive, self._source, batch)
 
     def _stored(self) -> None:
         storing, self._storing = self._storing, None

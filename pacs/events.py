@@ -15,6 +15,14 @@ class StudyGrowing(Event):
 
 
 @dataclass(frozen=True)
+class ObjectDerived(Event):
+    """An object that was made of a view's images was stored with the view, by its SOP Instance UID there."""
+
+    view_id: str
+    sop_uid: str
+
+
+@dataclass(frozen=True)
 class StudySettled(Event):
     """A study stopped growing. It is told again when it grows later.
 

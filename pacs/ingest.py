@@ -24,7 +24,7 @@ from overread.kit.principals import Principal
 from pacs import dicomjson, index, part10, rows
 from pacs.archive import Archive
 from pacs.elements import Unreadable
-from pacs.scope import ORIGINAL
+from pacs.scope import ORIGINAL, Scope
 from pacs.status import Reason
 
 _logger = log.get(__name__)
@@ -35,7 +35,8 @@ class Source:
     """Where instances come from: who sends them and which way (stow, dimse, import).
 
     `case_id`: the case whose root they were uploaded to. `study_uid`: the only study that is taken (PS3.18 10.5.1),
-    `sop_uid`: the only instance (the one that a C-STORE-RQ names).
+    `sop_uid`: the only instance (the one that a C-STORE-RQ names). `view`: what the sender sees, where they may only
+    send objects made of it (`pacs.derived`).
     """
 
     who: Principal
@@ -44,6 +45,7 @@ class Source:
     called_ae: str = ""
     study_uid: str | None = None
     sop_uid: str | None = None
+    view: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ def _store_all(archive: Archive, group: Sequence[_Member]) -> list[Outcome]:
         studies.setdefault(one.keys.study_uid, []).append(position)
     # In the order of their UIDs, so that two groups with studies in common never wait for each other in a circle.
     batches = [studies[uid] for uid in sorted(studies)]
-    batch_rows = [[_row(*group[position]) for position in positions] for positions in batches]
+    batch_rows = [[row(*group[position]) for position in positions] for positions in batches]
     added = archive.db.at_once(lambda connection: rows.add(connection, ORIGINAL, batch_rows))
     outcomes: dict[int, Outcome] = {}
     for positions, of_study, written in zip(batches, batch_rows, added, strict=True):
@@ -213,7 +215,8 @@ def _told(written: rows.Written, members: Sequence[_Member]) -> dict[int, Outcom
     return {n: _outcome(written, n, *member) for n, member in enumerate(members) if n not in missing}
 
 
-def _row(source: Source, one: Prepared) -> rows.Row:
+def row(source: Source, one: Prepared) -> rows.Row:
+    """An instance as it is written, held by its sender."""
     return rows.Row(
         one.keys,
         one.blob.digest,

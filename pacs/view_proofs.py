@@ -12,9 +12,9 @@ from sqlalchemy.orm import aliased
 from overread.kit.errors import OverreadError
 from pacs import part10
 from pacs.archive import Archive
-from pacs.deid.known import identity_of
+from pacs.deid.known import Identities
 from pacs.deid.profile import Profile
-from pacs.deid.proof import Part, Proof, merkle_root, residue, result_digest
+from pacs.deid.proof import Part, Proof, Residue, merkle_root, result_digest
 from pacs.models import Instance, View
 from pacs.retrieve import parts_of
 
@@ -83,10 +83,11 @@ def _problems(
     try:
         with archive.blobs.mapped(source_blob) as buffer:
             parsed = part10.parse(buffer)
-            known = identity_of(parsed, institution=not profile.institution_identity)
+            known = Identities().of(parsed, institution=not profile.institution_identity)
             del parsed
+        residue = Residue(known)
         for part in parts:
-            if isinstance(part, bytes) and residue(part, known):
+            if isinstance(part, bytes) and residue.reasons(part):
                 yield "holds a string of its original"
     except OverreadError:
         yield "has an original that can't be read"

@@ -1,4 +1,4 @@
-"""Objects made of a view brought back to the patient: a coordinator's act, for which the secret is opened."""
+"""Objects made of a view brought back to the patient: a coordinator's or the system's act, which opens the secret."""
 
 from __future__ import annotations
 
@@ -7,28 +7,82 @@ from uuid import UUID
 
 import pydicom
 from sqlalchemy import select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import Session, aliased
 
 from overread.kit import audit
-from overread.kit.errors import NotFound, Unprocessable
+from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
-from pacs import part10
+from pacs import ingest, part10, retrieve, rows
 from pacs.archive import Archive
 from pacs.deid.profile import Profile
 from pacs.deid.reidentify import WayBack
 from pacs.elements import find, text
 from pacs.frames import pixel_element
+from pacs.ingest import Refused, Source
 from pacs.models import Instance, Study, View
-from pacs.views import secret_of
+from pacs.scope import ORIGINAL
+from pacs.views import reseal, secret_of
 
 
-def reidentified(archive: Archive, who: Principal, view_id: UUID, derived: bytes) -> bytes:
+def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str) -> str:
+    """Store an object that was kept with a view (`pacs.derived`) beside the originals, held by its patient; idempotent.
+
+    From then on the original is what the view's object belongs to: it is deleted with it, and no further copy of it is
+    made for this view. Its study does not grow by it: there is nothing new to be matched. Gives the original study's
+    UID, "" where the object is gone or was brought back before. Raises what `reidentified` and `ingest.receive` raise,
+    and Conflict where another object has its SOP Instance UID.
+    """
+    with archive.db.transaction() as tx:
+        kept = _kept(tx, view_id, sop_uid)
+        if kept is None:
+            return ""
+        case_id = tx.get_one(View, view_id).case_id
+        parts = retrieve.parts_of(kept)
+    back = reidentified(archive, None, view_id, b"".join(retrieve.stream(archive.blobs, parts)))
+    source = Source(patient, "derived", case_id=case_id)
+    with ingest.receive(archive, source) as incoming:
+        incoming.write(back)
+        prepared = incoming.finish()
+    if isinstance(prepared, Refused):
+        raise Unprocessable(f"a derived object can't be kept: {prepared.sentence}", safe=prepared.sentence)
+    with archive.db.transaction() as tx:
+        kept = _kept(tx, view_id, sop_uid)
+        if kept is None:
+            return ""
+        row = ingest.row(source, prepared)
+        written = rows.write(tx, ORIGINAL, [row], watch=False)
+        found = tx.execute(
+            select(Instance.pk, Instance.blob).where(Instance.view_id == ORIGINAL, Instance.sop_uid == sop_uid)
+        ).one_or_none()
+        if written.strangers or found is None or found.blob != row.blob:
+            raise Conflict(f"derived object {sop_uid} has another one's UID or patient among the originals")
+        kept.source_pk = found.pk
+        # What it is proved of is the original now, from which nothing but the patient differs.
+        kept.proof = {**kept.proof, "source_digest": row.blob}
+        tx.flush()
+        reseal(tx, view_id)
+        audit.record(tx, None, "derived.bring_back", "instance", sop_uid, case_id=case_id, study=row.keys.study_uid)
+    return row.keys.study_uid
+
+
+def _kept(tx: Session, view_id: UUID, sop_uid: str) -> Instance | None:
+    """A view's object that has no original yet, locked."""
+    return tx.scalars(
+        select(Instance)
+        .where(Instance.view_id == view_id, Instance.sop_uid == sop_uid, Instance.source_pk.is_(None))
+        .with_for_update()
+    ).one_or_none()
+
+
+def reidentified(archive: Archive, who: Principal | None, view_id: UUID, derived: bytes) -> bytes:
     """Give an object that was made of a view's study, as Part 10 bytes, under the identity of the original's patient.
 
-    It is ready for `pacs.ingest`, which stores it beside the originals. Raises Forbidden; NotFound where the secret
+    It is ready for `pacs.ingest`, which stores it beside the originals. `who` is None for the system itself. Raises
+    Forbidden; NotFound where the secret
     was destroyed or the originals are gone; Unprocessable where the object belongs to no study of the view.
     """
-    who.require(Role.COORDINATOR)
+    if who is not None:
+        who.require(Role.COORDINATOR)
     parsed = part10.parse(derived)
     if parsed.meta.transfer_syntax == part10.EXPLICIT_BIG_ENDIAN:
         raise Unprocessable("a big endian object", safe="Send the object in a little endian transfer syntax.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from cases import identity, imaging, notify, reference
@@ -21,7 +21,7 @@ from cases.service import facts
 from cases.states import FINAL, Actor, StudyEvent, StudyState
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
-from overread.kit.principals import Principal, Role
+from overread.kit.principals import Principal, PrincipalRow, Role
 from pacs.events import StudySettled
 
 
@@ -172,6 +172,20 @@ def derive(archive: Archive, case_id: UUID, study_uid: str) -> None:
             return
         reason = "; ".join(f"{count} × {why}" for why, count in sorted(derived.withheld_reasons.items()))
         move_study(StudyMove(tx, case, study, StudyEvent.DERIVE, Actor.SYSTEM, None, reason))
+
+
+def bring_back(archive: Archive, view_id: UUID, sop_uid: str) -> None:
+    """Give an object that was made of a case's view to its patient, beside the original images. Idempotent."""
+    with archive.db.transaction() as tx:
+        case = tx.scalars(select(Case).where(Case.view_id == view_id)).unique().one_or_none()
+        if case is None:
+            return
+        patient = tx.get_one(PrincipalRow, case.patient_id).as_principal(via="system")
+    study_uid = imaging.bring_back(archive, patient, view_id, sop_uid)
+    with archive.db.transaction() as tx:
+        # One more that nobody has to look at: it is no growth of the study.
+        grown = update(CaseStudy).where(CaseStudy.study_uid == study_uid)
+        tx.execute(grown.values(instances=CaseStudy.instances + 1))
 
 
 def _place(

@@ -14,9 +14,8 @@ from pacs.charset import DEFAULT, codecs_of
 from pacs.deid import codestream, pixels
 from pacs.deid.content import fate
 from pacs.deid.encode import SEQUENCE_DELIMITER, code_item, explicit_items, item, pixel_header, put
-from pacs.deid.known import KnownStrings, identity_of
+from pacs.deid.known import KnownStrings
 from pacs.deid.profile import SECOND_OPINION, TABLE_EDITION, Profile
-from pacs.deid.proof import residue
 from pacs.deid.rules import DUMMIES
 from pacs.deid.table import safe_creators, safe_private
 from pacs.deid.trust import distrust
@@ -97,7 +96,7 @@ def deidentify(
 def deidentify_next(parsed: Parsed, memory: Memory, known: KnownStrings | None = None) -> Deidentified:
     """De-identify one of many instances of a case: what the others had in common with it is looked up."""
     index = {element[0]: element for element in parsed.elements}
-    own = identity_of(parsed, index, institution=not memory.profile.institution_identity)
+    own = memory.identities.of(parsed, index, institution=not memory.profile.institution_identity)
     return _Rewrite(memory.values(own | known if known else own, parsed.explicit), parsed, index).run()
 
 
@@ -136,7 +135,7 @@ class _Rewrite:
         if not (study and series and sop):
             withhold.append("A study, series or SOP instance UID is missing.")
         own_uids = tuple(uid for uid in (study, series, sop) if uid and not is_standard(uid))
-        refused = distrust(parsed, index) + residue(header, self.values.known, own_uids)
+        refused = distrust(parsed, index) + self.values.residue.reasons(header, own_uids)
         pixel_bytes = None
         if not parsed.is_original_bytes:
             pixel_bytes = b"".join(bytes(source[first : first + length]) for first, length in ranges)

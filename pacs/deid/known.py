@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 from pydicom._dicom_dict import DicomDictionary
 
@@ -34,6 +34,8 @@ _NAMES = frozenset((0x00101001, 0x00101005, 0x00101060))
 _INSTITUTION = frozenset((0x00080080, 0x00080081, 0x00081040))
 _BIRTH_DATE = 0x00100030
 _LONGEST = 1024
+#: How many sets of values are remembered at a time; a study has a few.
+_IDENTITIES = 256
 
 
 @cache
@@ -100,17 +102,14 @@ class KnownStrings:
 
     def pattern(self) -> re.Pattern[str] | None:
         """Give an expression that finds any of the strings as a whole word, or None if there are none."""
-        return _pattern(self)
-
-
-@lru_cache(maxsize=256)
-def _pattern(known: KnownStrings) -> re.Pattern[str] | None:
-    strings = sorted(known.names | known.ids | known.phrases, key=len, reverse=True)
-    if not strings:
-        return None
-    # A string that begins or ends within a number must not match inside a longer one.
-    inner = "|".join(r"\s+".join(re.escape(word) for word in string.split()) for string in strings)
-    return re.compile(rf"(?<![^\W_])(?:{inner})(?![^\W_])", re.IGNORECASE)
+        strings = sorted(self.names | self.ids | self.phrases, key=len, reverse=True)
+        if not strings:
+            return None
+        # A string that begins or ends within a number must not match inside a longer one.
+        inner = "|".join(r"\s+".join(re.escape(word) for word in string.split()) for string in strings)
+        found = re.compile(rf"(?<![^\W_])(?:{inner})(?![^\W_])", re.IGNORECASE)
+        re.purge()  # it remembers what it compiled for as long as the process lives
+        return found
 
 
 def _is_name(word: str) -> bool:
@@ -130,34 +129,48 @@ def distinctive(known: KnownStrings) -> KnownStrings:
     )
 
 
-def identity_of(
-    parsed: Parsed, index: Mapping[int, Element] | None = None, *, institution: bool = True
-) -> KnownStrings:
-    """Gather what a file says of its people: every name at root, numbers, birth date, addresses, `institution`."""
-    buf = parsed.buf
-    if index is None:
-        index = {element[0]: element for element in parsed.elements}
-    raws: list[tuple[int, bytes]] = []
-    charset = b""
-    for tag in sorted(index.keys() & _interesting()):
-        if not institution and tag in _INSTITUTION:
-            continue
-        _, _, _, start, length, _, items, _ = index[tag]
-        if tag == _PATIENT_IDS:
-            raws += [raw for one in items or () for raw in _nested_ids(buf, one.elements)]
-        elif tag == _CHARACTER_SET:
-            charset = bytes(buf[start : start + length])
-        elif 0 < length <= _LONGEST:
-            raws.append((tag, bytes(buf[start : start + length])))
-    return _gather(tuple(raws), charset)
+class Identities:
+    """What files say of their people; kept from one instance to the next, and no longer than one derivation.
+
+    The files of a study say the same: what they say is read once.
+    """
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[tuple[tuple[int, bytes], ...], bytes], KnownStrings] = {}
+
+    def of(
+        self, parsed: Parsed, index: Mapping[int, Element] | None = None, *, institution: bool = True
+    ) -> KnownStrings:
+        """Gather what a file says: every name at root, numbers, birth date, addresses, `institution`."""
+        buf = parsed.buf
+        if index is None:
+            index = {element[0]: element for element in parsed.elements}
+        raws: list[tuple[int, bytes]] = []
+        charset = b""
+        for tag in sorted(index.keys() & _interesting()):
+            if not institution and tag in _INSTITUTION:
+                continue
+            _, _, _, start, length, _, items, _ = index[tag]
+            if tag == _PATIENT_IDS:
+                raws += [raw for one in items or () for raw in _nested_ids(buf, one.elements)]
+            elif tag == _CHARACTER_SET:
+                charset = bytes(buf[start : start + length])
+            elif 0 < length <= _LONGEST:
+                raws.append((tag, bytes(buf[start : start + length])))
+        key = (tuple(raws), charset)
+        found = self._read.get(key)
+        if found is None:
+            if len(self._read) >= _IDENTITIES:
+                self._read.clear()
+            found = self._read[key] = _gather(raws, charset)
+        return found
 
 
 def _nested_ids(buf: Buffer, elements: tuple[Element, ...]) -> list[tuple[int, bytes]]:
     return [(e.tag, bytes(buf[e.start : e.start + e.length])) for e in elements if e.tag in _IDS and e.length]
 
 
-@lru_cache(maxsize=256)
-def _gather(raws: tuple[tuple[int, bytes], ...], charset: bytes) -> KnownStrings:
+def _gather(raws: Iterable[tuple[int, bytes]], charset: bytes) -> KnownStrings:
     codecs = codecs_of(charset) if charset else DEFAULT
     names: list[str] = []
     ids: list[str] = []

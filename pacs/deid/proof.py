@@ -7,10 +7,8 @@ themselves, ranges by the digest of their blob, so nothing has to be read twice.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +20,9 @@ if TYPE_CHECKING:
 
 #: A number shorter than this is found by chance in any binary data.
 _SHORTEST_NUMBER = 6
+#: What a word and what a UID is made of. Not an expression: `re` would remember whose string was looked for.
+_WORD_BYTES = b"abcdefghijklmnopqrstuvwxyz0123456789"
+_UID_BYTES = b"0123456789."
 
 
 #: Bytes, or (digest of a blob, start, length).
@@ -71,7 +72,7 @@ class Proof:
         return json.dumps(self.stored(), sort_keys=True, separators=(",", ":")).encode()
 
     def stored(self) -> dict[str, Any]:
-        """Give the proof as the database keeps it; `of` reads it. Nothing is copied, as `asdict` would at every depth."""
+        """Give the proof as the database keeps it and `of` reads it; nothing is copied, as `asdict` would."""
         return {name: getattr(self, name) for name in _FIELDS}
 
     def digest(self) -> bytes:
@@ -136,34 +137,33 @@ def merkle_root(proofs: Iterable[Proof]) -> str:
     return level[0].hex()
 
 
-def residue(result: bytes, known: KnownStrings, uids: tuple[str, ...] = ()) -> list[str]:
-    """Look for the known strings in finished bytes: as ASCII, UTF-8, Latin-1 or UTF-16, in any case of letters.
+class Residue:
+    """Looks for known strings in finished bytes: as ASCII, UTF-8, Latin-1 or UTF-16, in any case of letters.
 
-    Names that are ordinary words of the vocabulary ("Head", "Long") are not looked for: coded values have them
-    too, and the cleaned text lost them already. Numbers count from six digits. `uids` are the source's own.
-    Gives reasons that do not repeat the strings.
+    Names that are ordinary words of the vocabulary ("Head", "Long") are not looked for: coded values have them too,
+    and the cleaned text lost them already. Numbers count from six digits.
     """
-    low = result.lower()
-    # Without the zero bytes UTF-16 of Latin letters reads as Latin-1: one search for both.
-    dense = low.replace(b"\0", b"")
-    reasons: list[str] = []
-    for kind, needles in _needles(known):
-        if any(needle in dense and _stands_alone(low, dense, needle) for needle in needles):
-            reasons.append(f"A {kind} of the source is left in the header.")
-    # A UID may have become part of a longer one by chance; as a whole it may not.
-    for uid in uids:
-        if uid.encode() in result and re.search(rb"(?<![\d.])" + re.escape(uid.encode()) + rb"(?![\d.])", result):
+
+    def __init__(self, known: KnownStrings) -> None:
+        known = distinctive(known)
+        numbers = [number for number in known.ids if not number.isdecimal() or len(number) >= _SHORTEST_NUMBER]
+        kinds = (("name", known.names), ("number", numbers), ("phrase", known.phrases))
+        self._needles = [(kind, {form for string in strings for form in _forms(string)}) for kind, strings in kinds]
+
+    def reasons(self, result: bytes, uids: tuple[str, ...] = ()) -> list[str]:
+        """Give what was found, in sentences that do not repeat the strings. `uids` are the source's own."""
+        low = result.lower()
+        # Without the zero bytes UTF-16 of Latin letters reads as Latin-1: one search for both.
+        dense = low.replace(b"\0", b"")
+        reasons = [
+            f"A {kind} of the source is left in the header."
+            for kind, needles in self._needles
+            if any(needle in dense and _stands_alone(low, dense, needle) for needle in needles)
+        ]
+        # A UID may have become part of a longer one by chance; as a whole it may not.
+        if any(_within(result, uid.encode(), _UID_BYTES, _UID_BYTES) for uid in uids):
             reasons.append("A UID of the source is left in the header.")
-            break
-    return reasons
-
-
-@lru_cache(maxsize=64)
-def _needles(known: KnownStrings) -> tuple[tuple[str, tuple[bytes, ...]], ...]:
-    known = distinctive(known)
-    numbers = [number for number in known.ids if not number.isdecimal() or len(number) >= _SHORTEST_NUMBER]
-    kinds = (("name", known.names), ("number", numbers), ("phrase", known.phrases))
-    return tuple((kind, tuple({form for string in strings for form in _forms(string)})) for kind, strings in kinds)
+        return reasons
 
 
 def _forms(string: str) -> Iterable[bytes]:
@@ -181,8 +181,20 @@ def _forms(string: str) -> Iterable[bytes]:
 
 def _stands_alone(low: bytes, dense: bytes, needle: bytes) -> bool:
     """Tell whether a hit is a word of its own: "Ann" in "planned" is none."""
-    word = re.escape(needle)
-    if re.search(rb"(?<![a-z0-9])" + word + rb"(?![a-z0-9])", low):
-        return True
-    wide = rb"\0".join(re.escape(bytes([byte])) for byte in needle)
-    return re.search(rb"(?<![a-z0-9])" + wide, low) is not None or (not needle.isascii() and needle in dense)
+    wide = b"\0".join(needle[at : at + 1] for at in range(len(needle)))
+    return (
+        _within(low, needle, _WORD_BYTES, _WORD_BYTES)
+        or _within(low, wide, _WORD_BYTES, b"")
+        or (not needle.isascii() and needle in dense)
+    )
+
+
+def _within(data: bytes, needle: bytes, before: bytes, after: bytes) -> bool:
+    """Tell whether `needle` stands somewhere behind none of the bytes `before` and in front of none of `after`."""
+    at = data.find(needle)
+    while at >= 0:
+        end = at + len(needle)
+        if (at == 0 or data[at - 1] not in before) and (end == len(data) or data[end] not in after):
+            return True
+        at = data.find(needle, at + 1)
+    return False

@@ -15,8 +15,9 @@ from typing import Final
 from pacs.charset import decode
 from pacs.deid.dates import cap_age, offset_days, shift, valid_zone
 from pacs.deid.encode import put
-from pacs.deid.known import KnownStrings, distinctive
+from pacs.deid.known import Identities, KnownStrings, distinctive
 from pacs.deid.profile import Profile
+from pacs.deid.proof import Residue
 from pacs.deid.rules import DUMMIES, Decision, Rule, decide, largest_length
 from pacs.deid.text import GAP, clean, looks_personal
 from pacs.deid.uids import is_public, new_uid, new_uids
@@ -78,6 +79,7 @@ class Values:
         self.explicit = explicit
         self.profile = profile
         self.known = known
+        self.residue = Residue(known)
         #: (tag, VR) -> what to do; filled as tags are met.
         self.steps: dict[tuple[int, str], Step] = {}
         #: Sequences by tag, bytes and character set, with what became of them and which actions that took.
@@ -248,8 +250,8 @@ _PRIVATE_RULES: dict[str, Decision] = {
 class Memory:
     """The `Values` of one case, kept from one instance to the next.
 
-    It holds the case's secret and goes with whoever made it, at the latest at the end of a derivation: nothing
-    of the process remembers a secret that was destroyed.
+    It holds the case's secret and what is known of the patient, and goes with whoever made it, at the latest at the
+    end of a derivation: nothing of the process remembers a secret that was destroyed, or whose images these were.
     """
 
     def __init__(self, secret: bytes, profile: Profile) -> None:
@@ -257,6 +259,7 @@ class Memory:
         if len(secret) < _SHORTEST_SECRET:
             raise ValueError("a case's secret has 32 bytes, and never less than 16")
         self.profile = profile
+        self.identities = Identities()
         self._secret = secret
         self._values: dict[tuple[KnownStrings, bool], Values] = {}
 

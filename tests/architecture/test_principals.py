@@ -13,6 +13,7 @@ _WITHOUT = {
     "settle": "hears the archive's event",
     "compare_again": "hears the case's event",
     "derive": "hears the case's event",
+    "bring_back": "hears the archive's event",
     "expire_offer": "hears a time-out",
     "submit_if_complete": "hears the payment's event",
     "programs": "what every visitor sees",

@@ -236,9 +236,10 @@ def test_who_may_see_which_images(world: World) -> None:
     with world.db.transaction() as tx:
         viewer = tokens.verify(tx, launch.redeem(tx, code).token, tokens.VIEWER)
         assert access.scope(tx, viewer, case_id).view_id == checked.view_id
-        for refused in (lambda: read.show(tx, viewer, case_id), lambda: access.may_upload(tx, viewer, case_id)):
-            with pytest.raises(Forbidden):
-                refused()
+        with pytest.raises(Forbidden):
+            read.show(tx, viewer, case_id)
+        # What they made of the images, and nothing else: see test_way_back.
+        assert access.may_upload(tx, viewer, case_id) == access.scope(tx, viewer, case_id)
         with pytest.raises(NotFound):
             access.scope(tx, viewer, uuid4())
         with pytest.raises(NotFound):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from uuid import UUID
 
 import pytest
 from starlette.applications import Starlette
@@ -13,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from dicomweb.context import Context
+from dicomweb.context import Context, Upload
 from dicomweb.routes import routes
 from overread.kit import http, principals, tokens
 from overread.kit.db import Session
@@ -44,9 +43,9 @@ def client(archive: Archive, bearer: Bearer) -> Iterator[TestClient]:
     def scope_of(who: Principal, _request: Request) -> Scope:
         return originals(who)
 
-    def upload_to(_tx: Session, who: Principal, _request: Request) -> UUID | None:
+    def upload_to(_tx: Session, who: Principal, _request: Request) -> Upload:
         who.require(Role.COORDINATOR, Role.HOSPITAL, Role.PATIENT)
-        return None
+        return Upload()
 
     def refused(_request: Request, error: Exception) -> Response:
         return http.problem(http.as_overread_error(error))

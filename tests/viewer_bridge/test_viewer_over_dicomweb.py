@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 from pydicom.dataset import Dataset
 from pydicom.uid import EncapsulatedPDFStorage, PositronEmissionTomographyImageStorage, generate_uid
 
-from dicomweb.context import Context
+from dicomweb.context import Context, Upload
 from dicomweb.routes import routes
 from overread.kit.db import Database
 from overread.kit.errors import NotFound
@@ -68,7 +68,7 @@ def reading(
             raise NotFound("another case")
         return Scope(ORIGINAL, unreleased=True)
 
-    context = Context(archive, scope, lambda _tx, _who, _request: None)
+    context = Context(archive, scope, lambda _tx, _who, _request: Upload())
     with reader.reading(db, settings, specialist, browser, routes(context)) as opened:
         yield opened
 

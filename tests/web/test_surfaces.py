@@ -1,25 +1,42 @@
-"""One planted study goes through a whole case, and every surface that a specialist has is swept for its strings."""
+"""One planted study goes through a whole case, and every surface that a specialist has is swept for its strings.
+
+The surfaces come from the routers and the table of roles: a route that is not asked here fails the test.
+"""
 
 from __future__ import annotations
 
+import io
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
-from starlette.testclient import TestClient
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, generate_uid
+from sqlalchemy import text as text_of
 
-from cases.repository import studies_of
-from cases.service import assignment, intake, studies
+from cases import report_pdf
+from cases.repository import load_unasked, studies_of
+from cases.service import assignment, intake, reporting, studies
 from cases.states import StudyState
+from dicomweb.routes import routes as dicomweb_routes
+from overread.app import case_context, portal_app
 from overread.kit import log, tokens
+from overread.kit.principals import Role
+from overread.services import Services
 from pacs.deid.profile import SECOND_OPINION
-from tests.cases.world import DICOM_BORN, DICOM_NAME, World
+from pacs.non_patient import CATEGORIES
+from tests.architecture.test_roles import OHIF
+from tests.cases.world import DICOM_BORN, DICOM_NAME, EMAIL, World
 from tests.pacs.deid.planted import EXPLICIT, SERIES, SOP, STUDY, El, nest, part10, plant, skeleton, text
 from tests.pacs.deid.test_rows import may_stay
+from tests.web.sweep import Sweep, fill
+from viewer_bridge.site import viewer_app
 
-Browser = Callable[..., TestClient]
+ENHANCED_SR = "1.2.840.10008.5.1.4.1.1.88.22"
+_INSTANCE = "/studies/{study}/series/{series}/instances/{instance}"
 
 
 def planted() -> tuple[bytes, set[bytes], set[bytes]]:
@@ -48,7 +65,43 @@ def planted() -> tuple[bytes, set[bytes], set[bytes]]:
 
 def shows(body: bytes, needle: bytes) -> bool:
     """Whether a marker is there; one of digits not as the middle of a longer number, which it may be by chance."""
-    return needle in body if not needle.isdigit() else bool(re.search(rb"(?<!\d)" + needle, body))
+    return needle in body and (not needle.isdigit() or bool(re.search(rb"(?<!\d)" + needle, body)))
+
+
+def report(study_uid: str) -> tuple[bytes, set[bytes]]:
+    """A structured report on the planted study, with words in it that may not be read; and those words."""
+    ds = Dataset()
+    ds.SOPClassUID, ds.SOPInstanceUID = UID(ENHANCED_SR), generate_uid()
+    ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.Modality = study_uid, generate_uid(), "SR"
+    ds.PatientName, ds.PatientBirthDate = DICOM_NAME, DICOM_BORN
+    ds.ValueType, ds.ContinuityOfContent = "CONTAINER", "SEPARATE"
+    ds.ConceptNameCodeSequence = [_code("121060", "DCM", "History")]
+    ds.ContentSequence = []
+    for kind, keyword, value in (
+        ("TEXT", "TextValue", f"Zqstory of {DICOM_NAME}, seen by Dr Zqreader"),
+        ("PNAME", "PersonName", "Zqobserver^Anna"),
+        ("DATE", "Date", DICOM_BORN),
+        ("UIDREF", "UID", SOP),
+    ):
+        item = Dataset()
+        item.RelationshipType, item.ValueType = "CONTAINS", kind
+        item.ConceptNameCodeSequence = [_code("121060", "DCM", "History")]
+        setattr(item, keyword, value)
+        ds.ContentSequence.append(item)
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = UID(EXPLICIT)
+    ds.file_meta.MediaStorageSOPClassUID = UID(ENHANCED_SR)
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    out = io.BytesIO()
+    ds.save_as(out, enforce_file_format=True)
+    own = {ds.SOPInstanceUID.encode(), ds.SeriesInstanceUID.encode()}
+    return out.getvalue(), own | {b"Zqstory", b"Zqreader", b"Zqobserver"}
+
+
+def _code(value: str, scheme: str, meaning: str) -> Dataset:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, scheme, meaning
+    return code
 
 
 def uris(found: Any) -> Iterator[str]:
@@ -62,36 +115,100 @@ def uris(found: Any) -> Iterator[str]:
             yield from uris(value)
 
 
+#: What a specialist reads and is refused whatever they name, or what is not there in this case's life. Whatever is not
+#: listed here must have been answered well, or nothing of it was looked at.
+REFUSED = {
+    "/api/v1/cases/{case}/accesses",
+    "/api/v1/cases/{case}/specialists",
+    "/api/v1/inbox",
+    "/api/v1/licence-rules",
+    # The files of the viewer and of the front end are the same for everybody; these names are of none.
+    "/static/{path:path}",
+    "viewer:/{path:path}",
+    # A channel is opened by a WebSocket.
+    "/dicomweb/subscribers/{aetitle}",
+    # Nothing that belongs to no patient is stored here.
+    *(f"/dicomweb/{category}/{{instance}}" for category in CATEGORIES),
+}
+
+
+@pytest.fixture
+def sweep(world: World, services: Services) -> Iterator[Sweep]:
+    """The specialist at both origins."""
+    viewer = viewer_app(services.settings, services.db, dicomweb_routes(case_context(services, None)))
+    with world.db.transaction() as tx:
+        token = tokens.issue(tx, world.specialist.id)
+    found = Sweep({"": portal_app(services), "viewer:": viewer}, Role.SPECIALIST, token)
+    yield found
+    found.close()
+
+
 def test_no_surface_shows_anything_that_was_planted(
-    world: World, browser: Browser, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    world: World,
+    sweep: Sweep,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # The words that the PDF is set from: in the file they are glyphs.
+    monkeypatch.setattr(report_pdf, "render", lambda view: report_pdf.html(view).encode())
     before = logging.getLogger().handlers[:]
     log.configure("DEBUG")
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # the test's own client, which names what it searches for
+    logging.getLogger("asyncio").setLevel(logging.INFO)
     logging.getLogger().addHandler(caplog.handler)
     try:
-        swept = _sweep(world, browser)
+        uids, words = _life(world, sweep)
     finally:
         logging.getLogger().handlers[:] = before
-    needles, names = planted()[1:]
+    _, needles, names = planted()
+    needles, swept = needles | words, sweep.answers
     written = capfd.readouterr()
     swept["log"] = (caplog.text + written.err + written.out).encode()
+    with world.db.transaction() as tx:
+        lines = tx.execute(text_of("SELECT CAST(kit_audit AS text) FROM kit_audit WHERE role <> 'patient'")).scalars()
+        swept["audit"] = "\n".join(lines).encode()
     for number, mail in enumerate(world.mails()):
         swept[f"mail {number}"] = mail.encode()
-    assert len(swept) > 25
-    leaks = {
+    assert len(swept) > 500
+    leaks: dict[str, list[bytes]] = {}
+    for name, body in swept.items():
+        low = body.lower()
+        # The audit log says of which study by its UID; no specialist reads it.
+        looked = needles - uids if name == "audit" else needles
+        found = [needle for needle in looked if shows(low, needle.lower())]
         # A mail to the patient has their account's name, which is none of the file's.
-        name: [n for n in needles | (set() if name.startswith("mail") else names) if shows(body.lower(), n.lower())]
-        for name, body in swept.items()
+        if not name.startswith("mail"):
+            words_there = (word.lower() for word in names if word.lower() in low)
+            found += [word for word in words_there if re.search(rb"(?<![a-z])" + word + rb"(?![a-z])", low)]
+        if found:
+            leaks[name] = found
+    assert leaks == {}
+
+    unasked = sorted(f"{method} {path}" for method, path in sweep.routes if not sweep.statuses[method, path])
+    assert unasked == [], (
+        "Nobody looks whether these routes, which a specialist may call, show a patient's string. "
+        f"Ask them in _life() of tests/web/test_surfaces.py: {unasked}"
+    )
+    never = {
+        path
+        for method, path in sweep.routes
+        if method == "GET" and min(sweep.statuses[method, path]) >= 400 and path not in OHIF
     }
-    assert {name: found for name, found in leaks.items() if found} == {}
+    assert never == REFUSED, (
+        "Of the first of these routes, which a specialist may call, no answer was looked at: ask them in _life() of "
+        f"tests/web/test_surfaces.py, or list them as refused. {sorted(never - REFUSED)}; {sorted(REFUSED - never)}"
+    )
 
 
-def _sweep(world: World, browser: Browser) -> dict[str, bytes]:
-    """What a specialist is given: addresses without UIDs -> head and body."""
-    data = planted()[0]
-    case_id = world.draft("free")
-    uid = world.upload(case_id, dicom=data)
+def _life(world: World, sweep: Sweep) -> tuple[set[bytes], set[bytes]]:
+    """The case's life, asked for at every step. Gives the originals' UIDs, and the words of the report."""
+    case_id = world.draft("free", symptoms=f"I am {DICOM_NAME}, and my knee hurts.", history=f"{DICOM_BORN}: Zqnobody")
+    with world.db.transaction() as tx:
+        intake.set_questions(tx, world.patient, case_id, [f"Is it torn? Maria Oyelaran, {EMAIL}"])
+    uid = world.upload(case_id, dicom=planted()[0])
+    written, words = report(uid)
+    world.upload(case_id, dicom=written)
     with world.db.transaction() as tx:
         intake.submit(tx, world.patient, case_id)
     world.settle(uid)
@@ -104,46 +221,139 @@ def _sweep(world: World, browser: Browser) -> dict[str, bytes]:
         assignment.mark_ready(tx, world.coordinator, case_id)
         assignment.offer(tx, world.coordinator, case_id, world.specialist.id)
     world.drain()
-    with world.db.transaction() as tx:
-        assignment.accept(tx, world.specialist, case_id, world.gateway)
-        bearer = {"Authorization": f"Bearer {tokens.issue(tx, world.specialist.id)}"}
-    world.drain()
-    client = browser()
-    root = f"/cases/{case_id}/dicomweb"
-    swept: dict[str, bytes] = {}
+    names = _names(world, case_id)
+    sweep.everything(names, "offered")
 
-    def get(name: str, path: str, accept: str = "*/*", status: int = 200) -> Any:
-        answer = client.get(path, headers={**bearer, "Accept": accept})
-        assert answer.status_code == status, (name, answer.status_code, answer.text[:300])
-        swept[name] = str(answer.headers).encode() + answer.content
+    def post(path: str, **more: Any) -> Any:
+        answer = sweep.ask("POST", fill(path, names), "text/html, application/json", **more)
+        assert answer.status_code < 400, (path, answer.text[:500])
+        world.drain()
         return answer
 
+    post("/offers/{case}/accept")
+    _read(sweep, f"/cases/{case_id}/dicomweb", names)
+    for path in ("/reading/{case}/viewer", "/reading/{case}/token", "/api/v1/cases/{case}/launch"):
+        post(path)
+    link = sweep.ask("POST", f"/api/v1/cases/{case_id}/launch").json()["url"]
+    sweep.ask("POST", "/launch", prefix="viewer:", json={"code": link.partition("#")[2]})
+    sweep.everything(names, "in review")
+    _wrong(sweep, f"/cases/{case_id}/dicomweb", names, uid)
+    post("/reading/{case}/info", data={"text": "Since when?"})
+    with world.db.transaction() as tx:
+        intake.answer_info(tx, world.patient, case_id, f"Since June, says {DICOM_NAME}")
+    sweep.pages(names, "answered")
+    post("/api/v1/cases/{case}/ask-info", json={"text": "And before?"})
+    with world.db.transaction() as tx:
+        intake.answer_info(tx, world.patient, case_id, "No")
+    _worklist(sweep, names)
+    draft = {f"answer-{names['question']}": "No.", "impression": "All is well.", "studies": names["study"]}
+    post("/reading/{case}/report", data=draft)
+    body = {"answers": {names["question"]: "No."}, "impression": "All is well.", "studies": [names["study"]]}
+    assert sweep.ask("PUT", f"/api/v1/cases/{case_id}/report", json=body).status_code == 204
+    sweep.ask("GET", f"/reading/{case_id}/report?step=preview", "text/html", note="preview: ")
+    sweep.ask("POST", f"/reading/{case_id}/sign", "text/html", data={"confirm": "1", "password": "wrong"})
+    post("/api/v1/cases/{case}/report/sign", json={})
+    sweep.pages(names, "signed")
+    with world.db.transaction() as tx:
+        reporting.publish(tx, world.coordinator, case_id)
+    world.drain()
+    with world.db.transaction() as tx:
+        for asked in (f"May {DICOM_NAME} swim?", "And run?"):
+            intake.follow_up(tx, world.patient, case_id, asked)
+        first, second = (str(q.id) for q in load_unasked(tx, case_id).questions if q.follow_up)  # type: ignore[union-attr]
+    world.drain()
+    post(f"/reading/{case_id}/follow-ups/{first}", data={"text": "Yes."})
+    post(f"/api/v1/cases/{case_id}/follow-ups/{second}/answer", json={"text": "Yes."})
+    sweep.pages(names, "published")
+    sweep.nonsense({**names, "question": first})
+    for path in ("/sign-out", "/offers/{case}/decline"):
+        sweep.ask("POST", fill(path, names))
+    own = {word for word in words if not word.startswith(b"Zq")}
+    return {uid.encode(), STUDY.encode(), SERIES.encode(), SOP.encode()} | own, words
+
+
+def _names(world: World, case_id: UUID) -> dict[str, str]:
+    """What the parameters of paths are: of the case's view where it has such a thing, else of nothing."""
+    with world.db.transaction() as tx:
+        question = load_unasked(tx, case_id).questions[0].id  # type: ignore[union-attr]
+        workitem: str = tx.execute(text_of("SELECT uid FROM pacs_workitem")).scalars().one()
+    nothing = str(uuid4())
+    return {
+        "case": str(case_id),
+        "question": str(question),
+        "specialist": str(world.specialist.id),
+        "workitem": workitem,
+        "transaction": "1.2.3",
+        "aetitle": "SWEEPER",
+        "study": "1.2.3",
+        "series": "1.2.3.4",
+        "instance": "1.2.3.4.5",
+        "frames": "1",
+        "path": "00104000",
+        **dict.fromkeys(("person", "program"), nothing),
+    }
+
+
+def _read(sweep: Sweep, root: str, names: dict[str, str]) -> None:
+    """Every instance of the case, found as a viewer finds it; `names` are then those of the planted image."""
+    found = sweep.ask("GET", f"{root}/instances?includefield=all", "application/dicom+json").json()
+    assert len(found) == 2
+    for instance in sorted(found, key=lambda one: one["00080060"]["Value"][0] == "CT"):
+        study, series, sop = (instance[tag]["Value"][0] for tag in ("0020000D", "0020000E", "00080018"))
+        names |= {"study": study, "series": series, "instance": sop}
+        address = f"{root}/studies/{study}/series/{series}/instances/{sop}"
+        note = f"{instance['00080060']['Value'][0]}: "
+        metadata = sweep.ask("GET", f"{address}/metadata", "application/dicom+json", note=note)
+        assert metadata.status_code == 200
+        for uri in uris(metadata.json()):
+            names["path"] = uri.partition("/bulkdata/")[2] or names["path"]
+            assert sweep.ask("GET", uri, "application/octet-stream", note=note).status_code == 200
+        for accept in ("text/html", "text/plain", "image/png", "application/pdf"):
+            sweep.ask("GET", f"{address}/rendered", accept, note=note)
+        for accept in ("*/*", "application/zip"):
+            sweep.ask("GET", address, accept, note=note, headers={"Range": "bytes=0-2047"})
+        query = f"requestType=WADO&studyUID={study}&seriesUID={series}&objectUID={sop}"
+        for kind in ("application/dicom", "image/jpeg", "text/html"):
+            for path in (f"{root}/wado", f"{root}/"):
+                for prefix in ("", "viewer:"):
+                    sweep.ask("GET", f"{path}?{query}&contentType={kind}", note=note, prefix=prefix)
+    assert b"DICOMDIR" in sweep.ask("GET", f"{root}/studies/{names['study']}", "application/zip").content
+    report = f"SR: GET /cases/{{case}}/dicomweb{_INSTANCE}/rendered as text/"
+    assert {f"{report}html: 200", f"{report}plain: 200"} <= sweep.answers.keys()
+
+
+def _wrong(sweep: Sweep, root: str, names: dict[str, str], original: str) -> None:
+    """Searches for what was planted find nothing; what is not there, or not like that, is refused."""
     dicom_json = "application/dicom+json"
-    (study,) = get("QIDO studies", f"{root}/studies?includefield=all", dicom_json).json()
-    (series,) = get("QIDO series", f"{root}/series?includefield=all", dicom_json).json()
-    (instance,) = get("QIDO instances", f"{root}/instances?includefield=all", dicom_json).json()
-    at_study = f"{root}/studies/{study['0020000D']['Value'][0]}"
-    at_series = f"{at_study}/series/{series['0020000E']['Value'][0]}"
-    at_instance = f"{at_series}/instances/{instance['00080018']['Value'][0]}"
-    for name, path in (("study", at_study), ("series", at_series), ("instance", at_instance)):
-        metadata = get(f"metadata of the {name}", f"{path}/metadata", dicom_json).json()
-        get(f"{name} as DICOM", path, 'multipart/related; type="application/dicom"')
-        get(f"{name} rendered", f"{path}/rendered")
-        get(f"{name}'s thumbnail", f"{path}/thumbnail", "image/jpeg")
-    for number, uri in enumerate(uris(metadata)):
-        get(f"bulk data {number}", uri, "application/octet-stream")
-    get("frame", f"{at_instance}/frames/1", "application/octet-stream")
-    get("frame rendered", f"{at_instance}/frames/1/rendered", "image/png")
-    for number, query in enumerate(("PatientName=ANGSTROM*", f"PatientBirthDate={DICOM_BORN}", "PatientID=Zq*")):
-        answer = client.get(f"{root}/studies?{query}", headers={**bearer, "Accept": dicom_json})
+    for query in (
+        "PatientName=ANGSTROM*",
+        f"PatientBirthDate={DICOM_BORN}",
+        "PatientID=Zq*",
+        f"StudyInstanceUID={original}",
+    ):
+        answer = sweep.ask("GET", f"{root}/studies?{query}", dicom_json)
         assert answer.status_code == 204 or answer.json() == []
-        swept[f"search {number}"] = answer.content
-    get("no such frame", f"{at_instance}/frames/99", status=404)
-    get("no such bulk data", f"{at_instance}/bulkdata/00104000", status=404)
-    get("a bad frame list", f"{at_instance}/frames/x", status=400)
-    get("an impossible media type", f"{at_instance}/frames/1", "text/csv", status=406)
-    get("originals", "/dicomweb/studies", status=403)
-    get("a study that is not there", f"{root}/studies/1.2.3/metadata", status=404)
-    get("case API", f"/api/v1/cases/{case_id}", "application/json")
-    get("audit of the case", "/api/v1/cases", "application/json")
-    return swept
+    at = fill(_INSTANCE, names)
+    for path, status in (
+        (f"{root}{at}/frames/99", 404),
+        (f"{root}{at}/frames/x", 400),
+        (f"{root}{at}/bulkdata/00104000", 404),
+        (f"{root}/studies/{original}", 404),
+        (f"{root}/studies/{original}/metadata", 404),
+        (f"/dicomweb/studies/{original}", 403),
+    ):
+        # The log says which address was asked, and it was the client who put the original's UID into it.
+        logging.disable()
+        assert sweep.ask("GET", path, note="wrong: ").status_code == status, path
+        logging.disable(logging.NOTSET)
+
+
+def _worklist(sweep: Sweep, names: dict[str, str]) -> None:
+    """The reading's work item, from the search to its subscription."""
+    found = sweep.ask("GET", "/dicomweb/workitems?includefield=all", "application/dicom+json").json()
+    assert [item["00080018"]["Value"][0] for item in found] == [names["workitem"]]
+    item = f"/dicomweb/workitems/{names['workitem']}"
+    assert sweep.ask("POST", f"{item}/subscribers/SWEEPER").status_code == 201
+    # A reading that was begun is not canceled by its work item; the answer says so.
+    assert sweep.ask("POST", f"{item}/cancelrequest").status_code == 409
+    assert sweep.ask("DELETE", f"{item}/subscribers/SWEEPER").status_code == 200

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from pacs.deid.header import deidentify
-from pacs.deid.known import KnownStrings, identity_of
+from pacs.deid.known import Identities, KnownStrings
 from pacs.deid.masks import Box
 from pacs.deid.profile import SECOND_OPINION
-from pacs.deid.proof import Part, Proof, merkle_root, prove, residue
+from pacs.deid.proof import Part, Proof, Residue, merkle_root, prove
 from pacs.part10 import parse
 from tests.pacs.deid.planted import EXPLICIT, SOP, El, part10, skeleton, text
 from tests.pacs.deid.test_rows import SECRET
@@ -40,21 +40,21 @@ KNOWN = KnownStrings.of(
     ],
 )
 def test_a_rest_is_found_in_every_encoding(left: bytes) -> None:
-    assert residue(b"\1\2" + left + b"\3", KNOWN)
+    assert Residue(KNOWN).reasons(b"\1\2" + left + b"\3")
 
 
 @pytest.mark.parametrize("harmless", [b"Marigolden", b"xMRN4471902x", b"119510704", b"Do", b"12 Elder", b"q"])
 def test_a_part_of_another_word_is_none(harmless: bytes) -> None:
-    assert residue(b"\1" + harmless + b"\2", KNOWN) == []
+    assert Residue(KNOWN).reasons(b"\1" + harmless + b"\2") == []
 
 
 def test_uids_of_the_source_are_looked_for_as_a_whole() -> None:
-    assert residue(b"x" + SOP.encode() + b"\0", KnownStrings(), (SOP,))
-    assert residue(b"x" + SOP.encode() + b".7", KnownStrings(), (SOP,)) == []
+    assert Residue(KnownStrings()).reasons(b"x" + SOP.encode() + b"\0", (SOP,))
+    assert Residue(KnownStrings()).reasons(b"x" + SOP.encode() + b".7", (SOP,)) == []
 
 
 def test_ordinary_words_and_our_own_are_no_rest() -> None:
-    assert residue(b"HEAD Case^AB", KnownStrings.of(names=["Head^Case"])) == []
+    assert Residue(KnownStrings.of(names=["Head^Case"])).reasons(b"HEAD Case^AB") == []
 
 
 def test_what_is_known_comes_from_the_file() -> None:
@@ -66,7 +66,7 @@ def test_what_is_known_comes_from_the_file() -> None:
         text(0x00080080, "LO", "Faketown General Hospital"),
         El(0x00101002, "SQ", [[text(0x00100020, "LO", "ALT-7788")]]),
     ]
-    known = identity_of(parse(part10([*skeleton(), *elements], EXPLICIT)))
+    known = Identities().of(parse(part10([*skeleton(), *elements], EXPLICIT)))
     assert known.names == {"doe", "marigold", "stone", "gregory"}
     assert {"mrn4471902", "19510704", "04.07.1951", "alt-7788"} <= known.ids
     assert known.phrases == {"faketown general hospital"}
