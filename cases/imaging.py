@@ -77,9 +77,16 @@ def review(tx: Session, view_id: UUID, study_uid: str | None = None) -> list[Stu
     return views.review(tx, view_id, study_uid)
 
 
-def decide(tx: Session, who: Principal, view_id: UUID, sop_uids: list[str], decision: str) -> None:
-    """Approve or withhold instances that are held."""
-    views.decide(tx, who, view_id, sop_uids, decision)
+def decide(
+    tx: Session,
+    who: Principal,
+    view_id: UUID,
+    sop_uids: list[str],
+    decision: str,
+    digests: Mapping[str, str] | None = None,
+) -> None:
+    """Approve instances that are held, as far as they are still what was looked at; or withhold instances."""
+    views.decide(tx, who, view_id, sop_uids, decision, digests)
 
 
 def pictures(

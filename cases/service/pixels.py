@@ -152,17 +152,12 @@ def decide(
                 safe="The boxes on the page are not blanked yet. Blank them or take them off, look at the result, and "
                 "approve it then.",
             )
-        if digest != picture.digest:
-            raise Conflict(
-                "another picture than was looked at",
-                safe="Somebody changed this picture meanwhile. Look at it again, and approve it then.",
-            )
         if picture.is_document and not picture.document:
             raise Conflict(
                 "a document that is left out",
                 safe="There is nothing to approve yet: release the document, upload a redacted one, or withhold it.",
             )
-    studies.decide(tx, who, case_id, [sop_uid], decision)
+    studies.decide(tx, who, case_id, [sop_uid], decision, {sop_uid: digest})
 
 
 def _study(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> tuple[Case, CaseStudy, UUID]:

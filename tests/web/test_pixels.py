@@ -190,3 +190,28 @@ def test_an_admin_chooses_a_programs_options(world: World, browser: Browser) -> 
     assert "Adapted" in client.get("/profiles").text
     for key in ("coordinator", "specialist", "patient"):
         assert browser(world, key).post(url, data={"dates": "full", "age_cap": "80"}).status_code == 403
+
+
+def test_what_is_approved_at_once_is_what_the_page_showed(world: World, browser: Browser) -> None:
+    case_id, uid, (first, second) = held(world, *pictures(2))
+    client, url = browser(world, "coordinator"), f"/queue/{case_id}/studies/{uid}/decide"
+    shown = client.get(f"/queue/{case_id}").text
+    both = re.search(rf'name="sop_instance_uid" value="({first} {second})"', shown)
+    digests = re.search(r'name="digest" value="([0-9a-f]{64} [0-9a-f]{64})"', shown)
+    assert both
+    assert digests
+    form = {"sop_instance_uid": both[1], "digest": digests[1], "decision": "approve"}
+    # Another coordinator blanks something between the look and the decision.
+    assert pixels.mask(world.archive, world.coordinator, case_id, uid, [second], [(1, 1, 5, 5)]) == {}
+    refused = client.post(url, data=form)
+    assert refused.status_code == 409
+    assert "Somebody changed 1 of these pictures meanwhile" in refused.text
+    for digest in ("", digests[1].split()[0], f"{digests[1]} extra"):
+        assert client.post(url, data={**form, "digest": digest}).status_code == 409
+    alone = {"sop_instance_uid": second, "digest": digests[1].split()[1], "decision": "approve"}
+    assert client.post(url, data=alone).status_code == 409
+    assert {state(world, case_id, uid, one)[0] for one in (first, second)} == {"held"}
+    now = re.search(r'name="digest" value="([0-9a-f]{64} [0-9a-f]{64})"', client.get(f"/queue/{case_id}").text)
+    assert now
+    assert client.post(url, data={**form, "digest": now[1]}).headers["location"].endswith("done=decided")
+    assert {state(world, case_id, uid, one)[0] for one in (first, second)} == {"approved"}
