@@ -152,6 +152,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
             for item in shown
         ],
         "pixels_url": f"{url}/pixels" if items else "",
+        "series_url": f"{url}/series" if review and review.instances else "",
         "previews_more": len(items) - len(shown),
         "held_uids": " ".join(item.view_sop_uid for item in held),
         "held_digests": " ".join(item.digest for item in held),
