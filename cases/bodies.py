@@ -12,6 +12,7 @@ from cases.models import ImagesBy, Place
 from cases.service.intake import Changes
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]  # PS3.5 9.1
 
 
@@ -93,10 +94,14 @@ class Match(Body):
 
 
 class Decision(Body):
-    """What is to become of held images (UIDs of the view)."""
+    """What is to become of held images (UIDs of the view).
+
+    `digests`: the `digest` of each as it was when somebody looked; what was changed since is not approved then.
+    """
 
     sop_uids: Annotated[list[Uid], Field(min_length=1, max_length=10_000)]
     decision: Literal["approved", "withheld"]
+    digests: Annotated[dict[Uid, Digest], Field(max_length=10_000)] | None = None
 
 
 class ReportDraft(Body):
@@ -110,7 +115,7 @@ class ReportDraft(Body):
 class Signature(Body):
     """The SHA-256 of the text that the signer was shown."""
 
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    digest: Digest | None = None
 
 
 class PaidOutside(Body):

@@ -11,24 +11,29 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from overread.kit.principals import Principal
-from pacs import pixel_review, profiles, query, views, way_back
+from pacs import composites, pixel_review, profiles, query, views, way_back
 from pacs.archive import Archive
+from pacs.composites import MOST_PIXELS, Composite, Suggestion
 from pacs.deid.known import KnownStrings
+from pacs.deid.masks import Box
 from pacs.deid.profile import Profile
 from pacs.models import Holder, Study
-from pacs.pixel_review import Composite, Picture, Suggestion
+from pacs.pixel_review import Picture, Stack
 from pacs.query import StudySummary as Found
 from pacs.scope import ORIGINAL, Scope
 from pacs.views import Derived, StudyReview
 
 __all__ = [
+    "MOST_PIXELS",
     "Archive",
+    "Box",
     "Composite",
     "Derived",
     "Found",
     "KnownStrings",
     "Picture",
     "Profile",
+    "Stack",
     "StudyReview",
     "Suggestion",
 ]
@@ -82,9 +87,16 @@ def review(tx: Session, view_id: UUID, study_uid: str | None = None) -> list[Stu
     return views.review(tx, view_id, study_uid)
 
 
-def decide(tx: Session, who: Principal, view_id: UUID, sop_uids: list[str], decision: str) -> None:
-    """Approve or withhold instances that are held."""
-    views.decide(tx, who, view_id, sop_uids, decision)
+def decide(
+    tx: Session,
+    who: Principal,
+    view_id: UUID,
+    sop_uids: list[str],
+    decision: str,
+    digests: Mapping[str, str] | None = None,
+) -> None:
+    """Approve instances that are held, as far as they are still what was looked at; or withhold instances."""
+    views.decide(tx, who, view_id, sop_uids, decision, digests)
 
 
 def pictures(
@@ -94,32 +106,38 @@ def pictures(
     study_uid: str,
     sop_uids: Sequence[str] | None = None,
     *,
+    series_uid: str | None = None,
     lock: bool = False,
 ) -> list[Picture]:
-    """The instances of a study's copy that somebody has to look at or did, or those of `sop_uids`."""
-    return pixel_review.pictures(tx, who, view_id, study_uid, sop_uids, lock=lock)
+    """The instances of a study's copy: of `sop_uids`, or of a series, else what somebody has to look at or did."""
+    return pixel_review.pictures(tx, who, view_id, study_uid, sop_uids, series_uid=series_uid, lock=lock)
 
 
-def composite(archive: Archive, who: Principal, view_id: UUID, sop_uid: str) -> Composite:
-    """All frames of an instance laid over each other."""
-    return pixel_review.composite(archive, who, view_id, sop_uid)
+def stacks(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> list[Stack]:
+    """All instances of a study's copy, counted by series and size."""
+    return pixel_review.stacks(tx, who, view_id, study_uid)
 
 
-def suggest(archive: Archive, who: Principal, view_id: UUID, sop_uid: str) -> list[Suggestion]:
-    """Rectangles of an instance that may have to be blanked."""
-    return pixel_review.suggest(archive, who, view_id, sop_uid)
+def composite(archive: Archive, who: Principal, view_id: UUID, sop_uids: Sequence[str]) -> Composite:
+    """All frames of instances of one series and size laid over each other."""
+    return composites.composite(archive, who, view_id, sop_uids)
+
+
+def suggest(archive: Archive, who: Principal, view_id: UUID, sop_uid: str, *, look: bool = True) -> list[Suggestion]:
+    """Rectangles of an instance that may have to be blanked; without `look`, by its header alone."""
+    return composites.suggest(archive, who, view_id, sop_uid, look=look)
 
 
 def mask(
     archive: Archive,
     who: Principal,
     view_id: UUID,
-    sop_uid: str,
+    sop_uids: Sequence[str],
     boxes: Sequence[Sequence[int]],
     known: KnownStrings,
-) -> None:
-    """Blank rectangles of an instance, in the place of earlier ones; it is held again."""
-    pixel_review.mask(archive, who, view_id, [sop_uid], boxes, known)
+) -> Mapping[str, str]:
+    """Blank rectangles of instances, in the place of earlier ones; they are held again. Why not, by UID of the rest."""
+    return pixel_review.mask(archive, who, view_id, sop_uids, boxes, known)
 
 
 def release_document(

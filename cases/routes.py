@@ -200,7 +200,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", f"{_CASE}/studies/{{study}}/release", "studies", "Release a study for the specialist",
               lambda c: studies.release(c.tx, c.who, c.case_id, c.path["study"]), None, None, 204),
     Operation("POST", f"{_CASE}/decisions", "studies", "Approve or withhold held images",
-              lambda c: studies.decide(c.tx, c.who, c.case_id, c.body.sop_uids, c.body.decision),
+              lambda c: studies.decide(c.tx, c.who, c.case_id, c.body.sop_uids, c.body.decision, c.body.digests),
               bodies.Decision, None, 204),
     Operation("POST", f"{_CASE}/ready", "assignment", "Every study is released",
               lambda c: assignment.mark_ready(c.tx, c.who, c.case_id), None, None, 204),

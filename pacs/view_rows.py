@@ -2,7 +2,7 @@
 
 Where nothing of the pixels changes, the parts are a header and ranges of the original's blob. Where something does
 (a comment in a codestream, a deflated or big endian source, stray bits, masks, a released document) the instance is a
-blob of its own, so that whatever reads it needs to know of none of this (docs/decisions/0019).
+blob of its own, so that whatever reads it needs to know of none of this (docs/decisions/0020).
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from pacs.deid import masks, pixels
 from pacs.deid.amend import amended
 from pacs.deid.encode import pixel_header
 from pacs.deid.header import Deidentified, deidentify_next
-from pacs.deid.jpeg_blocks import NotMaskable
 from pacs.deid.known import KnownStrings
-from pacs.deid.masks import Box
+from pacs.deid.masks import Box, NotMaskable
 from pacs.deid.profile import Profile
 from pacs.deid.proof import Part, Proof, prove
 from pacs.deid.uids import new_uid
@@ -171,9 +170,11 @@ class _Made:
     def _choose_pixels(self, choice: Choice) -> None:
         parsed, result = self.parsed, self.result
         self.odd_signs = pixels.odd_signs(parsed)
+        self.stray = pixels.high_bits(parsed)
         if choice.boxes:
             front = self.header[: len(self.header) - retrieve.pixel_header_size(parsed)]
-            made = masks.masked(parsed, masks.described(front), self.syntax, choice.boxes, self._patched_range)
+            ds = masks.described(front)
+            made = masks.masked(parsed, ds, self.syntax, choice.boxes, self._patched_range, self.stray)
             changes: dict[int, tuple[str, bytes] | None] = {**made.changes}
             if made.length is None or self.syntax != made.transfer_syntax:
                 changes |= dict.fromkeys(_TABLES)
@@ -186,7 +187,6 @@ class _Made:
             self.header = front + pixel_header(pixel.tag, pixel.vr, made.length, parsed.explicit)
             self.pieces = made.pieces
             return
-        self.stray = pixels.high_bits(parsed)
         unpacked = result.pixel_bytes
         places = list(result.pixels) if unpacked is None else [(0, len(unpacked))]
         if self.stray:

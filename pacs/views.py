@@ -7,6 +7,7 @@ How an instance of a view is made stands in `pacs.view_rows`, what a person deci
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid5
 
@@ -64,13 +65,14 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class InstanceReview:
-    """An instance of a view that somebody has to look at, or did."""
+    """An instance of a view that somebody has to look at, or did; `digest` names its bytes."""
 
     view_sop_uid: str
     view_series_uid: str
     state: str
     reasons: list[str]
     frames: int
+    digest: str
 
 
 @dataclass(slots=True)
@@ -209,6 +211,7 @@ def review(tx: Session, view_id: UUID, source_study_uid: str | None = None) -> l
             Instance.review,
             Instance.reasons,
             Instance.frames,
+            Instance.proof["result_digest"].label("digest"),
         )
         .join(Instance, Instance.study_pk == Study.pk)
         .join(Series, Series.pk == Instance.series_pk)
@@ -224,22 +227,38 @@ def review(tx: Session, view_id: UUID, source_study_uid: str | None = None) -> l
         one.instances += 1
         setattr(one, state, getattr(one, state) + 1)
         if row.review != CLEAN:
-            one.items.append(InstanceReview(row.sop_uid, row.series_uid, state, list(row.reasons), row.frames))
+            item = InstanceReview(row.sop_uid, row.series_uid, state, list(row.reasons), row.frames, row.digest)
+            one.items.append(item)
             one.reasons = list(dict.fromkeys([*one.reasons, *row.reasons]))
     return list(found.values())
 
 
-def decide(tx: Session, who: Principal, view_id: UUID, sop_uids: list[str], decision: str) -> None:
-    """Approve or withhold instances (UIDs of the view) that were held. Raises Unprocessable, NotFound."""
+def decide(
+    tx: Session,
+    who: Principal,
+    view_id: UUID,
+    sop_uids: list[str],
+    decision: str,
+    digests: Mapping[str, str] | None = None,
+) -> None:
+    """Approve instances (UIDs of the view) that were held, or withhold instances.
+
+    `digests` names the bytes that were looked at; an approval of any others is refused. Raises Unprocessable, NotFound,
+    Conflict.
+    """
     who.require(Role.COORDINATOR)
     if decision not in (APPROVED, WITHHELD):
         raise Unprocessable(f"decision {decision!r}", safe="An instance is either approved or withheld.")
+    if decision == APPROVED and digests is not None:
+        _looked_at(tx, view_id, sop_uids, digests)
+    # Withholding is always safe, also of what the rules find clean.
+    before = (HELD, APPROVED, WITHHELD) if decision == APPROVED else (HELD, APPROVED, WITHHELD, CLEAN)
     changed = tx.scalars(
         update(Instance)
         .where(
             Instance.view_id == view_id,
             Instance.sop_uid.in_(sop_uids),
-            Instance.review.in_((HELD, APPROVED, WITHHELD)),
+            Instance.review.in_(before),
         )
         .values(review=decision)
         .returning(Instance.study_pk)
@@ -250,6 +269,23 @@ def decide(tx: Session, who: Principal, view_id: UUID, sop_uids: list[str], deci
         recount(tx, study_pk)
     for uid in sop_uids:
         audit.record(tx, who, f"pixels.{decision}", "instance", uid)
+
+
+def _looked_at(tx: Session, view_id: UUID, sop_uids: list[str], digests: Mapping[str, str]) -> None:
+    """Hold instances as they are until the commit. Raises Conflict where one has other bytes than was looked at."""
+    now = tx.execute(
+        select(Instance.sop_uid, Instance.proof["result_digest"].label("digest"))
+        .where(Instance.view_id == view_id, Instance.sop_uid.in_(sop_uids))
+        .order_by(Instance.pk)
+        .with_for_update()
+    )
+    changed = sum(digests.get(row.sop_uid) != row.digest for row in now)
+    if changed:
+        what = "this picture" if len(sop_uids) == 1 else f"{changed} of these pictures"
+        raise Conflict(
+            "another picture than was looked at",
+            safe=f"Somebody changed {what} meanwhile. Look again, and approve what you see then.",
+        )
 
 
 def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:

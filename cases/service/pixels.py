@@ -6,6 +6,7 @@ row of the case is locked.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,7 +14,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from cases import imaging
-from cases.imaging import Archive, Composite, Picture, Suggestion
+from cases.imaging import Archive, Composite, Picture, Stack, Suggestion
 from cases.models import Case, CaseStudy
 from cases.repository import load, study_of
 from cases.service import facts, studies
@@ -22,8 +23,8 @@ from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal
 
-#: So many pictures are blanked by one request; the rest of a longer series by the next.
-MOST_AT_ONCE = 100
+#: So many pictures are blanked by one request.
+MOST_AT_ONCE = 2000
 _CHECKED = (StudyState.DEID_REVIEW, StudyState.RELEASED)
 
 Boxes = Sequence[Sequence[int]]
@@ -31,20 +32,106 @@ Boxes = Sequence[Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A study whose pictures are looked at. `open`: whether something may still be decided."""
+    """A study whose pictures are looked at. `open`: whether something may still be decided.
+
+    `view_study_uid` is the study's in its copy, empty where it has none.
+    """
 
     reference: str
     study_uid: str
+    view_study_uid: str
     state: StudyState
     open: bool
     pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All pictures of a study, counted by series and size; `open` as in `Check`."""
+
+    reference: str
+    state: StudyState
+    open: bool
+    stacks: tuple[Stack, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piled:
+    """The pictures of a series that have one size, looked at and decided on together. `open` as in `Check`."""
+
+    reference: str
+    state: StudyState
+    open: bool
+    pictures: tuple[Picture, ...]
+
+    @property
+    def frames(self) -> int:
+        """How many frames they have together."""
+        return sum(max(1, p.frames) for p in self.pictures)
+
+    @property
+    def held(self) -> tuple[Picture, ...]:
+        """Those that wait for a decision."""
+        return tuple(p for p in self.pictures if p.state == "held")
+
+    @property
+    def wholly_seen(self) -> bool:
+        """Whether one look shows every frame."""
+        return self.frames * self.pictures[0].rows * self.pictures[0].columns <= imaging.MOST_PIXELS
+
+    @property
+    def digest(self) -> str:
+        """A name for these pictures and their bytes."""
+        found = hashlib.sha256()
+        for p in sorted(self.pictures, key=lambda p: p.sop_uid):
+            found.update(f"{p.sop_uid} {p.digest}\n".encode())
+        return found.hexdigest()
+
+    @property
+    def boxes(self) -> tuple[imaging.Box, ...] | None:
+        """The boxes that are blanked in each of them; None where they differ."""
+        first = self.pictures[0].boxes
+        return first if all(p.boxes == first for p in self.pictures) else None
 
 
 def check(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> Check:
     """A study's pictures that somebody has to look at or did, in order. Raises NotFound, Forbidden."""
     case, study, view_id = _study(tx, who, case_id, study_uid)
     found = tuple(imaging.pictures(tx, who, view_id, study_uid))
-    return Check(case.reference, study_uid, study.state, _is_open(case, study), found)
+    return Check(case.reference, study_uid, study.view_study_uid or "", study.state, _is_open(case, study), found)
+
+
+def picture(tx: Session, who: Principal, case_id: UUID, study_uid: str, sop_uid: str) -> Picture:
+    """One picture, also one that is clean. Raises NotFound, Forbidden."""
+    _, _, view_id = _study(tx, who, case_id, study_uid)
+    return _picture(tx, who, view_id, study_uid, sop_uid)
+
+
+def overview(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> Overview:
+    """All pictures of a study by series and size. Raises NotFound, Forbidden."""
+    case, study, view_id = _study(tx, who, case_id, study_uid)
+    found = tuple(imaging.stacks(tx, who, view_id, study_uid))
+    return Overview(case.reference, study.state, _is_open(case, study), found)
+
+
+def piled(
+    tx: Session,
+    who: Principal,
+    case_id: UUID,
+    study_uid: str,
+    series_uid: str,
+    size: tuple[int, int],
+    *,
+    lock: bool = False,
+) -> Piled:
+    """The pictures of a series (of the copy) that have `size` (rows, columns). Raises NotFound, Forbidden."""
+    case, study, view_id = _study(tx, who, case_id, study_uid)
+    known = imaging.is_uid(series_uid) and all(size)
+    found = imaging.pictures(tx, who, view_id, study_uid, series_uid=series_uid, lock=lock) if known else []
+    alike = tuple(p for p in found if (p.rows, p.columns) == size and p.state != "unusable")
+    if not alike:
+        raise NotFound(f"series {series_uid[:64]!r} of study {study_uid}", safe="There are no such pictures here.")
+    return Piled(case.reference, study.state, _is_open(case, study), alike)
 
 
 def composite(archive: Archive, who: Principal, case_id: UUID, study_uid: str, sop_uid: str) -> Composite:
@@ -52,15 +139,30 @@ def composite(archive: Archive, who: Principal, case_id: UUID, study_uid: str, s
     with archive.db.transaction() as tx:
         _, _, view_id = _study(tx, who, case_id, study_uid)
         _picture(tx, who, view_id, study_uid, sop_uid)
-    return imaging.composite(archive, who, view_id, sop_uid)
+    return imaging.composite(archive, who, view_id, [sop_uid])
 
 
-def suggest(archive: Archive, who: Principal, case_id: UUID, study_uid: str, sop_uid: str) -> list[Suggestion]:
-    """Rectangles that may have to be blanked. Raises NotFound, Forbidden, Unprocessable."""
+def composite_of(
+    archive: Archive, who: Principal, case_id: UUID, study_uid: str, series_uid: str, size: tuple[int, int]
+) -> Composite:
+    """The same of all pictures of a series that have one size."""
+    with archive.db.transaction() as tx:
+        _, _, view_id = _study(tx, who, case_id, study_uid)
+        found = piled(tx, who, case_id, study_uid, series_uid, size)
+    return imaging.composite(archive, who, view_id, [p.sop_uid for p in found.pictures])
+
+
+def suggest(
+    archive: Archive, who: Principal, case_id: UUID, study_uid: str, sop_uid: str, *, look: bool = True
+) -> list[Suggestion]:
+    """Rectangles that may have to be blanked; without `look`, by the header alone.
+
+    Raises NotFound, Forbidden, Unprocessable.
+    """
     with archive.db.transaction() as tx:
         _, _, view_id = _study(tx, who, case_id, study_uid)
         _picture(tx, who, view_id, study_uid, sop_uid)
-    return imaging.suggest(archive, who, view_id, sop_uid)
+    return imaging.suggest(archive, who, view_id, sop_uid, look=look)
 
 
 def mask(
@@ -71,6 +173,7 @@ def mask(
     All are held again. Gives the sentence why, by SOP Instance UID, of those that could not be changed. Raises
     NotFound, Forbidden, Conflict, Unprocessable.
     """
+    sop_uids = list(dict.fromkeys(sop_uids))
     if not 0 < len(sop_uids) <= MOST_AT_ONCE:
         raise Unprocessable(
             f"{len(sop_uids)} pictures at once", safe=f"Name 1 to {MOST_AT_ONCE} pictures; repeat it for the others."
@@ -78,15 +181,9 @@ def mask(
     with archive.db.transaction() as tx:
         case, study, view_id = _study(tx, who, case_id, study_uid)
         _still_open(case, study)
-        for uid in sop_uids:
-            _picture(tx, who, view_id, study_uid, uid)
+        _pictures(tx, who, view_id, study_uid, sop_uids)
         known = facts.known(tx, case)
-    refused: dict[str, str] = {}
-    for uid in sop_uids:
-        try:
-            imaging.mask(archive, who, view_id, uid, boxes, known)
-        except Unprocessable as error:
-            refused[uid] = error.safe
+    refused = imaging.mask(archive, who, view_id, sop_uids, boxes, known)
     with archive.db.transaction() as tx:
         _count(tx, who, case_id, study_uid)
         audit.record(
@@ -146,23 +243,59 @@ def decide(
     _still_open(case, study)
     picture = _picture(tx, who, view_id, study_uid, sop_uid, lock=True)
     if decision == "approved":
-        if sorted(map(tuple, boxes)) != sorted(map(tuple, picture.boxes)):
-            raise Conflict(
-                "boxes that are not in force",
-                safe="The boxes on the page are not blanked yet. Blank them or take them off, look at the result, and "
-                "approve it then.",
-            )
-        if digest != picture.digest:
-            raise Conflict(
-                "another picture than was looked at",
-                safe="Somebody changed this picture meanwhile. Look at it again, and approve it then.",
-            )
+        _in_force(boxes, picture.boxes)
         if picture.is_document and not picture.document:
             raise Conflict(
                 "a document that is left out",
                 safe="There is nothing to approve yet: release the document, upload a redacted one, or withhold it.",
             )
-    studies.decide(tx, who, case_id, [sop_uid], decision)
+    studies.decide(tx, who, case_id, [sop_uid], decision, {sop_uid: digest})
+
+
+def decide_piled(
+    tx: Session,
+    who: Principal,
+    case_id: UUID,
+    study_uid: str,
+    series_uid: str,
+    size: tuple[int, int],
+    decision: str,
+    *,
+    boxes: Boxes,
+    digest: str,
+) -> None:
+    """Approve what is held of a series' pictures of one size, after a look at all of them, or withhold them all.
+
+    `digest` is that of `Piled`. Raises as `decide` does.
+    """
+    case, study, _ = _study(tx, who, case_id, study_uid)
+    _still_open(case, study)
+    found = piled(tx, who, case_id, study_uid, series_uid, size, lock=True)
+    if decision == "approved":
+        _in_force(boxes, found.boxes or ())
+        if digest != found.digest:
+            raise Conflict(
+                "other pictures than were looked at",
+                safe="Somebody changed some of these pictures meanwhile. Look again, and approve what you see then.",
+            )
+        if not found.wholly_seen:
+            raise Unprocessable(
+                "more frames than one look shows",
+                safe="These are more frames than one look can show. Approve the pictures one by one.",
+            )
+    wanted = found.held if decision == "approved" else found.pictures
+    if not wanted:
+        raise Conflict("nothing is held", safe="None of these pictures waits for a decision.")
+    studies.decide(tx, who, case_id, [p.sop_uid for p in wanted], decision)
+
+
+def _in_force(boxes: Boxes, blanked: Boxes) -> None:
+    if sorted(map(tuple, boxes)) != sorted(map(tuple, blanked)):
+        raise Conflict(
+            "boxes that are not in force",
+            safe="The boxes on the page are not blanked yet. Blank them or take them off, look at the result, and "
+            "approve it then.",
+        )
 
 
 def _study(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> tuple[Case, CaseStudy, UUID]:
@@ -182,13 +315,20 @@ def _study(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> tuple[
 def _picture(
     tx: Session, who: Principal, view_id: UUID, study_uid: str, sop_uid: str, *, lock: bool = False
 ) -> Picture:
-    wanted = [sop_uid] if imaging.is_uid(sop_uid) else []
-    found = imaging.pictures(tx, who, view_id, study_uid, wanted, lock=lock)
-    if not found:
+    return _pictures(tx, who, view_id, study_uid, [sop_uid], lock=lock)[0]
+
+
+def _pictures(
+    tx: Session, who: Principal, view_id: UUID, study_uid: str, sop_uids: Sequence[str], *, lock: bool = False
+) -> list[Picture]:
+    known = all(map(imaging.is_uid, sop_uids))
+    found = imaging.pictures(tx, who, view_id, study_uid, sop_uids, lock=lock) if known else []
+    if len(found) != len(sop_uids):
         raise NotFound(
-            f"instance {sop_uid[:64]!r} of study {study_uid}", safe="There is no such picture in this study."
+            f"of {len(sop_uids)} instances of study {study_uid} {len(found)}",
+            safe="There is no such picture in this study.",
         )
-    return found[0]
+    return found
 
 
 def _is_open(case: Case, study: CaseStudy) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -118,8 +118,19 @@ def reject(tx: Session, who: Principal, case_id: UUID, study_uid: str, reason: s
     _move(tx, who, case_id, study_uid, StudyEvent.REVOKE, reason)
 
 
-def decide(tx: Session, who: Principal, case_id: UUID, sop_uids: Sequence[str], decision: str) -> None:
-    """Approve or withhold instances of the case's view that are held. `decision`: "approved" or "withheld"."""
+def decide(
+    tx: Session,
+    who: Principal,
+    case_id: UUID,
+    sop_uids: Sequence[str],
+    decision: str,
+    digests: Mapping[str, str] | None = None,
+) -> None:
+    """Approve instances of the case's view that are held, or withhold some. `decision`: "approved" or "withheld".
+
+    `digests` names the bytes that were looked at, by SOP Instance UID; whoever shows pictures to a person gives them.
+    Raises Conflict where an approval would be of others. Forbidden, NotFound, Unprocessable.
+    """
     case = _case(tx, who, case_id)
     if not all(imaging.is_uid(uid) for uid in sop_uids):
         raise Unprocessable("not a UID", safe="An image is named by its SOP Instance UID.")
@@ -127,7 +138,7 @@ def decide(tx: Session, who: Principal, case_id: UUID, sop_uids: Sequence[str], 
         raise Unprocessable(f"decision {decision!r}", safe="A decision is “approved” or “withheld”.")
     if case.view_id is None:
         raise Conflict(f"case {case_id} has no view", safe="The de-identified images are not made yet.")
-    imaging.decide(tx, who, case.view_id, list(sop_uids), decision)
+    imaging.decide(tx, who, case.view_id, list(sop_uids), decision, digests)
     held = {r.study_uid: r.held for r in imaging.review(tx, case.view_id)}
     for uid, count in held.items():
         study = study_of(tx, case.id, uid, lock=True)

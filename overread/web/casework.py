@@ -108,7 +108,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
     items = sorted(review.items, key=lambda item: item.state != views.HELD) if review else []
     shown = items[:_MOST_PREVIEWS]
     root = f"/cases/{case.case_id}/dicomweb/studies/{study.view_study_uid}"
-    held = [item.view_sop_uid for item in shown if item.state == views.HELD]
+    held = [item for item in shown if item.state == views.HELD]
     live = case.state not in ("closed", "declined", "withdrawn")
     may_revoke = live and state not in (StudyState.REVOKED, StudyState.RECEIVING)
     return {
@@ -143,6 +143,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
                 "url": f"{url}/pixels/{item.view_sop_uid}",
                 "label": f"{item.frames} frames" if item.frames > 1 else "Picture",
                 "sop_instance_uid": item.view_sop_uid,
+                "digest": item.digest,
                 "state": _DECISIONS[item.state],
                 "held": item.state == views.HELD,
                 "reason": "; ".join(item.reasons),
@@ -151,8 +152,10 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
             for item in shown
         ],
         "pixels_url": f"{url}/pixels" if items else "",
+        "series_url": f"{url}/series" if review and review.instances else "",
         "previews_more": len(items) - len(shown),
-        "held_uids": " ".join(held),
+        "held_uids": " ".join(item.view_sop_uid for item in held),
+        "held_digests": " ".join(item.digest for item in held),
         "review_action": f"{url}/decide" if live and shown else "",
         "review_all_action": f"{url}/decide" if live and held else "",
         "match_action": f"{url}/confirm" if live and state is StudyState.MISMATCH else "",

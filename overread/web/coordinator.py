@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 from sqlalchemy import select
@@ -230,10 +231,12 @@ def release(visit: Visit) -> Response:
 def decide(visit: Visit) -> Response:
     """Approve or withhold one picture, or all that the page showed as held."""
     decision = {"approve": "approved", "withhold": "withheld"}.get(visit.form.text("decision"))
-    uids = visit.form.text("sop_instance_uid").split()
+    uids, digests = visit.form.text("sop_instance_uid").split(), visit.form.text("digest").split()
     if not uids or decision is None:
         raise FieldErrors({"form": "Please choose a picture and what to do with it."})
-    studies.decide(visit.tx, visit.who, visit.uuid(), uids, decision)
+    # A page that names no bytes approves nothing.
+    looked_at = dict(zip_longest(uids, digests[: len(uids)], fillvalue=""))
+    studies.decide(visit.tx, visit.who, visit.uuid(), uids, decision, looked_at)
     return _done(visit, "decided")
 
 

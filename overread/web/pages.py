@@ -14,12 +14,26 @@ from overread.web import (
     profiles,
     public,
     specialist,
+    stacks,
     staff,
     start,
     trail,
 )
 
-_AUDIENCES = (public, start, patient, coordinator, pixels, specialist, hospital, staff, licensing, profiles, trail)
+_AUDIENCES = (
+    public,
+    start,
+    patient,
+    coordinator,
+    pixels,
+    stacks,
+    specialist,
+    hospital,
+    staff,
+    licensing,
+    profiles,
+    trail,
+)
 
 
 def routes(services: Services) -> list[BaseRoute]:

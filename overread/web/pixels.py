@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.imaging import Picture, Suggestion
+from cases.imaging import Box, Composite, Picture, Suggestion
 from cases.service import pixels
 from cases.service.pixels import Check
 from cases.states import StudyState
@@ -26,7 +26,7 @@ _MOST_LISTED = 200
 #: Rows for boxes that a page without scripts leaves empty.
 _SPARE_ROWS = 2
 _SIDES = ("left", "top", "width", "height")
-_STATES: Mapping[str, dict[str, str]] = {
+STATES: Mapping[str, dict[str, str]] = {
     views.HELD: render.status("Held", "warn"),
     views.APPROVED: render.status("Approved", "good"),
     views.WITHHELD: render.status("Withheld", "bad"),
@@ -72,20 +72,21 @@ def first_page(errand: Errand) -> Response:
 def picture_page(errand: Errand) -> Response:
     """A picture or document, what is suggested for it, and what can be done with it."""
     found = _check(errand)
-    picture = _picture(errand, found)
+    picture = _picture(errand)
     suggestions, trouble = _suggestions(errand, picture)
     url = _address(errand, picture)
     open_ = found.open and picture.state != views.UNUSABLE
-    drawable = not picture.is_document and not trouble and picture.state != views.UNUSABLE
-    alike = _alike(found, picture)
+    drawable = not picture.is_document and not picture.is_video and not trouble and picture.state != views.UNUSABLE
+    alike = _alike(errand, picture) if drawable else []
+    seen = drawable or picture.is_video or bool(picture.document)
     following = _next(found, picture)
     held = sum(p.state == views.HELD for p in found.pictures)
     return errand.page(
         "coordinator/pixels.html",
         case={"reference": found.reference, "url": f"/queue/{errand.uuid()}"},
         picture={
-            "label": _label(picture),
-            "state": _STATES[picture.state],
+            "label": label(picture),
+            "state": STATES[picture.state],
             "reasons": picture.reasons,
             "frames": picture.frames,
             "rows": picture.rows,
@@ -96,24 +97,28 @@ def picture_page(errand: Errand) -> Response:
             "digest": picture.digest,
         },
         trouble=trouble,
+        video=_video(errand, found, picture) if picture.is_video else None,
         drawable=drawable,
         document=_document(errand, picture) if picture.is_document else None,
-        boxes=_rows(errand, picture),
+        boxes=rows_of(errand, picture.boxes),
         suggestions=suggestions if open_ else [],
         alike=len(alike),
+        alike_held=sum(p.state == views.HELD for p in alike),
+        series_url=f"/queue/{errand.uuid()}/studies/{errand.request.path_params['study']}/series",
         mask_action=f"{url}/mask" if open_ and drawable else "",
         decide_action=f"{url}/decide" if open_ else "",
         document_action=f"{url}/document" if open_ and picture.is_document else "",
-        may_approve=drawable or bool(picture.document),
+        approve="Approve" if seen and picture.state != views.CLEAN else "",
+        withhold="Withhold" if picture.state != views.WITHHELD else "",
         withheld=picture.state == views.WITHHELD,
         released=found.state is StudyState.RELEASED,
         next_url=_address(errand, following) if following else "",
         held=held,
         pictures=[
             {
-                "label": _label(p),
+                "label": label(p),
                 "url": _address(errand, p),
-                "state": _STATES[p.state],
+                "state": STATES[p.state],
                 "current": p.sop_uid == picture.sop_uid,
             }
             for p in found.pictures[:_MOST_LISTED]
@@ -124,41 +129,45 @@ def picture_page(errand: Errand) -> Response:
 
 def minimum(errand: Errand) -> Response:
     """The darkest level of each pixel in any frame, as PNG."""
-    return _png(_composite(errand).minimum)
+    return png(_composite(errand).minimum)
 
 
 def maximum(errand: Errand) -> Response:
     """The brightest level of each pixel in any frame, as PNG."""
-    return _png(_composite(errand).maximum)
+    return png(_composite(errand).maximum)
 
 
 def mask(errand: Errand) -> Response:
     """Blank the boxes of the form in a picture, and in those of its series that it asks for."""
-    found = _check(errand)
-    picture = _picture(errand, found)
+    picture = _picture(errand)
     uids = [picture.sop_uid]
     if errand.form.text("series"):
-        uids += [p.sop_uid for p in _alike(found, picture)][: pixels.MOST_AT_ONCE - 1]
-    boxes = _boxes(errand)
-    archive, case_id = errand.services.archive, errand.uuid()
-    refused = pixels.mask(archive, errand.who, case_id, found.study_uid, uids, boxes)
+        uids += [p.sop_uid for p in _alike(errand, picture)]
+    boxes = boxes_of(errand)
+    blanked(errand, uids, boxes)
+    return go(_address(errand, picture), "masked" if boxes else "unmasked")
+
+
+def blanked(errand: Errand, uids: Sequence[str], boxes: Sequence[tuple[int, ...]]) -> None:
+    """Blank boxes in pictures. Raises Unprocessable with how many of them could not be changed, and why."""
+    study = errand.request.path_params["study"]
+    refused = pixels.mask(errand.services.archive, errand.who, errand.uuid(), study, uids, boxes)
     if refused:
         sentence = next(iter(refused.values()))
         if len(uids) > 1:
             sentence = f"{len(refused)} of {len(uids)} pictures could not be changed; the others were. {sentence}"
         raise Unprocessable(f"{len(refused)} of {len(uids)} pictures not masked", safe=sentence)
-    return go(_address(errand, picture), "masked" if boxes else "unmasked")
 
 
 def decide(errand: Errand) -> Response:
     """Approve or withhold a picture, and go on to the next that waits."""
     found = _check(errand)
-    picture = _picture(errand, found)
+    picture = _picture(errand)
     decision = {"approve": views.APPROVED, "withhold": views.WITHHELD}.get(errand.form.text("decision"))
     if decision is None:
         raise FieldErrors({"form": "Please choose what to do with this picture: approve it, or withhold it."})
     # Whoever withholds needs no valid boxes.
-    boxes = _boxes(errand) if decision == views.APPROVED else []
+    boxes = boxes_of(errand) if decision == views.APPROVED else []
     with errand.services.db.transaction() as tx:
         pixels.decide(
             tx,
@@ -176,8 +185,7 @@ def decide(errand: Errand) -> Response:
 
 def document(errand: Errand) -> Response:
     """Take a document over into its copy, as it is or redacted."""
-    found = _check(errand)
-    picture = _picture(errand, found)
+    picture = _picture(errand)
     what, redacted = errand.form.text("document"), errand.form.file("redacted")
     if what not in ("release", "redact"):
         raise FieldErrors({"form": "Please choose whether the document is released or replaced."})
@@ -187,7 +195,7 @@ def document(errand: Errand) -> Response:
         errand.services.archive,
         errand.who,
         errand.uuid(),
-        found.study_uid,
+        errand.request.path_params["study"],
         picture.sop_uid,
         redacted if what == "redact" else None,
     )
@@ -200,22 +208,21 @@ def _check(errand: Errand) -> Check:
         return pixels.check(tx, errand.who, errand.uuid(), errand.request.path_params["study"])
 
 
-def _picture(errand: Errand, found: Check) -> Picture:
-    """The picture of the address."""
-    wanted = errand.request.path_params["instance"]
-    for picture in found.pictures:
-        if picture.sop_uid == wanted:
-            return picture
-    raise NotFound(f"picture {wanted[:64]!r} of study {found.study_uid}", safe="There is no such picture to decide on.")
+def _picture(errand: Errand) -> Picture:
+    """The picture of the address. Raises NotFound, Forbidden."""
+    names = errand.request.path_params
+    with errand.services.db.transaction() as tx:
+        return pixels.picture(tx, errand.who, errand.uuid(), names["study"], names["instance"])
 
 
-def _composite(errand: Errand) -> pixel_review.Composite:
+def _composite(errand: Errand) -> Composite:
     names = errand.request.path_params
     archive = errand.services.archive
     return pixels.composite(archive, errand.who, errand.uuid(), names["study"], names["instance"])
 
 
-def _png(data: bytes) -> Response:
+def png(data: bytes) -> Response:
+    """A composite."""
     # It may show what is held, perhaps a name: no cache keeps it, not the browser's either.
     return Response(data, media_type="image/png", headers={"Cache-Control": "no-store"})
 
@@ -225,33 +232,37 @@ def _address(errand: Errand, picture: Picture) -> str:
     return f"/queue/{errand.uuid()}/studies/{study}/pixels/{picture.sop_uid}"
 
 
-def _label(picture: Picture) -> str:
+def label(picture: Picture) -> str:
+    """What a picture is called: "Series 2, image 7"."""
     numbers = (("Series", picture.series_number), ("document" if picture.is_document else "image", picture.number))
     words = ", ".join(f"{word} {number}" for word, number in numbers if number is not None)
     return words[:1].upper() + words[1:] if words else "Document" if picture.is_document else "Picture"
 
 
-def _alike(found: Check, picture: Picture) -> list[Picture]:
-    """The other held pictures of its series that have its size."""
-    return [
-        p
-        for p in found.pictures
-        if p.state == views.HELD
-        and p.sop_uid != picture.sop_uid
-        and not p.is_document
-        and (p.series_uid, p.rows, p.columns) == (picture.series_uid, picture.rows, picture.columns)
-    ]
+def _alike(errand: Errand, picture: Picture) -> list[Picture]:
+    """The other pictures of its series that have its size, held or clean."""
+    size = (picture.rows, picture.columns)
+    with errand.services.db.transaction() as tx:
+        study = errand.request.path_params["study"]
+        found = pixels.piled(tx, errand.who, errand.uuid(), study, picture.series_uid, size)
+    return [p for p in found.pictures if p.sop_uid != picture.sop_uid]
 
 
 def _next(found: Check, picture: Picture) -> Picture | None:
     """The next that is held, from the beginning again behind the last."""
-    at = found.pictures.index(picture)
+    at = next((at for at, p in enumerate(found.pictures) if p.sop_uid == picture.sop_uid), len(found.pictures))
     return next((p for p in (*found.pictures[at + 1 :], *found.pictures[:at]) if p.state == views.HELD), None)
+
+
+def _video(errand: Errand, found: Check, picture: Picture) -> str:
+    """Where the copy's video is played from (PS3.18 8.7.4)."""
+    study = f"/cases/{errand.uuid()}/dicomweb/studies/{found.view_study_uid}"
+    return f"{study}/series/{picture.series_uid}/instances/{picture.sop_uid}/rendered"
 
 
 def _suggestions(errand: Errand, picture: Picture) -> tuple[list[dict[str, Any]], str]:
     """Suggested boxes by their source, and why there is no picture to look at where there is none."""
-    if picture.is_document or picture.state == views.UNUSABLE:
+    if picture.is_document or picture.is_video or picture.state == views.UNUSABLE:
         return [], ""
     if not picture.rows or not picture.columns:
         return [], "This object has no picture."
@@ -260,13 +271,13 @@ def _suggestions(errand: Errand, picture: Picture) -> tuple[list[dict[str, Any]]
         found = pixels.suggest(errand.services.archive, errand.who, errand.uuid(), names["study"], picture.sop_uid)
     except (Unprocessable, NotFound) as error:
         return [], error.safe
-    shown = [_suggestion(one, picture) for one in found]
+    shown = [suggestion(one, picture.boxes) for one in found]
     return [one for one in shown if one["boxes"]], ""
 
 
-def _suggestion(one: Suggestion, picture: Picture) -> dict[str, Any]:
-    # What is blanked already needs no suggestion.
-    return {"source": _SOURCES[one.source], "boxes": [box._asdict() for box in one.boxes if box not in picture.boxes]}
+def suggestion(one: Suggestion, blanked: Sequence[Box]) -> dict[str, Any]:
+    """What is suggested and not blanked yet, as the template has it."""
+    return {"source": _SOURCES[one.source], "boxes": [box._asdict() for box in one.boxes if box not in blanked]}
 
 
 def _document(errand: Errand, picture: Picture) -> dict[str, Any]:
@@ -279,16 +290,16 @@ def _document(errand: Errand, picture: Picture) -> dict[str, Any]:
     }
 
 
-def _rows(errand: Errand, picture: Picture) -> list[dict[str, Any]]:
+def rows_of(errand: Errand, blanked: Sequence[Box]) -> list[dict[str, Any]]:
     """The boxes as the form shows them: what was typed, else what is in force; and some to fill in."""
     typed = zip_longest(*(errand.form.all(side) for side in _SIDES), fillvalue="")
     rows: list[dict[str, Any]] = [dict(zip(_SIDES, row, strict=True)) for row in typed if any(row)]
     if not errand.form.names():
-        rows = [box._asdict() for box in picture.boxes]
+        rows = [box._asdict() for box in blanked]
     return [*rows, *[dict.fromkeys(_SIDES, "")] * _SPARE_ROWS]
 
 
-def _boxes(errand: Errand) -> Sequence[tuple[int, ...]]:
+def boxes_of(errand: Errand) -> Sequence[tuple[int, ...]]:
     """The boxes of the form: its filled rows, and the suggestions that were ticked. Raises FieldErrors, Conflict."""
     form = errand.form
     rows = [row for row in zip_longest(*(form.all(side) for side in _SIDES), fillvalue="") if any(row)]

@@ -1,8 +1,8 @@
 """Rectangles blanked in the frames of an instance (PS3.15 E.3.1), and stray bits cleared from native pixels.
 
-Native frames are written as they are read, one at a time. Frames of a lossless codec are decoded, masked and encoded
-again without loss; JPEG of the sequential process is masked in its coefficients. What comes out is read again and
-compared: where a pixel outside of the rectangles differs, nothing is written.
+Frames are written as they are read, one at a time. Bare samples are changed here, compressed frames in the process that
+meets strangers' codestreams (`pacs.pixels.blank`): a frame that a codec dies of is refused like any other that is
+damaged.
 """
 
 from __future__ import annotations
@@ -11,42 +11,37 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from struct import pack
-from typing import Any, NamedTuple
+from typing import Any
 
-import imagecodecs
 import numpy as np
 import pydicom
-from numpy.typing import NDArray
 from pydicom import Dataset
 
 from overread.kit.errors import Unprocessable
 from pacs import frames, part10
-from pacs.deid import jpeg_blocks
 from pacs.deid.encode import SEQUENCE_DELIMITER
-from pacs.deid.jpeg_blocks import NotMaskable
 from pacs.elements import Buffer
 from pacs.part10 import Parsed
-from pacs.pixels import codecs, codestream, image_pixel
+from pacs.pixels import blank, codecs, codestream, encode, image_pixel, stored, workers
+from pacs.pixels.blank import Box
 from pacs.pixels.errors import CannotDecode
 from pacs.pixels.layout import Layout
-from pacs.pixels.stored import COMPRESSED, NATIVE, decodable
 
-Array = NDArray[Any]
+__all__ = ["MOST_BOXES", "Box", "Masked", "NotMaskable", "cleared", "described", "masked", "within"]
 
 MOST_BOXES = 64
 
 _PHOTOMETRIC = 0x00280004
 _PLANAR = 0x00280006
-_BITS = 0x00280100
 
 
-class Box(NamedTuple):
-    """A rectangle of a frame, in pixels from its upper left corner."""
+class NotMaskable(Unprocessable):
+    """Frames in which no rectangle can be blanked."""
 
-    left: int
-    top: int
-    width: int
-    height: int
+    title = "The picture can't be masked"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why, safe=f"This picture can't be masked: {why} Withhold it instead.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,46 +85,39 @@ def described(front: bytes) -> Dataset:
 
 
 def masked(
-    parsed: Parsed, header: Dataset, syntax: str, boxes: Sequence[Box], patch: Callable[[int, int], bytes]
+    parsed: Parsed,
+    header: Dataset,
+    syntax: str,
+    boxes: Sequence[Box],
+    patch: Callable[[int, int], bytes],
+    unused: int = 0,
 ) -> Masked:
-    """Blank `boxes` in every frame.
+    """Blank `boxes` in every frame, and clear the bits `unused` of native cells.
 
     `header` has the attributes that describe the pixels, `syntax` is what `patch` gives bytes in: (start, length)
-    in `parsed.buf` -> bytes with the patches of `codestream` laid over them. Raises NotMaskable, FrameError.
+    in `parsed.buf` -> bytes with the patches of `codestream` laid over them. Raises NotMaskable, FrameError, and
+    Unavailable where the decoding process was ended from outside; so do the pieces.
     """
+    if not stored.decodable(syntax):
+        raise NotMaskable("it is a video, or compressed by a codec that is not known.")
     try:
         form = image_pixel.read(header)
         places = frames.frame_ranges(parsed)
-    except (CannotDecode, frames.UnalignedFrames) as error:
-        raise NotMaskable(error.safe if hasattr(error, "safe") else "its frames can't be told apart.") from error
-    boxes = within(boxes, form.rows, form.columns)
-    sources = (b"".join(patch(*place) for place in ranges) for ranges in places)
-    if not decodable(syntax):
-        raise NotMaskable("it is a video, or compressed by a codec that is not known.")
-    if syntax in (part10.IMPLICIT_LITTLE_ENDIAN, part10.EXPLICIT_LITTLE_ENDIAN):
-        length = sum(length for ranges in places for _, length in ranges)
-        return Masked(syntax, length + length % 2, _even(_native(frame, form, boxes) for frame in sources), {})
-    if syntax in NATIVE:
-        raise NotMaskable("its frames are in a form that is not masked here.")
-    codec = COMPRESSED[syntax]
-    if codec == "jpeg" and not _is_lossless(parsed, places):
-        bright = form.photometric == "MONOCHROME1"
-        blanked = (jpeg_blocks.blank(frame, boxes, brightest=bright) for frame in sources)
-        return Masked(syntax, None, _fragments(blanked), {})
-    writer = _WRITERS.get(syntax)
-    changes: dict[int, tuple[str, bytes]] = {}
-    if form.photometric == "YBR_ICT":
-        changes[_PHOTOMETRIC] = ("CS", b"YBR_RCT")
-    if form.samples > 1:
-        changes[_PLANAR] = ("US", pack("<H", 0))
-    arrays = (_decoded(codec, frame, form, boxes) for frame in sources)
-    if writer is not None:
-        return Masked(syntax, None, _fragments(_written(codec, writer, one, form) for one in arrays), changes)
-    if form.photometric in ("YBR_RCT", "YBR_ICT"):
-        changes[_PHOTOMETRIC] = ("CS", b"RGB")
-    size = form.count * form.dtype.itemsize * len(places)
-    plain = (one.astype(form.dtype, copy=False).tobytes() for one in arrays)
-    return Masked(part10.EXPLICIT_LITTLE_ENDIAN, size + size % 2, _even(plain), changes)
+        boxes = within(boxes, form.rows, form.columns)
+        sources = (b"".join(patch(*place) for place in ranges) for ranges in places)
+        if syntax in (part10.IMPLICIT_LITTLE_ENDIAN, part10.EXPLICIT_LITTLE_ENDIAN):
+            length = sum(length for ranges in places for _, length in ranges)
+            made = (blank.bare(frame, form, boxes, unused) for frame in sources)
+            return Masked(syntax, length + length % 2, _even(made), {})
+        if syntax == stored.ENCAPSULATED_NATIVE:
+            return Masked(syntax, None, _fragments(blank.bare(frame, form, boxes, unused) for frame in sources), {})
+        if syntax == stored.DEFLATED_FRAMES:
+            return Masked(syntax, None, _fragments(_deflated(frame, form, boxes, unused) for frame in sources), {})
+        return _coded(parsed, places, form, syntax, boxes, sources)
+    except frames.UnalignedFrames as error:
+        raise NotMaskable("its frames can't be told apart.") from error
+    except CannotDecode as error:
+        raise NotMaskable(error.why) from error
 
 
 def cleared(buf: Buffer, start: int, length: int, bits: int, allocated: int) -> Iterator[bytes]:
@@ -141,6 +129,56 @@ def cleared(buf: Buffer, start: int, length: int, bits: int, allocated: int) -> 
         piece = bytes(buf[at : min(at + chunk, start + length)])
         whole = len(piece) - len(piece) % kind.itemsize
         yield (np.frombuffer(piece[:whole], kind) & keep).tobytes() + piece[whole:]
+
+
+def _coded(
+    parsed: Parsed, places: frames.Frames, form: Layout, syntax: str, boxes: Sequence[Box], sources: Iterator[bytes]
+) -> Masked:
+    """Compressed frames; all of one instance are written alike, so all are looked at before the first is."""
+    is_jpeg = stored.COMPRESSED.get(syntax) == "jpeg"
+    heads = [codestream.jpeg(_joined(parsed, ranges)) for ranges in places] if is_jpeg else []
+    wanted = blank.target(form, syntax, heads)
+    colours = blank.colours(form, syntax, heads, wanted)
+    changes: dict[int, tuple[str, bytes]] = {}
+    if colours != form.photometric:
+        changes[_PHOTOMETRIC] = ("CS", colours.encode())
+    if form.samples > 1 and not (wanted == syntax and any(head.sequential for head in heads)):
+        changes[_PLANAR] = ("US", pack("<H", 0))
+    head: dict[str, Any] = {
+        "op": "blank",
+        "syntax": syntax,
+        "target": wanted,
+        "photometric": colours,
+        "boxes": list(boxes),
+    }
+    made = (_apart(head, form, frame) for frame in sources)
+    if wanted != part10.EXPLICIT_LITTLE_ENDIAN:
+        return Masked(wanted, None, _fragments(made), changes)
+    if form.count * form.bits_allocated % 8 and len(places) > 1:
+        raise NotMaskable("its frames would not begin at whole bytes.")
+    size = (form.count * form.bits_allocated + 7) // 8 * len(places)
+    return Masked(wanted, size + size % 2, _even(made), changes)
+
+
+def _joined(parsed: Parsed, ranges: Sequence[tuple[int, int]]) -> bytes:
+    return b"".join(bytes(parsed.buf[start : start + length]) for start, length in ranges)
+
+
+def _apart(head: dict[str, Any], form: Layout, frame: bytes) -> bytes:
+    # No codec here makes more of a frame than twice its samples, and blanked blocks are no longer than others.
+    limit = 2 * (form.count * form.dtype.itemsize + len(frame)) + 65536
+    try:
+        return bytes(workers.POOL.call(head, form, frame, limit=limit))
+    except CannotDecode as error:
+        raise NotMaskable(error.why) from error
+
+
+def _deflated(frame: bytes, form: Layout, boxes: Sequence[Box], unused: int) -> bytes:
+    try:
+        plain = codecs.inflate(frame, (form.count * form.bits_allocated + 7) // 8)
+        return encode.deflate(blank.bare(plain, form, boxes, unused))
+    except (CannotDecode, ValueError) as error:
+        raise NotMaskable("its compressed pixel data is damaged.") from error
 
 
 def _even(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -159,142 +197,3 @@ def _fragments(made: Iterator[bytes]) -> Iterator[bytes]:
         even = frame + b"\0" * (len(frame) % 2)
         yield pack("<HHI", 0xFFFE, 0xE000, len(even)) + even
     yield SEQUENCE_DELIMITER
-
-
-def _is_lossless(parsed: Parsed, places: frames.Frames) -> bool:
-    start, length = places[0][0]
-    return codestream.jpeg(bytes(parsed.buf[start : start + length])).lossless
-
-
-def _blank(form: Layout) -> tuple[int, ...]:
-    """What stands in a masked pixel, for each sample: black, as the colour space has it."""
-    if form.photometric == "MONOCHROME1" and not form.floating:
-        return ((1 << (form.bits_stored - form.signed)) - 1 << (form.high_bit - form.bits_stored + 1),)
-    if form.photometric.startswith(("YBR_FULL", "YBR_PARTIAL")) and form.samples == 3:
-        middle = 1 << (form.bits_stored - 1)
-        return (0, middle, middle)
-    return (0,) * form.samples
-
-
-def _draw(pixels: Array, form: Layout, boxes: Sequence[Box]) -> Array:
-    """Fill the boxes of an array whose first two axes are rows and columns."""
-    shade = _blank(form) if form.samples > 1 else _blank(form)[0]
-    for left, top, width, height in boxes:
-        pixels[top : top + height, left : left + width] = shade
-    return pixels
-
-
-def _native(frame: bytes, form: Layout, boxes: Sequence[Box]) -> bytes:
-    if form.bits_allocated == 1:
-        bits = np.unpackbits(np.frombuffer(frame, np.uint8), bitorder="little")
-        _draw(bits[: form.count].reshape(form.shape), form, boxes)
-        return np.packbits(bits, bitorder="little").tobytes()
-    if form.photometric.endswith("_422") and len(frame) < form.count * form.dtype.itemsize:
-        return _halved(frame, form, boxes)
-    flat = np.frombuffer(frame, form.dtype, form.count).copy()
-    if form.planar:
-        for plane, shade in zip(flat.reshape(form.samples, form.rows, form.columns), _blank(form), strict=True):
-            for left, top, width, height in boxes:
-                plane[top : top + height, left : left + width] = shade
-    else:
-        _draw(flat.reshape(form.shape), form, boxes)
-    return flat.tobytes() + frame[flat.nbytes :]
-
-
-def _halved(frame: bytes, form: Layout, boxes: Sequence[Box]) -> bytes:
-    """Two pixels share their colour (PS3.3 C.7.6.3.1.2): the boxes grow to whole pairs."""
-    pairs = np.frombuffer(frame, np.uint8, form.rows * form.columns * 2).copy().reshape(form.rows, -1, 4)
-    for left, top, width, height in boxes:
-        pairs[top : top + height, left // 2 : -(-(left + width) // 2)] = (0, 0, 128, 128)
-    return pairs.tobytes() + frame[pairs.nbytes :]
-
-
-def _decoded(codec: str, frame: bytes, form: Layout, boxes: Sequence[Box]) -> Array:
-    try:
-        found = codecs.run(codec, frame, form)
-    except CannotDecode as error:
-        raise NotMaskable("a frame can't be decoded.") from error
-    return _draw(np.array(found), form, boxes)
-
-
-def _written(codec: str, writer: Callable[[Array, Layout], bytes], wanted: Array, form: Layout) -> bytes:
-    """Encode a frame, and read it again: nothing but an equal one is taken."""
-    try:
-        coded = writer(wanted, form)
-        equal = np.array_equal(codecs.run(codec, coded, form), wanted)
-    except (CannotDecode, ValueError, RuntimeError) as error:
-        raise NotMaskable("its frames can't be written again.") from error
-    if not equal:
-        raise NotMaskable("its frames can't be written again without loss.")
-    return coded
-
-
-def _precision(form: Layout) -> int:
-    if form.high_bit != form.bits_stored - 1:
-        return form.bits_allocated
-    return max(min(8, form.bits_allocated), form.bits_stored)
-
-
-def _unsigned(pixels: Array, form: Layout) -> Array:
-    """The samples' bits as numbers without a sign, cut to the precision that is written."""
-    precision = _precision(form)
-    bits: Array = pixels.view(f"u{pixels.dtype.itemsize}")
-    bits = bits & bits.dtype.type((1 << precision) - 1)
-    return bits.astype(np.uint8) if precision == 8 else bits
-
-
-def _jpeg_lossless(pixels: Array, form: Layout) -> bytes:
-    colour = "RGB" if form.samples == 3 else None
-    return bytes(
-        imagecodecs.jpeg8_encode(
-            _unsigned(pixels, form),
-            lossless=True,
-            predictor=1,
-            bitspersample=_precision(form),
-            colorspace=colour,
-            outcolorspace=colour,
-        )
-    )
-
-
-def _jpegls(pixels: Array, _form: Layout) -> bytes:
-    return bytes(imagecodecs.jpegls_encode(pixels.view(f"u{pixels.dtype.itemsize}")))
-
-
-def _jpeg_2000(pixels: Array, form: Layout) -> bytes:
-    return bytes(
-        imagecodecs.jpeg2k_encode(
-            pixels,
-            level=0,
-            reversible=True,
-            codecformat="j2k",
-            bitspersample=_precision(form),
-            mct=form.photometric in ("YBR_RCT", "YBR_ICT"),
-        )
-    )
-
-
-def _rle(pixels: Array, form: Layout) -> bytes:
-    """PS3.5 G: a segment for each byte of each sample, the most significant first, each row packed by itself."""
-    planes = pixels.reshape(form.rows, form.columns, form.samples)
-    width = form.dtype.itemsize
-    segments: list[bytes] = []
-    for sample in range(form.samples):
-        cells = np.ascontiguousarray(planes[:, :, sample]).view(np.uint8).reshape(form.rows, form.columns, width)
-        for byte in reversed(range(width)):
-            packed = b"".join(bytes(imagecodecs.packbits_encode(row.tobytes())) for row in cells[:, :, byte])
-            segments.append(packed + b"\0" * (len(packed) % 2))
-    starts = [64 + sum(map(len, segments[:number])) for number in range(len(segments))]
-    return pack("<16I", len(segments), *starts, *[0] * (15 - len(segments))) + b"".join(segments)
-
-
-#: Transfer syntaxes whose frames are encoded again in the same; others become native.
-_WRITERS: dict[str, Callable[[Array, Layout], bytes]] = {
-    "1.2.840.10008.1.2.4.57": _jpeg_lossless,
-    "1.2.840.10008.1.2.4.70": _jpeg_lossless,
-    "1.2.840.10008.1.2.4.80": _jpegls,
-    "1.2.840.10008.1.2.4.81": _jpegls,
-    "1.2.840.10008.1.2.4.90": _jpeg_2000,
-    "1.2.840.10008.1.2.4.91": _jpeg_2000,
-    "1.2.840.10008.1.2.5": _rle,
-}

@@ -11,6 +11,8 @@ from struct import Struct, error
 from pacs.pixels.errors import refuse
 
 _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+#: Baseline and extended sequential processes with Huffman codes.
+_SEQUENTIAL = frozenset({0xC0, 0xC1})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 
@@ -22,7 +24,10 @@ _read_box = Struct(">I4s").unpack_from
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A codestream's own description. `rgb` is None where it does not tell its colour space."""
+    """A codestream's own description. `rgb` is None where it does not tell its colour space.
+
+    `sampling` is how many blocks of 8 x 8 a minimum coded unit of JPEG has at most, across and down.
+    """
 
     rows: int
     columns: int
@@ -31,6 +36,8 @@ class Header:
     signed: bool = False
     lossless: bool = False
     rgb: bool | None = None
+    sequential: bool = False
+    sampling: tuple[int, int] = (1, 1)
 
 
 def jpeg(frame: bytes) -> Header:
@@ -63,7 +70,17 @@ def jpeg(frame: bytes) -> Header:
                     rgb = adobe == 0
                 elif jfif:
                     rgb = False
-                return Header(rows, columns, samples, precision, lossless=marker in _LOSSLESS, rgb=rgb)
+                factors = [body[7 + 3 * index] for index in range(samples)]
+                return Header(
+                    rows,
+                    columns,
+                    samples,
+                    precision,
+                    lossless=marker in _LOSSLESS,
+                    rgb=rgb,
+                    sequential=marker in _SEQUENTIAL,
+                    sampling=(max((f >> 4 for f in factors), default=1), max((f & 15 for f in factors), default=1)),
+                )
             if marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12:
                 adobe = body[11]
             if marker == 0xE0 and body[:4] == b"JFIF":

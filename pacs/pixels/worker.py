@@ -14,7 +14,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
-from pacs.pixels import colour, encode, stored, wire
+from pacs.pixels import blank, colour, encode, stored, wire
 from pacs.pixels.confine import confine
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.layout import Layout
@@ -54,6 +54,12 @@ def recolour(head: dict[str, Any], form: Layout, frame: bytes) -> bytes | memory
     return bytes(found.data)
 
 
+def blanked(head: dict[str, Any], form: Layout, frame: bytes) -> bytes | memoryview:
+    """Answer {"op": "blank", "syntax", "target", "photometric", "boxes"}: the frame in `target`, its boxes blank."""
+    boxes = [blank.Box(*box) for box in head["boxes"]]
+    return blank.coded(frame, form, head["syntax"], head["target"], head["photometric"], boxes)
+
+
 _CODECS = (
     "jpeg8_decode", "jpeg8_encode", "jpegls_decode", "jpegls_encode", "jpeg2k_decode", "jpeg2k_encode", "htj2k_encode",
     "jpegxl_decode", "packbits_decode", "packbits_encode", "cms_transform",
@@ -61,6 +67,7 @@ _CODECS = (
 
 #: What may be asked for.
 OPERATIONS: dict[str, Callable[[dict[str, Any], Layout, bytes], bytes | memoryview]] = {
+    "blank": blanked,
     "decode": decode,
     "transcode": transcode,
     "recolour": recolour,

@@ -14,6 +14,7 @@ from pydicom.uid import EncapsulatedPDFStorage, SecondaryCaptureImageStorage, ge
 from sqlalchemy import select, text
 
 from cases import access
+from cases.imaging import Stack
 from cases.repository import studies_of
 from cases.service import assignment, pixels, studies
 from overread.kit import audit
@@ -44,6 +45,15 @@ def pictures(count: int = 1, *, size: int = 96) -> list[bytes]:
         ds.PixelData = levels.tobytes()
         made.append(written(ds))
     return made
+
+
+def with_clean(files: list[bytes]) -> list[bytes]:
+    """The same files and a slice of a scanner in the same study, which no rule holds."""
+    ds, first = pydicom.dcmread(io.BytesIO(study())), pydicom.dcmread(io.BytesIO(files[0]))
+    ds.StudyInstanceUID = first.StudyInstanceUID
+    ds.SeriesInstanceUID = generate_uid()
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    return [*files, written(ds)]
 
 
 def document() -> bytes:
@@ -145,7 +155,7 @@ def test_the_same_boxes_in_a_whole_series(world: World) -> None:
     assert all("96 × 96" in sentence for sentence in refused.values())
     with world.db.transaction() as tx:
         assert [p.boxes for p in pixels.check(tx, world.coordinator, case_id, uid).pictures] == [tuple(BOXES)] * 3
-    for many in ([], uids * 40):
+    for many in ([], [f"1.2.{number}" for number in range(pixels.MOST_AT_ONCE + 1)]):
         with pytest.raises(Unprocessable):
             pixels.mask(world.archive, world.coordinator, case_id, uid, many, BOXES)
 
@@ -217,15 +227,93 @@ def test_a_picture_takes_no_document(world: World) -> None:
     assert count_held(world, case_id, uid) == 1
 
 
+def series_of(world: World, case_id: UUID, uid: str) -> list[Stack]:
+    with world.db.transaction() as tx:
+        return list(pixels.overview(tx, world.coordinator, case_id, uid).stacks)
+
+
+def test_a_clean_series_is_blanked_as_a_whole_and_approved_after_one_look(world: World) -> None:
+    case_id, uid, _ = held(world, *with_clean(pictures(3)))
+    clean = next(s for s in series_of(world, case_id, uid) if not s.held)
+    piled_ = next(s for s in series_of(world, case_id, uid) if s.held)
+    assert (clean.pictures, piled_.pictures, piled_.held, piled_.frames) == (1, 3, 3, 3)
+    where = (case_id, uid, piled_.series_uid, (96, 96))
+    with world.db.transaction() as tx:
+        found = pixels.piled(tx, world.coordinator, *where)
+    assert piled_.middle == found.pictures[1].sop_uid
+    assert (found.boxes, found.frames, found.wholly_seen) == ((), 3, True)
+    composite = pixels.composite_of(world.archive, world.coordinator, *where)
+    lowest = np.asarray(Image.open(io.BytesIO(composite.minimum)))
+    alone = [pixels.composite(world.archive, world.coordinator, case_id, uid, p.sop_uid) for p in found.pictures]
+    assert composite.frames == 3
+    assert np.array_equal(lowest, np.min([np.asarray(Image.open(io.BytesIO(a.minimum))) for a in alone], axis=0))
+    with world.db.transaction() as tx, pytest.raises(Conflict, match="not in force"):
+        pixels.decide_piled(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=found.digest)
+    assert pixels.mask(world.archive, world.coordinator, case_id, uid, [p.sop_uid for p in found.pictures], BOXES) == {}
+    with world.db.transaction() as tx, pytest.raises(Conflict, match="other pictures"):
+        pixels.decide_piled(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=found.digest)
+    with world.db.transaction() as tx:
+        now = pixels.piled(tx, world.coordinator, *where)
+        assert now.boxes == tuple(BOXES)
+        pixels.decide_piled(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=now.digest)
+    assert count_held(world, case_id, uid) == 0
+    with world.db.transaction() as tx, pytest.raises(Conflict, match="nothing is held"):
+        pixels.decide_piled(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=now.digest)
+    with world.db.transaction() as tx:
+        pixels.decide_piled(tx, world.coordinator, *where, "withheld", boxes=(), digest="")
+    assert next(s for s in series_of(world, case_id, uid) if s.series_uid == piled_.series_uid).withheld == 3
+
+
+def test_a_clean_picture_is_blanked_or_withheld_too(world: World) -> None:
+    case_id, uid, _ = held(world, *with_clean(pictures(1)))
+    clean = next(s for s in series_of(world, case_id, uid) if not s.held)
+    before = pixels.composite(world.archive, world.coordinator, case_id, uid, clean.middle)
+    assert pixels.mask(world.archive, world.coordinator, case_id, uid, [clean.middle], [(1, 1, 5, 5)]) == {}
+    assert count_held(world, case_id, uid) == 2
+    after = pixels.composite(world.archive, world.coordinator, case_id, uid, clean.middle)
+    assert before.maximum != after.maximum
+    approve(world, case_id, uid, clean.middle, [(1, 1, 5, 5)])
+    with world.db.transaction() as tx:
+        pixels.decide(tx, world.coordinator, case_id, uid, clean.middle, "withheld", boxes=(), digest="")
+    assert next(s for s in series_of(world, case_id, uid) if s.series_uid == clean.series_uid).withheld == 1
+
+
+def test_sizes_of_one_series_are_told_apart(world: World) -> None:
+    small, large = pictures(1), pictures(1, size=128)
+    ds, other = pydicom.dcmread(io.BytesIO(small[0])), pydicom.dcmread(io.BytesIO(large[0]))
+    other.StudyInstanceUID, other.SeriesInstanceUID = ds.StudyInstanceUID, ds.SeriesInstanceUID
+    case_id, uid, _ = held(world, small[0], written(other))
+    sizes = {(s.rows, s.columns): s.pictures for s in series_of(world, case_id, uid) if s.held}
+    assert sizes == {(96, 96): 1, (128, 128): 1}
+    series = next(s.series_uid for s in series_of(world, case_id, uid) if s.held)
+    with world.db.transaction() as tx:
+        assert len(pixels.piled(tx, world.coordinator, case_id, uid, series, (128, 128)).pictures) == 1
+        for wrong in ((series, (0, 0)), (series, (96, 97)), ("1.2.3", (96, 96)), ("../..", (96, 96))):
+            with pytest.raises(NotFound):
+                pixels.piled(tx, world.coordinator, case_id, uid, *wrong)
+
+
 #: Everything that is done with a picture: (world, who, case, study, instance).
 ACTIONS: dict[str, Callable[[World, Principal, UUID, str, str], object]] = {
     "check": lambda w, p, c, s, i: _in_transaction(w, lambda tx: pixels.check(tx, p, c, s)),
     "composite": lambda w, p, c, s, i: pixels.composite(w.archive, p, c, s, i),
+    "picture": lambda w, p, c, s, i: _in_transaction(w, lambda tx: pixels.picture(tx, p, c, s, i)),
     "suggest": lambda w, p, c, s, i: pixels.suggest(w.archive, p, c, s, i),
     "mask": lambda w, p, c, s, i: pixels.mask(w.archive, p, c, s, [i], BOXES),
     "document": lambda w, p, c, s, i: pixels.release_document(w.archive, p, c, s, i),
     "withhold": lambda w, p, c, s, i: _in_transaction(
         w, lambda tx: pixels.decide(tx, p, c, s, i, "withheld", boxes=(), digest="")
+    ),
+}
+
+
+#: The same for a series: (world, who, case, study).
+OF_SERIES: dict[str, Callable[[World, Principal, UUID, str], object]] = {
+    "overview": lambda w, p, c, s: _in_transaction(w, lambda tx: pixels.overview(tx, p, c, s)),
+    "piled": lambda w, p, c, s: _in_transaction(w, lambda tx: pixels.piled(tx, p, c, s, "1.2", (96, 96))),
+    "composite_of": lambda w, p, c, s: pixels.composite_of(w.archive, p, c, s, "1.2", (96, 96)),
+    "decide_piled": lambda w, p, c, s: _in_transaction(
+        w, lambda tx: pixels.decide_piled(tx, p, c, s, "1.2", (96, 96), "withheld", boxes=(), digest="")
     ),
 }
 
@@ -249,6 +337,9 @@ def test_only_a_coordinator_looks_at_held_pictures_or_changes_them(world: World)
             with pytest.raises(expected):
                 action(world, world.who[role], case_id, uid, sop_uid)
             assert name
+        for of_series in OF_SERIES.values():
+            with pytest.raises(expected):
+                of_series(world, world.who[role], case_id, uid)
     with world.db.transaction() as tx:
         (found,) = pixels.check(tx, world.coordinator, case_id, uid).pictures
     assert (found.state, found.boxes) == ("held", ())

@@ -155,12 +155,14 @@ def test_boxes_by_mouse_and_keyboard_end_up_in_what_the_specialist_sees(
     page.get_by_role("button", name="Approve").click()
     expect(page.get_by_role("alert")).to_contain_text("not blanked yet")
     expect(boxes).to_have_count(2)
-    page.get_by_text("Also in 1 other held picture").click()
+    page.get_by_text("Also in 1 other picture").click()
     page.get_by_role("button", name="Blank these boxes").click()
     expect(page.get_by_role("status").first).to_contain_text("The boxes are blanked")
     assert page.url.startswith(first)
     expect(boxes).to_have_count(2)
     album.keep(page, "review-result")
+    look_at_the_series(page, boxes, album)
+    page.goto(first)
     page.get_by_role("button", name="Approve").click()
     page.wait_for_url(lambda url: "/pixels/" in url and not url.startswith(first))
     expect(boxes).to_have_count(2)
@@ -179,6 +181,21 @@ def test_boxes_by_mouse_and_keyboard_end_up_in_what_the_specialist_sees(
     seen_is_blank_there_and_as_it_was_elsewhere(
         specialist, f"{demo.url}/cases/{case_id}/dicomweb", instances[0].pixel_array[0], [by_mouse, by_keyboard]
     )
+
+
+def look_at_the_series(page: Page, boxes: Locator, album: Album) -> None:
+    """All pictures by series, and one series laid over each other, with the boxes that all of them have."""
+    page.get_by_role("link", name="All pictures by series").click()
+    expect(page.get_by_role("heading", name="Series 1")).to_be_visible()
+    expect(page.get_by_text("2 objects of 320 × 240, 6 frames, 2 held")).to_be_visible()
+    page.wait_for_function("[...document.images].every(one => one.complete && one.naturalWidth)")
+    album.keep(page, "series")
+    page.get_by_role("link", name="All laid over each other").first.click()
+    expect(boxes).to_have_count(2)
+    expect(page.get_by_role("button", name="Approve all 2 that are held")).to_be_visible()
+    expect(page.get_by_role("button", name="Blank these boxes in all 2")).to_be_visible()
+    page.wait_for_function("[...document.images].every(one => one.complete && one.naturalWidth)")
+    album.keep(page, "stack")
 
 
 def draw_by_mouse(page: Page, boxes: Locator) -> tuple[int, ...]:

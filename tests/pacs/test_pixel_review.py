@@ -15,7 +15,7 @@ from pydicom.uid import generate_uid
 from overread.kit.db import Database
 from overread.kit.errors import Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Role
-from pacs import bulk, pixel_review, query, retrieve, views
+from pacs import bulk, composites, pixel_review, query, retrieve, views
 from pacs.archive import Archive
 from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box
@@ -83,9 +83,9 @@ def test_only_a_coordinator_looks_and_masks(archive: Archive, database: Database
     for role in (Role.SPECIALIST, Role.PATIENT, Role.HOSPITAL, Role.AUDITOR):
         who = person(database, role)
         with pytest.raises(Forbidden):
-            pixel_review.composite(archive, who, view, uid)
+            composites.composite(archive, who, view, [uid])
         with pytest.raises(Forbidden):
-            pixel_review.suggest(archive, who, view, uid)
+            composites.suggest(archive, who, view, uid)
         with pytest.raises(Forbidden):
             pixel_review.mask(archive, who, view, [uid], BOXES, NOBODY)
         with pytest.raises(Forbidden):
@@ -98,11 +98,12 @@ def test_what_is_not_in_the_view_is_not_found(archive: Archive, database: Databa
     view, _, (uid,) = held_view(archive)
     coordinator = person(database, Role.COORDINATOR)
     with pytest.raises(NotFound):
-        pixel_review.composite(archive, coordinator, view, "1.2.3")
+        composites.composite(archive, coordinator, view, ["1.2.3"])
     with pytest.raises(NotFound):
         pixel_review.mask(archive, coordinator, view_of(archive), [uid], BOXES, NOBODY)
-    with pytest.raises(Unprocessable, match="outside"):
-        pixel_review.mask(archive, coordinator, view, [uid], [(5000, 0, 3, 3)], NOBODY)
+    refused = pixel_review.mask(archive, coordinator, view, [uid], [(5000, 0, 3, 3)], NOBODY)
+    assert list(refused) == [uid]
+    assert "outside of the picture" in refused[uid]
 
 
 def test_a_composite_has_the_lowest_and_highest_levels_of_all_frames(archive: Archive, database: Database) -> None:
@@ -119,7 +120,7 @@ def test_a_composite_has_the_lowest_and_highest_levels_of_all_frames(archive: Ar
     coordinator = person(database, Role.COORDINATOR)
     with archive.db.transaction() as tx:
         uid = views.review(tx, view)[0].items[0].view_sop_uid
-    found = pixel_review.composite(archive, coordinator, view, uid)
+    found = composites.composite(archive, coordinator, view, [uid])
     low, high = (np.asarray(Image.open(io.BytesIO(png))) for png in (found.minimum, found.maximum))
     assert (found.rows, found.columns, found.frames) == (16, 16, 3)
     assert {tuple(map(int, place)) for place in np.argwhere(high)} == {(0, 0), (2, 3), (8, 9)}
@@ -129,10 +130,10 @@ def test_a_composite_has_the_lowest_and_highest_levels_of_all_frames(archive: Ar
 def test_what_was_masked_is_suggested_for_the_same_device(archive: Archive, database: Database) -> None:
     view, _, uids = held_view(archive, count=2)
     coordinator = person(database, Role.COORDINATOR)
-    assert not [s for s in pixel_review.suggest(archive, coordinator, view, uids[1]) if s.source == "device"]
+    assert not [s for s in composites.suggest(archive, coordinator, view, uids[1]) if s.source == "device"]
     pixel_review.mask(archive, coordinator, view, uids[:1], BOXES, NOBODY)
     pixel_review.mask(archive, coordinator, view, uids[:1], [*BOXES, (1, 2, 3, 4)], NOBODY)
-    (device,) = [s for s in pixel_review.suggest(archive, coordinator, view, uids[1]) if s.source == "device"]
+    (device,) = [s for s in composites.suggest(archive, coordinator, view, uids[1]) if s.source == "device"]
     assert device.boxes == (Box(*BOXES[0]), Box(1, 2, 3, 4))
 
 

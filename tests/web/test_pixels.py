@@ -13,7 +13,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from cases.service import pixels, profiles
-from tests.cases.test_pixels import PDF, document, held, pictures
+from tests.cases.test_pixels import PDF, document, held, pictures, with_clean
 from tests.cases.world import World
 
 Browser = Callable[..., TestClient]
@@ -45,7 +45,7 @@ def test_a_picture_is_blanked_and_approved_by_plain_forms(world: World, browser:
     shown = client.get(page)
     assert shown.status_code == 200
     assert "Why somebody has to look" in shown.text
-    assert "Also in 1 other held picture of this series" in shown.text
+    assert "Also in 1 other picture of this series" in shown.text
     assert shown.headers["cache-control"] == "no-store"
     png = client.get(page + "/maximum")
     assert (png.headers["content-type"], png.headers["cache-control"]) == ("image/png", "no-store")
@@ -190,3 +190,75 @@ def test_an_admin_chooses_a_programs_options(world: World, browser: Browser) -> 
     assert "Adapted" in client.get("/profiles").text
     for key in ("coordinator", "specialist", "patient"):
         assert browser(world, key).post(url, data={"dates": "full", "age_cap": "80"}).status_code == 403
+
+
+def test_what_is_approved_at_once_is_what_the_page_showed(world: World, browser: Browser) -> None:
+    case_id, uid, (first, second) = held(world, *pictures(2))
+    client, url = browser(world, "coordinator"), f"/queue/{case_id}/studies/{uid}/decide"
+    shown = client.get(f"/queue/{case_id}").text
+    both = re.search(rf'name="sop_instance_uid" value="({first} {second})"', shown)
+    digests = re.search(r'name="digest" value="([0-9a-f]{64} [0-9a-f]{64})"', shown)
+    assert both
+    assert digests
+    form = {"sop_instance_uid": both[1], "digest": digests[1], "decision": "approve"}
+    # Another coordinator blanks something between the look and the decision.
+    assert pixels.mask(world.archive, world.coordinator, case_id, uid, [second], [(1, 1, 5, 5)]) == {}
+    refused = client.post(url, data=form)
+    assert refused.status_code == 409
+    assert "Somebody changed 1 of these pictures meanwhile" in refused.text
+    for digest in ("", digests[1].split()[0], f"{digests[1]} extra"):
+        assert client.post(url, data={**form, "digest": digest}).status_code == 409
+    alone = {"sop_instance_uid": second, "digest": digests[1].split()[1], "decision": "approve"}
+    assert client.post(url, data=alone).status_code == 409
+    assert {state(world, case_id, uid, one)[0] for one in (first, second)} == {"held"}
+    now = re.search(r'name="digest" value="([0-9a-f]{64} [0-9a-f]{64})"', client.get(f"/queue/{case_id}").text)
+    assert now
+    assert client.post(url, data={**form, "digest": now[1]}).headers["location"].endswith("done=decided")
+    assert {state(world, case_id, uid, one)[0] for one in (first, second)} == {"approved"}
+
+
+def test_a_series_is_blanked_and_approved_as_a_whole_by_plain_forms(world: World, browser: Browser) -> None:
+    case_id, uid, (first, *others) = held(world, *with_clean(pictures(3)))
+    client, study = browser(world, "coordinator"), f"/queue/{case_id}/studies/{uid}"
+    assert f'href="{study}/series"' in client.get(f"/queue/{case_id}").text
+    listed = client.get(f"{study}/series").text
+    assert "3 objects of 96 × 96, 3 held" in listed
+    stacks = re.findall(rf'<h2><a href="({study}/series/[\d.]+/\d+x\d+)">', listed)
+    assert len(stacks) == 2
+    stack = next(s for s in stacks if s.endswith("/96x96"))
+    shown = client.get(stack).text
+    assert "Blank these boxes in all 3" in shown
+    assert "Approve all 3 that are held" in shown
+    assert "1 to 3 of 3" in shown
+    assert all(address(case_id, uid, one) in shown for one in (first, *others))
+    assert client.get(f"{stack}/minimum").headers["content-type"] == "image/png"
+    early = client.post(f"{stack}/decide", data={**BOX, "decision": "approve", "digest": digest_in(shown)})
+    assert early.status_code == 409
+    assert client.post(f"{stack}/mask", data=BOX).headers["location"] == f"{stack}?done=masked"
+    assert {state(world, case_id, uid, one) for one in (first, *others)} == {("held", 1)}
+    stale = client.post(f"{stack}/decide", data={**BOX, "decision": "approve", "digest": digest_in(shown)})
+    assert stale.status_code == 409
+    assert "meanwhile" in stale.text
+    now = digest_in(client.get(stack).text)
+    done = client.post(f"{stack}/decide", data={**BOX, "decision": "approve", "digest": now})
+    assert done.headers["location"] == f"{study}/series?done=decided"
+    assert {state(world, case_id, uid, one)[0] for one in (first, *others)} == {"approved"}
+    # One of them can be other than the rest.
+    assert client.post(address(case_id, uid, first) + "/mask", data={**BOX, "left": "50"}).status_code == 303
+    assert "different boxes" in client.get(stack).text
+    for wrong in ("96x97", "0x96", "96", "999999x1", "96x96/nothing"):
+        assert client.get(f"{stack.rsplit('/', 1)[0]}/{wrong}").status_code == 404
+    assert client.get(f"{stack}?page=99999").status_code == 200
+    assert client.post(f"{stack}/decide", data={}).status_code == 422
+
+
+def test_a_clean_picture_can_be_looked_at_and_withheld(world: World, browser: Browser) -> None:
+    case_id, uid, held_ones = held(world, *with_clean(pictures(1)))
+    client, study = browser(world, "coordinator"), f"/queue/{case_id}/studies/{uid}"
+    (clean,) = set(re.findall(rf'"{study}/pixels/([\d.]+)"', client.get(f"{study}/series").text)) - set(held_ones)
+    shown = client.get(address(case_id, uid, clean)).text
+    assert ">Clean<" in shown
+    assert ">Approve<" not in shown
+    gone = client.post(address(case_id, uid, clean) + "/decide", data={"decision": "withhold"})
+    assert gone.headers["location"] == address(case_id, uid, held_ones[0]) + "?done=decided"
+    assert state(world, case_id, uid, clean)[0] == "withheld"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from overread.kit.errors import Unprocessable
+from pacs.pixels.errors import refuse
 
 Box = tuple[int, int, int, int]
 
@@ -27,15 +27,6 @@ Token = tuple[Place, int, int, int]
 _MARKERS = re.compile(rb"\xff+([\xd0-\xd7])")
 _END = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _MOST_BLOCKS = 4_000_000
-
-
-class NotMaskable(Unprocessable):
-    """Frames in which no rectangle can be blanked."""
-
-    title = "The picture can't be masked"
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why, safe=f"This picture can't be masked: {why} Withhold it instead.")
 
 
 class _Component(NamedTuple):
@@ -60,7 +51,7 @@ class _Frame:
 def blank(frame: bytes, boxes: Iterable[Box], *, brightest: bool = False) -> bytes:
     """Blank the blocks that `boxes` (left, top, width, height in pixels) touch, black or, if asked, `brightest`.
 
-    Application and comment segments stay where they are. Raises NotMaskable for anything but a complete sequential
+    Application and comment segments stay where they are. Raises CannotDecode for anything but a complete sequential
     Huffman frame of 8 or 12 bits.
     """
     boxes = list(boxes)
@@ -71,7 +62,7 @@ def blank(frame: bytes, boxes: Iterable[Box], *, brightest: bool = False) -> byt
     interval = 0
     pos = 2
     if frame[:2] != b"\xff\xd8":
-        raise NotMaskable("a frame is not JPEG.")
+        raise refuse("a frame is not JPEG.")
     while True:
         pos = _skip_fill(frame, pos)
         marker, length = frame[pos + 1], int.from_bytes(frame[pos + 2 : pos + 4], "big")
@@ -80,7 +71,7 @@ def blank(frame: bytes, boxes: Iterable[Box], *, brightest: bool = False) -> byt
         after = pos + 2 + length
         payload = frame[pos + 4 : after]
         if length < 2 or after > len(frame) or (0xC2 <= marker <= 0xCF and marker != 0xC4) or marker == 0xDC:
-            raise NotMaskable("a frame is damaged, or not of the sequential process.")
+            raise refuse("a frame is damaged, or not of the sequential process.")
         if marker == 0xC4:
             _read_tables(payload, tables)
         else:
@@ -95,10 +86,10 @@ def blank(frame: bytes, boxes: Iterable[Box], *, brightest: bool = False) -> byt
         pos = after
         if marker == 0xDA:
             if found is None:
-                raise NotMaskable("a frame has no header.")
+                raise refuse("a frame has no header.")
             closing = _END.search(frame, pos)
             if closing is None:
-                raise NotMaskable("a frame has no end.")
+                raise refuse("a frame has no end.")
             scan = _Scan(found, payload, tables, steps, interval, boxes, brightest)
             used, coded = scan.recode(frame[pos : closing.start()])
             out += [_write_tables(used), frame[after - length - 2 : after], coded]
@@ -109,14 +100,14 @@ def _skip_fill(frame: bytes, pos: int) -> int:
     while pos + 4 <= len(frame) and frame[pos] == 0xFF and frame[pos + 1] == 0xFF:
         pos += 1
     if pos + 2 > len(frame) or frame[pos] != 0xFF:
-        raise NotMaskable("a frame is damaged.")
+        raise refuse("a frame is damaged.")
     return pos
 
 
 def _read_frame(payload: bytes) -> _Frame:
     """B.2.2."""
     if len(payload) < 6 or len(payload) != 6 + 3 * payload[5]:
-        raise NotMaskable("a frame's header is damaged.")
+        raise refuse("a frame's header is damaged.")
     components = [
         _Component(payload[at], payload[at + 1] >> 4, payload[at + 1] & 15, payload[at + 2])
         for at in range(6, len(payload), 3)
@@ -124,9 +115,9 @@ def _read_frame(payload: bytes) -> _Frame:
     rows, columns = int.from_bytes(payload[1:3], "big"), int.from_bytes(payload[3:5], "big")
     fits = all(1 <= c.horizontal <= 4 and 1 <= c.vertical <= 4 for c in components)
     if not (fits and rows and columns and 1 <= len(components) <= 4 and payload[0] in (8, 12)):
-        raise NotMaskable("a frame's header is damaged.")
+        raise refuse("a frame's header is damaged.")
     if rows * columns // 64 * sum(c.horizontal * c.vertical for c in components) > _MOST_BLOCKS:
-        raise NotMaskable("a frame is too large.")
+        raise refuse("a frame is too large.")
     return _Frame(payload[0], rows, columns, components)
 
 
@@ -149,7 +140,7 @@ def _read_tables(payload: bytes, tables: Tables) -> None:
         tables[payload[at] >> 4, payload[at] & 15] = bits, payload[at + 17 : end]
         at = end
     if at != len(payload):
-        raise NotMaskable("a frame's Huffman tables are damaged.")
+        raise refuse("a frame's Huffman tables are damaged.")
 
 
 def _write_tables(used: Tables) -> bytes:
@@ -169,7 +160,7 @@ def _decoder(bits: bytes, values: bytes) -> list[int]:
             table += [size << 8 | symbol] * (1 << (16 - size))
         at += count
     if len(table) > 1 << 16:
-        raise NotMaskable("a frame's Huffman tables are damaged.")
+        raise refuse("a frame's Huffman tables are damaged.")
     return table + [0] * ((1 << 16) - len(table))
 
 
@@ -207,7 +198,7 @@ class _Scan:
     ) -> None:
         count = payload[0] if payload else 0
         if not 1 <= count <= 4 or len(payload) != 4 + 2 * count:
-            raise NotMaskable("a frame's scan is damaged.")
+            raise refuse("a frame's scan is damaged.")
         known = {c.identifier: (number, c) for number, c in enumerate(frame.components)}
         self.frame, self.tables, self.interval = frame, tables, interval
         #: For every block of an MCU: component, destinations of its tables, place within the MCU.
@@ -228,7 +219,7 @@ class _Scan:
                 self.black.append(shade)
                 self.touched.append(_touched(boxes, 8 * wide // one.horizontal, 8 * high // one.vertical))
         except KeyError as missing:
-            raise NotMaskable("a frame's scan names a table that is not there.") from missing
+            raise refuse("a frame's scan names a table that is not there.") from missing
         if count > 1:
             self.across, self.down = _ceil(frame.columns, 8 * wide), _ceil(frame.rows, 8 * high)
         else:  # A.2.2: the blocks of the component alone
@@ -245,7 +236,7 @@ class _Scan:
         total = self.across * self.down
         each = self.interval or total
         if len(pieces) // 2 + 1 != _ceil(total, each):
-            raise NotMaskable("a frame has another number of restart intervals than it says.")
+            raise refuse("a frame has another number of restart intervals than it says.")
         symbols: dict[Place, set[int]] = {}
         runs = [
             self._decode(piece.replace(b"\xff\0", b"\xff"), number * each, min(total, (number + 1) * each), symbols)
@@ -276,7 +267,7 @@ class _Scan:
                 try:
                     dc_codes, ac_codes = decoders[0, dc], decoders[1, ac]
                 except KeyError as missing:
-                    raise NotMaskable("a frame's scan names a table that is not there.") from missing
+                    raise refuse("a frame's scan names a table that is not there.") from missing
                 size = reader.symbol(dc_codes)
                 read[at] += reader.signed(size)
                 value = self.black[at] if blanked else read[at]
@@ -316,7 +307,7 @@ class _Bits:
         chunk = self._data[self._at : self._at + 8]
         self._at += 8
         if self._at > len(self._data) + 16:
-            raise NotMaskable("a frame is cut off.")
+            raise refuse("a frame is cut off.")
         self._held = (self._held & ((1 << self._count) - 1)) << 64 | int.from_bytes(chunk.ljust(8, b"\xff"), "big")
         self._count += 64
 
@@ -326,7 +317,7 @@ class _Bits:
             self._fill()
         found = codes[self._held >> (self._count - 16) & 0xFFFF]
         if not found:
-            raise NotMaskable("a frame's data is damaged.")
+            raise refuse("a frame's data is damaged.")
         self._count -= found >> 8
         return found & 0xFF
 
@@ -340,7 +331,7 @@ class _Bits:
     def signed(self, size: int) -> int:
         """F.2.2.1: EXTEND."""
         if size > 15:
-            raise NotMaskable("a frame's data is damaged.")
+            raise refuse("a frame's data is damaged.")
         value = self.take(size)
         return value if not size or value >> (size - 1) else value - (1 << size) + 1
 

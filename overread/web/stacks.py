@@ -1,0 +1,211 @@
+"""The pages of a study's pictures by series: the clean ones too: looked at and blanked a whole series at once."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from cases.imaging import Picture, Stack
+from cases.service import pixels
+from cases.service.pixels import Piled
+from cases.states import StudyState
+from overread.kit.errors import NotFound, Unprocessable
+from overread.kit.principals import Role
+from overread.services import Services
+from overread.web.forms import FieldErrors
+from overread.web.pixels import STATES, blanked, boxes_of, label, png, rows_of, suggestion
+from overread.web.visits import Desk, Errand, go
+from pacs import views
+
+#: Pictures in a page's list.
+_A_PAGE = 100
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """The routes of the review by series."""
+    desk = Desk(services, Role.COORDINATOR)
+    series = "/queue/{case}/studies/{study}/series"
+    stack = series + "/{series}/{size}"
+    return [
+        desk.look(series, series_page),
+        desk.look(stack, stack_page),
+        desk.look(stack + "/minimum", minimum),
+        desk.look(stack + "/maximum", maximum),
+        desk.work(stack + "/mask", mask, stack_page),
+        desk.work(stack + "/decide", decide, stack_page),
+    ]
+
+
+def series_page(errand: Errand) -> Response:
+    """All pictures of a study, counted by series and size."""
+    study = errand.request.path_params["study"]
+    with errand.services.db.transaction() as tx:
+        found = pixels.overview(tx, errand.who, errand.uuid(), study)
+    url = f"/queue/{errand.uuid()}/studies/{study}"
+    return errand.page(
+        "coordinator/series.html",
+        case={"reference": found.reference, "url": f"/queue/{errand.uuid()}"},
+        stacks=[_line(url, stack) for stack in found.stacks],
+        held=sum(stack.held for stack in found.stacks),
+        pixels_url=f"{url}/pixels",
+        released=found.state is StudyState.RELEASED,
+    )
+
+
+def stack_page(errand: Errand) -> Response:
+    """A series' pictures of one size laid over each other, what is blanked in all of them, and the list of them."""
+    found = _piled(errand)
+    url, first = _address(errand), found.pictures[0]
+    held, count = len(found.held), len(found.pictures)
+    page = _page_number(errand, count)
+    shown = found.pictures[(page - 1) * _A_PAGE : page * _A_PAGE]
+    video = first.is_video
+    return errand.page(
+        "coordinator/pixels.html",
+        case={"reference": found.reference, "url": f"/queue/{errand.uuid()}"},
+        picture={
+            "label": _title(first, count),
+            "state": STATES[views.HELD if held else first.state],
+            "reasons": list(dict.fromkeys(reason for p in found.held for reason in p.reasons)),
+            "frames": found.frames,
+            "rows": first.rows,
+            "columns": first.columns,
+            "minimum": f"{url}/minimum?v={found.digest[:12]}",
+            "maximum": f"{url}/maximum?v={found.digest[:12]}",
+            "masked": bool(found.boxes),
+            "digest": found.digest,
+        },
+        trouble="" if not video else "These are videos: look at them one by one.",
+        drawable=not video,
+        video=None,
+        document=None,
+        stack={"count": count, "differ": found.boxes is None, "whole": found.wholly_seen},
+        boxes=rows_of(errand, found.boxes or ()),
+        suggestions=_suggestions(errand, found) if found.open and not video else [],
+        alike=0,
+        series_url=f"/queue/{errand.uuid()}/studies/{errand.request.path_params['study']}/series",
+        mask_action=f"{url}/mask" if found.open and not video else "",
+        decide_action=f"{url}/decide" if found.open else "",
+        document_action="",
+        approve=f"Approve all {held} that are held" if held and found.wholly_seen and not video else "",
+        withhold=f"Withhold all {count}",
+        withheld=False,
+        released=found.state is StudyState.RELEASED,
+        next_url="",
+        held=held,
+        pictures=[
+            {
+                "label": label(p),
+                "url": f"{_study(errand)}/pixels/{p.sop_uid}",
+                "state": STATES[p.state],
+                "current": False,
+            }
+            for p in shown
+        ],
+        pictures_more=0,
+        pages={
+            "before": f"{url}?page={page - 1}" if page > 1 else "",
+            "after": f"{url}?page={page + 1}" if page * _A_PAGE < count else "",
+            "first": (page - 1) * _A_PAGE + 1,
+            "last": (page - 1) * _A_PAGE + len(shown),
+            "count": count,
+        },
+    )
+
+
+def minimum(errand: Errand) -> Response:
+    """The darkest level of each pixel in any picture of a series, as PNG."""
+    return png(pixels.composite_of(errand.services.archive, errand.who, *_names(errand)).minimum)
+
+
+def maximum(errand: Errand) -> Response:
+    """The brightest level of each pixel in any picture of a series, as PNG."""
+    return png(pixels.composite_of(errand.services.archive, errand.who, *_names(errand)).maximum)
+
+
+def mask(errand: Errand) -> Response:
+    """Blank the boxes of the form in all pictures of a series that have one size."""
+    found, boxes = _piled(errand), boxes_of(errand)
+    blanked(errand, [p.sop_uid for p in found.pictures], boxes)
+    return go(_address(errand), "masked" if boxes else "unmasked")
+
+
+def decide(errand: Errand) -> Response:
+    """Approve what is held of a series' pictures of one size, or withhold all of them."""
+    decision = {"approve": views.APPROVED, "withhold": views.WITHHELD}.get(errand.form.text("decision"))
+    if decision is None:
+        raise FieldErrors({"form": "Please choose what to do with these pictures: approve them, or withhold them."})
+    boxes = boxes_of(errand) if decision == views.APPROVED else []
+    digest = errand.form.text("digest")
+    with errand.services.db.transaction() as tx:
+        pixels.decide_piled(tx, errand.who, *_names(errand), decision, boxes=boxes, digest=digest)
+    return go(f"{_study(errand)}/series", "decided")
+
+
+def _study(errand: Errand) -> str:
+    return f"/queue/{errand.uuid()}/studies/{errand.request.path_params['study']}"
+
+
+def _address(errand: Errand) -> str:
+    names = errand.request.path_params
+    return f"{_study(errand)}/series/{names['series']}/{names['size']}"
+
+
+def _names(errand: Errand) -> tuple[Any, str, str, tuple[int, int]]:
+    """The case, the study, the series and the size (rows, columns) of the address. Raises NotFound."""
+    names = errand.request.path_params
+    size = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", names["size"], re.ASCII)
+    if size is None:
+        raise NotFound(f"size {names['size'][:20]!r}", safe="There are no such pictures here.")
+    return errand.uuid(), names["study"], names["series"], (int(size[2]), int(size[1]))
+
+
+def _piled(errand: Errand) -> Piled:
+    with errand.services.db.transaction() as tx:
+        return pixels.piled(tx, errand.who, *_names(errand))
+
+
+def _suggestions(errand: Errand, found: Piled) -> list[dict[str, Any]]:
+    """By the header of the picture in the middle: no page waits until all of them are decoded."""
+    case_id, study, _, _ = _names(errand)
+    middle = found.pictures[len(found.pictures) // 2]
+    try:
+        wanted = pixels.suggest(errand.services.archive, errand.who, case_id, study, middle.sop_uid, look=False)
+    except (Unprocessable, NotFound):
+        return []
+    shown = [suggestion(one, found.boxes or ()) for one in wanted]
+    return [one for one in shown if one["boxes"]]
+
+
+def _page_number(errand: Errand, count: int) -> int:
+    asked = errand.query("page")
+    wanted = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 1
+    return min(max(1, wanted), -(-count // _A_PAGE))
+
+
+def _title(first: Picture, count: int) -> str:
+    series = "A series" if first.series_number is None else f"Series {first.series_number}"
+    return f"{series}: {count} picture{'' if count == 1 else 's'} of {first.columns} × {first.rows}"
+
+
+def _line(url: str, stack: Stack) -> dict[str, Any]:
+    is_picture = bool(stack.rows and stack.columns)
+    state = views.HELD if stack.held else views.WITHHELD if stack.withheld == stack.pictures else views.CLEAN
+    return {
+        "label": "A series" if stack.number is None else f"Series {stack.number}",
+        "modality": stack.modality,
+        "size": f"{stack.columns} × {stack.rows}" if is_picture else "no picture",
+        "pictures": stack.pictures,
+        "frames": stack.frames,
+        "held": stack.held,
+        "withheld": stack.withheld,
+        "state": STATES[state],
+        "url": f"{url}/series/{stack.series_uid}/{stack.columns}x{stack.rows}"
+        if is_picture
+        else f"{url}/pixels/{stack.middle}",
+        "middle_url": f"{url}/pixels/{stack.middle}" if is_picture else "",
+        "preview": f"{url}/pixels/{stack.middle}/maximum" if is_picture else "",
+    }

@@ -1,0 +1,157 @@
+"""What a person looks at to decide on pictures: all their frames laid over each other, and where something is written.
+
+All ask for a coordinator. Frames are decoded where they can do no harm (`pacs.pixels.workers`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from uuid import UUID
+
+import numpy as np
+import orjson
+from PIL import Image
+from sqlalchemy import select
+
+from overread.kit import audit
+from overread.kit.errors import NotFound, Unprocessable
+from overread.kit.principals import Principal
+from overread.kit.remembered import Remembered
+from pacs import metadata, retrieve
+from pacs.archive import Archive
+from pacs.deid.masks import Box
+from pacs.deid.suggest import Levels, outside_regions, text_like
+from pacs.models import DeviceMask, Instance, Study
+from pacs.pixels import attributes
+from pacs.pixels.draw import draw
+from pacs.retrieve import Located
+from pacs.scope import reviewed
+
+#: So many pixels are decoded for a composite; of more, frames at even distances are taken.
+MOST_PIXELS = 512 << 20
+#: Manufacturer, Manufacturer's Model Name, Rows, Columns.
+_DEVICE = ("00080070", "00081090", "00280010", "00280011")
+#: Both composites of the last pictures, by the name of their bytes: a page asks for them one after the other.
+_extremes_of: Remembered[str, tuple[Levels, Levels, int]] = Remembered(64 << 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """The lowest and the highest level that each pixel has in any of `frames` frames, as PNG pictures."""
+
+    minimum: bytes
+    maximum: bytes
+    rows: int
+    columns: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Rectangles that may have to be masked, and why: "regions", "device" or "text"."""
+
+    source: str
+    boxes: tuple[Box, ...]
+
+
+def composite(archive: Archive, who: Principal, view_id: UUID, sop_uids: Sequence[str]) -> Composite:
+    """All frames of instances of one series and size. Raises Forbidden, NotFound, Unprocessable, Unavailable."""
+    located = _locate(archive, who, view_id, sop_uids, "pixels.composite")
+    low, high, count = _extremes(archive, located)
+    return Composite(_png(low), _png(high), low.shape[0], low.shape[1], count)
+
+
+def suggest(archive: Archive, who: Principal, view_id: UUID, sop_uid: str, *, look: bool = True) -> list[Suggestion]:
+    """Rectangles to mask, best founded first; without `look`, by the header alone.
+
+    Raises Forbidden, NotFound, Unprocessable, Unavailable.
+    """
+    located = _locate(archive, who, view_id, [sop_uid], "pixels.suggest")
+    found: list[Suggestion] = []
+    with archive.db.transaction() as tx:
+        device = tx.get(DeviceMask, device_of(metadata.of_instance(tx, located[0]), located[0].sop_class))
+        if device is not None:
+            numbers = device.boxes
+            found.append(Suggestion("device", tuple(Box(*numbers[at : at + 4]) for at in range(0, len(numbers), 4))))
+    with retrieve.opened(archive, located[0]) as instance:
+        regions = outside_regions(instance.dataset())
+    if regions:
+        found.append(Suggestion("regions", regions))
+    if not look:
+        return found
+    low, high, _ = _extremes(archive, located)
+    text = text_like(low, high)
+    return [*found, Suggestion("text", text)] if text else found
+
+
+def device_of(header: bytes, sop_class: str) -> tuple[str, str, str, int, int]:
+    """What a mask is remembered by, from DICOM JSON: the kind of device, and the size of its pictures."""
+    found = orjson.loads(header)
+    maker, model, high, wide = ((found.get(tag, {}).get("Value") or [""])[0] for tag in _DEVICE)
+    return str(maker)[:64], str(model)[:64], sop_class, int(high or 0), int(wide or 0)
+
+
+def _locate(archive: Archive, who: Principal, view_id: UUID, sop_uids: Sequence[str], action: str) -> list[Located]:
+    scope, wanted = reviewed(who, view_id), frozenset(sop_uids)
+    with archive.db.transaction() as tx:
+        studies = tx.scalars(
+            select(Study.study_uid)
+            .join(Instance, Instance.study_pk == Study.pk)
+            .where(Study.view_id == view_id, Instance.view_id == view_id, Instance.sop_uid.in_(wanted))
+            .distinct()
+        ).all()
+        if len(studies) != 1:
+            raise NotFound(f"{len(wanted)} instances in view {view_id}")
+        alone = sop_uids[0] if len(wanted) == 1 else None
+        found = [one for one in retrieve.locate(tx, scope, studies[0], sop_uid=alone) if one.sop_uid in wanted]
+        if len(found) != len(wanted):
+            raise NotFound(f"{len(wanted) - len(found)} instances of {len(wanted)} in view {view_id}")
+        audit.record(tx, who, action, "instance", sop_uids[0], pictures=len(found))
+    return found
+
+
+def _extremes(archive: Archive, located: Sequence[Located]) -> tuple[Levels, Levels, int]:
+    """The lowest and highest display levels, and how many frames were looked at. Raises CannotDecode, FrameError."""
+    name = hashlib.sha256("".join(one.tag for one in located).encode()).hexdigest()
+    remembered = _extremes_of.get(name)
+    if remembered is not None:
+        return remembered
+    low: Levels | None = None
+    high: Levels | None = None
+    at = looked_at = 0
+    step = 1
+    for one in located:
+        with retrieve.opened(archive, one) as instance:
+            ds = instance.dataset()
+            if low is None:
+                pixels = (attributes.integer(ds, "Rows") or 0) * (attributes.integer(ds, "Columns") or 0)
+                step = max(1, -(-sum(other.frames for other in located) * pixels // MOST_PIXELS))
+            for number in range(one.frames):
+                at += 1
+                if (at - 1) % step:
+                    continue
+                levels = draw(ds, instance.frame(number), instance.transfer_syntax, number)
+                looked_at += 1
+                if low is None or high is None:
+                    low, high = levels.copy(), levels.copy()
+                elif levels.shape != low.shape:
+                    raise Unprocessable(
+                        "pictures of several kinds",
+                        safe="These pictures differ in size or colour: look at them one by one.",
+                    )
+                else:
+                    np.minimum(low, levels, out=low)
+                    np.maximum(high, levels, out=high)
+    if low is None or high is None:
+        raise NotFound("no frames to look at")
+    _extremes_of.put(name, (low, high, looked_at), low.nbytes + high.nbytes)
+    return low, high, looked_at
+
+
+def _png(levels: Levels) -> bytes:
+    out = BytesIO()
+    Image.fromarray(levels).save(out, "PNG", compress_level=3)
+    return out.getvalue()
