@@ -1,4 +1,4 @@
-"""Debian's chromium for the browser tests, and where their screenshots go."""
+"""Debian's chromium for the browser tests, what people do in it, and where the screenshots go."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from overread.demo.people import PASSWORD
+from tests.live.server import Server
 
 # No connection but to the server under test; software WebGL, so that the viewer draws without a graphics card.
 ARGUMENTS = [
@@ -31,6 +34,29 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def sign_in(browser: Browser, demo: Server, email: str) -> Page:
+    """A fresh browser profile, signed in; a script error, or one of the content security policy, fails the test."""
+    page = browser.new_context(viewport=DESK).new_page()  # type: ignore[arg-type]
+    page.set_default_timeout(30_000)
+    page.on("pageerror", lambda error: pytest.fail(f"script error on {page.url}: {error}"))
+    page.on(
+        "console", lambda said: pytest.fail(f"{page.url}: {said.text}") if "Content Security" in said.text else None
+    )
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(f"{demo.url}/sign-in")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "/sign-in" not in url)
+    return page
+
+
+def press(page: Page, name: str) -> None:
+    """Press the first button of this name, and wait for what it does."""
+    page.get_by_role("button", name=name).first.click()
+    page.wait_for_load_state()
 
 
 class Album:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -17,9 +16,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Locator, Page, expect
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage, generate_uid
 
-from overread.demo.people import PASSWORD
-from tests.e2e.browser import DESK, PHONE, Album, chromium
-from tests.e2e.test_story import press
+from tests.e2e.browser import DESK, PHONE, Album, press, sign_in
 from tests.live.server import Server
 
 pytestmark = pytest.mark.browser
@@ -27,40 +24,6 @@ pytestmark = pytest.mark.browser
 #: A real ultrasound loop with names in it, where the corpus is at hand.
 CORPUS_FILE = "synth-gaps/A/phi/us_burned_YES_multiframe.dcm"
 COLUMNS, ROWS = 320, 240
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("review") / "demo", "demo") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def album(tmp_path_factory: pytest.TempPathFactory) -> Album:
-    return Album(tmp_path_factory.mktemp("artifacts"))
-
-
-def sign_in(browser: Browser, demo: Server, email: str) -> Page:
-    """A fresh browser profile, signed in; a script error, or one of the content security policy, fails the test."""
-    page = browser.new_context(viewport=DESK).new_page()  # type: ignore[arg-type]
-    page.set_default_timeout(30_000)
-    page.on("pageerror", lambda error: pytest.fail(f"script error on {page.url}: {error}"))
-    page.on(
-        "console", lambda said: pytest.fail(f"{page.url}: {said.text}") if "Content Security" in said.text else None
-    )
-    page.on("dialog", lambda dialog: dialog.accept())
-    page.goto(f"{demo.url}/sign-in")
-    page.get_by_label("E-mail").fill(email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(lambda url: "/sign-in" not in url)
-    return page
 
 
 def burned_in(reference: str) -> list[pydicom.Dataset]:

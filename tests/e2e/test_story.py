@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -18,47 +17,12 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from overread.demo.people import PASSWORD
-from tests.e2e.browser import DESK, PHONE, Album, chromium
+from tests.e2e.browser import DESK, PHONE, Album, press, sign_in
 from tests.live.server import Server
 
 pytestmark = pytest.mark.browser
 
 IDENTIFIERS = ("keller", "maria", "mrn-448120", "19670514", "st. brendan", "lindqvist")
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("story") / "demo", "demo") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def album(tmp_path_factory: pytest.TempPathFactory) -> Album:
-    return Album(tmp_path_factory.mktemp("artifacts"))
-
-
-def sign_in(browser: Browser, demo: Server, email: str) -> Page:
-    """A fresh browser profile, signed in; anything the console complains of fails the test."""
-    page = browser.new_context(viewport=DESK).new_page()  # type: ignore[arg-type]
-    page.set_default_timeout(30_000)
-    page.on("pageerror", lambda error: pytest.fail(f"script error on {page.url}: {error}"))
-    page.goto(f"{demo.url}/sign-in")
-    page.get_by_label("E-mail").fill(email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(lambda url: "/sign-in" not in url)
-    return page
-
-
-def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name).first.click()
-    page.wait_for_load_state()
 
 
 def test_a_case_from_the_first_question_to_the_report(
