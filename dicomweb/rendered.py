@@ -13,7 +13,7 @@ from typing import cast
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb import answers, pictures, rendering, report_text
+from dicomweb import answers, pictures, rendering, report_text, states
 from dicomweb.answers import Body
 from dicomweb.context import Context
 from dicomweb.media import GIF, JPEG, PNG, MediaRange, accepted, choose
@@ -53,7 +53,7 @@ def thumbnail(context: Context, request: Request) -> Response:
     wanted = rendering.thumbnail(request, cast(MediaType, offer.type))
     numbers = _frame_numbers(request)
     index = numbers[0] - 1 if numbers else None
-    body = pictures.thumbnail(context, scope, pictures.standing_for(found), index, wanted)
+    body = states.thumbnail(context, scope, pictures.standing_for(found), index, wanted)
     return Response(body, media_type=offer.type, headers={"Cache-Control": "private, max-age=300"})
 
 
@@ -102,7 +102,7 @@ def _state(context: Context, request: Request, scope: Scope, one: Located) -> Re
     wanted = rendering.wanted(request, cast(MediaType, offer.type))
     if wanted.window is not None:
         raise BadInput("a window for a state", safe="A presentation state has a window of its own: ask without one.")
-    return Response(pictures.presented(context, scope, one, wanted), media_type=offer.type)
+    return Response(states.presented(context, scope, one, wanted), media_type=offer.type)
 
 
 def _video(context: Context, request: Request, _scope: Scope, one: Located) -> Response:
@@ -166,6 +166,11 @@ def _encapsulated(instance: Opened) -> tuple[str, bytes]:
 
 
 def _other(_context: Context, _request: Request, _scope: Scope, one: Located) -> Response:
+    if one.sop_class.startswith(pictures.STATES):
+        raise NotAcceptable(
+            f"a state of the class {one.sop_class}",
+            safe="Presentation states of this kind are not drawn here: they can be had as they are stored, as DICOM.",
+        )
     raise BadInput(f"nothing to render in {one.sop_class}", safe="This object holds no picture.")
 
 

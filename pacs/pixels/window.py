@@ -111,6 +111,18 @@ def voi(ds: Dataset, frame_index: int = 0, *, signed: bool = True) -> Window | _
         return None
 
 
+def full_range(ds: Dataset) -> tuple[float, float]:
+    """Give the lowest and highest value that the modality transformation can give: what an identity VOI shows."""
+    for item in attributes.items(ds, "ModalityLUTSequence")[:1]:
+        table = tables.lut(item, signed=False)
+        if table is not None:
+            return 0.0, float((1 << table.bits) - 1)
+    bits = min(max(attributes.integer(ds, "BitsStored") or 8, 1), 32)
+    low = -(1 << bits - 1) if attributes.integer(ds, "PixelRepresentation") == 1 else 0
+    ends = modality(ds, np.array([low, low + (1 << bits) - 1]))
+    return float(ends.min()), max(float(ends.max()), float(ends.min()) + 1e-9)
+
+
 def padding(ds: Dataset, values: NDArray[Any]) -> NDArray[np.bool_] | None:
     """Tell which stored values are padding (PS3.3 C.7.5.1.1.2); None where the header names none."""
     first = attributes.number(ds, "PixelPaddingValue")
@@ -174,7 +186,9 @@ def _shown(
         hidden = unreal if hidden is None else hidden | unreal
     chosen = window or voi(ds, frame_index, signed=bool(values.min() < 0)) or _spread(ds, values, counts, hidden)
     levels = chosen.apply(values)
-    if attributes.text(ds, "PhotometricInterpretation") == "MONOCHROME1" or (
+    if presentation := attributes.items(ds, "PresentationLUTSequence"):
+        levels = _presented(presentation[0], levels)
+    elif attributes.text(ds, "PhotometricInterpretation") == "MONOCHROME1" or (
         attributes.text(ds, "PresentationLUTShape") == "INVERSE"
     ):
         # For images INVERSE goes with MONOCHROME1 (PS3.3 C.11.6.1.2): the two never cancel out.
@@ -182,6 +196,14 @@ def _shown(
     if hidden is not None:
         levels[hidden] = 0
     return np.rint(levels * 255).astype(np.uint8)
+
+
+def _presented(item: Dataset, levels: Floats) -> Floats:
+    """Look P-values up: the table's entries are spread over all levels (PS3.3 C.11.4.1, C.11.6)."""
+    table = tables.lut(item, signed=False)
+    if table is None:
+        return levels
+    return table.entries[np.rint(levels * (table.entries.size - 1)).astype(np.intp)] / float((1 << table.bits) - 1)
 
 
 def _spread(
