@@ -84,8 +84,8 @@ def animation(context: Context, one: Located, indices: list[int] | None, wanted:
 
     def make() -> bytes:
         with retrieve.opened(context.archive, one) as instance:
-            pairs: Iterator[tuple[int, bytes]] = ((index, frame_bytes(instance, index)) for index in chosen)
-            return render.animation(header(instance), pairs, instance.transfer_syntax, wanted)
+            ds, syntax = header(instance), instance.transfer_syntax
+            return render.animation(ds, chosen, lambda index: frame_bytes(instance, index), syntax, wanted)
 
     return MADE.get((*name(one), tuple(chosen), wanted), make, len)
 

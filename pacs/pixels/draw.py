@@ -13,7 +13,7 @@ from pacs.pixels import window as windows
 from pacs.pixels.decode import decode_frame
 from pacs.pixels.errors import refuse
 from pacs.pixels.stored import LITTLE_ENDIAN
-from pacs.pixels.window import Window
+from pacs.pixels.window import Span, Window
 
 
 def draw(
@@ -22,7 +22,7 @@ def draw(
     transfer_syntax: str,
     frame_index: int = 0,
     *,
-    window: Window | None = None,
+    window: Window | Span | None = None,
 ) -> NDArray[np.uint8]:
     """Give a frame's display levels: (rows, columns) for grey, (rows, columns, 3) in RGB for colour.
 
@@ -54,7 +54,9 @@ def unused_bits(ds: Dataset, frame_bytes: bytes, transfer_syntax: str) -> NDArra
     return np.frombuffer(frame_bytes, "<u2", rows * columns).reshape(rows, columns)
 
 
-def levels(ds: Dataset, found: NDArray[Any], frame_index: int = 0, window: Window | None = None) -> NDArray[np.uint8]:
+def levels(
+    ds: Dataset, found: NDArray[Any], frame_index: int = 0, window: Window | Span | None = None
+) -> NDArray[np.uint8]:
     """Turn stored values, as `decoded` gives them, into display levels without overlays."""
     if found.ndim == 3:
         return _bytes(found, attributes.integer(ds, "BitsStored") or 8 * found.dtype.itemsize)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,12 +12,13 @@ from pydicom import Dataset
 
 from overread.kit.errors import BadInput
 from pacs.pixels import annotate, attributes, icc, overlay, presentation
+from pacs.pixels import window as windows
 from pacs.pixels.annotate import Keyword
 from pacs.pixels.draw import decoded, draw, unused_bits
 from pacs.pixels.picture import MediaType, animate, encode
 from pacs.pixels.presentation import Reference
 from pacs.pixels.viewport import Viewport, pixel_aspect, scaled
-from pacs.pixels.window import Window
+from pacs.pixels.window import Span, Window
 
 #: The most pixels of an animation, all its frames together.
 MAX_ANIMATED = 100_000_000
@@ -92,16 +93,19 @@ def _written(picture: Image.Image, ds: Dataset, wanted: Wanted) -> bytes:
 
 
 def animation(
-    ds: Dataset, frames: Iterable[tuple[int, bytes]], transfer_syntax: str, wanted: Wanted | None = None
+    ds: Dataset, indices: Sequence[int], frame: Callable[[int], bytes], transfer_syntax: str, wanted: Wanted
 ) -> bytes:
-    """Draw frames, each with its index, as one GIF in the rhythm that the header gives. Errors as render."""
-    wanted = wanted or Wanted()
+    """Draw the frames of these indices, given by `frame`, as one GIF in the rhythm that the header gives.
+
+    Errors as render.
+    """
     left = MAX_ANIMATED
+    window = wanted.window or _common(ds, indices, frame, transfer_syntax)
 
     def pictures() -> Iterable[Image.Image]:
         nonlocal left
-        for index, frame in frames:
-            picture = _picture(ds, frame, transfer_syntax, index, wanted)
+        for index in indices:
+            picture = _picture(ds, frame(index), transfer_syntax, index, wanted, window)
             left -= picture.width * picture.height
             if left < 0:
                 raise BadInput(
@@ -133,8 +137,23 @@ def frame_duration(ds: Dataset) -> float:
     return _DEFAULT_DURATION
 
 
-def _picture(ds: Dataset, frame: bytes, transfer_syntax: str, frame_index: int, wanted: Wanted) -> Image.Image:
-    levels = draw(ds, frame, transfer_syntax, frame_index, window=wanted.window)
+def _common(ds: Dataset, indices: Sequence[int], frame: Callable[[int], bytes], transfer_syntax: str) -> Span | None:
+    """The range of grey frames without a window, from the first, the middle and the last: else they would flicker."""
+    if not attributes.text(ds, "PhotometricInterpretation").startswith("MONOCHROME") or windows.voi(ds, indices[0]):
+        return None
+    chosen = {indices[0], indices[len(indices) // 2], indices[-1]}
+    return windows.automatic(ds, np.stack([decoded(ds, frame(index), transfer_syntax, index) for index in chosen]))
+
+
+def _picture(
+    ds: Dataset,
+    frame: bytes,
+    transfer_syntax: str,
+    frame_index: int,
+    wanted: Wanted,
+    window: Window | Span | None = None,
+) -> Image.Image:
+    levels = draw(ds, frame, transfer_syntax, frame_index, window=window or wanted.window)
     picture = scaled(Image.fromarray(levels), pixel_aspect(ds, frame_index), wanted.viewport, enlarge=wanted.enlarge)
     # PS3.18 8.3.5.1.1: annotations come last, so that their letters are not scaled.
     return annotate.burn(picture, ds, wanted.annotations, frame_index) if wanted.annotations else picture
