@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import UID
+from pydicom.uid import UID, generate_uid
 from starlette.testclient import TestClient
 
 from dicomweb import pictures, report_text
@@ -73,7 +73,7 @@ def test_8_7_4_html_is_a_reports_default_and_is_safe(client: TestClient, sr: str
     assert "Nodule &lt;b&gt;left" in response.text
     page = ElementTree.fromstring(response.text)
     words = " ".join(" ".join(page.itertext()).split())
-    for said in ("Imaging Report", "Measurements", "Diameter: 12.5 mm", "Ratio: 0.7", "Muster Erika", "2024-01-02"):
+    for said in ("Imaging Report", "Measurements", "Diameter: 12.5 mm", "Ratio: 0.7", "Muster, Erika", "2024-01-02"):
         assert said in words
 
 
@@ -86,6 +86,60 @@ def test_8_7_4_plain_text_and_xml_of_a_report(client: TestClient, sr: str) -> No
     assert ElementTree.fromstring(xml.text).tag == "{http://www.w3.org/1999/xhtml}html"
     assert client.get(f"{sr}/rendered", headers={"Accept": "image/jpeg"}).status_code == 406
     assert client.get(f"{sr}/frames/1/rendered").status_code == 400
+
+
+def test_c_17_3_references_to_what_is_there_are_links(client: TestClient) -> None:
+    movie = image(np.zeros((3, 8, 8), np.uint8), "1.2.840.10008.5.1.4.1.1.3.1", "US", SeriesInstanceUID=generate_uid())
+    waveform = instance("1.2.840.10008.5.1.4.1.1.9.1.1", "ECG")
+    elsewhere = image(np.zeros((8, 8), np.uint8), StudyInstanceUID=generate_uid())
+    store(client, movie, waveform)
+    store(client, elsewhere)
+
+    def of(one: Dataset, kind: str = "IMAGE", **more: Any) -> Dataset:
+        referenced = item(ReferencedSOPClassUID=one.SOPClassUID, ReferencedSOPInstanceUID=one.SOPInstanceUID, **more)
+        return item(ValueType=kind, RelationshipType="CONTAINS", ReferencedSOPSequence=[referenced])
+
+    where = store(
+        client, report(of(movie), of(movie, ReferencedFrameNumber=2), of(waveform, "WAVEFORM"), of(elsewhere))
+    )
+    page = client.get(f"{where}/rendered")
+    found = ElementTree.fromstring(page.text).findall(".//{http://www.w3.org/1999/xhtml}a")
+    assert [(one.text, one.get("title")) for one in found] == [
+        ("image", movie.SOPInstanceUID),
+        ("image, frame 2", movie.SOPInstanceUID),
+    ]
+    assert elsewhere.SOPInstanceUID in page.text
+    for one in found:
+        assert shown(client.get(str(page.url.join(str(one.get("href")))))).size == (8, 8)
+    assert "<a" not in client.get(f"{where}/rendered", headers={"Accept": "text/xml"}).text
+
+
+def test_c_17_3_values_are_written_as_people_read_them() -> None:
+    code = item(CodeValue="27925004", CodingSchemeDesignator="SCT", CodeMeaning="Nodule")
+    observer = item(
+        VerifyingObserverName="Doe^John^^Dr=\u5c71\u7530^\u592a\u90ce", VerifyingOrganization="Clinic",
+        VerificationDateTime="20240103101500",
+    )  # fmt: skip
+    outline = item(ValueType="SCOORD", ConceptNameCodeSequence=concept("Outline"), GraphicType="POLYLINE")
+    outline.GraphicData = [float(number) for number in range(20)]
+    circle = item(ValueType="SCOORD", ConceptNameCodeSequence=concept("Region"), GraphicType="CIRCLE")
+    circle.GraphicData = [1.5, 2, 3, 4]
+    ds = report(
+        item(ValueType="CODE", ConceptNameCodeSequence=concept("Finding"), ConceptCodeSequence=[code]),
+        measured("Density", "-120", "[hnsf'U]"),
+        measured("Volume", "3.5", "cm3"),
+        outline,
+        circle,
+    )
+    ds.VerifyingObserverSequence, ds.VerificationFlag = [observer], "VERIFIED"
+    ds.ContentDate, ds.ContentTime = "20240102", "131400"
+    plain = report_text.as_text(ds)
+    for line in (
+        "Verified by: Doe, John (\u5c71\u7530 \u592a\u90ce), Clinic, 2024-01-03 10:15", "Report: complete",
+        "Verification: verified", "Report date: 2024-01-02 13:14", "Sex: female", "Finding: Nodule (SCT 27925004)",
+        "Density: -120 HU", "Volume: 3.5 cm³", "Outline: polyline of 10 points", "Region: circle (1.5, 2) (3, 4)",
+    ):  # fmt: skip
+        assert line in plain.splitlines()
 
 
 _trees = st.recursive(
@@ -114,6 +168,7 @@ def test_any_report_is_well_formed(node: dict[str, Any]) -> None:
     page = ElementTree.fromstring(report_text.as_html(_tree(node)))
     assert {one.tag.rpartition("}")[2] for one in page.iter()} <= {
         "html", "head", "meta", "title", "style", "body", "h1", "h2", "table", "tr", "th", "td", "p", "b", "section",
+        "small",
     }  # fmt: skip
     assert "\x00" not in report_text.as_text(_tree(node))
 
@@ -151,6 +206,24 @@ def test_8_7_4_a_cda_is_xml_that_no_browser_runs(client: TestClient) -> None:
     assert response.headers["content-type"].startswith("text/xml")
     assert response.headers["content-disposition"].startswith("attachment")
     assert "sandbox" in response.headers["content-security-policy"]
+
+
+STL = bytes(80) + (2).to_bytes(4, "little") + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "sop_class"),
+    [("model/stl", STL, "104.3"), ("model/stl", b"solid x\n", "104.3"), ("model/obj", b"v 0 0 0\n", "104.4"),
+     ("model/mtl", b"newmtl a\n", "104.5")],
+)  # fmt: skip
+def test_a_85_models_are_given_as_they_are_to_be_saved(
+    client: TestClient, kind: str, content: bytes, sop_class: str
+) -> None:
+    where = store(client, document(kind, content, f"1.2.840.10008.5.1.4.1.1.{sop_class}"))
+    response = client.get(f"{where}/rendered")
+    assert (response.headers["content-type"], response.content) == (kind, content)
+    assert response.headers["content-disposition"].startswith("attachment")
+    assert client.get(f"{where}/rendered", headers={"Accept": "application/pdf"}).status_code == 406
 
 
 @pytest.mark.parametrize(
