@@ -18,21 +18,20 @@ from pacs.elements import Unreadable
 from pacs.pixels import image_pixel, presentation, render
 from pacs.pixels.cache import Cache
 from pacs.pixels.errors import CannotDecode, refuse
-from pacs.pixels.placeholder import placeholder
-from pacs.pixels.presentation import Reference
-from pacs.pixels.render import State, Wanted
+from pacs.pixels.render import Wanted
 from pacs.retrieve import Located, Opened
-from pacs.scope import Scope
 
 Category = Literal["image", "state", "video", "text", "document", "other"]
 
 _log = log.get(__name__)
 
 #: Pictures that were made a moment ago: in memory, so that they are gone with the process and never out of date.
-_MADE: Cache[bytes] = Cache(16 << 20)
+MADE: Cache[bytes] = Cache(16 << 20)
 
 _TEXT = "1.2.840.10008.5.1.4.1.1.88."
 _DOCUMENT = "1.2.840.10008.5.1.4.1.1.104."
+#: Presentation states, those that are not drawn too.
+STATES = "1.2.840.10008.5.1.4.1.1.11."
 #: Storage classes without a picture of their own: states of other kinds, raw data, waveforms, registrations, plans.
 _OTHER = tuple(
     f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("9.", "11.", "66", "66.1", "66.2", "66.3", "66.5", "67", "481.3")
@@ -71,7 +70,7 @@ def picture(context: Context, one: Located, index: int | None, wanted: Wanted) -
             frame = frame_bytes(instance, chosen)
             return render.render(header(instance), frame, instance.transfer_syntax, chosen, wanted)
 
-    return _MADE.get((*_name(one), chosen, wanted), make, len)
+    return MADE.get((*name(one), chosen, wanted), make, len)
 
 
 def animation(context: Context, one: Located, indices: list[int] | None, wanted: Wanted) -> bytes:
@@ -85,58 +84,10 @@ def animation(context: Context, one: Located, indices: list[int] | None, wanted:
 
     def make() -> bytes:
         with retrieve.opened(context.archive, one) as instance:
-            pairs: Iterator[tuple[int, bytes]] = ((index, frame_bytes(instance, index)) for index in chosen)
-            return render.animation(header(instance), pairs, instance.transfer_syntax, wanted)
+            ds, syntax = header(instance), instance.transfer_syntax
+            return render.animation(ds, chosen, lambda index: frame_bytes(instance, index), syntax, wanted)
 
-    return _MADE.get((*_name(one), tuple(chosen), wanted), make, len)
-
-
-def presented(context: Context, scope: Scope, state: Located, wanted: Wanted) -> bytes:
-    """The first image that a presentation state refers to and the scope shows, as the state wants it seen.
-
-    Raises NotFound where there is none; else as `picture`.
-    """
-    with retrieve.opened(context.archive, state) as instance:
-        ds = header(instance)
-    one, reference = _referenced(context, scope, state, presentation.references(ds))
-    index = reference.frame - 1
-
-    def make() -> bytes:
-        with retrieve.opened(context.archive, one) as instance:
-            frame, image = frame_bytes(instance, index), header(instance)
-            return render.render(image, frame, instance.transfer_syntax, index, wanted, State(ds, reference))
-
-    return _MADE.get((*_name(state), *_name(one), index, wanted), make, len)
-
-
-def _referenced(
-    context: Context, scope: Scope, state: Located, references: list[Reference]
-) -> tuple[Located, Reference]:
-    with context.archive.db.transaction() as tx:
-        for reference in references[:100]:
-            try:
-                # Within its own study: what lies elsewhere was not asked for, and is not in the audit trail.
-                found = retrieve.locate(tx, scope, state.study_uid, reference.series_uid, reference.sop_uid)
-            except NotFound:
-                continue
-            return found[0], reference
-    raise _NoImage("no referenced image", safe="None of the images that this presentation state is of are here.")
-
-
-def thumbnail(context: Context, scope: Scope, one: Located, index: int | None, wanted: Wanted) -> bytes:
-    """A small picture, a placeholder for what has no pixels of its own nor refers to any. Errors as `picture`."""
-    try:
-        if category(one) == "image":
-            return picture(context, one, index, wanted)
-        if category(one) == "state" and index is None:
-            return presented(context, scope, one, wanted)
-    except (_NoPicture, _NoImage):
-        pass
-    if index:
-        raise NotFound(f"frame {index + 1} of what has none", safe=f"There is no frame {index + 1}.")
-    assert wanted.viewport is not None
-    size = min(wanted.viewport.width, wanted.viewport.height)
-    return placeholder(one.modality, size=size, media_type=wanted.media_type)
+    return MADE.get((*name(one), tuple(chosen), wanted), make, len)
 
 
 def header(instance: Opened) -> Dataset:
@@ -153,7 +104,7 @@ def frame_bytes(instance: Opened, index: int) -> bytes:
     """A frame's bytes; where frames of single bits begin within bytes, all bytes that hold one of its bits."""
     pixels = instance.pixels
     if pixels is None:
-        raise _NoPicture("nothing to render", safe="This object holds no picture.")
+        raise NoPicture("nothing to render", safe="This object holds no picture.")
     try:
         return instance.frame(index)
     except frames.UnalignedFrames:
@@ -173,20 +124,16 @@ def every(context: Context, found: list[Located], wanted: Wanted) -> Iterator[by
         if category(one) == "image":
             try:
                 yield picture(context, one, None, wanted)
-            except (_NoPicture, CannotDecode, Unreadable) as refused:
+            except (NoPicture, CannotDecode, Unreadable) as refused:
                 _log.info("left out of rendered images", reason=str(refused))
 
 
-class _NoImage(NotFound):
-    """What a presentation state refers to is not in the scope."""
-
-
-class _NoPicture(BadInput):
+class NoPicture(BadInput):
     """The instance has no pixels."""
 
     title = "There is no picture"
 
 
-def _name(one: Located) -> tuple[object, ...]:
+def name(one: Located) -> tuple[object, ...]:
     """What decides about an instance's pixels and header: its blob, and its view's header."""
     return one.blob, one.transfer_syntax, hashlib.sha256(one.header).digest() if one.header else None, one.ranges

@@ -13,12 +13,12 @@ from typing import cast
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb import answers, pictures, rendering, report_text
+from dicomweb import answers, pictures, rendering, report_text, states
 from dicomweb.answers import Body
 from dicomweb.context import Context
 from dicomweb.media import GIF, JPEG, PNG, MediaRange, accepted, choose
 from dicomweb.wado import frame_list, locate
-from overread.kit.errors import BadInput, NotAcceptable
+from overread.kit.errors import BadInput, NotAcceptable, NotFound
 from pacs import frames, retrieve
 from pacs.pixels.picture import MediaType
 from pacs.retrieve import Located, Opened, Range
@@ -35,6 +35,8 @@ _DOCUMENT = {
 }
 #: Pictures of one request for frames.
 _MAX_PICTURES = 200
+#: Instances of one report that links lead to.
+_MAX_LINKS = 200
 
 
 def rendered(context: Context, request: Request) -> Response:
@@ -53,7 +55,7 @@ def thumbnail(context: Context, request: Request) -> Response:
     wanted = rendering.thumbnail(request, cast(MediaType, offer.type))
     numbers = _frame_numbers(request)
     index = numbers[0] - 1 if numbers else None
-    body = pictures.thumbnail(context, scope, pictures.standing_for(found), index, wanted)
+    body = states.thumbnail(context, scope, pictures.standing_for(found), index, wanted)
     return Response(body, media_type=offer.type, headers={"Cache-Control": "private, max-age=300"})
 
 
@@ -102,7 +104,7 @@ def _state(context: Context, request: Request, scope: Scope, one: Located) -> Re
     wanted = rendering.wanted(request, cast(MediaType, offer.type))
     if wanted.window is not None:
         raise BadInput("a window for a state", safe="A presentation state has a window of its own: ask without one.")
-    return Response(pictures.presented(context, scope, one, wanted), media_type=offer.type)
+    return Response(states.presented(context, scope, one, wanted), media_type=offer.type)
 
 
 def _video(context: Context, request: Request, _scope: Scope, one: Located) -> Response:
@@ -126,7 +128,7 @@ def _video(context: Context, request: Request, _scope: Scope, one: Located) -> R
     return answers.single(request, context.archive.blobs, body, validator, ranged=True)
 
 
-def _text(context: Context, request: Request, _scope: Scope, one: Located) -> Response:
+def _text(context: Context, request: Request, scope: Scope, one: Located) -> Response:
     _no_frames(request)
     offer = _choose(request, [MediaRange(kind) for kind in (HTML, TEXT, XML)], "The report")
     with retrieve.opened(context.archive, one) as instance:
@@ -134,14 +136,34 @@ def _text(context: Context, request: Request, _scope: Scope, one: Located) -> Re
     if offer.type == TEXT:
         body = report_text.as_text(ds)
     else:
-        page = report_text.as_html(ds)
+        page = report_text.as_html(ds, _links(context, scope, one) if offer.type == HTML else None)
         # The page is well-formed XML too.
         body = page if offer.type == HTML else '<?xml version="1.0" encoding="UTF-8"?>\n' + page.split("\n", 1)[1]
     return Response(body.encode(), headers={**_DOCUMENT, "Content-Type": f"{offer.type}; charset=utf-8"})
 
 
+def _links(context: Context, scope: Scope, report: Located) -> report_text.Links:
+    """Addresses, relative to the report's, of the pictures of what the scope shows of the report's study."""
+    known: dict[str, Located | None] = {}
+
+    def link(sop_uid: str, frame: str) -> str | None:
+        if sop_uid not in known and len(known) < _MAX_LINKS:
+            try:
+                with context.archive.db.transaction() as tx:
+                    known[sop_uid] = retrieve.locate(tx, scope, report.study_uid, None, sop_uid)[0]
+            except NotFound:
+                known[sop_uid] = None
+        one = known.get(sop_uid)
+        if one is None or pictures.category(one) == "other":
+            return None
+        part = f"/frames/{frame}" if frame.isdecimal() and 0 < int(frame) <= one.frames else ""
+        return f"../../../{one.series_uid}/instances/{one.sop_uid}{part}/rendered"
+
+    return link
+
+
 def _document(context: Context, request: Request, _scope: Scope, one: Located) -> Response:
-    """An encapsulated document as it is (PS3.3 A.45): PDF, and CDA as XML. Always saved, never opened here."""
+    """An encapsulated document as it is (PS3.3 A.45): PDF, CDA as XML, models. Always saved, never opened here."""
     _no_frames(request)
     with retrieve.opened(context.archive, one) as instance:
         kind, body = _encapsulated(instance)
@@ -154,18 +176,42 @@ def _encapsulated(instance: Opened) -> tuple[str, bytes]:
     ds = pictures.header(instance)
     found = ds.get("EncapsulatedDocument")
     told = str(ds.get("MIMETypeOfEncapsulatedDocument", "")).strip().lower()
-    kind = {PDF: PDF, XML: XML, "application/xml": XML}.get(told)
-    if kind is None or not isinstance(found, bytes):
+    kind = {"application/xml": XML}.get(told, told)
+    if kind not in _DOCUMENTS or not isinstance(found, bytes):
         raise NotAcceptable(
             f"an encapsulated {told[:40]!r}", safe="This object's document can be had only as it is stored: as DICOM."
         )
     length = ds.get("EncapsulatedDocumentLength")
-    if kind == PDF and not found.startswith(b"%PDF-"):
-        raise NotAcceptable("a PDF that is none", safe="This object's document is not the PDF that it says to be.")
-    return kind, found[:length] if isinstance(length, int) and 0 < length <= len(found) else found
+    body = found[:length] if isinstance(length, int) and 0 < length <= len(found) else found
+    if not _DOCUMENTS[kind](body):
+        raise NotAcceptable(
+            f"a {kind} that is none", safe="This object's document is not of the kind that it says to be."
+        )
+    return kind, body
+
+
+def _is_stl(body: bytes) -> bool:
+    """Text that begins with its keyword, or 80 bytes of anything, a count, and 50 bytes for each triangle."""
+    triangles = int.from_bytes(body[80:84], "little")
+    return body.startswith(b"solid") or (len(body) >= 84 and len(body) - 84 - 50 * triangles in (0, 1))
+
+
+#: The encapsulated documents that are given (PS3.3 A.45, A.85), and what tells that they are what they say.
+_DOCUMENTS: dict[str, Callable[[bytes], bool]] = {
+    PDF: lambda body: body.startswith(b"%PDF-"),
+    XML: lambda body: b"<" in body[:64],
+    "model/stl": _is_stl,
+    "model/obj": lambda body: b"\0" not in body.rstrip(b"\0"),
+    "model/mtl": lambda body: b"\0" not in body.rstrip(b"\0"),
+}
 
 
 def _other(_context: Context, _request: Request, _scope: Scope, one: Located) -> Response:
+    if one.sop_class.startswith(pictures.STATES):
+        raise NotAcceptable(
+            f"a state of the class {one.sop_class}",
+            safe="Presentation states of this kind are not drawn here: they can be had as they are stored, as DICOM.",
+        )
     raise BadInput(f"nothing to render in {one.sop_class}", safe="This object holds no picture.")
 
 

@@ -16,7 +16,8 @@ from pacs.pixels.viewport import Viewport
 from pacs.pixels.window import Function, Window
 
 _NUMBER = re.compile(r"[+-]?(\d{1,12}(\.\d{0,12})?|\.\d{1,12})(e[+-]?\d{1,2})?", re.IGNORECASE)
-_SHAPES = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
+#: The words of the clause, compared as ABNF does (RFC 5234 2.3), and those of VOI LUT Function.
+_SHAPES = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "linear_exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
 _DEFAULT_QUALITY = 90
 
 
@@ -43,7 +44,7 @@ def _window(text: str | None) -> Window | None:
     """Center, width and shape, all three (8.3.5.1.4)."""
     if text is None:
         return None
-    center, width, shape = (*text.split(","), "", "", "")[:3]
+    center, width, shape = (*text.lower().split(","), "", "", "")[:3]
     if text.count(",") != 2 or not _NUMBER.fullmatch(center) or not _NUMBER.fullmatch(width) or shape not in _SHAPES:
         raise BadInput(
             "a bad window",
@@ -92,5 +93,5 @@ def _profile(text: str | None) -> icc.Choice:
     if text is None:
         return "no"
     if text not in get_args(icc.Choice):
-        raise BadInput("a bad iccprofile", safe="iccprofile is one of no, yes, srgb, adobergb and rommrgb.")
+        raise BadInput("a bad iccprofile", safe="iccprofile is one of no, yes, srgb, adobergb, rommrgb and displayp3.")
     return cast(icc.Choice, text)

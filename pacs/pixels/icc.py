@@ -14,13 +14,16 @@ from pacs.pixels import attributes, workers
 from pacs.pixels.errors import CannotDecode
 from pacs.pixels.layout import Layout
 
-Choice = Literal["no", "yes", "srgb", "adobergb", "rommrgb"]
+Choice = Literal["no", "yes", "srgb", "adobergb", "rommrgb", "displayp3"]
 
 #: The largest profile of an image that is believed.
 _MAX_PROFILE = 4 << 20
 
 # ROMM RGB (ISO 22028-2): its white point, D50, its primaries and its gamma; the linear toe is left out.
 _ROMM_WHITE, _ROMM_PRIMARIES, _ROMM_GAMMA = (0.3457, 0.3585), (0.7347, 0.2653, 0.1596, 0.8404, 0.0366, 0.0001), 1.8
+
+# Display P3 (SMPTE EG 432-1): its white point, D65, its primaries, and sRGB's curve.
+_P3_WHITE, _P3_PRIMARIES = (0.3127, 0.3290), (0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
 
 
 def convert(picture: Image.Image, ds: Dataset, choice: Choice) -> tuple[Image.Image, bytes | None]:
@@ -46,7 +49,12 @@ def convert(picture: Image.Image, ds: Dataset, choice: Choice) -> tuple[Image.Im
 
 @lru_cache
 def standard(name: str) -> bytes:
-    """Give the profile of sRGB, Adobe RGB (1998) or ROMM RGB."""
+    """Give the profile of sRGB, Adobe RGB (1998), ROMM RGB or Display P3."""
+    if name == "displayp3":
+        coded = np.linspace(0, 1, 1024)
+        linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+        curve = np.rint(linear * 65535).astype(np.uint16)
+        return imagecodecs.cms_profile("rgb", whitepoint=_P3_WHITE, primaries=_P3_PRIMARIES, transferfunction=curve)
     if name == "rommrgb":
         return imagecodecs.cms_profile("rgb", whitepoint=_ROMM_WHITE, primaries=_ROMM_PRIMARIES, gamma=_ROMM_GAMMA)
     return imagecodecs.cms_profile(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,31 +15,50 @@ GROUPS = range(0x6000, 0x6020, 2)
 #: The most pixels of one overlay that are looked at.
 _MAX_PIXELS = 128 << 20
 
+#: Gives a frame's samples with their unused bits, where old overlays lie (retired); None where there are none.
+Words = Callable[[], NDArray[np.uint16] | None]
+
 
 def burn(
     levels: NDArray[np.uint8],
     ds: Dataset,
     frame_index: int = 0,
-    words: NDArray[np.uint16] | None = None,
-    groups: Collection[int] = GROUPS,
+    words: Words | None = None,
 ) -> NDArray[np.uint8]:
     """Give levels, (rows, columns) or (rows, columns, 3), with the frame's graphic overlays in white upon them.
 
-    Regions of interest (Overlay Type R) are no graphics and stay out. `words` are the frame's samples with their
-    unused bits, where old overlays lie (retired); `groups` says which may be shown. Damaged planes are passed over.
+    Regions of interest (Overlay Type R) are no graphics and stay out. Damaged planes are passed over.
     """
     out = levels
-    for group in groups:
-        plane = _plane(ds, group, frame_index, words) if (group, 0x0010) in ds else None
-        if plane is None:
+    for group in GROUPS:
+        where = placed(ds, group, frame_index, levels.shape[:2], words) if (group, 0x0010) in ds else None
+        if where is None:
             continue
         if out is levels:
             out = levels.copy()
-        _put(out, plane, *_origin(ds, group))
+        out[where] = 255
     return out
 
 
-def _plane(ds: Dataset, group: int, frame_index: int, words: NDArray[np.uint16] | None) -> NDArray[np.bool_] | None:
+def placed(
+    ds: Dataset, group: int, frame_index: int, size: tuple[int, ...], words: Words | None = None
+) -> NDArray[np.bool_] | None:
+    """Tell which pixels of an image of that size (rows, columns) a graphic overlay sets; None where it is none.
+
+    Arguments are as in `burn`.
+    """
+    plane = _plane(ds, group, frame_index, words)
+    if plane is None:
+        return None
+    out = np.zeros(size, bool)
+    top, left = _origin(ds, group)
+    seen = plane[max(-top, 0) : max(size[0] - top, 0), max(-left, 0) : max(size[1] - left, 0)]
+    top, left = max(top, 0), max(left, 0)
+    out[top : top + seen.shape[0], left : left + seen.shape[1]] = seen
+    return out
+
+
+def _plane(ds: Dataset, group: int, frame_index: int, words: Words | None) -> NDArray[np.bool_] | None:
     if _text(ds, group, 0x0040) == "R":
         return None
     rows, columns = _number(ds, group, 0x0010), _number(ds, group, 0x0011)
@@ -48,9 +67,9 @@ def _plane(ds: Dataset, group: int, frame_index: int, words: NDArray[np.uint16] 
     position = _number(ds, group, 0x0102) or 0
     data = attributes.at(ds, group, 0x3000)
     if not isinstance(data, bytes):
-        fits = words is not None and words.shape == (rows, columns)
         # C.9.2.1.1: then the overlay is one bit of each sample.
-        return (words >> position & 1).astype(bool) if words is not None and fits and 0 < position < 16 else None
+        samples = words() if words is not None and 0 < position < 16 else None
+        return None if samples is None or samples.shape != (rows, columns) else (samples >> position & 1).astype(bool)
     # C.9.2.1.4: a multi-frame overlay begins at Image Frame Origin.
     frames = _number(ds, group, 0x0015) or 1
     index = 0 if frames == 1 else frame_index - ((_number(ds, group, 0x0051) or 1) - 1)
@@ -62,13 +81,6 @@ def _plane(ds: Dataset, group: int, frame_index: int, words: NDArray[np.uint16] 
     packed = np.frombuffer(data, np.uint8)[first // 8 : (first + size + 7) // 8]
     bits = np.unpackbits(packed, bitorder="little")[first % 8 : first % 8 + size]
     return bits.reshape(rows, columns).astype(bool)
-
-
-def _put(levels: NDArray[np.uint8], plane: NDArray[np.bool_], top: int, left: int) -> None:
-    """Whiten levels where the plane, whose first pixel lies at (top, left) counted from 0, is set."""
-    seen = plane[max(-top, 0) : max(levels.shape[0] - top, 0), max(-left, 0) : max(levels.shape[1] - left, 0)]
-    top, left = max(top, 0), max(left, 0)
-    levels[top : top + seen.shape[0], left : left + seen.shape[1]][seen] = 255
 
 
 def _origin(ds: Dataset, group: int) -> tuple[int, int]:

@@ -1,47 +1,53 @@
-"""Softcopy presentation states: how someone wanted an image to be seen (PS3.3 A.33, C.11.8; PS3.4 N.2).
+"""Softcopy presentation states: how someone wanted an image to be seen (PS3.3 A.33, C.11; PS3.4 N.2).
 
-A state's modality and VOI transformations replace the image's; then come its shutters, its graphics, its rotation
-and flip, and the area that it displays.
+A state's transformations replace the image's: modality, mask, VOI, presentation LUT or palette; then come its
+shutters, the area that it displays, its rotation and flip, and its layers of overlays, graphics and texts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import deepcopy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 from pydicom import Dataset
 
-from pacs.pixels import attributes, graphics, overlay
-from pacs.pixels.picture import MAX_SIDE
+from pacs.pixels import area, attributes, draw, graphics, layers, mask, overlay, shutter, tables, window
+from pacs.pixels.area import Fit
+from pacs.pixels.layers import Layer
 from pacs.pixels.viewport import pixel_aspect
 
-#: Grayscale, Color and Pseudo-Color Softcopy Presentation State Storage.
-SOP_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.11.{number}" for number in (1, 2, 3))
+GRAYSCALE, COLOR, PSEUDO_COLOR, BLENDING = (f"1.2.840.10008.5.1.4.1.1.11.{number}" for number in (1, 2, 3, 4))
+#: The kinds of states that are drawn.
+SOP_CLASSES = frozenset((GRAYSCALE, COLOR, PSEUDO_COLOR, BLENDING))
 
 _VOI = ("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction")
 _MODALITY = ("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "RescaleType")
+_PRESENTATION = ("PresentationLUTSequence", "PresentationLUTShape")
 _PALETTE = tuple(
-    f"{colour}PaletteColorLookupTable{part}" for colour in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")
+    f"{part}PaletteColorLookupTable{what}"
+    for colour in ("Red", "Green", "Blue")
+    for part, what in ((colour, "Descriptor"), (colour, "Data"), (f"Segmented{colour}", "Data"))
 )
+_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
-_ROTATIONS = (Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_90)
+#: Overlays without a colour of their own are white, as in images without a state.
+_WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An image that a state is of, and which frame of it is shown, counted from 1."""
+    """An image that a state is of, and which frame of it is shown, counted from 1; None where no frame is named."""
 
     series_uid: str
     sop_uid: str
-    frame: int
+    frame: int | None
 
 
 def references(state: Dataset) -> list[Reference]:
-    """Give the images that a state refers to, in order (PS3.3 C.11.11)."""
+    """Give the images that a state, or an item of its Blending Sequence, refers to, in order (PS3.3 C.11.11)."""
     found: list[Reference] = []
     for series in attributes.items(state, "ReferencedSeriesSequence"):
         for image in attributes.items(series, "ReferencedImageSequence"):
@@ -51,36 +57,103 @@ def references(state: Dataset) -> list[Reference]:
                 attributes.phrase(image, "ReferencedSOPInstanceUID"),
             )
             if all(uids):
-                found.append(Reference(*uids, frame=int(frames[0]) if frames and frames[0] >= 1 else 1))
+                found.append(Reference(*uids, frame=int(frames[0]) if frames and frames[0] >= 1 else None))
     return found
 
 
 def applied(state: Dataset, image: Dataset, reference: Reference) -> Dataset:
-    """Give the image's header with the state's transformations in place of its own (PS3.4 N.2.1)."""
-    out = deepcopy(image)
+    """Give the image's header with the state's transformations in place of its own, for `draw.levels` (PS3.4 N.2).
+
+    What the state does not have is the identity, and the image's is not used either (N.2.1.1, N.2.1.3). Neither is
+    Photometric Interpretation's turn of black and white (N.2.1.4).
+    """
+    out = Dataset({tag: image.get_item(tag) for tag in image.keys()})  # noqa: SIM118 - a data set iterates over elements
+    if attributes.integer(image, "SamplesPerPixel") == 3 or attributes.text(state, "SOPClassUID") == COLOR:
+        return out
     softcopy = attributes.items(state, "SoftcopyVOILUTSequence")
-    voi = next((item for item in softcopy if _concerns(item, reference)), Dataset())
-    # Where the state has no VOI transformation, none is applied: the image's own is not used either.
+    voi = next((item for item in softcopy if concerns(item, reference)), Dataset())
     _replace(out, voi, _VOI)
-    modality = any(attributes.value(state, keyword) is not None for keyword in _MODALITY)
-    if modality:
-        _replace(out, state, _MODALITY)
-    if attributes.value(state, _PALETTE[0]) is not None:
-        _replace(out, state, _PALETTE)
-        out.PhotometricInterpretation = "PALETTE COLOR"
-    if shape := attributes.text(state, "PresentationLUTShape"):
-        # The state tells what its P-values are made of: the image's own inversion is not asked any more.
-        out.PresentationLUTShape = shape
-        if attributes.text(out, "PhotometricInterpretation") == "MONOCHROME1":
-            out.PhotometricInterpretation = "MONOCHROME2"
-    superseded = ("FrameVOILUTSequence", "PixelValueTransformationSequence")[: 2 if modality else 1]
-    for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        for item in attributes.items(out, groups):
-            _replace(item, Dataset(), superseded)
-    for group in overlay.GROUPS:
-        if (group, 0x3000) in state:
-            out.update({tag: element for tag, element in state.items() if tag.group == group})
+    _replace(out, state, _MODALITY)
+    _replace(out, state, _PRESENTATION)
+    # The frames' own transformations lie there, and nothing else that levels are made by.
+    _replace(out, Dataset(), _GROUPS)
+    if attributes.text(out, "PhotometricInterpretation") == "MONOCHROME1":
+        out.PhotometricInterpretation = "MONOCHROME2"
+    if window.voi(out) is None and attributes.integer(out, "BitsStored") is not None:
+        low, high = window.full_range(out)
+        if attributes.items(state, "MaskSubtractionSequence"):
+            # N.2.1.2: a difference is signed and has a bit more.
+            low, high = low - high, high - low
+        out.WindowCenter, out.WindowWidth, out.VOILUTFunction = (low + high) / 2, high - low, "LINEAR_EXACT"
     return out
+
+
+def levels(
+    state: Dataset, image: Dataset, reference: Reference, values: Callable[[int], NDArray[np.generic]]
+) -> NDArray[np.uint8]:
+    """Give a frame's levels as the state makes them, in grey or RGB, without shutters and annotations.
+
+    `values` gives the stored values of the image's frames, counted from 0. Raises what it raises, and CannotDecode.
+    """
+    index = (reference.frame or 1) - 1
+    shown = applied(state, image, reference)
+    count = attributes.integer(image, "NumberOfFrames", 1) or 1
+    stored = values(index)
+    plan = mask.plan(state, index, count) if stored.ndim == 2 else None
+    if plan is not None:
+        # N.2.1.2: the modality transformation leads into the space in which is subtracted, and comes first.
+        stored = mask.subtracted(plan, lambda number: window.modality(shown, values(number)))
+        _replace(shown, Dataset(), (*_MODALITY, "PixelPaddingValue", "PixelPaddingRangeLimit"))
+    palettes = tables.palette(state) if stored.ndim == 2 else None
+    if palettes is None:
+        return draw.levels(shown, stored, index)
+    # A supplemental palette of the image's counts as nothing under a pseudo-colour state.
+    return tables.spread(palettes, window.grey(shown, stored, index))
+
+
+def present(
+    shown: NDArray[np.uint8],
+    state: Dataset,
+    image: Dataset,
+    reference: Reference,
+    words: overlay.Words | None = None,
+) -> Image.Image:
+    """Give levels as the state wants them seen: shuttered, cut, scaled, turned, with its overlays and graphics."""
+    index = (reference.frame or 1) - 1
+    picture = Image.fromarray(shutter.closed(shown, state, index))
+    selected = attributes.items(state, "DisplayedAreaSelectionSequence")
+    displayed = next((item for item in selected if concerns(item, reference)), None)
+    fit = area.fit(state, displayed, picture.size, pixel_aspect(image, index))
+    annotations = [item for item in attributes.items(state, "GraphicAnnotationSequence") if concerns(item, reference)]
+    planes = {
+        group: name for group in overlay.GROUPS if (name := str(attributes.at(state, group, 0x1001) or "").strip())
+    }
+    picture = fit.picture(picture)
+    if not annotations and not planes:
+        return picture
+    out = picture.convert("RGB")
+    pen = graphics.Pen(out, fit)
+    named = layers.ordered(state)
+    for layer in [*named, *_unlisted(named, [*planes.values(), *(_layer(item) for item in annotations)])]:
+        for group, name in planes.items():
+            if name.upper() == layer.name:
+                holder = state if (group, 0x3000) in state else image
+                plane = overlay.placed(holder, group, index, shown.shape[:2], words)
+                _lay(out, plane, fit, layer)
+        pen.annotations([item for item in annotations if _layer(item) == layer.name], layer)
+    return out
+
+
+def concerns(item: Dataset, reference: Reference) -> bool:
+    """Tell whether an item is for that image and frame; one without references is for all (PS3.3 C.11.8)."""
+    images = attributes.items(item, "ReferencedImageSequence")
+    for image in images:
+        frames = attributes.numbers(image, "ReferencedFrameNumber")
+        if attributes.phrase(image, "ReferencedSOPInstanceUID") == reference.sop_uid and (
+            not frames or (reference.frame or 1) in frames
+        ):
+            return True
+    return not images
 
 
 def _replace(target: Dataset, source: Dataset, keywords: Sequence[str]) -> None:
@@ -92,126 +165,17 @@ def _replace(target: Dataset, source: Dataset, keywords: Sequence[str]) -> None:
             target[keyword] = source[keyword]
 
 
-def _concerns(item: Dataset, reference: Reference) -> bool:
-    """Tell whether an item is for that image and frame; one without references is for all (PS3.3 C.11.8)."""
-    images = attributes.items(item, "ReferencedImageSequence")
-    for image in images:
-        frames = attributes.numbers(image, "ReferencedFrameNumber")
-        if attributes.phrase(image, "ReferencedSOPInstanceUID") == reference.sop_uid and (
-            not frames or reference.frame in frames
-        ):
-            return True
-    return not images
+def _layer(item: Dataset) -> str:
+    return attributes.text(item, "GraphicLayer")
 
 
-def shown_overlays(state: Dataset) -> list[int]:
-    """Give the overlay groups that the state activates (PS3.3 C.11.7)."""
-    return [group for group in overlay.GROUPS if attributes.at(state, group, 0x1001)]
+def _unlisted(named: list[Layer], used: list[str]) -> list[Layer]:
+    """The layers that are used and were not described."""
+    known = {layer.name for layer in named}
+    return [Layer(name) for name in dict.fromkeys(name.upper() for name in used) if name not in known]
 
 
-def present(levels: NDArray[np.uint8], state: Dataset, image: Dataset, reference: Reference) -> Image.Image:
-    """Give levels as the state wants them seen: shuttered, cut, scaled, turned, with its graphics."""
-    picture = Image.fromarray(_shuttered(levels, state))
-    box, size = _area(state, reference, picture.size, pixel_aspect(image, reference.frame - 1))
-    picture = picture.crop(box)
-    if picture.size != size:
-        picture = picture.resize(size, Image.Resampling.BICUBIC)
-    turns = round((attributes.number(state, "ImageRotation") or 0) / 90) % 4
-    flip = attributes.text(state, "ImageHorizontalFlip") == "Y"
-    # PS3.3 C.10.6: the rotation is clockwise, and the flip comes after it.
-    if turns:
-        picture = picture.transpose(_ROTATIONS[turns - 1])
-    if flip:
-        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    left, top, right, bottom = box
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        # An image's first pixel has its middle at (1, 1) (PS3.3 C.10.5.1.2).
-        wide, high = size
-        x, y = (x - 0.5 - left) * wide / (right - left), (y - 0.5 - top) * high / (bottom - top)
-        for _ in range(turns):
-            x, y, wide, high = high - y, x, high, wide
-        return (wide - x if flip else x), y
-
-    layers = [item for item in attributes.items(state, "GraphicAnnotationSequence") if _concerns(item, reference)]
-    return graphics.draw(picture, layers, place)
-
-
-def _area(
-    state: Dataset, reference: Reference, whole: tuple[int, int], aspect: float
-) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
-    """Give the displayed area (PS3.3 C.10.4) as edges (left, top, right, bottom), and its size in the picture."""
-    box = (0, 0, *whole)
-    for item in attributes.items(state, "DisplayedAreaSelectionSequence"):
-        first = attributes.numbers(item, "DisplayedAreaTopLeftHandCorner")
-        last = attributes.numbers(item, "DisplayedAreaBottomRightHandCorner")
-        if not _concerns(item, reference) or len(first) != 2 or len(last) != 2:
-            continue
-        # The corners are named as they are seen, after rotation and flip: of the image they may be any two opposite.
-        (left, right), (top, bottom) = (sorted((int(a), int(b))) for a, b in zip(first, last, strict=True))
-        # A canvas far larger than the image would be nothing but black.
-        if max(abs(left), abs(right)) <= 4 * whole[0] + 1 and max(abs(top), abs(bottom)) <= 4 * whole[1] + 1:
-            box = (left - 1, top - 1, right, bottom)
-        spacing = attributes.numbers(item, "PresentationPixelSpacing") or attributes.numbers(
-            item, "PresentationPixelAspectRatio"
-        )
-        if len(spacing) == 2 and min(spacing) > 0 and 1 / 8 <= spacing[0] / spacing[1] <= 8:
-            aspect = spacing[0] / spacing[1]
-        break
-    width, height = box[2] - box[0], box[3] - box[1]
-    wide, high = round(width * max(1 / aspect, 1)), round(height * max(aspect, 1))
-    scale = min(1.0, MAX_SIDE / max(wide, high))
-    return box, (max(round(wide * scale), 1), max(round(high * scale), 1))
-
-
-def _shuttered(levels: NDArray[np.uint8], state: Dataset) -> NDArray[np.uint8]:
-    """Cover what lies outside of the shutters (PS3.3 C.7.6.11)."""
-    shapes = attributes.value(state, "ShutterShape")
-    names = [shapes] if isinstance(shapes, str) else list(shapes or ())
-    rows, columns = levels.shape[:2]
-    covered = Image.new("1", (columns, rows))
-    pen = ImageDraw.Draw(covered)
-    for name in names:
-        opening = Image.new("1", (columns, rows), 1)
-        if not _open(ImageDraw.Draw(opening), str(name).strip(), state):
-            continue
-        pen.bitmap((0, 0), opening, fill=1)
-    if not names:
-        return levels
-    out = levels.copy()
-    # C.7.6.11.1: P-values of 16 bits; black where none is given.
-    value = int(attributes.number(state, "ShutterPresentationValue") or 0) % 65536 >> 8
-    out[np.asarray(covered)] = value
-    return out
-
-
-def _open(pen: ImageDraw.ImageDraw, shape: str, state: Dataset) -> bool:
-    """Clear the shutter's opening in a mask that covers everything; False where it is damaged or of another kind."""
-    if shape == "RECTANGULAR":
-        edges = [
-            attributes.number(state, f"Shutter{side}Edge")
-            for side in ("LeftVertical", "UpperHorizontal", "RightVertical", "LowerHorizontal")
-        ]
-        # The edges themselves are no part of the opening.
-        left, top, right, bottom = (edge if edge is not None else 0.0 for edge in edges)
-        if None in edges or right - left < 2 or bottom - top < 2:
-            return False
-        pen.rectangle((left, top, right - 2, bottom - 2), fill=0)
-        return True
-    if shape == "CIRCULAR":
-        middle = attributes.numbers(state, "CenterOfCircularShutter")
-        radius = attributes.number(state, "RadiusOfCircularShutter")
-        if len(middle) != 2 or radius is None or not 0 < radius < 65536:
-            return False
-        # The row comes first, as in all shutters.
-        y, x = middle[0] - 1, middle[1] - 1
-        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=0)
-        return True
-    if shape == "POLYGONAL":
-        flat = attributes.numbers(state, "VerticesOfThePolygonalShutter")
-        corners = [(x - 1, y - 1) for y, x in zip(flat[::2], flat[1::2], strict=False)]
-        if not 3 <= len(corners) <= 10_000:
-            return False
-        pen.polygon(corners, fill=0)
-        return True
-    return False
+def _lay(picture: Image.Image, plane: NDArray[np.bool_] | None, fit: Fit, layer: Layer) -> None:
+    if plane is not None:
+        seen = fit.picture(Image.fromarray(plane.astype(np.uint8) * 255))
+        picture.paste(layer.colour or _WHITE, (0, 0), seen)

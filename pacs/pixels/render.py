@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from pydicom import Dataset
 
 from overread.kit.errors import BadInput
-from pacs.pixels import annotate, attributes, icc, presentation
+from pacs.pixels import annotate, attributes, icc, overlay, presentation
+from pacs.pixels import window as windows
 from pacs.pixels.annotate import Keyword
-from pacs.pixels.draw import draw
+from pacs.pixels.draw import decoded, draw, unused_bits
 from pacs.pixels.picture import MediaType, animate, encode
 from pacs.pixels.presentation import Reference
 from pacs.pixels.viewport import Viewport, pixel_aspect, scaled
-from pacs.pixels.window import Window
+from pacs.pixels.window import Span, Window
 
 #: The most pixels of an animation, all its frames together.
 MAX_ANIMATED = 100_000_000
@@ -42,19 +45,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A presentation state, and which of its images is to be shown by it."""
+    """A presentation state, and which of its images is to be shown by it; `frame` gives any frame of that image."""
 
     ds: Dataset
     reference: Reference
+    frame: Callable[[int], bytes]
 
 
 def render(
-    ds: Dataset,
-    frame: bytes,
-    transfer_syntax: str,
-    frame_index: int = 0,
-    wanted: Wanted | None = None,
-    state: State | None = None,
+    ds: Dataset, frame: bytes, transfer_syntax: str, frame_index: int = 0, wanted: Wanted | None = None
 ) -> bytes:
     """Draw one frame.
 
@@ -62,7 +61,31 @@ def render(
     until they are. Raises CannotDecode; BadInput for a viewport outside of the image; Unavailable.
     """
     wanted = wanted or Wanted()
-    picture = _picture(ds, frame, transfer_syntax, frame_index, wanted, state)
+    return _written(_picture(ds, frame, transfer_syntax, frame_index, wanted), ds, wanted)
+
+
+def render_state(ds: Dataset, transfer_syntax: str, wanted: Wanted, state: State) -> bytes:
+    """Draw the frame that a presentation state is to be seen of, as it wants it. Errors as render."""
+    index = (state.reference.frame or 1) - 1
+    levels = presentation.levels(
+        state.ds, ds, state.reference, lambda number: decoded(ds, state.frame(number), transfer_syntax, number)
+    )
+    return finish(ds, levels, wanted, state, lambda: unused_bits(ds, state.frame(index), transfer_syntax))
+
+
+def finish(
+    ds: Dataset, levels: NDArray[np.uint8], wanted: Wanted, state: State, words: overlay.Words | None = None
+) -> bytes:
+    """Lay a state's shutters, area and annotations on levels of its image, whose header is `ds`. Errors as render."""
+    picture = presentation.present(levels, state.ds, ds, state.reference, words)
+    picture = scaled(picture, 1.0, wanted.viewport, enlarge=wanted.enlarge)
+    if wanted.annotations:
+        picture = annotate.burn(picture, ds, wanted.annotations, (state.reference.frame or 1) - 1)
+    # PS3.4 N.2.2.1: the state's profile goes before the image's.
+    return _written(picture, state.ds if "ICCProfile" in state.ds else ds, wanted)
+
+
+def _written(picture: Image.Image, ds: Dataset, wanted: Wanted) -> bytes:
     if wanted.profile == "no":
         return encode(picture, wanted.media_type, wanted.quality)
     picture, profile = icc.convert(picture, ds, wanted.profile)
@@ -70,16 +93,19 @@ def render(
 
 
 def animation(
-    ds: Dataset, frames: Iterable[tuple[int, bytes]], transfer_syntax: str, wanted: Wanted | None = None
+    ds: Dataset, indices: Sequence[int], frame: Callable[[int], bytes], transfer_syntax: str, wanted: Wanted
 ) -> bytes:
-    """Draw frames, each with its index, as one GIF in the rhythm that the header gives. Errors as render."""
-    wanted = wanted or Wanted()
+    """Draw the frames of these indices, given by `frame`, as one GIF in the rhythm that the header gives.
+
+    Errors as render.
+    """
     left = MAX_ANIMATED
+    window = wanted.window or _common(ds, indices, frame, transfer_syntax)
 
     def pictures() -> Iterable[Image.Image]:
         nonlocal left
-        for index, frame in frames:
-            picture = _picture(ds, frame, transfer_syntax, index, wanted, None)
+        for index in indices:
+            picture = _picture(ds, frame(index), transfer_syntax, index, wanted, window)
             left -= picture.width * picture.height
             if left < 0:
                 raise BadInput(
@@ -111,17 +137,23 @@ def frame_duration(ds: Dataset) -> float:
     return _DEFAULT_DURATION
 
 
+def _common(ds: Dataset, indices: Sequence[int], frame: Callable[[int], bytes], transfer_syntax: str) -> Span | None:
+    """The range of grey frames without a window, from the first, the middle and the last: else they would flicker."""
+    if not attributes.text(ds, "PhotometricInterpretation").startswith("MONOCHROME") or windows.voi(ds, indices[0]):
+        return None
+    chosen = {indices[0], indices[len(indices) // 2], indices[-1]}
+    return windows.automatic(ds, np.stack([decoded(ds, frame(index), transfer_syntax, index) for index in chosen]))
+
+
 def _picture(
-    ds: Dataset, frame: bytes, transfer_syntax: str, frame_index: int, wanted: Wanted, state: State | None
+    ds: Dataset,
+    frame: bytes,
+    transfer_syntax: str,
+    frame_index: int,
+    wanted: Wanted,
+    window: Window | Span | None = None,
 ) -> Image.Image:
-    if state is None:
-        levels = draw(ds, frame, transfer_syntax, frame_index, window=wanted.window)
-        picture, aspect = Image.fromarray(levels), pixel_aspect(ds, frame_index)
-    else:
-        shown = presentation.applied(state.ds, ds, state.reference)
-        groups = presentation.shown_overlays(state.ds)
-        levels = draw(shown, frame, transfer_syntax, frame_index, overlays=groups)
-        picture, aspect = presentation.present(levels, state.ds, ds, state.reference), 1.0
-    picture = scaled(picture, aspect, wanted.viewport, enlarge=wanted.enlarge)
+    levels = draw(ds, frame, transfer_syntax, frame_index, window=window or wanted.window)
+    picture = scaled(Image.fromarray(levels), pixel_aspect(ds, frame_index), wanted.viewport, enlarge=wanted.enlarge)
     # PS3.18 8.3.5.1.1: annotations come last, so that their letters are not scaled.
     return annotate.burn(picture, ds, wanted.annotations, frame_index) if wanted.annotations else picture

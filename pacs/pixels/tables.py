@@ -68,6 +68,12 @@ def colours(palettes: tuple[Table, Table, Table], indices: NDArray[Any]) -> NDAr
     return out
 
 
+def spread(palettes: tuple[Table, Table, Table], levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn grey levels into RGB: black is the palettes' first entry, white their last (PS3.4 N.2.4.2)."""
+    first, last = palettes[0].first, palettes[0].entries.size - 1
+    return colours(palettes, (first + np.rint(np.arange(256) * last / 255)).astype(np.int64))[levels]
+
+
 def _table(described: list[float], data: Any, *, signed: bool) -> Table | None:
     if len(described) != 3:
         return None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from overread.kit.errors import BadInput
-from pacs.pixels import attributes, tables
+from pacs.pixels import attributes, tables, usual
 from pacs.pixels.tables import Table
 
 Floats = NDArray[np.float64]
@@ -104,11 +104,26 @@ def voi(ds: Dataset, frame_index: int = 0, *, signed: bool = True) -> Window | _
     if center is None or width is None:
         return None
     name = attributes.text(source, "VOILUTFunction")
+    if name in ("", "LINEAR") and attributes.integer(ds, "BitsStored") is None:
+        # Values that are no integers have no step of 1, which LINEAR takes off: their width of 1 would be a threshold.
+        name = "LINEAR_EXACT"
     function: Function = "SIGMOID" if name == "SIGMOID" else "LINEAR_EXACT" if name == "LINEAR_EXACT" else "LINEAR"
     try:
         return Window(center, width, function)
     except BadInput:
         return None
+
+
+def full_range(ds: Dataset) -> tuple[float, float]:
+    """Give the lowest and highest value that the modality transformation can give: what an identity VOI shows."""
+    for item in attributes.items(ds, "ModalityLUTSequence")[:1]:
+        table = tables.lut(item, signed=False)
+        if table is not None:
+            return 0.0, float((1 << table.bits) - 1)
+    bits = min(max(attributes.integer(ds, "BitsStored") or 8, 1), 32)
+    low = -(1 << bits - 1) if attributes.integer(ds, "PixelRepresentation") == 1 else 0
+    ends = modality(ds, np.array([low, low + (1 << bits) - 1]))
+    return float(ends.min()), max(float(ends.max()), float(ends.min()) + 1e-9)
 
 
 def padding(ds: Dataset, values: NDArray[Any]) -> NDArray[np.bool_] | None:
@@ -126,11 +141,22 @@ def padding(ds: Dataset, values: NDArray[Any]) -> NDArray[np.bool_] | None:
     return (values >= min(low, high)) & (values <= max(low, high))
 
 
-def grey(ds: Dataset, stored: NDArray[Any], frame_index: int = 0, window: Window | None = None) -> NDArray[np.uint8]:
+def automatic(ds: Dataset, stored: NDArray[Any]) -> Span:
+    """Give the range for stored values of any shape that `grey` takes where nobody names one."""
+    values = modality(ds, stored)
+    hidden = padding(ds, stored)
+    unreal = ~np.isfinite(values)
+    return _spread(ds, np.where(unreal, 0.0, values), None, unreal if hidden is None else hidden | unreal)
+
+
+def grey(
+    ds: Dataset, stored: NDArray[Any], frame_index: int = 0, window: Window | Span | None = None
+) -> NDArray[np.uint8]:
     """Turn one frame's stored values (rows, columns) into display levels of the same shape, 0 black, 255 white.
 
-    `window` overrides the header's VOI transformation (PS3.18 8.3.5.1.2). Without either, the image's own
-    values are spread over the display, padding and outliers left out. Padding is shown black.
+    `window` overrides the header's VOI transformation (PS3.18 8.3.5.1.2). Without either it is the usual
+    range (`pacs.pixels.usual`), else the image's own values are spread over the display, padding and outliers left
+    out. Padding is shown black.
     """
     if stored.dtype.kind == "f":
         return _levels(ds, stored, None, frame_index, window)
@@ -156,7 +182,7 @@ def grey(ds: Dataset, stored: NDArray[Any], frame_index: int = 0, window: Window
 
 
 def _levels(
-    ds: Dataset, stored: NDArray[Any], counts: NDArray[Any] | None, frame_index: int, window: Window | None
+    ds: Dataset, stored: NDArray[Any], counts: NDArray[Any] | None, frame_index: int, window: Window | Span | None
 ) -> NDArray[np.uint8]:
     # Absurd slopes and widths overflow: what comes out is black, and no reason for a warning.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -164,7 +190,7 @@ def _levels(
 
 
 def _shown(
-    ds: Dataset, stored: NDArray[Any], counts: NDArray[Any] | None, frame_index: int, window: Window | None
+    ds: Dataset, stored: NDArray[Any], counts: NDArray[Any] | None, frame_index: int, window: Window | Span | None
 ) -> NDArray[np.uint8]:
     values = modality(ds, stored, frame_index)
     hidden = padding(ds, stored)
@@ -174,7 +200,9 @@ def _shown(
         hidden = unreal if hidden is None else hidden | unreal
     chosen = window or voi(ds, frame_index, signed=bool(values.min() < 0)) or _spread(ds, values, counts, hidden)
     levels = chosen.apply(values)
-    if attributes.text(ds, "PhotometricInterpretation") == "MONOCHROME1" or (
+    if presentation := attributes.items(ds, "PresentationLUTSequence"):
+        levels = _presented(presentation[0], levels)
+    elif attributes.text(ds, "PhotometricInterpretation") == "MONOCHROME1" or (
         attributes.text(ds, "PresentationLUTShape") == "INVERSE"
     ):
         # For images INVERSE goes with MONOCHROME1 (PS3.3 C.11.6.1.2): the two never cancel out.
@@ -184,9 +212,15 @@ def _shown(
     return np.rint(levels * 255).astype(np.uint8)
 
 
-def _spread(
-    ds: Dataset, values: Floats, counts: NDArray[Any] | None, hidden: NDArray[np.bool_] | None
-) -> Window | Span:
+def _presented(item: Dataset, levels: Floats) -> Floats:
+    """Look P-values up: the table's entries are spread over all levels (PS3.3 C.11.4.1, C.11.6)."""
+    table = tables.lut(item, signed=False)
+    if table is None:
+        return levels
+    return table.entries[np.rint(levels * (table.entries.size - 1)).astype(np.intp)] / float((1 << table.bits) - 1)
+
+
+def _spread(ds: Dataset, values: Floats, counts: NDArray[Any] | None, hidden: NDArray[np.bool_] | None) -> Span:
     """Give a range for an image that comes without one."""
     if counts is None:
         shown = values.ravel() if hidden is None else values[~hidden]
@@ -194,6 +228,7 @@ def _spread(
             return Span(0, 0)
         low, high = (float(bound) for bound in np.quantile(shown, (_TAIL, 1 - _TAIL), method="nearest"))
         least, most = float(shown.min()), float(shown.max())
+        usually = usual.span(ds, shown, None, high)
     else:
         weights = counts if hidden is None else np.where(hidden, 0, counts)
         # A modality transformation may turn the order around.
@@ -205,6 +240,9 @@ def _spread(
             float(values[order[np.searchsorted(total, share * (total[-1] - 1), side="right")]])
             for share in (_TAIL, 1 - _TAIL, 0, 1)
         )
+        usually = usual.span(ds, values[weights > 0], weights[weights > 0], high)
+    if usually is not None:
+        return Span(*usually)
     # 8 bit images that use their range were made to be shown as they are: screenshots, ultrasound.
     if attributes.integer(ds, "BitsStored") == 8 and least >= 0 and 128 <= most <= 255:
         return Span(0, 255)

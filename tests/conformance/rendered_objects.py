@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 LITTLE = "1.2.840.10008.1.2.1"
 CT = "1.2.840.10008.5.1.4.1.1.2"
+GSPS = "1.2.840.10008.5.1.4.1.1.11.1"
 STUDY, SERIES = generate_uid(), generate_uid()
 
 
@@ -109,3 +110,28 @@ def parts(response: Any) -> list[tuple[str, bytes]]:
     pieces = response.content.split(b"--" + boundary)[1:-1]
     split = [piece.split(b"\r\n\r\n", 1) for piece in pieces]
     return [(head.decode().split("Content-Type:")[1].split("\r\n")[0].strip(), body[:-2]) for head, body in split]
+
+
+def item(**values: Any) -> Dataset:
+    ds = Dataset()
+    for keyword, value in values.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+def state(of: Dataset, frame: int | None = None, sop_class: str = GSPS, **values: Any) -> Dataset:
+    """A presentation state of an image, with PS3.3 A.33.1's least: identity, and nothing else."""
+    reference = item(ReferencedSOPClassUID=of.SOPClassUID, ReferencedSOPInstanceUID=of.SOPInstanceUID)
+    if frame:
+        reference.ReferencedFrameNumber = frame
+    series = item(SeriesInstanceUID=of.SeriesInstanceUID, ReferencedImageSequence=[reference])
+    made = {
+        "PresentationLUTShape": "IDENTITY",
+        "ReferencedSeriesSequence": [series],
+        "SeriesInstanceUID": generate_uid(),
+    }
+    return instance(sop_class, "PR", StudyInstanceUID=of.StudyInstanceUID, **(made | values))
+
+
+def window(center: float, width: float, function: str = "LINEAR_EXACT") -> list[Dataset]:
+    return [item(WindowCenter=center, WindowWidth=width, VOILUTFunction=function)]

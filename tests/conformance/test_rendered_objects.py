@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, generate_uid
@@ -22,7 +21,7 @@ from pacs import retrieve, views
 from pacs.archive import Archive
 from pacs.pixels import annotate
 from pacs.scope import Scope
-from tests.conformance.rendered_objects import LITTLE, image, instance, levels, parts, path, ramp, shown, store
+from tests.conformance.rendered_objects import LITTLE, image, instance, item, levels, parts, path, ramp, shown, store
 from tests.dicomweb import conftest as web
 from tests.pacs.test_views import stored_study, view_of
 
@@ -31,182 +30,6 @@ bearer, client = web.bearer, web.client
 PNG = {"Accept": "image/png"}
 GSPS = "1.2.840.10008.5.1.4.1.1.11.1"
 SR = "1.2.840.10008.5.1.4.1.1.88.22"
-
-
-def item(**values: Any) -> Dataset:
-    ds = Dataset()
-    for keyword, value in values.items():
-        setattr(ds, keyword, value)
-    return ds
-
-
-def state(of: Dataset, frame: int | None = None, **values: Any) -> Dataset:
-    """A presentation state of an image, with PS3.3 A.33.1's least: identity, and nothing else."""
-    reference = item(ReferencedSOPClassUID=of.SOPClassUID, ReferencedSOPInstanceUID=of.SOPInstanceUID)
-    if frame:
-        reference.ReferencedFrameNumber = frame
-    series = item(SeriesInstanceUID=of.SeriesInstanceUID, ReferencedImageSequence=[reference])
-    made = {
-        "PresentationLUTShape": "IDENTITY",
-        "ReferencedSeriesSequence": [series],
-        "SeriesInstanceUID": generate_uid(),
-    }
-    return instance(GSPS, "PR", StudyInstanceUID=of.StudyInstanceUID, **(made | values))
-
-
-def window(center: float, width: float, function: str = "LINEAR_EXACT") -> list[Dataset]:
-    return [item(WindowCenter=center, WindowWidth=width, VOILUTFunction=function)]
-
-
-def by_state(client: TestClient, of: Dataset, **values: Any) -> NDArray[Any]:
-    store(client, of)
-    return levels(client.get(f"{store(client, state(of, **values))}/rendered", headers=PNG))
-
-
-FULL = window(127.5, 255)
-
-
-def square() -> NDArray[np.uint8]:
-    """All values different, so that turns and flips can be told apart."""
-    return np.arange(240, dtype=np.uint8).reshape(12, 20)
-
-
-def test_n_2_the_states_window_replaces_the_images(client: TestClient) -> None:
-    of = image(ramp(), WindowCenter=100, WindowWidth=10)
-    found = by_state(client, of, SoftcopyVOILUTSequence=window(1000, 200))
-    assert float(np.abs(found - np.clip((ramp() - 900.0) / 200, 0, 1) * 255).max()) <= 1
-
-
-def test_n_2_the_states_modality_replaces_the_images(client: TestClient) -> None:
-    of = image(ramp(), RescaleSlope=1, RescaleIntercept=0)
-    voi = window(0, 200)
-    found = by_state(client, of, RescaleSlope=1, RescaleIntercept=-1000, RescaleType="HU", SoftcopyVOILUTSequence=voi)
-    assert float(np.abs(found - np.clip((ramp() - 900.0) / 200, 0, 1) * 255).max()) <= 1
-
-
-def test_c_11_6_inverse_is_the_states_word(client: TestClient) -> None:
-    of = image(square(), PhotometricInterpretation="MONOCHROME1")
-    identity = by_state(client, of, SoftcopyVOILUTSequence=FULL)
-    inverse = by_state(client, of, SoftcopyVOILUTSequence=FULL, PresentationLUTShape="INVERSE")
-    np.testing.assert_array_equal(identity, square())
-    np.testing.assert_array_equal(inverse, 255 - square())
-
-
-@pytest.mark.parametrize("flip", ["N", "Y"])
-@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_c_10_6_rotation_is_clockwise_and_the_flip_comes_after_it(client: TestClient, rotation: int, flip: str) -> None:
-    found = by_state(
-        client, image(square()), SoftcopyVOILUTSequence=FULL, ImageRotation=rotation, ImageHorizontalFlip=flip
-    )
-    expected = np.rot90(square(), -rotation // 90)
-    np.testing.assert_array_equal(found, np.fliplr(expected) if flip == "Y" else expected)
-
-
-def test_c_10_4_the_displayed_area_is_cut_out(client: TestClient) -> None:
-    area = item(DisplayedAreaTopLeftHandCorner=[3, 2], DisplayedAreaBottomRightHandCorner=[10, 7])
-    found = by_state(client, image(square()), SoftcopyVOILUTSequence=FULL, DisplayedAreaSelectionSequence=[area])
-    np.testing.assert_array_equal(found, square()[1:7, 2:10])
-
-
-def test_c_10_4_an_area_larger_than_the_image_has_a_black_rim(client: TestClient) -> None:
-    area = item(DisplayedAreaTopLeftHandCorner=[-4, 1], DisplayedAreaBottomRightHandCorner=[20, 12])
-    found = by_state(client, image(square()), SoftcopyVOILUTSequence=FULL, DisplayedAreaSelectionSequence=[area])
-    assert found.shape == (12, 25)
-    assert found[:, :5].max() == 0
-    np.testing.assert_array_equal(found[:, 5:], square())
-
-
-def test_c_7_6_11_shutters_cover_what_is_outside(client: TestClient) -> None:
-    of = image(np.full((40, 60), 200, np.uint8))
-    edges = {
-        "ShutterLeftVerticalEdge": 10, "ShutterRightVerticalEdge": 50,
-        "ShutterUpperHorizontalEdge": 5, "ShutterLowerHorizontalEdge": 30,
-    }  # fmt: skip
-    voi = {"SoftcopyVOILUTSequence": FULL}
-    found = by_state(client, of, **voi, ShutterShape="RECTANGULAR", **edges)
-    assert set(np.unique(found)) == {0, 200}
-    rows, columns = np.nonzero(found)
-    assert (rows.min() + 1, rows.max() + 1, columns.min() + 1, columns.max() + 1) == (6, 29, 11, 49)
-    round_ = {"CenterOfCircularShutter": [20, 30], "RadiusOfCircularShutter": 10, "ShutterPresentationValue": 0x8000}
-    found = by_state(client, of, **voi, ShutterShape="CIRCULAR", **round_)
-    assert found[19, 29] == 200
-    assert found[0, 0] == 128
-    assert abs(int((found == 200).sum()) - 314) < 40
-    corners = {"VerticesOfThePolygonalShutter": [1, 1, 1, 60, 40, 1]}
-    found = by_state(client, of, **voi, ShutterShape=["RECTANGULAR", "POLYGONAL"], **edges, **corners)
-    assert found[6, 12] == 200
-    assert found[28, 48] == 0
-    assert found[2, 2] == 0
-
-
-def test_c_10_5_graphics_and_texts_lie_where_they_are_put(client: TestClient) -> None:
-    line = item(
-        GraphicAnnotationUnits="PIXEL", GraphicDimensions=2, NumberOfGraphicPoints=2, GraphicType="POLYLINE",
-        GraphicData=[10.0, 50.0, 90.0, 50.0], GraphicFilled="N",
-    )  # fmt: skip
-    circle = item(
-        GraphicAnnotationUnits="DISPLAY", GraphicDimensions=2, NumberOfGraphicPoints=2, GraphicType="CIRCLE",
-        GraphicData=[0.5, 0.2, 0.5, 0.1], GraphicFilled="Y",
-    )  # fmt: skip
-    words = item(
-        BoundingBoxAnnotationUnits="PIXEL", BoundingBoxTopLeftHandCorner=[10.0, 70.0],
-        BoundingBoxBottomRightHandCorner=[90.0, 90.0], UnformattedTextValue="Lesion 12 mm\nÄrztin",
-        BoundingBoxTextHorizontalJustification="LEFT",
-    )  # fmt: skip
-    layer = item(GraphicLayer="1", GraphicObjectSequence=[line, circle], TextObjectSequence=[words])
-    of = image(np.zeros((100, 100), np.uint8))
-    store(client, of)
-    made: dict[str, Any] = {"SoftcopyVOILUTSequence": FULL, "GraphicAnnotationSequence": [layer]}
-    found = np.asarray(shown(client.get(f"{store(client, state(of, **made))}/rendered", headers=PNG)).convert("RGB"))
-    yellow = (found[..., 0] > 180) & (found[..., 2] < 120)
-    assert yellow[49, 12:88].all()
-    assert yellow[20, 50]
-    assert yellow[68:95].any()
-    assert not yellow[:5].any()
-    turned = state(of, **made, ImageRotation=90)
-    found = np.asarray(shown(client.get(f"{store(client, turned)}/rendered", headers=PNG)).convert("RGB"))
-    yellow = (found[..., 0] > 180) & (found[..., 2] < 120)
-    assert yellow[50:88, 50].all()  # further up lie the text's dark rims
-
-
-def test_a_state_of_one_frame_shows_that_frame(client: TestClient) -> None:
-    frames = np.stack([np.full((8, 8), grey, np.uint8) for grey in (10, 100, 200)])
-    of = image(frames, "1.2.840.10008.5.1.4.1.1.3.1", "US")
-    store(client, of)
-    where = store(client, state(of, frame=3, SoftcopyVOILUTSequence=FULL))
-    assert set(np.unique(levels(client.get(f"{where}/rendered", headers=PNG)))) == {200}
-
-
-def test_a_state_whose_images_are_elsewhere_is_404_and_a_window_for_it_400(client: TestClient) -> None:
-    of = image(square())
-    where = store(client, state(of))
-    assert client.get(f"{where}/rendered").status_code == 404
-    assert shown(client.get(f"{where}/thumbnail")).size == (256, 256)
-    store(client, of)
-    assert shown(client.get(f"{where}/thumbnail")).size == (20, 12)
-    assert client.get(f"{where}/rendered").status_code == 200
-    assert client.get(f"{where}/rendered", params={"window": "1,2,linear"}).status_code == 400
-    assert client.get(f"{where}/frames/1/rendered").status_code == 400
-
-
-def test_c_9_2_overlays_are_burned_in_where_no_state_hides_them(client: TestClient) -> None:
-    plane = np.zeros((8, 8), np.uint8)
-    plane[2, 1:7] = 1
-    of = image(np.full((16, 16), 60, np.uint8), WindowCenter=128, WindowWidth=256)
-    for element, vr, value in (
-        (0x0010, "US", 8), (0x0011, "US", 8), (0x0040, "CS", "G"), (0x0050, "SS", [5, 3]), (0x0100, "US", 1),
-        (0x0102, "US", 0), (0x3000, "OW", np.packbits(plane.ravel(), bitorder="little").tobytes()),
-    ):  # fmt: skip
-        of.add_new(0x60000000 + element, vr, value)
-    found = levels(client.get(f"{store(client, of)}/rendered", headers=PNG))
-    expected = np.zeros((16, 16), bool)
-    expected[6, 3:9] = True
-    np.testing.assert_array_equal(found == 255, expected)
-    hidden = state(of, SoftcopyVOILUTSequence=FULL)
-    assert levels(client.get(f"{store(client, hidden)}/rendered", headers=PNG)).max() == 60
-    active = state(of, SoftcopyVOILUTSequence=FULL)
-    active.add_new(0x60001001, "CS", "LAYER1")
-    np.testing.assert_array_equal(levels(client.get(f"{store(client, active)}/rendered", headers=PNG)) == 255, expected)
 
 
 def concept(meaning: str) -> list[Dataset]:
@@ -250,7 +73,7 @@ def test_8_7_4_html_is_a_reports_default_and_is_safe(client: TestClient, sr: str
     assert "Nodule &lt;b&gt;left" in response.text
     page = ElementTree.fromstring(response.text)
     words = " ".join(" ".join(page.itertext()).split())
-    for said in ("Imaging Report", "Measurements", "Diameter: 12.5 mm", "Ratio: 0.7", "Muster Erika", "2024-01-02"):
+    for said in ("Imaging Report", "Measurements", "Diameter: 12.5 mm", "Ratio: 0.7", "Muster, Erika", "2024-01-02"):
         assert said in words
 
 
@@ -263,6 +86,60 @@ def test_8_7_4_plain_text_and_xml_of_a_report(client: TestClient, sr: str) -> No
     assert ElementTree.fromstring(xml.text).tag == "{http://www.w3.org/1999/xhtml}html"
     assert client.get(f"{sr}/rendered", headers={"Accept": "image/jpeg"}).status_code == 406
     assert client.get(f"{sr}/frames/1/rendered").status_code == 400
+
+
+def test_c_17_3_references_to_what_is_there_are_links(client: TestClient) -> None:
+    movie = image(np.zeros((3, 8, 8), np.uint8), "1.2.840.10008.5.1.4.1.1.3.1", "US", SeriesInstanceUID=generate_uid())
+    waveform = instance("1.2.840.10008.5.1.4.1.1.9.1.1", "ECG")
+    elsewhere = image(np.zeros((8, 8), np.uint8), StudyInstanceUID=generate_uid())
+    store(client, movie, waveform)
+    store(client, elsewhere)
+
+    def of(one: Dataset, kind: str = "IMAGE", **more: Any) -> Dataset:
+        referenced = item(ReferencedSOPClassUID=one.SOPClassUID, ReferencedSOPInstanceUID=one.SOPInstanceUID, **more)
+        return item(ValueType=kind, RelationshipType="CONTAINS", ReferencedSOPSequence=[referenced])
+
+    where = store(
+        client, report(of(movie), of(movie, ReferencedFrameNumber=2), of(waveform, "WAVEFORM"), of(elsewhere))
+    )
+    page = client.get(f"{where}/rendered")
+    found = ElementTree.fromstring(page.text).findall(".//{http://www.w3.org/1999/xhtml}a")
+    assert [(one.text, one.get("title")) for one in found] == [
+        ("image", movie.SOPInstanceUID),
+        ("image, frame 2", movie.SOPInstanceUID),
+    ]
+    assert elsewhere.SOPInstanceUID in page.text
+    for one in found:
+        assert shown(client.get(str(page.url.join(str(one.get("href")))))).size == (8, 8)
+    assert "<a" not in client.get(f"{where}/rendered", headers={"Accept": "text/xml"}).text
+
+
+def test_c_17_3_values_are_written_as_people_read_them() -> None:
+    code = item(CodeValue="27925004", CodingSchemeDesignator="SCT", CodeMeaning="Nodule")
+    observer = item(
+        VerifyingObserverName="Doe^John^^Dr=\u5c71\u7530^\u592a\u90ce", VerifyingOrganization="Clinic",
+        VerificationDateTime="20240103101500",
+    )  # fmt: skip
+    outline = item(ValueType="SCOORD", ConceptNameCodeSequence=concept("Outline"), GraphicType="POLYLINE")
+    outline.GraphicData = [float(number) for number in range(20)]
+    circle = item(ValueType="SCOORD", ConceptNameCodeSequence=concept("Region"), GraphicType="CIRCLE")
+    circle.GraphicData = [1.5, 2, 3, 4]
+    ds = report(
+        item(ValueType="CODE", ConceptNameCodeSequence=concept("Finding"), ConceptCodeSequence=[code]),
+        measured("Density", "-120", "[hnsf'U]"),
+        measured("Volume", "3.5", "cm3"),
+        outline,
+        circle,
+    )
+    ds.VerifyingObserverSequence, ds.VerificationFlag = [observer], "VERIFIED"
+    ds.ContentDate, ds.ContentTime = "20240102", "131400"
+    plain = report_text.as_text(ds)
+    for line in (
+        "Verified by: Doe, John (\u5c71\u7530 \u592a\u90ce), Clinic, 2024-01-03 10:15", "Report: complete",
+        "Verification: verified", "Report date: 2024-01-02 13:14", "Sex: female", "Finding: Nodule (SCT 27925004)",
+        "Density: -120 HU", "Volume: 3.5 cm³", "Outline: polyline of 10 points", "Region: circle (1.5, 2) (3, 4)",
+    ):  # fmt: skip
+        assert line in plain.splitlines()
 
 
 _trees = st.recursive(
@@ -291,6 +168,7 @@ def test_any_report_is_well_formed(node: dict[str, Any]) -> None:
     page = ElementTree.fromstring(report_text.as_html(_tree(node)))
     assert {one.tag.rpartition("}")[2] for one in page.iter()} <= {
         "html", "head", "meta", "title", "style", "body", "h1", "h2", "table", "tr", "th", "td", "p", "b", "section",
+        "small",
     }  # fmt: skip
     assert "\x00" not in report_text.as_text(_tree(node))
 
@@ -328,6 +206,24 @@ def test_8_7_4_a_cda_is_xml_that_no_browser_runs(client: TestClient) -> None:
     assert response.headers["content-type"].startswith("text/xml")
     assert response.headers["content-disposition"].startswith("attachment")
     assert "sandbox" in response.headers["content-security-policy"]
+
+
+STL = bytes(80) + (2).to_bytes(4, "little") + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "sop_class"),
+    [("model/stl", STL, "104.3"), ("model/stl", b"solid x\n", "104.3"), ("model/obj", b"v 0 0 0\n", "104.4"),
+     ("model/mtl", b"newmtl a\n", "104.5")],
+)  # fmt: skip
+def test_a_85_models_are_given_as_they_are_to_be_saved(
+    client: TestClient, kind: str, content: bytes, sop_class: str
+) -> None:
+    where = store(client, document(kind, content, f"1.2.840.10008.5.1.4.1.1.{sop_class}"))
+    response = client.get(f"{where}/rendered")
+    assert (response.headers["content-type"], response.content) == (kind, content)
+    assert response.headers["content-disposition"].startswith("attachment")
+    assert client.get(f"{where}/rendered", headers={"Accept": "application/pdf"}).status_code == 406
 
 
 @pytest.mark.parametrize(
