@@ -13,6 +13,7 @@ from cases.service.intake import Changes
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Pixels = Annotated[int, Field(ge=0, le=65_535)]
 Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]  # PS3.5 9.1
 
 
@@ -102,6 +103,13 @@ class Decision(Body):
     sop_uids: Annotated[list[Uid], Field(min_length=1, max_length=10_000)]
     decision: Literal["approved", "withheld"]
     digests: Annotated[dict[Uid, Digest], Field(max_length=10_000)] | None = None
+
+
+class Masks(Body):
+    """Rectangles to blank in pictures (UIDs of the view): left, top, width, height in pixels; none takes them off."""
+
+    sop_uids: Annotated[list[Uid], Field(min_length=1, max_length=2_000)]
+    boxes: Annotated[list[tuple[Pixels, Pixels, Pixels, Pixels]], Field(max_length=64)]
 
 
 class ReportDraft(Body):

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from billing.gateway import Gateway
+from cases.imaging import Archive
 from overread.kit.errors import NotFound
 from overread.kit.principals import Principal
 from overread.kit.settings import Settings
@@ -18,7 +19,10 @@ from overread.kit.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: its transaction, who asks, what stands in the path, and the body (of the operation's type)."""
+    """One request: its transaction, who asks, what stands in the path, and the body (of the operation's type).
+
+    An operation that works `apart` has no transaction: it takes those that it needs from `archive`.
+    """
 
     tx: Session
     who: Principal
@@ -26,6 +30,7 @@ class Call:
     body: Any
     gateway: Gateway | None
     settings: Settings
+    archive: Archive
     address: str
 
     @property
@@ -43,7 +48,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A method on a path. `body` is a pydantic model or None; `result` the type answered, bytes, or None for 204."""
+    """A method on a path. `body` is a pydantic model or None; `result` the type answered, bytes, or None for 204.
+
+    `apart`: what decodes or writes pixels, which may take seconds, in which it holds no transaction.
+    """
 
     method: str
     path: str
@@ -55,6 +63,7 @@ class Operation:
     status: int = 200
     media_type: str = "application/json"
     public: bool = False
+    apart: bool = False
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -19,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.gateway import Gateway
-from cases import bodies, money, report_pdf
+from cases import bodies, money, pictures, report_pdf
 from cases.openapi import document
 from cases.operations import Call, Operation
 from cases.service import assignment, intake, payments, people, read, reporting, studies
@@ -202,6 +203,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", f"{_CASE}/decisions", "studies", "Approve or withhold held images",
               lambda c: studies.decide(c.tx, c.who, c.case_id, c.body.sop_uids, c.body.decision, c.body.digests),
               bodies.Decision, None, 204),
+    *pictures.OPERATIONS,
     Operation("POST", f"{_CASE}/ready", "assignment", "Every study is released",
               lambda c: assignment.mark_ready(c.tx, c.who, c.case_id), None, None, 204),
     Operation("POST", f"{_CASE}/reopen", "assignment", "Back to the check of the studies",
@@ -255,32 +257,33 @@ OPERATIONS: tuple[Operation, ...] = (
 # fmt: on
 
 
-def routes(db: Database, archive: Archive, gateway: Gateway | None, settings: Settings) -> list[Route]:  # noqa: ARG001
+def routes(db: Database, archive: Archive, gateway: Gateway | None, settings: Settings) -> list[Route]:
     """Every route of the API."""
     described = document(OPERATIONS, importlib.metadata.version("overread"), settings.base_url)
 
     def openapi(_request: Request) -> Response:
         return JSON(described)
 
-    made = [Route(op.path, _endpoint(op, db, gateway, settings), methods=[op.method]) for op in OPERATIONS]
+    made = [Route(op.path, _endpoint(op, db, archive, gateway, settings), methods=[op.method]) for op in OPERATIONS]
     return [Route("/api/v1/openapi.json", openapi), *made]
 
 
 def _endpoint(
-    op: Operation, db: Database, gateway: Gateway | None, settings: Settings
+    op: Operation, db: Database, archive: Archive, gateway: Gateway | None, settings: Settings
 ) -> Callable[[Request], Awaitable[Response]]:
     def work(request: Request, raw: bytes) -> Response:
         who = None if op.public else principal(request, db)
         body = _parsed(op, raw)
-        with db.transaction() as tx:
+        with nullcontext() if op.apart else db.transaction() as tx:
             result = op.run(
                 Call(
-                    tx,
+                    tx,  # type: ignore[arg-type]  # one that works apart asks for none
                     who,  # type: ignore[arg-type]  # a public operation asks nobody
                     dict(request.path_params),
                     body,
                     gateway,
                     settings,
+                    archive,
                     request.client.host if request.client else "",
                 )
             )

@@ -19,6 +19,7 @@ from cases.routes import OPERATIONS, routes
 from overread.kit import http, tokens
 from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings
+from tests.cases.test_pixels import held, pictures
 from tests.cases.world import World
 
 
@@ -112,7 +113,9 @@ def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> No
         body |= {"kind": "terms"} if "version" in fields else {}
         for name in ("patient", "coordinator", "specialist", "admin"):
             for case in (str(case_id), quote(text, safe="")):
-                named = path.format(case=case, study=quote(text, safe=""), question=case, specialist=case)
+                named = path.format(
+                    case=case, study=quote(text, safe=""), question=case, specialist=case, instance=case
+                )
                 status, answer = api.call(name, op.method, named, body if op.body else None)
                 assert status < 500, (name, op.method, op.path, status, answer)
 
@@ -135,11 +138,13 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
     for op in OPERATIONS:
         if "{case}" not in op.path:
             continue
-        path = op.path.removeprefix("/api/v1").format(case=case_id, study="1.2.3", question=uuid4())
+        path = op.path.removeprefix("/api/v1").format(case=case_id, study="1.2.3", question=uuid4(), instance="1.2.3.4")
         fields = op.body.model_fields if op.body else {}
         body: dict[str, object] = {name: bodies[name] for name in fields if name in bodies}
         body |= {"kind": "terms", "version": "1"} if "kind" in fields and "version" in fields else {}
-        body |= {"sop_uids": ["1.2"], "decision": "approved"} if "sop_uids" in fields else {}
+        body |= {"sop_uids": ["1.2"]} if "sop_uids" in fields else {}
+        body |= {"decision": "approved"} if "decision" in fields else {}
+        body |= {"boxes": [[0, 0, 1, 1]]} if "boxes" in fields else {}
         body |= {"answers": {}, "impression": "", "studies": []} if "answers" in fields else {}
         body |= {"request_id": "1"} if "request_id" in fields else {}
         for name in ("other_patient", "other_specialist", "hospital", "auditor", "admin"):
@@ -163,3 +168,33 @@ def test_the_report_as_pdf(api: Api, world: World) -> None:
     opened = b"".join(zlib.decompress(s) if s[:1] == b"\x78" else s for s in streams)
     # ISO 19005-3: part 3, level B.
     assert b"<pdfaid:part>3<" in opened or b'pdfaid:part="3"' in opened
+
+
+def test_pictures_are_blanked_and_approved_over_http(api: Api, world: World) -> None:
+    case_id, uid, (sop_uid,) = held(world, *pictures())
+    study = f"/cases/{case_id}/studies/{uid}"
+    (line,) = json.loads(api.call("coordinator", "GET", f"{study}/pictures")[1])
+    assert (line["sop_uid"], line["state"], line["boxes"]) == (sop_uid, "held", [])
+    stack = next(s for s in json.loads(api.call("coordinator", "GET", f"{study}/stacks")[1]) if s["held"])
+    assert (stack["middle"], stack["rows"], stack["pictures"]) == (sop_uid, 96, 1)
+    one = f"{study}/pictures/{sop_uid}"
+    assert api.call("coordinator", "GET", f"{one}/suggestions")[0] == 200
+    png = api.client.get(f"/api/v1{one}/maximum", headers={"Authorization": f"Bearer {api.tokens['coordinator']}"})
+    assert (png.headers["content-type"], png.content[:4]) == ("image/png", b"\x89PNG")
+    body = {"sop_uids": [sop_uid], "boxes": [[1, 2, 30, 40]]}
+    assert api.call("coordinator", "POST", f"{study}/masks", body) == (200, '{"refused":{}}')
+    decision = {"sop_uids": [sop_uid], "decision": "approved", "digests": {sop_uid: line["digest"]}}
+    status, problem = api.call("coordinator", "POST", f"/cases/{case_id}/decisions", decision)
+    assert status == 409
+    assert "meanwhile" in problem
+    now = json.loads(api.call("coordinator", "GET", one)[1])
+    assert now["boxes"] == [[1, 2, 30, 40]]
+    decision["digests"] = {sop_uid: now["digest"]}
+    assert api.call("coordinator", "POST", f"/cases/{case_id}/decisions", decision)[0] == 204
+    outside = {"sop_uids": [sop_uid], "boxes": [[96, 0, 1, 1]]}
+    status, refused = api.call("coordinator", "POST", f"{study}/masks", outside)
+    assert status == 200
+    assert "96 × 96" in json.loads(refused)["refused"][sop_uid]
+    for wrong in ({**body, "boxes": [[1, 2, 3]]}, {**body, "boxes": [[-1, 2, 3, 4]]}, {**body, "sop_uids": []}):
+        assert api.call("coordinator", "POST", f"{study}/masks", wrong)[0] == 400
+    assert api.call("patient", "POST", f"{study}/masks", body)[0] == 403

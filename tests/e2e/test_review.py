@@ -151,13 +151,13 @@ def look_at_the_series(page: Page, boxes: Locator, album: Album) -> None:
     page.get_by_role("link", name="All pictures by series").click()
     expect(page.get_by_role("heading", name="Series 1")).to_be_visible()
     expect(page.get_by_text("2 objects of 320 × 240, 6 frames, 2 held")).to_be_visible()
-    page.wait_for_function("[...document.images].every(one => one.complete && one.naturalWidth)")
+    page.wait_for_load_state("networkidle")
     album.keep(page, "series")
     page.get_by_role("link", name="All laid over each other").first.click()
     expect(boxes).to_have_count(2)
     expect(page.get_by_role("button", name="Approve all 2 that are held")).to_be_visible()
     expect(page.get_by_role("button", name="Blank these boxes in all 2")).to_be_visible()
-    page.wait_for_function("[...document.images].every(one => one.complete && one.naturalWidth)")
+    page.wait_for_load_state("networkidle")
     album.keep(page, "stack")
 
 
