@@ -32,7 +32,7 @@ from overread.kit.postgres import start
 from overread.kit.principals import Role
 from overread.kit.settings import Settings
 from overread.migrations import migrate
-from pacs import index, query
+from pacs import bounds, index, query
 from pacs.query import Level, Query
 from pacs.scope import ORIGINAL, Scope
 
@@ -253,7 +253,7 @@ def explain(database: Database, scope: Scope, query_: Query) -> list[str]:
     """The plan by which the database searches, with what it did, line by line."""
     compiled = query.statement(scope, query_).compile(database.engine, compile_kwargs={"render_postcompile": True})
     with database.transaction() as tx:
-        raw(tx).execute(query.LIMITS)
+        raw(tx).execute(bounds.LIMITS)
         statement = "EXPLAIN (ANALYZE, BUFFERS) " + str(compiled)
         return [line for (line,) in raw(tx).execute(statement.encode(), compiled.params)]
 

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from uuid import UUID
 
 from sqlalchemy import select
@@ -20,7 +21,7 @@ from cases.models import Case, CaseStudy
 from cases.repository import actor_in, load_unasked, studies_of
 from cases.states import FINAL, KNOWN_THEIRS, Actor, CaseState, StudyState
 from overread.kit.errors import Conflict, Forbidden, NotFound
-from overread.kit.principals import Principal
+from overread.kit.principals import Principal, Role
 from pacs.scope import ORIGINAL, Scope
 from viewer_bridge import grants
 
@@ -40,6 +41,18 @@ def scope(tx: Session, who: Principal, case_id: UUID) -> Scope:
     if granted is None:
         raise NotFound(f"no images of case {case_id} for {who.role} {who.id}")
     return Scope(granted.view_id, unreleased=False)
+
+
+def granted(tx: Session, who: Principal) -> dict[UUID, Scope]:
+    """What a specialist may see now, by case: of each the same as `scope` gives. Nothing for anybody else."""
+    if who.role is not Role.SPECIALIST or who.case_id is not None:
+        return {}
+    found: dict[UUID, Scope] = {}
+    for one in grants.held(tx, who.id):
+        # The case has its say, too: a grant alone opens nothing.
+        with suppress(NotFound):
+            found[one.case_id] = scope(tx, who, one.case_id)
+    return found
 
 
 def may_upload(tx: Session, who: Principal, case_id: UUID) -> None:

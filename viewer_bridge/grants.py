@@ -18,7 +18,7 @@ from overread.kit.errors import Unprocessable
 from overread.kit.principals import Role
 from viewer_bridge.models import Grant, LaunchCode
 
-__all__ = ["Grant", "active", "find", "grant", "revoke"]
+__all__ = ["Grant", "active", "find", "grant", "held", "revoke"]
 
 
 def grant(tx: Session, principal_id: UUID, case_id: UUID, view_id: UUID, until: datetime) -> UUID:
@@ -100,6 +100,14 @@ def find(tx: Session, principal_id: UUID, case_id: UUID, *, hold: bool = False) 
         Grant.until > clock.now(),
     )
     return tx.scalars(query.with_for_update(read=True) if hold else query).one_or_none()
+
+
+def held(tx: Session, principal_id: UUID) -> list[Grant]:
+    """The grants that a principal has now, oldest first."""
+    query = select(Grant).where(
+        Grant.principal_id == principal_id, Grant.revoked_at.is_(None), Grant.until > clock.now()
+    )
+    return list(tx.scalars(query.order_by(Grant.created_at, Grant.id)))
 
 
 def active(tx: Session, case_id: UUID) -> list[Grant]:

@@ -13,7 +13,7 @@ from sqlalchemy import event
 from benchmarks import qido
 from overread.kit.db import Database
 from overread.kit.errors import BadInput
-from pacs import query
+from pacs import bounds, query
 from pacs.query import Level, Query
 from pacs.scope import ORIGINAL, Scope
 from tests.conftest import new_database
@@ -68,7 +68,7 @@ def test_default_attributes_of_instances_open_no_header(filled: Database) -> Non
 
 
 def test_a_search_that_takes_too_long_is_refused_in_words(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query, "LIMITS", "SELECT set_config('statement_timeout', '1ms', true)")
+    monkeypatch.setattr(bounds, "LIMITS", "SELECT set_config('statement_timeout', '1ms', true)")
     # No index knows of these: every instance is looked at.
     asked = Query(Level.INSTANCE, {"00081030": "*x*y*z*", "00101001": "*x*"})
     with pytest.raises(BadInput, match="too long") as refused, filled.transaction() as tx:
