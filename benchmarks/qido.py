@@ -32,7 +32,7 @@ from overread.kit.postgres import start
 from overread.kit.principals import Role
 from overread.kit.settings import Settings
 from overread.migrations import migrate
-from pacs import index, query
+from pacs import bounds, index, query
 from pacs.query import Level, Query
 from pacs.scope import ORIGINAL, Scope
 
@@ -157,9 +157,9 @@ def fill(database: Database, begin: int, end: int, hospitals: Sequence[UUID]) ->
         ) as copy:
             for row in _studies(begin, end, hospitals):
                 copy.write_row(row)
-        bounds = {"begin": begin, "end": end}
+        span = {"begin": begin, "end": end}
         for statement in _BELOW:
-            tx.execute(text(statement), bounds)
+            tx.execute(text(statement), span)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection_:
         connection_.execute(text("VACUUM ANALYZE pacs_study, pacs_series, pacs_instance, pacs_holder"))
 
@@ -231,7 +231,7 @@ def _in_database(
         query_ = asked(keys, others)
         work = partial(query.search, scope=scope, query=query_)
         began = time.perf_counter()
-        database.at_once(work, query.SETTINGS)
+        database.at_once(work, bounds.SETTINGS)
         times.append(time.perf_counter() - began)
     if options.explain:
         print("\n".join(explain(database, scope, query_)))
@@ -253,7 +253,7 @@ def explain(database: Database, scope: Scope, query_: Query) -> list[str]:
     """The plan by which the database searches, with what it did, line by line."""
     sql, values = query.words(scope, query_)
     statement = ("EXPLAIN (ANALYZE, BUFFERS) " + sql).encode()
-    return database.at_once(lambda found: [line for (line,) in found.execute(statement, values)], query.SETTINGS)
+    return database.at_once(lambda found: [line for (line,) in found.execute(statement, values)], bounds.SETTINGS)
 
 
 _TAGS = {

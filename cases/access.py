@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from uuid import UUID
 
 from sqlalchemy import select
@@ -56,6 +57,18 @@ def of_specialist(tx: Session | Connection, who: Principal, case_id: UUID) -> Sc
     if view_id is None:
         raise NotFound(f"no images of case {case_id} for {who.role} {who.id}")
     return Scope(view_id, unreleased=False)
+
+
+def granted(tx: Session, who: Principal) -> dict[UUID, Scope]:
+    """What a specialist may see now, by case: of each the same as `scope` gives. Nothing for anybody else."""
+    if who.role is not Role.SPECIALIST or who.case_id is not None:
+        return {}
+    found: dict[UUID, Scope] = {}
+    for one in grants.held(tx, who.id):
+        # The case has its say, too: a grant alone opens nothing.
+        with suppress(NotFound):
+            found[one.case_id] = of_specialist(tx, who, one.case_id)
+    return found
 
 
 def may_upload(tx: Session, who: Principal, case_id: UUID) -> Scope | None:

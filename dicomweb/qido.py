@@ -16,7 +16,7 @@ from dicomweb.uids import path_uid
 from overread.kit import audit
 from overread.kit.db import Connection
 from overread.kit.errors import BadInput
-from pacs import query
+from pacs import bounds, query
 from pacs.nested import MAX_DEPTH
 from pacs.query import Level, Query
 
@@ -42,7 +42,7 @@ def search(context: Context, level: Level, request: Request) -> Response:
         audit.record_once(connection, who, *looked)
         return found
 
-    results, more = context.archive.db.at_once(find, query.SETTINGS)
+    results, more = context.archive.db.at_once(find, bounds.SETTINGS)
     root = context.root(request)
     if more:
         # PS3.18 8.3.4.4: the server's own limit, or the client's, left matches out.

@@ -126,14 +126,43 @@ def ae_add(
     host: Annotated[str, typer.Option(help="The host that it calls from, and is called at.")],
     port: Annotated[int, typer.Option(min=1, max=65535)],
     role: Annotated[Role, typer.Option(help="hospital (sends) or specialist (fetches).")],
+    owner: Annotated[
+        str | None, typer.Option(help="Whose it is: a specialist's e-mail address, or another peer's AE title.")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Register a DICOM peer, or change its address."""
     from overread import operators
 
     with database(settings(data_dir=data_dir)) as ready:
-        operators.add_peer(ready, ae_title, host, port, role)
+        operators.add_peer(ready, ae_title, host, port, role, owner)
     _say(f"{ae_title} may connect from {host}")
+
+
+@ae_app.command("echo")
+def ae_echo(ae_title: Annotated[str, typer.Argument(help="The peer's AE title.")], data_dir: DataDir = None) -> None:
+    """Ask a registered peer whether it answers (C-ECHO); exits with 1 where it does not."""
+    from overread import pushing
+
+    with database(settings(data_dir=data_dir)) as ready:
+        status = pushing.echo(ready, ae_title)
+    _say(f"{ae_title} answers {status:04X}H")
+    raise typer.Exit(1 if status else 0)
+
+
+@ae_app.command("push")
+def ae_push(
+    ae_title: Annotated[str, typer.Argument(help="The peer's AE title.")],
+    study_uids: Annotated[list[str] | None, typer.Argument(help="Study Instance UIDs; without any, all.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Send a registered peer the studies that it may see: a hospital what it sent, a specialist their cases'."""
+    from overread import pushing
+
+    with database(settings(data_dir=data_dir)) as ready:
+        pushed = pushing.push(ready, ae_title, study_uids or [])
+    _say(f"{pushed.completed} instances sent to {ae_title}, {pushed.failed} failed")
+    raise typer.Exit(1 if pushed.failed else 0)
 
 
 @program_app.command("add")

@@ -1,4 +1,4 @@
-"""The DICOM listener's processes."""
+"""The DICOM listener's processes, and what a peer's principal may see."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import resource
 import signal
 from functools import partial
 
+from cases import access
+from overread.kit import principals
+from overread.kit.db import Session
+from overread.kit.principals import Principal
 from overread.processes import Child, Supervisor, announce_ready
 from overread.services import Services
 from pacs.dimse.listener import Listener
+from pacs.dimse.reach import Reach, sent_by
 
 _DESCRIPTORS = 4096
 
@@ -43,7 +48,7 @@ def listen(services: Services) -> None:
     stop = {signal.SIGTERM, signal.SIGINT}
     # Blocked before any thread starts, so that the signal waits for this thread.
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)
-    listener = Listener(services.archive, services.settings)
+    listener = Listener(services.archive, services.settings, reaches)
     listener.start()
     announce_ready()
     try:
@@ -51,3 +56,10 @@ def listen(services: Services) -> None:
     finally:
         listener.stop()
         services.db.close()
+
+
+def reaches(tx: Session, who: Principal) -> list[Reach]:
+    """What a peer may query, fetch and be sent: a hospital what it sent, a specialist the cases granted to them."""
+    if not principals.get(tx, who.id).active:
+        return []  # locked out while an association stands
+    return [*sent_by(tx, who), *(Reach(scope, case_id) for case_id, scope in access.granted(tx, who).items())]

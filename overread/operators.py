@@ -6,11 +6,13 @@ Loads little, because each of these is a command of its own that somebody waits 
 from __future__ import annotations
 
 import http.client
+from uuid import UUID
 
 from sqlalchemy import select
 
 from overread.kit import audit, principals, tokens
 from overread.kit.db import Database, Session
+from overread.kit.errors import NotFound
 from overread.kit.principals import PrincipalRow, Role
 from overread.kit.settings import Settings, address
 from pacs.dimse import peers
@@ -39,14 +41,24 @@ def machine(tx: Session, role: Role, name: str) -> PrincipalRow:
     return found or principals.create(tx, role=role, name=name)
 
 
-def add_peer(settings: Settings, ae_title: str, host: str, port: int, role: Role) -> None:
-    """Register a DICOM peer."""
+def add_peer(settings: Settings, ae_title: str, host: str, port: int, role: Role, owner: str | None) -> None:
+    """Register a DICOM peer; `owner` is the e-mail address of a specialist's account, or the title of another peer."""
     db = _database(settings)
     try:
         with db.transaction() as tx:
-            peers.register(tx, ae_title, host, port, role)
+            owner_id = _owner(tx, owner) if owner is not None else None
+            peers.register(tx, ae_title, host, port, role, owner_id=owner_id)
     finally:
         db.close()
+
+
+def _owner(tx: Session, owner: str) -> UUID:
+    account = principals.by_email(tx, owner)
+    other = peers.principal(tx, owner, via="command") if account is None else None
+    found = account or other
+    if found is None:
+        raise NotFound(f"no account has the e-mail address {owner}, and no peer the title")
+    return found.id
 
 
 def _database(settings: Settings) -> Database:

@@ -1,4 +1,4 @@
-"""Search of the index: one typed query, for QIDO-RS now and C-FIND later (PS3.18 8.3.4, 10.6; PS3.4 C.2.2.2).
+"""Search of the index: one typed query, for QIDO-RS and C-FIND (PS3.18 8.3.4, 10.6; PS3.4 C.2.2.2).
 
 Results come newest study first, in an order that is total: pages of a search never leave a match out while studies
 arrive, but may repeat one, because the newer push the others on.
@@ -12,16 +12,15 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-import psycopg
 from psycopg.rows import namedtuple_row
 from sqlalchemy import ColumnElement, Select, and_, exists, func, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.orm import Session
 
 from overread.kit.db import Connection, reading
-from overread.kit.errors import BadInput
 from pacs import answer, matching, nested
 from pacs.answer import Wanted
+from pacs.bounds import bounded
 from pacs.keys import COLUMNS, KEPT, MOMENTS, TIMEZONE, Key, Kind, Level, path, supported, takes_list
 from pacs.models import Holder, Instance, Series, Study
 from pacs.scope import ORIGINAL, Scope
@@ -31,6 +30,7 @@ __all__ = [
     "Query",
     "Result",
     "StudySummary",
+    "conditions",
     "may_see",
     "search",
     "summaries",
@@ -41,13 +41,6 @@ __all__ = [
 
 MAX_RESULTS = 1000
 MAX_OFFSET = 10_000_000
-#: How searches run. One that takes longer is given up: it asks for something that no index finds in an archive of this
-#: size. A prepared statement's plan knows nothing of the values, on which the right one depends; compiling, and workers
-#: that must be started first, never pay for a page of results.
-SETTINGS = (
-    "SET statement_timeout = '8s'; SET plan_cache_mode = force_custom_plan; SET jit = off;"
-    " SET max_parallel_workers_per_gather = 0"
-)
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 
@@ -59,6 +52,7 @@ class Query:
     `include`: further attributes to return, written like keys; `include_all`: every attribute that is kept. `limit` is
     capped. `fuzzy`: names may also match by their words and sounds (PS3.4 C.2.2.2.1.1); `empty_values`: the text `""`
     asks for what has no value (C.2.2.2.7); `multiple_values`: each of several values must be there (C.2.2.2.8).
+    `moments`: ranges of a date and of its time are one range from moment to moment (C.2.2.2.5).
     """
 
     level: Level
@@ -72,6 +66,7 @@ class Query:
     fuzzy: bool = False
     empty_values: bool = False
     multiple_values: bool = False
+    moments: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +82,14 @@ class Result:
 def search(tx: Session | Connection, scope: Scope, query: Query) -> tuple[list[Result], bool]:
     """The matches in a stable order, newest study first, and whether there are more behind them.
 
-    `tx`: a connection with SETTINGS, where the search shares no transaction with anything else. Raises BadInput where a
-    key can't be read, or the search takes too long.
+    `tx`: a connection with `pacs.bounds.SETTINGS`, where the search shares no transaction with anything else. Raises
+    BadInput where a key can't be read, or the search takes too long.
     """
     limit = max(0, min(query.limit, MAX_RESULTS))
     wanted = Wanted(frozenset(map(path, (*query.include, *filter(supported, query.keys)))), query.include_all)
     sql, values = words(scope, query)
-    connection = reading(tx)
-    if isinstance(tx, Session):
-        connection.execute(SETTINGS.replace("SET ", "SET LOCAL "))
-    try:
-        with connection.cursor(row_factory=namedtuple_row) as cursor:
-            found = cursor.execute(sql, values).fetchall()
-    except psycopg.errors.QueryCanceled as error:
-        raise BadInput(
-            "a search took too long",
-            safe="This search takes too long. Narrow it: by a date range, a patient ID, or the beginning of a name.",
-        ) from error
+    with bounded(tx), reading(tx).cursor(row_factory=namedtuple_row) as cursor:
+        found = cursor.execute(sql, values).fetchall()
     return [_result(query, wanted, row) for row in found[:limit]], len(found) > limit
 
 
@@ -151,21 +137,20 @@ def _list(
 
 def statement(scope: Scope, query: Query) -> Select[*tuple[Any, ...]]:
     """First the keys of one page's rows and one more, mostly from an index alone; then these rows. Raises BadInput."""
-    query = replace(query, keys={key: matching.checked(one) for key, one in query.keys.items() if supported(key)})
-    conditions = _conditions(scope, query)
+    asked = conditions(scope, query)
     limit = max(0, min(query.limit, MAX_RESULTS)) + 1
     pages: Select[*tuple[Any, ...]]
     if query.level is Level.STUDY:
-        pages = select(Study.pk).where(*conditions).order_by(*_NEWEST)
+        pages = select(Study.pk).where(*asked).order_by(*_NEWEST)
         page = pages.limit(limit).offset(min(query.offset, MAX_OFFSET)).subquery("page")
         return select(*_STUDY).join(page, page.c.pk == Study.pk).order_by(*_NEWEST)
     if query.level is Level.SERIES:
-        pages = select(Series.pk).join(Study, Study.pk == Series.study_pk).where(*conditions).order_by(*_BY_SERIES)
+        pages = select(Series.pk).join(Study, Study.pk == Series.study_pk).where(*asked).order_by(*_BY_SERIES)
         page = pages.limit(limit).offset(min(query.offset, MAX_OFFSET)).subquery("page")
         rows = select(*_STUDY, *_SERIES).join(Series, Series.study_pk == Study.pk)
         return rows.join(page, page.c.pk == Series.pk).order_by(*_BY_SERIES)
     pages = select(Instance.pk).join(Study, Study.pk == Instance.study_pk).join(Series, Series.pk == Instance.series_pk)
-    pages = pages.where(*conditions).order_by(*_BY_INSTANCE)
+    pages = pages.where(*asked).order_by(*_BY_INSTANCE)
     page = pages.limit(limit).offset(min(query.offset, MAX_OFFSET)).subquery("page")
     columns = (*_INSTANCE, Instance.metadata_deflated) if _opens_headers(query) else _INSTANCE
     rows = select(*_STUDY, *_SERIES, *columns).join(Series, Series.study_pk == Study.pk)
@@ -181,26 +166,28 @@ def _opens_headers(query: Query) -> bool:
     return query.include_all or any(key not in COLUMNS and path(key)[0] not in KEPT for key in query.include)
 
 
-def _conditions(scope: Scope, query: Query) -> list[ColumnElement[bool]]:
-    """Of every level's keys. By lower levels' keys a study or series matches where one of its series or instances
+def conditions(scope: Scope, query: Query) -> list[ColumnElement[bool]]:
+    """Of every level's keys, and of the scope. Raises BadInput.
 
-    matches them all (relational queries, PS3.18 10.6.1.2, PS3.4 C.4.1.2.2.1).
+    By lower levels' keys a study or series matches where one of its series or instances matches them all (relational
+    queries, PS3.18 10.6.1.2, PS3.4 C.4.1.2.2.1).
     """
+    query = replace(query, keys={key: matching.checked(one) for key, one in query.keys.items() if supported(key)})
     by_level = _keys(query)
     of_study, of_series, of_instance = (by_level[level] for level in Level)
-    conditions = [within(scope), *of_study]
+    found = [within(scope), *of_study]
     if query.study_uid is not None:
-        conditions.append(Study.study_uid == query.study_uid)
+        found.append(Study.study_uid == query.study_uid)
     if query.series_uid is not None:
         of_series.append(Series.series_uid == query.series_uid)
     if query.level is Level.INSTANCE:
-        return [*conditions, *of_series, *of_instance, may_see(scope)]
+        return [*found, *of_series, *of_instance, may_see(scope)]
     seen = _has_instance(scope, of_instance)
     if query.level is Level.SERIES:
-        return [*conditions, *of_series, *seen]
+        return [*found, *of_series, *seen]
     if of_series or of_instance:
-        conditions.append(exists().where(Series.study_pk == Study.pk, *of_series, *seen))
-    return conditions
+        found.append(exists().where(Series.study_pk == Study.pk, *of_series, *seen))
+    return found
 
 
 def _has_instance(scope: Scope, conditions: list[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
@@ -222,7 +209,7 @@ def _keys(query: Query) -> dict[Level, list[ColumnElement[bool]]]:
     for day, clock in MOMENTS:
         days, clocks = asked.pop(day, None), asked.pop(clock, None)
         if days is not None or clocks is not None:
-            found[COLUMNS[day].level] += _moment(day, clock, days, clocks, zone)
+            found[COLUMNS[day].level] += _moment(day, clock, days, clocks, zone, query)
     for key, one in asked.items():
         if key in COLUMNS:
             found[COLUMNS[key].level].append(_match(COLUMNS[key], one, query))
@@ -255,13 +242,18 @@ def _match(key: Key, one: str, query: Query) -> ColumnElement[bool]:
 
 
 def _moment(
-    day: str, clock: str, days: str | None, clocks: str | None, zone: timedelta | None
+    day: str, clock: str, days: str | None, clocks: str | None, zone: timedelta | None, query: Query
 ) -> list[ColumnElement[bool]]:
     date_column, time_column = COLUMNS[day].column, COLUMNS[clock].column
     spans = (matching.dates(days) if days is not None else None, matching.times(clocks) if clocks is not None else None)
+    there = (date_column, time_column)
+    if zone is not None:
+        there = matching.elsewhere(Study.attributes, date_column, time_column, zone)
+    if not query.moments:
+        pairs = zip(there, spans, strict=True)
+        return [matching.within(column, span) for column, span in pairs if span is not None]
     if zone is None:
-        return [matching.moment(date_column, time_column, *spans)]
-    there = matching.elsewhere(Study.attributes, date_column, time_column, zone)
+        return [matching.moment(*there, *spans)]
     near = [matching.within(date_column, matching.about(spans[0]))] if spans[0] is not None else []
     return [*near, matching.moment(*there, *spans)]
 

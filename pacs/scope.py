@@ -33,6 +33,8 @@ class Scope:
 
 #: The archive's own jobs see the originals whole. Nothing that a principal asks for is answered by it.
 OF_THE_ARCHIVE = Scope(ORIGINAL, unreleased=True)
+#: Nothing at all: keys are tried in it.
+NOTHING = Scope(ORIGINAL, study_uids=frozenset())
 
 
 def originals(who: Principal) -> Scope:

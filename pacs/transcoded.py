@@ -17,11 +17,16 @@ from pacs.archive import Archive
 from pacs.deid.encode import SEQUENCE_DELIMITER, pixel_header
 from pacs.dictionary import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA, PIXEL_DATA
 from pacs.elements import Unreadable
-from pacs.explicit import explicit
 from pacs.part10 import DEFLATED, EXPLICIT_BIG_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN, write_meta
 from pacs.pixels import attributes, transcode
+from pacs.plain import written
 from pacs.retrieve import Located, Opened
 
+#: Transfer syntaxes in which nothing of a picture is lost (PS3.5 8.2): RLE, JPEG, JPEG-LS, JPEG 2000, HTJ2K, JPEG XL.
+_LOSSLESS = frozenset(
+    f"1.2.840.10008.1.2.{end}" for end in ("1", "5", "4.57", "4.70", "4.80", "4.90", "4.110", "4.201", "4.202")
+)
+_PLAIN = (EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN)
 _CHUNK = 1 << 20
 #: A length of 32 bits, even, and not the undefined one (PS3.5 7.1).
 _LONGEST = 0xFFFFFFFE
@@ -38,6 +43,13 @@ def targets(archive: Archive, located: Located) -> frozenset[str]:
             return _targets(instance)
     except Unreadable:
         return frozenset()
+
+
+def sendable(archive: Archive, located: Located) -> frozenset[str]:
+    """The transfer syntaxes that an instance can be sent in over DIMSE, besides its own, without a loss."""
+    found = targets(archive, located) & _LOSSLESS
+    plain = EXPLICIT_LITTLE_ENDIAN in (*found, located.transfer_syntax)
+    return found | {IMPLICIT_LITTLE_ENDIAN} if plain else found
 
 
 def _targets(instance: Opened) -> frozenset[str]:
@@ -81,48 +93,51 @@ def _made(instance: Opened) -> frozenset[str]:
 
 
 def stream(archive: Archive, located: Located, target: str) -> Iterator[bytes]:
-    """The bytes of an instance as a Part 10 file in `target`, one of `targets`.
+    """The bytes of an instance as a Part 10 file in `target`, one of `targets` or of `sendable`.
 
     Raises Unreadable or CannotDecode at the frame that can't be read.
     """
     with retrieve.opened(archive, located) as instance:
         meta = write_meta(located.sop_class, located.sop_uid, target, source_ae=instance.parsed.meta.source_ae)
+        explicit = target != IMPLICIT_LITTLE_ENDIAN
         pixels = instance.pixels
         changes: dict[int, tuple[str, bytes] | None] = dict.fromkeys(_OFFSET_TABLES)
         if pixels is None:
-            yield meta + explicit(instance.header, instance.walked, changes)
+            yield meta + written(instance.header, instance.walked, changes, explicit=explicit)
             return
-        if pixels.fragments is None and target == EXPLICIT_LITTLE_ENDIAN:
+        if pixels.fragments is None and target in _PLAIN:
             vr = {FLOAT_PIXEL_DATA: "OF", DOUBLE_FLOAT_PIXEL_DATA: "OD"}.get(pixels.tag, pixels.vr)
             length = pixels.length + pixels.length % 2
-            yield meta + explicit(instance.header, instance.walked, changes)
-            yield pixel_header(pixels.tag, vr, length, True)
+            yield meta + written(instance.header, instance.walked, changes, explicit=explicit)
+            yield pixel_header(pixels.tag, vr, length, explicit)
             end = pixels.start + pixels.length
             for start in range(pixels.start, end, _CHUNK):
                 yield bytes(instance.parsed.buf[start : min(end, start + _CHUNK)])
             yield bytes(pixels.length % 2)
         else:
             yield from _frames(instance, target, meta, changes)
-        yield _behind(instance)
+        yield _behind(instance, explicit)
 
 
 def _frames(
     instance: Opened, target: str, meta: bytes, changes: dict[int, tuple[str, bytes] | None]
 ) -> Iterator[bytes]:
     ds, source = instance.dataset(), instance.transfer_syntax
+    native, explicit = target in _PLAIN, target != IMPLICIT_LITTLE_ENDIAN
+    # Bare frames are the same in both.
+    form = EXPLICIT_LITTLE_ENDIAN if native else target
     count = len(instance.places)
-    first = transcode.transcode(instance.frame(0), ds, source, target)
-    changes |= {_tag(keyword): _written(keyword, new) for keyword, new in transcode.changes(ds, source, target).items()}
-    yield meta + explicit(instance.header, instance.walked, changes)
-    native = target == EXPLICIT_LITTLE_ENDIAN
+    first = transcode.transcode(instance.frame(0), ds, source, form)
+    changes |= {_tag(keyword): _written(keyword, new) for keyword, new in transcode.changes(ds, source, form).items()}
+    yield meta + written(instance.header, instance.walked, changes, explicit=explicit)
     if native:
         odd = len(first) * count % 2
-        yield pixel_header(PIXEL_DATA, _native_vr(ds), len(first) * count + odd, True)
+        yield pixel_header(PIXEL_DATA, _native_vr(ds), len(first) * count + odd, explicit)
     else:
         # An offset table may be empty (PS3.5 A.4): the frames' lengths are not known yet, and each has one fragment.
         yield pixel_header(PIXEL_DATA, "OB", None, True) + _item(0xFFFE, 0xE000, 0)
     for index in range(count):
-        frame = first if index == 0 else transcode.transcode(instance.frame(index), ds, source, target)
+        frame = first if index == 0 else transcode.transcode(instance.frame(index), ds, source, form)
         if native:
             yield frame
         else:
@@ -150,10 +165,10 @@ def _native_vr(ds: Dataset) -> str:
     return "OW" if (attributes.integer(ds, "BitsAllocated") or 0) > 8 else "OB"  # PS3.5 A.2
 
 
-def _behind(instance: Opened) -> bytes:
+def _behind(instance: Opened, explicit: bool) -> bytes:
     """What follows the pixels of an original; signatures are left out, because they no longer hold (PS3.15 C)."""
     pixels = instance.pixels
     if pixels is None or instance.located.header is not None:
         return b""
     later = [e for e in instance.parsed.elements if e.tag > pixels.tag and e.tag >> 16 not in (0x7FE0, 0xFFFA)]
-    return explicit(instance.parsed.buf, later)
+    return written(instance.parsed.buf, later, explicit=explicit)

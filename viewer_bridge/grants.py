@@ -19,7 +19,7 @@ from overread.kit.errors import Unprocessable
 from overread.kit.principals import Role
 from viewer_bridge.models import Grant, LaunchCode
 
-__all__ = ["Grant", "active", "find", "grant", "revoke", "view"]
+__all__ = ["Grant", "active", "find", "grant", "held", "revoke", "view"]
 
 
 def grant(tx: Session, principal_id: UUID, case_id: UUID, view_id: UUID, until: datetime) -> UUID:
@@ -113,6 +113,14 @@ def view(tx: Session | Connection, principal_id: UUID, case_id: UUID) -> UUID | 
     """The view that a principal's grant for a case opens now, or None."""
     row = reading(tx).execute(_VIEW, (principal_id, case_id, clock.now())).fetchone()
     return row[0] if row is not None else None
+
+
+def held(tx: Session, principal_id: UUID) -> list[Grant]:
+    """The grants that a principal has now, oldest first."""
+    query = select(Grant).where(
+        Grant.principal_id == principal_id, Grant.revoked_at.is_(None), Grant.until > clock.now()
+    )
+    return list(tx.scalars(query.order_by(Grant.created_at, Grant.id)))
 
 
 def active(tx: Session, case_id: UUID) -> list[Grant]:

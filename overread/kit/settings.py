@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     dimse_processes: int = Field(1, ge=1, le=64, description="Number of DICOM listener processes")
     dimse_max_associations: int = Field(128, ge=1, le=4096, description="Associations at once, in one listener process")
     dimse_max_per_peer: int = Field(16, ge=1, le=4096, description="Associations of one peer, in one listener process")
+    dimse_max_moves: int = Field(16, ge=1, le=4096, description="C-MOVEs at once, in one listener process")
+    dimse_max_moves_per_peer: int = Field(4, ge=1, le=4096, description="C-MOVEs of one peer, in one listener process")
     dimse_max_pdu_bytes: int = Field(1 << 20, ge=4096, le=1 << 27, description="Largest DIMSE PDU taken, in bytes")
     dimse_artim_seconds: float = Field(15, gt=0, description="Longest wait for a connection's association request")
     dimse_idle_seconds: float = Field(60, gt=0, description="Longest silence on an association, in a message too")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import func, select
 from starlette.responses import Response
@@ -84,10 +85,13 @@ def peers_page(visit: Visit) -> Response:
                 "ae_title": peer.ae_title,
                 "host": peer.host,
                 "port": peer.port,
-                "role": principals.get(visit.tx, peer.principal_id).role,
+                "role": owner.role,
+                "owner": owner.name,
             }
             for peer in peers.listed(visit.tx, visit.who)
+            for owner in (principals.get(visit.tx, peer.principal_id),)
         ],
+        owners=_owners(visit),
         ae_title=settings.ae_title,
         dicom_address=render.dicom_address(settings),
         action="/peers",
@@ -96,15 +100,24 @@ def peers_page(visit: Visit) -> Response:
 
 
 def add_peer(visit: Visit) -> Response:
-    """Register a peer, or change its address."""
+    """Register a peer, or change its address; it acts for a specialist or a hospital that is known, or for itself."""
     check = Check(visit.form)
     title = check.text("ae_title", "Please give the AE title.", 16)
     host = check.text("host", "Please give the host’s name or address.", 253)
     port = check.number("port", 1, 65535, "A port is a number from 1 to 65535.")
     role = check.one_of("role", _PEER_ROLES, "Please choose a role.")
+    owners = [one["value"] for one in _owners(visit)]
+    owner = check.one_of("owner", ["", *owners], "Please choose whose it is.")
     check.done()
-    peers.register(visit.tx, title, host, port, Role(role), visit.who)
+    owner_id = UUID(owner) if owner else None
+    peers.register(visit.tx, title, host, port, Role(role), visit.who, owner_id=owner_id)
     return go("/peers", "saved")
+
+
+def _owners(visit: Visit) -> list[dict[str, str]]:
+    """The specialists and hospitals that a peer may act for."""
+    found = [row for role in _PEER_ROLES for row in principals.with_role(visit.tx, Role(role))]
+    return [{"value": str(row.id), "label": f"{row.name} ({row.role})"} for row in found]
 
 
 def prices_page(visit: Visit) -> Response:

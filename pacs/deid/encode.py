@@ -55,14 +55,14 @@ def pixel_header(tag: int, vr: str, length: int | None, explicit: bool) -> bytes
     return _long(group, number, vr.encode() if vr in _LONG else b"OW", 0, length)
 
 
-def explicit_items(buf: bytes, items: tuple[Item, ...]) -> bytes:
-    """Write items, of whatever encoding, in explicit VR with defined lengths."""
+def written_items(buf: bytes, items: tuple[Item, ...], explicit: bool) -> bytes:
+    """Write items, of whatever encoding, in little endian with defined lengths."""
     return b"".join(
         item(
             b"".join(
-                put(e.tag, e.vr, buf[e.start : e.start + e.length], True)
+                put(e.tag, e.vr, buf[e.start : e.start + e.length], explicit)
                 if e.items is None
-                else put(e.tag, "SQ", explicit_items(buf, e.items), True)
+                else put(e.tag, "SQ", written_items(buf, e.items, explicit), explicit)
                 for e in one.elements
                 if e.fragments is None
             )

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pacs.charset import DEFAULT, codecs_of
 from pacs.deid import codestream, pixels
 from pacs.deid.content import fate
-from pacs.deid.encode import SEQUENCE_DELIMITER, code_item, explicit_items, item, pixel_header, put
+from pacs.deid.encode import SEQUENCE_DELIMITER, code_item, item, pixel_header, put, written_items
 from pacs.deid.known import KnownStrings
 from pacs.deid.profile import SECOND_OPINION, TABLE_EDITION, Profile
 from pacs.deid.rules import DUMMIES
@@ -304,7 +304,7 @@ class _Rewrite:
                 if not self.explicit:
                     return False
                 # Implicit items inside of UN (PS3.5 6.2.2): written in explicit VR first, then read like the rest.
-                plain = put(element.tag, "SQ", explicit_items(buf, items), True)
+                plain = put(element.tag, "SQ", written_items(buf, items, True), True)
                 new = self._sequence(plain, walk(plain, 0, len(plain), explicit=True)[0], codecs, content)
                 return plain if new is True else new
         changed = False

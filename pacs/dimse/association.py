@@ -1,8 +1,11 @@
-"""One association that a peer asked for: pynetdicom's negotiation and services, in one thread that never polls."""
+"""One association: pynetdicom's negotiation and services, in one thread that never polls.
+
+`Served` is one that a peer asked for; those that this server asks for are in `pacs.dimse.calling`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pynetdicom import AE, evt
@@ -24,16 +27,61 @@ _logger = log.get(__name__)
 
 #: Result, source and diagnostic of a rejection (PS3.8 Table 9-21).
 Rejection = tuple[int, int, int]
+#: Answers a request that came in a presentation context.
+Service = Callable[["Served", Any, PresentationContext], None]
 
 
-class Served(Association):
-    """An association in which this server is the acceptor.
-
-    `admit` decides by the peer's request whether it may be; it sets `principal`, or says how to reject it.
-    """
+class Linked(Association):
+    """An association over our upper layer, of either side."""
 
     dul: UpperLayer
     dimse: Messages
+    #: Set where this server ends it.
+    stopping = False
+
+    def __init__(self, ae: AE, mode: str, channel: Channel, limits: Limits, open_sink: Opener) -> None:
+        super().__init__(ae, mode)
+        self.limits = limits
+        self.dul = UpperLayer(self, channel, limits)
+        self.dimse = Messages(self, open_sink)
+        ours = self.acceptor if mode == "acceptor" else self.requestor
+        ours.maximum_length = limits.pdu_bytes
+        ours.ae_title = ae.ae_title
+        ours.implementation_class_uid = ae.implementation_class_uid
+        ours.implementation_version_name = ae.implementation_version_name
+        # Nothing runs beside this association's own thread, so nothing has to be kept from reading.
+        self._is_paused = True
+
+    @property
+    def peer(self) -> str:
+        """The other side's AE title, as far as it is known."""
+        raise NotImplementedError
+
+    @property
+    def open(self) -> bool:
+        """Whether messages can be sent: it is established, and nobody has asked for its end."""
+        return bool(self.is_established) and self.dul.state_machine.current_state == "Sta6"
+
+    def kill(self) -> None:
+        """End it: nothing more is sent or received."""
+        self._kill = True
+        self.is_established = False
+        self.dul.stop_dul()
+
+    def _abort_blocking(self, block: bool = True) -> None:  # noqa: ARG002  pynetdicom's signature
+        if not self._sent_abort and not self.is_released:
+            self._sent_abort = True
+            self.acse.send_abort(0x00)
+            evt.trigger(self, evt.EVT_ABORTED, {})
+
+
+class Served(Linked):
+    """An association in which this server is the acceptor.
+
+    `admit` decides by the peer's request whether it may be; it sets `principal`, or says how to reject it. `services`
+    answer requests by their type; all others are pynetdicom's.
+    """
+
     principal: Principal
 
     def __init__(
@@ -45,28 +93,28 @@ class Served(Association):
         *,
         contexts: list[PresentationContext],
         handlers: Sequence[tuple[Any, ...]],
+        services: Mapping[type, Service],
         admit: Callable[[Served], Rejection | None],
         open_sink: Opener,
     ) -> None:
-        super().__init__(ae, "acceptor")
+        super().__init__(ae, "acceptor", channel, limits, open_sink)
         self.name = f"dimse {remote[0]}:{remote[1]}"
-        self.dul = UpperLayer(self, channel, limits)
-        self.dimse = Messages(self, open_sink)
-        self.acceptor.maximum_length = limits.pdu_bytes
-        self.acceptor.ae_title = ae.ae_title
-        self.acceptor.implementation_class_uid = ae.implementation_class_uid
-        self.acceptor.implementation_version_name = ae.implementation_version_name
         # Shared by all associations: negotiation only reads them, and a copy of 10,000 objects takes long.
         self.acceptor.supported_contexts = contexts
         self.requestor.address_info = AddressInformation.from_tuple(remote)
         for event, handler in handlers:
             self.bind(event, handler)
-        # Nothing runs beside this association's own thread, so nothing has to be kept from reading.
-        self._is_paused = True
+        self._services = services
         self._admit = admit
-        self.stopping = False
+        #: The association that this one's request is carried out over, as long as it is.
+        self.beside: Linked | None = None
         self._request = b""
         self._ended: Callable[[Served], None] = lambda _assoc: None
+
+    @property
+    def peer(self) -> str:
+        """The peer's AE title, as far as it is known."""
+        return self.calling
 
     @property
     def calling(self) -> str:
@@ -89,6 +137,10 @@ class Served(Association):
         """Abort as soon as what is being done is done; for other threads."""
         self.stopping = True
         self.dul.channel.wake()
+        beside = self.beside
+        if beside is not None:
+            beside.stopping = True
+            beside.dul.channel.wake()
 
     def run_reactor(self) -> None:
         """The whole life of the association; the thread's function."""
@@ -105,12 +157,6 @@ class Served(Association):
             self.dimse.discard()
             self.dul.finish()
             self._ended(self)
-
-    def kill(self) -> None:
-        """End the loop below."""
-        self._kill = True
-        self.is_established = False
-        self.dul.stop_dul()
 
     def _negotiate(self) -> None:
         self.dul.begin(self._request)
@@ -155,7 +201,13 @@ class Served(Association):
                 return
             if not message.is_valid_request:
                 raise wire.ProtocolError(f"a {message.msg_type} message is incomplete, or answers nothing")
-            self._serve_request(message, context_id)
+            service = self._services.get(type(message))
+            if service is None:
+                self._serve_request(message, context_id)
+                return
+            # What was to be cancelled before is not this request.
+            self.dimse.cancel_req.clear()
+            service(self, message, self._accepted_cx[context_id])
         finally:
             discard(message)
 
@@ -166,9 +218,3 @@ class Served(Association):
         response.AffectedSOPClassUID = request.AffectedSOPClassUID
         response.Status = data.sink.finish()
         self.dimse.send_msg(response, context_id)
-
-    def _abort_blocking(self, block: bool = True) -> None:  # noqa: ARG002  pynetdicom's signature
-        if not self._sent_abort and not self.is_released:
-            self._sent_abort = True
-            self.acse.send_abort(0x00)
-            evt.trigger(self, evt.EVT_ABORTED, {})

@@ -6,6 +6,7 @@ Whatever is not plain C-STORE is left to pynetdicom, which knows every message a
 from __future__ import annotations
 
 from struct import Struct, error, pack
+from typing import NamedTuple
 
 from pynetdicom.dimse_primitives import C_STORE
 
@@ -14,8 +15,17 @@ from pacs.part10 import valid_uid
 _element = Struct("<HHL").unpack_from
 _ushort = Struct("<H").unpack
 _STORE_RQ, _STORE_RSP, _NO_DATA_SET = 0x0001, 0x8001, 0x0101
+#: Priority of what we send: medium (PS3.7 9.1.1.1.4).
+_MEDIUM = 0
 #: Optional fields of a response that only the general way writes (PS3.7 C.5).
 _REMARKS = ("ErrorComment", "OffendingElement")
+
+
+class Originator(NamedTuple):
+    """Who asked by a C-MOVE for what is stored elsewhere (PS3.7 9.1.1.1.7, 9.1.1.1.8)."""
+
+    ae_title: str
+    message_id: int
 
 
 def read_store(command: bytes | bytearray, context_id: int) -> C_STORE | None:
@@ -70,6 +80,28 @@ def write_store_response(response: C_STORE, context_id: int) -> bytes | None:
     body += pack("<HHLH", 0, 0x0800, 2, _NO_DATA_SET)
     body += pack("<HHLH", 0, 0x0900, 2, response.Status)
     body += _uid(0x1000, response.AffectedSOPInstanceUID)
+    return _pdu(body, context_id)
+
+
+def write_store_request(
+    sop_class: str, sop_uid: str, message_id: int, context_id: int, originator: Originator | None = None
+) -> bytes:
+    """The P-DATA-TF of a C-STORE-RQ whose data set follows (PS3.7 Table 9.3-1)."""
+    body = _uid(0x0002, sop_class)
+    body += pack("<HHLH", 0, 0x0100, 2, _STORE_RQ)
+    body += pack("<HHLH", 0, 0x0110, 2, message_id)
+    body += pack("<HHLH", 0, 0x0700, 2, _MEDIUM)
+    body += pack("<HHLH", 0, 0x0800, 2, 0x0001)
+    body += _uid(0x1000, sop_uid)
+    if originator is not None:
+        title = originator.ae_title.encode("ascii")
+        title += b" " * (len(title) % 2)
+        body += pack("<HHL", 0, 0x1030, len(title)) + title
+        body += pack("<HHLH", 0, 0x1031, 2, originator.message_id)
+    return _pdu(body, context_id)
+
+
+def _pdu(body: bytes, context_id: int) -> bytes:
     body = pack("<HHLL", 0, 0x0000, 4, len(body)) + body
     # One command fragment, the last (PS3.8 E.2).
     return pack(">BBLLBB", 4, 0, len(body) + 6, len(body) + 2, context_id, 0x03) + body

@@ -35,6 +35,9 @@ class Limits:
     idle: float = 60
     #: One whole message, from its first byte to its last.
     transfer: float = 3600
+    #: Associations that are asked for at once on behalf of all peers together, and of one (C-MOVE).
+    outgoing: int = 16
+    outgoing_per_peer: int = 4
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
@@ -46,4 +49,6 @@ class Limits:
             first=settings.dimse_artim_seconds,
             idle=settings.dimse_idle_seconds,
             transfer=settings.dimse_transfer_seconds,
+            outgoing=settings.dimse_max_moves,
+            outgoing_per_peer=settings.dimse_max_moves_per_peer,
         )

@@ -1,4 +1,4 @@
-"""The DICOM listener: Verification and Storage as SCP (PS3.4 A, B; PS3.7 9.1.1, 9.1.5)."""
+"""The DICOM listener: Verification, Storage and Query/Retrieve as SCP (PS3.4 A, B, C; PS3.7 9.1)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from typing import Any
 
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
+from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from overread.kit import log
 from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings, address
 from pacs.archive import Archive
-from pacs.dimse import peers, tls, wire
+from pacs.dimse import negotiation, peers, tls, wire
 from pacs.dimse.acceptor import Acceptor
-from pacs.dimse.association import Rejection, Served
+from pacs.dimse.association import Rejection, Served, Service
+from pacs.dimse.find import Find
 from pacs.dimse.limits import Limits
+from pacs.dimse.reach import Reaches, sent_by
+from pacs.dimse.retrieval import Retrieval
+from pacs.dimse.sending import PLAIN
 from pacs.dimse.storage import Storage
 from pacs.dimse.wire import Channel
 
@@ -43,9 +48,12 @@ _config.LOG_HANDLER_LEVEL = "none"
 
 
 class Listener:
-    """Accepts associations of registered peers and hands their instances to `pacs.ingest`."""
+    """Accepts associations of registered peers, hands their instances to `pacs.ingest`, and answers their queries.
 
-    def __init__(self, archive: Archive, settings: Settings) -> None:
+    `reaches` says what a peer's principal may see.
+    """
+
+    def __init__(self, archive: Archive, settings: Settings, reaches: Reaches = sent_by) -> None:
         self._archive = archive
         self._settings = settings
         self._limits = Limits.of(settings)
@@ -61,14 +69,21 @@ class Listener:
         self._ae.acse_timeout = self._ae.dimse_timeout = self._ae.network_timeout = self._limits.idle
         self._ae.add_supported_context(Verification)
         for context in AllStoragePresentationContexts:
-            self._ae.add_supported_context(str(context.abstract_syntax), _SYNTAXES)
+            # Both roles: a peer that fetches by C-GET is the SCP of what it is given (PS3.4 C.5.3).
+            self._ae.add_supported_context(str(context.abstract_syntax), _SYNTAXES, scu_role=True, scp_role=True)
+        for sop_class in (*negotiation.FIND, *negotiation.MOVE, *negotiation.GET):
+            self._ae.add_supported_context(sop_class, list(PLAIN))
         self._contexts = self._ae.supported_contexts
         self._handlers = (
             (evt.EVT_C_STORE, self._storage.store),
             (evt.EVT_C_ECHO, lambda _event: _SUCCESS),
             # Taken, but one operation at a time (PS3.7 D.3.3.3): what a peer sends ahead waits in the socket.
             (evt.EVT_ASYNC_OPS, lambda _event: (1, 1)),
+            (evt.EVT_SOP_EXTENDED, negotiation.answers),
         )
+        retrieval = Retrieval(archive, self._ae, self._limits, reaches)
+        find = Find(archive, settings.ae_title, reaches)
+        self._services: dict[type, Service] = {C_FIND: find.serve, C_GET: retrieval.get, C_MOVE: retrieval.move}
 
     def start(self) -> None:
         """Listen, in threads. Raises OSError where the address can't be bound, OverreadError for bad TLS files."""
@@ -107,6 +122,7 @@ class Listener:
             self._limits,
             contexts=self._contexts,
             handlers=self._handlers,
+            services=self._services,
             admit=self._admit,
             open_sink=self._storage.open_sink,
         )

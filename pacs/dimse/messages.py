@@ -21,7 +21,7 @@ from pacs.dimse.limits import COMMAND_BYTES, IDENTIFIER_BYTES
 from pacs.dimse.wire import ProtocolError
 
 if TYPE_CHECKING:
-    from pacs.dimse.association import Served
+    from pacs.dimse.association import Linked
 
 #: C-CANCEL requests that are remembered of one operation, as in pynetdicom.
 _CANCELS = 10
@@ -41,7 +41,7 @@ class Sink(Protocol):
         """Forget all of it: it will not be completed. After completion this does nothing."""
 
 
-Opener = Callable[["Served", C_STORE, int], Sink]
+Opener = Callable[[Any, C_STORE, int], Sink]
 
 
 class Streamed(BytesIO):
@@ -62,9 +62,9 @@ def discard(request: object) -> None:
 class Messages(DIMSEServiceProvider):
     """One association's messages."""
 
-    def __init__(self, assoc: Served, open_sink: Opener) -> None:
+    def __init__(self, assoc: Linked, open_sink: Opener) -> None:
         super().__init__(assoc)
-        self._served = assoc
+        self._linked = assoc
         self._open_sink = open_sink
         self._command = bytearray()
         self._context_id = 0
@@ -93,7 +93,7 @@ class Messages(DIMSEServiceProvider):
                 f"a fragment of a {'command' if is_command else 'data set'} where none is due",
                 wire.UNEXPECTED_PARAMETER,
             )
-        if context_id not in self._served._accepted_cx:
+        if context_id not in self._linked._accepted_cx:
             raise ProtocolError(f"presentation context {context_id} was not accepted", wire.UNEXPECTED_PARAMETER)
         if self.receiving and context_id != self._context_id:
             # PS3.8 E.1: the fragments of a message all have its presentation context.
@@ -141,7 +141,7 @@ class Messages(DIMSEServiceProvider):
     def get_msg(self, block: bool = False) -> Any:
         """The next message, as in pynetdicom; with `block` receives until there is one, or the peer is silent."""
         while block and self.msg_queue.empty() and self.dul.is_alive():
-            if not self._served.dul.pump(self.dimse_timeout):
+            if not self._linked.dul.pump(self.dimse_timeout):
                 break
         return super().get_msg(block=False)
 
@@ -150,8 +150,8 @@ class Messages(DIMSEServiceProvider):
         if not (isinstance(primitive, C_STORE) and self._send_stored(primitive, context_id)):
             super().send_msg(primitive, context_id)
         if getattr(primitive, "Status", None) in _PENDING:
-            upper = self._served.dul
-            while upper.is_alive() and self._served.is_established and upper.channel.readable():
+            upper = self._linked.dul
+            while upper.is_alive() and self._linked.is_established and upper.channel.readable():
                 upper.pump()
 
     def _send_stored(self, response: C_STORE, context_id: int) -> bool:
@@ -161,14 +161,14 @@ class Messages(DIMSEServiceProvider):
         pdu = commands.write_store_response(response, context_id)
         if pdu is None or 0 < self.maximum_pdu_size < len(pdu) - wire.HEADER:
             return False
-        self._served.dul.send_data(pdu)
+        self._linked.dul.send_data(pdu)
         return True
 
     def _watched(self, event: evt.NotificationEvent) -> bool:
-        return bool(self._served.get_handlers(event))
+        return bool(self._linked.get_handlers(event))
 
     def _begin_store(self, request: C_STORE) -> None:
-        self._sink = self._open_sink(self._served, request, self._context_id)
+        self._sink = self._open_sink(self._linked, request, self._context_id)
         self._store = request
 
     def _commanded(self) -> None:
@@ -203,7 +203,7 @@ class Messages(DIMSEServiceProvider):
         self.msg_queue.put((self._context_id, primitive))
 
     def _primitive(self, message: DIMSEMessage) -> Any:
-        evt.trigger(self._served, evt.EVT_DIMSE_RECV, {"message": message})
+        evt.trigger(self._linked, evt.EVT_DIMSE_RECV, {"message": message})
         try:
             return message.message_to_primitive()
         except Exception as error:  # as above

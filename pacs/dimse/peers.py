@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -12,16 +13,27 @@ from sqlalchemy.orm import Session
 from overread.kit import audit, principals
 from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.principals import Principal, Role
+from pacs.dimse.calling import Target
 from pacs.models import Peer
 
 #: PS3.5 6.2: an AE title has at most 16 characters of the default repertoire, no backslash, not only spaces.
 _AE_TITLE = re.compile(r"[ !-\[\]-~]{1,16}")
 
 
-def register(tx: Session, ae_title: str, host: str, port: int, role: Role, who: Principal | None = None) -> Peer:
-    """Register a peer, or change its address. Raises Unprocessable, Conflict where the role would change.
+def register(
+    tx: Session,
+    ae_title: str,
+    host: str,
+    port: int,
+    role: Role,
+    who: Principal | None = None,
+    *,
+    owner_id: UUID | None = None,
+) -> Peer:
+    """Register a peer, or change its address. Raises Unprocessable, NotFound, Conflict where its owner would change.
 
-    A peer gets a principal of its own, named after it, the first time.
+    A peer acts for `owner_id`, a specialist or a hospital that is known already; without it, for a principal of its
+    own, named after it, that is made the first time.
     """
     title = ae_title.strip()
     if not _AE_TITLE.fullmatch(title):
@@ -30,9 +42,11 @@ def register(tx: Session, ae_title: str, host: str, port: int, role: Role, who: 
         raise Unprocessable("a bad address", safe="A peer needs a host and a port from 1 to 65535.")
     if role not in (Role.HOSPITAL, Role.SPECIALIST):
         raise Unprocessable("a bad role", safe="A peer is a hospital's or a specialist's.")
+    if owner_id is not None and principals.get(tx, owner_id).role != role:
+        raise Unprocessable("the owner has another role", safe=f"The owner of this peer is no {role.value}.")
     existing = tx.get(Peer, title)
     if existing is None:
-        owner = principals.create(tx, role=role, name=title)
+        owner = principals.get(tx, owner_id) if owner_id else principals.create(tx, role=role, name=title)
         statement = insert(Peer).values(ae_title=title, host=host.strip(), port=port, principal_id=owner.id)
         tx.execute(statement)
     else:
@@ -40,9 +54,13 @@ def register(tx: Session, ae_title: str, host: str, port: int, role: Role, who: 
             raise Conflict(
                 "role change", safe=f"{title} is registered with another role. Give this peer another title."
             )
+        if owner_id not in (None, existing.principal_id):
+            # What its principal was given to see would be another's at once.
+            raise Conflict("owner change", safe=f"{title} is registered for somebody else. Choose another title.")
         existing.host, existing.port = host.strip(), port
     tx.flush()
-    audit.record(tx, who, "peer.register", "peer", title, host=host, port=port)
+    owner_text = str(owner_id) if owner_id else None
+    audit.record(tx, who, "peer.register", "peer", title, host=host, port=port, owner=owner_text)
     return tx.get_one(Peer, title)
 
 
@@ -57,8 +75,22 @@ def identify(tx: Session, ae_title: str, address: str) -> Principal | None:
     peer = tx.get(Peer, ae_title.strip())
     if peer is None or address not in _addresses(peer.host):
         return None
-    row = principals.get(tx, peer.principal_id)
-    return row.as_principal(via="dimse") if row.active else None
+    return principal(tx, peer.ae_title, via="dimse")
+
+
+def principal(tx: Session, ae_title: str, *, via: str) -> Principal | None:
+    """The principal that a peer acts for, or None where there is no such peer, or its principal is locked out."""
+    peer = tx.get(Peer, ae_title.strip())
+    row = principals.get(tx, peer.principal_id) if peer is not None else None
+    return row.as_principal(via=via) if row is not None and row.active else None
+
+
+def target(tx: Session, ae_title: str, who: Principal) -> Target | None:
+    """A peer that is sent what `who` may see: one of their own alone, whose principal therefore sees the same."""
+    peer = tx.get(Peer, ae_title.strip())
+    if peer is None or peer.principal_id != who.id:
+        return None
+    return Target(peer.ae_title, peer.host, peer.port)
 
 
 def _addresses(host: str) -> set[str]:

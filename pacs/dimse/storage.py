@@ -101,6 +101,8 @@ class Storage:
         if request.AffectedSOPClassUID != context.abstract_syntax:
             # PS3.7 9.3.1.1: the context is the one that was negotiated for the SOP class.
             raise ProtocolError("a C-STORE names another SOP class than its presentation context")
+        if not context.as_scp:
+            raise ProtocolError("a C-STORE in a presentation context in which the peer chose to be the SCP")
         source = Source(assoc.principal, "dimse", called_ae=assoc.called, sop_uid=str(request.AffectedSOPInstanceUID))
         return Reception(self._archive, source, request, str(context.transfer_syntax[0]), assoc.calling)
 

@@ -16,34 +16,38 @@ from typing import TYPE_CHECKING, Any, cast
 from pynetdicom import evt
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import TRANSITION_TABLE, InvalidEventError
+from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, A_RELEASE
 
 from overread.kit import log
 from pacs.dimse import wire
-from pacs.dimse.limits import EMPTY_FRAGMENTS, Limits
+from pacs.dimse.limits import EMPTY_FRAGMENTS, REQUEST_BYTES, Limits
 from pacs.dimse.wire import Channel, Closed, ProtocolError
 
 if TYPE_CHECKING:
-    from pacs.dimse.association import Served
+    from pacs.dimse.association import Linked
 
 _logger = log.get(__name__)
 _pdv_header = Struct(">LBB").unpack
 #: Release and abort have four bytes (PS3.8 9.3.6 to 9.3.8).
 _SHORT = (wire.RELEASE_RQ, wire.RELEASE_RP, wire.ABORT)
-#: An acceptor never expects these once the request is there, and reads nothing of them (PS3.8 Table 9-10).
+#: Nothing is read of these where none is due: they mean the end (PS3.8 Table 9-10).
 _UNEXPECTED = {wire.ASSOCIATE_RQ: "Evt6", wire.ASSOCIATE_AC: "Evt3", wire.ASSOCIATE_RJ: "Evt4"}
+
+#: What answers a request for an association.
+_ANSWERS = (wire.ASSOCIATE_AC, wire.ASSOCIATE_RJ)
 
 
 class UpperLayer(DULServiceProvider):
     """One association's. Every method is called by the association's thread, `channel.wake` alone by others."""
 
-    def __init__(self, assoc: Served, channel: Channel, limits: Limits) -> None:
+    def __init__(self, assoc: Linked, channel: Channel, limits: Limits) -> None:
         super().__init__(assoc)
         self.channel = channel
         # pynetdicom's state machine asks of its socket only to be closed.
         self.socket = cast(Any, channel)
         self._limits = limits
-        self._served = assoc
+        self._linked = assoc
         self._idle_timer.timeout = None
         self._empty = 0
 
@@ -61,6 +65,16 @@ class UpperLayer(DULServiceProvider):
         self._happen("Evt5")
         self._receive(request)
 
+    def ask(self, request: A_ASSOCIATE) -> None:
+        """Ask for an association over a connection that stands: Evt1 and Evt2 (PS3.8 Table 9-10)."""
+        self.state_machine.current_state = "Sta5"
+        self._send(A_ASSOCIATE_RQ(request))
+
+    @property
+    def asking(self) -> bool:
+        """Whether an association was asked for and not answered."""
+        return bool(self.state_machine.current_state == "Sta5")
+
     def pump(self, timeout: float | None = None) -> bool:
         """Receive one PDU and do what it asks for; False where none begins within `timeout` seconds.
 
@@ -73,7 +87,7 @@ class UpperLayer(DULServiceProvider):
                 header = self.channel.take(1)
             except TimeoutError:
                 # In the middle of a message silence is a failure; between messages the caller decides.
-                if self._served.dimse.receiving and timeout is None:
+                if self._linked.dimse.receiving and timeout is None:
                     raise
                 return False
             finally:
@@ -85,6 +99,10 @@ class UpperLayer(DULServiceProvider):
                 if length != 4:
                     raise ProtocolError(f"a PDU of type {kind} says it has {length} bytes")
                 self._receive(header + length.to_bytes(5, "big") + self.channel.take(length))
+            elif self.asking and kind in _ANSWERS:
+                if length > REQUEST_BYTES:
+                    raise ProtocolError(f"a PDU of type {kind} says it has {length} bytes")
+                self._receive(header + bytes(1) + length.to_bytes(4, "big") + self.channel.take(length))
             elif kind in _UNEXPECTED:
                 self._happen(_UNEXPECTED[kind])
             else:
@@ -94,7 +112,7 @@ class UpperLayer(DULServiceProvider):
         except TimeoutError as error:
             self.fail(str(error) or "the peer fell silent in the middle of a message")
         except Closed:
-            if self._served.stopping:
+            if self._linked.stopping:
                 self.fail("the server stops")
             else:
                 self._happen("Evt17")
@@ -102,14 +120,14 @@ class UpperLayer(DULServiceProvider):
 
     def fail(self, why: str, reason: int = wire.NOT_SPECIFIED) -> None:
         """Abort as the service provider (PS3.8 9.3.8)."""
-        _logger.warning("association_aborted", calling=self._served.calling, why=why)
+        _logger.warning("association_aborted", calling=self._linked.peer, why=why)
         if self.state_machine.current_state == "Sta2":
             self._happen("Evt19")
         elif self.state_machine.current_state not in ("Sta1", "Sta13"):
-            self._served.acse.send_ap_abort(reason)
-        self._served.is_aborted = True
-        self._served.is_established = False
-        evt.trigger(self._served, evt.EVT_ABORTED, {})
+            self._linked.acse.send_ap_abort(reason)
+        self._linked.is_aborted = True
+        self._linked.is_established = False
+        evt.trigger(self._linked, evt.EVT_ABORTED, {})
 
     def finish(self) -> Channel:
         """Bring the state machine to its end; the connection is left open for whoever waits for the peer's close."""
@@ -132,6 +150,9 @@ class UpperLayer(DULServiceProvider):
         """Send a primitive now. One that the state no longer allows, as an answer to a peer that left, is dropped."""
         if isinstance(primitive, (A_ASSOCIATE, A_RELEASE, A_ABORT, A_P_ABORT)):
             evt.trigger(self.assoc, evt.EVT_ACSE_SENT, {"primitive": primitive})
+        if isinstance(primitive, A_ASSOCIATE) and primitive.result is None:
+            self.ask(primitive)
+            return
         self.to_provider_queue.put(primitive)
         self._process_recv_primitive()
         if (self.event_queue.queue[-1], self.state_machine.current_state) not in TRANSITION_TABLE:
@@ -140,13 +161,19 @@ class UpperLayer(DULServiceProvider):
             return
         self._react()
 
-    def send_data(self, pdu: bytes) -> None:
-        """Send an encoded P-DATA-TF: DT-1 and AR-7, without a primitive (EVT_PDU_SENT does not tell of it)."""
+    def send_data(self, pdu: bytes | bytearray) -> bool:
+        """Send an encoded P-DATA-TF: DT-1 and AR-7, without a primitive (EVT_PDU_SENT does not tell of it).
+
+        False where the association has ended.
+        """
         if self.state_machine.current_state in ("Sta6", "Sta8"):
             try:
                 self.channel.send(pdu)
             except Closed:
                 self._happen("Evt17")
+            else:
+                return True
+        return False
 
     def _send(self, pdu: Any) -> None:
         try:
@@ -182,8 +209,8 @@ class UpperLayer(DULServiceProvider):
                 # Table 9-10 has no such cell: the connection ended while something was to be sent.
                 self._kill_thread = True
             except Exception as error:  # noqa: BLE001  a PDU that was decoded and yet can't be understood
-                _logger.warning("association_aborted", calling=self._served.calling, why=repr(error))
-                self._served.is_aborted, self._served.is_established = True, False
+                _logger.warning("association_aborted", calling=self._linked.peer, why=repr(error))
+                self._linked.is_aborted, self._linked.is_established = True, False
                 self.state_machine.current_state = "Sta13"
                 self._kill_thread = True
                 self._abort_bluntly()
@@ -201,7 +228,7 @@ class UpperLayer(DULServiceProvider):
             return
         if length > self._limits.pdu_bytes:
             raise ProtocolError(f"a P-DATA-TF says it has {length} bytes; {self._limits.pdu_bytes} are the most")
-        messages, channel = self._served.dimse, self.channel
+        messages, channel = self._linked.dimse, self.channel
         if not messages.receiving:
             self._empty = 0
             channel.deadline = time.monotonic() + self._limits.transfer

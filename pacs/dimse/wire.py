@@ -126,7 +126,7 @@ class Channel:
         poller.register(self._socket, POLLIN)
         return bool(poller.poll(0))
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | bytearray) -> None:
         """Send everything. Raises Closed where the peer takes nothing for `patience` seconds, or is gone."""
         if self._socket is None:
             raise Closed

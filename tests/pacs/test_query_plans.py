@@ -13,7 +13,7 @@ import pytest
 from benchmarks import qido
 from overread.kit.db import Connection, Database
 from overread.kit.errors import BadInput
-from pacs import query
+from pacs import bounds, query
 from pacs.query import Level, Query
 from pacs.scope import ORIGINAL, Scope
 from tests.conftest import new_database
@@ -66,7 +66,7 @@ def test_a_search_is_one_statement_whatever_it_finds(
         asked.clear()
         return query.search(connection, _scope(hospital), Query(level, {"00080060": "CT"}, limit=50))
 
-    found, more = filled.at_once(find, query.SETTINGS)
+    found, more = filled.at_once(find, bounds.SETTINGS)
     assert len(found) == 50
     assert more
     assert len(asked) == 1
@@ -80,14 +80,14 @@ def test_default_attributes_of_instances_open_no_header(filled: Database) -> Non
 
 
 def test_a_search_that_takes_too_long_is_refused_in_words(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query, "SETTINGS", "SET statement_timeout = '1ms'")
+    monkeypatch.setattr(bounds, "SETTINGS", "SET statement_timeout = '1ms'")
     # No index knows of these: every instance is looked at.
     asked = Query(Level.INSTANCE, {"00081030": "*x*y*z*", "00101001": "*x*"})
     with pytest.raises(BadInput, match="too long") as refused, filled.transaction() as tx:
         query.search(tx, _scope(hospital=False), asked)
     assert "Narrow it" in refused.value.safe
     with pytest.raises(BadInput, match="too long"):
-        filled.at_once(lambda connection: query.search(connection, _scope(hospital=False), asked), query.SETTINGS)
-    assert filled.at_once(lambda connection: connection.execute("SELECT 1").fetchall(), query.SETTINGS) == [(1,)]
+        filled.at_once(lambda connection: query.search(connection, _scope(hospital=False), asked), bounds.SETTINGS)
+    assert filled.at_once(lambda connection: connection.execute("SELECT 1").fetchall(), bounds.SETTINGS) == [(1,)]
     with filled.transaction() as tx:
         assert query.summaries(tx, Scope(ORIGINAL, study_uids=frozenset(), unreleased=True)) == []

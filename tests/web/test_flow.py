@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from cases.models import Question, Report
 from overread.kit import http, principals, tokens
 from overread.services import Services
+from pacs.dimse import peers
 from tests.cases.world import World, study
 from tests.fakes.payments import DECLINED
 
@@ -290,6 +291,17 @@ def test_the_admin_makes_people_peers_and_prices(world: World, browser: Browser)
     assert admin.post("/peers", data=peer | {"port": "70000"}).status_code == 422
     _to(admin.post("/peers", data=peer), "/peers?done=saved")
     assert "CITY_PACS" in admin.get("/peers").text
+    reader = {"ae_title": "READER", "host": "127.0.0.1", "port": "104", "role": "specialist"}
+    owner = {"owner": str(world.specialist.id)}
+    assert admin.post("/peers", data=reader | {"owner": str(world.patient.id)}).status_code == 422
+    assert admin.post("/peers", data=reader | owner | {"role": "hospital"}).status_code == 422
+    _to(admin.post("/peers", data=reader | owner), "/peers?done=saved")
+    assert "specialist: Some Specialist" in admin.get("/peers").text
+    assert admin.post("/peers", data=reader | {"owner": str(world.other_specialist.id)}).status_code == 409
+    with world.db.transaction() as tx:
+        acts_for = peers.identify(tx, "READER", "127.0.0.1")
+    assert acts_for is not None
+    assert acts_for.id == world.specialist.id
 
     price = {"program": "written", "label": "Written report", "amount": "420.50", "fee": "200", "currency": "USD"}
     for wrong in ({"amount": "-1"}, {"amount": "1e3"}, {"amount": "4.999"}, {"fee": "900"}, {"currency": "XXX"}):

@@ -1,21 +1,25 @@
-"""A data set anew in Explicit VR Little Endian (PS3.5 A.2): values as they are, lengths and VRs written afresh."""
+"""A data set anew in plain little endian (PS3.5 A.1, A.2): values as they are, lengths and VRs written afresh."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from pacs.deid.encode import explicit_items, put
+from pacs.deid.encode import put, written_items
 from pacs.elements import Buffer, Element
 
 #: Trailing padding, of which nothing is left when lengths change (PS3.10 7.2).
 _PADDING = 0xFFFCFFFC
 
 
-def explicit(
-    buf: Buffer, elements: Iterable[Element], changes: Mapping[int, tuple[str, bytes] | None] | None = None
+def written(
+    buf: Buffer,
+    elements: Iterable[Element],
+    changes: Mapping[int, tuple[str, bytes] | None] | None = None,
+    *,
+    explicit: bool = True,
 ) -> bytes:
-    """Write walked elements in Explicit VR Little Endian, without group lengths (PS3.5 7.2).
+    """Write walked elements in Explicit or Implicit VR Little Endian, without group lengths (PS3.5 7.2).
 
     `changes` gives elements by tag that are written instead, or left out where it gives None.
     """
@@ -27,10 +31,10 @@ def explicit(
             continue
         if element.items is None:
             value = bytes(sliced[element.start : element.start + element.length])
-            out[element.tag] = put(element.tag, element.vr, value, True)
+            out[element.tag] = put(element.tag, element.vr, value, explicit)
         else:
-            out[element.tag] = put(element.tag, "SQ", explicit_items(sliced, element.items), True)
+            out[element.tag] = put(element.tag, "SQ", written_items(sliced, element.items, explicit), explicit)
     for tag, change in changes.items():
         if change is not None:
-            out[tag] = put(tag, change[0], change[1], True)
+            out[tag] = put(tag, change[0], change[1], explicit)
     return b"".join(out[tag] for tag in sorted(out))

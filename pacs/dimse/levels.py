@@ -1,0 +1,63 @@
+"""The Query/Retrieve information models: levels, unique keys, and which keys a level takes (PS3.4 C.3, C.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pacs import patients
+from pacs.dimse.answering import Failed, Status
+from pacs.dimse.identifiers import LEVEL, Identifier
+from pacs.dimse.negotiation import PATIENT_ROOT
+from pacs.keys import COLUMNS, KEPT, TIMEZONE, Level, path
+
+#: Levels from the top, with their unique keys.
+UNIQUE = {"PATIENT": "00100020", "STUDY": "0020000D", "SERIES": "0020000E", "IMAGE": "00080018"}
+#: What is searched at each level; patients are made of their studies.
+SEARCHED = {"PATIENT": Level.STUDY, "STUDY": Level.STUDY, "SERIES": Level.SERIES, "IMAGE": Level.INSTANCE}
+_OF = {Level.STUDY: "STUDY", Level.SERIES: "SERIES", Level.INSTANCE: "IMAGE"}
+
+
+def root(sop_class: str) -> Sequence[str]:
+    """The levels of a SOP class's information model, from the top."""
+    levels = list(UNIQUE)
+    return levels if sop_class in PATIENT_ROOT else levels[1:]
+
+
+def checked(asked: Identifier, sop_class: str) -> str:
+    """The level that is asked for. Raises Failed where the information model has none such."""
+    if asked.level not in root(sop_class):
+        raise Failed(Status.MISMATCH, "The Query/Retrieve Level is missing or not of this model.", [int(LEVEL, 16)])
+    return asked.level
+
+
+def level_of(key: str, sop_class: str) -> str | None:
+    """The level of the information model that a key is of; None for a key that is not matched anywhere."""
+    first = path(key)[0]
+    if first in patients.TAGS and sop_class in PATIENT_ROOT:
+        return "PATIENT"
+    if key == TIMEZONE:
+        return "STUDY"
+    found = COLUMNS[key].level if key in COLUMNS else KEPT.get(first)
+    return _OF[found] if found is not None else None
+
+
+def above(level: str, sop_class: str) -> Sequence[str]:
+    """The levels above one."""
+    levels = root(sop_class)
+    return levels[: levels.index(level)]
+
+
+def unique_above(asked: Identifier, level: str, sop_class: str) -> Mapping[str, str]:
+    """The unique keys of the levels above, of which each names one thing (C.4.1.2.1, C.4.2.1.4.1). Raises Failed."""
+    found = {UNIQUE[one]: asked.keys.get(UNIQUE[one], "").strip() for one in above(level, sop_class)}
+    missing = [int(tag, 16) for tag, text in found.items() if not single(text, tag)]
+    if missing:
+        raise Failed(Status.MISMATCH, "The unique key of each upper level must be one value.", missing)
+    return found
+
+
+def single(text: str, tag: str) -> bool:
+    """Whether a key's text is one value, without wild cards."""
+    if not text or "\\" in text or "*" in text or "?" in text:
+        return False
+    return tag == UNIQUE["PATIENT"] or "," not in text

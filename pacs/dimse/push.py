@@ -1,0 +1,193 @@
+"""Sending to registered peers: C-STORE as SCU, for C-MOVE and of our own accord; C-ECHO as SCU (PS3.4 A, B)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pynetdicom import AE
+from pynetdicom.dimse_primitives import C_ECHO
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from overread.kit import audit, log
+from overread.kit.db import Session
+from overread.kit.errors import NotFound, OverreadError, Unprocessable
+from overread.kit.principals import Principal
+from overread.kit.settings import Settings
+from pacs import selection
+from pacs.archive import Archive
+from pacs.dimse import peers, sending
+from pacs.dimse.association import Linked
+from pacs.dimse.calling import Calling, Target, Unreachable, called
+from pacs.dimse.commands import Originator
+from pacs.dimse.limits import Limits
+from pacs.dimse.reach import Reaches, Wanted, locate
+from pacs.dimse.sending import Lost, Watch
+from pacs.dimse.wire import ProtocolError
+
+_logger = log.get(__name__)
+#: Presentation contexts of one association (PS3.8 9.3.2.2).
+_CONTEXTS = 128
+#: Associations that may fail in a row before the rest is given up.
+_LOSSES = 3
+#: Instances of one retrieval: the numbers of sub-operations have 16 bits (PS3.7 9.3.4.2).
+MOST = 0xFFFF
+
+#: Of each instance the peer's status, or None where it could not be sent.
+Outcomes = Generator[tuple[Wanted, int | None], None, None]
+#: Tells which association is at work now, and None at the end.
+Attend = Callable[[Linked | None], None]
+
+
+@dataclass(frozen=True)
+class Push:
+    """Sends what was found to one peer, for `who`, looking each time whether they may still see it."""
+
+    archive: Archive
+    ae: AE
+    limits: Limits
+    reaches: Reaches
+    who: Principal
+    target: Target
+    originator: Originator | None = None
+    watch: Watch | None = None
+    attend: Attend = field(default=lambda _assoc: None)
+
+    def send(self, wanted: Sequence[Wanted]) -> Outcomes:
+        """Send instances, one after the other.
+
+        An association is opened for as many as one can be negotiated for, and anew where one is lost. Raises
+        Unreachable where none can be had.
+        """
+        for batch in _batches(wanted):
+            yield from self._send_batch(batch)
+
+    def _send_batch(self, batch: Sequence[Wanted]) -> Outcomes:
+        kinds = [(one.named.sop_class, one.named.transfer_syntax) for one in batch]
+        losses, done = 0, 0
+        while done < len(batch) and losses < _LOSSES:
+            with called(self.ae, self.target, self.limits, sending.proposals(kinds)) as assoc:
+                self.attend(assoc)
+                try:
+                    while done < len(batch) and assoc.open:
+                        status = self._send_one(assoc, batch[done], done % 0xFFFF + 1)
+                        losses = losses if status is None else 0
+                        yield batch[done], status
+                        done += 1
+                finally:
+                    self.attend(None)
+            losses += 1
+        yield from ((one, None) for one in batch[done:])
+
+    def _send_one(self, assoc: Calling, one: Wanted, message_id: int) -> int | None:
+        try:
+            located = locate(self.archive, self.reaches, self.who, one)
+            return sending.send(self.archive, assoc, located, message_id, originator=self.originator, watch=self.watch)
+        except ProtocolError as error:
+            assoc.abort()
+            _logger.warning("push_failed", peer=self.target.ae_title, reason=str(error))
+        except OverreadError as error:
+            _logger.warning("push_failed", peer=self.target.ae_title, reason=str(error))
+        return None
+
+
+def _batches(wanted: Sequence[Wanted]) -> Iterator[Sequence[Wanted]]:
+    """Runs of instances whose kinds fit into the presentation contexts of one association."""
+    start, kinds = 0, set[tuple[str, str]]()
+    for place, one in enumerate(wanted):
+        kind = (one.named.sop_class, one.named.transfer_syntax)
+        more = kinds | {kind}
+        if len(more) + len({sop_class for sop_class, _ in more}) > _CONTEXTS:
+            yield wanted[start:place]
+            start, more = place, {kind}
+        kinds = more
+    if start < len(wanted):
+        yield wanted[start:]
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What came of a push: numbers of instances."""
+
+    completed: int
+    failed: int
+
+
+def push(archive: Archive, settings: Settings, reaches: Reaches, ae_title: str, study_uids: Sequence[str]) -> Pushed:
+    """Send studies to a registered peer: of what its own principal may see, these; all of it where none is named.
+
+    Raises NotFound, Unprocessable, Unreachable.
+    """
+    with archive.db.transaction() as tx:
+        who = peers.principal(tx, ae_title, via="push")
+        target = peers.target(tx, ae_title, who) if who is not None else None
+        if who is None or target is None:
+            raise NotFound("no such peer", safe=f"No peer {ae_title} is registered.")
+        keys = {"0020000D": "\\".join(study_uids)} if study_uids else {}
+        wanted = [
+            Wanted(reach, named)
+            for reach in reaches(tx, who)
+            for named in selection.instances(tx, reach.scope, keys, MOST + 1)
+        ]
+        if not wanted:
+            raise NotFound("nothing to push", safe=f"There is no such study that {ae_title} may see.")
+        if len(wanted) > MOST:
+            raise Unprocessable("too much to push", safe=f"These are more than {MOST} instances. Name fewer studies.")
+        witness(tx, who, wanted, ae_title)
+    ae = AE(ae_title=settings.ae_title)
+    completed = 0
+    try:
+        for _, status in Push(archive, ae, Limits.of(settings), reaches, who, target).send(wanted):
+            completed += status is not None and stored(status)
+    except Unreachable:
+        if not completed:
+            raise
+    return Pushed(completed, len(wanted) - completed)
+
+
+def stored(status: int) -> bool:
+    """Whether the peer has the instance: success, or a warning (PS3.4 Table B.2-1)."""
+    return status == 0x0000 or warns(status)
+
+
+def warns(status: int) -> bool:
+    """Whether a C-STORE's status is a warning (PS3.7 C.4, PS3.4 B.2.3)."""
+    return status >> 12 == 0xB or status in (0x0001, 0x0107, 0x0116)
+
+
+def witness(tx: Session, who: Principal, wanted: Sequence[Wanted], destination: str) -> None:
+    """A line in the audit log for each study of which instances are given."""
+    found = Counter((one.reach, one.named.study_uid) for one in wanted)
+    for (reach, study_uid), count in found.items():
+        audit.record(
+            tx,
+            who,
+            "instances.read",
+            "study",
+            study_uid,
+            case_id=reach.case_id,
+            instances=count,
+            destination=destination,
+        )
+
+
+def echo(archive: Archive, settings: Settings, ae_title: str) -> int:
+    """Ask a registered peer whether it answers (C-ECHO); the status. Raises NotFound, Unreachable."""
+    with archive.db.transaction() as tx:
+        who = peers.principal(tx, ae_title, via="push")
+        target = peers.target(tx, ae_title, who) if who is not None else None
+    if target is None:
+        raise NotFound("no such peer", safe=f"No peer {ae_title} is registered.")
+    contexts = [sending.context(str(Verification), sending.PLAIN)]
+    with called(AE(ae_title=settings.ae_title), target, Limits.of(settings), contexts) as assoc:
+        request = C_ECHO()
+        request.MessageID = 1
+        request.AffectedSOPClassUID = Verification
+        if not assoc._accepted_cx:
+            raise Unreachable(f"{ae_title} does not accept Verification")
+        assoc.dimse.send_msg(request, 1)
+        _, answer = assoc.dimse.get_msg(block=True)
+        if not isinstance(answer, C_ECHO) or answer.Status is None:
+            raise Lost(f"{ae_title} gave no answer to a C-ECHO")
+        return int(answer.Status)

@@ -1,0 +1,52 @@
+"""What a peer may query, fetch and be sent: the scopes of its principal, as the room that owns the rule gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+from uuid import UUID
+
+from overread.kit.db import Session
+from overread.kit.errors import NotFound
+from overread.kit.principals import Principal, Role
+from pacs import retrieve
+from pacs.archive import Archive
+from pacs.retrieve import Located
+from pacs.scope import Scope, originals
+from pacs.selection import Named
+
+
+class Reach(NamedTuple):
+    """One scope, and the case that it belongs to."""
+
+    scope: Scope
+    case_id: UUID | None = None
+
+
+#: Gives what a principal may see just now; nothing for whoever may see nothing.
+Reaches = Callable[[Session, Principal], list[Reach]]
+
+
+class Wanted(NamedTuple):
+    """An instance, and the reach that it was found in."""
+
+    reach: Reach
+    named: Named
+
+
+def sent_by(_tx: Session, who: Principal) -> list[Reach]:
+    """A hospital sees what it sent itself; nobody else sees anything without a case."""
+    return [Reach(originals(who))] if who.role is Role.HOSPITAL else []
+
+
+def locate(archive: Archive, reaches: Reaches, who: Principal, wanted: Wanted) -> Located:
+    """An instance that was found before, if it may still be seen. Raises NotFound.
+
+    A retrieval may take an hour, and what was granted ends at a moment.
+    """
+    with archive.db.transaction() as tx:
+        if wanted.reach not in reaches(tx, who):
+            raise NotFound(f"what {who.id} was granted has ended")
+        named = wanted.named
+        [located] = retrieve.locate(tx, wanted.reach.scope, named.study_uid, named.series_uid, named.sop_uid)
+    return located

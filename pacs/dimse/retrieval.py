@@ -1,0 +1,203 @@
+"""C-MOVE and C-GET as SCP, Patient Root and Study Root (PS3.4 C.4.2, C.4.3)."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pynetdicom import AE
+from pynetdicom.dimse_primitives import C_GET, C_MOVE
+from pynetdicom.presentation import PresentationContext
+
+from overread.kit import audit, log
+from overread.kit.errors import OverreadError
+from pacs import selection
+from pacs.archive import Archive
+from pacs.dimse import identifiers, levels, peers, sending
+from pacs.dimse.answering import Counts, Failed, Status, failure, respond
+from pacs.dimse.association import Linked, Served
+from pacs.dimse.calling import Target, Unreachable
+from pacs.dimse.commands import Originator
+from pacs.dimse.limits import Limits
+from pacs.dimse.negotiation import options
+from pacs.dimse.push import MOST, Outcomes, Push, stored, warns, witness
+from pacs.dimse.reach import Reaches, Wanted, locate
+
+_logger = log.get(__name__)
+
+
+class Retrieval:
+    """The retrieval service of one listener."""
+
+    def __init__(self, archive: Archive, ae: AE, limits: Limits, reaches: Reaches) -> None:
+        self._archive = archive
+        self._ae = ae
+        self._limits = limits
+        self._reaches = reaches
+        self._lock = threading.Lock()
+        self._moving: Counter[str] = Counter()
+
+    def get(self, assoc: Served, request: C_GET, context: PresentationContext) -> None:
+        """Answer a C-GET-RQ: the instances come over the same association (PS3.7 9.1.3)."""
+        try:
+            wanted = self._select(assoc, request, context)
+            self._witness(assoc, wanted, assoc.calling)
+        except OverreadError as error:
+            self._refuse(assoc, request, error)
+            return
+        self._carry_out(assoc, request, context, wanted, self._give(assoc, wanted))
+
+    def move(self, assoc: Served, request: C_MOVE, context: PresentationContext) -> None:
+        """Answer a C-MOVE-RQ: the instances go to a registered peer of the same principal (PS3.7 9.1.4)."""
+        try:
+            wanted = self._select(assoc, request, context)
+            target = self._target(assoc, request)
+            with self._turn(assoc.calling):
+                self._witness(assoc, wanted, target.ae_title)
+                self._carry_out(assoc, request, context, wanted, self._push(assoc, request, target).send(wanted))
+        except OverreadError as error:
+            self._refuse(assoc, request, error)
+
+    def _refuse(self, assoc: Served, request: Any, error: OverreadError) -> None:
+        failed = failure(error, Status.UNABLE_TO_COUNT)
+        _logger.warning("retrieval_refused", calling=assoc.calling, status=f"{failed.code:04X}", reason=str(error))
+        respond(assoc, request, failed.code, failed=failed)
+
+    def _select(self, assoc: Served, request: Any, context: PresentationContext) -> list[Wanted]:
+        """What an identifier names, in all that the principal may see. Raises Failed, Unreadable, BadInput."""
+        sop_class = str(context.abstract_syntax)
+        if request.AffectedSOPClassUID != sop_class:
+            raise Failed(Status.NO_SUCH_SOP_CLASS, "This is not the presentation context's SOP class.")
+        asked = identifiers.read(request.Identifier.getvalue(), str(context.transfer_syntax[0]))
+        level = levels.checked(asked, sop_class)
+        keys = {tag: text for tag in levels.UNIQUE.values() if (text := asked.keys.get(tag, "").strip())}
+        own = levels.UNIQUE[level]
+        # C.4.2.1.4.1: at the level one patient, or a list of UIDs; nothing is retrieved by wild cards.
+        if not keys.get(own) or "*" in keys[own] or "?" in keys[own] or (level == "PATIENT" and "\\" in keys[own]):
+            raise Failed(Status.MISMATCH, "The unique key of the level must have a value.", [int(own, 16)])
+        upper = [levels.UNIQUE[one] for one in levels.above(level, sop_class)]
+        if not options(assoc, sop_class).relational:
+            levels.unique_above(asked, level, sop_class)
+        chosen = {tag: text for tag, text in keys.items() if tag in (*upper, own)}
+        found: list[Wanted] = []
+        with self._archive.db.transaction() as tx:
+            for reach in self._reaches(tx, assoc.principal):
+                named = selection.instances(tx, reach.scope, chosen, MOST + 1)
+                found += [Wanted(reach, one) for one in named]
+        if len(found) > MOST:
+            raise Failed(Status.UNABLE_TO_COUNT, f"More than {MOST} instances: ask for fewer at once.")
+        return found
+
+    def _target(self, assoc: Served, request: C_MOVE) -> Target:
+        """The destination. Raises Failed where none is registered, or for somebody else, which is not told apart."""
+        title = str(request.MoveDestination or "").strip()
+        with self._archive.db.transaction() as tx:
+            target = peers.target(tx, title, assoc.principal)
+            if target is None:
+                audit.record(
+                    tx, assoc.principal, "instances.read", "peer", title or "-", outcome=audit.REFUSED, via="C-MOVE"
+                )
+        if target is None:
+            raise Failed(Status.MOVE_DESTINATION_UNKNOWN, "No such destination is registered for you.")
+        return target
+
+    def _witness(self, assoc: Served, wanted: Sequence[Wanted], destination: str) -> None:
+        with self._archive.db.transaction() as tx:
+            witness(tx, assoc.principal, wanted, destination)
+
+    @contextmanager
+    def _turn(self, calling: str) -> Iterator[None]:
+        """One of the C-MOVEs that are carried out at once. Raises Failed where they are too many."""
+        with self._lock:
+            full = self._moving.total() >= self._limits.outgoing
+            if full or self._moving[calling] >= self._limits.outgoing_per_peer:
+                raise Failed(Status.UNABLE_TO_PERFORM, "Too many retrievals at once: try again later.")
+            self._moving[calling] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._moving[calling] -= 1
+
+    def _push(self, assoc: Served, request: C_MOVE, target: Target) -> Push:
+        def attend(beside: Linked | None) -> None:
+            assoc.beside = beside
+
+        return Push(
+            self._archive,
+            self._ae,
+            self._limits,
+            self._reaches,
+            assoc.principal,
+            target,
+            Originator(assoc.calling, int(request.MessageID or 0)),
+            lambda: not assoc.stopping and _goes_on(assoc, request),
+            attend,
+        )
+
+    def _give(self, assoc: Served, wanted: Sequence[Wanted]) -> Outcomes:
+        """The sub-operations of a C-GET, over its own association."""
+        for number, one in enumerate(wanted):
+            status = None
+            try:
+                located = locate(self._archive, self._reaches, assoc.principal, one)
+                status = sending.send(self._archive, assoc, located, number % 0xFFFF + 1)
+            except OverreadError as error:
+                _logger.warning("get_failed", calling=assoc.calling, reason=str(error))
+            yield one, status
+
+    def _carry_out(
+        self,
+        assoc: Served,
+        request: Any,
+        context: PresentationContext,
+        wanted: Sequence[Wanted],
+        outcomes: Outcomes,
+    ) -> None:
+        """Tell of each sub-operation, and at the end how all went (PS3.4 Tables C.4-2, C.4-3)."""
+        completed = warning = done = 0
+        failed: list[str] = []
+        syntax = str(context.transfer_syntax[0])
+        cancelled = False
+        try:
+            for one, status in outcomes:
+                done += 1
+                if status is None or not stored(status):
+                    failed.append(one.named.sop_uid)
+                elif warns(status):
+                    warning += 1
+                else:
+                    completed += 1
+                counts = Counts(len(wanted) - done, completed, len(failed), warning)
+                if done < len(wanted):
+                    respond(assoc, request, Status.PENDING, counts=counts)
+                if not assoc.open:
+                    return
+                if not _goes_on(assoc, request) and done < len(wanted):
+                    cancelled = True
+                    break
+        except Unreachable as error:
+            _logger.warning("move_failed", calling=assoc.calling, reason=str(error))
+            failed += [one.named.sop_uid for one in wanted[done:]]
+        finally:
+            outcomes.close()
+        left = identifiers.failed_uids(failed, syntax)
+        counts = Counts(len(wanted) - done if cancelled else None, completed, len(failed), warning)
+        if cancelled:
+            respond(assoc, request, Status.CANCELLED, identifier=left, counts=counts)
+        elif failed and not completed and not warning:
+            comment = Failed(Status.UNABLE_TO_PERFORM, "No instance could be stored.")
+            respond(assoc, request, Status.UNABLE_TO_PERFORM, identifier=left, failed=comment, counts=counts)
+        else:
+            status = Status.SOME_FAILED if failed or warning else Status.SUCCESS
+            respond(assoc, request, status, identifier=left, counts=counts)
+
+
+def _goes_on(assoc: Served, request: Any) -> bool:
+    """Whether the peer still wants the rest: it is there, and has not cancelled (PS3.7 9.3.2.3)."""
+    while assoc.open and assoc.dul.channel.readable():
+        assoc.dul.pump()
+    return assoc.open and request.MessageID not in assoc.dimse.cancel_req
