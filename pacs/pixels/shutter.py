@@ -12,11 +12,9 @@ from pacs.pixels import attributes, lab, overlay
 
 def closed(levels: NDArray[np.uint8], state: Dataset, frame_index: int = 0) -> NDArray[np.uint8]:
     """Give levels with what lies under the state's shutters covered; damaged shutters are passed over."""
-    shapes = attributes.value(state, "ShutterShape")
-    names = [shapes] if isinstance(shapes, str) else list(shapes or ())
     covered = np.zeros(levels.shape[:2], bool)
-    for name in names:
-        found = _covered(str(name).strip(), state, covered.shape, frame_index)
+    for name in attributes.phrase(state, "ShutterShape").split(chr(92)):
+        found = _covered(name.strip(), state, covered.shape, frame_index)
         if found is not None:
             covered |= found
     if not covered.any():
