@@ -32,7 +32,10 @@ class PictureLine:
 
 @dataclass(frozen=True, slots=True)
 class Suggested:
-    """Rectangles (left, top, width, height) that may have to be blanked, and why: "device", "regions" or "text"."""
+    """Rectangles (left, top, width, height) that may have to be blanked.
+
+    `source` is why: "device", "regions", "lines" or "text".
+    """
 
     source: str
     boxes: list[list[int]]

@@ -22,6 +22,7 @@ from overread.kit.principals import Principal
 from overread.kit.remembered import Remembered
 from pacs import metadata, retrieve
 from pacs.archive import Archive
+from pacs.deid import suggest_text
 from pacs.deid.masks import Box
 from pacs.deid.suggest import Levels, outside_regions, text_like
 from pacs.models import DeviceMask, Instance, Study
@@ -36,6 +37,8 @@ MOST_PIXELS = 512 << 20
 _DEVICE = ("00080070", "00081090", "00280010", "00280011")
 #: Both composites of the last pictures, by the name of their bytes: a page asks for them one after the other.
 _extremes_of: Remembered[str, tuple[Levels, Levels, int]] = Remembered(64 << 20)
+#: The lines that were found in the last pictures: to look for them takes a second.
+_lines_of: Remembered[str, tuple[Box, ...]] = Remembered(1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Composite:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """Rectangles that may have to be masked, and why: "regions", "device" or "text"."""
+    """Rectangles that may have to be masked, and why: "device", "regions", "lines" or "text"."""
 
     source: str
     boxes: tuple[Box, ...]
@@ -83,8 +86,13 @@ def suggest(archive: Archive, who: Principal, view_id: UUID, sop_uid: str, *, lo
     if not look:
         return found
     low, high, _ = _extremes(archive, located)
+    name = located[0].tag
+    lines = _lines_of.get(name)
+    if lines is None:
+        lines = suggest_text.lines(low, high)
+        _lines_of.put(name, lines, 1)
     text = text_like(low, high)
-    return [*found, Suggestion("text", text)] if text else found
+    return [*found, *(Suggestion(*one) for one in (("lines", lines), ("text", text)) if one[1])]
 
 
 def device_of(header: bytes, sop_class: str) -> tuple[str, str, str, int, int]:

@@ -36,6 +36,7 @@ STATES: Mapping[str, dict[str, str]] = {
 _SOURCES: Mapping[str, str] = {
     "device": "Blanked before on pictures of the same device",
     "regions": "Outside of the ultrasound’s regions",
+    "lines": "Read as lines of text",
     "text": "Looks like letters",
 }
 _DOCUMENTS: Mapping[str, str] = {

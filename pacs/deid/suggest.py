@@ -15,7 +15,7 @@ Levels = NDArray[np.uint8]
 
 #: Side of the squares in which letters are looked for, in pixels, and what makes a square look written on.
 _TILE = 8
-_CONTRAST = 60
+_CONTRAST = 45
 _FEWEST_EDGES = 10
 _MOST_SUGGESTED = 32
 

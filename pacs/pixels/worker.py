@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import imagecodecs
@@ -18,6 +18,9 @@ from pacs.pixels import blank, colour, encode, stored, wire
 from pacs.pixels.confine import confine
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.layout import Layout
+
+#: A head, how the samples lie, and bytes, to bytes.
+Operation = Callable[[dict[str, Any], Layout, bytes], bytes | memoryview]
 
 #: The address space: frames of the largest size that `layout` allows, several times over.
 MAX_MEMORY = 2 << 30
@@ -66,7 +69,7 @@ _CODECS = (
 )  # fmt: skip
 
 #: What may be asked for.
-OPERATIONS: dict[str, Callable[[dict[str, Any], Layout, bytes], bytes | memoryview]] = {
+OPERATIONS: dict[str, Operation] = {
     "blank": blanked,
     "decode": decode,
     "transcode": transcode,
@@ -74,7 +77,7 @@ OPERATIONS: dict[str, Callable[[dict[str, Any], Layout, bytes], bytes | memoryvi
 }
 
 
-def serve(sock: socket.socket) -> None:
+def serve(sock: socket.socket, operations: Mapping[str, Operation] = OPERATIONS) -> None:
     """Answer until the other side hangs up or is silent for long."""
     while True:
         sock.settimeout(IDLE_SECONDS)
@@ -87,7 +90,7 @@ def serve(sock: socket.socket) -> None:
             _give_time()
             form = Layout(**head.pop("layout"))
             answer: dict[str, Any] = {}
-            body = OPERATIONS[head["op"]](head, form, bytes(frame))
+            body = operations[head["op"]](head, form, bytes(frame))
         except CannotDecode as refused:
             answer, body = {"refused": str(refused)[:1000], "safe": refused.safe}, b""
         except MemoryError:
@@ -99,9 +102,9 @@ def serve(sock: socket.socket) -> None:
             return
 
 
-def limit() -> None:
-    """Take from this process what it does not need."""
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+def limit(memory: int = MAX_MEMORY) -> None:
+    """Take from this process what it does not need; `memory` is its address space in bytes."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_NOFILE, 64)):
         resource.setrlimit(kind, (most, most))
 

@@ -10,7 +10,14 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
-from pydicom.uid import EncapsulatedPDFStorage, SecondaryCaptureImageStorage, generate_uid
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    MPEG4HP41,
+    EncapsulatedPDFStorage,
+    SecondaryCaptureImageStorage,
+    VideoEndoscopicImageStorage,
+    generate_uid,
+)
 from sqlalchemy import select, text
 
 from cases import access
@@ -65,6 +72,18 @@ def document() -> bytes:
     ds.EncapsulatedDocument = b"%PDF-1.7 of Maria Oyelaran"
     ds.EncapsulatedDocumentLength = len(ds.EncapsulatedDocument)
     ds.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    return written(ds)
+
+
+def video() -> bytes:
+    """A stream that nobody here can decode."""
+    ds = pydicom.dcmread(io.BytesIO(pictures()[0]))
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = VideoEndoscopicImageStorage
+    ds.Modality, ds.NumberOfFrames, ds.BitsAllocated, ds.BitsStored, ds.HighBit = "ES", 50, 8, 8, 7
+    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PlanarConfiguration = 3, "YBR_PARTIAL_420", 0
+    ds.file_meta.TransferSyntaxUID = MPEG4HP41
+    ds.PixelData = encapsulate([b"\0\0\0\x18ftypmp42" + bytes(64)])
+    ds["PixelData"].is_undefined_length = True
     return written(ds)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from cases.service import pixels, profiles
-from tests.cases.test_pixels import PDF, document, held, pictures, with_clean
+from tests.cases.test_pixels import PDF, document, held, pictures, video, with_clean
 from tests.cases.world import World
 
 Browser = Callable[..., TestClient]
@@ -262,3 +262,30 @@ def test_a_clean_picture_can_be_looked_at_and_withheld(world: World, browser: Br
     gone = client.post(address(case_id, uid, clean) + "/decide", data={"decision": "withhold"})
     assert gone.headers["location"] == address(case_id, uid, held_ones[0]) + "?done=decided"
     assert state(world, case_id, uid, clean)[0] == "withheld"
+
+
+def test_a_video_is_played_and_approved_or_withheld_as_a_whole(world: World, browser: Browser) -> None:
+    case_id, uid, (sop_uid,) = held(world, video())
+    client, page = browser(world, "coordinator"), address(case_id, uid, sop_uid)
+    shown = client.get(page).text
+    source = re.search(r'<video [^>]*src="([^"]+)"', shown)
+    assert source
+    assert "can’t be blanked in parts" in shown
+    assert "Boxes to blank" not in shown
+    played = client.get(source[1], headers={"Accept": "*/*"})
+    assert played.status_code == 200
+    assert b"ftypmp42" in played.content
+    assert client.post(page + "/mask", data=BOX).status_code == 422
+    assert state(world, case_id, uid, sop_uid) == ("held", 0)
+    (stack,) = set(
+        re.findall(
+            rf'"(/queue/{case_id}/studies/{uid}/series/[^"]+)"',
+            client.get(f"/queue/{case_id}/studies/{uid}/series").text,
+        )
+    )
+    together = client.get(stack).text
+    assert "look at them one by one" in together
+    assert "Approve all" not in together
+    approved = client.post(page + "/decide", data={"decision": "approve", "digest": digest_in(shown)})
+    assert approved.headers["location"].endswith("done=decided")
+    assert state(world, case_id, uid, sop_uid)[0] == "approved"

@@ -57,6 +57,13 @@ def jpeg(image: Picture, **options: int | bool) -> bytes:
     return out.getvalue()
 
 
+def boxes_within(rows: int, columns: int) -> st.SearchStrategy[list[Box]]:
+    side = st.integers(1, 60)
+    return st.lists(
+        st.builds(Box, st.integers(0, columns - 1), st.integers(0, rows - 1), side, side), min_size=1, max_size=4
+    )
+
+
 @pytest.mark.parametrize("optimize", [False, True])
 @pytest.mark.parametrize("restart", [0, 1, 7])
 @pytest.mark.parametrize(("colour", "subsampling"), [(False, 0), (True, 0), (True, 1), (True, 2)])
@@ -72,6 +79,19 @@ def test_blocks_of_jpeg_are_blanked_and_no_other_sample_changes(
     outside = ~covered(before.shape, BOXES, 16 if subsampling else 8, 2 if subsampling else 0)
     assert not (differs & outside).any()
     assert after[covered(before.shape, BOXES)].max() <= 2
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.data(), st.sampled_from([0, 1, 2]), st.booleans())
+def test_blocks_wherever_the_boxes_are(data: st.DataObject, subsampling: int, optimize: bool) -> None:
+    frame = jpeg(picture(), subsampling=subsampling, optimize=optimize)
+    boxes = tuple(Box(*box) for box in within(data.draw(boxes_within(200, 317)), 200, 317))
+    before, after = imagecodecs.jpeg8_decode(frame), imagecodecs.jpeg8_decode(blank(frame, boxes))
+    outside = ~covered(before.shape, boxes, 16 if subsampling else 8, 2 if subsampling else 0)
+    assert np.array_equal(before[outside], after[outside])
+    # Not even their colours are told apart: the whole blocks have one brightness.
+    grey = imagecodecs.jpeg8_decode(blank(frame, boxes), outcolorspace="GRAYSCALE")
+    assert grey[covered(before.shape, boxes)].max() <= 2
 
 
 def test_samples_of_12_bits_are_blanked_too() -> None:
@@ -297,13 +317,6 @@ def test_nothing_outside_changes_by_what_is_written_without_loss(name: str) -> N
     assert len(np.unique(after[inside].reshape(-1, after.shape[2] if after.ndim == 3 else 1), axis=0)) == 1
 
 
-def boxes_within(rows: int, columns: int) -> st.SearchStrategy[list[Box]]:
-    side = st.integers(1, 60)
-    return st.lists(
-        st.builds(Box, st.integers(0, columns - 1), st.integers(0, rows - 1), side, side), min_size=1, max_size=4
-    )
-
-
 @pytest.mark.parametrize("name", CODECS)
 @settings(deadline=None, max_examples=8)
 @given(data=st.data())
@@ -412,6 +425,21 @@ def test_run_lengths_are_packed_again() -> None:
     assert np.array_equal(before, image)
     assert np.array_equal(before[~inside], after[~inside])
     assert not after[inside].any()
+
+
+def test_bits_that_are_no_part_of_a_sample_go_with_the_mask() -> None:
+    source = part10([*described(WIDE, 12, "MONOCHROME2"), El(0x7FE00010, "OW", (WIDE | 0x5000).tobytes())], EXPLICIT)
+    parsed, ds = parse(source), pydicom.dcmread(io.BytesIO(source), stop_before_pixels=True)
+
+    def patch(at: int, size: int) -> bytes:
+        return bytes(parsed.buf[at : at + size])
+
+    cells = np.frombuffer(b"".join(masked(parsed, ds, EXPLICIT, BOXES, patch, 0xF000).pieces), "<u2").reshape(
+        WIDE.shape
+    )
+    inside = covered(WIDE.shape, BOXES)
+    assert np.array_equal(cells[~inside], WIDE[~inside])
+    assert not cells[inside].any()
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
