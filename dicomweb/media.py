@@ -16,7 +16,7 @@ DICOM_XML = "application/dicom+xml"
 OCTETS = "application/octet-stream"
 ZIP = "application/zip"
 MULTIPART = "multipart/related"
-JPEG, PNG, GIF = "image/jpeg", "image/png", "image/gif"
+JPEG, PNG, GIF, JP2, JXL = "image/jpeg", "image/png", "image/gif", "image/jp2", "image/jxl"
 
 _MAX_HEADER = 8192
 _PARAMETER = re.compile(r';\s*([^\s=;,"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,]*)')

@@ -8,7 +8,7 @@ compared: where a pixel outside of the rectangles differs, nothing is written.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from struct import pack
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ from pacs.part10 import Parsed
 from pacs.pixels import codecs, codestream, image_pixel
 from pacs.pixels.errors import CannotDecode
 from pacs.pixels.layout import Layout
-from pacs.pixels.stored import COMPRESSED, NATIVE, decodable
+from pacs.pixels.stored import COMPRESSED, NATIVE, RECOMPRESSED, decodable
 
 Array = NDArray[Any]
 
@@ -120,6 +120,10 @@ def masked(
     changes: dict[int, tuple[str, bytes]] = {}
     if form.photometric == "YBR_ICT":
         changes[_PHOTOMETRIC] = ("CS", b"YBR_RCT")
+    if form.samples == 3 and (syntax == RECOMPRESSED or form.photometric == "XYB"):
+        # The codec turns these to RGB.
+        form = replace(form, photometric="RGB")
+        changes[_PHOTOMETRIC] = ("CS", b"RGB")
     if form.samples > 1:
         changes[_PLANAR] = ("US", pack("<H", 0))
     arrays = (_decoded(codec, frame, form, boxes) for frame in sources)

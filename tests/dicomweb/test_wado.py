@@ -7,9 +7,11 @@ import io
 import zipfile
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+from pydicom.encaps import generate_frames
 from pydicom.fileset import FileSet
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select
@@ -39,6 +41,16 @@ def series(client: TestClient, count: int = 3) -> list[pydicom.Dataset]:
     return store(
         client, *(varied(sample(), SOPInstanceUID=generate_uid(), InstanceNumber=str(n + 1)) for n in range(count))
     )
+
+
+def unsigned() -> bytes:
+    """The sample with its values moved up, so that none of them needs a sign."""
+    ds = pydicom.dcmread(io.BytesIO(sample()))
+    ds.PixelData = (ds.pixel_array.astype(int) + 2048).astype("<u2").tobytes()
+    ds.PixelRepresentation = 0
+    out = io.BytesIO()
+    ds.save_as(out)
+    return out.getvalue()
 
 
 def above(ds: pydicom.Dataset) -> str:
@@ -92,6 +104,55 @@ def test_where_no_transfer_syntax_is_named_it_is_the_default_unless_only_a_lossy
         answer = client.get(path(ds), headers={"Accept": "application/dicom"})
         assert answer.headers["content-type"] == f"application/dicom; transfer-syntax={syntax}"
         assert pydicom.dcmread(io.BytesIO(answer.content)).file_meta.TransferSyntaxUID == syntax
+
+
+@pytest.mark.parametrize("number", ["110", "112"])
+def test_frames_and_instances_in_jpeg_xl(client: TestClient, number: str) -> None:
+    """8.7.3 Table 8.7.3-5"""
+    [ds] = store(client, unsigned())
+    syntax = f"1.2.840.10008.1.2.4.{number}"
+    frame = client.get(path(ds) + "/frames/1", headers={"Accept": f"image/jxl; transfer-syntax={syntax}"})
+    assert frame.headers["content-type"] == f"image/jxl; transfer-syntax={syntax}"
+    found = imagecodecs.jpegxl_decode(frame.content, index=0).astype(int)
+    assert int(np.abs(found - ds.pixel_array).max()) <= (0 if number == "110" else 65535 // 1000)
+    whole = client.get(path(ds), headers={"Accept": f"application/dicom; transfer-syntax={syntax}"})
+    after = pydicom.dcmread(io.BytesIO(whole.content))
+    assert after.file_meta.TransferSyntaxUID == syntax
+    [codestream] = generate_frames(after.PixelData, number_of_frames=1)
+    assert codestream.rstrip(b"\0") == frame.content.rstrip(b"\0")
+    assert after.get("LossyImageCompression", "00") == ("00" if number == "110" else "01")
+
+
+def test_image_jxl_without_a_transfer_syntax_is_its_default(client: TestClient) -> None:
+    [ds] = store(client, unsigned())
+    answer = client.get(path(ds) + "/frames/1", headers={"Accept": 'multipart/related; type="image/jxl"'})
+    [frame] = parts(answer)
+    np.testing.assert_array_equal(imagecodecs.jpegxl_decode(frame, index=0), ds.pixel_array)
+    assert b"transfer-syntax=1.2.840.10008.1.2.4.110" in answer.content
+
+
+def test_what_jpeg_xl_does_not_carry_is_refused_with_what_there_is(client: TestClient) -> None:
+    [ds] = store(client, sample())
+    assert ds.PixelRepresentation == 1
+    for tail, accept in (
+        ("/frames/1", "image/jxl"),
+        ("", "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.110"),
+    ):
+        answer = client.get(path(ds) + tail, headers={"Accept": accept})
+        assert answer.status_code == 406
+        assert EXPLICIT in answer.json()["detail"]
+        assert "1.2.840.10008.1.2.4.110" not in answer.json()["detail"]
+
+
+def test_a_stored_jpeg_can_be_had_as_jpeg_xl_of_the_same(client: TestClient) -> None:
+    [ds] = store(client, sample("SC_rgb_jpeg_dcmtk.dcm"))
+    assert ds.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.50"
+    stored = client.get(path(ds) + "/frames/1", headers={"Accept": "image/jpeg"}).content
+    answer = client.get(
+        path(ds) + "/frames/1", headers={"Accept": "image/jxl; transfer-syntax=1.2.840.10008.1.2.4.111"}
+    )
+    assert answer.status_code == 200, answer.text
+    assert bytes(imagecodecs.jpegxl_decode_jpeg(answer.content, numthreads=1)) == stored
 
 
 def test_a_series_is_transcoded_one_instance_after_the_other(client: TestClient) -> None:

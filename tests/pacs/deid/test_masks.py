@@ -199,6 +199,18 @@ CODECS: dict[str, tuple[str, Callable[[], bytes], list[El], str]] = {
         described(GREY, 8, "MONOCHROME2"),
         EXPLICIT,
     ),
+    "JPEG XL in colour, lossy": (
+        "1.2.840.10008.1.2.4.112",
+        lambda: bytes(imagecodecs.jpegxl_encode(picture(), distance=1.0)),
+        described(picture(), 8, "XYB"),
+        EXPLICIT,
+    ),
+    "JPEG in colour as JPEG XL": (
+        "1.2.840.10008.1.2.4.111",
+        lambda: bytes(imagecodecs.jpegxl_encode_jpeg(jpeg(picture(), subsampling=1))),
+        described(picture(), 8, "YBR_FULL_422"),
+        EXPLICIT,
+    ),
 }
 
 
