@@ -16,7 +16,7 @@ from starlette.responses import Response
 from dicomweb import answers, pictures, rendering, report_text
 from dicomweb.answers import Body
 from dicomweb.context import Context
-from dicomweb.media import GIF, JP2, JPEG, JXL, PNG, MediaRange, accepted, choose
+from dicomweb.media import GIF, JP2, JPEG, JXL, PNG, MediaRange, accepts, choose
 from dicomweb.wado import frame_list, locate
 from overread.kit.errors import BadInput, NotAcceptable
 from pacs import frames, retrieve
@@ -180,7 +180,7 @@ _BY_CATEGORY: dict[pictures.Category, Callable[[Context, Request, Scope, Located
 
 
 def _choose(request: Request, offers: list[MediaRange], what: str) -> MediaRange:
-    ranges = accepted(request.headers.get("accept"), request.query_params.get("accept"))
+    ranges = accepts(request)
     return choose(ranges, offers, what)[1]
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import threading
 import zipfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import imagecodecs
@@ -22,6 +25,7 @@ from pacs import metadata
 from pacs.archive import Archive
 from pacs.events import StudySettled
 from pacs.models import KeptMetadata
+from pacs.pixels.cache import Cache
 from pacs.scope import OF_THE_ARCHIVE
 from tests.conformance.test_retrieve_10_4_corpus import parts
 from tests.dicomweb.conftest import Bearer
@@ -342,7 +346,10 @@ def test_available_transfer_syntax_is_told_in_the_order_of_tags(client: TestClie
         ("", "text/html", 406),
         ("", "application/dicom; transfer-syntax=1.2.3", 406),
         ("/metadata", "application/pdf", 406),
-        ("/metadata", "application/dicom+json; charset=iso-8859-1", 406),
+        ("/metadata?charset=iso-8859-1", "application/dicom+json", 400),
+        ("/bulkdata", "image/png", 406),
+        ("/bulkdata", OCTETS, 406),
+        ("/pixeldata", "application/dicom", 406),
         ("/bulkdata/00100010", "image/png", 406),
         ("/bulkdata/nonsense", "*/*", 404),
         ("/bulkdata/00081140/9/00081150", "*/*", 404),
@@ -384,7 +391,7 @@ def test_frames_in_another_transfer_syntax(client: TestClient) -> None:
 
 
 def test_the_metadata_of_a_series_that_went_quiet_is_kept_for_every_process(
-    client: TestClient, archive: Archive
+    client: TestClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = series(client)
     root = "http://test/dicomweb"
@@ -402,9 +409,46 @@ def test_the_metadata_of_a_series_that_went_quiet_is_kept_for_every_process(
         known = metadata.remembered(seen, root)
         assert known is not None
         assert b"".join(known.json()) != b"[1]"
-        # Not what is remembered: as another process would.
-        assert b"".join(metadata.ready(tx, seen, root, True, OF_THE_ARCHIVE, *uids).json()) == b"[1]"
-        other = metadata.ready(tx, seen, "http://elsewhere/dicomweb", False, OF_THE_ARCHIVE, *uids)
-        assert b"http://elsewhere/dicomweb/studies/" in b"".join(other.json())
+    # What is kept, and not what this process remembers: as another process would.
+    monkeypatch.setattr(metadata, "_bodies", Cache(1 << 20))
+    assert b"".join(metadata.ready(archive.db, seen, root, True, OF_THE_ARCHIVE, *uids).json()) == b"[1]"
+    other = metadata.ready(archive.db, seen, "http://elsewhere/dicomweb", False, OF_THE_ARCHIVE, *uids)
+    assert b"http://elsewhere/dicomweb/studies/" in b"".join(other.json())
+    monkeypatch.undo()
     store(client, varied(sample(), SOPInstanceUID=generate_uid()))
     assert len(client.get(above(stored[0]) + "/metadata", headers=JSON).json()) == 4
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_metadata_of_a_series_is_made_once_however_many_ask_first(
+    client: TestClient, archive: Archive, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    """What a process remembers is emptied between its two readers where they stand for two processes."""
+    stored = series(client)
+    uids = (stored[0].StudyInstanceUID, stored[0].SeriesInstanceUID)
+    with archive.db.transaction() as tx:
+        seen = metadata.version(tx, OF_THE_ARCHIVE, *uids)
+    made: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+    pack = metadata.pack
+
+    def slow(bodies: Iterable[bytes]) -> metadata.Ready:
+        made.append(1)
+        begun.set()
+        assert go_on.wait(30)
+        return pack(bodies)
+
+    monkeypatch.setattr(metadata, "pack", slow)
+
+    def read() -> bytes:
+        return metadata.ready(archive.db, seen, "http://test/dicomweb", True, OF_THE_ARCHIVE, *uids).gzipped
+
+    with ThreadPoolExecutor(4) as readers:
+        first = readers.submit(read)
+        assert begun.wait(30)
+        if processes == 2:
+            monkeypatch.setattr(metadata, "_bodies", Cache(1 << 20))
+        others = [readers.submit(read) for _ in range(2)]
+        go_on.set()
+        bodies = {one.result(30) for one in (first, *others)}
+    assert (len(made), len(bodies)) == (1, 1)
