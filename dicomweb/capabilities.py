@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from dicomweb.media import MediaRange, accepted, choose
+from dicomweb.media import MediaRange, accepts, choose
 from dicomweb.transactions import TRANSACTIONS
 from overread.kit.errors import MethodNotAllowed, OverreadError
 from overread.kit.http import problem
@@ -86,7 +86,7 @@ class _Others:
             refused.headers["Allow"] = self._allow
             return refused
         try:
-            ranges = accepted(request.headers.get("accept"), request.query_params.get("accept"))
+            ranges = accepts(request)
             _, offer = choose(ranges, _OFFERS, "The capabilities")
         except OverreadError as error:
             refused = problem(error)

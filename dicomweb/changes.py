@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from dicomweb.context import Context
 from dicomweb.keys import number
-from dicomweb.media import MediaRange, accepted, choose
+from dicomweb.media import MediaRange, accepts, choose
 from overread.kit.http import JSON
 from pacs import changes
 
@@ -17,7 +17,7 @@ _OFFERS = [MediaRange("application/json")]
 def feed(context: Context, request: Request) -> Response:
     """What became of the caller's studies behind a number; ask again with `next` for what comes later."""
     _, scope = context.authorise(request)
-    choose(accepted(request.headers.get("accept"), request.query_params.get("accept")), _OFFERS, "Changes")
+    choose(accepts(request), _OFFERS, "Changes")
     after, limit = number(request, "after", 0, digits=18), number(request, "limit", 100, digits=18)
     with context.archive.db.transaction() as tx:
         found = changes.read(tx, scope, after, limit)

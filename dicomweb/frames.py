@@ -29,43 +29,34 @@ def frames(context: Context, request: Request) -> Response:
     numbers = frame_list(request.path_params["frames"])
     ranges = accepts(request)
     _, _, [one] = locate(context, request, "pixels")
-    parts = stored_frames(context.archive, one, numbers)
-    targets = cache(partial(transcoded.frame_targets, context.archive, one))
-    answer = next(pixel_answers(ranges, one.transfer_syntax, targets, len(numbers) == 1), None)
+    archive = context.archive
+    stored = stored_frames(archive, one, numbers)
+    targets = cache(partial(transcoded.frame_targets, archive, one))
+    answer = next(pixel_answers(ranges, one.transfer_syntax, targets, lambda _: len(numbers) == 1), None)
     if answer is None:
         raise refusal(pixel_offers(one.transfer_syntax, targets, len(numbers) == 1), "The frames")
     validator = answers.etag("frames", one.tag, numbers, answer)
     if unchanged := answers.unchanged(request, validator):
         return unchanged
-    return give(context, request, one, answer, list(zip(numbers, parts, strict=True)), validator)
-
-
-def give(
-    context: Context,
-    request: Request,
-    one: Located,
-    answer: Answer,
-    numbered: Sequence[tuple[int, Sequence[Part] | None]],
-    validator: str,
-) -> Response:
-    """Frames in the form that was chosen; each is what is stored, or made of it when its turn comes."""
-    archive = context.archive
     own = {"Content-Type": answer.content_type}
-    changed = answer.syntax != (EXPLICIT_LITTLE_ENDIAN if one.transfer_syntax in NATIVE else one.transfer_syntax)
-
-    def content(number: int, parts: Sequence[Part] | None) -> answers.Content:
-        return _made(archive, one, answer, number) if changed or parts is None else parts
-
+    contents = [frame_content(archive, one, answer, *frame) for frame in zip(numbers, stored, strict=True)]
     if not answer.multipart:
-        [frame] = numbered
         # A video is one frame, of which players want pieces.
-        return answers.single(request, archive.blobs, Body(own, content(*frame)), validator, ranged=True)
+        return answers.single(request, archive.blobs, Body(own, contents[0]), validator, ranged=True)
     root = address(context.root(request), one)
     bodies = [
-        Body({**own, "Content-Location": f"{root}/frames/{number}"}, content(number, parts))
-        for number, parts in numbered
+        Body({**own, "Content-Location": f"{root}/frames/{number}"}, content)
+        for number, content in zip(numbers, contents, strict=True)
     ]
     return answers.multipart(request, archive.blobs, answer.type, bodies, validator)
+
+
+def frame_content(
+    archive: Archive, one: Located, answer: Answer, number: int, stored: Sequence[Part] | None
+) -> answers.Content:
+    """A frame in the form that was chosen: what is stored, or what is made of it when its turn comes."""
+    own = EXPLICIT_LITTLE_ENDIAN if one.transfer_syntax in NATIVE else one.transfer_syntax
+    return stored if stored is not None and answer.syntax == own else _made(archive, one, answer, number)
 
 
 def stored_frames(archive: Archive, one: Located, numbers: Sequence[int]) -> list[Sequence[Part] | None]:

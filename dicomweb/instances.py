@@ -10,8 +10,9 @@ from starlette.responses import Response
 
 from dicomweb import answers
 from dicomweb.answers import Body
+from dicomweb.bulk_resources import all_bulk_data
 from dicomweb.context import Context
-from dicomweb.media import DICOM, ZIP, MediaRange, accepts, ranked, refusal
+from dicomweb.media import DICOM, OCTETS, ZIP, MediaRange, accepts, ranked, refusal
 from dicomweb.syntaxes import instance_syntax
 from dicomweb.wado import address, locate
 from overread.kit.errors import OverreadError
@@ -26,7 +27,10 @@ def instances(context: Context, request: Request) -> Response:
     _, _, found = locate(context, request, "instances")
     archive = context.archive
     offers = [MediaRange(DICOM, multipart=True), *([MediaRange(DICOM)] if len(found) == 1 else []), MediaRange(ZIP)]
-    for wanted, offer in ranked(ranges, offers):
+    # 10.4.4 note: asked as bytes, this is the Bulk Data resource.
+    for wanted, offer in ranked(ranges, [*offers, MediaRange(OCTETS, multipart=True)]):
+        if offer.type == OCTETS:
+            return all_bulk_data(context, request)
         syntaxes = [instance_syntax(wanted, one.transfer_syntax, _targets(archive, one)) for one in found]
         if None not in syntaxes:
             chosen = [(one, syntax or "") for one, syntax in zip(found, syntaxes, strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
 
@@ -16,9 +16,11 @@ DICOM_XML = "application/dicom+xml"
 OCTETS = "application/octet-stream"
 ZIP = "application/zip"
 MULTIPART = "multipart/related"
-JPEG, PNG, GIF = "image/jpeg", "image/png", "image/gif"
+JPEG, PNG, GIF, JP2, JXL = "image/jpeg", "image/png", "image/gif", "image/jp2", "image/jxl"
 
 _MAX_HEADER = 8192
+#: By its IANA name and by DICOM's (PS3.18 D).
+_UTF8 = frozenset(("utf-8", "utf8", "iso_ir 192", "iso_ir192"))
 _PARAMETER = re.compile(r';\s*([^\s=;,"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,]*)')
 
 
@@ -30,6 +32,8 @@ class MediaRange:
     multipart: bool = False
     quality: float = 1.0
     parameters: dict[str, str] = field(default_factory=dict)
+    #: Of the header, while the query says what it accepts: asked only where nothing of that can be had (8.7.8.1).
+    fallback: bool = False
 
     @property
     def transfer_syntax(self) -> str | None:
@@ -63,13 +67,19 @@ def parse(text: str) -> MediaRange:
 
 
 def accepted(header: str | None, query: str | None) -> list[MediaRange]:
-    """What a request accepts, best first; the `accept` query parameter goes before the header (PS3.18 8.3.3.1).
+    """What a request accepts, best first; those of the `accept` query parameter go before the header's (8.7.8.1).
 
-    Ranges of quality 0 are last: they say what is not wanted. Members that can't be read are ignored (8.7.7), unless
-    nothing else is there: then BadInput.
+    Ranges of quality 0 are the last of theirs: they say what is not wanted. Members that can't be read are ignored
+    (8.7.7), unless nothing else is there: then BadInput.
     """
+    if not query:
+        return _ranges(header or "*/*")
     # A plus sign that nobody escaped reads as a space in a query (application/dicom json).
-    text = (re.sub(r"(?<=\w) (?=\w)", "+", query) if query else header) or "*/*"
+    asked = _ranges(re.sub(r"(?<=\w) (?=\w)", "+", query))
+    return asked + [replace(one, fallback=True) for one in _ranges(header)] if header else asked
+
+
+def _ranges(text: str) -> list[MediaRange]:
     if len(text) > _MAX_HEADER:
         raise BadInput("giant Accept header", safe="The Accept header is too long.")
     ranges: list[MediaRange] = []
@@ -85,7 +95,8 @@ def accepted(header: str | None, query: str | None) -> list[MediaRange]:
 
 
 def accepts(request: Request) -> list[MediaRange]:
-    """What a request accepts, as `accepted` tells. Raises BadInput."""
+    """What a request accepts, as `accepted` tells. Raises BadInput, for a `charset` that can't be had, too."""
+    _need_utf8(request)
     header = ", ".join(request.headers.getlist("accept"))
     return accepted(header, request.query_params.get("accept"))
 
@@ -95,8 +106,13 @@ def ranked(ranges: Sequence[MediaRange], offers: Sequence[MediaRange]) -> Iterat
 
     An offer's quality is that of the most specific range that fits it (RFC 9110 12.5.1): `image/png;q=0, image/*`
     takes every image but PNG. Ranges that differ in their transfer syntax only are alternatives. Between equals the
-    client's order counts, then the offers'.
+    client's order counts, then the offers'. What the header alone takes comes after all that the query does.
     """
+    yield from _ranked([one for one in ranges if not one.fallback], offers)
+    yield from _ranked([one for one in ranges if one.fallback], offers)
+
+
+def _ranked(ranges: Sequence[MediaRange], offers: Sequence[MediaRange]) -> Iterator[tuple[MediaRange, MediaRange]]:
     found: list[tuple[float, int, int]] = []
     for number, offer in enumerate(offers):
         fitting = [place for place, wanted in enumerate(ranges) if fits(wanted, offer)]
@@ -122,15 +138,18 @@ def refusal(offers: Sequence[MediaRange], what: str) -> NotAcceptable:
     return NotAcceptable(f"{what} in none of the accepted types", safe=f"{what} can be had as {names}.")
 
 
-def need_utf8(request: Request, wanted: MediaRange) -> None:
-    """Raises NotAcceptable for a client that takes text in other character sets only (PS3.18 8.8): ours is UTF-8."""
-    asked = wanted.parameters.get("charset") or request.query_params.get("charset")
-    header = request.headers.get("accept-charset")
-    if asked is None and header:
-        names = [member.split(";")[0].strip().lower() for member in split(header) if not _refused(member)]
-        asked = next((name for name in names if name in ("utf-8", "*")), names[0] if names else None)
-    if asked is not None and asked.lower() not in ("utf-8", "utf8", "*"):
-        raise NotAcceptable(f"text in {asked[:40]!r}", safe="Text can be had in UTF-8 only.")
+def _need_utf8(request: Request) -> None:
+    """Refuse a `charset` parameter without the one character set that text is given in (8.3.3.2).
+
+    Other wishes for character sets are no more than that: where none can be had it is the media type's own, UTF-8
+    (8.8.5).
+    """
+    asked = request.query_params.get("charset")
+    if asked is None:
+        return
+    names = [member.split(";")[0].strip().strip('"').lower() for member in split(asked) if not _refused(member)]
+    if not _UTF8 & set(names):
+        raise BadInput(f"text in {asked[:40]!r}", safe="Text can be had in UTF-8 only: ask with charset=utf-8.")
 
 
 def _refused(member: str) -> bool:

@@ -1,4 +1,4 @@
-"""The headers of a study's, a series' or one instance, as DICOM JSON or XML (PS3.18 10.4.1.1.5)."""
+"""The headers of a study's, a series' or one instance, as DICOM JSON or XML (PS3.18 10.4.1.1.2)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from dicomweb import answers
 from dicomweb.answers import Body
 from dicomweb.context import Context
-from dicomweb.media import DICOM_JSON, DICOM_XML, MediaRange, accepts, choose, need_utf8
+from dicomweb.media import DICOM_JSON, DICOM_XML, MediaRange, accepts, choose
 from dicomweb.wado import path, witness
 from overread.kit.db import Connection
 from pacs import metadata as kept
@@ -27,8 +27,7 @@ def metadata(context: Context, request: Request) -> Response:
     names = path(request)
     offers = [MediaRange(DICOM_JSON), MediaRange("application/json"), MediaRange(DICOM_XML, multipart=True)]
     offers += [MediaRange(DICOM_XML)] if names[2] else []
-    wanted, offer = choose(ranges, offers, "The metadata")
-    need_utf8(request, wanted)
+    _, offer = choose(ranges, offers, "The metadata")
     root = context.root(request)
     gzipped = offer.type != DICOM_XML and takes_gzip(request)
     who, scope = context.authorise(request)
@@ -48,8 +47,7 @@ def metadata(context: Context, request: Request) -> Response:
             documents = [to_xml(orjson.loads(one)) for one in kept.each(tx, root, scope, *names)]
         return _xml(context, request, documents, validator, offer.multipart)
     if ready is None:
-        with db.transaction() as tx:
-            ready = kept.made(tx, seen, root, context.owns(root), scope, *names)
+        ready = kept.made(db, seen, root, context.owns(root), scope, *names)
     headers = {"Content-Type": offer.type, "Vary": "Accept, Accept-Encoding, Authorization"}
     if gzipped:
         headers["Content-Encoding"] = "gzip"

@@ -12,10 +12,10 @@ from dicomweb import answers, media, payload
 from dicomweb.answers import Body
 from dicomweb.context import Context
 from dicomweb.keys import number, path_keys
-from dicomweb.media import DICOM, MediaRange, accepted, choose
+from dicomweb.media import DICOM, MediaRange, accepts, choose
 from dicomweb.payload import sq, ui
 from dicomweb.stow_multipart import Broken, PartParser
-from dicomweb.uids import need_uid
+from dicomweb.uids import need_uid, path_uid
 from overread.kit.errors import BadInput, NotAcceptable, UnsupportedMedia
 from overread.kit.http import principal
 from overread.kit.principals import Principal
@@ -26,8 +26,8 @@ _OFFERS = [MediaRange(DICOM), MediaRange(DICOM, multipart=True), *payload.OFFERS
 
 
 async def store(context: Context, request: Request) -> Response:
-    """Store instances of a category (12.5): 200, 202 where some were refused, 409 where all were."""
-    kind, category = payload.negotiated(request), _category(request)
+    """Store instances of a category, or the one that is named (12.5): 200, 202 where some were refused, 409 all."""
+    kind, category, uid = payload.negotiated(request), _category(request), path_uid(request, "instance")
 
     def who_may() -> Principal:
         who = principal(request, context.archive.db)
@@ -42,7 +42,7 @@ async def store(context: Context, request: Request) -> Response:
         if not instances:
             raise BadInput("no instance", safe="The body holds no DICOM object.")
         with context.archive.db.transaction() as tx:
-            outcomes = [non_patient.store(tx, who, category, one) for one in instances]
+            outcomes = [non_patient.store(tx, who, category, one, uid) for one in instances]
         failed = [one for one in outcomes if one.reason is not None]
         if not any(one.sop_uid for one in outcomes):
             raise BadInput("nothing readable", safe=f"Nothing was stored. {failed[0].sentence}")
@@ -69,7 +69,7 @@ def retrieve(context: Context, request: Request) -> Response:
     """Retrieve an instance as it was stored, or its attributes as JSON or XML (12.4)."""
     who, category = principal(request, context.archive.db), _category(request)
     non_patient.may_read(who)
-    ranges = accepted(request.headers.get("accept"), request.query_params.get("accept"))
+    ranges = accepts(request)
     wanted, offer = choose(ranges, _OFFERS, "The instance")
     with context.archive.db.transaction() as tx:
         found = non_patient.get(tx, who, category, need_uid(request, "instance"))

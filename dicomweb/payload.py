@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from dicomweb import media
-from dicomweb.media import DICOM_JSON, DICOM_XML, MULTIPART, MediaRange, accepted, choose
+from dicomweb.media import DICOM_JSON, DICOM_XML, MULTIPART, MediaRange, accepts, choose
 from dicomweb.stow_xml import BadXml, from_xml
 from overread.kit.errors import BadInput, TooLarge, UnsupportedMedia
 from pacs.dicomjson import JsonDataset
@@ -109,7 +109,7 @@ def _bad(sentence: str) -> BadInput:
 
 def negotiated(request: Request) -> str:
     """The media type of the answer. Raises NotAcceptable, before anything is done."""
-    ranges = accepted(request.headers.get("accept"), request.query_params.get("accept"))
+    ranges = accepts(request)
     return choose(ranges, OFFERS, "The answer")[1].type
 
 

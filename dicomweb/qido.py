@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.context import Context
-from dicomweb.media import DICOM_JSON, MediaRange, accepted, choose
+from dicomweb.media import DICOM_JSON, MediaRange, accepts, choose
 from dicomweb.uids import path_uid
 from overread.kit import audit
 from overread.kit.db import Connection
@@ -32,7 +32,7 @@ DEFAULT_LIMIT = 100
 def search(context: Context, level: Level, request: Request) -> Response:
     """Answer one of the search transactions: 200 with the matches, also where there are none (10.6.3.1)."""
     who, scope = context.authorise(request)
-    choose(accepted(request.headers.get("accept"), request.query_params.get("accept")), _OFFERS, "Search results")
+    choose(accepts(request), _OFFERS, "Search results")
     asked, warnings = read_query(request, level)
     case = request.path_params.get("case")
     looked = ("studies.search", level.value, asked.study_uid or "all", UUID(case) if case else None)

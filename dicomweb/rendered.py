@@ -16,7 +16,7 @@ from starlette.responses import Response
 from dicomweb import answers, pictures, rendering, report_text, states
 from dicomweb.answers import Body
 from dicomweb.context import Context
-from dicomweb.media import GIF, JPEG, PNG, MediaRange, accepted, choose
+from dicomweb.media import GIF, JP2, JPEG, JXL, PNG, MediaRange, accepts, choose
 from dicomweb.wado import frame_list, locate
 from overread.kit.errors import BadInput, NotAcceptable, NotFound
 from pacs import frames, retrieve
@@ -24,8 +24,8 @@ from pacs.pixels.picture import MediaType
 from pacs.retrieve import Located, Opened, Range
 from pacs.scope import Scope
 
-JP2, HTML, TEXT, XML, PDF = "image/jp2", "text/html", "text/plain", "text/xml", "application/pdf"
-_PICTURES = (JPEG, PNG, GIF, JP2)
+HTML, TEXT, XML, PDF = "text/html", "text/plain", "text/xml", "application/pdf"
+_PICTURES = (JPEG, PNG, GIF, JP2, JXL)
 _MPEG2 = ("1.2.840.10008.1.2.4.100", "1.2.840.10008.1.2.4.101")
 _HEVC = ("1.2.840.10008.1.2.4.107", "1.2.840.10008.1.2.4.108")
 #: What a stranger wrote is shown without scripts, without a site's rights, and is saved rather than opened.
@@ -226,7 +226,7 @@ _BY_CATEGORY: dict[pictures.Category, Callable[[Context, Request, Scope, Located
 
 
 def _choose(request: Request, offers: list[MediaRange], what: str) -> MediaRange:
-    ranges = accepted(request.headers.get("accept"), request.query_params.get("accept"))
+    ranges = accepts(request)
     return choose(ranges, offers, what)[1]
 
 

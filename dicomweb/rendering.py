@@ -30,7 +30,7 @@ def wanted(request: Request, media_type: MediaType) -> Wanted:
         quality=_quality(query.get("quality")),
         viewport=_viewport(query.get("viewport")),
         annotations=_annotations(query.get("annotation")),
-        profile=_profile(query.get("iccprofile")),
+        profile=_profile(query.get("iccprofile"), media_type),
     )
 
 
@@ -88,10 +88,16 @@ def _annotations(text: str | None) -> frozenset[Keyword]:
     return frozenset(cast(list[Keyword], found))
 
 
-def _profile(text: str | None) -> icc.Choice:
+def _profile(text: str | None, media_type: MediaType) -> icc.Choice:
     """A colour space (8.3.5.1.5)."""
     if text is None:
         return "no"
     if text not in get_args(icc.Choice):
         raise BadInput("a bad iccprofile", safe="iccprofile is one of no, yes, srgb, adobergb, rommrgb and displayp3.")
+    if media_type == "image/jxl" and text != "no":
+        if text != "srgb":
+            raise BadInput(
+                "a profile for JPEG XL", safe="image/jxl has colours of sRGB: ask for it without iccprofile."
+            )
+        return "srgb"
     return cast(icc.Choice, text)

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from dicomweb import changes, commitment, non_patient, qido, rendered, stow, ups, ups_events
+from dicomweb.bulk_resources import all_bulk_data, all_pixel_data
 from dicomweb.bulkdata import bulk_data
 from dicomweb.capabilities import with_capabilities
 from dicomweb.context import Context
@@ -91,6 +92,7 @@ def _non_patient(context: Context) -> list[BaseRoute]:
             _streamed(context, "POST", f"/{category}", non_patient.store),
             _plain(context, "GET", f"/{category}", non_patient.search),
             _plain(context, "GET", f"/{category}/{{instance}}", non_patient.retrieve),
+            _streamed(context, "POST", f"/{category}/{{instance}}", non_patient.store),
         )
     ]
 
@@ -135,6 +137,8 @@ def _studies(context: Context) -> list[BaseRoute]:
         *(get(level + "/metadata", metadata) for level in (_STUDY, _SERIES, _INSTANCE)),
         *(get(level + "/rendered", rendered.rendered) for level in (_STUDY, _SERIES, _INSTANCE)),
         *(get(level + "/thumbnail", rendered.thumbnail) for level in (_STUDY, _SERIES, _INSTANCE)),
+        *(get(level + "/bulkdata", all_bulk_data) for level in (_STUDY, _SERIES, _INSTANCE)),
+        *(get(level + "/pixeldata", all_pixel_data) for level in (_STUDY, _SERIES, _INSTANCE)),
         get(_INSTANCE + "/frames/{frames}/rendered", rendered.rendered),
         get(_INSTANCE + "/frames/{frames}/thumbnail", rendered.thumbnail),
         get(_INSTANCE + "/bulkdata/{path:path}", bulk_data),

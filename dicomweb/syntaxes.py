@@ -37,7 +37,7 @@ Targets = Callable[[], frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is given: a media type (of the part, where it is multipart), in a transfer syntax."""
+    """What is given: a media type (of the part, where it is multipart), in a transfer syntax (empty: in none)."""
 
     type: str
     multipart: bool
@@ -45,8 +45,8 @@ class Answer:
 
     @property
     def content_type(self) -> str:
-        """The Content-Type of the part; it always names its transfer syntax (8.7.3.5.2)."""
-        return f"{self.type}; transfer-syntax={self.syntax}"
+        """The Content-Type of the part; it names its transfer syntax, where it has one (8.7.3.5.2)."""
+        return f"{self.type}; transfer-syntax={self.syntax}" if self.syntax else self.type
 
 
 def types_of(syntax: str) -> Iterator[str]:
@@ -75,27 +75,31 @@ def instance_syntax(wanted: MediaRange, stored: str, targets: Targets) -> str | 
 
 
 def pixel_answers(
-    ranges: Sequence[MediaRange], stored: str, targets: Targets, single: bool, *, single_first: bool = False
+    ranges: Sequence[MediaRange],
+    stored: str,
+    targets: Targets,
+    single: Callable[[str], bool],
+    *,
+    single_first: bool = False,
 ) -> Iterator[Answer]:
     """What may be given of pixel data that is stored in a transfer syntax, best first.
 
     Native pixels have no syntax of their own here: they are Explicit VR Little Endian, however the file has them.
-    `single`: one part is enough for them, and not only multipart/related.
+    `single`: whether one part is enough for them in a transfer syntax, and not only multipart/related.
     """
     own = EXPLICIT_LITTLE_ENDIAN if stored in NATIVE else stored
     packings = (False, True) if single_first else (True, False)
     for wanted in ranges:
         if wanted.quality == 0:
-            return
+            continue
         for multipart in packings:
-            if not (multipart or single) or (wanted.multipart != multipart and wanted.type != "*/*"):
-                continue
-            if wanted.multipart and not multipart:
+            if wanted.multipart != multipart and (wanted.multipart or wanted.type != "*/*"):
                 continue
             found = _pixels(wanted, own, targets)
-            if found is not None and not _excluded(ranges, wanted, found[0]):
-                yield Answer(found[0], multipart, found[1])
-                break
+            if found is None or not (multipart or single(found[1])) or _excluded(ranges, wanted, found[0]):
+                continue
+            yield Answer(found[0], multipart, found[1])
+            break
 
 
 def _pixels(wanted: MediaRange, own: str, targets: Targets) -> tuple[str, str] | None:

@@ -12,7 +12,8 @@ from pacs.non_patient import CATEGORIES
 
 _JSON = ("application/dicom+json", "application/json")
 _DATA = (*_JSON, "application/dicom+xml", "application/xml")
-_IMAGES = ("image/jpeg", "image/png", "image/gif")
+_IMAGES = ("image/jpeg", "image/png", "image/gif", "image/jp2", "image/jxl")
+_THUMBNAILS = _IMAGES[:3]
 _INSTANCES = ('multipart/related; type="application/dicom"', "application/dicom")
 _OCTETS = ('multipart/related; type="application/octet-stream"', "application/octet-stream")
 _STORE = (
@@ -22,7 +23,8 @@ _STORE = (
     "application/dicom",
 )
 _SEARCH = ("{attributeID}", "includefield", "fuzzymatching", "limit", "offset", "accept")
-_RENDER = ("accept", "window", "quality", "viewport")
+_RENDER = ("accept", "annotation", "iccprofile", "quality", "viewport", "window")
+_THUMBNAIL = ("accept", "viewport")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,15 @@ def _retrievals() -> dict[tuple[str, str], Transaction]:
             ("DELETE", path): Transaction(f"Delete {level}", "none"),
             ("GET", f"{path}/metadata"): Transaction(f"Retrieve {level} Metadata", "10.4", (), _JSON, ("accept",)),
             ("GET", f"{path}/rendered"): Transaction(f"Retrieve Rendered {level}", "10.4", (), _IMAGES, _RENDER),
-            ("GET", f"{path}/thumbnail"): Transaction(f"Retrieve {level} Thumbnail", "10.4", (), _IMAGES, ("accept",)),
+            ("GET", f"{path}/thumbnail"): Transaction(
+                f"Retrieve {level} Thumbnail", "10.4", (), _THUMBNAILS, _THUMBNAIL
+            ),
+            ("GET", f"{path}/bulkdata"): Transaction(
+                f"Retrieve {level} Bulk Data", "10.4", (), _OCTETS[:1], ("accept",)
+            ),
+            ("GET", f"{path}/pixeldata"): Transaction(
+                f"Retrieve {level} Pixel Data", "10.4", (), _OCTETS[:1], ("accept",)
+            ),
         }
     return found
 
@@ -110,6 +120,7 @@ def _non_patient() -> dict[tuple[str, str], Transaction]:
         found |= {
             ("GET", f"/{category}"): Transaction(f"Search for {what}", "12.6", (), _DATA, _SEARCH),
             ("POST", f"/{category}"): Transaction(f"Store {what}", "12.5", takes, _DATA),
+            ("POST", f"/{category}/{{instance}}"): Transaction(f"Store One of {what}", "12.5", takes, _DATA),
             ("GET", f"/{category}/{{instance}}"): Transaction(f"Retrieve {what}", "12.4", (), gives, ("accept",)),
         }
     return found
@@ -127,7 +138,7 @@ TRANSACTIONS: dict[tuple[str, str], Transaction] = {
     **_retrievals(),
     ("GET", _FRAMES): Transaction("Retrieve Frames", "10.4", (), _OCTETS, ("accept",)),
     ("GET", _FRAMES + "/rendered"): Transaction("Retrieve Rendered Frames", "10.4", (), _IMAGES, _RENDER),
-    ("GET", _FRAMES + "/thumbnail"): Transaction("Retrieve Frame Thumbnail", "10.4", (), _IMAGES, ("accept",)),
+    ("GET", _FRAMES + "/thumbnail"): Transaction("Retrieve Frame Thumbnail", "10.4", (), _THUMBNAILS, _THUMBNAIL),
     ("GET", _INSTANCE + "/bulkdata/{path}"): Transaction("Retrieve Bulk Data", "10.4", (), _OCTETS, ("accept",)),
     **_COMMITMENT,
     **_WORKLIST,

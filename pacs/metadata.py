@@ -1,4 +1,4 @@
-"""Metadata of studies, series and instances as DICOM JSON, kept ready as gzip (PS3.18 10.4.1.1.5, annex F).
+"""Metadata of studies, series and instances as DICOM JSON, kept ready as gzip (PS3.18 10.4.1.1.2, annex F).
 
 A body is named by a digest over the rows that it was made of, of those that a scope shows. The digest is asked for at
 every request, so that what came, went, was withheld or revoked shows at once, and nobody gets a body that was made of
@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from itertools import islice
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from overread.kit import clock
-from overread.kit.db import Connection, Session, reading
+from overread.kit.db import Connection, Database, Session, reading
 from overread.kit.errors import NotFound
-from overread.kit.remembered import Remembered
 from pacs import index
 from pacs.archive import Archive
 from pacs.events import StudySettled
 from pacs.models import Instance, KeptMetadata, Series, Study
+from pacs.pixels.cache import Cache
 from pacs.retrieve import IN_ORDER, Located, shown
 from pacs.scope import OF_THE_ARCHIVE, ORIGINAL, Scope
 
@@ -72,7 +72,7 @@ class Ready:
         yield stream.flush()
 
 
-_bodies: Remembered[tuple[str, str], Ready] = Remembered(_MOST)
+_bodies: Cache[Ready] = Cache(_MOST)
 
 
 def version(
@@ -144,14 +144,14 @@ def pack(bodies: Iterable[bytes]) -> Ready:
 
 def found(tx: Session | Connection, seen: Version, root: str) -> Ready | None:
     """The body of what `version` saw, where this process remembers or the database keeps it."""
-    body = _bodies.get((seen.digest, root))
-    if body is None and (body := _kept(tx, seen, root)) is not None:
-        _bodies.put((seen.digest, root), body, len(body.gzipped))
+    body = _bodies.peek((seen.digest, root))
+    if body is None and (kept := _kept(tx, seen, root)) is not None:
+        body = _bodies.get((seen.digest, root), lambda: kept, _weight)
     return body
 
 
 def made(
-    tx: Session,
+    db: Database,
     seen: Version,
     root: str,
     durable: bool,
@@ -160,14 +160,31 @@ def made(
     series_uid: str | None = None,
     sop_uid: str | None = None,
 ) -> Ready:
-    """The body of what `version` saw, made now.
+    """The body of what `version` saw, where it is not `found`: made now, once however many ask for it.
 
     `durable`: keep it for other processes, too; `root` must then be an address of ours and not what a client says.
     """
-    body = pack(each(tx, root, scope, study_uid, series_uid, sop_uid))
-    if durable:
+
+    def make() -> Ready:
+        with db.transaction() as tx:
+            if durable and seen.series_pk is not None and series_uid is not None:
+                return _kept_or_made(tx, seen, root, scope, study_uid, series_uid)
+            return pack(each(tx, root, scope, study_uid, series_uid, sop_uid))
+
+    return _bodies.get((seen.digest, root), make, _weight)
+
+
+def _weight(body: Ready) -> int:
+    return len(body.gzipped)
+
+
+def _kept_or_made(tx: Session, seen: Version, root: str, scope: Scope, study_uid: str, series_uid: str) -> Ready:
+    """The body of a whole series: what is kept, else made and kept while every other process waits for it."""
+    tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"metadata {seen.digest} {root}", 0))))
+    body = _kept(tx, seen, root)
+    if body is None:
+        body = pack(each(tx, root, scope, study_uid, series_uid))
         _keep(tx, seen, root, body)
-    _bodies.put((seen.digest, root), body, len(body.gzipped))
     return body
 
 
@@ -199,8 +216,8 @@ def on_study_settled(archive: Archive, event: StudySettled, root: str) -> None:
     for series_uid in series:
         with archive.db.transaction() as tx:
             seen = version(tx, OF_THE_ARCHIVE, event.study_uid, series_uid)
-            if seen.series_pk is not None and _kept(tx, seen, root) is None:
-                _keep(tx, seen, root, pack(each(tx, root, OF_THE_ARCHIVE, event.study_uid, series_uid)))
+            if seen.series_pk is not None:
+                _kept_or_made(tx, seen, root, OF_THE_ARCHIVE, event.study_uid, series_uid)
 
 
 def of_instance(tx: Session, one: Located) -> bytes:

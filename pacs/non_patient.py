@@ -74,8 +74,11 @@ def may_store(who: Principal) -> None:
     who.require(Role.COORDINATOR, Role.ADMIN)
 
 
-def store(tx: Session, who: Principal, category: str, content: bytes) -> Outcome:
-    """Keep an instance of a category. The first of a UID is kept; other bytes are refused."""
+def store(tx: Session, who: Principal, category: str, content: bytes, uid: str | None = None) -> Outcome:
+    """Keep an instance of a category, only that of `uid` where one is given.
+
+    The first of a UID is kept; other bytes are refused.
+    """
     may_store(who)
     try:
         parsed = part10.parse(content)
@@ -87,6 +90,8 @@ def store(tx: Session, who: Principal, category: str, content: bytes) -> Outcome
         return Outcome(keys.sop_class, keys.sop_uid, Reason.MISMATCH, f"Its SOP class is none of {category}.")
     if not valid_uid(keys.sop_uid):
         return Outcome("", "", Reason.CANNOT_UNDERSTAND, "Its SOP Instance UID is missing or not a valid UID.")
+    if uid is not None and keys.sop_uid != uid:
+        return Outcome(keys.sop_class, keys.sop_uid, Reason.MISMATCH, "Its UID is not that of the address.")
     digest = hashlib.sha256(content).hexdigest()
     added = tx.execute(
         insert(NonPatient)

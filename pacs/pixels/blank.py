@@ -20,7 +20,11 @@ from pacs.pixels.layout import Layout
 Array = NDArray[Any]
 
 #: What is written in transfer syntaxes whose process may lose something and need not (PS3.5 A.4.3, A.4.4).
-_WITHOUT_LOSS = {encode.JPEG_LS_NEAR: encode.JPEG_LS, encode.JPEG_2000_LOSSY: encode.JPEG_2000}
+_WITHOUT_LOSS = {
+    encode.JPEG_LS_NEAR: encode.JPEG_LS,
+    encode.JPEG_2000_LOSSY: encode.JPEG_2000,
+    encode.JPEG_XL_LOSSY: encode.JPEG_XL,
+}
 _RGB = ("RGB", "YBR_RCT", "YBR_ICT")
 _JPEG_2000 = frozenset((encode.JPEG_2000, encode.JPEG_2000_LOSSY)) | encode.HTJ2K
 #: Where colour is subsampled, decoders smooth it this far over the edge of a block, in pixels.
@@ -50,7 +54,7 @@ def target(form: Layout, syntax: str, heads: Sequence[codestream.Header]) -> str
             return syntax
         if syntax not in encode.LOSSLESS_JPEG or not all(head.lossless for head in heads):
             own = encode.JPEG_2000
-    elif syntax not in encode.TARGETS:
+    elif syntax not in encode.TARGETS or syntax == stored.RECOMPRESSED:
         own = encode.JPEG_2000
     plain = replace(form, planar=False)
     fits = encode.can(plain, _WITHOUT_LOSS.get(own, own))
@@ -62,8 +66,10 @@ def colours(form: Layout, syntax: str, heads: Sequence[codestream.Header], wante
     if form.samples == 1 or syntax in stored.NATIVE or (wanted == syntax and any(head.sequential for head in heads)):
         return form.photometric
     codec = stored.COMPRESSED[syntax]
-    # libjpeg turns 8 bits of a lossy process to RGB, OpenJPEG what JPEG 2000 itself made YBR (`codecs.run`).
+    # libjpeg turns 8 bits of a lossy process to RGB, JPEG XL its own colours, OpenJPEG what JPEG 2000 itself made YBR
+    # (`codecs.run`).
     turned = codec == "jpeg" and any(not head.lossless and head.precision == 8 for head in heads)
+    turned |= syntax == stored.RECOMPRESSED or form.photometric == "XYB"
     if not turned and form.photometric not in _RGB:
         return form.photometric.replace("YBR_FULL_422", "YBR_FULL")
     return "YBR_RCT" if wanted in _JPEG_2000 else "RGB"

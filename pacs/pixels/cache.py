@@ -45,6 +45,14 @@ class Cache(Generic[Value]):
         mine.set_result(value)
         return value
 
+    def peek(self, key: Hashable) -> Value | None:
+        """Give the key's value where it is there."""
+        with self._lock:
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
+
     def _forget(self, key: Hashable) -> None:
         with self._lock:
             del self._made[key]

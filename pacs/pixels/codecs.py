@@ -82,9 +82,19 @@ def _jpeg2000(frame: bytes, layout: Layout) -> Array:
     return _typed(imagecodecs.jpeg2k_decode(frame, numthreads=1), layout, head.precision, head.signed)
 
 
-def _jpegxl(frame: bytes, layout: Layout) -> Array:
+def check_jpeg(frame: bytes, layout: Layout) -> None:
+    """Raises CannotDecode for a JPEG that is not of the header's size."""
+    _agree(codestream.jpeg(frame), layout)
+
+
+def check_jpeg_xl(frame: bytes, layout: Layout) -> None:
+    """Raises CannotDecode for a JPEG XL that is not of the header's size."""
     if codestream.jpeg_xl(frame) != (layout.rows, layout.columns):
         raise refuse("its pixel data has another size than its header says.")
+
+
+def _jpegxl(frame: bytes, layout: Layout) -> Array:
+    check_jpeg_xl(frame, layout)
     return _typed(imagecodecs.jpegxl_decode(frame, index=0, numthreads=1), layout, layout.bits_stored)
 
 

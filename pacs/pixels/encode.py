@@ -24,6 +24,8 @@ LOSSLESS_JPEG = frozenset(("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"))
 JPEG_LS, JPEG_LS_NEAR = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"
 JPEG_2000, JPEG_2000_LOSSY = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"
 HTJ2K = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (201, 202, 203))
+#: Lossless, recompressed JPEG (see `pacs.pixels.recompress`), and lossy.
+JPEG_XL, JPEG_XL_RECOMPRESSION, JPEG_XL_LOSSY = (f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112))
 RLE = "1.2.840.10008.1.2.5"
 DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
 #: Bare samples, one after the other; Deflated Explicit VR is deflated as a data set, not by frame.
@@ -35,10 +37,14 @@ LOSSY = {
     EXTENDED: "ISO_10918_1",
     JPEG_LS_NEAR: "ISO_14495_1",
     JPEG_2000_LOSSY: "ISO_15444_1",
+    JPEG_XL_LOSSY: "ISO_18181_1",
 }
 
-#: How much a lossy process may take away: JPEG's quality, JPEG-LS' largest error, JPEG 2000's signal to noise in dB.
-_QUALITY, _NEAR, _DECIBELS = 95, 2, 60
+#: How much a lossy process may take away: JPEG's quality, JPEG-LS' largest error, JPEG 2000's signal to noise in dB,
+#: JPEG XL's distance (of which 1 is said to be the first that can be seen).
+_QUALITY, _NEAR, _DECIBELS, _DISTANCE = 95, 2, 60, 0.05
+#: What JPEG XL spends on a frame: above this it takes several times as long for a few hundredths of the size.
+_EFFORT = 3
 
 _put_offsets = Struct("<16I").pack
 
@@ -61,7 +67,7 @@ class Job:
     def bits(self) -> int:
         """Bits Stored; more where a header says too little and a codestream's samples had more."""
         low, high = int(self.values.min()), int(self.values.max())
-        needed = max(high.bit_length(), (-low - 1).bit_length()) + 1 if self.form.signed else high.bit_length()
+        needed = max(high, -low - 1).bit_length() + 1 if self.form.signed else high.bit_length()
         return max(self.form.bits_stored, needed)
 
     @property
@@ -95,6 +101,9 @@ def can(form: Layout, target: str) -> bool:
     if target == RLE:
         return form.samples * max(form.bits_allocated // 8, 1) <= 15  # PS3.5 G.5: 15 segments
     if form.bits_allocated not in (8, 16):
+        return False
+    if target in (JPEG_XL, JPEG_XL_LOSSY) and form.signed:
+        # The codec has no signed samples, and the standard says no way to put them into unsigned ones.
         return False
     if target not in LOSSY:
         return True
@@ -195,6 +204,21 @@ def _htj2k(job: Job) -> Any:
     )
 
 
+def _jpegxl(job: Job) -> Any:
+    lossless = job.target == JPEG_XL
+    # The codec takes 9 bits and more in words, up to 8 in bytes.
+    bits = max(job.bits, 9) if job.form.bits_allocated > 8 else job.bits
+    return imagecodecs.jpegxl_encode(
+        job.values,
+        lossless=lossless,
+        distance=None if lossless else _DISTANCE,
+        effort=_EFFORT,
+        bitspersample=bits,
+        usecontainer=False,
+        numthreads=1,
+    )
+
+
 _ENCODERS: dict[str, Callable[[Job], Any]] = {
     **dict.fromkeys(NATIVE, _native),
     DEFLATED_FRAMES: _deflated,
@@ -205,6 +229,7 @@ _ENCODERS: dict[str, Callable[[Job], Any]] = {
     **dict.fromkeys((JPEG_LS, JPEG_LS_NEAR), _jpegls),
     **dict.fromkeys((JPEG_2000, JPEG_2000_LOSSY), _jpeg2000),
     **dict.fromkeys(HTJ2K, _htj2k),
+    **dict.fromkeys((JPEG_XL, JPEG_XL_LOSSY), _jpegxl),
 }
 #: Every transfer syntax that frames may be encoded in.
 TARGETS = frozenset(_ENCODERS)

@@ -31,6 +31,12 @@ COMPRESSED: dict[str, str] = {
     "1.2.840.10008.1.2.5": "rle",
 }
 
+#: A JPEG in another form: what is decoded is what the JPEG shows, its colours turned to RGB already.
+RECOMPRESSED = "1.2.840.10008.1.2.4.111"
+
+#: Colours that only a codestream can hold (PS3.3 C.7.6.3.1.2).
+ONLY_COMPRESSED = ("YBR_PARTIAL_420", "XYB")
+
 _LOSSLESS_JPEG = frozenset(("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"))
 
 #: MPEG-2, MPEG-4 AVC, HEVC, and SMPTE ST 2110 (PS3.6 A).
@@ -65,22 +71,22 @@ def values(form: Layout, frame: bytes, transfer_syntax: str, *, bit_offset: int 
         if keep and not ybr:
             raise refuse("its pixel data is of another JPEG process than its transfer syntax says.")
     else:
-        # JPEG 2000 undoes YBR_ICT and YBR_RCT itself; the other names mean that nothing was done.
-        ybr = form.photometric.startswith(("YBR_FULL", "YBR_PARTIAL"))
+        # JPEG 2000 undoes YBR_ICT and YBR_RCT itself, JPEG XL XYB; the other names mean that nothing was done.
+        ybr = form.photometric.startswith(("YBR_FULL", "YBR_PARTIAL")) and transfer_syntax != RECOMPRESSED
     # A codestream's precision is its own; RLE packs the whole sample, unused bits and all (PS3.5 G.2).
     return _coloured(_clean(found, form) if codec == "rle" else found, form, ybr and not keep)
 
 
 def stays_ybr(form: Layout, transfer_syntax: str) -> bool:
     """Tell whether `values` without `convert` gives YBR_FULL samples of such frames, not RGB."""
-    if not form.photometric.startswith("YBR_FULL"):
+    if not form.photometric.startswith("YBR_FULL") or transfer_syntax == RECOMPRESSED:
         return False
     return COMPRESSED.get(transfer_syntax) != "jpeg" or transfer_syntax in _LOSSLESS_JPEG
 
 
 def _native(form: Layout, frame: bytes, transfer_syntax: str, bit_offset: int, *, keep: bool) -> Array:
     halved = form.photometric.endswith("_422") and form.bits_allocated == 8 and form.columns % 2 == 0
-    if form.photometric.endswith("_420"):
+    if form.photometric in ONLY_COMPRESSED:
         raise refuse("uncompressed pixel data can't be in that colour space.")
     size = (form.count * form.bits_allocated + 7) // 8
     if transfer_syntax == DEFLATED_FRAMES:

@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 from pydicom import Dataset
 
-from pacs.pixels import codecs, encode, image_pixel, stored, workers
+from pacs.pixels import codecs, encode, image_pixel, recompress, stored, workers
 from pacs.pixels.attributes import integer, value
 from pacs.pixels.decode import FRAMES
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.layout import Layout
 
-#: The header's words for lossless JPEG 2000's colours (PS3.3 C.7.6.3.1.2), and for lossy.
-_JPEG_2000_COLOURS = {
+#: The header's words for the colours within codestreams (PS3.3 C.7.6.3.1.2).
+_COLOURS = {
     encode.JPEG_2000: "YBR_RCT",
     encode.JPEG_2000_LOSSY: "YBR_ICT",
     **dict.fromkeys(encode.HTJ2K, "YBR_RCT"),
+    encode.JPEG_XL_LOSSY: "XYB",
 }
 
 
@@ -72,6 +73,8 @@ def changes(attributes: Dataset, source_syntax: str, target_syntax: str) -> dict
     form = image_pixel.read(attributes)
     if target_syntax not in _targets(form, source_syntax, attributes):
         raise refuse("it can't be had in that transfer syntax.")
+    if recompress.can(form, source_syntax, target_syntax):
+        return {}  # the same JPEG, coefficient by coefficient
     out: dict[str, Any] = {}
     if form.samples == 3:
         colours = _colours(form, source_syntax, target_syntax)
@@ -92,17 +95,22 @@ def _colours(form: Layout, source: str, target: str) -> str:
         return "YBR_FULL_422"
     if ybr:
         return "YBR_FULL"
-    return _JPEG_2000_COLOURS.get(target, "RGB")
+    return _COLOURS.get(target, "RGB")
 
 
 def _targets(form: Layout, source: str, header: Dataset) -> frozenset[str]:
     if not stored.decodable(source):
         return frozenset()
-    if form.photometric.endswith("_420") and source in stored.NATIVE:
+    if form.photometric in stored.ONLY_COMPRESSED and source in stored.NATIVE:
         return frozenset()
     # What is decoded has colours by pixel, whatever subsampling it had before.
     plain = replace(form, planar=False)
     found = frozenset(target for target in encode.TARGETS if encode.can(plain, target))
+    if stored.stays_ybr(form, source):
+        # JPEG XL's codestream says itself what its colours are, and knows RGB and its own only (PS3.5 8.2.15).
+        found -= {encode.JPEG_XL, encode.JPEG_XL_LOSSY}
+    if recompress.can(form, source, encode.JPEG_XL_RECOMPRESSION):
+        found |= {encode.JPEG_XL_RECOMPRESSION}
     # Overlays in the samples' unused bits (retired) would be lost: such frames stay bare.
     return frozenset(filter(_bare, found)) if _bits_beside(header) else found
 

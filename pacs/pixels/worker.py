@@ -14,7 +14,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
-from pacs.pixels import blank, colour, encode, stored, wire
+from pacs.pixels import blank, colour, encode, recompress, stored, wire
 from pacs.pixels.confine import confine
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.layout import Layout
@@ -40,6 +40,8 @@ def decode(head: dict[str, Any], form: Layout, frame: bytes) -> bytes | memoryvi
 
 def transcode(head: dict[str, Any], form: Layout, frame: bytes) -> bytes | memoryview:
     """Answer {"op": "transcode", "syntax", "target", "bit_offset"}: the frame in the target transfer syntax."""
+    if recompress.can(form, head["syntax"], head["target"]):
+        return recompress.recompressed(frame, form, head["target"])
     found = stored.values(form, frame, head["syntax"], bit_offset=head["bit_offset"], convert=False)
     return encode.frame(found, form, head["target"], ybr=stored.stays_ybr(form, head["syntax"]))
 
@@ -65,7 +67,8 @@ def blanked(head: dict[str, Any], form: Layout, frame: bytes) -> bytes | memoryv
 
 _CODECS = (
     "jpeg8_decode", "jpeg8_encode", "jpegls_decode", "jpegls_encode", "jpeg2k_decode", "jpeg2k_encode", "htj2k_encode",
-    "jpegxl_decode", "packbits_decode", "packbits_encode", "cms_transform",
+    "jpegxl_decode", "jpegxl_encode", "jpegxl_decode_jpeg", "jpegxl_encode_jpeg",
+    "packbits_decode", "packbits_encode", "cms_transform",
 )  # fmt: skip
 
 #: What may be asked for.

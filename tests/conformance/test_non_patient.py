@@ -65,6 +65,30 @@ def test_12_5_each_goes_where_it_belongs(client: TestClient) -> None:
     assert "SOP class" in some.headers["warning"]
 
 
+def test_12_5_1_1_one_instance_is_stored_at_its_own_address(client: TestClient) -> None:
+    place = f"color-palettes/{uid_of(palette())}"
+    for _ in range(2):
+        stored = client.post(place, content=palette(), headers=DICOM)
+        assert (stored.status_code, stored.json()["00081199"]["Value"][0]["00081155"]["Value"]) == (
+            200, [uid_of(palette())],
+        )  # fmt: skip
+    assert client.get(place, headers={"Accept": "application/dicom"}).content == palette()
+
+
+def test_12_5_1_1_nothing_else_is_stored_there(client: TestClient, as_: As) -> None:
+    place = f"color-palettes/{uid_of(palette())}"
+    other = client.post(place, content=palette("pet.dcm"), headers=DICOM)
+    assert other.status_code == 409
+    assert other.json()["00081198"]["Value"][0]["00081197"]["Value"] == [0xA900]
+    assert "address" in other.headers["warning"]
+    both = client.post(place, content=body(palette(), palette("pet.dcm")), headers={**MULTIPART, **JSON})
+    assert both.status_code == 202
+    assert len(client.get("color-palettes").json()) == 1
+    assert client.post("color-palettes/abc", content=palette(), headers=DICOM).status_code == 400
+    assert client.post(place, content=palette(), headers={**DICOM, **as_(Role.SPECIALIST)}).status_code == 403
+    assert client.post(place, content=palette(), headers={**DICOM, "Authorization": ""}).status_code == 401
+
+
 def test_12_5_a_taken_uid_is_kept(client: TestClient) -> None:
     client.post("color-palettes", content=palette(), headers=DICOM)
     other = pydicom.dcmread(io.BytesIO(palette()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,7 +18,7 @@ from tests.dicomweb import conftest as web
 
 bearer, client = web.bearer, web.client
 
-PNG = {"Accept": "image/png"}
+PNG, JXL = {"Accept": "image/png"}, {"Accept": "image/jxl"}
 TYPES = [("image/jpeg", "JPEG"), ("image/png", "PNG"), ("image/gif", "GIF"), ("image/jp2", "JPEG2000")]
 
 
@@ -45,6 +46,33 @@ def test_8_7_4_every_image_type_of_the_table(
         response = client.get(f"{ct}/rendered", params={"accept": media_type})
     assert response.headers["content-type"] == media_type
     assert (shown(response).format, shown(response).size) == (written, (64, 64))
+
+
+@pytest.mark.parametrize("quality", [None, "1", "29", "30", "99", "100"])
+def test_8_7_4_jpeg_xl_shows_what_png_shows(client: TestClient, ct: str, quality: str | None) -> None:
+    response = client.get(f"{ct}/rendered", params={"quality": quality} if quality else {}, headers=JXL)
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/jxl")
+    found = imagecodecs.jpegxl_decode(response.content, index=0)
+    expected = levels(client.get(f"{ct}/rendered", headers=PNG))
+    assert found.dtype == np.uint8
+    assert float(np.abs(found - expected).mean()) <= (8 if quality in ("1", "29", "30") else 1)
+    if quality == "100":
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_8_3_5_1_5_jpeg_xl_has_one_colour_space(client: TestClient, ct: str) -> None:
+    assert client.get(f"{ct}/rendered?iccprofile=srgb", headers=JXL).headers["content-type"] == "image/jxl"
+    refused = client.get(f"{ct}/rendered?iccprofile=adobergb", headers=JXL)
+    assert refused.status_code == 400
+    assert "sRGB" in refused.json()["detail"]
+
+
+def test_8_7_4_several_frames_as_jpeg_xl_are_a_part_each(client: TestClient) -> None:
+    where = store(client, image(np.stack([ramp(), ramp()[::-1]])))
+    answer = client.get(f"{where}/frames/2,1/rendered", headers={"Accept": 'multipart/related; type="image/jxl"'})
+    assert [kind for kind, _ in parts(answer)] == ["image/jxl"] * 2
+    first, second = (imagecodecs.jpegxl_decode(body, index=0).astype(int) for _, body in parts(answer))
+    assert float(np.abs(first - second[::-1]).mean()) <= 2
 
 
 def test_8_7_4_another_type_is_406_and_says_what_there_is(client: TestClient, ct: str) -> None:

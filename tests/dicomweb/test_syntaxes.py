@@ -26,7 +26,7 @@ def multi(kind: str, syntax: str | None = None) -> str:
 
 
 def asked(header: str, stored: str, targets: frozenset[str], *, single: bool = True) -> tuple[str, str, bool] | None:
-    answer = next(pixel_answers(accepted(header, None), stored, lambda: targets, single), None)
+    answer = next(pixel_answers(accepted(header, None), stored, lambda: targets, lambda _: single), None)
     return (answer.type, answer.syntax, answer.multipart) if answer else None
 
 

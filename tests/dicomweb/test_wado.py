@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import gzip
 import io
+import threading
 import zipfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+from pydicom.encaps import generate_frames
 from pydicom.fileset import FileSet
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from overread.kit.principals import Role
-from overread.kit.remembered import Remembered
 from pacs import metadata
 from pacs.archive import Archive
 from pacs.events import StudySettled
 from pacs.models import KeptMetadata
+from pacs.pixels.cache import Cache
 from pacs.scope import OF_THE_ARCHIVE
 from tests.conformance.test_retrieve_10_4_corpus import parts
 from tests.dicomweb.conftest import Bearer
@@ -40,6 +45,16 @@ def series(client: TestClient, count: int = 3) -> list[pydicom.Dataset]:
     return store(
         client, *(varied(sample(), SOPInstanceUID=generate_uid(), InstanceNumber=str(n + 1)) for n in range(count))
     )
+
+
+def unsigned() -> bytes:
+    """The sample with its values moved up, so that none of them needs a sign."""
+    ds = pydicom.dcmread(io.BytesIO(sample()))
+    ds.PixelData = (ds.pixel_array.astype(int) + 2048).astype("<u2").tobytes()
+    ds.PixelRepresentation = 0
+    out = io.BytesIO()
+    ds.save_as(out)
+    return out.getvalue()
 
 
 def above(ds: pydicom.Dataset) -> str:
@@ -93,6 +108,55 @@ def test_where_no_transfer_syntax_is_named_it_is_the_default_unless_only_a_lossy
         answer = client.get(path(ds), headers={"Accept": "application/dicom"})
         assert answer.headers["content-type"] == f"application/dicom; transfer-syntax={syntax}"
         assert pydicom.dcmread(io.BytesIO(answer.content)).file_meta.TransferSyntaxUID == syntax
+
+
+@pytest.mark.parametrize("number", ["110", "112"])
+def test_frames_and_instances_in_jpeg_xl(client: TestClient, number: str) -> None:
+    """8.7.3 Table 8.7.3-5"""
+    [ds] = store(client, unsigned())
+    syntax = f"1.2.840.10008.1.2.4.{number}"
+    frame = client.get(path(ds) + "/frames/1", headers={"Accept": f"image/jxl; transfer-syntax={syntax}"})
+    assert frame.headers["content-type"] == f"image/jxl; transfer-syntax={syntax}"
+    found = imagecodecs.jpegxl_decode(frame.content, index=0).astype(int)
+    assert int(np.abs(found - ds.pixel_array).max()) <= (0 if number == "110" else 65535 // 1000)
+    whole = client.get(path(ds), headers={"Accept": f"application/dicom; transfer-syntax={syntax}"})
+    after = pydicom.dcmread(io.BytesIO(whole.content))
+    assert after.file_meta.TransferSyntaxUID == syntax
+    [codestream] = generate_frames(after.PixelData, number_of_frames=1)
+    assert codestream.rstrip(b"\0") == frame.content.rstrip(b"\0")
+    assert after.get("LossyImageCompression", "00") == ("00" if number == "110" else "01")
+
+
+def test_image_jxl_without_a_transfer_syntax_is_its_default(client: TestClient) -> None:
+    [ds] = store(client, unsigned())
+    answer = client.get(path(ds) + "/frames/1", headers={"Accept": 'multipart/related; type="image/jxl"'})
+    [frame] = parts(answer)
+    np.testing.assert_array_equal(imagecodecs.jpegxl_decode(frame, index=0), ds.pixel_array)
+    assert b"transfer-syntax=1.2.840.10008.1.2.4.110" in answer.content
+
+
+def test_what_jpeg_xl_does_not_carry_is_refused_with_what_there_is(client: TestClient) -> None:
+    [ds] = store(client, sample())
+    assert ds.PixelRepresentation == 1
+    for tail, accept in (
+        ("/frames/1", "image/jxl"),
+        ("", "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.110"),
+    ):
+        answer = client.get(path(ds) + tail, headers={"Accept": accept})
+        assert answer.status_code == 406
+        assert EXPLICIT in answer.json()["detail"]
+        assert "1.2.840.10008.1.2.4.110" not in answer.json()["detail"]
+
+
+def test_a_stored_jpeg_can_be_had_as_jpeg_xl_of_the_same(client: TestClient) -> None:
+    [ds] = store(client, sample("SC_rgb_jpeg_dcmtk.dcm"))
+    assert ds.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.50"
+    stored = client.get(path(ds) + "/frames/1", headers={"Accept": "image/jpeg"}).content
+    answer = client.get(
+        path(ds) + "/frames/1", headers={"Accept": "image/jxl; transfer-syntax=1.2.840.10008.1.2.4.111"}
+    )
+    assert answer.status_code == 200, answer.text
+    assert bytes(imagecodecs.jpegxl_decode_jpeg(answer.content, numthreads=1)) == stored
 
 
 def test_a_series_is_transcoded_one_instance_after_the_other(client: TestClient) -> None:
@@ -282,7 +346,10 @@ def test_available_transfer_syntax_is_told_in_the_order_of_tags(client: TestClie
         ("", "text/html", 406),
         ("", "application/dicom; transfer-syntax=1.2.3", 406),
         ("/metadata", "application/pdf", 406),
-        ("/metadata", "application/dicom+json; charset=iso-8859-1", 406),
+        ("/metadata?charset=iso-8859-1", "application/dicom+json", 400),
+        ("/bulkdata", "image/png", 406),
+        ("/bulkdata", OCTETS, 406),
+        ("/pixeldata", "application/dicom", 406),
         ("/bulkdata/00100010", "image/png", 406),
         ("/bulkdata/nonsense", "*/*", 404),
         ("/bulkdata/00081140/9/00081150", "*/*", 404),
@@ -342,15 +409,54 @@ def test_the_metadata_of_a_series_that_went_quiet_is_kept_for_every_process(
         known = metadata.found(tx, seen, root)
         assert known is not None
         assert b"".join(known.json()) != b"[1]"
-        monkeypatch.setattr(metadata, "_bodies", Remembered(1 << 20))  # as another process would find it
+    # As another process would find it.
+    monkeypatch.setattr(metadata, "_bodies", Cache(1 << 20))
+    elsewhere = "http://elsewhere/dicomweb"
+    with archive.db.transaction() as tx:
         kept_for_it = metadata.found(tx, seen, root)
         assert kept_for_it is not None
         assert b"".join(kept_for_it.json()) == b"[1]"
-        elsewhere = "http://elsewhere/dicomweb"
         assert metadata.found(tx, seen, elsewhere) is None
-        other = metadata.made(tx, seen, elsewhere, False, OF_THE_ARCHIVE, *uids)
-        assert b"http://elsewhere/dicomweb/studies/" in b"".join(other.json())
-        monkeypatch.setattr(metadata, "_bodies", Remembered(1 << 20))
+    other = metadata.made(archive.db, seen, elsewhere, False, OF_THE_ARCHIVE, *uids)
+    assert b"http://elsewhere/dicomweb/studies/" in b"".join(other.json())
+    monkeypatch.setattr(metadata, "_bodies", Cache(1 << 20))
+    with archive.db.transaction() as tx:
         assert metadata.found(tx, seen, elsewhere) is None
+    monkeypatch.undo()
     store(client, varied(sample(), SOPInstanceUID=generate_uid()))
     assert len(client.get(above(stored[0]) + "/metadata", headers=JSON).json()) == 4
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_metadata_of_a_series_is_made_once_however_many_ask_first(
+    client: TestClient, archive: Archive, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    """What a process remembers is emptied between its two readers where they stand for two processes."""
+    stored = series(client)
+    uids = (stored[0].StudyInstanceUID, stored[0].SeriesInstanceUID)
+    with archive.db.transaction() as tx:
+        seen = metadata.version(tx, OF_THE_ARCHIVE, *uids)
+    made: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+    pack = metadata.pack
+
+    def slow(bodies: Iterable[bytes]) -> metadata.Ready:
+        made.append(1)
+        begun.set()
+        assert go_on.wait(30)
+        return pack(bodies)
+
+    monkeypatch.setattr(metadata, "pack", slow)
+
+    def read() -> bytes:
+        return metadata.made(archive.db, seen, "http://test/dicomweb", True, OF_THE_ARCHIVE, *uids).gzipped
+
+    with ThreadPoolExecutor(4) as readers:
+        first = readers.submit(read)
+        assert begun.wait(30)
+        if processes == 2:
+            monkeypatch.setattr(metadata, "_bodies", Cache(1 << 20))
+        others = [readers.submit(read) for _ in range(2)]
+        go_on.set()
+        bodies = {one.result(30) for one in (first, *others)}
+    assert (len(made), len(bodies)) == (1, 1)

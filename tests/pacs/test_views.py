@@ -137,9 +137,10 @@ def test_what_is_ready_of_a_view_is_gone_with_its_release(archive: Archive, data
         views.release(tx, coordinator, view, study_uid)
     with database.transaction() as tx:
         seen = metadata.version(tx, Scope(view), derived.study_uid)
-        whole = b"".join(metadata.made(tx, seen, "http://x/dicomweb", True, Scope(view), derived.study_uid).json())
-        assert (seen.count, len(json.loads(whole))) == (3, 3)
-        assert str(sent[0].SOPInstanceUID).encode() not in whole
+    whole = b"".join(metadata.made(database, seen, "http://x/dicomweb", True, Scope(view), derived.study_uid).json())
+    assert (seen.count, len(json.loads(whole))) == (3, 3)
+    assert str(sent[0].SOPInstanceUID).encode() not in whole
+    with database.transaction() as tx:
         views.revoke(tx, coordinator, view, study_uid)
         with pytest.raises(NotFound):
             metadata.version(tx, Scope(view), derived.study_uid)

@@ -258,13 +258,13 @@ CODECS: dict[str, tuple[str, Callable[[], bytes], list[El], str]] = {
         ROOT + "4.112",
         lambda: bytes(imagecodecs.jpegxl_encode(picture(), level=80)),
         described(picture(), 8, "RGB"),
-        J2K,
+        ROOT + "4.112",
     ),
     "lossless JPEG XL": (
         ROOT + "4.110",
         lambda: bytes(imagecodecs.jpegxl_encode(WIDE, lossless=True)),
         described(WIDE, 16, "MONOCHROME2"),
-        J2K,
+        ROOT + "4.110",
     ),
     "deflated frames": (
         ROOT + "8.1",
@@ -296,6 +296,18 @@ CODECS: dict[str, tuple[str, Callable[[], bytes], list[El], str]] = {
         lambda: run_lengths(picture(), 8, "YBR_FULL"),
         described(picture(), 8, "YBR_FULL"),
         "",
+    ),
+    "JPEG XL in colour, lossy": (
+        ROOT + "4.112",
+        lambda: bytes(imagecodecs.jpegxl_encode(picture(), distance=1.0)),
+        described(picture(), 8, "XYB"),
+        ROOT + "4.112",
+    ),
+    "JPEG in colour as JPEG XL": (
+        ROOT + "4.111",
+        lambda: bytes(imagecodecs.jpegxl_encode_jpeg(jpeg(picture(), subsampling=1))),
+        described(picture(), 8, "YBR_FULL_422"),
+        J2K,
     ),
 }
 

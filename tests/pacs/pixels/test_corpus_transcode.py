@@ -39,6 +39,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "1.2.840.10008.1.2.4.201": imagecodecs.htj2k_decode,
     "1.2.840.10008.1.2.4.202": imagecodecs.htj2k_decode,
     "1.2.840.10008.1.2.4.203": imagecodecs.htj2k_decode,
+    "1.2.840.10008.1.2.4.110": lambda frame: imagecodecs.jpegxl_decode(frame, index=0),
 }
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # real files are not all valid
@@ -101,8 +102,11 @@ def test_lossless_targets_hold_the_oracles_samples(corpus: Path, syntax: str) ->
             except CannotDecode as error:
                 refused.append(f"{name}: {error}")
                 continue
-            after = _as(ds, there, syntax, target)
             compared[target] += 1
+            if target == encode.JPEG_XL_RECOMPRESSION:
+                assert imagecodecs.jpegxl_decode_jpeg(there, numthreads=1) == frame, name
+                continue
+            after = _as(ds, there, syntax, target)
             expected = _expected(ds, after, plain)
             reader = READERS.get(target)
             found = np.asarray(reader(there)) if reader else _raw(after, 0)
