@@ -56,7 +56,7 @@ def send(
     context_id, syntax = _choose(archive, assoc, located)
     request = commands.write_store_request(located.sop_class, located.sop_uid, message_id, context_id, originator)
     try:
-        whole = assoc.dul.send_data(request) and _send_data(assoc, context_id, _data_set(archive, located, syntax))
+        whole = assoc.dul.send_data(request) and _send_data(assoc, context_id, data_set(archive, located, syntax))
     except Exception:
         # The half of a data set can't be taken back (PS3.7 6.3.2), whatever kept the rest from being read.
         assoc.abort()
@@ -99,7 +99,7 @@ def context(abstract_syntax: str, transfer_syntaxes: Sequence[str]) -> Presentat
     return made
 
 
-def _data_set(archive: Archive, located: Located, syntax: str) -> Iterator[bytes]:
+def data_set(archive: Archive, located: Located, syntax: str) -> Iterator[bytes]:
     """The bytes behind the file meta information, which is the receiver's to make (PS3.10 7.1)."""
     if syntax != located.transfer_syntax:
         chunks = transcoded.stream(archive, located, syntax)

@@ -165,14 +165,9 @@ def test_c_4_1_1_4_an_identifier_that_is_none_is_not_processed(port: int) -> Non
 
 
 def _send_raw(assoc: Any, data: bytes) -> list[tuple[Any, Any]]:
-    class Bytes(Dataset):
-        pass
-
-    import pynetdicom.association as module
-
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(module, "encode", lambda *_a, **_k: data)
-        return list(assoc.send_c_find(Bytes(), STUDY_FIND))
+        patched.setattr("pynetdicom.association.encode", lambda *_a, **_k: data)
+        return list(assoc.send_c_find(Dataset(), STUDY_FIND))
 
 
 def test_c_4_1_1_4_too_many_matches_end_with_a700(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from overread.kit.principals import Principal
 from pacs import retrieve, transcoded
 from pacs.archive import Archive
 from pacs.dimse import peers
+from pacs.part10 import write_meta
 from pacs.scope import originals
 from tests.conformance.search.archive import instance
 from tests.pacs.dimse.conftest import Listen
@@ -377,8 +378,6 @@ def test_each_instance_is_sent_as_it_is_stored_where_that_is_taken_else_plain(
 
 
 def _file(data_set: bytes, syntax: str) -> bytes:
-    from pacs.part10 import write_meta
-
     return write_meta(CT, "1.2.3", syntax) + data_set
 
 
