@@ -113,6 +113,8 @@ def masked(
             return Masked(syntax, None, _fragments(blank.bare(frame, form, boxes, unused) for frame in sources), {})
         if syntax == stored.DEFLATED_FRAMES:
             return Masked(syntax, None, _fragments(_deflated(frame, form, boxes, unused) for frame in sources), {})
+        if syntax in stored.NATIVE:
+            raise NotMaskable("its frames are in a form that is not masked here.")
         return _coded(parsed, places, form, syntax, boxes, sources)
     except frames.UnalignedFrames as error:
         raise NotMaskable("its frames can't be told apart.") from error

@@ -85,8 +85,8 @@ class Pen:
         )
         style = layers.style(item, layer)
         self._shape(item, found, style)
-        for at, label in found.labels:
-            self._write(at, label, style.text, "mm")
+        for at, label, anchor in found.labels:
+            self._write(at, label, style.text, anchor)
 
     def _shape(self, item: Dataset, shape: Shape, style: Style) -> None:
         if shape.area and attributes.text(item, "GraphicFilled") == "Y":

@@ -26,11 +26,11 @@ _MAX_TICKS = 200
 
 @dataclass(slots=True)
 class Shape:
-    """Lines in the picture, whether the first of them bounds an area, and labels, each at a point."""
+    """Lines in the picture, whether the first of them bounds an area, and labels: where, what, and Pillow's anchor."""
 
     lines: list[Line] = field(default_factory=list)
     area: bool = False
-    labels: list[tuple[Point, str]] = field(default_factory=list)
+    labels: list[tuple[Point, str, str]] = field(default_factory=list)
 
 
 def simple(kind: str, points: Line, unit: float) -> Shape:
@@ -166,11 +166,13 @@ def _ruler(item: Dataset, first: Point, last: Point, half: float) -> Shape:
         for tick in attributes.items(item, "MajorTicksSequence")[:_MAX_TICKS]
     ]
     out = Shape([[first, last]])
+    # Labels stand beside the ticks, and no tick goes through them.
+    anchor = ("lm" if dy > 0 else "rm") if abs(dy) > abs(dx) else ("md" if dx > 0 else "ma")
     for share, label in ticks or [(0.0, ""), (1.0, "")]:
         x, y = first[0] + share * (last[0] - first[0]), first[1] + share * (last[1] - first[1])
         out.lines.append([(x - half * dy, y + half * dx), (x + half * dy, y - half * dx)])
         if label:
-            out.labels.append(((x + 2 * half * dy, y - 2 * half * dx), label))
+            out.labels.append(((x + 2 * half * dy, y - 2 * half * dx), label, anchor))
     return out
 
 

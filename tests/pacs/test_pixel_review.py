@@ -40,6 +40,13 @@ def held_view(archive: Archive, count: int = 1) -> tuple[uuid.UUID, str, list[st
         return view, study_uid, [item.view_sop_uid for item in views.review(tx, view)[0].items]
 
 
+def decoded_of(archive: Archive, view: uuid.UUID, sop_uid: str) -> np.ndarray:
+    with archive.db.transaction() as tx:
+        study = query.search(tx, Scope(view, unreleased=True), Query(Level.STUDY))[0][0].study_uid
+        located = retrieve.locate(tx, Scope(view, unreleased=True), study, sop_uid=sop_uid)[0]
+    return pydicom.dcmread(io.BytesIO(b"".join(retrieve.stream(archive.blobs, located.parts)))).pixel_array
+
+
 def pixels_of(archive: Archive, view: uuid.UUID, sop_uid: str) -> np.ndarray:
     with archive.db.transaction() as tx:
         study = query.search(tx, Scope(view, unreleased=True), Query(Level.STUDY))[0][0].study_uid
@@ -76,6 +83,43 @@ def test_a_masked_picture_is_blank_there_and_the_same_elsewhere(archive: Archive
     assert np.array_equal(pixels_of(archive, view, uid)[10:15, 20:30], before[10:15, 20:30])
     pixel_review.mask(archive, coordinator, view, [uid], [], NOBODY)
     assert np.array_equal(pixels_of(archive, view, uid), before)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ExplVR_BigEnd.dcm",  # turned round on its way in
+        "image_dfl.dcm",  # unpacked on its way in
+        "SC_rgb_rle.dcm",
+        "SC_rgb_jpeg_dcmtk.dcm",
+        "JPEG2000.dcm",
+        "examples_jpeg2k.dcm",
+        "MR_small_RLE.dcm",
+        "MR_small_jpeg_ls_lossless.dcm",
+    ],
+)
+def test_whatever_came_in_only_the_boxes_are_blank(archive: Archive, database: Database, name: str) -> None:
+    study_uid, _ = stored_study(archive, name, count=1)
+    view, coordinator = view_of(archive), person(database, Role.COORDINATOR)
+    views.derive(archive, view, study_uid)
+    with database.transaction() as tx:
+        (stack,) = pixel_review.stacks(tx, coordinator, view, study_uid)
+    uid = stack.middle
+    before = decoded_of(archive, view, uid)
+    left, top, width, height = stack.columns // 4, stack.rows // 4, stack.columns // 3, stack.rows // 3
+    assert pixel_review.mask(archive, coordinator, view, [uid], [(left, top, width, height)], NOBODY) == {}
+    after = decoded_of(archive, view, uid)
+    assert before.shape == after.shape
+    shape = (stack.frames // stack.pictures, stack.rows, stack.columns, -1)
+    before, after = before.reshape(shape), after.reshape(shape)
+    # Of baseline JPEG whole blocks are blanked.
+    unit, more = (16, 2) if "jpeg_dcmtk" in name else (1, 0)
+    differs = before != after
+    bottom, right = -(-(top + height) // unit) * unit + more, -(-(left + width) // unit) * unit + more
+    differs[:, max(0, top // unit * unit - more) : bottom, max(0, left // unit * unit - more) : right] = False
+    assert not differs.any()
+    inside = after[:, top : top + height, left : left + width].reshape(-1, after.shape[3])
+    assert (inside.max(axis=0) - inside.min(axis=0)).max() <= (2 if more else 0)
 
 
 def test_only_a_coordinator_looks_and_masks(archive: Archive, database: Database) -> None:
