@@ -59,9 +59,10 @@ def standing_for(found: list[Located]) -> Located:
     return first[len(first) // 2]
 
 
-def picture(context: Context, one: Located, index: int | None, wanted: Wanted) -> bytes:
+def picture(context: Context, one: Located, index: int | None, wanted: Wanted, *, kept: bool = False) -> bytes:
     """A frame of an instance, counted from 0, as it is wanted; the middle one where none is named.
 
+    `kept`: on disk, too, for other processes and for later.
     Raises BadInput where there is no picture, NotFound for a frame behind the last, CannotDecode, Unavailable.
     """
     chosen = (one.frames - 1) // 2 if index is None else index
@@ -71,7 +72,9 @@ def picture(context: Context, one: Located, index: int | None, wanted: Wanted) -
             frame = frame_bytes(instance, chosen)
             return render.render(header(instance), frame, instance.transfer_syntax, chosen, wanted)
 
-    return _MADE.get((*_name(one), chosen, wanted), make, len)
+    name = (*_name(one), chosen, wanted)
+    shelf = context.archive.thumbnails if kept else None
+    return _MADE.get(name, make if shelf is None else lambda: shelf.get(one.blob, name, make), len)
 
 
 def animation(context: Context, one: Located, indices: list[int] | None, wanted: Wanted) -> bytes:
@@ -109,6 +112,27 @@ def presented(context: Context, scope: Scope, state: Located, wanted: Wanted) ->
     return _MADE.get((*_name(state), *_name(one), index, wanted), make, len)
 
 
+def presented_by(context: Context, one: Located, index: int, state: Located, wanted: Wanted) -> bytes:
+    """A frame of an image, counted from 0, as a presentation state wants it seen.
+
+    Raises BadInput where the state is none, or is not of this image; else as `picture`.
+    """
+    if category(state) != "state":
+        raise BadInput("not a presentation state", safe="The object of presentationUID is no presentation state.")
+    with retrieve.opened(context.archive, state) as instance:
+        ds = header(instance)
+    if not any(reference.sop_uid == one.sop_uid for reference in presentation.references(ds)):
+        raise BadInput("a state of other images", safe="The presentation state is not of this image.")
+    reference = Reference(one.series_uid, one.sop_uid, index + 1)
+
+    def make() -> bytes:
+        with retrieve.opened(context.archive, one) as instance:
+            frame, image = frame_bytes(instance, index), header(instance)
+            return render.render(image, frame, instance.transfer_syntax, index, wanted, State(ds, reference))
+
+    return _MADE.get((*_name(state), *_name(one), index, wanted), make, len)
+
+
 def _referenced(
     context: Context, scope: Scope, state: Located, references: list[Reference]
 ) -> tuple[Located, Reference]:
@@ -127,7 +151,7 @@ def thumbnail(context: Context, scope: Scope, one: Located, index: int | None, w
     """A small picture, a placeholder for what has no pixels of its own nor refers to any. Errors as `picture`."""
     try:
         if category(one) == "image":
-            return picture(context, one, index, wanted)
+            return picture(context, one, index, wanted, kept=True)
         if category(one) == "state" and index is None:
             return presented(context, scope, one, wanted)
     except (_NoPicture, _NoImage):

@@ -302,6 +302,7 @@ def _remake(
         raise Unprocessable("nothing can be made of it any more", safe="Nothing can be made of this image any more.")
     with archive.db.transaction() as tx:
         instance = _held_instance(tx, view_id, sop_uid)
+        before = instance.blob
         instance.blob, instance.blob_size = made.blob, made.blob_size
         instance.header_deflated, instance.ranges, instance.trailer = made.header, list(made.ranges), made.trailer
         instance.transfer_syntax, instance.metadata_deflated = made.transfer_syntax, made.metadata
@@ -317,6 +318,8 @@ def _remake(
         audit.record(tx, who, action, "instance", sop_uid, masks=len(choice.boxes))
         if choice.boxes:
             _remember(tx, made, choice.boxes)
+    # They may show what is covered now. Nobody is given them any more; nor shall they lie there.
+    archive.drop_thumbnails([before])
 
 
 def _held_instance(tx: Session, view_id: UUID, sop_uid: str) -> Instance:
