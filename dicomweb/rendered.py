@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import cast
 
+from pydicom import Dataset
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -131,13 +132,18 @@ def _text(context: Context, request: Request, _scope: Scope, one: Located) -> Re
     offer = _choose(request, [MediaRange(kind) for kind in (HTML, TEXT, XML)], "The report")
     with retrieve.opened(context.archive, one) as instance:
         ds = pictures.header(instance)
-    if offer.type == TEXT:
+    return report(ds, offer.type)
+
+
+def report(ds: Dataset, kind: str) -> Response:
+    """A structured report as text, in one of the types for it."""
+    if kind == TEXT:
         body = report_text.as_text(ds)
     else:
         page = report_text.as_html(ds)
         # The page is well-formed XML too.
-        body = page if offer.type == HTML else '<?xml version="1.0" encoding="UTF-8"?>\n' + page.split("\n", 1)[1]
-    return Response(body.encode(), headers={**_DOCUMENT, "Content-Type": f"{offer.type}; charset=utf-8"})
+        body = page if kind == HTML else '<?xml version="1.0" encoding="UTF-8"?>\n' + page.split("\n", 1)[1]
+    return Response(body.encode(), headers={**_DOCUMENT, "Content-Type": f"{kind}; charset=utf-8"})
 
 
 def _document(context: Context, request: Request, _scope: Scope, one: Located) -> Response:
