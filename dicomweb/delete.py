@@ -20,5 +20,6 @@ def delete(context: Context, request: Request) -> Response:
     series, sop = path_uid(request, "series"), path_uid(request, "instance")
     with context.archive.db.transaction() as tx:
         context.may_delete(tx, who, study)
-        deletion.remove(tx, who, scope, study, series, sop)
+        deleted = deletion.remove(tx, who, scope, study, series, sop)
+    context.archive.drop_thumbnails(deleted.blobs)
     return Response(status_code=204)

@@ -96,7 +96,7 @@ def _ranges(text: str) -> list[MediaRange]:
 
 def accepts(request: Request) -> list[MediaRange]:
     """What a request accepts, as `accepted` tells. Raises BadInput, for a `charset` that can't be had, too."""
-    _need_utf8(request)
+    need_utf8(request)
     header = ", ".join(request.headers.getlist("accept"))
     return accepted(header, request.query_params.get("accept"))
 
@@ -138,7 +138,7 @@ def refusal(offers: Sequence[MediaRange], what: str) -> NotAcceptable:
     return NotAcceptable(f"{what} in none of the accepted types", safe=f"{what} can be had as {names}.")
 
 
-def _need_utf8(request: Request) -> None:
+def need_utf8(request: Request) -> None:
     """Refuse a `charset` parameter without the one character set that text is given in (8.3.3.2).
 
     Other wishes for character sets are no more than that: where none can be had it is the media type's own, UTF-8

@@ -58,9 +58,10 @@ def standing_for(found: list[Located]) -> Located:
     return first[len(first) // 2]
 
 
-def picture(context: Context, one: Located, index: int | None, wanted: Wanted) -> bytes:
+def picture(context: Context, one: Located, index: int | None, wanted: Wanted, *, kept: bool = False) -> bytes:
     """A frame of an instance, counted from 0, as it is wanted; the middle one where none is named.
 
+    `kept`: on disk, too, for other processes and for later.
     Raises BadInput where there is no picture, NotFound for a frame behind the last, CannotDecode, Unavailable.
     """
     chosen = (one.frames - 1) // 2 if index is None else index
@@ -70,7 +71,9 @@ def picture(context: Context, one: Located, index: int | None, wanted: Wanted) -
             frame = frame_bytes(instance, chosen)
             return render.render(header(instance), frame, instance.transfer_syntax, chosen, wanted)
 
-    return MADE.get((*name(one), chosen, wanted), make, len)
+    key = (*name(one), chosen, wanted)
+    shelf = context.archive.thumbnails if kept else None
+    return MADE.get(key, make if shelf is None else lambda: shelf.get(one.blob, key, make), len)
 
 
 def animation(context: Context, one: Located, indices: list[int] | None, wanted: Wanted) -> bytes:

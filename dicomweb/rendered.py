@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import cast
 
+from pydicom import Dataset
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -133,13 +134,18 @@ def _text(context: Context, request: Request, scope: Scope, one: Located) -> Res
     offer = _choose(request, [MediaRange(kind) for kind in (HTML, TEXT, XML)], "The report")
     with retrieve.opened(context.archive, one) as instance:
         ds = pictures.header(instance)
-    if offer.type == TEXT:
+    return report(ds, offer.type, _links(context, scope, one) if offer.type == HTML else None)
+
+
+def report(ds: Dataset, kind: str, links: report_text.Links | None = None) -> Response:
+    """A structured report as text, in one of the types for it; `links` give the addresses of what it refers to."""
+    if kind == TEXT:
         body = report_text.as_text(ds)
     else:
-        page = report_text.as_html(ds, _links(context, scope, one) if offer.type == HTML else None)
+        page = report_text.as_html(ds, links)
         # The page is well-formed XML too.
-        body = page if offer.type == HTML else '<?xml version="1.0" encoding="UTF-8"?>\n' + page.split("\n", 1)[1]
-    return Response(body.encode(), headers={**_DOCUMENT, "Content-Type": f"{offer.type}; charset=utf-8"})
+        body = page if kind == HTML else '<?xml version="1.0" encoding="UTF-8"?>\n' + page.split("\n", 1)[1]
+    return Response(body.encode(), headers={**_DOCUMENT, "Content-Type": f"{kind}; charset=utf-8"})
 
 
 def _links(context: Context, scope: Scope, report: Located) -> report_text.Links:

@@ -29,7 +29,7 @@ def wanted(request: Request, media_type: MediaType) -> Wanted:
         window=_window(query.get("window")),
         quality=_quality(query.get("quality")),
         viewport=_viewport(query.get("viewport")),
-        annotations=_annotations(query.get("annotation")),
+        annotations=annotation(query.get("annotation")),
         profile=_profile(query.get("iccprofile"), media_type),
     )
 
@@ -78,7 +78,7 @@ def _viewport(text: str | None, *, region: bool = True) -> Viewport | None:
     return Viewport(int(sizes[0]), int(sizes[1]), abs(x or 0.0), abs(y or 0.0), width, height)
 
 
-def _annotations(text: str | None) -> frozenset[Keyword]:
+def annotation(text: str | None) -> frozenset[Keyword]:
     """A list of keywords (8.3.5.1.1)."""
     if text is None:
         return frozenset()

@@ -11,7 +11,7 @@ from pydicom import Dataset
 
 from dicomweb import pictures
 from dicomweb.context import Context
-from overread.kit.errors import NotFound
+from overread.kit.errors import BadInput, NotFound
 from pacs import retrieve
 from pacs.pixels import blending, draw, plane, presentation, render, window
 from pacs.pixels.errors import refuse
@@ -39,8 +39,26 @@ def presented(context: Context, scope: Scope, state: Located, wanted: Wanted) ->
     found = next(_shown(context, scope, state, presentation.references(ds)), None)
     if found is None:
         raise _NoImage("no referenced image", safe="None of the images that this presentation state is of are here.")
-    one, reference = found[0], _framed(*found)
+    return _drawn(context, found[0], state, ds, _framed(*found), wanted)
 
+
+def presented_by(context: Context, one: Located, index: int, state: Located, wanted: Wanted) -> bytes:
+    """A frame of an image, counted from 0, as a presentation state wants it seen.
+
+    Raises BadInput where the state is none, blends images, or is not of this image; else as `pictures.picture`.
+    """
+    if pictures.category(state) != "state" or state.sop_class == presentation.BLENDING:
+        raise BadInput(
+            "not a state of one image", safe="The object of presentationUID is no presentation state of single images."
+        )
+    with retrieve.opened(context.archive, state) as instance:
+        ds = pictures.header(instance)
+    if not any(reference.sop_uid == one.sop_uid for reference in presentation.references(ds)):
+        raise BadInput("a state of other images", safe="The presentation state is not of this image.")
+    return _drawn(context, one, state, ds, Reference(one.series_uid, one.sop_uid, index + 1), wanted)
+
+
+def _drawn(context: Context, one: Located, state: Located, ds: Dataset, reference: Reference, wanted: Wanted) -> bytes:
     def make() -> bytes:
         with retrieve.opened(context.archive, one) as instance:
             shown = State(ds, reference, lambda index: pictures.frame_bytes(instance, index))
@@ -58,7 +76,7 @@ def thumbnail(context: Context, scope: Scope, one: Located, index: int | None, w
     try:
         kind = pictures.category(one)
         if kind == "image":
-            return pictures.picture(context, one, index, wanted)
+            return pictures.picture(context, one, index, wanted, kept=True)
         if kind == "state" and index is None:
             return presented(context, scope, one, wanted)
     except (pictures.NoPicture, _NoImage):

@@ -5,20 +5,25 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import cache, partial
 from typing import cast
 from uuid import UUID
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from dicomweb import pictures
+from dicomweb import answers, pictures, states
+from dicomweb.answers import Body
 from dicomweb.context import Context
-from dicomweb.media import DICOM, GIF, JPEG, PNG, MediaRange, accepted, choose
+from dicomweb.media import DICOM, GIF, JP2, JPEG, JXL, PNG, MediaRange, accepted, choose, need_utf8
+from dicomweb.rendered import HTML, TEXT, XML, report
+from dicomweb.rendering import annotation
+from dicomweb.syntaxes import instance_syntax
 from dicomweb.wado import frame_list
 from overread.kit import audit
 from overread.kit.errors import BadInput, NotAcceptable
 from overread.kit.principals import Principal
-from pacs import retrieve
+from pacs import retrieve, transcoded
 from pacs.part10 import valid_uid
 from pacs.pixels.picture import MAX_SIDE, MediaType
 from pacs.pixels.render import Wanted
@@ -27,11 +32,15 @@ from pacs.pixels.window import Window
 from pacs.retrieve import Located, Opened
 from pacs.scope import ORIGINAL, Scope
 
-_PICTURES = [MediaRange(JPEG), MediaRange(PNG), MediaRange(GIF)]
+_PICTURES = [MediaRange(kind) for kind in (JPEG, PNG, GIF, JP2, JXL)]
+_TEXTS = [MediaRange(kind) for kind in (HTML, TEXT, XML)]
 _ONLY_PICTURES = (
-    "frameNumber", "rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality", "annotation",
+    "frameNumber", "rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality", "imageAnnotation",
+    "annotation", "presentationUID", "presentationSeriesUID",
 )  # fmt: skip
 _ONLY_DICOM = ("anonymize", "transferSyntax")
+#: What the presentation state says itself (9.5.1.2.6, 9.5.1.2.7), and what it moves elsewhere.
+_NOT_WITH_STATE = ("windowCenter", "windowWidth", "region")
 
 
 def retrieve_uri(context: Context, request: Request) -> Response:
@@ -41,22 +50,29 @@ def retrieve_uri(context: Context, request: Request) -> Response:
     if asked.get("requestType") != "WADO":
         raise BadInput("requestType", safe="requestType must be WADO.")
     study, series, sop = (_uid(asked, name) for name in ("studyUID", "seriesUID", "objectUID"))
-    ranges = accepted(request.headers.get("accept"), None)
-    wanted = accepted(None, asked["contentType"]) if asked.get("contentType") else None
+    need_utf8(request)
+    # 9.1.2.2.1: the parameter is this service's way to say `accept`.
+    ranges = accepted(", ".join(request.headers.getlist("accept")), asked.get("contentType"))
     with context.archive.db.transaction() as tx:
         (one,) = retrieve.locate(tx, scope, study, series, sop)
     with retrieve.opened(context.archive, one) as instance:
-        shows = instance.pixels is not None
-        offers = _offers(one, asked, shows=shows)
-        # 9.1.2.2.4: the parameter goes before the header, which a browser's <img> fills without meaning it.
-        _, offer = choose(wanted or [*ranges, MediaRange("*/*", quality=0.1)], offers, "The object")
+        wanted, offer = choose(ranges, _offers(one, asked, shows=instance.pixels is not None), "The object")
         if offer.type == DICOM:
-            return _dicom(context, request, who, scope, one, asked)
-        wanted_picture = _wanted(instance, asked, cast(MediaType, offer.type))
-    picture = pictures.picture(context, one, _frame(asked), wanted_picture)
+            return _dicom(context, request, who, scope, one, asked, wanted)
+        if wrong := [name for name in _ONLY_DICOM if name in asked]:
+            raise BadInput("DICOM's parameters", safe=f"{', '.join(wrong)} can only be used with {DICOM}.")
+        if offer in _TEXTS:
+            _refuse_pictures(asked, offer.type)
+            _record(context, request, who, one, "pixels")
+            return report(pictures.header(instance), offer.type)
+        look = _wanted(instance, asked, cast(MediaType, offer.type))
+    index = _frame(asked)
+    if (state := _state(context, scope, one, asked)) is not None:
+        picture = states.presented_by(context, one, index, state, look)
+    else:
+        picture = pictures.picture(context, one, index, look)
     _record(context, request, who, one, "pixels")
-    headers = {"Warning": '299 overread "Annotations are not drawn."'} if "annotation" in asked else {}
-    return Response(picture, media_type=offer.type, headers=headers)
+    return Response(picture, media_type=offer.type)
 
 
 def _parameters(request: Request) -> dict[str, str]:
@@ -75,7 +91,9 @@ def _uid(asked: Mapping[str, str], name: str) -> str:
 
 
 def _offers(one: Located, asked: Mapping[str, str], *, shows: bool) -> list[MediaRange]:
-    """What can be had, the default first (8.7.4): a picture of a single frame, the object itself of all else."""
+    """What can be had, the default first (8.7.4): a picture of a single frame, text of a report, else the object."""
+    if pictures.category(one) == "text":
+        return [*_TEXTS, MediaRange(DICOM)]
     if not shows:
         return [MediaRange(DICOM)]
     if one.frames == 1 or "frameNumber" in asked:
@@ -83,11 +101,21 @@ def _offers(one: Located, asked: Mapping[str, str], *, shows: bool) -> list[Medi
     return [MediaRange(DICOM), *_PICTURES]
 
 
-def _dicom(
-    context: Context, request: Request, who: Principal, scope: Scope, one: Located, asked: Mapping[str, str]
-) -> Response:
+def _refuse_pictures(asked: Mapping[str, str], kind: str) -> None:
     if wrong := [name for name in _ONLY_PICTURES if name in asked]:
-        raise BadInput("rendering of DICOM", safe=f"{', '.join(wrong)} can't be used with {DICOM}.")
+        raise BadInput(f"rendering of {kind}", safe=f"{', '.join(wrong)} can't be used with {kind}.")
+
+
+def _dicom(
+    context: Context,
+    request: Request,
+    who: Principal,
+    scope: Scope,
+    one: Located,
+    asked: Mapping[str, str],
+    wanted: MediaRange,
+) -> Response:
+    _refuse_pictures(asked, DICOM)
     if "anonymize" in asked:
         if asked["anonymize"] != "yes":
             raise BadInput("anonymize", safe="anonymize can only be yes.")
@@ -97,17 +125,34 @@ def _dicom(
                 "anonymize of an original",
                 safe="Originals are not anonymised on request. Ask at the address of a case that has this study.",
             )
-    syntax = asked.get("transferSyntax", "*")
-    if syntax not in ("*", one.transfer_syntax):
-        if not valid_uid(syntax):
-            raise BadInput("transferSyntax", safe="transferSyntax is not a valid UID.")
+    syntax = asked.get("transferSyntax")
+    if syntax not in (None, "*") and not valid_uid(syntax):
+        raise BadInput("transferSyntax", safe="transferSyntax is not a valid UID.")
+    # 9.4.1.2.3: the parameter; else the media type's; else Explicit VR Little Endian, where it can be had (8.7.3).
+    given = MediaRange(DICOM, parameters={"transfer-syntax": syntax} if syntax else wanted.parameters)
+    targets = cache(partial(transcoded.targets, context.archive, one))
+    chosen = instance_syntax(given, one.transfer_syntax, targets)
+    if chosen is None:
         raise NotAcceptable(
-            f"{syntax} of {one.transfer_syntax}",
-            safe=f"The object can be had in {one.transfer_syntax}, as it is stored.",
+            f"{given.transfer_syntax} of {one.transfer_syntax}",
+            safe=f"The object can be had in {', '.join(sorted({one.transfer_syntax, *targets()}))}.",
         )
     _record(context, request, who, one, "instances")
-    headers = {"Content-Length": str(retrieve.size(one.parts))}
-    return StreamingResponse(retrieve.stream(context.archive.blobs, one.parts), headers=headers, media_type=DICOM)
+    validator = answers.etag("wado", one.tag, chosen)
+    stored = chosen == one.transfer_syntax
+    content: answers.Content = one.parts if stored else transcoded.stream(context.archive, one, chosen)
+    return answers.single(request, context.archive.blobs, Body({"Content-Type": DICOM}, content), validator)
+
+
+def _state(context: Context, scope: Scope, one: Located, asked: Mapping[str, str]) -> Located | None:
+    """The presentation state that is to be applied (9.5.1.2.7): both UIDs name it."""
+    if not {"presentationUID", "presentationSeriesUID"} & set(asked):
+        return None
+    series, sop = (_uid(asked, name) for name in ("presentationSeriesUID", "presentationUID"))
+    if wrong := [name for name in _NOT_WITH_STATE if name in asked]:
+        raise BadInput("a state and more", safe=f"{', '.join(wrong)} can't be used with a presentation state.")
+    with context.archive.db.transaction() as tx:
+        return retrieve.locate(tx, scope, one.study_uid, series, sop)[0]
 
 
 def _record(context: Context, request: Request, who: Principal, one: Located, what: str) -> None:
@@ -129,16 +174,14 @@ def _frame(asked: Mapping[str, str]) -> int:
 
 
 def _wanted(instance: Opened, asked: Mapping[str, str], media_type: MediaType) -> Wanted:
-    if wrong := [name for name in _ONLY_DICOM if name in asked]:
-        raise BadInput("a picture anonymised", safe=f"{', '.join(wrong)} can only be used with {DICOM}.")
-    if "presentationUID" in asked:
-        raise NotAcceptable("a presentation state", safe="Presentation states are not applied here.")
     ds = pictures.header(instance)
     return Wanted(
         media_type=media_type,
         window=_window(asked),
         quality=_whole(asked, "imageQuality", 1, 100) or 90,
         viewport=_viewport(asked, int(ds.get("Columns", 0) or 0), int(ds.get("Rows", 0) or 0)),
+        # Table 9.5.1-1 calls it imageAnnotation, the request's syntax and older editions annotation.
+        annotations=annotation(asked.get("imageAnnotation", asked.get("annotation"))),
     )
 
 

@@ -1,7 +1,8 @@
-"""The archive's parts in one hand: database, blobs, and the sealer of the views' secrets."""
+"""The archive's parts in one hand: database, blobs, thumbnails, and the sealer of the views' secrets."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from overread.kit.db import Database
 from overread.kit.sealed import Sealer
 from overread.kit.settings import Settings
 from pacs.commit import GroupCommit
+from pacs.thumbnails import Thumbnails
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,14 @@ class Archive:
     max_instance_bytes: int = 4 << 30
     #: Where the write path's transactions are shared; see `pacs.ingest.store`.
     commits: GroupCommit[Any, Any] = field(default_factory=GroupCommit)
+    #: Where thumbnails are kept on disk, if anywhere.
+    thumbnails: Thumbnails | None = None
+
+    def drop_thumbnails(self, blobs: Iterable[str]) -> None:
+        """Remove the thumbnails that were made of these blobs."""
+        if self.thumbnails is not None:
+            for blob in blobs:
+                self.thumbnails.drop(blob)
 
 
 def open_archive(settings: Settings, db: Database) -> Archive:
@@ -31,4 +41,5 @@ def open_archive(settings: Settings, db: Database) -> Archive:
         BlobStore(settings.blob_dir),
         Sealer(settings.server_key(), "pacs.view"),
         settings.max_instance_bytes,
+        thumbnails=Thumbnails(settings.data_dir / "thumbnails"),
     )

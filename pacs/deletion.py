@@ -25,10 +25,11 @@ from pacs.scope import ORIGINAL, Scope
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """How many originals were removed, and how many copies of views that were made of them."""
+    """How many originals were removed, how many copies of views that were made of them, and the blobs of all."""
 
     instances: int
     copies: int
+    blobs: frozenset[str]
 
 
 def remove(
@@ -61,6 +62,8 @@ def remove(
     ).all()
     for study_pk in sorted({row.study_pk for row in copied}):
         tx.execute(select(Study.pk).where(Study.pk == study_pk).with_for_update())
+    gone = [*found, *(row.pk for row in copied)]
+    blobs = frozenset(tx.scalars(select(Instance.blob).where(Instance.pk == any_(_array(gone)))))
     _drop(tx, [row.pk for row in copied])
     tx.execute(delete(Holder).where(Holder.study_pk == study.pk, Holder.instance_pk == any_(_array(found))))
     _drop(tx, found)
@@ -83,7 +86,7 @@ def remove(
         instances=left,
         holder_ids=held_by,
     )
-    return Deleted(len(found), len(copied))
+    return Deleted(len(found), len(copied), blobs)
 
 
 def _drop(tx: Session, pks: Sequence[int]) -> None:

@@ -284,6 +284,7 @@ def _remake(
             refused[uid] = error.safe
     with archive.db.transaction() as tx:
         found = _decidable(tx, view_id, list(made), lock=True) if made else []
+        before = [instance.blob for instance in found]
         for instance in found:
             _put(instance, made[instance.sop_uid], choice)
             action = "pixels.mask" if not choice.document else f"document.{choice.document}"
@@ -295,6 +296,8 @@ def _remake(
             views.reseal(tx, view_id)
         if found and choice.boxes:
             _remember(tx, made[found[0].sop_uid], choice.boxes)
+    # They may show what is covered now. Nobody is given them any more; nor shall they lie there.
+    archive.drop_thumbnails(before)
 
 
 def _made(maker: Maker, source: Instance | None, choice: Choice, size: tuple[int, int]) -> rows.Row:

@@ -56,6 +56,7 @@ def _judge(archive: Archive, digest: str, young: float) -> bool:
         archive.blobs.put_back(digest)
         return False
     archive.blobs.remove_aside(digest)
+    archive.drop_thumbnails([digest])
     return True
 
 

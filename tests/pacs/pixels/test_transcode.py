@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from typing import Any
 
@@ -333,3 +335,26 @@ def test_any_image_comes_back_to_the_bit(image: NDArray[Any], target: str) -> No
         return
     there = transcode(image.tobytes(), ds, LITTLE, target)
     assert transcode(there, ds, target, LITTLE) == image.tobytes()
+
+
+def test_the_same_work_is_done_once_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    call = workers.POOL.call
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(head: dict[str, Any], form: Layout, frame: bytes, **more: Any) -> bytearray:
+        asked.append(head["op"])
+        begun.set()
+        assert go_on.wait(30)
+        return call(head, form, frame, **more)
+
+    monkeypatch.setattr(workers.POOL, "call", slow)
+    image = np.random.default_rng(7).integers(0, 250, (16, 16), np.uint8)
+    with ThreadPoolExecutor(4) as threads:
+        made = [
+            threads.submit(transcode, image.tobytes(), header(16, 16, 8), LITTLE, encode.JPEG_2000) for _ in range(4)
+        ]
+        assert begun.wait(30)
+        go_on.set()
+        frames = {one.result(30) for one in made}
+    assert (asked, len(frames)) == (["transcode"], 1)
