@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid5
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -38,6 +38,7 @@ __all__ = [
     "decide",
     "derive",
     "destroy_secret",
+    "erase",
     "maker_of",
     "open_view",
     "recount",
@@ -91,7 +92,7 @@ class StudyReview:
 
 def open_view(tx: Session, archive: Archive, case_id: UUID, profile: Profile = SECOND_OPINION) -> UUID:
     """The case's view, made with a secret of its own where there is none; `profile` counts only then."""
-    secret = archive.sealer.seal(os.urandom(32), case_id.bytes)
+    secret = archive.sealer.seal(os.urandom(32), case_id)
     tx.execute(
         insert(View)
         .values(case_id=case_id, sealed_secret=secret, profile=profile.stored())
@@ -138,7 +139,7 @@ def secret_of(archive: Archive, view: View | None) -> bytes:
             "the view is gone, or its secret was destroyed",
             safe="The secret of these de-identified images was destroyed: they can't be changed or traced back.",
         )
-    return archive.sealer.open(view.sealed_secret, view.case_id.bytes)
+    return archive.sealer.open(view.sealed_secret, view.case_id)
 
 
 def destroy_secret(tx: Session, who: Principal | None, view_id: UUID) -> None:
@@ -154,6 +155,16 @@ def destroy_secret(tx: Session, who: Principal | None, view_id: UUID) -> None:
     if view.sealed_secret is not None:
         view.sealed_secret = None
         audit.record(tx, who, "view.secret_destroyed", "view", view_id, case_id=view.case_id)
+
+
+def erase(tx: Session, view_id: UUID) -> set[str]:
+    """Remove every row of a view and what is kept of it, its own but for its name. Gives the UIDs that are gone."""
+    gone = set(tx.scalars(select(Study.study_uid).where(Study.view_id == view_id)))
+    gone |= set(tx.scalars(select(Instance.sop_uid).where(Instance.view_id == view_id)))
+    tx.execute(delete(changes.Change).where(changes.Change.view_id == view_id))
+    tx.execute(delete(Study).where(Study.view_id == view_id))
+    tx.execute(update(View).where(View.id == view_id).values(sealed_secret=None, proof_root=None, profile={}))
+    return gone
 
 
 def reseal(tx: Session, view_id: UUID) -> str:

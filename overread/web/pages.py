@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute
 from overread.services import Services
 from overread.web import (
     coordinator,
+    erasures,
     hospital,
     licensing,
     patient,
@@ -19,7 +20,20 @@ from overread.web import (
     trail,
 )
 
-_AUDIENCES = (public, start, patient, coordinator, pixels, specialist, hospital, staff, licensing, profiles, trail)
+_AUDIENCES = (
+    public,
+    start,
+    patient,
+    coordinator,
+    pixels,
+    specialist,
+    hospital,
+    staff,
+    licensing,
+    profiles,
+    erasures,
+    trail,
+)
 
 
 def routes(services: Services) -> list[BaseRoute]:
