@@ -112,6 +112,8 @@ def derive(archive: Archive, view_id: UUID, study_uid: str, known: KnownStrings 
     for start in range(0, len(missing), _CHUNK):
         made = [maker.row(source) for source in missing[start : start + _CHUNK]]
         with archive.db.transaction() as tx:
+            # Erased in the meantime, the view gets nothing more: whoever erases it waits for this, or this for them.
+            secret_of(archive, tx.get(View, view_id, with_for_update=True))
             _insert(tx, view_id, study_uid, made)
     with archive.db.transaction() as tx:
         reseal(tx, view_id)

@@ -11,7 +11,7 @@ import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 
 from cases import access
 from cases.models import Case, Erasure
@@ -22,9 +22,10 @@ from overread.kit.db import Session
 from overread.kit.errors import Conflict, Forbidden, NotFound, OverreadError, Unavailable, Unprocessable
 from overread.kit.principals import Principal, PrincipalRow, Role
 from overread.kit.sealed import Sealer, destroyed, mirror
-from pacs import sweep, views
+from pacs import rows, sweep, views
 from pacs.models import Instance, View
 from pacs.scope import ORIGINAL
+from pacs.view_rows import Maker
 from tests.cases.world import World, study
 from viewer_bridge import grants
 
@@ -310,6 +311,26 @@ def test_an_older_backup_opens_no_more(world: World) -> None:
         tx.flush()
         with pytest.raises(NotFound):
             views.maker_of(tx, world.archive, view_id, None)
+
+
+def test_a_view_that_was_erased_while_it_was_made_gets_no_rows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    case_id = world.released("free")
+    uid = world.first(case_id)
+    with world.db.transaction() as tx:
+        view_id = tx.scalars(select(View.id)).one()
+        tx.execute(delete(Instance).where(Instance.view_id == view_id))
+    made = Maker.row
+
+    def slowly(maker: Maker, source: Instance) -> rows.Row:
+        row = made(maker, source)
+        erase(world, case_id)
+        return row
+
+    monkeypatch.setattr(Maker, "row", slowly)
+    with pytest.raises(NotFound):
+        views.derive(world.archive, view_id, uid)
+    with world.db.transaction() as tx:
+        assert tx.scalars(select(Instance)).all() == []
 
 
 Act = tuple[str, str]
