@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
-from cases import events, imaging, notify
+from cases import erasure, events, imaging, notify
 from cases.models import Offer, OfferOutcome, Report
 from cases.move import Move, StudyMove
 from cases.repository import latest_report, open_offer, studies_of
@@ -155,6 +155,10 @@ def _publish_report(move: Move) -> None:
     move.report = report
 
 
+def _destroy(move: Move) -> None:
+    erasure.destroy(move.tx, move.case)
+
+
 def _mail_patient(template: str) -> Callable[[Move], None]:
     return lambda move: notify.queue(move.tx, move.case, move.case.patient_id, template)
 
@@ -203,6 +207,7 @@ EFFECTS: Mapping[str, Callable[[Move], None]] = {
     "make_grant": _make_grant,
     "seal_report": _seal_report,
     "publish_report": _publish_report,
+    "destroy": _destroy,
     "mail_submitted": _mail_all(_mail_patient("submitted"), _mail_coordinators("new_case")),
     "mail_needs_info": _mail_patient("needs_info"),
     "mail_answered": _mail_assigned("answered"),

@@ -23,6 +23,14 @@ class StudyMatched(Event):
 
 
 @dataclass(frozen=True)
+class CaseErased(Event):
+    """A case's rows are gone: its key, its blobs and its mails are to go, too."""
+
+    case_id: str
+    message_ids: list[str]
+
+
+@dataclass(frozen=True)
 class MailQueued(Event):
     """A mail waits to be sent."""
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from cases import imaging, licences, money
 from cases.models import CONSENTS, CaseStudy, Consent, ImagesBy, Place
 from cases.move import Move
-from cases.repository import latest_report, open_offer, studies_of
+from cases.repository import erasure_of, hold_of, latest_report, open_offer, studies_of
 from cases.states import CaseState, StudyState
 from overread.kit import clock
 
@@ -145,6 +145,20 @@ def _follow_ups_answered(move: Move) -> str | None:
     return f"{len(open_ones)} follow-up questions are not answered yet." if open_ones else None
 
 
+def _no_legal_hold(move: Move) -> str | None:
+    held = hold_of(move.tx, move.case.id) is not None
+    return "The case is under legal hold: nothing of it may be erased." if held else None
+
+
+def _erasure_begun(move: Move) -> str | None:
+    asked = erasure_of(move.tx, move.case.id)
+    if asked is None or asked.first_by is None:
+        return "An admin has to begin the erasure first."
+    if move.who is None or move.who.id == asked.first_by:
+        return "A second person has to carry it out: not the one who began it."
+    return None
+
+
 GUARDS: Mapping[str, Guard] = {
     "no_emergency": _no_emergency,
     "eligible_place": _eligible_place,
@@ -165,4 +179,6 @@ GUARDS: Mapping[str, Guard] = {
     "studies_listed": _studies_listed,
     "report_sealed": _report_sealed,
     "follow_ups_answered": _follow_ups_answered,
+    "no_legal_hold": _no_legal_hold,
+    "erasure_begun": _erasure_begun,
 }

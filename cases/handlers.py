@@ -23,7 +23,7 @@ from billing.events import (
     PaymentMethodSaved,
 )
 from billing.gateway import Gateway
-from cases import events, money, notify, readings, report_dicom
+from cases import events, imaging, money, notify, readings, report_dicom
 from cases.effects import INFO_EXPIRES
 from cases.machine import transition
 from cases.mail import Mailer
@@ -70,6 +70,12 @@ def on_study_matched(archive: Archive, event: events.StudyMatched) -> None:
 def on_object_derived(archive: Archive, event: ObjectDerived) -> None:
     """A specialist stored what they made of a case's images: it goes to the patient whose images they are."""
     studies.bring_back(archive, UUID(event.view_id), event.sop_uid)
+
+
+def on_case_erased(archive: Archive, mailer: Mailer, event: events.CaseErased) -> None:
+    """A case was erased: what lay in files goes as well."""
+    mailer.forget(event.message_ids)
+    imaging.destroy_files(archive, UUID(event.case_id))
 
 
 def on_payment_secured(db: Database, event: PaymentEvent) -> None:
@@ -210,6 +216,9 @@ def subscribe(
     def cases_object_derived(event: ObjectDerived) -> None:
         on_object_derived(archive, event)
 
+    def cases_erased(event: events.CaseErased) -> None:
+        on_case_erased(archive, mailer, event)
+
     def cases_payment_secured(event: PaymentEvent) -> None:
         on_payment_secured(db, event)
 
@@ -250,6 +259,7 @@ def subscribe(
     bus.subscribe(events.CaseSubmitted, cases_submitted)
     bus.subscribe(events.StudyMatched, cases_study_matched)
     bus.subscribe(ObjectDerived, cases_object_derived)
+    bus.subscribe(events.CaseErased, cases_erased)
     bus.subscribe(PaymentAuthorised, cases_payment_secured)
     bus.subscribe(PaymentMethodSaved, cases_payment_secured)
     for problem in (PaymentFailed, PaymentExpired, PaymentActionRequired):

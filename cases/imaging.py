@@ -7,20 +7,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from overread.kit.principals import Principal
-from pacs import composites, pixel_review, profiles, query, views, way_back
+from pacs import composites, deletion, pixel_review, profiles, query, sweep, views, way_back
 from pacs.archive import Archive
 from pacs.composites import MOST_PIXELS, Composite, Suggestion
 from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box
 from pacs.deid.profile import Profile
-from pacs.models import Holder, Study
+from pacs.models import Holder, Instance, Study
 from pacs.pixel_review import Picture, Stack
 from pacs.query import StudySummary as Found
 from pacs.scope import ORIGINAL, Scope
+from pacs.ups import reading
 from pacs.views import Derived, StudyReview
 
 __all__ = [
@@ -80,6 +81,46 @@ def derive(archive: Archive, view_id: UUID, study_uid: str, known: KnownStrings)
 def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str) -> str:
     """Store an object that was made of a view beside the originals, under its patient's identity; idempotent."""
     return way_back.bring_back(archive, patient, view_id, sop_uid)
+
+
+def counted(tx: Session, case_id: UUID, view_id: UUID | None, studies: Mapping[str, bool]) -> tuple[int, int]:
+    """How many originals of these studies came for a case only, and how many copies its view holds.
+
+    `studies`: UID -> whether the study itself names the case.
+    """
+    ours = [tx.scalars(deletion.held_for(case_id, uid, named=named)).all() for uid, named in studies.items()]
+    copies = tx.scalar(select(func.count()).select_from(Instance).where(Instance.view_id == view_id)) if view_id else 0
+    return sum(map(len, ours)), copies or 0
+
+
+def erase(
+    tx: Session,
+    case_id: UUID,
+    view_id: UUID | None,
+    whole: Mapping[str, bool],
+    shared: Sequence[str],
+    readings: Sequence[UUID],
+) -> set[str]:
+    """Remove a case's view, its originals as far as nobody else holds them, and its readings' work items.
+
+    `whole`: UID -> whether the study itself names the case. Gives the UIDs that are gone.
+    """
+    gone: set[str] = set()
+    if view_id is not None:
+        views.destroy_secret(tx, None, view_id)
+        gone |= views.erase(tx, view_id)
+    for uid, named in whole.items():
+        gone |= deletion.erase(tx, case_id, uid, named=named)
+    for uid in shared:
+        deletion.release(tx, case_id, uid)
+    reading.erase(tx, readings)
+    return gone
+
+
+def destroy_files(archive: Archive, case_id: UUID) -> None:
+    """Destroy the key of a case's view, and the blobs that no row names any more; idempotent."""
+    archive.sealer.destroy(case_id)
+    sweep.sweep(archive)
 
 
 def review(tx: Session, view_id: UUID, study_uid: str | None = None) -> list[StudyReview]:

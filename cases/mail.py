@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
+from uuid import UUID
 
 from cases.notify import Mail
 from overread.kit import log
@@ -25,6 +27,9 @@ class Mailer(Protocol):
 
     def send(self, mail: Mail) -> None:
         """Hand the mail over."""
+
+    def forget(self, message_ids: Sequence[str]) -> None:
+        """Keep nothing of these mails."""
 
 
 class SmtpMailer:
@@ -58,6 +63,9 @@ class SmtpMailer:
             # The server's text may repeat the recipient: only its kind goes to the log.
             raise Unavailable(f"mail could not be sent: {type(error).__name__}") from error
 
+    def forget(self, message_ids: Sequence[str]) -> None:
+        """Nothing is kept of what was handed over."""
+
 
 class FolderMailer:
     """Writes every mail as an .eml file, for demonstrations and tests."""
@@ -72,6 +80,11 @@ class FolderMailer:
         name = mail.message_id.strip("<>").partition("@")[0]
         (self._folder / f"{name}.eml").write_bytes(_message(mail, self._sender).as_bytes(policy=SMTP))
         _logger.info("mail_written", file=f"{name}.eml")
+
+    def forget(self, message_ids: Sequence[str]) -> None:
+        """Remove their files."""
+        for message_id in message_ids:
+            (self._folder / f"{UUID(message_id)}.eml").unlink(missing_ok=True)
 
 
 def mailer(settings: Settings) -> Mailer:

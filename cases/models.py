@@ -278,6 +278,41 @@ class Note(Base):
     at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
+class Erasure(Base):
+    """A wish that a case be erased, and the two persons who carry it out; it stays, without who asked and why."""
+
+    __tablename__ = "cases_erasure"
+
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), primary_key=True)
+    asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))
+    asked_at: Mapped[datetime] = mapped_column(default=clock.now)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    first_by: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))
+    first_at: Mapped[datetime | None] = mapped_column()
+    second_by: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))
+    done_at: Mapped[datetime | None] = mapped_column()
+
+    __table_args__ = (CheckConstraint("second_by IS NULL OR second_by <> first_by", name="two_persons"),)
+
+
+class LegalHold(Base):
+    """A duty to keep a case: nothing of it is erased while it stands."""
+
+    __tablename__ = "cases_legal_hold"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"))
+    reason: Mapped[str] = mapped_column(Text)
+    set_by: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
+    set_at: Mapped[datetime] = mapped_column(default=clock.now)
+    lifted_by: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))
+    lifted_at: Mapped[datetime | None] = mapped_column()
+
+    __table_args__ = (
+        Index("uq_cases_legal_hold_standing", case_id, unique=True, postgresql_where=lifted_at.is_(None)),
+    )
+
+
 class LicenceRule(Base):
     """What a place asks, from a day on; the newest rule that is valid counts. No row: unknown, which is blocked."""
 

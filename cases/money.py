@@ -13,7 +13,7 @@ from billing.models import Payment
 from billing.money import shown
 from billing.states import OVER, TAKEN, State
 from cases.models import Case, ImagesBy, Program
-from cases.states import CaseState
+from cases.states import FINAL, CaseState
 from overread.kit.errors import Conflict, Unavailable
 
 _HELD = frozenset((State.AUTHORISED, State.CAPTURING)) | TAKEN
@@ -127,6 +127,14 @@ def give_back(tx: Session, gateway: Gateway | None, case: Case, percent: int) ->
     amount = payment.amount * percent // 100 - payment.amount_refunded
     if amount > 0:
         service.refund(tx, asked, subject(case), amount, "case ended", request_id="case-ended")
+
+
+def settle(tx: Session, gateway: Gateway | None, case: Case) -> None:
+    """Before a case is erased: release what is held, give back what was taken for a report that never came."""
+    payment = service.find(tx, subject(case))
+    delivered = case.state in (CaseState.SIGNED, CaseState.PUBLISHED, *FINAL)
+    if payment is not None and not (delivered and payment.state in TAKEN):
+        give_back(tx, gateway, case, 100)
 
 
 def refund(tx: Session, gateway: Gateway | None, case: Case, amount: int | None, reason: str, request_id: str) -> None:

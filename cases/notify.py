@@ -167,6 +167,11 @@ TEMPLATES: Mapping[str, Template] = {
         "More images of a case that you are reading were released. Please look at them before you sign:\n{link}",
         "/reading/{case_id}",
     ),
+    "erased": Template(
+        "{reference}: your request is erased",
+        "As you asked, your request and everything that came with it is erased. Nobody can bring it back.\n\n{link}",
+        "/cases",
+    ),
     "ended": Template("{reference}: this case has ended", "The case was ended; its images are closed.", "/reading"),
 }
 

@@ -8,7 +8,19 @@ from uuid import UUID
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
-from cases.models import Case, CaseStudy, Consent, InboxStudy, Note, Offer, OfferOutcome, Report, Step
+from cases.models import (
+    Case,
+    CaseStudy,
+    Consent,
+    Erasure,
+    InboxStudy,
+    LegalHold,
+    Note,
+    Offer,
+    OfferOutcome,
+    Report,
+    Step,
+)
 from cases.states import Actor, CaseState
 from overread.kit.errors import Forbidden, NotFound
 from overread.kit.principals import Principal, Role
@@ -119,6 +131,17 @@ def notes_of(tx: Session, case_id: UUID) -> Sequence[Note]:
 def consents_of(tx: Session, case_id: UUID) -> Sequence[Consent]:
     """The consents that were given, oldest first."""
     return tx.scalars(select(Consent).where(Consent.case_id == case_id).order_by(Consent.given_at)).all()
+
+
+def erasure_of(tx: Session, case_id: UUID) -> Erasure | None:
+    """The wish that a case be erased, if there is one."""
+    return tx.get(Erasure, case_id, populate_existing=True)
+
+
+def hold_of(tx: Session, case_id: UUID) -> LegalHold | None:
+    """The legal hold that stands for a case."""
+    query = select(LegalHold).where(LegalHold.case_id == case_id, LegalHold.lifted_at.is_(None))
+    return tx.scalars(query).one_or_none()
 
 
 def inbox(tx: Session) -> Sequence[InboxStudy]:

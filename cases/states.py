@@ -11,13 +11,17 @@ from enum import StrEnum
 
 
 class Actor(StrEnum):
-    """What a principal is to one case. OFFERED and ASSIGNED are specialists, SYSTEM is a timer or an event."""
+    """What a principal is to one case. OFFERED and ASSIGNED are specialists, SYSTEM is a timer or an event.
+
+    SECOND_PERSON is an admin or coordinator who carries out an erasure that an admin has begun.
+    """
 
     PATIENT = "patient"
     COORDINATOR = "coordinator"
     OFFERED = "offered"
     ASSIGNED = "assigned"
     SYSTEM = "system"
+    SECOND_PERSON = "second_person"
 
 
 class CaseState(StrEnum):
@@ -34,6 +38,7 @@ class CaseState(StrEnum):
     CLOSED = "closed"
     DECLINED = "declined"
     WITHDRAWN = "withdrawn"
+    ERASED = "erased"
 
 
 class CaseEvent(StrEnum):
@@ -56,6 +61,7 @@ class CaseEvent(StrEnum):
     CLOSE = "close"
     DECLINE = "decline"
     WITHDRAW = "withdraw"
+    ERASE = "erase"
 
 
 class StudyState(StrEnum):
@@ -142,6 +148,8 @@ CASE_RULES: tuple[Rule, ...] = (
       for state in _BEFORE_SIGNED),
     *(_rule(state, _CE.WITHDRAW, "patient", _CS.WITHDRAWN, "", f"{_END} mail_withdrawn")
       for state in (_CS.DRAFT, *_BEFORE_SIGNED)),
+    *(_rule(state, _CE.ERASE, "second_person", _CS.ERASED, "no_legal_hold erasure_begun", "destroy")
+      for state in CaseState if state is not _CS.ERASED),
 )
 
 STUDY_RULES: tuple[Rule, ...] = (
@@ -177,6 +185,7 @@ LABELS: dict[CaseState, str] = {
     _CS.CLOSED: "Closed",
     _CS.DECLINED: "Declined",
     _CS.WITHDRAWN: "Withdrawn",
+    _CS.ERASED: "Erased",
 }
 STUDY_LABELS: dict[StudyState, str] = {
     _SS.RECEIVING: "Arriving",
@@ -192,8 +201,8 @@ STUDY_LABELS: dict[StudyState, str] = {
 #: A study in one of these is known to be the patient's.
 KNOWN_THEIRS = frozenset((_SS.MATCHED, _SS.DEID_REVIEW, _SS.RELEASED))
 
-#: States in which nothing more can happen to the money or to the images.
-FINAL = frozenset((CaseState.CLOSED, CaseState.DECLINED, CaseState.WITHDRAWN))
+#: States in which nothing more can happen to the money or to the images, but that they are erased.
+FINAL = frozenset((CaseState.CLOSED, CaseState.DECLINED, CaseState.WITHDRAWN, CaseState.ERASED))
 
 
 def case_rule(state: CaseState, event: CaseEvent) -> Rule | None:

@@ -1,5 +1,8 @@
 """Backup and restore: a dump of the database, a copy of the blobs, and the server's key.
 
+The keys of the views' secrets are no part of a backup: one copy of them, always the newest, lies beside all backups of
+a folder. What was destroyed before the last backup is destroyed in that copy too, and no older backup opens any more.
+
 The dump is taken first: a blob that arrives meanwhile is more than the dump knows, never less.
 """
 
@@ -10,16 +13,20 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from overread.kit import postgres
+from overread.kit import postgres, sealed
 from overread.kit.db import libpq_url
 from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings
 
 _DUMP, _BLOBS, _KEY = "database.dump", "blobs", "server.key"
+_KEYS = "keys"
 
 
 def backup(settings: Settings, target: Path) -> None:
-    """Copy everything into `target`, which must not exist. Raises OverreadError."""
+    """Copy everything into `target`, which must not exist, and bring `keys` beside it up to date.
+
+    Raises OverreadError.
+    """
     if target.exists():
         raise OverreadError(f"{target} exists: a backup goes into a new folder")
     aside = target.with_name(target.name + ".incomplete")
@@ -29,10 +36,11 @@ def backup(settings: Settings, target: Path) -> None:
     shutil.copytree(settings.blob_dir, aside / _BLOBS, ignore=shutil.ignore_patterns("incoming"))
     shutil.copy2(settings.data_dir / _KEY, aside / _KEY)
     aside.rename(target)
+    sealed.mirror(settings.keys_dir, target.parent / _KEYS)
 
 
 def restore(settings: Settings, source: Path) -> None:
-    """Bring a backup into an empty data folder. Raises OverreadError."""
+    """Bring a backup into an empty data folder, with the keys that lie beside it. Raises OverreadError."""
     for name in (_DUMP, _BLOBS, _KEY):
         if not (source / name).exists():
             raise OverreadError(f"{source} is not a whole backup: {name} is missing")
@@ -42,6 +50,7 @@ def restore(settings: Settings, source: Path) -> None:
     key = settings.data_dir / _KEY
     shutil.copy2(source / _KEY, key)
     key.chmod(0o600)
+    sealed.mirror(source.parent / _KEYS, settings.keys_dir)
     shutil.copytree(source / _BLOBS, settings.blob_dir)
     url, server = postgres.start(settings)
     try:

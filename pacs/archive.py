@@ -39,7 +39,7 @@ def open_archive(settings: Settings, db: Database) -> Archive:
     return Archive(
         db,
         BlobStore(settings.blob_dir),
-        Sealer(settings.server_key(), "pacs.view"),
+        Sealer(settings.server_key(), "pacs.view", settings.keys_dir),
         settings.max_instance_bytes,
         thumbnails=Thumbnails(settings.data_dir / "thumbnails"),
     )

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import BigInteger, BindParameter, any_, delete, func, literal, select, update
+from sqlalchemy import BigInteger, BindParameter, Select, any_, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -87,6 +88,50 @@ def remove(
         holder_ids=held_by,
     )
     return Deleted(len(found), len(copied), blobs)
+
+
+def held_for(case_id: UUID, study_uid: str, *, named: bool) -> Select[int]:
+    """The originals of a study that everybody who sent them sent for one case.
+
+    `named`: the study itself says that it is for this case, so whoever sent it for none sent it for this one.
+    """
+    other = Holder.case_id != case_id if named else Holder.case_id.is_distinct_from(case_id)
+    others = select(Holder.instance_pk).where(Holder.instance_pk == Instance.pk, other)
+    return (
+        select(Instance.pk)
+        .join(Study, Study.pk == Instance.study_pk)
+        .where(Study.view_id == ORIGINAL, Study.study_uid == study_uid, ~others.exists())
+    )
+
+
+def erase(tx: Session, case_id: UUID, study_uid: str, *, named: bool) -> set[str]:
+    """Remove the originals of a study that came for one case only, with every copy; the UIDs that are gone with them.
+
+    What somebody holds for anything else stays, and no longer says that it came for the case.
+    """
+    study = tx.scalars(
+        select(Study).where(Study.view_id == ORIGINAL, Study.study_uid == study_uid).with_for_update()
+    ).one_or_none()
+    if study is None:
+        return set()
+    found = tx.scalars(held_for(case_id, study_uid, named=named)).all()
+    gone = set(tx.scalars(select(Instance.sop_uid).where(Instance.pk == any_(_array(found)))))
+    copied = tx.execute(select(Instance.pk, Instance.study_pk).where(Instance.source_pk == any_(_array(found)))).all()
+    _drop(tx, [row.pk for row in copied])
+    tx.execute(delete(Holder).where(Holder.study_pk == study.pk, Holder.instance_pk == any_(_array(found))))
+    _drop(tx, found)
+    for study_pk in sorted({row.study_pk for row in copied}):
+        _tidy(tx, study_pk)
+    release(tx, case_id, study_uid)
+    if _tidy(tx, study.pk) == 0:
+        tx.execute(delete(changes.Change).where(changes.Change.study_uid == study_uid))
+    return gone
+
+
+def release(tx: Session, case_id: UUID, study_uid: str) -> None:
+    """Whoever holds instances of a study holds them no longer for a case."""
+    of_study = select(Study.pk).where(Study.view_id == ORIGINAL, Study.study_uid == study_uid)
+    tx.execute(update(Holder).where(Holder.case_id == case_id, Holder.study_pk.in_(of_study)).values(case_id=None))
 
 
 def _drop(tx: Session, pks: Sequence[int]) -> None:

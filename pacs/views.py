@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid5
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -39,6 +39,7 @@ __all__ = [
     "decide",
     "derive",
     "destroy_secret",
+    "erase",
     "maker_of",
     "open_view",
     "recount",
@@ -93,7 +94,7 @@ class StudyReview:
 
 def open_view(tx: Session, archive: Archive, case_id: UUID, profile: Profile = SECOND_OPINION) -> UUID:
     """The case's view, made with a secret of its own where there is none; `profile` counts only then."""
-    secret = archive.sealer.seal(os.urandom(32), case_id.bytes)
+    secret = archive.sealer.seal(os.urandom(32), case_id)
     tx.execute(
         insert(View)
         .values(case_id=case_id, sealed_secret=secret, profile=profile.stored())
@@ -113,6 +114,8 @@ def derive(archive: Archive, view_id: UUID, study_uid: str, known: KnownStrings 
     for start in range(0, len(missing), _CHUNK):
         made = [maker.row(source) for source in missing[start : start + _CHUNK]]
         with archive.db.transaction() as tx:
+            # Erased in the meantime, the view gets nothing more: whoever erases it waits for this, or this for them.
+            secret_of(archive, tx.get(View, view_id, with_for_update=True))
             _insert(tx, view_id, study_uid, made)
     with archive.db.transaction() as tx:
         reseal(tx, view_id)
@@ -140,7 +143,7 @@ def secret_of(archive: Archive, view: View | None) -> bytes:
             "the view is gone, or its secret was destroyed",
             safe="The secret of these de-identified images was destroyed: they can't be changed or traced back.",
         )
-    return archive.sealer.open(view.sealed_secret, view.case_id.bytes)
+    return archive.sealer.open(view.sealed_secret, view.case_id)
 
 
 def destroy_secret(tx: Session, who: Principal | None, view_id: UUID) -> None:
@@ -156,6 +159,16 @@ def destroy_secret(tx: Session, who: Principal | None, view_id: UUID) -> None:
     if view.sealed_secret is not None:
         view.sealed_secret = None
         audit.record(tx, who, "view.secret_destroyed", "view", view_id, case_id=view.case_id)
+
+
+def erase(tx: Session, view_id: UUID) -> set[str]:
+    """Remove every row of a view and what is kept of it, its own but for its name. Gives the UIDs that are gone."""
+    gone = set(tx.scalars(select(Study.study_uid).where(Study.view_id == view_id)))
+    gone |= set(tx.scalars(select(Instance.sop_uid).where(Instance.view_id == view_id)))
+    tx.execute(delete(changes.Change).where(changes.Change.view_id == view_id))
+    tx.execute(delete(Study).where(Study.view_id == view_id))
+    tx.execute(update(View).where(View.id == view_id).values(sealed_secret=None, proof_root=None, profile={}))
+    return gone
 
 
 def reseal(tx: Session, view_id: UUID) -> str:

@@ -86,7 +86,7 @@ def tx(database: Database) -> Iterator[Session]:
 @pytest.fixture
 def archive(database: Database, tmp_path: Path) -> Archive:
     """An empty archive."""
-    return Archive(database, BlobStore(tmp_path / "blobs"), Sealer(bytes(32), "pacs.view"))
+    return Archive(database, BlobStore(tmp_path / "blobs"), Sealer(bytes(32), "pacs.view", tmp_path / "keys"))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from overread.kit.errors import Unprocessable
 from overread.kit.principals import Role
 from viewer_bridge.models import Grant, LaunchCode
 
-__all__ = ["Grant", "active", "find", "grant", "held", "revoke", "view"]
+__all__ = ["Grant", "active", "erase", "find", "grant", "held", "revoke", "view"]
 
 
 def grant(tx: Session, principal_id: UUID, case_id: UUID, view_id: UUID, until: datetime) -> UUID:
@@ -90,6 +90,14 @@ def revoke(tx: Session, case_id: UUID, principal_id: UUID | None = None) -> int:
         )
         audit.record(tx, None, "grant.revoked", "grant", grant_id, case_id=case_id, principal=str(grantee))
     return len(ended)
+
+
+def erase(tx: Session, case_id: UUID) -> None:
+    """End a case's grants, and keep nothing of them; no token of anybody opens the case any more."""
+    revoke(tx, case_id)
+    tokens.revoke_case(tx, case_id)
+    tx.execute(delete(LaunchCode).where(LaunchCode.case_id == case_id))
+    tx.execute(delete(Grant).where(Grant.case_id == case_id))
 
 
 def find(tx: Session, principal_id: UUID, case_id: UUID, *, hold: bool = False) -> Grant | None:

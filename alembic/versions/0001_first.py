@@ -400,6 +400,7 @@ def upgrade() -> None:
                 "closed",
                 "declined",
                 "withdrawn",
+                "erased",
                 name="casestate",
                 native_enum=False,
                 length=24,
@@ -434,6 +435,7 @@ def upgrade() -> None:
                 "closed",
                 "declined",
                 "withdrawn",
+                "erased",
                 name="casestate",
                 native_enum=False,
                 length=24,
@@ -693,6 +695,29 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_cases_consent_case_id"), "cases_consent", ["case_id"], unique=False)
     op.create_table(
+        "cases_erasure",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("asked_by", sa.Uuid(), nullable=True),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("first_by", sa.Uuid(), nullable=True),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("second_by", sa.Uuid(), nullable=True),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("second_by IS NULL OR second_by <> first_by", name=op.f("ck_cases_erasure_two_persons")),
+        sa.ForeignKeyConstraint(
+            ["asked_by"], ["kit_principal.id"], name=op.f("fk_cases_erasure_asked_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_erasure_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["first_by"], ["kit_principal.id"], name=op.f("fk_cases_erasure_first_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["second_by"], ["kit_principal.id"], name=op.f("fk_cases_erasure_second_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_cases_erasure")),
+    )
+    op.create_table(
         "cases_inbox",
         sa.Column("study_uid", sa.String(length=64), nullable=False),
         sa.Column("holder_id", sa.Uuid(), nullable=True),
@@ -705,6 +730,31 @@ def upgrade() -> None:
             ["matched_case_id"], ["cases_case.id"], name=op.f("fk_cases_inbox_matched_case_id_cases_case")
         ),
         sa.PrimaryKeyConstraint("study_uid", name=op.f("pk_cases_inbox")),
+    )
+    op.create_table(
+        "cases_legal_hold",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("set_by", sa.Uuid(), nullable=False),
+        sa.Column("set_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lifted_by", sa.Uuid(), nullable=True),
+        sa.Column("lifted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_legal_hold_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["lifted_by"], ["kit_principal.id"], name=op.f("fk_cases_legal_hold_lifted_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["set_by"], ["kit_principal.id"], name=op.f("fk_cases_legal_hold_set_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_legal_hold")),
+    )
+    op.create_index(
+        "uq_cases_legal_hold_standing",
+        "cases_legal_hold",
+        ["case_id"],
+        unique=True,
+        postgresql_where=sa.text("lifted_at IS NULL"),
     )
     op.create_table(
         "cases_message",

@@ -1,8 +1,12 @@
-"""The audit log: who did or tried what, to which object, when, and how it ended. Rows are only ever added."""
+"""The audit log: who did or tried what, to which object, when, and how it ended. Rows are only ever added.
+
+An erased case's lines stay, without whose it was: `forget`.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -76,6 +80,28 @@ def record_once(
     if len(_recent) >= _MOST_RECENT:
         _recent.clear()
     _recent[key] = now
+
+
+_NO_PERSON = """
+UPDATE kit_audit SET actor = 'a patient', actor_id = NULL WHERE case_id = %(case)s AND role = 'patient'
+"""
+_NO_OBJECT = """
+UPDATE kit_audit SET object_id = 'erased', detail = '{}'
+WHERE (case_id = %(case)s AND object_kind IN ('study', 'series', 'instance'))
+   OR (object_kind IN ('study', 'series', 'instance') AND object_id = ANY(%(uids)s))
+"""
+_NO_DETAIL = """
+UPDATE kit_audit SET detail = '{}' WHERE case_id = %(case)s AND action NOT LIKE 'case.%%' AND detail <> '{}'
+"""
+
+
+def forget(tx: Session, case_id: UUID, uids: Collection[str]) -> None:
+    """Take out of a case's lines who its patient was and which studies they were; what was done, and when, stays.
+
+    `uids` are of the case's studies and instances, whose lines may name no case.
+    """
+    for statement in (_NO_PERSON, _NO_OBJECT, _NO_DETAIL):
+        reading(tx).execute(statement, {"case": case_id, "uids": sorted(uids)})
 
 
 def read(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -28,6 +28,10 @@ _LOOK = 1.0
 _logger = log.get(__name__)
 # Only builds and sends the query; the connection is always the caller's.
 _manager = JobManager(procrastinate.SyncPsycopgConnector())
+_FORGET = """
+DELETE FROM procrastinate_jobs j USING unnest(%s::text[]) AS word
+WHERE j.status <> 'doing' AND j.args::text LIKE '%%' || word || '%%'
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +51,11 @@ Handler = Callable[[Any], None]
 def emit(tx: Session, event: Event, *, after: timedelta | None = None) -> None:
     """Enqueue an event in the caller's transaction, to be handled at once or `after` some time."""
     _defer(tx, _EVENT_TASK, {"event": type(event).__name__, "data": dataclasses.asdict(event)}, after)
+
+
+def forget(tx: Session, words: Sequence[str]) -> None:
+    """Remove the jobs whose events name any of these words; what a worker has in its hands goes when it is done."""
+    raw(tx).execute(_FORGET, (list(words),))
 
 
 def _defer(tx: Session, task: str, kwargs: dict[str, Any], after: timedelta | None = None) -> None:

@@ -1,25 +1,105 @@
-"""Secrets at rest: sealed with AES-256-GCM under a key derived from the server's own."""
+"""Secrets at rest: sealed with AES-256-GCM under the server's own key and a key of their own, which can be destroyed.
+
+A sealed secret lies in the database, and so in every backup of it. Its own key is a file that no backup holds a copy of
+that outlives it: once it is destroyed, no copy of the database opens (docs/decisions/0024).
+"""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from overread.kit.clock import uuid7
+from overread.kit.errors import NotFound
+
+_DESTROYED = ".destroyed"
+
 
 class Sealer:
-    """Seals and opens short secrets for one purpose; a secret sealed for another purpose does not open."""
+    """Seals and opens short secrets for one purpose, each under a key of its own in `folder`."""
 
-    def __init__(self, server_key: bytes, purpose: str) -> None:
-        self._cipher = AESGCM(HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(server_key))
+    def __init__(self, server_key: bytes, purpose: str, folder: Path) -> None:
+        self._server_key, self._purpose, self._folder = server_key, purpose.encode(), folder
 
-    def seal(self, secret: bytes, context: bytes) -> bytes:
-        """12 bytes of nonce, then the ciphertext; it opens only together with the same `context`."""
+    def seal(self, secret: bytes, name: UUID) -> bytes:
+        """12 bytes of nonce, then the ciphertext; it opens only under the same name. Makes the name's key.
+
+        Raises NotFound where that key was destroyed.
+        """
         nonce = os.urandom(12)
-        return nonce + self._cipher.encrypt(nonce, secret, context)
+        return nonce + self._cipher(self._made(name)).encrypt(nonce, secret, name.bytes)
 
-    def open(self, sealed: bytes, context: bytes) -> bytes:
-        """The secret. Raises cryptography's InvalidTag where it was altered or the context is another."""
-        return self._cipher.decrypt(sealed[:12], sealed[12:], context)
+    def open(self, sealed: bytes, name: UUID) -> bytes:
+        """The secret. Raises NotFound where its key is gone, cryptography's InvalidTag where it was altered."""
+        return self._cipher(self._read(name)).decrypt(sealed[:12], sealed[12:], name.bytes)
+
+    def destroy(self, name: UUID) -> None:
+        """Destroy a name's key for good; idempotent. What stays says so, and reaches the copies of the folder."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self._folder / f"{name.hex}{_DESTROYED}").touch(mode=0o600)
+        (self._folder / name.hex).unlink(missing_ok=True)
+        _sync(self._folder)
+
+    def _read(self, name: UUID) -> bytes:
+        try:
+            return (self._folder / name.hex).read_bytes()
+        except FileNotFoundError:
+            raise NotFound(
+                f"the key of {name} is not there",
+                safe="The secret of these de-identified images was destroyed: they can't be changed or traced back.",
+            ) from None
+
+    def _made(self, name: UUID) -> bytes:
+        path = self._folder / name.hex
+        if not path.exists() and not (self._folder / f"{name.hex}{_DESTROYED}").exists():
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Written aside and linked: of two processes that make it at once one key wins, whole.
+            aside = self._folder / f"{uuid7().hex}.new"
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(os.urandom(32))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(aside, path)
+            except FileExistsError:
+                pass
+            finally:
+                aside.unlink()
+            _sync(self._folder)
+        return self._read(name)
+
+    def _cipher(self, key: bytes) -> AESGCM:
+        return AESGCM(HKDF(SHA256(), 32, salt=key, info=self._purpose).derive(self._server_key))
+
+
+def mirror(keys: Path, copy: Path) -> None:
+    """Bring a copy of a folder of keys up to date: what is destroyed here is destroyed there."""
+    copy.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for path in sorted(keys.iterdir()) if keys.exists() else ():
+        if path.suffix in ("", _DESTROYED) and not (copy / path.name).exists():
+            target = copy / path.name
+            with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(path.read_bytes())
+                file.flush()
+                os.fsync(file.fileno())
+    for name in destroyed(copy):
+        (copy / name.hex).unlink(missing_ok=True)
+    _sync(copy)
+
+
+def destroyed(keys: Path) -> list[UUID]:
+    """The names whose keys were destroyed, as a folder of keys remembers."""
+    return [UUID(hex=path.stem) for path in sorted(keys.glob(f"*{_DESTROYED}"))] if keys.exists() else []
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

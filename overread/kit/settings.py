@@ -78,6 +78,11 @@ class Settings(BaseSettings):
         return self.data_dir / "blobs"
 
     @property
+    def keys_dir(self) -> Path:
+        """The folder of the keys that erasing a case destroys; no backup holds it (docs/decisions/0024)."""
+        return self.data_dir / "keys"
+
+    @property
     def mail_dir(self) -> Path:
         """The folder that mails are written to where no SMTP server is set."""
         return self.data_dir / "mail"

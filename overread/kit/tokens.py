@@ -104,6 +104,15 @@ def revoke_viewers(tx: Session, principal_id: UUID, case_id: UUID) -> None:
     )
 
 
+def revoke_case(tx: Session, case_id: UUID) -> None:
+    """End every viewer's token for a case, whoever has it."""
+    tx.execute(
+        update(TokenRow)
+        .where(TokenRow.case_id == case_id, TokenRow.revoked_at.is_(None))
+        .values(revoked_at=clock.now())
+    )
+
+
 def sign_in(tx: Session, email: str, password: str) -> PrincipalRow | None:
     """The principal with this address and password, or None (the same, after the same time, for no such account)."""
     row = principals.by_email(tx, email)

@@ -50,6 +50,7 @@ def case_page(visit: Visit) -> Response:
     may_answer = any(e in case.actions for e in (CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
     return visit.page(
         "coordinator/case.html",
+        erase_url=f"/erasures/{visit.uuid()}",
         case={
             "reference": case.reference,
             "title": case.title,

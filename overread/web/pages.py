@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute
 from overread.services import Services
 from overread.web import (
     coordinator,
+    erasures,
     hospital,
     licensing,
     patient,
@@ -32,6 +33,7 @@ _AUDIENCES = (
     staff,
     licensing,
     profiles,
+    erasures,
     trail,
 )
 

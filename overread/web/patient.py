@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 
 from cases import report_pdf as pdf
 from cases.models import ImagesBy
-from cases.service import intake, people, read, reporting
+from cases.service import erasure, intake, people, read, reporting
 from cases.states import CaseEvent, CaseState
 from cases.views import PatientCase
 from overread.kit.principals import Role
@@ -34,6 +34,7 @@ _NEXT: Mapping[str, str] = {
     CaseState.CLOSED: "Closed. Your report stays here.",
     CaseState.DECLINED: "We could not take this request.",
     CaseState.WITHDRAWN: "You withdrew this request.",
+    CaseState.ERASED: "Erased.",
 }
 _GOOD = ("Your report is ready", "Your images were checked", "The specialist signed the report")
 _BAD = ("We could not take your request", "Your request was closed without an answer")
@@ -51,6 +52,8 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.post("/cases/{case}/answer", answer, answer_page),
         desk.get("/cases/{case}/withdraw", withdraw_page),
         desk.post("/cases/{case}/withdraw", withdraw, withdraw_page),
+        desk.get("/cases/{case}/erase", erase_page),
+        desk.post("/cases/{case}/erase", erase, erase_page),
         desk.get("/cases/{case}/report", report),
         desk.post("/cases/{case}/follow-ups", follow_up, report),
         Desk(services, Role.PATIENT, Role.COORDINATOR, Role.SPECIALIST).get("/cases/{case}/report.pdf", report_pdf),
@@ -132,7 +135,7 @@ def case(visit: Visit) -> Response:
         add_images_url=f"{url}/images" if shown.may_upload else "",
         withdraw_url=f"{url}/withdraw" if CaseEvent.WITHDRAW in shown.actions else "",
         export_url="",
-        erase_url="",
+        erase_url=f"{url}/erase",
         values=visit.form.values(),
     )
 
@@ -207,6 +210,40 @@ def withdraw(visit: Visit) -> Response:
     shown = own(visit)
     intake.withdraw(visit.tx, visit.who, shown.case_id, visit.form.text("reason")[:2000])
     return go(f"/cases/{shown.case_id}", "withdrawn")
+
+
+def erase_page(visit: Visit) -> Response:
+    """What erasing means, asked before it is done."""
+    shown = own(visit)
+    return visit.page(
+        "public/form.html",
+        title="Have everything erased",
+        text="We destroy your images, your story, your messages and the report, and release what is held on your card. "
+        "What your hospital keeps for itself stays there, and your account stays yours. Save your report first: nobody "
+        "can bring it back. Two of our people carry it out, unless a law obliges us to keep the case for longer, and "
+        "you get a mail when it is done.",
+        action=f"/cases/{shown.case_id}/erase",
+        submit_label="Ask for everything to be erased",
+        fields=[
+            {
+                "name": "reason",
+                "label": "Is there anything we should know?",
+                "type": "textarea",
+                "required": False,
+            }
+        ],
+        hidden={},
+        danger=True,
+        back_url=f"/cases/{shown.case_id}",
+        values=visit.form.values(),
+    )
+
+
+def erase(visit: Visit) -> Response:
+    """Ask for the case's erasure."""
+    shown = own(visit)
+    erasure.ask(visit.tx, visit.who, shown.case_id, visit.form.text("reason"))
+    return go(f"/cases/{shown.case_id}", "erasure-asked")
 
 
 def report(visit: Visit) -> Response:

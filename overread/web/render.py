@@ -36,7 +36,7 @@ HOMES: Mapping[Role, str] = {
 _NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
     None: (("How it works", "/#how"), ("Price", "/#price"), ("Questions", "/#faq")),
     Role.PATIENT: (("My cases", "/cases"),),
-    Role.COORDINATOR: (("Queue", "/queue"), ("Inbox", "/inbox")),
+    Role.COORDINATOR: (("Queue", "/queue"), ("Inbox", "/inbox"), ("Erasures", "/erasures")),
     Role.SPECIALIST: (("Offers", "/offers"), ("Reading", "/reading"), ("Licences", "/licences")),
     Role.HOSPITAL: (("Studies sent", "/sent"),),
     Role.ADMIN: (
@@ -45,9 +45,10 @@ _NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
         ("Prices", "/prices"),
         ("De-identification", "/profiles"),
         ("Peers", "/peers"),
+        ("Erasures", "/erasures"),
         ("Audit", "/audit"),
     ),
-    Role.AUDITOR: (("Audit log", "/audit"),),
+    Role.AUDITOR: (("Audit log", "/audit"), ("Erasures", "/erasures")),
 }
 
 #: What an action says afterwards: the redirect names the sentence, so that no text ever travels in an address.
@@ -78,6 +79,12 @@ DONE: Mapping[str, str] = {
     "changed": "Changed.",
     "profile": "Saved. Cases whose images are de-identified from now on follow it.",
     "exception": "The exception was recorded.",
+    "erasure-asked": "Your wish is recorded. Two of our people carry it out, and you get a mail when it is done.",
+    "erasure-recorded": "The patient’s wish is recorded. An admin begins the erasure.",
+    "held": "The case is under legal hold.",
+    "lifted": "The legal hold is lifted.",
+    "begun": "The erasure has begun. A second person has to carry it out.",
+    "erased": "The case is erased.",
 }
 
 

@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Text, cast, delete, select
 from sqlalchemy.orm import Session
 
 from overread.kit import clock
 from pacs.dicomjson import JsonDataset
 from pacs.ups import attributes, service
 from pacs.ups.attributes import code, dt, human, sq
-from pacs.ups.models import Workitem
+from pacs.ups.models import Report, Workitem
 from pacs.ups.states import FINAL, State
 
 #: DCM 110005: what a reading is, and who runs it (CID 9231).
@@ -43,6 +43,14 @@ class Reading:
     expires: datetime | None = None
     accepted: datetime | None = None
     finished: datetime | None = None
+
+
+def erase(tx: Session, subjects: Sequence[UUID]) -> None:
+    """Remove the work items of these subjects, and the reports of them that wait for somebody."""
+    uids = tx.scalars(select(Workitem.uid).where(Workitem.subject.in_(subjects))).all()
+    for uid in uids:
+        tx.execute(delete(Report).where(cast(Report.payload, Text).contains(uid)))
+    tx.execute(delete(Workitem).where(Workitem.subject.in_(subjects)))
 
 
 def follow(tx: Session, reading: Reading, state: State) -> None:

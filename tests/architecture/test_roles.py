@@ -91,6 +91,7 @@ LISTS: dict[str, frozenset[str]] = {
     "/licences": frozenset((ADMIN, SPECIALIST)),
     "/audit": frozenset((ADMIN, AUDITOR)),
     "/audit.csv": frozenset((ADMIN, AUDITOR)),
+    "/erasures": frozenset((ADMIN, COORDINATOR, AUDITOR)),
     "/account": SIGNED_IN,
 }
 #: Whose pages lie below a path; everybody else is refused before anything is looked up. The longest prefix counts.
@@ -111,6 +112,12 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "/licences/rules": frozenset((ADMIN,)),
     "/audit": frozenset((ADMIN, AUDITOR)),
     "/audit.csv": frozenset((ADMIN, AUDITOR)),
+    "/erasures": frozenset((ADMIN, COORDINATOR, AUDITOR)),
+    "/erasures/{case}/hold": frozenset((ADMIN, AUDITOR)),
+    "/erasures/{case}/lift": frozenset((ADMIN, AUDITOR)),
+    "/erasures/{case}/ask": frozenset((COORDINATOR,)),
+    "/erasures/{case}/begin": frozenset((ADMIN,)),
+    "/erasures/{case}/carry-out": frozenset((ADMIN, COORDINATOR)),
     "/dicomweb": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/dicomweb/workitems": frozenset((ADMIN, COORDINATOR, SPECIALIST)),
     **{f"/dicomweb/{category}": frozenset((ADMIN, COORDINATOR, SPECIALIST)) for category in CATEGORIES},

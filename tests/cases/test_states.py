@@ -105,7 +105,8 @@ def test_every_case_can_end_and_no_ended_one_moves() -> None:
             reached = {t for s in reached for t in ways[s]} - seen
             seen |= reached
         assert seen & FINAL
-        assert (not ways[state]) == (state in FINAL)
+        assert (not ways[state] - {CaseState.ERASED}) == (state in FINAL)
+        assert (CaseState.ERASED in ways[state]) == (state is not CaseState.ERASED)
 
 
 def test_nobody_but_the_patient_withdraws_and_no_specialist_sees_a_draft() -> None:
@@ -113,6 +114,7 @@ def test_nobody_but_the_patient_withdraws_and_no_specialist_sees_a_draft() -> No
         events = possible(state, actor)
         assert (CaseEvent.WITHDRAW in events) <= (actor is Actor.PATIENT)
         assert (CaseEvent.SIGN in events) <= (actor is Actor.ASSIGNED)
+        assert (CaseEvent.ERASE in events) == (actor is Actor.SECOND_PERSON and state is not CaseState.ERASED)
         if state in (CaseState.DRAFT, CaseState.SUBMITTED) and actor in (Actor.OFFERED, Actor.ASSIGNED):
             assert events == ()
 
@@ -121,7 +123,8 @@ def test_the_diagram_draws_every_rule() -> None:
     drawn = diagram(CASE_RULES)
     assert drawn.startswith("stateDiagram-v2\n    [*] --> draft\n")
     assert "    offered --> in_review: accept (offered)\n" in drawn
-    assert drawn.count("-->") == len(CASE_RULES) + 1 + len(FINAL)
+    assert drawn.count("-->") == len(CASE_RULES) + 2
+    assert "    erased --> [*]" in drawn
     assert "    revoked --> [*]" in diagram(STUDY_RULES)
 
 

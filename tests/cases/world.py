@@ -31,7 +31,7 @@ from overread.kit.settings import Settings
 from pacs import ingest, settle
 from pacs.archive import Archive
 from pacs.events import StudyGrowing
-from pacs.ingest import Prepared, Source, Stored
+from pacs.ingest import AlreadyStored, Prepared, Source, Stored
 from pacs.models import Study
 from pacs.scope import ORIGINAL
 from tests.fakes.payments import Sandbox
@@ -125,7 +125,7 @@ class World:
             prepared = incoming.finish()
         assert isinstance(prepared, Prepared), prepared
         stored = ingest.store(self.archive, source, [prepared])[0]
-        assert isinstance(stored, Stored)
+        assert isinstance(stored, Stored | AlreadyStored)
         return stored.keys.study_uid
 
     def settle(self, study_uid: str) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from dicomweb import states
+from dicomweb import pictures, states
 from dicomweb.context import Context, Upload
 from overread.kit.db import Database
 from overread.kit.principals import Role
@@ -52,7 +52,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def restart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget what the process remembers, as its successor does."""
-    monkeypatch.setattr(pictures, "_MADE", Cache(1 << 20))
+    monkeypatch.setattr(pictures, "MADE", Cache(1 << 20))
 
 
 def test_a_thumbnail_is_drawn_once_and_survives_a_restart(

@@ -1,0 +1,163 @@
+"""Erasure, as those see it who carry it out: what was asked for, what would be destroyed, and what stops it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from cases.service import erasure
+from cases.service.erasure import Request
+from overread.kit.principals import Role
+from overread.services import Services
+from overread.web import render
+from overread.web.forms import Check, FieldErrors
+from overread.web.visits import Desk, Visit, go
+
+#: What the second person types, so that no slip of a finger destroys a case.
+_WORD = "erase"
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """The routes of erasure."""
+    anybody = Desk(services, Role.ADMIN, Role.COORDINATOR, Role.AUDITOR)
+    hold, admin = Desk(services, Role.ADMIN, Role.AUDITOR), Desk(services, Role.ADMIN)
+    return [
+        anybody.get("/erasures", erasures_page),
+        anybody.get("/erasures/{case}", erasure_page),
+        hold.post("/erasures/{case}/hold", set_hold, erasure_page),
+        hold.post("/erasures/{case}/lift", lift_hold, erasure_page),
+        Desk(services, Role.COORDINATOR).post("/erasures/{case}/ask", ask, erasure_page),
+        admin.post("/erasures/{case}/begin", start, erasure_page),
+        Desk(services, Role.ADMIN, Role.COORDINATOR).post("/erasures/{case}/carry-out", carry_out, erasure_page),
+    ]
+
+
+def erasures_page(visit: Visit) -> Response:
+    """What is asked to be erased, what is under legal hold, and what was erased."""
+    return visit.page(
+        "admin/erasures.html",
+        requests=[
+            {
+                "reference": one.reference,
+                "url": f"/erasures/{one.case_id}",
+                "asked": render.moment(one.asked_at),
+                "status": _status(one),
+            }
+            for one in erasure.listing(visit.tx, visit.who)
+        ],
+    )
+
+
+def erasure_page(visit: Visit) -> Response:
+    """One case's erasure: what it would destroy, who has agreed, and what is to do next."""
+    found = erasure.show(visit.tx, visit.who, visit.uuid())
+    url, role = f"/erasures/{found.case_id}", visit.who.role
+    open_ = found.plan is not None and found.asked_at is not None and not found.held
+    begun = found.first_id is not None
+    return visit.page(
+        "admin/erasure.html",
+        wish={
+            "reference": found.reference,
+            "state": found.state,
+            "status": _status(found),
+            "asked": render.moment(found.asked_at),
+            "asked_by": found.asked_by,
+            "reason": found.reason,
+            "first": found.first,
+            "first_at": render.moment(found.first_at),
+            "done": render.moment(found.done_at),
+            "hold": found.hold,
+            "held": found.held,
+        },
+        destroyed=_destroyed(found),
+        word=_WORD,
+        begin_action=f"{url}/begin" if open_ and not begun and role is Role.ADMIN else "",
+        carry_out_action=f"{url}/carry-out"
+        if open_ and begun and role in (Role.ADMIN, Role.COORDINATOR) and found.first_id != visit.who.id
+        else "",
+        ask_action=f"{url}/ask" if found.plan and found.asked_at is None and role is Role.COORDINATOR else "",
+        waits=_waits(found, visit),
+        hold_action=f"{url}/hold" if found.plan and not found.held and role in (Role.ADMIN, Role.AUDITOR) else "",
+        lift_action=f"{url}/lift" if found.held and role in (Role.ADMIN, Role.AUDITOR) else "",
+        values=visit.form.values(),
+    )
+
+
+def ask(visit: Visit) -> Response:
+    """Record that the patient wants the case erased."""
+    erasure.ask(visit.tx, visit.who, visit.uuid(), visit.form.text("reason"))
+    return go(f"/erasures/{visit.uuid()}", "erasure-recorded")
+
+
+def set_hold(visit: Visit) -> Response:
+    """Put a case under legal hold."""
+    check = Check(visit.form)
+    reason = check.text("reason", "Please say why the case must be kept.", 2000)
+    check.done()
+    erasure.hold(visit.tx, visit.who, visit.uuid(), reason)
+    return go(f"/erasures/{visit.uuid()}", "held")
+
+
+def lift_hold(visit: Visit) -> Response:
+    """Lift the legal hold."""
+    erasure.lift(visit.tx, visit.who, visit.uuid())
+    return go(f"/erasures/{visit.uuid()}", "lifted")
+
+
+def start(visit: Visit) -> Response:
+    """The first of the two persons says that the case is to be erased."""
+    erasure.start(visit.tx, visit.who, visit.uuid())
+    return go(f"/erasures/{visit.uuid()}", "begun")
+
+
+def carry_out(visit: Visit) -> Response:
+    """The second person erases the case."""
+    if visit.form.text("word").lower() != _WORD:
+        raise FieldErrors({"word": f"Please type “{_WORD}” to say that you mean it."})
+    erasure.carry_out(visit.tx, visit.who, visit.uuid(), visit.services.gateway)
+    return go(f"/erasures/{visit.uuid()}", "erased")
+
+
+def _status(one: Request) -> dict[str, str]:
+    if one.done_at is not None:
+        return {"label": "Erased", "tone": "neutral"}
+    if one.held:
+        return {"label": "Legal hold", "tone": "bad"}
+    if one.first_id is not None:
+        return {"label": "Waits for the second person", "tone": "warn"}
+    return {"label": "Asked for", "tone": "warn"} if one.asked_at else {"label": "No request", "tone": "neutral"}
+
+
+def _waits(found: Request, visit: Visit) -> str:
+    """What has to happen before this person can do anything, as a sentence."""
+    if found.plan is None or found.asked_at is None or found.held:
+        return ""
+    if found.first_id is None:
+        return "" if visit.who.role is Role.ADMIN else "An admin has to begin. A second person then carries it out."
+    if found.first_id == visit.who.id:
+        return "You began this. Another admin or a coordinator has to carry it out."
+    return "" if visit.who.role is not Role.AUDITOR else "Another admin or a coordinator has to carry it out."
+
+
+def _destroyed(found: Request) -> dict[str, Any] | None:
+    plan = found.plan
+    if plan is None:
+        return None
+
+    def counted(number: int, one: str, many: str) -> str:
+        return f"{number:,} {one if number == 1 else many}"
+
+    studies = counted(plan.studies, "study", "studies")
+    return {
+        "lines": [
+            f"{counted(plan.images, 'original image', 'original images')} in {studies}",
+            f"{counted(plan.copies, 'de-identified image', 'de-identified images')}, and what was made of them",
+            "the key that leads from these images back to the patient, in the backups too",
+            f"the story, and {counted(plan.questions, 'question', 'questions')}",
+            f"{counted(plan.reports, 'report', 'reports')} and {counted(plan.messages, 'message', 'messages')}",
+            f"{counted(plan.mails, 'mail', 'mails')} that we keep, the consents, and every access that was given",
+        ],
+        "kept": f"{counted(plan.kept, 'study', 'studies')} that another case needs" if plan.kept else "",
+    }
