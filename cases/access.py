@@ -59,15 +59,18 @@ def of_specialist(tx: Session | Connection, who: Principal, case_id: UUID) -> Sc
     return Scope(view_id, unreleased=False)
 
 
-def granted(tx: Session, who: Principal) -> dict[UUID, Scope]:
-    """What a specialist may see now, by case: of each the same as `scope` gives. Nothing for anybody else."""
+def granted(tx: Session, who: Principal, case_id: UUID | None = None) -> dict[UUID, Scope]:
+    """What a specialist may see now, by case: of each the same as `scope` gives. Nothing for anybody else.
+
+    With a case, of that alone.
+    """
     if who.role is not Role.SPECIALIST or who.case_id is not None:
         return {}
     found: dict[UUID, Scope] = {}
-    for one in grants.held(tx, who.id):
+    for one in [case_id] if case_id is not None else [grant.case_id for grant in grants.held(tx, who.id)]:
         # The case has its say, too: a grant alone opens nothing.
         with suppress(NotFound):
-            found[one.case_id] = of_specialist(tx, who, one.case_id)
+            found[one] = of_specialist(tx, who, one)
     return found
 
 

@@ -118,8 +118,13 @@ def erase(
 
 
 def destroy_files(archive: Archive, case_id: UUID) -> None:
-    """Destroy the key of a case's view, and the blobs that no row names any more; idempotent."""
+    """Destroy the key of a case's view, the blobs that no row names any more, and every thumbnail; idempotent.
+
+    A thumbnail may be of the view and lie with an original that stays; all are soon made again.
+    """
     archive.sealer.destroy(case_id)
+    if archive.thumbnails is not None:
+        archive.thumbnails.clear()
     sweep.sweep(archive)
 
 

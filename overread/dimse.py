@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import signal
 from functools import partial
+from uuid import UUID
 
 from cases import access
 from overread.kit import principals
@@ -58,8 +59,12 @@ def listen(services: Services) -> None:
         services.db.close()
 
 
-def reaches(tx: Session, who: Principal) -> list[Reach]:
-    """What a peer may query, fetch and be sent: a hospital what it sent, a specialist the cases granted to them."""
+def reaches(tx: Session, who: Principal, case_id: UUID | None) -> list[Reach]:
+    """What a peer may query, fetch and be sent: a hospital what it sent, a specialist the cases granted to them.
+
+    With a case, of these that one.
+    """
     if not principals.get(tx, who.id).active:
         return []  # locked out while an association stands
-    return [*sent_by(tx, who), *(Reach(scope, case_id) for case_id, scope in access.granted(tx, who).items())]
+    granted = access.granted(tx, who, case_id)
+    return [*sent_by(tx, who, case_id), *(Reach(scope, its_case) for its_case, scope in granted.items())]

@@ -53,6 +53,10 @@ class Thumbnails:
         """Remove every picture of a blob."""
         shutil.rmtree(self._of(blob), ignore_errors=True)
 
+    def clear(self) -> None:
+        """Remove every picture."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def tidy(self) -> None:
         """Remove what was asked for longest ago, until the rest is as little as it may be."""
         held: list[tuple[float, int, Path]] = []

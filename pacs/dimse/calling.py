@@ -40,12 +40,18 @@ class Calling(Linked):
     """An association in which this server is the requestor."""
 
     def __init__(
-        self, ae: AE, target: Target, channel: Channel, limits: Limits, contexts: Sequence[PresentationContext]
+        self,
+        ae: AE,
+        target: Target,
+        channel: Channel,
+        remote: tuple[Any, ...],
+        limits: Limits,
+        contexts: Sequence[PresentationContext],
     ) -> None:
         super().__init__(ae, "requestor", channel, limits, _nothing_is_stored)
         self._target = target
         self.acceptor.ae_title = target.ae_title
-        self.acceptor.address_info = AddressInformation(target.host, target.port)
+        self.acceptor.address_info = AddressInformation.from_tuple(remote)
         self.requestor.address_info = AddressInformation("", 0)
         for number, context in enumerate(contexts):
             context.context_id = 2 * number + 1  # PS3.8 9.3.2.2: odd
@@ -84,9 +90,10 @@ def called(ae: AE, target: Target, limits: Limits, contexts: Sequence[Presentati
     """
     try:
         sock = socket.create_connection((target.host, target.port), timeout=min(_CONNECT, limits.first))
-    except OSError as error:
+        remote = sock.getpeername()
+    except (OSError, UnicodeError) as error:  # a name that no host can have
         raise Unreachable(f"{target.ae_title} can't be reached: {error}") from error
-    assoc = Calling(ae, target, Channel(sock, limits.idle), limits, contexts)
+    assoc = Calling(ae, target, Channel(sock, limits.idle), remote, limits, contexts)
     try:
         try:
             assoc.negotiate()

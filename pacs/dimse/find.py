@@ -79,7 +79,7 @@ class Find:
     def _matches(self, who: Principal, asked: Question) -> Iterator[Attributes]:
         """The attributes of each match, in all that the principal may see. Raises Failed where they are too many."""
         with self._archive.db.transaction() as tx:
-            reaches = self._reaches(tx, who)
+            reaches = self._reaches(tx, who, None)
             for reach in reaches:
                 study = asked.query.keys.get(levels.UNIQUE["STUDY"], "")
                 named = study if levels.single(study, levels.UNIQUE["STUDY"]) else "all"
@@ -97,7 +97,7 @@ class Find:
         offset, after, more = 0, "", True
         while more:
             with self._archive.db.transaction() as tx:
-                if reach not in self._reaches(tx, who):
+                if reach not in self._reaches(tx, who, reach.case_id):
                     return
                 if asked.level == "PATIENT":
                     found = patients.search(tx, reach.scope, asked.query, after, PAGE)

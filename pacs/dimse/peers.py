@@ -43,7 +43,9 @@ def register(
     if role not in (Role.HOSPITAL, Role.SPECIALIST):
         raise Unprocessable("a bad role", safe="A peer is a hospital's or a specialist's.")
     if owner_id is not None and principals.get(tx, owner_id).role != role:
-        raise Unprocessable("the owner has another role", safe=f"The owner of this peer is no {role.value}.")
+        raise Unprocessable(
+            f"the owner of {title} is no {role.value}", safe=f"The owner of this peer is no {role.value}."
+        )
     existing = tx.get(Peer, title)
     if existing is None:
         owner = principals.get(tx, owner_id) if owner_id else principals.create(tx, role=role, name=title)

@@ -123,15 +123,18 @@ def push(archive: Archive, settings: Settings, reaches: Reaches, ae_title: str, 
         who = peers.principal(tx, ae_title, via="push")
         target = peers.target(tx, ae_title, who) if who is not None else None
         if who is None or target is None:
-            raise NotFound("no such peer", safe=f"No peer {ae_title} is registered.")
+            raise NotFound(f"no peer {ae_title} is registered", safe=f"No peer {ae_title} is registered.")
         keys = {"0020000D": "\\".join(study_uids)} if study_uids else {}
         wanted = [
             Wanted(reach, named)
-            for reach in reaches(tx, who)
+            for reach in reaches(tx, who, None)
             for named in selection.instances(tx, reach.scope, keys, MOST + 1)
         ]
         if not wanted:
-            raise NotFound("nothing to push", safe=f"There is no such study that {ae_title} may see.")
+            raise NotFound(
+                f"there is no such study that {ae_title} may see",
+                safe=f"There is no such study that {ae_title} may see.",
+            )
         if len(wanted) > MOST:
             raise Unprocessable("too much to push", safe=f"These are more than {MOST} instances. Name fewer studies.")
         witness(tx, who, wanted, ae_title)
@@ -178,7 +181,7 @@ def echo(archive: Archive, settings: Settings, ae_title: str) -> int:
         who = peers.principal(tx, ae_title, via="push")
         target = peers.target(tx, ae_title, who) if who is not None else None
     if target is None:
-        raise NotFound("no such peer", safe=f"No peer {ae_title} is registered.")
+        raise NotFound(f"no peer {ae_title} is registered", safe=f"No peer {ae_title} is registered.")
     contexts = [sending.context(str(Verification), sending.PLAIN)]
     with called(AE(ae_title=settings.ae_title), target, Limits.of(settings), contexts) as assoc:
         request = C_ECHO()

@@ -23,8 +23,8 @@ class Reach(NamedTuple):
     case_id: UUID | None = None
 
 
-#: Gives what a principal may see just now; nothing for whoever may see nothing.
-Reaches = Callable[[Session, Principal], list[Reach]]
+#: Gives what a principal may see just now, nothing for whoever may see nothing; with a case, of that one alone.
+Reaches = Callable[[Session, Principal, UUID | None], list[Reach]]
 
 
 class Wanted(NamedTuple):
@@ -34,7 +34,7 @@ class Wanted(NamedTuple):
     named: Named
 
 
-def sent_by(_tx: Session, who: Principal) -> list[Reach]:
+def sent_by(_tx: Session, who: Principal, _case_id: UUID | None) -> list[Reach]:
     """A hospital sees what it sent itself; nobody else sees anything without a case."""
     return [Reach(originals(who))] if who.role is Role.HOSPITAL else []
 
@@ -45,7 +45,7 @@ def locate(archive: Archive, reaches: Reaches, who: Principal, wanted: Wanted) -
     A retrieval may take an hour, and what was granted ends at a moment.
     """
     with archive.db.transaction() as tx:
-        if wanted.reach not in reaches(tx, who):
+        if wanted.reach not in reaches(tx, who, wanted.reach.case_id):
             raise NotFound(f"what {who.id} was granted has ended")
         named = wanted.named
         [located] = retrieve.locate(tx, wanted.reach.scope, named.study_uid, named.series_uid, named.sop_uid)

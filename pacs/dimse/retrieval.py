@@ -84,11 +84,11 @@ class Retrieval:
         chosen = {tag: text for tag, text in keys.items() if tag in (*upper, own)}
         found: list[Wanted] = []
         with self._archive.db.transaction() as tx:
-            for reach in self._reaches(tx, assoc.principal):
+            for reach in self._reaches(tx, assoc.principal, None):
                 named = selection.instances(tx, reach.scope, chosen, MOST + 1)
                 found += [Wanted(reach, one) for one in named]
-        if len(found) > MOST:
-            raise Failed(Status.UNABLE_TO_COUNT, f"More than {MOST} instances: ask for fewer at once.")
+                if len(found) > MOST:
+                    raise Failed(Status.UNABLE_TO_COUNT, f"More than {MOST} instances: ask for fewer at once.")
         return found
 
     def _target(self, assoc: Served, request: C_MOVE) -> Target:

@@ -74,6 +74,9 @@ def test_dropped_is_gone_and_the_others_stay(tmp_path: Path) -> None:
     shelf.drop(BLOB)
     assert shelf.get(OTHER, 1, never) == b"two"
     assert len(files(tmp_path)) == 1
+    shelf.clear()
+    shelf.clear()
+    assert files(tmp_path) == []
 
 
 def test_errors_are_not_kept_and_a_folder_that_can_not_be_written_does_no_harm(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pydicom
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from cases import access
 from cases.repository import studies_of
@@ -117,7 +117,7 @@ def test_a_grant_that_ended_and_a_lock_take_effect_with_the_next_operation(world
     with world.db.transaction() as tx:
         principals.get(tx, world.specialist.id).active = False
     with world.db.transaction() as tx:
-        assert reaches(tx, world.specialist) == []
+        assert reaches(tx, world.specialist, None) == []
         principals.get(tx, world.specialist.id).active = True
     with world.db.transaction() as tx:
         grants.revoke(tx, case_id)
@@ -190,6 +190,26 @@ def test_every_look_is_in_the_case_s_audit_log(world: World, port: int) -> None:
         rows = tx.scalars(query.where(AuditRow.object_kind == "study").order_by(AuditRow.at)).all()
     found = [(row.action, row.object_id) for row in rows if row.action in ("studies.search", "instances.read")]
     assert found == [("studies.search", "all"), ("instances.read", uid)]
+
+
+def test_the_look_before_each_instance_costs_the_same_with_many_cases(world: World, port: int) -> None:
+    statements = [0]
+
+    def count(*_details: Any) -> None:
+        statements[0] += 1
+
+    def looked(case_id: UUID) -> int:
+        statements[0] = 0
+        with world.db.transaction() as tx:
+            assert len(reaches(tx, world.specialist, case_id)) == 1
+        return statements[0]
+
+    event.listen(world.db.engine, "before_cursor_execute", count)
+    case_id = world.in_review()
+    alone = looked(case_id)
+    world.in_review()
+    world.in_review()
+    assert looked(case_id) == alone <= 5
 
 
 def test_assignment_is_what_makes_the_difference(world: World, port: int) -> None:

@@ -99,7 +99,7 @@ def test_memory_does_not_grow_with_the_object(listen: Listen, archive: Archive, 
 
 
 def _wanted(tx: Any, ward: Principal) -> list[Wanted]:
-    [mine] = reach.sent_by(tx, ward)
+    [mine] = reach.sent_by(tx, ward, None)
     return [Wanted(mine, one) for one in selection.instances(tx, mine.scope, {"0020000D": "1.1"}, 10)]
 
 
