@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -22,6 +23,10 @@ from overread.kit.settings import Settings
 from overread.migrations import migrate
 from pacs.archive import Archive
 from tests.fakes.payments import Sandbox
+
+# A machine that is busy is no failure: tests assert what is right, `make bench` measures how fast it is.
+hypothesis.settings.register_profile("overread", deadline=None)
+hypothesis.settings.load_profile("overread")
 
 
 @pytest.fixture(scope="session")
