@@ -10,11 +10,14 @@ from uuid import UUID
 from cases import access
 from overread.kit import principals
 from overread.kit.db import Session
+from overread.kit.errors import Conflict
 from overread.kit.principals import Principal
 from overread.processes import Child, Supervisor, announce_ready
 from overread.services import Services
+from pacs import query
 from pacs.dimse.listener import Listener
 from pacs.dimse.reach import Reach, sent_by
+from pacs.query import Level, Query
 
 _DESCRIPTORS = 4096
 
@@ -49,7 +52,7 @@ def listen(services: Services) -> None:
     stop = {signal.SIGTERM, signal.SIGINT}
     # Blocked before any thread starts, so that the signal waits for this thread.
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)
-    listener = Listener(services.archive, services.settings, reaches)
+    listener = Listener(services.archive, services.settings, reaches, takes)
     listener.start()
     announce_ready()
     try:
@@ -68,3 +71,16 @@ def reaches(tx: Session, who: Principal, case_id: UUID | None) -> list[Reach]:
         return []  # locked out while an association stands
     granted = access.granted(tx, who, case_id)
     return [*sent_by(tx, who, case_id), *(Reach(scope, its_case) for its_case, scope in granted.items())]
+
+
+def takes(tx: Session, who: Principal, study_uid: str) -> Reach | None:
+    """Where objects go that a specialist made of a study: the case that shows it, until its report is signed."""
+    asked = Query(Level.STUDY, study_uid=study_uid, limit=1)
+    for reach in reaches(tx, who, None):
+        if reach.case_id is not None and query.search(tx, reach.scope, asked)[0]:
+            try:
+                scope = access.may_upload(tx, who, reach.case_id)
+            except Conflict:
+                return None
+            return Reach(scope, reach.case_id) if scope is not None else None
+    return None

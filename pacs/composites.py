@@ -9,11 +9,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 from PIL import Image
+from pydicom import Dataset
 from sqlalchemy import select
 
 from overread.kit import audit
@@ -26,8 +29,7 @@ from pacs.deid import suggest_text
 from pacs.deid.masks import Box
 from pacs.deid.suggest import Levels, outside_regions, text_like
 from pacs.models import DeviceMask, Instance, Study
-from pacs.pixels import attributes
-from pacs.pixels.draw import draw
+from pacs.pixels import attributes, draw
 from pacs.retrieve import Located
 from pacs.scope import reviewed
 
@@ -36,14 +38,17 @@ MOST_PIXELS = 512 << 20
 #: Manufacturer, Manufacturer's Model Name, Rows, Columns.
 _DEVICE = ("00080070", "00081090", "00280010", "00280011")
 #: Both composites of the last pictures, by the name of their bytes: a page asks for them one after the other.
-_extremes_of: Remembered[str, tuple[Levels, Levels, int]] = Remembered(64 << 20)
+_extremes_of: Remembered[str, _Extremes] = Remembered(64 << 20)
 #: The lines that were found in the last pictures: to look for them takes a second.
 _lines_of: Remembered[str, tuple[Box, ...]] = Remembered(1000)
 
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """The lowest and the highest level that each pixel has in any of `frames` frames, as PNG pictures."""
+    """The lowest and the highest level that each pixel has in any of `frames` frames, as PNG pictures.
+
+    Of more than 8 bits levels are ranks, so that no window hides what is written there.
+    """
 
     minimum: bytes
     maximum: bytes
@@ -63,8 +68,9 @@ class Suggestion:
 def composite(archive: Archive, who: Principal, view_id: UUID, sop_uids: Sequence[str]) -> Composite:
     """All frames of instances of one series and size. Raises Forbidden, NotFound, Unprocessable, Unavailable."""
     located = _locate(archive, who, view_id, sop_uids, "pixels.composite")
-    low, high, count = _extremes(archive, located)
-    return Composite(_png(low), _png(high), low.shape[0], low.shape[1], count)
+    found = _extremes(archive, located)
+    low, high = found.whole or (found.low, found.high)
+    return Composite(_png(low), _png(high), low.shape[0], low.shape[1], found.frames)
 
 
 def suggest(archive: Archive, who: Principal, view_id: UUID, sop_uid: str, *, look: bool = True) -> list[Suggestion]:
@@ -85,7 +91,8 @@ def suggest(archive: Archive, who: Principal, view_id: UUID, sop_uid: str, *, lo
         found.append(Suggestion("regions", regions))
     if not look:
         return found
-    low, high, _ = _extremes(archive, located)
+    extremes = _extremes(archive, located)
+    low, high = extremes.low, extremes.high
     name = located[0].tag
     lines = _lines_of.get(name)
     if lines is None:
@@ -121,14 +128,29 @@ def _locate(archive: Archive, who: Principal, view_id: UUID, sop_uids: Sequence[
     return found
 
 
-def _extremes(archive: Archive, located: Sequence[Located]) -> tuple[Levels, Levels, int]:
-    """The lowest and highest display levels, and how many frames were looked at. Raises CannotDecode, FrameError."""
+@dataclass(frozen=True, slots=True)
+class _Extremes:
+    """The lowest and highest display levels of `frames` frames.
+
+    `whole`: of values that a window shows but a part of, levels that show every difference.
+    """
+
+    low: Levels
+    high: Levels
+    whole: tuple[Levels, Levels] | None
+    frames: int
+
+
+def _extremes(archive: Archive, located: Sequence[Located]) -> _Extremes:
+    """What to look at. Raises CannotDecode, FrameError, Unprocessable."""
     name = hashlib.sha256("".join(one.tag for one in located).encode()).hexdigest()
     remembered = _extremes_of.get(name)
     if remembered is not None:
         return remembered
     low: Levels | None = None
     high: Levels | None = None
+    least: NDArray[Any] | None = None
+    most: NDArray[Any] | None = None
     at = looked_at = 0
     step = 1
     for one in located:
@@ -141,22 +163,45 @@ def _extremes(archive: Archive, located: Sequence[Located]) -> tuple[Levels, Lev
                 at += 1
                 if (at - 1) % step:
                     continue
-                levels = draw(ds, instance.frame(number), instance.transfer_syntax, number)
+                stored = draw.decoded(ds, instance.frame(number), instance.transfer_syntax, number)
+                levels = draw.levels(ds, stored, number)
                 looked_at += 1
                 if low is None or high is None:
                     low, high = levels.copy(), levels.copy()
-                elif levels.shape != low.shape:
+                    if _is_deep(ds, stored):
+                        least, most = stored.copy(), stored.copy()
+                    continue
+                if levels.shape != low.shape:
                     raise Unprocessable(
                         "pictures of several kinds",
                         safe="These pictures differ in size or colour: look at them one by one.",
                     )
+                np.minimum(low, levels, out=low)
+                np.maximum(high, levels, out=high)
+                if least is not None and most is not None and _is_deep(ds, stored):
+                    least, most = np.minimum(least, stored), np.maximum(most, stored)
                 else:
-                    np.minimum(low, levels, out=low)
-                    np.maximum(high, levels, out=high)
+                    least = most = None
     if low is None or high is None:
         raise NotFound("no frames to look at")
-    _extremes_of.put(name, (low, high, looked_at), low.nbytes + high.nbytes)
-    return low, high, looked_at
+    whole = None if least is None or most is None else _evened(least, most)
+    found = _Extremes(low, high, whole, looked_at)
+    _extremes_of.put(name, found, (low.nbytes + high.nbytes) * (2 if whole else 1))
+    return found
+
+
+def _is_deep(ds: Dataset, stored: NDArray[Any]) -> bool:
+    """Whether a frame has more shades than can be shown at once: what is written in some of them would not be seen."""
+    return stored.ndim == 2 and stored.dtype.kind in "iu" and (attributes.integer(ds, "BitsStored") or 8) > 8
+
+
+def _evened(least: NDArray[Any], most: NDArray[Any]) -> tuple[Levels, Levels]:
+    """Levels by the rank of a value among all: every difference shows, whatever window hides it in a viewer."""
+    values, counts = np.unique(np.concatenate((least, most)), return_counts=True)
+    below = np.cumsum(counts) - counts
+    shades = (255 * below / max(1, int(below[-1]))).astype(np.uint8)
+    low, high = (shades[np.searchsorted(values, one)] for one in (least, most))
+    return low, high
 
 
 def _png(levels: Levels) -> bytes:

@@ -7,7 +7,6 @@ what belongs to no image that its sender sees is refused. `pacs.way_back` gives 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -159,7 +158,7 @@ def _row(tx: Session, scope: Scope, one: Prepared) -> rows.Row:
         one.metadata,
         (0, blob.size),
         review=CLEAN,
-        proof=asdict(proof),
+        proof=proof.stored(),
     )
 
 

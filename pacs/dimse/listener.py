@@ -22,7 +22,7 @@ from pacs.dimse.acceptor import Acceptor
 from pacs.dimse.association import Rejection, Served, Service
 from pacs.dimse.find import Find
 from pacs.dimse.limits import Limits
-from pacs.dimse.reach import Reaches, sent_by
+from pacs.dimse.reach import Reaches, Takes, nothing, sent_by
 from pacs.dimse.retrieval import Retrieval
 from pacs.dimse.sending import PLAIN
 from pacs.dimse.storage import Storage
@@ -50,14 +50,16 @@ _config.LOG_HANDLER_LEVEL = "none"
 class Listener:
     """Accepts associations of registered peers, hands their instances to `pacs.ingest`, and answers their queries.
 
-    `reaches` says what a peer's principal may see.
+    `reaches` says what a peer's principal may see, `takes` where objects go that they made of it.
     """
 
-    def __init__(self, archive: Archive, settings: Settings, reaches: Reaches = sent_by) -> None:
+    def __init__(
+        self, archive: Archive, settings: Settings, reaches: Reaches = sent_by, takes: Takes = nothing
+    ) -> None:
         self._archive = archive
         self._settings = settings
         self._limits = Limits.of(settings)
-        self._storage = Storage(archive)
+        self._storage = Storage(archive, takes)
         self._acceptor: Acceptor | None = None
         self._lock = threading.Lock()
         self._live: set[Served] = set()

@@ -25,6 +25,8 @@ class Reach(NamedTuple):
 
 #: Gives what a principal may see just now, nothing for whoever may see nothing; with a case, of that one alone.
 Reaches = Callable[[Session, Principal, UUID | None], list[Reach]]
+#: Gives where objects go that a principal made of a study they see (a UID), None where they may send none of it.
+Takes = Callable[[Session, Principal, str], Reach | None]
 
 
 class Wanted(NamedTuple):
@@ -37,6 +39,11 @@ class Wanted(NamedTuple):
 def sent_by(_tx: Session, who: Principal, _case_id: UUID | None) -> list[Reach]:
     """A hospital sees what it sent itself; nobody else sees anything without a case."""
     return [Reach(originals(who))] if who.role is Role.HOSPITAL else []
+
+
+def nothing(_tx: Session, _who: Principal, _study_uid: str) -> None:
+    """Without cases nobody makes anything of what they see."""
+    return
 
 
 def locate(archive: Archive, reaches: Reaches, who: Principal, wanted: Wanted) -> Located:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pynetdicom.dimse_primitives import C_STORE
@@ -9,10 +10,11 @@ from pynetdicom.dimse_primitives import C_STORE
 from overread.kit import log
 from overread.kit.errors import TooLarge, Unavailable
 from overread.kit.principals import Role
-from pacs import ingest, part10
+from pacs import derived, ingest, part10
 from pacs.archive import Archive
 from pacs.dimse.association import Served
 from pacs.dimse.messages import Streamed
+from pacs.dimse.reach import Takes
 from pacs.dimse.wire import ProtocolError
 from pacs.ingest import Incoming, Prepared, Refused, Source
 from pacs.status import Reason
@@ -28,13 +30,16 @@ class Reception:
     much again as an instance may have, and the association ends.
     """
 
-    def __init__(self, archive: Archive, source: Source, request: C_STORE, syntax: str, calling: str) -> None:
+    def __init__(
+        self, archive: Archive, takes: Takes, source: Source, request: C_STORE, syntax: str, calling: str
+    ) -> None:
         self._archive = archive
+        self._takes = takes
         self._source = source
         self._incoming: Incoming | None = None
         self._refused: Reason | None = None
         self._dropped = 0
-        if source.who.role is not Role.HOSPITAL:
+        if source.who.role not in (Role.HOSPITAL, Role.SPECIALIST):
             self._refused = Reason.NOT_AUTHORISED
             return
         sop_class, sop_uid = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
@@ -71,11 +76,22 @@ class Reception:
             with incoming:
                 outcome: Prepared | ingest.Outcome = incoming.finish()
             if isinstance(outcome, Prepared):
-                outcome = ingest.store(self._archive, self._source, [outcome])[0]
+                outcome = self._store(outcome)
         except Unavailable as error:
             _logger.error("store_refused", reason=str(error))
             return int(Reason.OUT_OF_RESOURCES)
         return int(outcome.reason) if isinstance(outcome, Refused) else _SUCCESS
+
+    def _store(self, one: Prepared) -> ingest.Outcome:
+        """A hospital's images go to the archive, what a specialist made of a case's images to the case."""
+        if self._source.who.role is not Role.SPECIALIST:
+            return ingest.store(self._archive, self._source, [one])[0]
+        with self._archive.db.transaction() as tx:
+            reach = self._takes(tx, self._source.who, one.keys.study_uid)
+        if reach is None:
+            return Refused(Reason.NOT_AUTHORISED, "The object is of no study of a case that is read just now.")
+        source = replace(self._source, view=reach.scope, case_id=reach.case_id)
+        return derived.store(self._archive, source, [one])[0]
 
     def discard(self) -> None:
         """Leave nothing of what came; after `finish` this does nothing."""
@@ -92,8 +108,9 @@ class Reception:
 class Storage:
     """The storage service of one listener."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, takes: Takes) -> None:
         self._archive = archive
+        self._takes = takes
 
     def open_sink(self, assoc: Served, request: C_STORE, context_id: int) -> Reception:
         """A C-STORE begins. Raises ProtocolError where its SOP class is not its presentation context's."""
@@ -104,7 +121,7 @@ class Storage:
         if not context.as_scp:
             raise ProtocolError("a C-STORE in a presentation context in which the peer chose to be the SCP")
         source = Source(assoc.principal, "dimse", called_ae=assoc.called, sop_uid=str(request.AffectedSOPInstanceUID))
-        return Reception(self._archive, source, request, str(context.transfer_syntax[0]), assoc.calling)
+        return Reception(self._archive, self._takes, source, request, str(context.transfer_syntax[0]), assoc.calling)
 
     def store(self, event: Any) -> int:
         """Answer a C-STORE whose last byte is here (EVT_C_STORE)."""

@@ -44,6 +44,29 @@ CLASSES = (
 )
 
 
+def made_of(seen: Dataset, sop_class: str, **changes: Any) -> Dataset:
+    """An object of a class, made of the image that was seen."""
+    ds = Dataset()
+    ds.SOPClassUID, ds.SOPInstanceUID = pydicom.uid.UID(sop_class), generate_uid()
+    ds.SeriesInstanceUID, ds.StudyInstanceUID = generate_uid(), seen.StudyInstanceUID
+    ds.PatientName, ds.PatientID = seen.PatientName, seen.PatientID
+    ds.PatientBirthDate, ds.StudyDate = seen.get("PatientBirthDate", ""), seen.get("StudyDate", "")
+    ds.PatientIdentityRemoved, ds.Modality, ds.ContentDate = "YES", "SR", "20990101"
+    reference = Dataset()
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = CTImageStorage, seen.SOPInstanceUID
+    series = Dataset()
+    series.SeriesInstanceUID, series.ReferencedSOPSequence = seen.SeriesInstanceUID, [reference]
+    if sop_class != EncapsulatedPDFStorage:
+        ds.ReferencedSeriesSequence = [series]
+    for keyword, value in changes.items():
+        setattr(ds, keyword, value)
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    return ds
+
+
 class Reader:
     """The specialist's own viewer at the case's address."""
 
@@ -62,26 +85,7 @@ class Reader:
             return {"Authorization": f"Bearer {tokens.issue(tx, who.id)}"}
 
     def made(self, sop_class: str, **changes: Any) -> Dataset:
-        """An object of a class, made of the image that was seen."""
-        ds = Dataset()
-        ds.SOPClassUID, ds.SOPInstanceUID = pydicom.uid.UID(sop_class), generate_uid()
-        ds.SeriesInstanceUID, ds.StudyInstanceUID = generate_uid(), self.seen.StudyInstanceUID
-        ds.PatientName, ds.PatientID = self.seen.PatientName, self.seen.PatientID
-        ds.PatientBirthDate, ds.StudyDate = self.seen.get("PatientBirthDate", ""), self.seen.get("StudyDate", "")
-        ds.PatientIdentityRemoved, ds.Modality, ds.ContentDate = "YES", "SR", "20990101"
-        reference = Dataset()
-        reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = CTImageStorage, self.seen.SOPInstanceUID
-        series = Dataset()
-        series.SeriesInstanceUID, series.ReferencedSOPSequence = self.seen.SeriesInstanceUID, [reference]
-        if sop_class != EncapsulatedPDFStorage:
-            ds.ReferencedSeriesSequence = [series]
-        for keyword, value in changes.items():
-            setattr(ds, keyword, value)
-        ds.file_meta = FileMetaDataset()
-        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
-        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-        return ds
+        return made_of(self.seen, sop_class, **changes)
 
     def store(self, ds: Dataset, bearer: dict[str, str] | None = None) -> Any:
         out = io.BytesIO()

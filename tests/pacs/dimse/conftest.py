@@ -16,7 +16,7 @@ from overread.kit.settings import Settings
 from pacs.archive import Archive
 from pacs.dimse import peers
 from pacs.dimse.listener import Listener
-from pacs.dimse.reach import Reaches, sent_by
+from pacs.dimse.reach import Reaches, Takes, nothing, sent_by
 from tests.live.server import free_port
 from tests.pacs.dimse.raw import Peer
 
@@ -24,16 +24,17 @@ from tests.pacs.dimse.raw import Peer
 class Listen:
     """Starts listeners: `listen(dimse_idle_seconds=1)` gives the port. Each setting not named has its default."""
 
-    def __init__(self, archive: Archive, folder: Path, reaches: Reaches = sent_by) -> None:
+    def __init__(self, archive: Archive, folder: Path, reaches: Reaches = sent_by, takes: Takes = nothing) -> None:
         self._archive = archive
         self._reaches = reaches
+        self._takes = takes
         self._folder = folder
         self.listeners: list[Listener] = []
 
     def __call__(self, *, archive: Archive | None = None, port: int | None = None, **chosen: Any) -> int:
         number = port or free_port()
         settings = Settings.model_validate({"data_dir": self._folder, "dicom": f"127.0.0.1:{number}", **chosen})
-        listener = Listener(archive or self._archive, settings, self._reaches)
+        listener = Listener(archive or self._archive, settings, self._reaches, self._takes)
         listener.start()
         self.listeners.append(listener)
         return number
