@@ -1,7 +1,7 @@
 """Secrets at rest: sealed with AES-256-GCM under the server's own key and a key of their own, which can be destroyed.
 
 A sealed secret lies in the database, and so in every backup of it. Its own key is a file that no backup holds a copy of
-that outlives it: once it is destroyed, no copy of the database opens (docs/decisions/0024).
+that outlives it: once it is destroyed, no copy of the database opens (docs/decisions/0026).
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class Settings(BaseSettings):
 
     @property
     def keys_dir(self) -> Path:
-        """The folder of the keys that erasing a case destroys; no backup holds it (docs/decisions/0024)."""
+        """The folder of the keys that erasing a case destroys; no backup holds it (docs/decisions/0026)."""
         return self.data_dir / "keys"
 
     @property
