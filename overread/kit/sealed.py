@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from overread.kit.clock import uuid7
 from overread.kit.errors import NotFound
+from overread.kit.once import sync_folder, write_once
 
 _DESTROYED = ".destroyed"
 
@@ -43,7 +43,7 @@ class Sealer:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (self._folder / f"{name.hex}{_DESTROYED}").touch(mode=0o600)
         (self._folder / name.hex).unlink(missing_ok=True)
-        _sync(self._folder)
+        sync_folder(self._folder)
 
     def _read(self, name: UUID) -> bytes:
         try:
@@ -57,20 +57,7 @@ class Sealer:
     def _made(self, name: UUID) -> bytes:
         path = self._folder / name.hex
         if not path.exists() and not (self._folder / f"{name.hex}{_DESTROYED}").exists():
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Written aside and linked: of two processes that make it at once one key wins, whole.
-            aside = self._folder / f"{uuid7().hex}.new"
-            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(os.urandom(32))
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(aside, path)
-            except FileExistsError:
-                pass
-            finally:
-                aside.unlink()
-            _sync(self._folder)
+            write_once(path, os.urandom(32))
         return self._read(name)
 
     def _cipher(self, key: bytes) -> AESGCM:
@@ -82,24 +69,12 @@ def mirror(keys: Path, copy: Path) -> None:
     copy.mkdir(parents=True, exist_ok=True, mode=0o700)
     for path in sorted(keys.iterdir()) if keys.exists() else ():
         if path.suffix in ("", _DESTROYED) and not (copy / path.name).exists():
-            target = copy / path.name
-            with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(path.read_bytes())
-                file.flush()
-                os.fsync(file.fileno())
+            write_once(copy / path.name, path.read_bytes())
     for name in destroyed(copy):
         (copy / name.hex).unlink(missing_ok=True)
-    _sync(copy)
+    sync_folder(copy)
 
 
 def destroyed(keys: Path) -> list[UUID]:
     """The names whose keys were destroyed, as a folder of keys remembers."""
     return [UUID(hex=path.stem) for path in sorted(keys.glob(f"*{_DESTROYED}"))] if keys.exists() else []
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

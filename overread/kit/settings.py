@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from overread.kit.errors import OverreadError
+from overread.kit.once import write_once
 
 
 class Settings(BaseSettings):
@@ -103,19 +103,9 @@ class Settings(BaseSettings):
             if (self.data_dir / "postgres").exists():
                 # With another key nothing that was sealed would ever open again.
                 raise OverreadError(f"{path} is missing: bring it back from a backup") from None
+            # Open to others: the embedded database runs as a user of its own, below it.
             self.data_dir.mkdir(parents=True, exist_ok=True)
-            # Written aside and linked, so that of two processes that start at once one key wins whole.
-            aside = path.with_name(f"server.key.{os.getpid()}")
-            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
-                f.write(secrets.token_hex(32))
-                f.flush()
-                os.fsync(f.fileno())
-            try:
-                os.link(aside, path)
-            except FileExistsError:
-                pass
-            finally:
-                aside.unlink()
+            write_once(path, secrets.token_hex(32).encode())
             return bytes.fromhex(path.read_text())
 
 
