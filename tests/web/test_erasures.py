@@ -106,4 +106,4 @@ def test_the_pages_fit_a_phone_and_a_desk(world: World, browser: Browser, served
         look("coordinator", "/erasures", "erase-list")
         browser(world, "coordinator").post(f"{page_of}/carry-out", data={"word": "erase"})
         look("admin", page_of, "erase-done")
-    assert len(list(album.folder.glob("*.png"))) == 12
+    assert len(list(album.folder.glob("*-erase-*.png"))) == 12
