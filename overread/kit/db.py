@@ -5,7 +5,6 @@ Application code never commits: a request, an ingest batch or a job is one `tran
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,18 +20,15 @@ from sqlalchemy import JSON, DateTime, LargeBinary, MetaData, Uuid, create_engin
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from overread.kit.errors import OverreadError, StorageFull, Unavailable
+from overread.kit.connections import Connection, Connections
+from overread.kit.errors import StorageFull, Unavailable
 
 __all__ = ["Base", "Connection", "Database", "Session"]
-
-Connection = psycopg.Connection[Any]
 
 #: Seconds after which an unused connection is asked whether it still lives.
 _IDLE = 2.0
 #: Seconds after a failure in which every connection is asked.
 _DOUBT = 30.0
-#: Connections beside the pool's, for single statements; who comes when all are at work waits.
-_MOST_AT_ONCE = 8
 #: Of single statements: planning a large one anew takes longer than running it.
 QUICK = "SET plan_cache_mode = force_generic_plan"
 _T = TypeVar("_T")
@@ -92,9 +88,9 @@ class Database:
         event.listen(self.engine, "checkin", self._remember_use)
         event.listen(self.engine, "checkout", self._check_if_doubtful)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        #: By their settings, the connections that wait for work.
-        self._idle: dict[str, queue.LifoQueue[Connection]] = {}
-        self._turns = threading.BoundedSemaphore(_MOST_AT_ONCE)
+        #: By their settings, the connections beside the pool's.
+        self._others: dict[str, Connections] = {}
+        self._lock = threading.Lock()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -112,52 +108,24 @@ class Database:
     def at_once(self, work: Callable[[Connection], _T], settings: str = QUICK) -> _T:
         """What `work` gives, called with a connection on which every statement is a transaction of its own.
 
-        `settings`: SET statements, by which its connections were opened; they are kept apart from others'. It may be
-        called twice, on another connection: what it does must come to the same then. It must not ask for another
-        connection. Raises StorageFull, Unavailable.
+        `settings`: SET statements, by which its connections were opened; whoever works with others has others, and
+        does not wait for these. `work` may be called twice, on another connection: what it does must come to the same
+        then. It must not ask for another connection. Raises StorageFull, Unavailable.
         """
-        with self._turns:
-            try:
-                return self._at_once(work, settings)
-            except psycopg.errors.QueryCanceled:
-                # It took longer than its settings allow, which tells nothing of the server.
-                raise
-            except psycopg.OperationalError as error:
-                self._doubtful_until = time.monotonic() + _DOUBT
-                raise _translated(error) from error
-
-    def _at_once(self, work: Callable[[Connection], _T], settings: str) -> _T:
-        idle = self._idle.setdefault(settings, queue.LifoQueue())
         try:
-            reused = idle.get_nowait()
-        except queue.Empty:
-            return self._work(self._connect(settings), work, idle)
-        try:
-            return self._work(reused, work, idle)
-        except (psycopg.errors.DiskFull, psycopg.errors.QueryCanceled):
+            return self._beside(settings).do(work)
+        except psycopg.errors.QueryCanceled:
+            # It took longer than its settings allow, which tells nothing of the server.
             raise
-        except psycopg.OperationalError:
-            # The server may have been away and be back: a new connection tells.
-            return self._work(self._connect(settings), work, idle)
+        except psycopg.OperationalError as error:
+            self._doubtful_until = time.monotonic() + _DOUBT
+            raise _translated(error) from error
 
-    def _connect(self, settings: str) -> Connection:
-        connection: Connection = psycopg.connect(libpq_url(self.url), autocommit=True, connect_timeout=3)
-        connection.execute(settings)
-        return connection
-
-    def _work(self, connection: Connection, work: Callable[[Connection], _T], idle: queue.LifoQueue[Connection]) -> _T:
-        """What `work` gives; the connection is kept for the next one unless it may be what failed."""
-        try:
-            done = work(connection)
-        except (OverreadError, psycopg.errors.QueryCanceled):
-            # What was asked for is refused: the connection did its work.
-            idle.put_nowait(connection)
-            raise
-        except BaseException:
-            connection.close()
-            raise
-        idle.put_nowait(connection)
-        return done
+    def _beside(self, settings: str) -> Connections:
+        with self._lock:
+            if settings not in self._others:
+                self._others[settings] = Connections(libpq_url(self.url), settings)
+            return self._others[settings]
 
     def ping(self) -> None:
         """Ask the database for an answer; raises Unavailable where there is none."""
@@ -182,9 +150,8 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
-        for idle in self._idle.values():
-            while not idle.empty():
-                idle.get_nowait().close()
+        for one in self._others.values():
+            one.close()
 
 
 def _translated(error: BaseException | None) -> Unavailable:
