@@ -10,10 +10,12 @@ import secrets
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from dicomweb import ranges
 from dicomweb.media import MULTIPART
@@ -22,6 +24,7 @@ from pacs import retrieve
 from pacs.retrieve import Part
 
 _BATCH = 1 << 20
+_PATHSEND = "http.response.pathsend"
 #: What depends on who asks is kept by nobody but the client that asked, and asked for again each time.
 _HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
 
@@ -74,7 +77,29 @@ def single(
             return _sent(request, retrieve.stream(blobs, ranges.cut(body.content, start, length)), headers, length, 206)
         if wanted:
             return _many(request, blobs, body.content, wanted, headers)
+    if (file := _file(request, blobs, body.content)) is not None:
+        return _File(file, headers={**headers, "Content-Length": str(size)})
     return _sent(request, retrieve.stream(blobs, body.content), headers, size)
+
+
+def _file(request: Request, blobs: BlobStore, content: Sequence[Part]) -> Path | None:
+    """The file that is the whole content, where the server can send one by itself."""
+    if request.method != "GET" or _PATHSEND not in request.scope.get("extensions", {}) or len(content) != 1:
+        return None
+    [part] = content
+    return blobs.path(part.digest, part.length) if isinstance(part, retrieve.Range) and not part.start else None
+
+
+class _File(Response):
+    """A file that the server sends (ASGI's Path Send extension)."""
+
+    def __init__(self, path: Path, headers: Mapping[str, str]) -> None:
+        super().__init__(headers=headers)
+        self._path = path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's signature
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": _PATHSEND, "path": str(self._path)})
 
 
 def multipart(
