@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -213,7 +214,13 @@ def test_every_part_that_is_killed_is_started_again(tmp_path: Path) -> None:
 
 def parts(supervisor: psutil.Process) -> set[int]:
     """The supervisor's children that live."""
-    return {child.pid for child in supervisor.children() if child.status() != psutil.STATUS_ZOMBIE}
+    found: set[int] = set()
+    for child in supervisor.children():
+        # It may be gone since it was listed.
+        with suppress(psutil.NoSuchProcess):
+            if child.status() != psutil.STATUS_ZOMBIE:
+                found.add(child.pid)
+    return found
 
 
 def settled(supervisor: psutil.Process, alive: set[int]) -> bool:
