@@ -86,7 +86,7 @@ def may_upload(tx: Session, who: Principal, case_id: UUID) -> Scope | None:
         if case.state not in (CaseState.IN_REVIEW, CaseState.NEEDS_INFO):
             safe = "The report is signed: nothing more is taken."
             raise Conflict(f"object for a case that is {case.state}", safe=safe)
-        return scope(tx, who, case_id)
+        return of_specialist(tx, who, case_id)
     if who.case_id is not None or actor not in (Actor.PATIENT, Actor.COORDINATOR):
         raise Forbidden(f"{actor} sent images to case {case_id}")
     if case.state in FINAL or case.state in (CaseState.SIGNED, CaseState.PUBLISHED):

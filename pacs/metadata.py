@@ -196,8 +196,6 @@ def _kept(tx: Session | Connection, seen: Version, root: str) -> Ready | None:
 
 
 def _keep(tx: Session, seen: Version, root: str, body: Ready) -> None:
-    if seen.series_pk is None:
-        return
     values = {"version": seen.digest, "size": body.size, "gzipped": body.gzipped, "made_at": clock.now()}
     statement = insert(KeptMetadata).values(series_pk=seen.series_pk, root=root, **values)
     tx.execute(statement.on_conflict_do_update(index_elements=["series_pk", "root"], set_=values))

@@ -120,10 +120,7 @@ def push(archive: Archive, settings: Settings, reaches: Reaches, ae_title: str, 
     Raises NotFound, Unprocessable, Unreachable.
     """
     with archive.db.transaction() as tx:
-        who = peers.principal(tx, ae_title, via="push")
-        target = peers.target(tx, ae_title, who) if who is not None else None
-        if who is None or target is None:
-            raise NotFound(f"no peer {ae_title} is registered", safe=f"No peer {ae_title} is registered.")
+        who, target = _registered(tx, ae_title)
         keys = {"0020000D": "\\".join(study_uids)} if study_uids else {}
         wanted = [
             Wanted(reach, named)
@@ -147,6 +144,15 @@ def push(archive: Archive, settings: Settings, reaches: Reaches, ae_title: str, 
         if not completed:
             raise
     return Pushed(completed, len(wanted) - completed)
+
+
+def _registered(tx: Session, ae_title: str) -> tuple[Principal, Target]:
+    """Whom a peer acts for, and where it is. Raises NotFound where there is no such peer, or it is locked out."""
+    who = peers.principal(tx, ae_title, via="push")
+    target = peers.target(tx, ae_title, who) if who is not None else None
+    if who is None or target is None:
+        raise NotFound(f"no peer {ae_title} is registered", safe=f"No peer {ae_title} is registered.")
+    return who, target
 
 
 def stored(status: int) -> bool:
@@ -178,10 +184,7 @@ def witness(tx: Session, who: Principal, wanted: Sequence[Wanted], destination: 
 def echo(archive: Archive, settings: Settings, ae_title: str) -> int:
     """Ask a registered peer whether it answers (C-ECHO); the status. Raises NotFound, Unreachable."""
     with archive.db.transaction() as tx:
-        who = peers.principal(tx, ae_title, via="push")
-        target = peers.target(tx, ae_title, who) if who is not None else None
-    if target is None:
-        raise NotFound(f"no peer {ae_title} is registered", safe=f"No peer {ae_title} is registered.")
+        _, target = _registered(tx, ae_title)
     contexts = [sending.context(str(Verification), sending.PLAIN)]
     with called(AE(ae_title=settings.ae_title), target, Limits.of(settings), contexts) as assoc:
         request = C_ECHO()

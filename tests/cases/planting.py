@@ -61,22 +61,25 @@ def leaks(swept: Mapping[str, bytes], needles: set[bytes], names: set[bytes]) ->
 
 def granted(world: World) -> UUID:
     """The planted study goes through a case until the specialist may see it; the case."""
-    data = planted()[0]
     case_id = world.draft("free")
-    uid = world.upload(case_id, dicom=data)
+    offer(world, case_id, world.upload(case_id, dicom=planted()[0]))
+    with world.db.transaction() as tx:
+        assignment.accept(tx, world.specialist, case_id, world.gateway)
+    world.drain()
+    return case_id
+
+
+def offer(world: World, case_id: UUID, study_uid: str) -> None:
+    """A draft with the planted study is submitted, cleared and offered to the specialist."""
     with world.db.transaction() as tx:
         intake.submit(tx, world.patient, case_id)
-    world.settle(uid)
+    world.settle(study_uid)
     with world.db.transaction() as tx:
         if studies_of(tx, case_id)[0].state is StudyState.MISMATCH:
-            studies.confirm(tx, world.coordinator, case_id, uid, "It is she.")
+            studies.confirm(tx, world.coordinator, case_id, study_uid, "It is she.")
     world.drain()
     world.clear(case_id)
     with world.db.transaction() as tx:
         assignment.mark_ready(tx, world.coordinator, case_id)
         assignment.offer(tx, world.coordinator, case_id, world.specialist.id)
     world.drain()
-    with world.db.transaction() as tx:
-        assignment.accept(tx, world.specialist, case_id, world.gateway)
-    world.drain()
-    return case_id

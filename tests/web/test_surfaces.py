@@ -17,9 +17,8 @@ from pydicom.uid import UID, generate_uid
 from sqlalchemy import text as text_of
 
 from cases import report_pdf
-from cases.repository import load_unasked, studies_of
-from cases.service import assignment, intake, reporting, studies
-from cases.states import StudyState
+from cases.repository import load_unasked
+from cases.service import intake, reporting
 from dicomweb.routes import routes as dicomweb_routes
 from overread.app import case_context, portal_app
 from overread.kit import log, tokens
@@ -27,7 +26,7 @@ from overread.kit.principals import Role
 from overread.services import Services
 from pacs.non_patient import CATEGORIES
 from tests.architecture.test_roles import OHIF
-from tests.cases.planting import leaks, planted
+from tests.cases.planting import leaks, offer, planted
 from tests.cases.world import DICOM_BORN, DICOM_NAME, EMAIL, World
 from tests.pacs.deid.planted import EXPLICIT, SERIES, SOP, STUDY
 from tests.web.sweep import Sweep, fill
@@ -177,18 +176,7 @@ def _life(world: World, sweep: Sweep) -> tuple[set[bytes], set[bytes]]:
     uid = world.upload(case_id, dicom=planted()[0])
     written, words = report(uid)
     world.upload(case_id, dicom=written)
-    with world.db.transaction() as tx:
-        intake.submit(tx, world.patient, case_id)
-    world.settle(uid)
-    with world.db.transaction() as tx:
-        if studies_of(tx, case_id)[0].state is StudyState.MISMATCH:
-            studies.confirm(tx, world.coordinator, case_id, uid, "It is she.")
-    world.drain()
-    world.clear(case_id)
-    with world.db.transaction() as tx:
-        assignment.mark_ready(tx, world.coordinator, case_id)
-        assignment.offer(tx, world.coordinator, case_id, world.specialist.id)
-    world.drain()
+    offer(world, case_id, uid)
     names = _names(world, case_id)
     sweep.everything(names, "offered")
 
