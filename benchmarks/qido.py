@@ -146,13 +146,13 @@ def table(sizes: Sequence[int], figures: dict[tuple[str, str], list[str]]) -> st
 
 
 def fill(database: Database, begin: int, end: int, hospitals: Sequence[UUID]) -> None:
-    """Write studies begin … end, with a series, an instance and a holder each."""
+    """Write studies begin … end, with a series and an instance each."""
     with database.transaction() as tx:
         connection = raw(tx)
         with connection.cursor().copy(
             "COPY pacs_study (pk, view_id, study_uid, patient_name, patient_fold, patient_id, sex, study_date,"
-            " study_time, accession, study_id, description, referrer, referrer_fold, names, modalities, holders,"
-            " series_count, instance_count, attributes, released, settling, received_at, changed_at)"
+            " study_time, accession, study_id, description, referrer, referrer_fold, names, modalities, holder_id,"
+            " leads, called, series_count, instance_count, attributes, released, settling, received_at, changed_at)"
             " FROM STDIN"
         ) as copy:
             for row in _studies(begin, end, hospitals):
@@ -161,7 +161,7 @@ def fill(database: Database, begin: int, end: int, hospitals: Sequence[UUID]) ->
         for statement in _BELOW:
             tx.execute(text(statement), span)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection_:
-        connection_.execute(text("VACUUM ANALYZE pacs_study, pacs_series, pacs_instance, pacs_holder"))
+        connection_.execute(text("VACUUM ANALYZE pacs_study, pacs_series, pacs_instance"))
 
 
 _BELOW = (
@@ -169,13 +169,13 @@ _BELOW = (
          attributes, changed_at)
        SELECT pk, pk, study_uid || '.1', modalities[1], 1, '', '', 1, '{}', now() FROM pacs_study
        WHERE pk > :begin AND pk <= :end""",
-    """INSERT INTO pacs_instance (pk, view_id, study_pk, series_pk, sop_uid, sop_class, transfer_syntax, number, rows,
-         columns, bits, metadata_deflated, blob, blob_size, ranges, trailer, review, reasons, proof, received_at)
-       SELECT pk, view_id, pk, pk, study_uid || '.1.1', '1.2.840.10008.5.1.4.1.1.2', '1.2.840.10008.1.2.1', 1, 512, 512,
-         16, '', encode(sha256(study_uid::bytea), 'hex'), 524288, '{0,524288}', '', 'original', '{}', '{}', now()
+    """INSERT INTO pacs_instance (pk, view_id, holder_id, study_pk, series_pk, sop_uid, sop_class, transfer_syntax,
+         number, rows, columns, bits, metadata_deflated, blob, blob_size, ranges, trailer, review, reasons, proof,
+         received_at)
+       SELECT pk, view_id, holder_id, pk, pk, study_uid || '.1.1', '1.2.840.10008.5.1.4.1.1.2', '1.2.840.10008.1.2.1',
+         1, 512, 512, 16, '', encode(sha256(study_uid::bytea), 'hex'), 524288, '{0,524288}', '', 'original', '{}', '{}',
+         now()
        FROM pacs_study WHERE pk > :begin AND pk <= :end""",
-    """INSERT INTO pacs_holder (holder_id, instance_pk, study_pk, via, called_ae, at)
-       SELECT holders[1], pk, pk, 'dicom', 'OVERREAD', now() FROM pacs_study WHERE pk > :begin AND pk <= :end""",
 )
 
 
@@ -208,7 +208,9 @@ def _studies(begin: int, end: int, hospitals: Sequence[UUID]) -> Iterator[tuple[
             *(keys[column] for column in ("study_time", "accession", "study_id", "description", "referrer")),
             *(keys[column] for column in ("referrer_fold", "names")),
             [modality],
-            [hospitals[patient % _HOSPITALS]],
+            hospitals[patient % _HOSPITALS],
+            True,
+            ["OVERREAD"],
             1,
             1,
             orjson.dumps(keys["attributes"]).decode(),

@@ -36,13 +36,21 @@ def scope(tx: Session, who: Principal, case_id: UUID) -> Scope:
         return of_specialist(tx, who, case_id)
     case, actor = _part(tx, who, case_id)
     if actor is Actor.PATIENT:
-        matched = {s.study_uid for s in studies_of(tx, case_id) if s.state in KNOWN_THEIRS}
-        # What a hospital sent and nobody matched stays hidden from them. What they sent themselves is theirs to see
-        # while it still arrives, so that an upload can go on where it stopped.
-        return Scope(ORIGINAL, study_uids=frozenset(matched | imaging.uploaded(tx, case_id, who.id)), unreleased=True)
+        return _of_patient(tx, case)
     if actor is Actor.COORDINATOR and case.view_id is not None:
         return Scope(case.view_id, unreleased=True)
     raise NotFound(f"no images of case {case_id} for {who.role} {who.id}")
+
+
+def _of_patient(tx: Session, case: Case) -> Scope:
+    """What was matched, and what they sent to this case: also while it still arrives, so that an upload can go on.
+
+    What anybody else sent and nobody matched stays hidden. Of one Study Instance UID the matched study is shown.
+    """
+    matched = [s for s in studies_of(tx, case.id) if s.state in KNOWN_THEIRS]
+    uids = {s.study_uid for s in matched}
+    own = [pk for pk, uid in imaging.uploaded(tx, case.id, case.patient_id).items() if uid not in uids]
+    return imaging.scope_of(case.id, matched, own)
 
 
 def of_specialist(tx: Session | Connection, who: Principal, case_id: UUID) -> Scope:
@@ -113,7 +121,7 @@ def released(tx: Session, case_id: UUID, within: Scope) -> list[str]:
     """The studies of a scope that a viewer can open, as UIDs of its view, oldest first."""
     studies = studies_of(tx, case_id)
     if within.view_id == ORIGINAL:
-        return [s.study_uid for s in studies if s.study_uid in (within.study_uids or frozenset())]
+        return [s.study_uid for s in studies if s.study_pk in (within.studies or frozenset())]
     return [
         s.view_study_uid
         for s in studies

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from cases import events, imaging
@@ -75,13 +75,16 @@ def destroy(tx: Session, case: Case) -> None:
     """Destroy everything of a case but its tombstone. The caller holds its row lock and has settled the money."""
     whole, shared = _divided(tx, case)
     published = [uid for uid in tx.scalars(select(Report.study_uid).where(Report.case_id == case.id)) if uid]
+    reports = {pk for uid in published if (pk := imaging.sent(tx, case.patient_id, uid)) is not None}
     offers = tx.scalars(select(Offer.id).where(Offer.case_id == case.id)).all()
     mails = [str(one) for one in tx.scalars(select(Message.id).where(Message.case_id == case.id))]
-    uids = {*whole, *shared, *published}
+    studies = {study.study_uid for study in studies_of(tx, case.id)}
+    uids = {*studies, *imaging.uploaded(tx, case.id).values(), *published}
     # Our own report was made for this case alone.
-    gone = imaging.erase(tx, case.id, case.view_id, whole | dict.fromkeys(published, True), shared, offers)
+    whole |= {pk: frozenset((pk,)) for pk in reports}
+    gone = imaging.erase(tx, case.id, case.view_id, whole, shared, offers)
     grants.erase(tx, case.id)
-    tx.execute(delete(InboxStudy).where(InboxStudy.matched_case_id == case.id))
+    tx.execute(delete(InboxStudy).where(or_(InboxStudy.matched_case_id == case.id, InboxStudy.case_id == case.id)))
     for model in (Question, Consent, CaseStudy, Offer, Report, Note, Message):
         tx.execute(delete(model).where(model.case_id == case.id))
     tx.execute(delete(Step).where(Step.case_id == case.id, Step.study_uid.is_not(None)))
@@ -97,27 +100,23 @@ def destroy(tx: Session, case: Case) -> None:
     jobs.emit(tx, events.CaseErased(str(case.id), mails))
 
 
-def _divided(tx: Session, case: Case) -> tuple[dict[str, bool], list[str]]:
-    """The case's studies that go as far as nobody else holds them, and those that another case needs.
+def _divided(tx: Session, case: Case) -> tuple[dict[int, frozenset[int]], set[int]]:
+    """The case's studies that go as far as they came for it alone, and those that another case needs, by their keys.
 
-    The first with whether they name the case by its reference number: then they were sent for it alone.
+    Of the first, the senders' studies that name the case by its reference number: they were sent for it alone.
     """
-    uids = dict.fromkeys(sorted(imaging.uploaded(tx, case.id)), False)
-    uids |= {study.study_uid: study.found_by == "reference" for study in studies_of(tx, case.id)}
-    elsewhere = set(
-        tx.scalars(
-            select(CaseStudy.study_uid)
-            .join(Case, Case.id == CaseStudy.case_id)
-            .where(
-                CaseStudy.study_uid.in_(uids),
-                CaseStudy.case_id != case.id,
-                CaseStudy.state != StudyState.REVOKED,
-                Case.state != CaseState.ERASED,
-            )
-        )
+    studies = studies_of(tx, case.id)
+    keys: dict[int, frozenset[int]] = dict.fromkeys(imaging.uploaded(tx, case.id), frozenset())
+    keys |= {study.study_pk: frozenset(study.named) for study in studies}
+    needed = tx.scalars(
+        select(CaseStudy.study_pk)
+        .join(Case, Case.id == CaseStudy.case_id)
+        .where(CaseStudy.case_id != case.id, CaseStudy.state != StudyState.REVOKED, Case.state != CaseState.ERASED)
+        .where(CaseStudy.study_uid.in_({*(s.study_uid for s in studies), *imaging.uploaded(tx, case.id).values()}))
     )
-    whole = {uid: named for uid, named in uids.items() if uid not in elsewhere}
-    return whole, [uid for uid in uids if uid in elsewhere]
+    elsewhere = {pk for study_pk in needed for pk in (study_pk, *imaging.members(tx, study_pk))}
+    whole = {pk: named for pk, named in keys.items() if not elsewhere.intersection(imaging.members(tx, pk))}
+    return whole, set(keys) - set(whole)
 
 
 def _blank(tx: Session, case: Case) -> None:

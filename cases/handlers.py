@@ -50,10 +50,10 @@ _WAITS_FOR_MONEY = (
 )
 
 
-def on_study_settled(db: Database, event: StudySettled) -> None:
+def on_study_settled(archive: Archive, event: StudySettled) -> None:
     """A study has arrived: match it, or put it into the inbox."""
-    with db.transaction() as tx:
-        studies.settle(tx, event)
+    with archive.db.transaction() as tx:
+        studies.settle(tx, archive, event)
 
 
 def on_case_submitted(db: Database, event: events.CaseSubmitted) -> None:
@@ -205,7 +205,7 @@ def subscribe(
     """Register every handler of this room. `gateway` is None where no payment provider is configured."""
 
     def cases_study_settled(event: StudySettled) -> None:
-        on_study_settled(db, event)
+        on_study_settled(archive, event)
 
     def cases_submitted(event: events.CaseSubmitted) -> None:
         on_case_submitted(db, event)

@@ -3,41 +3,56 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from cases.models import CaseStudy
 from overread.kit.principals import Principal
-from pacs import composites, deletion, pixel_review, profiles, query, sweep, views, way_back
+from pacs import composites, deletion, joins, pixel_review, profiles, query, sweep, views, way_back
 from pacs.archive import Archive
 from pacs.composites import MOST_PIXELS, Composite, Suggestion
 from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box
 from pacs.deid.profile import Profile
-from pacs.models import Holder, Instance, Study
+from pacs.identities import Identity, Seen, said
+from pacs.joins import Compared
+from pacs.models import Instance, Study, Upload
 from pacs.pixel_review import Picture, Stack
 from pacs.query import StudySummary as Found
-from pacs.scope import ORIGINAL, Scope
+from pacs.same_object import same_object
+from pacs.scope import ORIGINAL, STAFF, Scope
 from pacs.ups import reading
 from pacs.views import Derived, StudyReview
+from pacs.way_back import BroughtBack
 
 __all__ = [
     "MOST_PIXELS",
+    "STAFF",
     "Archive",
     "Box",
+    "BroughtBack",
+    "Compared",
     "Composite",
     "Derived",
     "Found",
+    "Identity",
     "KnownStrings",
     "Picture",
     "Profile",
+    "Seen",
     "Stack",
     "StudyReview",
     "Suggestion",
 ]
+
+#: Senders' studies that name a case by its reference number.
+Named = AbstractSet[int]
 
 
 def is_uid(text: str) -> bool:
@@ -50,9 +65,35 @@ def found(tx: Session, scope: Scope) -> dict[str, Found]:
     return {study.study_uid: study for study in query.summaries(tx, scope)}
 
 
-def original(tx: Session, *study_uids: str) -> dict[str, Found]:
-    """The originals of these studies, by UID; what the archive does not hold is left out."""
-    return found(tx, Scope(ORIGINAL, study_uids=frozenset(study_uids), unreleased=True)) if study_uids else {}
+def scope_of(case_id: UUID, studies: Iterable[CaseStudy], uploads: Iterable[int] = ()) -> Scope:
+    """The originals of studies of a case: whole, or what was sent to it. `uploads`: further ones of the latter."""
+    chosen = list(studies)
+    parts = {s.study_pk for s in chosen if not s.whole} | set(uploads)
+    return Scope(
+        ORIGINAL,
+        studies=frozenset({s.study_pk for s in chosen} | parts),
+        uploads=frozenset(parts),
+        case_id=case_id,
+        unreleased=True,
+    )
+
+
+def original(tx: Session, *studies: CaseStudy) -> dict[str, Found]:
+    """The originals of studies of one case, by UID; what the archive does not hold any more is left out."""
+    return found(tx, scope_of(studies[0].case_id, studies)) if studies else {}
+
+
+def senders(tx: Session, *study_pks: int) -> dict[int, Found]:
+    """Senders' and joined studies by their keys, for coordinators."""
+    if not study_pks:
+        return {}
+    scope = Scope(ORIGINAL, studies=frozenset(study_pks), unreleased=True)
+    return {study.pk: study for study in query.summaries(tx, scope)}
+
+
+def sent(tx: Session, holder_id: UUID, study_uid: str) -> int | None:
+    """The study that a sender sent under a UID."""
+    return tx.scalar(select(Study.pk).where(Study.study_uid == study_uid, Study.holder_id == holder_id))
 
 
 def released(tx: Session, view_id: UUID) -> dict[str, Found]:
@@ -60,12 +101,51 @@ def released(tx: Session, view_id: UUID) -> dict[str, Found]:
     return found(tx, Scope(view_id, unreleased=False))
 
 
-def uploaded(tx: Session, case_id: UUID, holder_id: UUID | None = None) -> frozenset[str]:
-    """The studies that were sent to a case's own address, by everyone or by one holder, also while they still grow."""
-    rows = select(Study.study_uid).join(Holder, Holder.study_pk == Study.pk).where(Holder.case_id == case_id)
+def uploaded(tx: Session, case_id: UUID, holder_id: UUID | None = None) -> dict[int, str]:
+    """The senders' studies with what was sent to a case's own address, also while they still grow; and their UIDs.
+
+    By everyone or by one sender.
+    """
+    rows = select(Study.pk, Study.study_uid).join(Upload, Upload.study_pk == Study.pk).where(Upload.case_id == case_id)
     if holder_id is not None:
-        rows = rows.where(Holder.holder_id == holder_id)
-    return frozenset(tx.scalars(rows.distinct()))
+        rows = rows.where(Study.holder_id == holder_id)
+    return dict(tx.execute(rows.distinct()).all())
+
+
+def identities(tx: Session, study: CaseStudy, after: int) -> Seen:
+    """Whose the instances of a case's study say that they are, of those behind an earlier look."""
+    return said(tx, scope_of(study.case_id, [study]), after)
+
+
+def beside(tx: Session, archive: Archive, study: CaseStudy, with_pk: int) -> Compared:
+    """What another sender has of a study of the case."""
+    return joins.compared(tx, scope_of(study.case_id, [study]), with_pk, partial(same_object, archive.blobs))
+
+
+def join(tx: Session, study: CaseStudy, with_pk: int, only: Sequence[int] | None = None) -> None:
+    """Add what another sender has of a study of the case; `only`: these instances of it."""
+    study.study_pk = joins.join(tx, scope_of(study.case_id, [study]), study.study_pk, with_pk, only)
+    study.whole = True
+
+
+def members(tx: Session, study_pk: int) -> list[int]:
+    """Of which senders' studies a study is made."""
+    return joins.members(tx, study_pk)
+
+
+def made_of(tx: Session, study_pk: int) -> list[int]:
+    """The joined studies that a sender's is part of."""
+    return joins.made_of(tx, study_pk)
+
+
+def refresh(tx: Session, study: CaseStudy, member_pk: int) -> None:
+    """Take over what a sender whose study was joined has sent since."""
+    joins.refresh(tx, study.study_pk, member_pk)
+
+
+def lead(tx: Session, study: CaseStudy) -> None:
+    """Have a case's study answer, among those of its UID, to whoever sees all originals."""
+    joins.lead(tx, study.study_pk)
 
 
 def open_view(tx: Session, archive: Archive, case_id: UUID, program_id: UUID) -> UUID:
@@ -73,22 +153,23 @@ def open_view(tx: Session, archive: Archive, case_id: UUID, program_id: UUID) ->
     return views.open_view(tx, archive, case_id, profiles.of_owner(tx, program_id))
 
 
-def derive(archive: Archive, view_id: UUID, study_uid: str, known: KnownStrings) -> Derived:
+def derive(archive: Archive, view_id: UUID, source: Scope, study_uid: str, known: KnownStrings) -> Derived:
     """Make a study's de-identified copy, in which nothing `known` of the patient may stand; idempotent."""
-    return views.derive(archive, view_id, study_uid, known)
+    return views.derive(archive, view_id, source, study_uid, known)
 
 
-def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str) -> str:
+def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str) -> BroughtBack | None:
     """Store an object that was made of a view beside the originals, under its patient's identity; idempotent."""
     return way_back.bring_back(archive, patient, view_id, sop_uid)
 
 
-def counted(tx: Session, case_id: UUID, view_id: UUID | None, studies: Mapping[str, bool]) -> tuple[int, int]:
-    """How many originals of these studies came for a case only, and how many copies its view holds.
-
-    `studies`: UID -> whether the study itself names the case.
-    """
-    ours = [tx.scalars(deletion.held_for(case_id, uid, named=named)).all() for uid, named in studies.items()]
+def counted(tx: Session, case_id: UUID, view_id: UUID | None, studies: Mapping[int, Named]) -> tuple[int, int]:
+    """How many originals of these studies came for a case only, and how many copies its view holds."""
+    ours = [
+        tx.scalars(deletion.sent_for(case_id, pk, named=pk in named)).all()
+        for study_pk, named in studies.items()
+        for pk in joins.members(tx, study_pk)
+    ]
     copies = tx.scalar(select(func.count()).select_from(Instance).where(Instance.view_id == view_id)) if view_id else 0
     return sum(map(len, ours)), copies or 0
 
@@ -97,22 +178,22 @@ def erase(
     tx: Session,
     case_id: UUID,
     view_id: UUID | None,
-    whole: Mapping[str, bool],
-    shared: Sequence[str],
+    whole: Mapping[int, Named],
+    shared: Iterable[int],
     readings: Sequence[UUID],
 ) -> set[str]:
-    """Remove a case's view, its originals as far as nobody else holds them, and its readings' work items.
+    """Remove a case's view, its originals as far as they came for it alone, and its readings' work items.
 
-    `whole`: UID -> whether the study itself names the case. Gives the UIDs that are gone.
+    Gives the UIDs that are gone.
     """
     gone: set[str] = set()
     if view_id is not None:
         views.destroy_secret(tx, None, view_id)
         gone |= views.erase(tx, view_id)
-    for uid, named in whole.items():
-        gone |= deletion.erase(tx, case_id, uid, named=named)
-    for uid in shared:
-        deletion.release(tx, case_id, uid)
+    for study_pk, named in whole.items():
+        gone |= deletion.erase(tx, case_id, study_pk, named)
+    for study_pk in shared:
+        deletion.release(tx, case_id, study_pk)
     reading.erase(tx, readings)
     return gone
 

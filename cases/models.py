@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cases.states import CaseState, StudyState
@@ -166,15 +166,24 @@ class CaseStudy(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), index=True)
     study_uid: Mapped[str] = mapped_column(String(64), index=True)
+    # Which sender's study of this UID it is, or which joined one (`pacs.models.Study.pk`).
+    study_pk: Mapped[int] = mapped_column(BigInteger, index=True)
+    # All of that study; else what its sender sent to this case.
+    whole: Mapped[bool] = mapped_column(default=True)
+    # Senders' studies that name this case by its reference number, and were therefore sent for it.
+    named: Mapped[list[Any]] = mapped_column(default=list)
     state: Mapped[StudyState] = mapped_column(_enum(StudyState), default=StudyState.RECEIVING)
     # Why it is where it is, as a sentence for the coordinator.
     reason: Mapped[str] = mapped_column(Text, default="")
-    # A coordinator has said that it is this patient's although its identity differs.
+    # A coordinator has said that it is this patient's although its identity differs; of which names and birth dates.
     confirmed: Mapped[bool] = mapped_column(default=False)
+    identities: Mapped[list[Any]] = mapped_column(default=list)
+    # The newest instance whose identity was compared (`pacs.models.Instance.pk`).
+    looked_at: Mapped[int] = mapped_column(BigInteger, default=0)
     # How it got here: upload, reference, hand.
     found_by: Mapped[str] = mapped_column(String(16), default="upload")
-    # Who holds (sent) it in the archive.
-    holder_id: Mapped[UUID | None] = mapped_column()
+    # Who sent it first.
+    holder_id: Mapped[UUID] = mapped_column()
     view_study_uid: Mapped[str | None] = mapped_column(String(64))
     # How many originals it had when it was last looked at, and how many copies wait for a decision.
     instances: Mapped[int] = mapped_column(default=0)
@@ -187,15 +196,26 @@ class CaseStudy(Base):
 
 
 class InboxStudy(Base):
-    """A study that names no case: it waits for a coordinator, and no specialist can see it."""
+    """A sender's study that is in no case: it waits for a coordinator, and no specialist can see it.
+
+    `case_id`: the case that it came for but can't simply join, because this case has the study from somebody else;
+    `reason` says so. `named`: it names that case by its reference number.
+    """
 
     __tablename__ = "cases_inbox"
 
-    study_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
-    holder_id: Mapped[UUID | None] = mapped_column()
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    study_pk: Mapped[int] = mapped_column(BigInteger, unique=True)
+    study_uid: Mapped[str] = mapped_column(String(64), index=True)
+    holder_id: Mapped[UUID] = mapped_column()
+    case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases_case.id"))
+    named: Mapped[bool] = mapped_column(default=False)
+    reason: Mapped[str] = mapped_column(Text, default="")
     references: Mapped[list[Any]] = mapped_column(default=list)
     arrived_at: Mapped[datetime] = mapped_column(default=clock.now)
     matched_case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases_case.id"))
+    # A coordinator left it where it is: it belongs to no case.
+    left_at: Mapped[datetime | None] = mapped_column()
 
 
 class Offer(Base):

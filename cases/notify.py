@@ -146,6 +146,12 @@ TEMPLATES: Mapping[str, Template] = {
     "unmatched": Template(
         "A study waits in the inbox", "A study has come that names no request. Match it:\n{link}", "/inbox"
     ),
+    "apart": Template(
+        "A study is kept apart",
+        "A study has come that can't simply join a request: the request has it from another sender, or it was taken "
+        "out before. See why, and decide:\n{link}",
+        "/inbox",
+    ),
     "offer": Template(
         "{reference}: may we send you this case?",
         "A case is offered to you until {expires}. See what it is about, and accept or decline:\n{link}",

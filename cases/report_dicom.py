@@ -34,15 +34,15 @@ def archive_report(archive: Archive, case_id: UUID, report_id: UUID) -> None:
         if case is None or report is None or report.published_at is None:
             return
         study_uid = report.study_uid = f"2.25.{report.id.int}"
-        if imaging.original(tx, study_uid):
+        if imaging.sent(tx, case.patient_id, study_uid) is not None:
             return
         patient = tx.get(PrincipalRow, case.patient_id)
         assert patient is not None
         pdf = report_pdf.render(reporting.document(tx, case, report))
-        uids = [s.study_uid for s in studies_of(tx, case_id) if s.state is StudyState.RELEASED]
-        known = imaging.original(tx, *uids)
+        released = [s for s in studies_of(tx, case_id) if s.state is StudyState.RELEASED]
+        known = imaging.original(tx, *released)
         source = Source(patient.as_principal(via="system"), "report")
-        data = encapsulated(case, report, pdf, next((known[uid] for uid in uids if uid in known), None))
+        data = encapsulated(case, report, pdf, next(iter(known.values()), None))
     with ingest.receive(archive, source) as incoming:
         incoming.write(data)
         prepared = incoming.finish()

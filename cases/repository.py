@@ -144,8 +144,20 @@ def hold_of(tx: Session, case_id: UUID) -> LegalHold | None:
     return tx.scalars(query).one_or_none()
 
 
+def apart_from(tx: Session, case_id: UUID) -> Sequence[str]:
+    """Why studies that came for a case are kept apart from it, oldest first."""
+    return tx.scalars(
+        select(InboxStudy.reason)
+        .where(InboxStudy.case_id == case_id, InboxStudy.matched_case_id.is_(None), InboxStudy.left_at.is_(None))
+        .order_by(InboxStudy.arrived_at)
+    ).all()
+
+
 def inbox(tx: Session) -> Sequence[InboxStudy]:
     """The studies that wait for a case, newest first; for coordinators, which the caller has asked for."""
     return tx.scalars(
-        select(InboxStudy).where(InboxStudy.matched_case_id.is_(None)).order_by(InboxStudy.arrived_at.desc()).limit(500)
+        select(InboxStudy)
+        .where(InboxStudy.matched_case_id.is_(None), InboxStudy.left_at.is_(None))
+        .order_by(InboxStudy.arrived_at.desc())
+        .limit(500)
     ).all()

@@ -23,11 +23,11 @@ from billing.gateway import Gateway
 from cases import bodies, money, pictures, report_pdf
 from cases.openapi import document
 from cases.operations import Call, Operation
-from cases.service import assignment, intake, payments, people, read, reporting, studies
+from cases.service import assignment, inboxes, intake, payments, people, read, reporting, studies
 from cases.service.assignment import Eligibility
+from cases.service.inboxes import InboxItem
 from cases.service.people import Access
 from cases.service.reporting import ReportView
-from cases.service.studies import InboxItem
 from cases.views import CaseLine, CoordinatorCase, PatientCase, SpecialistCase
 from overread.kit.db import Database
 from overread.kit.errors import BadInput, TooLarge
@@ -187,11 +187,13 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", f"{_CASE}/accesses", "cases", "Who did what with this case's data",
               lambda c: people.who_accessed(c.tx, c.who, c.case_id), result=list[Access]),
     Operation("POST", f"{_CASE}/launch", "images", "A one-time link that opens the viewer", _launch, None, Link),
-    Operation("GET", "/api/v1/inbox", "studies", "Studies that name no case",
-              lambda c: studies.unmatched(c.tx, c.who), result=list[InboxItem]),
-    Operation("POST", "/api/v1/inbox/{study}/match", "studies", "Put a study into a case",
-              lambda c: StudyNow(studies.match_by_hand(c.tx, c.who, c.path["study"], c.body.case_id)),
+    Operation("GET", "/api/v1/inbox", "studies", "Studies in no case, and those kept apart from one",
+              lambda c: inboxes.listed(c.tx, c.who), result=list[InboxItem]),
+    Operation("POST", "/api/v1/inbox/{item}/match", "studies", "Put a study into a case, beside what it has of it",
+              lambda c: StudyNow(studies.match_by_hand(c.tx, c.who, c.uuid("item"), c.body.case_id)),
               bodies.Match, StudyNow),
+    Operation("POST", "/api/v1/inbox/{item}/leave", "studies", "Leave a study in no case",
+              lambda c: inboxes.leave(c.tx, c.who, c.uuid("item"), c.body.reason), bodies.Reason, None, 204),
     Operation("POST", f"{_CASE}/studies/{{study}}/confirm", "studies", "This is the patient's all the same",
               lambda c: studies.confirm(c.tx, c.who, c.case_id, c.path["study"], c.body.reason),
               bodies.Reason, None, 204),

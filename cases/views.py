@@ -187,7 +187,10 @@ class PatientCase:
 
 @dataclass(frozen=True, slots=True)
 class CoordinatorCase:
-    """A case as coordinators work it. `blocked`: why the next step is not possible yet."""
+    """A case as coordinators work it. `blocked`: why the next step is not possible yet.
+
+    `apart`: why studies that came for it are kept apart.
+    """
 
     case_id: UUID
     reference: str
@@ -216,6 +219,7 @@ class CoordinatorCase:
     blocked: tuple[str, ...]
     paid: Paid | None
     studies: tuple[CoordinatorStudy, ...]
+    apart: tuple[str, ...]
     specialist_id: UUID | None
     specialist: str
     licence_exception: str

@@ -31,7 +31,7 @@ from overread.services import Services
 from overread.web import pages
 from overread.web.errors import error_page
 from pacs.scope import Scope as ViewScope
-from pacs.scope import originals
+from pacs.scope import originals, sent_by
 from viewer_bridge.site import viewer_app
 
 
@@ -52,6 +52,26 @@ def archive_context(services: Services) -> Context:
     settings = services.settings
     limit = settings.max_request_seconds
     return Context(services.archive, scope_of, upload_to, settings.public_url, limit, settings.base_url, may_delete)
+
+
+def sender_context(services: Services) -> Context:
+    """`/senders/{sender}/dicomweb`: the originals as one sender sent them, for coordinators and admins.
+
+    Where several sent a study, this tells what each did, also before it is joined or when it never is.
+    """
+
+    def scope_of(who: Principal, request: Request) -> ViewScope:
+        who.require(Role.COORDINATOR, Role.ADMIN)
+        return sent_by(http.path_uuid(request, "sender"))
+
+    def upload_to(_tx: Session, who: Principal, _request: Request) -> Upload:
+        raise errors.Forbidden(
+            f"{who.role} {who.id} sent to a sender's root", safe="Send to /dicomweb or to a case instead."
+        )
+
+    settings = services.settings
+    limit = settings.max_request_seconds
+    return Context(services.archive, scope_of, upload_to, settings.public_url, limit, settings.base_url)
 
 
 def case_context(services: Services, public_url: str | None, base_url: str | None = None) -> Context:
@@ -89,6 +109,7 @@ def portal_app(services: Services) -> ASGIApp:
             "/cases/{case}/dicomweb",
             dicomweb_routes(case_context(services, settings.public_url, settings.base_url)),
         ),
+        *at("/senders/{sender}/dicomweb", dicomweb_routes(sender_context(services))),
         *case_routes.routes(services.db, services.archive, services.gateway, settings),
         *billing_routes.routes(settings, services.db, services.gateway),
         Route("/healthz", healthz),

@@ -29,8 +29,8 @@ from pacs import elements, part10
 from pacs.archive import Archive
 from pacs.batch import Batch
 from pacs.ingest import AlreadyStored, Refused, Source
-from pacs.models import Holder, Instance
-from pacs.scope import ORIGINAL
+from pacs.models import Instance
+from pacs.scope import holder_of
 from pacs.status import Reason
 
 _CHUNK = 1 << 20
@@ -169,9 +169,9 @@ def _stored_before(archive: Archive, who: Principal, group: Sequence[Entry]) -> 
         return set()
     with archive.db.transaction() as tx:
         rows = tx.execute(
-            select(Instance.sop_uid, Instance.blob, Instance.blob_size)
-            .join(Holder, Holder.instance_pk == Instance.pk)
-            .where(Instance.view_id == ORIGINAL, Instance.sop_uid.in_(set(uids.values())), Holder.holder_id == who.id)
+            select(Instance.sop_uid, Instance.blob, Instance.blob_size).where(
+                Instance.sop_uid.in_(set(uids.values())), Instance.holder_id == holder_of(who)
+            )
         )
         known = {row.sop_uid: (row.blob, row.blob_size) for row in rows}
     return {

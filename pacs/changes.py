@@ -6,18 +6,16 @@ commit: numbers become visible in their order, so that whoever has read number n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Identity, Index, String, Uuid, any_, func, insert, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import BigInteger, Identity, Index, String, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from overread.kit import clock
 from overread.kit.db import Base
-from pacs.models import Holder
+from pacs.models import Study
 from pacs.scope import Scope
 
 MOST = 1000
@@ -40,18 +38,20 @@ class Kind(StrEnum):
 
 
 class Change(Base):
-    """One event of a study. `instances`: how many it has then. `holder_ids`: who sent it, and may hear of it."""
+    """One event of a study (`study_pk`). `instances`: how many it has then. `holder_id`: who sent it, and may hear."""
 
     __tablename__ = "pacs_change"
 
     number: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     view_id: Mapped[UUID] = mapped_column()
+    #: No foreign key: that a study is gone is a change, too.
+    study_pk: Mapped[int] = mapped_column(BigInteger)
     study_uid: Mapped[str] = mapped_column(String(64))
     series_uid: Mapped[str | None] = mapped_column(String(64))
     sop_uid: Mapped[str | None] = mapped_column(String(64))
     kind: Mapped[str] = mapped_column(String(16))
     instances: Mapped[int] = mapped_column(default=0)
-    holder_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), default=list)
+    holder_id: Mapped[UUID] = mapped_column()
     at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (Index("ix_pacs_change_view_id_number", "view_id", "number"),)
@@ -59,35 +59,29 @@ class Change(Base):
 
 def record(
     tx: Session,
-    view_id: UUID,
-    study_uid: str,
+    study: Study,
     kind: Kind,
     *,
     series_uid: str | None = None,
     sop_uid: str | None = None,
     instances: int = 0,
-    holder_ids: Iterable[UUID] = (),
 ) -> None:
     """Add a change. Writers wait for each other from here to their commit, so call it late in a transaction."""
     tx.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     # Executed now and not with the next flush: the number must be taken after the lock.
     tx.execute(
         insert(Change).values(
-            view_id=view_id,
-            study_uid=study_uid,
+            view_id=study.view_id,
+            study_pk=study.pk,
+            study_uid=study.study_uid,
             series_uid=series_uid,
             sop_uid=sop_uid,
             kind=kind.value,
             instances=instances,
-            holder_ids=sorted(set(holder_ids)),
+            holder_id=study.holder_id,
             at=clock.now(),
         )
     )
-
-
-def holders(tx: Session, study_pk: int) -> list[UUID]:
-    """Who sent instances of a study."""
-    return list(tx.scalars(select(Holder.holder_id).where(Holder.study_pk == study_pk).distinct()))
 
 
 def read(tx: Session, scope: Scope, after: int, limit: int) -> list[Change]:
@@ -95,8 +89,10 @@ def read(tx: Session, scope: Scope, after: int, limit: int) -> list[Change]:
     query = select(Change).where(Change.view_id == scope.view_id, Change.number > after)
     if scope.study_uids is not None:
         query = query.where(Change.study_uid.in_(scope.study_uids))
+    if scope.studies is not None:
+        query = query.where(Change.study_pk.in_(scope.studies))
     if scope.holder_id is not None:
-        query = query.where(literal(scope.holder_id, Uuid()) == any_(Change.holder_ids))
+        query = query.where(Change.holder_id == scope.holder_id)
     if not scope.unreleased:
         query = query.where(Change.kind.in_((Kind.RELEASED.value, Kind.REVOKED.value)))
     return list(tx.scalars(query.order_by(Change.number).limit(max(1, min(limit, MOST)))))

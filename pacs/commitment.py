@@ -189,8 +189,10 @@ def _rows(tx: Session, scope: Scope, sop_uids: Sequence[str]) -> dict[str, Any]:
 
 def _bytes(tx: Session, scope: Scope, references: Sequence[Reference]) -> int:
     uids = [one.sop_uid for one in references]
-    statement = select(func.coalesce(func.sum(Instance.blob_size), 0)).where(
-        Instance.view_id == scope.view_id, Instance.sop_uid.in_(uids)
+    statement = (
+        select(func.coalesce(func.sum(Instance.blob_size), 0))
+        .join(Study, Study.pk == Instance.study_pk)
+        .where(query.within(scope), query.may_see(scope), Instance.sop_uid.in_(uids))
     )
     return int(tx.scalar(statement) or 0)
 

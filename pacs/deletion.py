@@ -8,19 +8,20 @@ know: the caller asks those who do.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, BindParameter, Select, any_, delete, func, literal, select, update
+from sqlalchemy import BigInteger, BindParameter, Select, and_, any_, delete, exists, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from overread.kit import audit, clock
+from overread.kit import audit
 from overread.kit.errors import NotFound
 from overread.kit.principals import Principal, Role
-from pacs import changes, query
-from pacs.models import Holder, Instance, Series, Study
+from pacs import changes, counts, joins, query
+from pacs.models import Instance, Series, Study, Upload
 from pacs.scope import ORIGINAL, Scope
 
 
@@ -55,83 +56,92 @@ def remove(
     found = [] if study is None else tx.scalars(chosen.where(Instance.study_pk == study.pk)).all()
     if study is None or not found:
         raise NotFound("nothing to delete", safe="There is no such study, series or instance here.")
-    held_by = changes.holders(tx, study.pk)
-    copied = tx.execute(
-        select(Instance.pk, Instance.study_pk).where(
-            Instance.source_pk == any_(_array(found)), Instance.view_id != ORIGINAL
-        )
-    ).all()
-    for study_pk in sorted({row.study_pk for row in copied}):
-        tx.execute(select(Study.pk).where(Study.pk == study_pk).with_for_update())
-    gone = [*found, *(row.pk for row in copied)]
-    blobs = frozenset(tx.scalars(select(Instance.blob).where(Instance.pk == any_(_array(gone)))))
-    _drop(tx, [row.pk for row in copied])
-    tx.execute(delete(Holder).where(Holder.study_pk == study.pk, Holder.instance_pk == any_(_array(found))))
-    _drop(tx, found)
-    for study_pk in sorted({row.study_pk for row in copied}):
-        _tidy(tx, study_pk)
-    left = _tidy(tx, study.pk)
+    tx.expunge(study)
+    found = _sent(tx, study.pk, found)
+    gone, blobs = _remove(tx, found)
+    left = tx.scalar(select(Study.instance_count).where(Study.pk == study.pk)) or 0
     level, uid = next(
         (level, uid)
         for level, uid in (("instance", sop_uid), ("series", series_uid), ("study", study_uid))
         if uid is not None
     )
-    audit.record(tx, who, f"{level}.delete", level, uid, study=study_uid, instances=len(found), copies=len(copied))
-    changes.record(
-        tx,
-        ORIGINAL,
-        study_uid,
-        changes.Kind.DELETED,
-        series_uid=series_uid,
-        sop_uid=sop_uid,
-        instances=left,
-        holder_ids=held_by,
-    )
-    return Deleted(len(found), len(copied), blobs)
+    copies = len(gone) - len(found)
+    audit.record(tx, who, f"{level}.delete", level, uid, study=study_uid, instances=len(found), copies=copies)
+    changes.record(tx, study, changes.Kind.DELETED, series_uid=series_uid, sop_uid=sop_uid, instances=left)
+    return Deleted(len(found), copies, blobs)
 
 
-def held_for(case_id: UUID, study_uid: str, *, named: bool) -> Select[int]:
-    """The originals of a study that everybody who sent them sent for one case.
+def sent_for(case_id: UUID, study_pk: int, *, named: bool) -> Select[int]:
+    """The instances of a sender's study that were sent for one case alone.
 
-    `named`: the study itself says that it is for this case, so whoever sent it for none sent it for this one.
+    `named`: the study itself says that it is for this case, so what was sent for none was sent for this one.
     """
-    other = Holder.case_id != case_id if named else Holder.case_id.is_distinct_from(case_id)
-    others = select(Holder.instance_pk).where(Holder.instance_pk == Instance.pk, other)
-    return (
-        select(Instance.pk)
-        .join(Study, Study.pk == Instance.study_pk)
-        .where(Study.view_id == ORIGINAL, Study.study_uid == study_uid, ~others.exists())
-    )
+    here = exists().where(Upload.instance_pk == Instance.pk, Upload.case_id == case_id)
+    elsewhere = exists().where(Upload.instance_pk == Instance.pk, Upload.case_id != case_id)
+    nowhere = ~exists().where(Upload.instance_pk == Instance.pk)
+    return select(Instance.pk).where(Instance.study_pk == study_pk, or_(here, nowhere) if named else here, ~elsewhere)
 
 
-def erase(tx: Session, case_id: UUID, study_uid: str, *, named: bool) -> set[str]:
-    """Remove the originals of a study that came for one case only, with every copy; the UIDs that are gone with them.
+def erase(tx: Session, case_id: UUID, study_pk: int, named: AbstractSet[int]) -> set[str]:
+    """Remove what a sender's study has for one case alone, with every copy; the UIDs that are gone with it.
 
-    What somebody holds for anything else stays, and no longer says that it came for the case.
+    `named`: the senders' studies that say themselves that they are for this case.
+    What was sent for anything else stays, and no longer says that it came for the case. A joined study is the case's
+    alone, and goes whole; of what it is made, only this.
     """
-    study = tx.scalars(
-        select(Study).where(Study.view_id == ORIGINAL, Study.study_uid == study_uid).with_for_update()
-    ).one_or_none()
+    study = tx.get(Study, study_pk, with_for_update=True)
     if study is None:
         return set()
-    found = tx.scalars(held_for(case_id, study_uid, named=named)).all()
-    gone = set(tx.scalars(select(Instance.sop_uid).where(Instance.pk == any_(_array(found)))))
-    copied = tx.execute(select(Instance.pk, Instance.study_pk).where(Instance.source_pk == any_(_array(found)))).all()
-    _drop(tx, [row.pk for row in copied])
-    tx.execute(delete(Holder).where(Holder.study_pk == study.pk, Holder.instance_pk == any_(_array(found))))
-    _drop(tx, found)
-    for study_pk in sorted({row.study_pk for row in copied}):
-        _tidy(tx, study_pk)
-    release(tx, case_id, study_uid)
-    if _tidy(tx, study.pk) == 0:
-        tx.execute(delete(changes.Change).where(changes.Change.study_uid == study_uid))
+    uid = study.study_uid
+    tx.expunge(study)
+    senders = joins.members(tx, study_pk)
+    gone: set[str] = set()
+    for sender_pk in senders:
+        found = tx.scalars(sent_for(case_id, sender_pk, named=sender_pk in named)).all()
+        gone |= set(tx.scalars(select(Instance.sop_uid).where(Instance.pk == any_(_array(found)))))
+        _remove(tx, found)
+    if senders != [study_pk]:
+        _remove(tx, tx.scalars(select(Instance.pk).where(Instance.study_pk == study_pk)).all())
+    release(tx, case_id, study_pk)
+    if tx.scalar(select(Study.pk).where(Study.study_uid == uid, Study.view_id == ORIGINAL).limit(1)) is None:
+        tx.execute(delete(changes.Change).where(changes.Change.study_uid == uid))
     return gone
 
 
-def release(tx: Session, case_id: UUID, study_uid: str) -> None:
-    """Whoever holds instances of a study holds them no longer for a case."""
-    of_study = select(Study.pk).where(Study.view_id == ORIGINAL, Study.study_uid == study_uid)
-    tx.execute(update(Holder).where(Holder.case_id == case_id, Holder.study_pk.in_(of_study)).values(case_id=None))
+def release(tx: Session, case_id: UUID, study_pk: int) -> None:
+    """What was sent for a case is no longer said to be."""
+    senders = joins.members(tx, study_pk)
+    tx.execute(delete(Upload).where(Upload.case_id == case_id, Upload.study_pk.in_(senders)))
+
+
+def _sent(tx: Session, study_pk: int, pks: Sequence[int]) -> Sequence[int]:
+    """The senders' own rows: of a joined study's, those with the same UIDs of all whom it was joined of."""
+    senders = joins.members(tx, study_pk)
+    if senders == [study_pk]:
+        return pks
+    those = Instance.pk == any_(_array(pks))
+    own = select(Instance.source_pk).where(those)
+    same = and_(Instance.study_pk.in_(senders), Instance.sop_uid.in_(select(Instance.sop_uid).where(those)))
+    return tx.scalars(select(Instance.pk).where(or_(Instance.pk.in_(own), same))).all()
+
+
+def _remove(tx: Session, pks: Sequence[int]) -> tuple[list[int], frozenset[str]]:
+    """Remove rows and all copies of them, in views and in joined studies; gives all that are gone, and their blobs."""
+    those = Instance.pk == any_(_array(pks))
+    rows = tx.execute(
+        select(Instance.pk, Instance.study_pk, Instance.blob)
+        .where(or_(those, Instance.source_pk == any_(_array(pks))))
+        .order_by(Instance.pk)
+    ).all()
+    studies = sorted({row.study_pk for row in rows})
+    for study_pk in studies:
+        tx.execute(select(Study.pk).where(Study.pk == study_pk).with_for_update())
+    gone = [row.pk for row in rows]
+    tx.execute(delete(Upload).where(Upload.instance_pk == any_(_array(gone))))
+    _drop(tx, gone)
+    for study_pk in studies:
+        counts.bring_up_to_date(tx, study_pk)
+    return gone, frozenset(row.blob for row in rows)
 
 
 def _drop(tx: Session, pks: Sequence[int]) -> None:
@@ -141,35 +151,3 @@ def _drop(tx: Session, pks: Sequence[int]) -> None:
 def _array(pks: Sequence[int]) -> BindParameter[Any]:
     """Keys as one parameter, of which a statement may have 65,535."""
     return literal(list(pks), ARRAY(BigInteger))
-
-
-def _tidy(tx: Session, study_pk: int) -> int:
-    """Remove what is empty and count anew; returns how many instances the study still shows."""
-    now = clock.now()
-    has_instances = select(Instance.pk).where(Instance.series_pk == Series.pk).exists()
-    tx.execute(delete(Series).where(Series.study_pk == study_pk, ~has_instances))
-    if tx.scalar(select(func.count()).where(Series.study_pk == study_pk)) == 0:
-        tx.execute(delete(Study).where(Study.pk == study_pk))
-        return 0
-    seen = select(func.count()).where(Instance.series_pk == Series.pk, Instance.visible).scalar_subquery()
-    # Whoever keeps something made of a series (its metadata, say) sees by changed_at that it is out of date.
-    tx.execute(
-        update(Series)
-        .where(Series.study_pk == study_pk, Series.instance_count != seen)
-        .values(instance_count=seen, changed_at=now)
-    )
-    shown = (Series.study_pk == study_pk, Series.instance_count > 0)
-    modalities = set(tx.scalars(select(Series.modality).where(Series.study_pk == study_pk))) - {""}
-    left = tx.scalar(select(func.coalesce(func.sum(Series.instance_count), 0)).where(*shown)) or 0
-    tx.execute(
-        update(Study)
-        .where(Study.pk == study_pk)
-        .values(
-            instance_count=left,
-            series_count=select(func.count()).where(*shown).scalar_subquery(),
-            modalities=sorted(modalities),
-            changed_at=now,
-        )
-        .execution_options(synchronize_session=False)
-    )
-    return int(left)

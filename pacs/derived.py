@@ -80,7 +80,7 @@ def _store(archive: Archive, source: Source, one: Prepared, together: frozenset[
         source_uid = tx.scalar(
             select(Study.source_uid).where(Study.view_id == scope.view_id, Study.study_uid == keys.study_uid)
         )
-        written = rows.write(tx, scope.view_id, [row], source_uid=source_uid, watch=False)
+        written = rows.write(tx, scope.view_id, scope.view_id, [row], source_uid=source_uid, watch=False)
         if written.strangers:
             sentence = (
                 "The object has another Patient ID or birth date than the images it belongs to. "

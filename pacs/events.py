@@ -9,9 +9,9 @@ from overread.kit.jobs import Event
 
 @dataclass(frozen=True)
 class StudyGrowing(Event):
-    """A study got instances; looked at again until it has settled. Stays within the archive."""
+    """A sender's study got instances; looked at again until it has settled. Stays within the archive."""
 
-    study_uid: str
+    study_pk: int
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,14 @@ class ObjectDerived(Event):
 
 @dataclass(frozen=True)
 class StudySettled(Event):
-    """A study stopped growing. It is told again when it grows later.
+    """A sender's study stopped growing. It is told again when it grows later.
 
     `case_ids`: the cases that it was uploaded to. `references`: its Accession Number, Patient ID, Study Description
-    and the AE titles that it was sent to, in which a case's reference number may stand. `holder_ids`: who sent it.
+    and the AE titles that it was sent to, in which a case's reference number may stand. `holder_id`: who sent it.
     """
 
+    study_pk: int
     study_uid: str
     case_ids: list[str]
     references: list[str]
-    holder_ids: list[str]
+    holder_id: str

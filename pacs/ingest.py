@@ -24,7 +24,7 @@ from overread.kit.principals import Principal
 from pacs import dicomjson, index, part10, rows
 from pacs.archive import Archive
 from pacs.elements import Unreadable
-from pacs.scope import ORIGINAL, Scope
+from pacs.scope import ORIGINAL, Scope, holder_of
 from pacs.status import Reason
 
 _logger = log.get(__name__)
@@ -174,13 +174,15 @@ def _store_group(archive: Archive, group: Sequence[_Member]) -> list[Outcome]:
 
 
 def _store_all(archive: Archive, group: Sequence[_Member]) -> list[Outcome]:
-    studies: dict[str, list[int]] = {}
-    for position, (_, one) in enumerate(group):
-        studies.setdefault(one.keys.study_uid, []).append(position)
-    # In the order of their UIDs, so that two groups with studies in common never wait for each other in a circle.
-    batches = [studies[uid] for uid in sorted(studies)]
+    studies: dict[tuple[str, UUID], list[int]] = {}
+    for position, (source, one) in enumerate(group):
+        studies.setdefault((one.keys.study_uid, holder_of(source.who)), []).append(position)
+    # In one order, so that two groups with studies in common never wait for each other in a circle.
+    ordered = sorted(studies)
+    batches = [studies[key] for key in ordered]
     batch_rows = [[row(*group[position]) for position in positions] for positions in batches]
-    added = archive.db.at_once(lambda connection: rows.add(connection, ORIGINAL, batch_rows))
+    held = [(holder_id, of_study) for (_, holder_id), of_study in zip(ordered, batch_rows, strict=True)]
+    added = archive.db.at_once(lambda connection: rows.add(connection, ORIGINAL, held))
     outcomes: dict[int, Outcome] = {}
     for positions, of_study, written in zip(batches, batch_rows, added, strict=True):
         members = [group[position] for position in positions]
@@ -199,10 +201,10 @@ def _store_all(archive: Archive, group: Sequence[_Member]) -> list[Outcome]:
 
 def _write(archive: Archive, members: Sequence[_Member], of_study: Sequence[rows.Row]) -> dict[int, Outcome]:
     """Write what a growing study didn't simply get more of."""
+    source, one = members[0]
     with archive.db.transaction() as tx:
-        written = rows.write(tx, ORIGINAL, of_study)
+        written = rows.write(tx, ORIGINAL, holder_of(source.who), of_study)
         if written.began_to_grow:
-            source, one = members[0]
             audit.record(
                 tx, source.who, "study.receive", "study", one.keys.study_uid, case_id=source.case_id, via=source.via
             )
@@ -216,7 +218,7 @@ def _told(written: rows.Written, members: Sequence[_Member]) -> dict[int, Outcom
 
 
 def row(source: Source, one: Prepared) -> rows.Row:
-    """An instance as it is written, held by its sender."""
+    """An instance as it is written."""
     return rows.Row(
         one.keys,
         one.blob.digest,
@@ -224,7 +226,8 @@ def row(source: Source, one: Prepared) -> rows.Row:
         one.transfer_syntax,
         one.metadata,
         (0, one.blob.size),
-        held=rows.Held(source.who.id, source.via, source.case_id, source.called_ae),
+        case_id=source.case_id,
+        called_ae=source.called_ae,
     )
 
 
@@ -235,7 +238,7 @@ def _outcome(written: rows.Written, position: int, source: Source, one: Prepared
         return _refuse(
             source,
             Reason.PROCESSING_FAILURE,
-            "This study is here already under another patient's identity. "
+            "You sent this study before under another patient's identity. "
             "Check the Patient ID and birth date at the sender, or give the study a new Study Instance UID.",
             one.keys,
         )

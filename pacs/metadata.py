@@ -23,10 +23,10 @@ from overread.kit.errors import NotFound
 from pacs import index
 from pacs.archive import Archive
 from pacs.events import StudySettled
-from pacs.models import Instance, KeptMetadata, Series, Study
+from pacs.models import Instance, KeptMetadata, Series
 from pacs.pixels.cache import Cache
 from pacs.retrieve import IN_ORDER, Located, shown
-from pacs.scope import OF_THE_ARCHIVE, ORIGINAL, Scope
+from pacs.scope import Scope, one_study
 
 #: Bytes of bodies that a process remembers.
 _MOST = 32 << 20
@@ -203,26 +203,19 @@ def _keep(tx: Session, seen: Version, root: str, body: Ready) -> None:
 
 def on_study_settled(archive: Archive, event: StudySettled, root: str) -> None:
     """Make the metadata of every series of an original study that has gone quiet; idempotent."""
+    scope = one_study(event.study_pk)
     with archive.db.transaction() as tx:
-        series = list(
-            tx.scalars(
-                select(Series.series_uid)
-                .join(Study, Study.pk == Series.study_pk)
-                .where(Study.view_id == ORIGINAL, Study.study_uid == event.study_uid)
-            )
-        )
+        series = list(tx.scalars(select(Series.series_uid).where(Series.study_pk == event.study_pk)))
     for series_uid in series:
         with archive.db.transaction() as tx:
-            seen = version(tx, OF_THE_ARCHIVE, event.study_uid, series_uid)
+            seen = version(tx, scope, event.study_uid, series_uid)
             if seen.series_pk is not None:
-                _kept_or_made(tx, seen, root, OF_THE_ARCHIVE, event.study_uid, series_uid)
+                _kept_or_made(tx, seen, root, scope, event.study_uid, series_uid)
 
 
 def of_instance(tx: Session, one: Located) -> bytes:
     """The metadata of an instance that a scope has shown, as it is kept. Raises NotFound where it went meanwhile."""
-    found = tx.scalar(
-        select(Instance.metadata_deflated).where(Instance.view_id == one.view_id, Instance.sop_uid == one.sop_uid)
-    )
+    found = tx.scalar(select(Instance.metadata_deflated).where(Instance.pk == one.pk))
     if found is None:
         raise NotFound("an instance went while it was sent", safe="There is no such instance here any more.")
     return index.inflate(found)

@@ -2,6 +2,9 @@
 
 A view's rows have the same shape as the originals', told apart by `view_id`, so that one query and one retrieval serve
 both. An instance is a list of parts: `header` bytes (none for originals), then ranges of the blob.
+
+Originals are kept apart by who sent them (`holder_id`): a Study Instance UID has a row for each sender, made of this
+sender's instances alone (docs/decisions/0014). What a person joined for a case is a row of its own (`pacs.joins`).
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
-    Uuid,
     func,
     text,
 )
@@ -70,7 +72,7 @@ class DeviceMask(Base):
 
 
 class Study(Base):
-    """A study of a view, with what is matched and returned at study level (PS3.18 10.6.1.2).
+    """A study of a view and a sender, with what is matched and returned at study level (PS3.18 10.6.1.2).
 
     What an index holds changes seldom: the counts, which change with every instance, are in none, so that the row is
     rewritten without touching them.
@@ -80,6 +82,10 @@ class Study(Base):
 
     pk: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     view_id: Mapped[UUID] = mapped_column()
+    #: Who sent it (`pacs.scope.holder_of`); of a view's study the view, of a joined one a number of its own.
+    holder_id: Mapped[UUID] = mapped_column()
+    #: Of the originals with one UID, the one that answers to whoever sees them all.
+    leads: Mapped[bool] = mapped_column(default=True)
     study_uid: Mapped[str] = mapped_column(String(64))
     #: Of a view: the original that it was made from.
     source_uid: Mapped[str | None] = mapped_column(String(64))
@@ -98,9 +104,8 @@ class Study(Base):
     #: The words of both names: see `pacs.folding`.
     names: Mapped[str] = mapped_column(TSVECTOR, default="")
     modalities: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
-    #: Who may hold instances of it: all who do, and who sent some that were refused. It finds the studies that `Holder`
-    #: then decides about.
-    holders: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), default=list)
+    #: AE titles that it was sent to, in which a case's reference may stand.
+    called: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     series_count: Mapped[int] = mapped_column(default=0)
     instance_count: Mapped[int] = mapped_column(default=0)
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -111,14 +116,14 @@ class Study(Base):
     changed_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (
-        UniqueConstraint("view_id", "study_uid"),
+        UniqueConstraint("study_uid", "holder_id"),
         # The order of results; what is often asked for besides is read from the index, too.
         Index(
             "ix_pacs_study_newest",
             "view_id",
             study_date.desc().nulls_last(),
             pk.desc(),
-            postgresql_include=["modalities", "holders"],
+            postgresql_include=["modalities", "holder_id", "leads"],
         ),
         # With what orders the results: a part of an identifier is looked for in the index alone.
         Index(
@@ -141,7 +146,7 @@ class Study(Base):
             "ix_pacs_study_words",
             "names",
             "modalities",
-            "holders",
+            text("(ARRAY[holder_id])"),
             postgresql_using="gin",
             postgresql_with={"fastupdate": "off"},
         ),
@@ -190,6 +195,8 @@ class Instance(Base):
 
     pk: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     view_id: Mapped[UUID] = mapped_column()
+    #: Its study's.
+    holder_id: Mapped[UUID] = mapped_column()
     #: The series' study; the series' own key keeps it true.
     study_pk: Mapped[int] = mapped_column(BigInteger)
     series_pk: Mapped[int] = mapped_column(ForeignKey("pacs_series.pk", ondelete="CASCADE"), index=True)
@@ -213,7 +220,7 @@ class Instance(Base):
     ranges: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     #: Bytes that follow the ranges (a closing delimiter).
     trailer: Mapped[bytes] = mapped_column(default=b"")
-    #: Of a view: the original's row.
+    #: Of a view, and of a joined study: the row that its sender's original has.
     source_pk: Mapped[int | None] = mapped_column(BigInteger)
     #: original, or of a view: clean, held, approved, withheld.
     review: Mapped[str] = mapped_column(String(10), default="original")
@@ -223,29 +230,40 @@ class Instance(Base):
     received_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (
-        UniqueConstraint("view_id", "sop_uid"),
+        UniqueConstraint("sop_uid", "holder_id"),
         Index("ix_pacs_instance_study_pk", "study_pk"),
-        # Originals have none: they don't pay for it when they arrive.
+        # As they arrive, originals have none: they don't pay for it when they arrive.
         Index("ix_pacs_instance_source_pk", "source_pk", postgresql_where=source_pk.is_not(None)),
     )
 
 
-class Holder(Base):
-    """Who sent an instance, by which way, and for which case: what a hospital or a patient may see hangs on it."""
+class Upload(Base):
+    """For which case its sender sent an instance: what the case's own address shows before it is matched."""
 
-    __tablename__ = "pacs_holder"
+    __tablename__ = "pacs_upload"
 
     #: No foreign key, which would cost a look-up at every ingest: what removes instances removes these rows, too.
     instance_pk: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    case_id: Mapped[UUID] = mapped_column(primary_key=True)
     #: The instance's study; the instance's own key keeps it true.
     study_pk: Mapped[int] = mapped_column(BigInteger)
-    via: Mapped[str] = mapped_column(String(8))
-    case_id: Mapped[UUID | None] = mapped_column()
-    called_ae: Mapped[str] = mapped_column(String(16), default="")
     at: Mapped[datetime] = mapped_column(default=clock.now)
 
-    __table_args__ = (Index("ix_pacs_holder_study_pk_holder_id", "study_pk", "holder_id"),)
+    __table_args__ = (
+        Index("ix_pacs_upload_study_pk", "study_pk"),
+        Index("ix_pacs_upload_case_id_study_pk", "case_id", "study_pk"),
+    )
+
+
+class Joined(Base):
+    """Of which senders' studies a joined study is made."""
+
+    __tablename__ = "pacs_joined"
+
+    study_pk: Mapped[int] = mapped_column(ForeignKey("pacs_study.pk", ondelete="CASCADE"), primary_key=True)
+    member_pk: Mapped[int] = mapped_column(ForeignKey("pacs_study.pk", ondelete="CASCADE"), primary_key=True)
+
+    __table_args__ = (Index("ix_pacs_joined_member_pk", "member_pk"),)
 
 
 class Peer(Base):

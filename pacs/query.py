@@ -11,18 +11,20 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from psycopg.rows import namedtuple_row
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from overread.kit.db import Connection, reading
 from pacs import answer, matching, nested
 from pacs.answer import Wanted
 from pacs.bounds import bounded
 from pacs.keys import COLUMNS, KEPT, MOMENTS, TIMEZONE, Key, Kind, Level, path, supported, takes_list
-from pacs.models import Holder, Instance, Series, Study
+from pacs.models import Instance, Series, Study, Upload
 from pacs.scope import ORIGINAL, Scope
 
 __all__ = [
@@ -97,6 +99,31 @@ def search(tx: Session | Connection, scope: Scope, query: Query) -> tuple[list[R
 
 _STUDY = (Study.study_uid, Study.attributes, Study.modalities, Study.series_count, Study.instance_count)
 _SERIES = (Series.series_uid, Series.attributes.label("series_attributes"), Series.instance_count.label("instances"))
+
+
+def _columns(scope: Scope) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """A study's and a series' columns. Where a scope shows a part of a study, the part is counted."""
+    if not scope.uploads:
+        return _STUDY, _SERIES
+    shown = (Instance.study_pk == Study.pk, may_see(scope))
+    seen = select(Instance.pk).where(*shown)
+    inner = aliased(Series)
+    of_study = (
+        select(inner.modality)
+        .distinct()
+        .where(inner.study_pk == Study.pk, inner.modality != "", seen.where(Instance.series_pk == inner.pk).exists())
+    )
+    study = (
+        Study.study_uid,
+        Study.attributes,
+        func.array(of_study.scalar_subquery()).label("modalities"),
+        select(func.count(Instance.series_pk.distinct())).where(*shown).scalar_subquery().label("series_count"),
+        select(func.count()).where(*shown).scalar_subquery().label("instance_count"),
+    )
+    in_series = select(func.count()).where(Instance.series_pk == Series.pk, may_see(scope)).scalar_subquery()
+    return study, (*_SERIES[:2], in_series.label("instances"))
+
+
 _INSTANCE = (
     Instance.sop_uid,
     Instance.sop_class,
@@ -139,21 +166,22 @@ def statement(scope: Scope, query: Query) -> Select[*tuple[Any, ...]]:
     """First the keys of one page's rows and one more, mostly from an index alone; then these rows. Raises BadInput."""
     asked = conditions(scope, query)
     limit = max(0, min(query.limit, MAX_RESULTS)) + 1
+    of_study, of_series = _columns(scope)
     pages: Select[*tuple[Any, ...]]
     if query.level is Level.STUDY:
         pages = select(Study.pk).where(*asked).order_by(*_NEWEST)
         page = pages.limit(limit).offset(min(query.offset, MAX_OFFSET)).subquery("page")
-        return select(*_STUDY).join(page, page.c.pk == Study.pk).order_by(*_NEWEST)
+        return select(*of_study).join(page, page.c.pk == Study.pk).order_by(*_NEWEST)
     if query.level is Level.SERIES:
         pages = select(Series.pk).join(Study, Study.pk == Series.study_pk).where(*asked).order_by(*_BY_SERIES)
         page = pages.limit(limit).offset(min(query.offset, MAX_OFFSET)).subquery("page")
-        rows = select(*_STUDY, *_SERIES).join(Series, Series.study_pk == Study.pk)
+        rows = select(*of_study, *of_series).join(Series, Series.study_pk == Study.pk)
         return rows.join(page, page.c.pk == Series.pk).order_by(*_BY_SERIES)
     pages = select(Instance.pk).join(Study, Study.pk == Instance.study_pk).join(Series, Series.pk == Instance.series_pk)
     pages = pages.where(*asked).order_by(*_BY_INSTANCE)
     page = pages.limit(limit).offset(min(query.offset, MAX_OFFSET)).subquery("page")
     columns = (*_INSTANCE, Instance.metadata_deflated) if _opens_headers(query) else _INSTANCE
-    rows = select(*_STUDY, *_SERIES, *columns).join(Series, Series.study_pk == Study.pk)
+    rows = select(*of_study, *of_series, *columns).join(Series, Series.study_pk == Study.pk)
     return (
         rows.join(Instance, Instance.series_pk == Series.pk)
         .join(page, page.c.pk == Instance.pk)
@@ -191,8 +219,8 @@ def conditions(scope: Scope, query: Query) -> list[ColumnElement[bool]]:
 
 
 def _has_instance(scope: Scope, conditions: list[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
-    """That a series has an instance to be seen that matches. Who sees all originals sees one in every series."""
-    if not conditions and scope.view_id == ORIGINAL and scope.holder_id is None and scope.unreleased:
+    """That a series has an instance to be seen that matches. Who sees a study of the originals sees it whole."""
+    if not conditions and scope.view_id == ORIGINAL and not scope.uploads and scope.unreleased:
         return []
     of_series = and_(Instance.study_pk == Series.study_pk, Instance.series_pk == Series.pk)
     return [exists().where(of_series, may_see(scope), *conditions)]
@@ -271,9 +299,16 @@ def within(scope: Scope) -> ColumnElement[bool]:
     conditions: list[ColumnElement[bool]] = [Study.view_id == scope.view_id]
     if scope.study_uids is not None:
         conditions.append(Study.study_uid.in_(scope.study_uids))
+    if scope.studies is not None:
+        conditions.append(Study.pk.in_(scope.studies))
     if scope.holder_id is not None:
-        conditions.append(Study.holders.contains([scope.holder_id]))
-        conditions.append(exists().where(Holder.study_pk == Study.pk, Holder.holder_id == scope.holder_id))
+        # As the index on the names' words has it, too.
+        conditions.append(array([Study.holder_id]).contains([scope.holder_id]))
+    if scope.leading:
+        conditions.append(Study.leads.is_(True))
+    if scope.uploads:
+        sent = exists().where(Upload.study_pk == Study.pk, Upload.case_id == scope.case_id)
+        conditions.append(or_(Study.pk.not_in(scope.uploads), sent))
     if not scope.unreleased:
         conditions.append(Study.released.is_(True))
     return and_(*conditions)
@@ -282,8 +317,9 @@ def within(scope: Scope) -> ColumnElement[bool]:
 def may_see(scope: Scope) -> ColumnElement[bool]:
     """The condition on an instance's row, besides that on its study."""
     conditions: list[ColumnElement[bool]] = [Instance.view_id == scope.view_id]
-    if scope.holder_id is not None:
-        conditions.append(exists().where(Holder.instance_pk == Instance.pk, Holder.holder_id == scope.holder_id))
+    if scope.uploads:
+        sent = exists().where(Upload.instance_pk == Instance.pk, Upload.case_id == scope.case_id)
+        conditions.append(or_(Instance.study_pk.not_in(scope.uploads), sent))
     conditions.append(Instance.review != "unusable" if scope.unreleased else Instance.visible.is_(True))
     return and_(*conditions)
 
@@ -323,6 +359,8 @@ def _result(query: Query, wanted: Wanted, row: Any) -> Result:
 class StudySummary:
     """A study as the rooms above show it; `birth_date` and `study_date` are YYYYMMDD or empty."""
 
+    pk: int
+    holder_id: UUID
     study_uid: str
     patient_name: str
     patient_id: str
@@ -339,11 +377,19 @@ class StudySummary:
 
 def summaries(tx: Session, scope: Scope, study_uid: str | None = None) -> list[StudySummary]:
     """The studies of a scope, newest received first, at most MAX_RESULTS."""
-    statement = select(Study).where(within(scope)).order_by(Study.received_at.desc()).limit(MAX_RESULTS)
+    (_, _, modalities, series, instances), _ = _columns(scope)
+    statement = (
+        select(Study, modalities.label("kinds"), series.label("series"), instances.label("instances"))
+        .where(within(scope))
+        .order_by(Study.received_at.desc())
+        .limit(MAX_RESULTS)
+    )
     if study_uid is not None:
         statement = statement.where(Study.study_uid == study_uid)
     return [
         StudySummary(
+            pk=row.pk,
+            holder_id=row.holder_id,
             study_uid=row.study_uid,
             patient_name=row.patient_name,
             patient_id=row.patient_id,
@@ -352,12 +398,12 @@ def summaries(tx: Session, scope: Scope, study_uid: str | None = None) -> list[S
             study_date=_compact(row.study_date),
             description=row.description,
             accession=row.accession,
-            modalities=sorted(row.modalities),
-            series=row.series_count,
-            instances=row.instance_count,
+            modalities=sorted(kinds),
+            series=in_series,
+            instances=in_all,
             received_at=row.received_at,
         )
-        for row in tx.scalars(statement)
+        for row, kinds, in_series, in_all in tx.execute(statement)
     ]
 
 

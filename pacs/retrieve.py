@@ -42,8 +42,9 @@ Part = bytes | Range
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """An instance that a scope lets its principal see."""
+    """An instance that a scope lets its principal see. `pk`: its row's."""
 
+    pk: int
     study_uid: str
     series_uid: str
     sop_uid: str
@@ -101,7 +102,7 @@ def locate(
     return [Located(**{**row, "ranges": _pairs(row["ranges"])}) for row in rows]
 
 
-_LOCATE = """SELECT s.study_uid, se.series_uid, i.sop_uid, i.sop_class, i.transfer_syntax, se.modality,
+_LOCATE = """SELECT i.pk, s.study_uid, se.series_uid, i.sop_uid, i.sop_class, i.transfer_syntax, se.modality,
   greatest(1, i.frames) AS frames, i.blob, i.blob_size, i.header_deflated AS header, i.ranges, i.trailer, i.view_id"""
 #: Series by their numbers, instances by theirs.
 IN_ORDER = " ORDER BY se.number NULLS LAST, se.pk, i.number NULLS LAST, i.pk"
@@ -118,8 +119,14 @@ def shown(
     conditions = ["s.view_id = %(view_id)s AND i.view_id = %(view_id)s AND s.study_uid = %(study_uid)s"]
     if scope.study_uids is not None:
         conditions.append("s.study_uid = ANY(%(study_uids)s)")
+    if scope.studies is not None:
+        conditions.append("s.pk = ANY(%(studies)s)")
     if scope.holder_id is not None:
-        conditions.append(_HELD)
+        conditions.append("s.holder_id = %(holder_id)s")
+    if scope.leading:
+        conditions.append("s.leads")
+    if scope.uploads:
+        conditions.append(_SENT_FOR)
     conditions.append("i.review <> 'unusable'" if scope.unreleased else "s.released AND i.visible")
     if series_uid is not None:
         conditions.append("se.series_uid = %(series_uid)s")
@@ -129,6 +136,9 @@ def shown(
         "view_id": scope.view_id,
         "holder_id": scope.holder_id,
         "study_uids": list(scope.study_uids or ()),
+        "studies": list(scope.studies or ()),
+        "uploads": list(scope.uploads),
+        "case_id": scope.case_id,
         "study_uid": study_uid,
         "series_uid": series_uid,
         "sop_uid": sop_uid,
@@ -139,7 +149,8 @@ def shown(
 _JOINED = (
     " FROM pacs_instance i JOIN pacs_study s ON s.pk = i.study_pk JOIN pacs_series se ON se.pk = i.series_pk WHERE "
 )
-_HELD = "EXISTS (SELECT FROM pacs_holder h WHERE h.instance_pk = i.pk AND h.holder_id = %(holder_id)s)"
+_SENT_FOR = """(s.pk <> ALL(%(uploads)s) OR EXISTS (
+  SELECT FROM pacs_upload u WHERE u.instance_pk = i.pk AND u.case_id = %(case_id)s))"""
 
 
 def stream(blobs: BlobStore, parts: Sequence[Part]) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
-"""Writing the index's rows: studies and series with their aggregates, instances, and who holds them.
+"""Writing the index's rows: studies and series with their aggregates, instances, and for which case they were sent.
 
-A study's instances are written by one statement, whatever their number, that brings the aggregates up to date as well.
-What has to happen once only, when a study or series is new or a study begins to grow again, comes before it.
+Rows are written for one holder: a sender, or the view whose copies they are. A study's instances are written by one
+statement, whatever their number, that brings the aggregates up to date as well. What has to happen once only, when a
+study or series is new or a study begins to grow again, comes before it.
 """
 
 from __future__ import annotations
@@ -26,19 +27,12 @@ from pacs.index import Keys
 QUIET = timedelta(seconds=3)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Who sent an instance, which way, for which case, and to which AE title."""
-
-    holder_id: UUID
-    via: str
-    case_id: UUID | None = None
-    called_ae: str = ""
-
-
 @dataclass(slots=True)
 class Row:
-    """An instance to be written: its columns, and who holds it (nobody, in a view)."""
+    """An instance to be written: its columns, the case that it was sent for, and the AE title that it was sent to.
+
+    `same_as`: the digest of stored bytes that hold the same data set in another encoding (`pacs.same_object`).
+    """
 
     keys: Keys
     blob: str
@@ -52,7 +46,9 @@ class Row:
     review: str = "original"
     reasons: Sequence[str] = ()
     proof: dict[str, Any] = field(default_factory=dict)
-    held: Held | None = None
+    case_id: UUID | None = None
+    called_ae: str = ""
+    same_as: str = ""
 
 
 @dataclass(slots=True)
@@ -73,35 +69,42 @@ class Written:
         return sorted(set(range(count)) - self.inserted - self.strangers - self.existing.keys())
 
 
-def add(connection: psycopg.Connection[Any], view_id: UUID, batches: Sequence[Sequence[Row]]) -> list[Written | None]:
-    """Write rows of studies that grow already, whose series are known, all or none: one statement a study.
+def add(
+    connection: psycopg.Connection[Any], view_id: UUID, batches: Sequence[tuple[UUID, Sequence[Row]]]
+) -> list[Written | None]:
+    """Write rows of holders' studies that grow already, whose series are known, all or none: one statement a study.
 
     None for a study that doesn't, or isn't here: `write` does it. It also finds out about what is `missing` after this.
     """
-    watched = [_parameters(view_id, rows, watch=True, quick=True) for rows in batches]
+    watched = [_parameters(view_id, holder_id, rows, watch=True, quick=True) for holder_id, rows in batches]
     if len(watched) == 1:
         answers = [connection.execute(sql.WRITE, watched[0])]
     else:
         with connection.pipeline():
             answers = [connection.execute(sql.WRITE, parameters) for parameters in watched]
     found = [answer.fetchone() for answer in answers]
-    return [_written(one, rows) if one else None for one, rows in zip(found, batches, strict=True)]
+    return [_written(one, rows) if one else None for one, (_, rows) in zip(found, batches, strict=True)]
 
 
 def write(
     tx: Session,
     view_id: UUID,
+    holder_id: UUID,
     rows: Sequence[Row],
     *,
     source_uid: str | None = None,
     released: bool = True,
     watch: bool = True,
 ) -> Written:
-    """Write rows of one study, new or not. `watch`: see to it that somebody looks when the study has settled."""
+    """Write rows of one study of a holder, new or not.
+
+    `watch`: see to it that somebody looks when the study has settled.
+    """
     connection = raw(tx)
     # Planning the large statement anew takes longer than running it.
     connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-    about = _parameters(view_id, rows, watch=watch, quick=False)
+    about = _parameters(view_id, holder_id, rows, watch=watch, quick=False)
+    connection.execute(sql.OPENING, about)
     opened = connection.execute(sql.OPEN_STUDY, {**about, "study": _study(rows[0].keys, source_uid, released)})
     about["study_pk"] = next(opened)[0]
     series = {row.keys.series_uid: {"series_uid": row.keys.series_uid, **row.keys.series} for row in rows}
@@ -110,16 +113,16 @@ def write(
     assert found is not None
     was_settling = found[1]
     written = _written(found, rows)
-    written.existing, news = _existing(connection, view_id, rows, written.missing(len(rows)))
-    if news:
-        connection.execute(sql.HELD_BY, about)
+    written.existing, news = _existing(connection, holder_id, rows, written.missing(len(rows)))
+    if written.existing and about["called"]:
+        news |= connection.execute(sql.CALLED, about).fetchone() is not None
     if len(written.inserted) < len(rows):
         connection.execute(sql.DROP_EMPTY_SERIES, about)
         connection.execute(sql.DROP_EMPTY_STUDY, about)
     written.began_to_grow = bool(written.inserted or news) and watch and not was_settling
     if written.began_to_grow:
         connection.execute(sql.GROW, about)
-        jobs.emit(tx, StudyGrowing(rows[0].keys.study_uid), after=QUIET)
+        jobs.emit(tx, StudyGrowing(about["study_pk"]), after=QUIET)
     return written
 
 
@@ -140,17 +143,18 @@ def _study(first: Keys, source_uid: str | None, released: bool) -> str:
     return orjson.dumps(study).decode()
 
 
-def _parameters(view_id: UUID, rows: Sequence[Row], *, watch: bool, quick: bool) -> dict[str, Any]:
+def _parameters(view_id: UUID, holder_id: UUID, rows: Sequence[Row], *, watch: bool, quick: bool) -> dict[str, Any]:
     """The statement's parameters: what is text travels as JSON, which costs a fraction of as many arrays."""
     return {
         "view_id": view_id,
+        "holder_id": holder_id,
         "study_uid": rows[0].keys.study_uid,
         "series_uids": list({row.keys.series_uid for row in rows}),
         "modalities": sorted({row.keys.series["modality"] for row in rows} - {""}),
         "now": clock.now(),
         "watch": watch,
         "quick": quick,
-        "holders": list({row.held.holder_id for row in rows if row.held is not None}),
+        "called": list({row.called_ae for row in rows} - {""}),
         "instances": orjson.dumps([_instance(row) for row in rows]).decode(),
         "metadata": [row.metadata for row in rows],
         "headers": [row.header for row in rows],
@@ -159,7 +163,7 @@ def _parameters(view_id: UUID, rows: Sequence[Row], *, watch: bool, quick: bool)
 
 
 def _instance(row: Row) -> dict[str, Any]:
-    keys, held = row.keys, row.held
+    keys = row.keys
     return {
         "sop_uid": keys.sop_uid,
         "series_uid": keys.series_uid,
@@ -175,25 +179,19 @@ def _instance(row: Row) -> dict[str, Any]:
         "review": row.review,
         "reasons": row.reasons,
         "proof": row.proof,
-        "holder": held.holder_id if held else None,
-        "via": held.via if held else "",
-        "case_id": held.case_id if held else None,
-        "ae": held.called_ae if held else "",
+        "case_id": row.case_id,
     }
 
 
 def _existing(
-    connection: psycopg.Connection[Any], view_id: UUID, rows: Sequence[Row], positions: Sequence[int]
+    connection: psycopg.Connection[Any], holder_id: UUID, rows: Sequence[Row], positions: Sequence[int]
 ) -> tuple[dict[int, str], bool]:
-    """The digests that stand under the UIDs of rows that were not inserted; and whether somebody new holds one.
-
-    Whoever sends the same bytes again holds that instance too; sent again for another case, the newer case counts.
-    """
+    """The digests that stand under the UIDs of rows that were not inserted; and whether one was sent for a new case."""
     if not positions:
         return {}, False
     uids = [rows[position].keys.sop_uid for position in positions]
     known = {
-        sop: (pk, study, blob) for pk, study, sop, blob in connection.execute(sql.FIND, (view_id, uids)).fetchall()
+        sop: (pk, study, blob) for pk, study, sop, blob in connection.execute(sql.FIND, (holder_id, uids)).fetchall()
     }
     digests: dict[int, str] = {}
     news = False
@@ -201,8 +199,7 @@ def _existing(
         row = rows[position]
         pk, study_pk, blob = known[row.keys.sop_uid]
         digests[position] = blob
-        if blob == row.blob and row.held is not None:
-            one = row.held
-            values = (one.holder_id, pk, study_pk, one.via, one.case_id, one.called_ae, clock.now())
-            news |= connection.execute(sql.HOLD, values).fetchone() is not None
+        if blob in (row.blob, row.same_as) and row.case_id is not None:
+            values = (pk, row.case_id, study_pk, clock.now())
+            news |= connection.execute(sql.SENT_FOR, values).fetchone() is not None
     return digests, news

@@ -10,31 +10,49 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from overread.kit.errors import Forbidden
 from overread.kit.principals import Principal, Role
 
 #: The view that holds the originals.
 ORIGINAL = UUID(int=0)
+#: The program's own people send as one: what the night shift began, the day shift goes on with.
+STAFF = UUID(int=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One view, narrowed.
+    """One view, narrowed. The originals of all senders are narrowed to the leading one of each Study Instance UID.
 
-    `holder_id`: only instances that this principal sent. `study_uids`: only these studies (UIDs of the view).
-    `unreleased`: also what no coordinator has released yet.
+    `holder_id`: only what this sender sent. `study_uids`: only these studies (UIDs of the view). `studies`: only these
+    senders' or joined studies (`pacs.models.Study.pk`), no two of one UID; of those that are in `uploads`, what was
+    sent for `case_id` alone. `unreleased`: also what no coordinator has released yet.
     """
 
     view_id: UUID
     holder_id: UUID | None = None
     study_uids: frozenset[str] | None = None
+    studies: frozenset[int] | None = None
+    uploads: frozenset[int] = frozenset()
+    case_id: UUID | None = None
     unreleased: bool = False
 
+    @property
+    def leading(self) -> bool:
+        """Whether of the originals with one UID the leading one alone is meant."""
+        return self.view_id == ORIGINAL and self.holder_id is None and self.studies is None
 
-#: The archive's own jobs see the originals whole. Nothing that a principal asks for is answered by it.
-OF_THE_ARCHIVE = Scope(ORIGINAL, unreleased=True)
+
 #: Nothing at all: keys are tried in it.
-NOTHING = Scope(ORIGINAL, study_uids=frozenset())
+NOTHING = Scope(ORIGINAL, studies=frozenset())
+
+
+def holder_of(who: Principal) -> UUID:
+    """As whose a principal's objects are kept: their own, or of the program's staff together."""
+    return STAFF if who.role in (Role.COORDINATOR, Role.ADMIN) else who.id
+
+
+def one_study(study_pk: int) -> Scope:
+    """One sender's or joined study of the originals, for the archive's own jobs."""
+    return Scope(ORIGINAL, studies=frozenset((study_pk,)), unreleased=True)
 
 
 def originals(who: Principal) -> Scope:
@@ -45,9 +63,12 @@ def originals(who: Principal) -> Scope:
     who.require(Role.COORDINATOR, Role.ADMIN, Role.HOSPITAL, Role.PATIENT)
     if who.role in (Role.COORDINATOR, Role.ADMIN):
         return Scope(ORIGINAL, unreleased=True)
-    if who.role in (Role.HOSPITAL, Role.PATIENT):
-        return Scope(ORIGINAL, holder_id=who.id, unreleased=True)
-    raise Forbidden(f"{who.role} sees no originals")
+    return sent_by(who.id)
+
+
+def sent_by(holder_id: UUID) -> Scope:
+    """What one sender sent, as it was sent."""
+    return Scope(ORIGINAL, holder_id=holder_id, unreleased=True)
 
 
 def reviewed(who: Principal, view_id: UUID) -> Scope:

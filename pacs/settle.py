@@ -9,42 +9,33 @@ from overread.kit import clock, jobs
 from pacs import changes
 from pacs.archive import Archive
 from pacs.events import StudyGrowing, StudySettled
-from pacs.models import Holder, Study
+from pacs.models import Study, Upload
 from pacs.rows import QUIET
-from pacs.scope import ORIGINAL
 
 
 def on_study_growing(archive: Archive, event: StudyGrowing) -> None:
     """Tell that a study has settled, or look again later where it still grows."""
     with archive.db.transaction() as tx:
-        study = tx.scalars(
-            select(Study).where(Study.view_id == ORIGINAL, Study.study_uid == event.study_uid).with_for_update()
-        ).one_or_none()
+        study = tx.get(Study, event.study_pk, with_for_update=True)
         if study is None or not study.settling:
             return
         quiet_at = study.changed_at + QUIET
         if quiet_at > clock.now():
             jobs.emit(tx, event, after=quiet_at - clock.now())
-            _tell(tx, study, changes.Kind.GROWING)
+            changes.record(tx, study, changes.Kind.GROWING, instances=study.instance_count)
             return
         study.settling = False
         jobs.emit(tx, _settled(tx, study))
-        _tell(tx, study, changes.Kind.STABLE)
-
-
-def _tell(tx: Session, study: Study, kind: changes.Kind) -> None:
-    held_by = changes.holders(tx, study.pk)
-    changes.record(tx, study.view_id, study.study_uid, kind, instances=study.instance_count, holder_ids=held_by)
+        changes.record(tx, study, changes.Kind.STABLE, instances=study.instance_count)
 
 
 def _settled(tx: Session, study: Study) -> StudySettled:
-    holders = tx.execute(
-        select(Holder.holder_id, Holder.case_id, Holder.called_ae).where(Holder.study_pk == study.pk).distinct()
-    ).all()
-    references = [study.accession, study.patient_id, study.description, *(row.called_ae for row in holders)]
+    case_ids = tx.scalars(select(Upload.case_id).where(Upload.study_pk == study.pk).distinct())
+    references = [study.accession, study.patient_id, study.description, *study.called]
     return StudySettled(
+        study_pk=study.pk,
         study_uid=study.study_uid,
-        case_ids=sorted({str(row.case_id) for row in holders if row.case_id}),
+        case_ids=sorted(map(str, case_ids)),
         references=[text for text in dict.fromkeys(references) if text],
-        holder_ids=sorted({str(row.holder_id) for row in holders}),
+        holder_id=str(study.holder_id),
     )

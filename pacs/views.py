@@ -18,13 +18,13 @@ from sqlalchemy.orm import Session, aliased
 from overread.kit import audit
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
-from pacs import changes, rows
+from pacs import changes, query, rows
 from pacs.archive import Archive
 from pacs.deid.known import KnownStrings
 from pacs.deid.profile import SECOND_OPINION, Profile
 from pacs.deid.proof import Proof, merkle_root
 from pacs.models import Instance, Series, Study, View
-from pacs.scope import ORIGINAL
+from pacs.scope import Scope
 from pacs.view_rows import APPROVED, CLEAN, HELD, UNUSABLE, WITHHELD, Maker
 
 __all__ = [
@@ -103,14 +103,17 @@ def open_view(tx: Session, archive: Archive, case_id: UUID, profile: Profile = S
     return tx.scalars(select(View.id).where(View.case_id == case_id)).one()
 
 
-def derive(archive: Archive, view_id: UUID, study_uid: str, known: KnownStrings | None = None) -> Derived:
+def derive(
+    archive: Archive, view_id: UUID, source: Scope, study_uid: str, known: KnownStrings | None = None
+) -> Derived:
     """Make the view's instances of an original study that it lacks; idempotent, in transactions of its own.
 
-    `known`: strings of the case that the files may not name. Raises NotFound, Unavailable.
+    `source`: which originals of the study are the case's. `known`: strings of the case that the files may not name.
+    Raises NotFound, Unavailable.
     """
     with archive.db.transaction() as tx:
         maker = maker_of(tx, archive, view_id, known)
-        missing = _missing(tx, view_id, study_uid)
+        missing = _missing(tx, view_id, source, study_uid)
     for start in range(0, len(missing), _CHUNK):
         made = [maker.row(source) for source in missing[start : start + _CHUNK]]
         with archive.db.transaction() as tx:
@@ -179,14 +182,16 @@ def reseal(tx: Session, view_id: UUID) -> str:
     return root
 
 
-def _missing(tx: Session, view_id: UUID, study_uid: str) -> list[Instance]:
+def _missing(tx: Session, view_id: UUID, source: Scope, study_uid: str) -> list[Instance]:
     derived = aliased(Instance)
+    # Of a joined study, an instance is known by its sender's row.
+    original = func.coalesce(Instance.source_pk, Instance.pk)
     return list(
         tx.scalars(
             select(Instance)
             .join(Study, Study.pk == Instance.study_pk)
-            .outerjoin(derived, (derived.source_pk == Instance.pk) & (derived.view_id == view_id))
-            .where(Study.view_id == ORIGINAL, Study.study_uid == study_uid, derived.pk.is_(None))
+            .outerjoin(derived, (derived.source_pk == original) & (derived.view_id == view_id))
+            .where(query.within(source), query.may_see(source), Study.study_uid == study_uid, derived.pk.is_(None))
             .order_by(Instance.pk)
         )
     )
@@ -208,7 +213,7 @@ def _insert(tx: Session, view_id: UUID, source_uid: str, made: list[rows.Row]) -
         one.keys = replace(one.keys, study_uid=study_uid)
         if late and one.review == CLEAN:
             one.review, one.reasons = HELD, [_LATE]
-    rows.write(tx, view_id, made, source_uid=source_uid, released=False, watch=False)
+    rows.write(tx, view_id, view_id, made, source_uid=source_uid, released=False, watch=False)
     tx.execute(update(View).where(View.id == view_id).values(proof_root=None))
 
 
@@ -320,7 +325,7 @@ def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:
     tx.flush()
     recount(tx, study.pk)
     audit.record(tx, who, "view.release", "study", study.study_uid, proof_root=reseal(tx, view_id))
-    changes.record(tx, view_id, study.study_uid, changes.Kind.RELEASED)
+    changes.record(tx, study, changes.Kind.RELEASED)
 
 
 def revoke(tx: Session, who: Principal | None, view_id: UUID, study_uid: str | None = None) -> None:
@@ -328,9 +333,9 @@ def revoke(tx: Session, who: Principal | None, view_id: UUID, study_uid: str | N
     statement = update(Study).where(Study.view_id == view_id, Study.released)
     if study_uid is not None:
         statement = statement.where(Study.source_uid == study_uid)
-    for uid in tx.scalars(statement.values(released=False).returning(Study.study_uid)):
-        audit.record(tx, who, "view.revoke", "study", uid)
-        changes.record(tx, view_id, uid, changes.Kind.REVOKED)
+    for study in tx.scalars(statement.values(released=False).returning(Study)).all():
+        audit.record(tx, who, "view.revoke", "study", study.study_uid)
+        changes.record(tx, study, changes.Kind.REVOKED)
 
 
 def _study(tx: Session, view_id: UUID, study_uid: str) -> Study:

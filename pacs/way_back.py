@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from io import BytesIO
 from uuid import UUID
 
@@ -24,18 +25,27 @@ from pacs.scope import ORIGINAL
 from pacs.views import reseal, secret_of
 
 
-def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str) -> str:
+@dataclass(frozen=True, slots=True)
+class BroughtBack:
+    """What was stored: the original study's UID, the patient's own study of it, and the instance (their rows' keys)."""
+
+    study_uid: str
+    study_pk: int
+    instance_pk: int
+
+
+def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str) -> BroughtBack | None:
     """Store an object that was kept with a view (`pacs.derived`) beside the originals, held by its patient; idempotent.
 
     From then on the original is what the view's object belongs to: it is deleted with it, and no further copy of it is
-    made for this view. Its study does not grow by it: there is nothing new to be matched. Gives the original study's
-    UID, "" where the object is gone or was brought back before. Raises what `reidentified` and `ingest.receive` raise,
+    made for this view. Its study does not grow by it: there is nothing new to be matched. None where the object is
+    gone. Raises what `reidentified` and `ingest.receive` raise,
     and Conflict where another object has its SOP Instance UID.
     """
     with archive.db.transaction() as tx:
         kept = _kept(tx, view_id, sop_uid)
         if kept is None:
-            return ""
+            return _before(tx, patient, view_id, sop_uid)
         case_id = tx.get_one(View, view_id).case_id
         parts = retrieve.parts_of(kept)
     back = reidentified(archive, None, view_id, b"".join(retrieve.stream(archive.blobs, parts)))
@@ -48,11 +58,13 @@ def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str
     with archive.db.transaction() as tx:
         kept = _kept(tx, view_id, sop_uid)
         if kept is None:
-            return ""
+            return _before(tx, patient, view_id, sop_uid)
         row = ingest.row(source, prepared)
-        written = rows.write(tx, ORIGINAL, [row], watch=False)
+        written = rows.write(tx, ORIGINAL, patient.id, [row], watch=False)
         found = tx.execute(
-            select(Instance.pk, Instance.blob).where(Instance.view_id == ORIGINAL, Instance.sop_uid == sop_uid)
+            select(Instance.pk, Instance.study_pk, Instance.blob).where(
+                Instance.holder_id == patient.id, Instance.sop_uid == sop_uid
+            )
         ).one_or_none()
         if written.strangers or found is None or found.blob != row.blob:
             raise Conflict(f"derived object {sop_uid} has another one's UID or patient among the originals")
@@ -62,7 +74,19 @@ def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str
         tx.flush()
         reseal(tx, view_id)
         audit.record(tx, None, "derived.bring_back", "instance", sop_uid, case_id=case_id, study=row.keys.study_uid)
-    return row.keys.study_uid
+    return BroughtBack(row.keys.study_uid, found.study_pk, found.pk)
+
+
+def _before(tx: Session, patient: Principal, view_id: UUID, sop_uid: str) -> BroughtBack | None:
+    """What was stored of an object that was brought back before."""
+    copy = aliased(Instance)
+    found = tx.execute(
+        select(Study.study_uid, Instance.study_pk, Instance.pk)
+        .join(Study, Study.pk == Instance.study_pk)
+        .join(copy, copy.source_pk == Instance.pk)
+        .where(copy.view_id == view_id, copy.sop_uid == sop_uid, Instance.holder_id == patient.id)
+    ).one_or_none()
+    return BroughtBack(*found) if found is not None else None
 
 
 def _kept(tx: Session, view_id: UUID, sop_uid: str) -> Instance | None:

@@ -192,12 +192,13 @@ def upgrade() -> None:
         "pacs_change",
         sa.Column("number", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("view_id", sa.Uuid(), nullable=False),
+        sa.Column("study_pk", sa.BigInteger(), nullable=False),
         sa.Column("study_uid", sa.String(length=64), nullable=False),
         sa.Column("series_uid", sa.String(length=64), nullable=True),
         sa.Column("sop_uid", sa.String(length=64), nullable=True),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("instances", sa.Integer(), nullable=False),
-        sa.Column("holder_ids", postgresql.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("holder_id", sa.Uuid(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_pacs_change")),
     )
@@ -224,21 +225,21 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
-        "pacs_holder",
+        "pacs_upload",
         sa.Column("instance_pk", sa.BigInteger(), nullable=False),
-        sa.Column("holder_id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
         sa.Column("study_pk", sa.BigInteger(), nullable=False),
-        sa.Column("via", sa.String(length=8), nullable=False),
-        sa.Column("case_id", sa.Uuid(), nullable=True),
-        sa.Column("called_ae", sa.String(length=16), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("instance_pk", "holder_id", name=op.f("pk_pacs_holder")),
+        sa.PrimaryKeyConstraint("instance_pk", "case_id", name=op.f("pk_pacs_upload")),
     )
-    op.create_index("ix_pacs_holder_study_pk_holder_id", "pacs_holder", ["study_pk", "holder_id"], unique=False)
+    op.create_index("ix_pacs_upload_case_id_study_pk", "pacs_upload", ["case_id", "study_pk"], unique=False)
+    op.create_index("ix_pacs_upload_study_pk", "pacs_upload", ["study_pk"], unique=False)
     op.create_table(
         "pacs_study",
         sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("view_id", sa.Uuid(), nullable=False),
+        sa.Column("holder_id", sa.Uuid(), nullable=False),
+        sa.Column("leads", sa.Boolean(), nullable=False),
         sa.Column("study_uid", sa.String(length=64), nullable=False),
         sa.Column("source_uid", sa.String(length=64), nullable=True),
         sa.Column("patient_name", sa.Text(), nullable=False),
@@ -255,7 +256,7 @@ def upgrade() -> None:
         sa.Column("referrer_fold", sa.Text(), nullable=False),
         sa.Column("names", postgresql.TSVECTOR(), nullable=False),
         sa.Column("modalities", postgresql.ARRAY(sa.Text()), nullable=False),
-        sa.Column("holders", postgresql.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("called", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("series_count", sa.Integer(), nullable=False),
         sa.Column("instance_count", sa.Integer(), nullable=False),
         sa.Column(
@@ -266,7 +267,7 @@ def upgrade() -> None:
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_study")),
-        sa.UniqueConstraint("view_id", "study_uid", name=op.f("uq_pacs_study_view_id_study_uid")),
+        sa.UniqueConstraint("study_uid", "holder_id", name=op.f("uq_pacs_study_study_uid_holder_id")),
     )
     op.create_index(
         "ix_pacs_study_accession",
@@ -282,7 +283,7 @@ def upgrade() -> None:
         "pacs_study",
         ["view_id", sa.literal_column("study_date DESC NULLS LAST"), sa.literal_column("pk DESC")],
         unique=False,
-        postgresql_include=["modalities", "holders"],
+        postgresql_include=["modalities", "holder_id", "leads"],
     )
     op.create_index(
         "ix_pacs_study_patient_id",
@@ -302,7 +303,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_pacs_study_words",
         "pacs_study",
-        ["names", "modalities", "holders"],
+        ["names", "modalities", sa.literal_column("(ARRAY[holder_id])")],
         unique=False,
         postgresql_using="gin",
         postgresql_with={"fastupdate": "off"},
@@ -620,6 +621,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_pacs_series_series_uid", "pacs_series", ["series_uid"], unique=False)
     op.create_table(
+        "pacs_joined",
+        sa.Column("study_pk", sa.BigInteger(), nullable=False),
+        sa.Column("member_pk", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_pk"], ["pacs_study.pk"], name=op.f("fk_pacs_joined_member_pk_pacs_study"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["study_pk"], ["pacs_study.pk"], name=op.f("fk_pacs_joined_study_pk_pacs_study"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("study_pk", "member_pk", name=op.f("pk_pacs_joined")),
+    )
+    op.create_index("ix_pacs_joined_member_pk", "pacs_joined", ["member_pk"], unique=False)
+    op.create_table(
         "pacs_ups_report",
         sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("principal_id", sa.Uuid(), nullable=False),
@@ -719,18 +733,27 @@ def upgrade() -> None:
     )
     op.create_table(
         "cases_inbox",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("study_pk", sa.BigInteger(), nullable=False),
         sa.Column("study_uid", sa.String(length=64), nullable=False),
-        sa.Column("holder_id", sa.Uuid(), nullable=True),
+        sa.Column("holder_id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=True),
+        sa.Column("named", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
         sa.Column(
             "references", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
         sa.Column("arrived_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("matched_case_id", sa.Uuid(), nullable=True),
+        sa.Column("left_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_inbox_case_id_cases_case")),
         sa.ForeignKeyConstraint(
             ["matched_case_id"], ["cases_case.id"], name=op.f("fk_cases_inbox_matched_case_id_cases_case")
         ),
-        sa.PrimaryKeyConstraint("study_uid", name=op.f("pk_cases_inbox")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_inbox")),
+        sa.UniqueConstraint("study_pk", name=op.f("uq_cases_inbox_study_pk")),
     )
+    op.create_index(op.f("ix_cases_inbox_study_uid"), "cases_inbox", ["study_uid"], unique=False)
     op.create_table(
         "cases_legal_hold",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -897,6 +920,11 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
         sa.Column("study_uid", sa.String(length=64), nullable=False),
+        sa.Column("study_pk", sa.BigInteger(), nullable=False),
+        sa.Column("whole", sa.Boolean(), nullable=False),
+        sa.Column(
+            "named", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
         sa.Column(
             "state",
             sa.Enum(
@@ -916,8 +944,12 @@ def upgrade() -> None:
         ),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("confirmed", sa.Boolean(), nullable=False),
+        sa.Column(
+            "identities", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("looked_at", sa.BigInteger(), nullable=False),
         sa.Column("found_by", sa.String(length=16), nullable=False),
-        sa.Column("holder_id", sa.Uuid(), nullable=True),
+        sa.Column("holder_id", sa.Uuid(), nullable=False),
         sa.Column("view_study_uid", sa.String(length=64), nullable=True),
         sa.Column("instances", sa.Integer(), nullable=False),
         sa.Column("held", sa.Integer(), nullable=False),
@@ -929,11 +961,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("case_id", "study_uid", name=op.f("uq_cases_study_case_id_study_uid")),
     )
     op.create_index(op.f("ix_cases_study_case_id"), "cases_study", ["case_id"], unique=False)
+    op.create_index(op.f("ix_cases_study_study_pk"), "cases_study", ["study_pk"], unique=False)
     op.create_index(op.f("ix_cases_study_study_uid"), "cases_study", ["study_uid"], unique=False)
     op.create_table(
         "pacs_instance",
         sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("view_id", sa.Uuid(), nullable=False),
+        sa.Column("holder_id", sa.Uuid(), nullable=False),
         sa.Column("study_pk", sa.BigInteger(), nullable=False),
         sa.Column("series_pk", sa.BigInteger(), nullable=False),
         sa.Column("sop_uid", sa.String(length=64), nullable=False),
@@ -967,7 +1001,7 @@ def upgrade() -> None:
             ["series_pk"], ["pacs_series.pk"], name=op.f("fk_pacs_instance_series_pk_pacs_series"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_instance")),
-        sa.UniqueConstraint("view_id", "sop_uid", name=op.f("uq_pacs_instance_view_id_sop_uid")),
+        sa.UniqueConstraint("sop_uid", "holder_id", name=op.f("uq_pacs_instance_sop_uid_holder_id")),
     )
     op.create_index(op.f("ix_pacs_instance_blob"), "pacs_instance", ["blob"], unique=False)
     op.create_index(op.f("ix_pacs_instance_series_pk"), "pacs_instance", ["series_pk"], unique=False)

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from cases.guards import GUARDS
-from cases.imaging import KnownStrings
+from cases.imaging import STAFF, KnownStrings
 from cases.models import Case
 from cases.move import Move
 from cases.repository import notes_of
@@ -48,6 +48,11 @@ def name_of(tx: Session, principal_id: UUID | None) -> str:
     """A person's name, empty for nobody."""
     person = tx.get(PrincipalRow, principal_id) if principal_id else None
     return person.name if person else ""
+
+
+def sender(tx: Session, holder_id: UUID) -> str:
+    """Who sent a study, for coordinators."""
+    return "our own staff" if holder_id == STAFF else name_of(tx, holder_id)
 
 
 def known(tx: Session, case: Case) -> KnownStrings:

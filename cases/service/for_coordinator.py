@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from cases import identity, imaging, licences, money
 from cases.identity import Verdict
 from cases.models import Case, CaseStudy
-from cases.repository import consents_of, latest_report, offers_of, steps_of, studies_of
+from cases.repository import apart_from, consents_of, latest_report, offers_of, steps_of, studies_of
 from cases.service import facts
 from cases.states import LABELS, STUDY_LABELS, Actor
 from cases.views import CoordinatorCase, CoordinatorStudy, IdentityRow, OfferView, StepView
@@ -18,7 +18,7 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
     """The view of a case that `who`, a coordinator, is shown."""
     person = tx.get(PrincipalRow, case.patient_id)
     studies, report = studies_of(tx, case.id), latest_report(tx, case.id)
-    originals = imaging.original(tx, *(s.study_uid for s in studies))
+    originals = imaging.original(tx, *studies)
     reviews = {r.study_uid: r for r in imaging.review(tx, case.view_id)} if case.view_id else {}
     names = {p: facts.name_of(tx, p) for p in {step.actor_id for step in steps_of(tx, case.id)}}
     return CoordinatorCase(
@@ -49,6 +49,7 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         blocked=facts.blocked(tx, who, case),
         paid=money.paid(tx, case),
         studies=tuple(_study(case, s, originals.get(s.study_uid), reviews.get(s.study_uid)) for s in studies),
+        apart=tuple(apart_from(tx, case.id)),
         specialist_id=case.specialist_id,
         specialist=facts.name_of(tx, case.specialist_id),
         licence_exception=case.licence_exception or "",

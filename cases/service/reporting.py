@@ -176,7 +176,7 @@ def studies_sentences(tx: Session, case: Case, view_uids: Sequence[str], *, for_
         known = imaging.found(tx, Scope(case.view_id, study_uids=frozenset(uids))) if case.view_id else {}
     else:
         uids = [s.study_uid for s in chosen]
-        known = imaging.original(tx, *uids)
+        known = imaging.original(tx, *chosen)
     return tuple(sentence(known[uid]) for uid in uids if uid in known)
 
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import identity, imaging, notify, reference
+from cases import identity, imaging, reference
 from cases.identity import Verdict
-from cases.imaging import Archive, Found, StudyReview
+from cases.imaging import Archive, Compared, Seen, StudyReview
 from cases.machine import move_study
 from cases.models import Case, CaseStudy, InboxStudy, Report
 from cases.move import StudyMove
-from cases.repository import by_reference, inbox, load, load_unasked, studies_of, study_of
-from cases.service import facts
+from cases.repository import by_reference, load, load_unasked, studies_of, study_of
+from cases.service import facts, inboxes
 from cases.states import FINAL, Actor, StudyEvent, StudyState
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
@@ -25,53 +23,100 @@ from overread.kit.principals import Principal, PrincipalRow, Role
 from pacs.events import StudySettled
 
 
-@dataclass(frozen=True, slots=True)
-class InboxItem:
-    """A study that waits for a case, as the coordinator sees it."""
+def settle(tx: Session, archive: Archive, event: StudySettled) -> None:
+    """A sender's study stopped growing: put it into the cases that it is for, else into the inbox. Idempotent.
 
-    study_uid: str
-    arrived_at: datetime
-    holder_id: UUID | None
-    study: Found | None
-
-
-def settle(tx: Session, event: StudySettled) -> None:
-    """A study stopped growing: put it into the cases that it names, else into the inbox. Idempotent.
-
-    It belongs to the cases that it was uploaded to, else to the one whose reference number stands in it.
+    It is for the cases that it was uploaded to, else for the one whose reference number stands in it, and for those
+    that have it already. A case that has the study from somebody else gets nothing of it: a coordinator decides.
     """
-    if tx.scalar(select(Report.id).where(Report.study_uid == event.study_uid)) is not None:
+    holder_id = UUID(event.holder_id)
+    report = select(Report.id).join(Case, Case.id == Report.case_id)
+    if tx.scalar(report.where(Report.study_uid == event.study_uid, Case.patient_id == holder_id)) is not None:
         # Our own report, which belongs beside the images and is none of them.
         return
-    if not imaging.original(tx, event.study_uid):
+    if not imaging.senders(tx, event.study_pk):
         # Deleted since.
         return
-    holder = UUID(event.holder_ids[0]) if event.holder_ids else None
-    targets = [(UUID(case_id), "upload") for case_id in event.case_ids]
-    for text in event.references:
-        named = reference.find(text)
-        case = by_reference(tx, named) if named else None
-        if case is not None and all(case.id != case_id for case_id, _ in targets):
-            targets.append((case.id, "reference"))
+    waiting = tx.scalars(
+        select(InboxStudy).where(InboxStudy.study_pk == event.study_pk).with_for_update()
+    ).one_or_none()
+    apart: tuple[Case, str] | None = None
     placed = False
-    for case_id, found_by in targets:
+    for case_id, found_by in _targets(tx, event):
         case = load_unasked(tx, case_id, lock=True)
-        if case is not None and case.state not in FINAL:
-            _place(tx, case, event.study_uid, found_by, holder, None)
+        if case is None or case.state in FINAL:
+            continue
+        reason = _arrive(tx, archive, case, event, found_by)
+        if not reason:
             placed = True
-    waiting = tx.get(InboxStudy, event.study_uid)
-    if placed:
-        if waiting is not None and waiting.matched_case_id is None:
-            waiting.matched_case_id = targets[0][0]
-    elif waiting is None:
-        tx.add(InboxStudy(study_uid=event.study_uid, holder_id=holder, references=list(event.references)))
-        tx.flush()
-        notify.queue_coordinators(tx, None, "unmatched")
-    elif waiting.matched_case_id is not None:
-        # Matched by hand before, and more of it has come.
-        case = load_unasked(tx, waiting.matched_case_id, lock=True)
-        if case is not None and case.state not in FINAL:
-            _place(tx, case, event.study_uid, "hand", holder, None)
+            if waiting is not None and waiting.matched_case_id is None:
+                waiting.matched_case_id = case.id
+        elif apart is None:
+            apart = case, reason
+    if apart is not None or not placed:
+        case, reason = apart or (None, "")
+        inboxes.wait(tx, event.study_pk, event.study_uid, holder_id, event.references, case, reason)
+
+
+def _targets(tx: Session, event: StudySettled) -> list[tuple[UUID, str]]:
+    """The cases that a study is for, each once, and how that was found."""
+    found = dict.fromkeys(map(UUID, event.case_ids), "upload")
+    if not found:
+        for text in event.references:
+            named = reference.find(text)
+            case = by_reference(tx, named) if named else None
+            if case is not None:
+                found.setdefault(case.id, "reference")
+    keys = [event.study_pk, *imaging.made_of(tx, event.study_pk)]
+    # Matched by hand before, and more of it has come.
+    for case_id in tx.scalars(select(CaseStudy.case_id).where(CaseStudy.study_pk.in_(keys)).order_by(CaseStudy.id)):
+        found.setdefault(case_id, "hand")
+    return list(found.items())
+
+
+def _arrive(tx: Session, archive: Archive, case: Case, event: StudySettled, found_by: str) -> str:
+    """A study came for a case: place it there, or say why it is kept apart."""
+    study = study_of(tx, case.id, event.study_uid, lock=True)
+    holder_id = UUID(event.holder_id)
+    if study is None or study.study_pk == event.study_pk:
+        if study is not None and study.state is StudyState.REVOKED:
+            return f"It was taken out of case {case.reference} before, and more of it has come."
+        _place(tx, case, event.study_pk, event.study_uid, found_by, holder_id, None)
+        return ""
+    if event.study_pk in imaging.members(tx, study.study_pk):
+        imaging.refresh(tx, study, event.study_pk)
+        _place(tx, case, study.study_pk, event.study_uid, found_by, holder_id, None)
+        return ""
+    if study.state is StudyState.REVOKED:
+        return f"This study was taken out of case {case.reference} before; this came from somebody else."
+    more = imaging.beside(tx, archive, study, event.study_pk)
+    if not more.new and not more.other:
+        return ""
+    if more.other or not _belongs(tx, study, event, more):
+        return (
+            f"Case {case.reference} has this study from another sender. Of what came now {more.new} images are new, "
+            f"{more.same} are there already, and {more.other} differ from those there with the same number."
+        )
+    imaging.join(tx, study, event.study_pk)
+    _place(tx, case, study.study_pk, event.study_uid, found_by, holder_id, None)
+    return ""
+
+
+def _belongs(tx: Session, study: CaseStudy, event: StudySettled, more: Compared) -> bool:
+    """Whether another sender's study may join a case's without a person.
+
+    A coordinator who sends to a case is one. Else nobody has matched the study yet, its sender proves by an image to
+    have what we have, and both say in full that they are of the same person.
+    """
+    if UUID(event.holder_id) == imaging.STAFF and str(study.case_id) in event.case_ids:
+        return True
+    if not more.same or study.state not in (StudyState.QUARANTINED, StudyState.MISMATCH):
+        return False
+    ours, theirs = (
+        {(one.patient_id, one.birth_date, one.patient_name) for one in imaging.senders(tx, key).values()}
+        for key in (study.study_pk, event.study_pk)
+    )
+    return ours == theirs and all(all(one) for one in ours)
 
 
 def compare_again(tx: Session, case_id: UUID) -> None:
@@ -80,42 +125,60 @@ def compare_again(tx: Session, case_id: UUID) -> None:
     if case is None or case.state in FINAL:
         return
     for study in studies_of(tx, case_id):
-        original = imaging.original(tx, study.study_uid).get(study.study_uid)
-        if study.state is StudyState.MISMATCH and original is not None:
+        if study.state is StudyState.MISMATCH and imaging.original(tx, study):
             move_study(StudyMove(tx, case, study, StudyEvent.GROW, Actor.SYSTEM, None, "The identity was completed."))
-            _compare(tx, case, study, original, None)
+            _compare(tx, case, study, imaging.identities(tx, study, 0), None)
 
 
-def unmatched(tx: Session, who: Principal) -> list[InboxItem]:
-    """The coordinator's inbox, newest first. Raises Forbidden."""
-    who.require(Role.COORDINATOR)
-    rows = inbox(tx)
-    known = imaging.original(tx, *(row.study_uid for row in rows))
-    audit.record(tx, who, "inbox.read", "inbox", "inbox")
-    return [InboxItem(row.study_uid, row.arrived_at, row.holder_id, known.get(row.study_uid)) for row in rows]
+def match_by_hand(tx: Session, who: Principal, item_id: UUID, case_id: UUID) -> StudyState:
+    """Put a study of the inbox into a case; its identity is compared like any other's. The state it is in then.
 
-
-def match_by_hand(tx: Session, who: Principal, study_uid: str, case_id: UUID) -> StudyState:
-    """Put a study of the inbox into a case; its identity is compared like any other's. The state it is in then."""
+    Where the case has the study from another sender, what is new joins it.
+    """
     who.require(Role.COORDINATOR)
     case = _case(tx, who, case_id)
-    waiting = tx.get(InboxStudy, study_uid, with_for_update=True) if imaging.is_uid(study_uid) else None
-    if waiting is None:
-        raise NotFound(f"study {study_uid!r} is not in the inbox")
-    if waiting.matched_case_id is not None:
-        raise Conflict(f"study {study_uid} is matched", safe="This study was matched already.")
-    waiting.matched_case_id = case.id
-    return _place(tx, case, study_uid, "hand", waiting.holder_id, who).state
+    waiting = inboxes.take(tx, item_id, case)
+    study = study_of(tx, case.id, waiting.study_uid, lock=True)
+    if study is not None and study.state is StudyState.REVOKED:
+        raise Conflict(
+            f"study {waiting.study_uid} was taken out of case {case_id}",
+            safe=f"This study was taken out of {case.reference} before: {study.reason} It can’t go back into it.",
+        )
+    study_pk = waiting.study_pk
+    if study is not None and study_pk not in (study.study_pk, *imaging.members(tx, study.study_pk)):
+        imaging.join(tx, study, study_pk)
+        audit.record(tx, who, "study.join", "study", waiting.study_uid, case_id=case.id, sender=str(waiting.holder_id))
+    if study is not None:
+        study_pk = study.study_pk
+    placed = _place(tx, case, study_pk, waiting.study_uid, "hand", waiting.holder_id, who)
+    if waiting.named and waiting.case_id == case.id:
+        placed.named = [*placed.named, waiting.study_pk]
+    imaging.lead(tx, placed)
+    return placed.state
 
 
 def confirm(tx: Session, who: Principal, case_id: UUID, study_uid: str, reason: str) -> None:
     """The coordinator says that a study with another identity is this patient's all the same."""
-    _move(tx, who, case_id, study_uid, StudyEvent.CONFIRM, reason)
+    study = _move(tx, who, case_id, study_uid, StudyEvent.CONFIRM, reason)
+    study.confirmed = True
+    said = imaging.identities(tx, study, 0).identities
+    # Of what does not say whose it is, only these very images were confirmed.
+    study.identities = [[one.name, one.birth_date] for one in said if one.name and one.birth_date]
+    imaging.lead(tx, study)
 
 
 def reject(tx: Session, who: Principal, case_id: UUID, study_uid: str, reason: str) -> None:
-    """Take a study out of the case: it leaves the view at once, also where it was released."""
-    _move(tx, who, case_id, study_uid, StudyEvent.REVOKE, reason)
+    """Take a study out of the case: it leaves the view at once, also where it was released.
+
+    What nobody sent to this very case waits in the inbox for another one.
+    """
+    study = _move(tx, who, case_id, study_uid, StudyEvent.REVOKE, reason)
+    case = _case(tx, who, case_id)
+    ours = imaging.uploaded(tx, case_id)
+    for study_pk, sent in imaging.senders(tx, *imaging.members(tx, study.study_pk)).items():
+        if study_pk not in ours:
+            told = f"It was taken out of case {case.reference}: {study.reason}"
+            inboxes.wait(tx, study_pk, study_uid, sent.holder_id, (), None, told)
 
 
 def decide(
@@ -148,7 +211,7 @@ def decide(
 
 def release(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> None:
     """Show a study to the specialist. Raises Conflict while one of its images is held."""
-    _move(tx, who, case_id, study_uid, StudyEvent.RELEASE, "")
+    imaging.lead(tx, _move(tx, who, case_id, study_uid, StudyEvent.RELEASE, ""))
 
 
 def review(tx: Session, who: Principal, case_id: UUID) -> list[StudyReview]:
@@ -169,7 +232,8 @@ def derive(archive: Archive, case_id: UUID, study_uid: str) -> None:
             return
         view_id = case.view_id = case.view_id or imaging.open_view(tx, archive, case_id, case.program_id)
         known = facts.known(tx, case)
-    derived = imaging.derive(archive, view_id, study_uid, known)
+        source = imaging.scope_of(case_id, [study])
+    derived = imaging.derive(archive, view_id, source, study_uid, known)
     with archive.db.transaction() as tx:
         case = load_unasked(tx, case_id, lock=True)
         study = study_of(tx, case_id, study_uid, lock=True)
@@ -192,60 +256,75 @@ def bring_back(archive: Archive, view_id: UUID, sop_uid: str) -> None:
         if case is None:
             return
         patient = tx.get_one(PrincipalRow, case.patient_id).as_principal(via="system")
-    study_uid = imaging.bring_back(archive, patient, view_id, sop_uid)
+        case_id = case.id
+    back = imaging.bring_back(archive, patient, view_id, sop_uid)
     with archive.db.transaction() as tx:
+        study = study_of(tx, case_id, back.study_uid, lock=True) if back is not None else None
+        if back is None or study is None:
+            return
+        if study.study_pk != back.study_pk:
+            # The images are another sender's: theirs stays as they sent it, and the case's has both.
+            imaging.join(tx, study, back.study_pk, [back.instance_pk])
         # One more that nobody has to look at: it is no growth of the study.
-        grown = update(CaseStudy).where(CaseStudy.study_uid == study_uid)
-        tx.execute(grown.values(instances=CaseStudy.instances + 1))
+        study.looked_at = imaging.identities(tx, study, study.looked_at).last
 
 
 def _place(
-    tx: Session, case: Case, study_uid: str, found_by: str, holder: UUID | None, who: Principal | None
+    tx: Session, case: Case, study_pk: int, study_uid: str, found_by: str, holder_id: UUID, who: Principal | None
 ) -> CaseStudy:
     """Put a study into a case (again, when it has grown) and compare whose it is."""
     actor = Actor.COORDINATOR if who else Actor.SYSTEM
-    original = imaging.original(tx, study_uid).get(study_uid)
-    if original is None:
-        raise NotFound(f"study {study_uid} is not in the archive")
+    if not imaging.senders(tx, study_pk):
+        raise NotFound(f"study {study_pk} is not in the archive")
     study = study_of(tx, case.id, study_uid, lock=True)
+    first = StudyEvent.GROW
     if study is None:
         study = CaseStudy(
-            case_id=case.id, study_uid=study_uid, state=StudyState.RECEIVING, found_by=found_by, holder_id=holder
+            case_id=case.id,
+            study_uid=study_uid,
+            study_pk=study_pk,
+            whole=found_by != "upload",
+            named=[study_pk] if found_by == "reference" else [],
+            state=StudyState.RECEIVING,
+            found_by=found_by,
+            holder_id=holder_id,
         )
         tx.add(study)
         tx.flush()
+    if study.state is StudyState.RECEIVING:
         first = StudyEvent.SETTLE
-    elif study.state is StudyState.REVOKED:
-        return study
-    elif study.instances >= original.instances and study.state is not StudyState.RECEIVING:
+    seen = imaging.identities(tx, study, study.looked_at)
+    if not seen.identities and first is StudyEvent.GROW:
         # Told twice, or of what we have looked at already.
         return study
-    else:
-        first = StudyEvent.SETTLE if study.state is StudyState.RECEIVING else StudyEvent.GROW
     if study.state is not StudyState.QUARANTINED:
         move_study(StudyMove(tx, case, study, first, actor, who))
-    study.instances = original.instances
-    return _compare(tx, case, study, original, who)
+    return _compare(tx, case, study, seen, who)
 
 
-def _compare(tx: Session, case: Case, study: CaseStudy, original: Found, who: Principal | None) -> CaseStudy:
-    """From quarantined to matched, or to mismatch with what differs."""
+def _compare(tx: Session, case: Case, study: CaseStudy, seen: Seen, who: Principal | None) -> CaseStudy:
+    """From quarantined to matched, or to mismatch with what differs. Every image is asked whose it is."""
     actor = Actor.COORDINATOR if who else Actor.SYSTEM
-    compared = identity.compare(case.patient_name, case.birth_date, original.patient_name, original.birth_date)
-    # A coordinator who confirmed the identity has confirmed it for the rest of the study, too.
-    same = compared.verdict is Verdict.SAME or study.confirmed
-    event = StudyEvent.IDENTITY_AGREES if same else StudyEvent.IDENTITY_DIFFERS
-    return move_study(StudyMove(tx, case, study, event, actor, who, "" if same else " ".join(compared.reasons)))
+    added, study.looked_at = study.looked_at, seen.last
+    confirmed = {tuple(one) for one in study.identities}
+    whole = sum(seen.identities.values())
+    reasons = [] if seen.identities else ["None of its images is here any more."]
+    for one, images in seen.identities.items():
+        compared = identity.compare(case.patient_name, case.birth_date, one.name, one.birth_date)
+        # What a coordinator confirmed of a study is confirmed for the rest of it, too.
+        if compared.verdict is not Verdict.SAME and (one.name, one.birth_date) not in confirmed:
+            some = "" if images == whole and not added else f"{images} {'more' if added else f'of {whole}'} images: "
+            reasons += [some + reason for reason in compared.reasons]
+    event = StudyEvent.IDENTITY_DIFFERS if reasons else StudyEvent.IDENTITY_AGREES
+    return move_study(StudyMove(tx, case, study, event, actor, who, " ".join(dict.fromkeys(reasons))))
 
 
-def _move(tx: Session, who: Principal, case_id: UUID, study_uid: str, event: StudyEvent, reason: str) -> None:
+def _move(tx: Session, who: Principal, case_id: UUID, study_uid: str, event: StudyEvent, reason: str) -> CaseStudy:
     case = _case(tx, who, case_id)
     study = study_of(tx, case_id, study_uid, lock=True) if imaging.is_uid(study_uid) else None
     if study is None:
         raise NotFound(f"study {study_uid!r} in case {case_id}")
-    move_study(StudyMove(tx, case, study, event, Actor.COORDINATOR, who, reason))
-    if event is StudyEvent.CONFIRM:
-        study.confirmed = True
+    return move_study(StudyMove(tx, case, study, event, Actor.COORDINATOR, who, reason))
 
 
 def _case(tx: Session, who: Principal, case_id: UUID, *, lock: bool = True) -> Case:

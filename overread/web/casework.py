@@ -80,6 +80,7 @@ def case_page(visit: Visit) -> Response:
         viewer_action=f"{url}/viewer" if case.view_id else "",
         offered_to=next((o.specialist for o in case.offers if o.outcome == "open"), ""),
         studies=[_study(case, study) for study in case.studies],
+        apart=case.apart,
         specialists=_specialists(visit, case) if CaseEvent.OFFER in case.actions else [],
         assign_action=action(CaseEvent.OFFER, "offer"),
         exception_action=action(CaseEvent.OFFER, "exception"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import zip_longest
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 from starlette.responses import Response
@@ -13,10 +14,9 @@ from cases import identity, reference
 from cases.identity import Verdict
 from cases.models import Case, CaseStudy
 from cases.repository import by_reference, inbox, visible
-from cases.service import assignment, intake, payments, read, reporting, studies
+from cases.service import assignment, inboxes, intake, payments, read, reporting, studies
 from cases.states import FINAL, CaseState
 from cases.views import CaseLine
-from overread.kit import principals
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, render
@@ -57,7 +57,8 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.get(case, case_page),
         *(desk.post(path, handler, case_page) for path, handler in actions.items()),
         desk.get("/inbox", inbox_page),
-        desk.post("/inbox/{study}/match", match, inbox_page),
+        desk.post("/inbox/{item}/match", match, inbox_page),
+        desk.post("/inbox/{item}/leave", leave, inbox_page),
     ]
 
 
@@ -107,22 +108,31 @@ def queue(visit: Visit) -> Response:
 
 
 def inbox_page(visit: Visit) -> Response:
-    """Studies that name no case."""
-    waiting = studies.unmatched(visit.tx, visit.who)
+    """Studies that are in no case, and those that are kept apart from one."""
+    waiting = inboxes.listed(visit.tx, visit.who)
     open_states = tuple(state for state in CaseState if state not in FINAL and state is not CaseState.DRAFT)
     candidates = list(visit.tx.scalars(visible(visit.who).where(Case.state.in_(open_states)).limit(500)))
-    return visit.page("coordinator/inbox.html", studies=[_waiting(visit, item, candidates) for item in waiting])
+    return visit.page("coordinator/inbox.html", studies=[_waiting(item, candidates) for item in waiting])
 
 
 def match(visit: Visit) -> Response:
     """Put a study of the inbox into the case whose reference number was typed."""
-    study_uid = visit.request.path_params["study"]
     named = reference.find(visit.form.text("case"))
     case = by_reference(visit.tx, named) if named else None
     if case is None:
-        raise FieldErrors({study_uid: "There is no case with this reference number. Please check it."})
-    studies.match_by_hand(visit.tx, visit.who, study_uid, case.id)
+        raise FieldErrors({str(_item(visit)): "There is no case with this reference number. Please check it."})
+    studies.match_by_hand(visit.tx, visit.who, _item(visit), case.id)
     return go(f"/queue/{case.id}", "matched")
+
+
+def leave(visit: Visit) -> Response:
+    """A study of the inbox belongs to no case: only its sender goes on seeing it."""
+    inboxes.leave(visit.tx, visit.who, _item(visit), visit.form.text("reason"))
+    return go("/inbox", "left")
+
+
+def _item(visit: Visit) -> UUID:
+    return visit.uuid("item")
 
 
 def write(visit: Visit) -> Response:
@@ -264,7 +274,7 @@ def _searched(visit: Visit, lines: list[CaseLine], query: str) -> list[CaseLine]
     return [line for line in lines if line.reference == found or words in line.patient_name.casefold()]
 
 
-def _waiting(visit: Visit, item: studies.InboxItem, candidates: list[Case]) -> dict[str, Any]:
+def _waiting(item: inboxes.InboxItem, candidates: list[Case]) -> dict[str, Any]:
     found = item.study
     same = [
         {"reference": case.reference, "label": "Same name and birth date"}
@@ -273,8 +283,9 @@ def _waiting(visit: Visit, item: studies.InboxItem, candidates: list[Case]) -> d
         and identity.compare(case.patient_name, case.birth_date, found.patient_name, found.birth_date).verdict
         is Verdict.SAME
     ]
+    kept_from = [{"reference": item.case_reference, "label": "It came for this case"}] if item.case_reference else []
     return {
-        "uid": item.study_uid,
+        "id": str(item.id),
         "title": labels.title(found.modalities, found.description) if found else "Study",
         "date": render.day(found.study_date) if found else None,
         "instances": found.instances if found else 0,
@@ -282,9 +293,11 @@ def _waiting(visit: Visit, item: studies.InboxItem, candidates: list[Case]) -> d
         "birth_date": render.day(found.birth_date) if found else None,
         "patient_id": found.patient_id if found else "",
         "accession": found.accession if found else "",
-        "from_": principals.get(visit.tx, item.holder_id).name if item.holder_id else "",
+        "from_": item.sender,
+        "reason": item.reason,
+        "thumbnail": f"/senders/{item.holder_id}/dicomweb/studies/{item.study_uid}/thumbnail" if found else "",
         "received": render.moment(item.arrived_at),
-        "match_action": f"/inbox/{item.study_uid}/match",
-        "discard_action": "",
-        "suggestions": same[:5],
+        "match_action": f"/inbox/{item.id}/match",
+        "leave_action": f"/inbox/{item.id}/leave",
+        "suggestions": [*kept_from, *(one for one in same if one["reference"] != item.case_reference)][:5],
     }

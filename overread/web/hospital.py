@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from cases import imaging
 from cases.models import Case, CaseStudy, InboxStudy
 from cases.states import StudyState
-from overread.kit.principals import Principal, Role
+from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, render
 from overread.web.visits import Desk, Visit
@@ -27,7 +28,7 @@ def sent(visit: Visit) -> Response:
     """Every study that the hospital sent, newest first."""
     settings = visit.services.settings
     found = query.summaries(visit.tx, originals(visit.who))
-    states = _states(visit.tx, visit.who, [study.study_uid for study in found])
+    states = _states(visit.tx, [study.pk for study in found])
     peer = visit.tx.scalars(select(Peer).where(Peer.principal_id == visit.who.id)).first()
     return visit.page(
         "hospital/studies.html",
@@ -39,7 +40,7 @@ def sent(visit: Visit) -> Response:
                 "accession": study.accession,
                 "instances": study.instances,
                 "received": render.moment(study.received_at),
-                "state": states.get(study.study_uid, render.status("Arriving", "info")),
+                "state": states.get(study.pk, render.status("Arriving", "info")),
             }
             for study in found
         ],
@@ -50,26 +51,28 @@ def sent(visit: Visit) -> Response:
     )
 
 
-def _states(tx: Session, who: Principal, uids: list[str]) -> dict[str, dict[str, str]]:
+def _states(tx: Session, study_pks: list[int]) -> dict[int, dict[str, str]]:
     """What became of a hospital's own studies. That another's study is in a case is not told."""
     waiting = tx.scalars(
-        select(InboxStudy.study_uid).where(
-            InboxStudy.study_uid.in_(uids), InboxStudy.holder_id == who.id, InboxStudy.matched_case_id.is_(None)
-        )
+        select(InboxStudy.study_pk).where(InboxStudy.study_pk.in_(study_pks), InboxStudy.matched_case_id.is_(None))
     )
-    states = {uid: render.status("Not matched yet", "warn") for uid in waiting}
+    states = {study_pk: render.status("Not matched yet", "warn") for study_pk in waiting}
+    used = {key: own for own in study_pks for key in (own, *imaging.made_of(tx, own))}
     matched = tx.execute(
-        select(CaseStudy.study_uid, CaseStudy.state, Case.reference)
+        select(CaseStudy.study_pk, CaseStudy.state, Case.reference)
         .join(Case, Case.id == CaseStudy.case_id)
-        .where(CaseStudy.study_uid.in_(uids), CaseStudy.holder_id == who.id)
+        .where(CaseStudy.study_pk.in_(used))
         .order_by(CaseStudy.id)
     )
-    for uid, state, reference in matched:
+    for key, state, reference in matched:
+        own = used[key]
+        if state is StudyState.REVOKED:
+            continue
         if state is StudyState.UNREADABLE:
-            states[uid] = render.status(f"Can’t be read ({reference})", "bad")
+            states[own] = render.status(f"Can’t be read ({reference})", "bad")
         elif state is StudyState.MISMATCH:
             # Whose name differs is the coordinator's to find out.
-            states[uid] = render.status(f"Being checked ({reference})", "warn")
+            states[own] = render.status(f"Being checked ({reference})", "warn")
         else:
-            states[uid] = render.status(f"Matched to {reference}", "good")
+            states[own] = render.status(f"Matched to {reference}", "good")
     return states

@@ -72,6 +72,7 @@ DONE: Mapping[str, str] = {
     "published": "The report was published.",
     "closed": "The case was closed.",
     "matched": "The study was matched. Its identity is being compared.",
+    "left": "The study stays where it is, in no case.",
     "accepted": "The case is yours. The images are open for you.",
     "refused": "You declined the offer.",
     "signed": "The report is signed.",

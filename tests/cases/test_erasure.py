@@ -27,6 +27,7 @@ from pacs.models import Instance, View
 from pacs.scope import ORIGINAL
 from pacs.view_rows import Maker
 from tests.cases.world import World, study
+from tests.pacs.test_views import LEADING
 from viewer_bridge import grants
 
 #: What is planted: in the story, in the image, in messages. The account of the patient is not the case's.
@@ -263,7 +264,7 @@ def test_what_a_hospital_or_another_case_holds_stays(world: World) -> None:
     erase(world, other)
     with world.db.transaction() as tx:
         assert tx.scalars(select(Instance).where(Instance.view_id == ORIGINAL)).one()
-        assert tx.execute(text("SELECT count(*) FROM pacs_holder WHERE case_id IS NOT NULL")).scalar() == 0
+        assert tx.execute(text("SELECT count(*) FROM pacs_upload")).scalar() == 0
 
 
 def test_what_was_sent_by_the_cases_reference_number_goes(world: World) -> None:
@@ -328,7 +329,7 @@ def test_a_view_that_was_erased_while_it_was_made_gets_no_rows(world: World, mon
 
     monkeypatch.setattr(Maker, "row", slowly)
     with pytest.raises(NotFound):
-        views.derive(world.archive, view_id, uid)
+        views.derive(world.archive, view_id, LEADING, uid)
     with world.db.transaction() as tx:
         assert tx.scalars(select(Instance)).all() == []
 

@@ -9,10 +9,10 @@ import pydicom
 import pytest
 from pydicom.uid import generate_uid
 
-from cases import access
+from cases import access, imaging
 from cases.models import CONSENTS, ImagesBy
 from cases.repository import studies_of
-from cases.service import assignment, intake, read, studies
+from cases.service import assignment, inboxes, intake, read, studies
 from cases.service.intake import Changes
 from cases.states import StudyState
 from cases.views import CoordinatorCase, PatientCase, SpecialistCase
@@ -103,16 +103,16 @@ def test_the_inbox_is_matched_by_hand(world: World) -> None:
     with world.db.transaction() as tx:
         for role in ("patient", "specialist", "hospital", "admin", "auditor"):
             with pytest.raises(Forbidden):
-                studies.unmatched(tx, world.who[role])
-        found = studies.unmatched(tx, world.coordinator)
+                inboxes.listed(tx, world.who[role])
+        found = inboxes.listed(tx, world.coordinator)
         assert len(found) == 2
         assert found[1].study is not None
         assert found[1].study.study_uid == uid
-        assert studies.match_by_hand(tx, world.coordinator, uid, case_id) is StudyState.MATCHED
+        assert studies.match_by_hand(tx, world.coordinator, found[1].id, case_id) is StudyState.MATCHED
         with pytest.raises(Conflict):
-            studies.match_by_hand(tx, world.coordinator, uid, case_id)
+            studies.match_by_hand(tx, world.coordinator, found[1].id, case_id)
         with pytest.raises(NotFound):
-            studies.match_by_hand(tx, world.coordinator, "1.2.3", case_id)
+            studies.match_by_hand(tx, world.coordinator, case_id, case_id)
     world.drain()
     assert states(world, case_id) == ["deid_review", "deid_review"]
     assert sum("waits in the inbox" in mail for mail in world.mails()) == 2
@@ -140,7 +140,11 @@ def test_told_twice_nothing_happens_twice(world: World) -> None:
     before = len(coordinators(world, case_id).steps)
     with world.db.transaction() as tx:
         for _ in range(3):
-            studies.settle(tx, StudySettled(world.first(case_id), [str(case_id)], [], [str(world.patient.id)]))
+            uid = world.first(case_id)
+            study_pk = imaging.sent(tx, world.patient.id, uid)
+            assert study_pk is not None
+            event = StudySettled(study_pk, uid, [str(case_id)], [], str(world.patient.id))
+            studies.settle(tx, world.archive, event)
     world.drain()
     assert len(coordinators(world, case_id).steps) == before
     assert states(world, case_id) == ["deid_review"]

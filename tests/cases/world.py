@@ -130,12 +130,14 @@ class World:
 
     def settle(self, study_uid: str) -> None:
         with self.db.transaction() as tx:
-            tx.execute(
+            grown = tx.scalars(
                 update(Study)
                 .where(Study.study_uid == study_uid, Study.view_id == ORIGINAL)
                 .values(changed_at=clock.now() - timedelta(hours=1))
-            )
-        settle.on_study_growing(self.archive, StudyGrowing(study_uid))
+                .returning(Study.pk)
+            ).all()
+        for study_pk in sorted(grown):
+            settle.on_study_growing(self.archive, StudyGrowing(study_pk))
         self.drain()
 
     def pay(self, case_id: UUID) -> None:

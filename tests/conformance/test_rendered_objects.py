@@ -23,7 +23,7 @@ from pacs.pixels import annotate
 from pacs.scope import Scope
 from tests.conformance.rendered_objects import LITTLE, image, instance, item, levels, parts, path, ramp, shown, store
 from tests.dicomweb import conftest as web
-from tests.pacs.test_views import stored_study, view_of
+from tests.pacs.test_views import LEADING, stored_study, view_of
 
 bearer, client = web.bearer, web.client
 
@@ -297,7 +297,7 @@ def test_frames_that_begin_within_a_byte_are_drawn_and_given(client: TestClient)
 def test_a_views_annotations_come_from_its_own_header(archive: Archive) -> None:
     study_uid, _ = stored_study(archive, count=1)
     view = view_of(archive)
-    derived = views.derive(archive, view, study_uid)
+    derived = views.derive(archive, view, LEADING, study_uid)
     with archive.db.transaction() as tx:
         coordinator = principals.create(tx, role=Role.COORDINATOR, name="c").as_principal(via="api")
         views.release(tx, coordinator, view, study_uid)

@@ -24,9 +24,9 @@ from overread.kit.principals import Role
 from pacs import metadata
 from pacs.archive import Archive
 from pacs.events import StudySettled
-from pacs.models import KeptMetadata
+from pacs.models import KeptMetadata, Study
 from pacs.pixels.cache import Cache
-from pacs.scope import OF_THE_ARCHIVE
+from pacs.scope import ORIGINAL, Scope, one_study
 from tests.conformance.test_retrieve_10_4_corpus import parts
 from tests.dicomweb.conftest import Bearer
 from tests.dicomweb.test_roundtrip import JSON, MULTIPART, body, path, sample, varied
@@ -395,13 +395,15 @@ def test_the_metadata_of_a_series_that_went_quiet_is_kept_for_every_process(
 ) -> None:
     stored = series(client)
     root = "http://test/dicomweb"
-    event = StudySettled(stored[0].StudyInstanceUID, [], [], [])
+    with archive.db.transaction() as tx:
+        [study] = tx.scalars(select(Study))
+        event = StudySettled(study.pk, study.study_uid, [], [], str(study.holder_id))
     metadata.on_study_settled(archive, event, root)
     metadata.on_study_settled(archive, event, root)
     uids = (stored[0].StudyInstanceUID, stored[0].SeriesInstanceUID)
     with archive.db.transaction() as tx:
         [kept] = tx.scalars(select(KeptMetadata))
-        seen = metadata.version(tx, OF_THE_ARCHIVE, *uids)
+        seen = metadata.version(tx, one_study(event.study_pk), *uids)
         assert (kept.root, kept.version) == (root, seen.digest)
         assert gzip.decompress(kept.gzipped) == client.get(above(stored[0]) + "/metadata", headers=JSON).content
         kept.gzipped = gzip.compress(b"[1]")
@@ -417,7 +419,7 @@ def test_the_metadata_of_a_series_that_went_quiet_is_kept_for_every_process(
         assert kept_for_it is not None
         assert b"".join(kept_for_it.json()) == b"[1]"
         assert metadata.found(tx, seen, elsewhere) is None
-    other = metadata.made(archive.db, seen, elsewhere, False, OF_THE_ARCHIVE, *uids)
+    other = metadata.made(archive.db, seen, elsewhere, False, one_study(event.study_pk), *uids)
     assert b"http://elsewhere/dicomweb/studies/" in b"".join(other.json())
     monkeypatch.setattr(metadata, "_bodies", Cache(1 << 20))
     with archive.db.transaction() as tx:
@@ -434,8 +436,9 @@ def test_the_metadata_of_a_series_is_made_once_however_many_ask_first(
     """What a process remembers is emptied between its two readers where they stand for two processes."""
     stored = series(client)
     uids = (stored[0].StudyInstanceUID, stored[0].SeriesInstanceUID)
+    scope = Scope(ORIGINAL, unreleased=True)
     with archive.db.transaction() as tx:
-        seen = metadata.version(tx, OF_THE_ARCHIVE, *uids)
+        seen = metadata.version(tx, scope, *uids)
     made: list[int] = []
     begun, go_on = threading.Event(), threading.Event()
     pack = metadata.pack
@@ -449,7 +452,7 @@ def test_the_metadata_of_a_series_is_made_once_however_many_ask_first(
     monkeypatch.setattr(metadata, "pack", slow)
 
     def read() -> bytes:
-        return metadata.made(archive.db, seen, "http://test/dicomweb", True, OF_THE_ARCHIVE, *uids).gzipped
+        return metadata.made(archive.db, seen, "http://test/dicomweb", True, scope, *uids).gzipped
 
     with ThreadPoolExecutor(4) as readers:
         first = readers.submit(read)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import threading
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from overread.kit import principals
 from overread.kit.db import Database
 from overread.kit.principals import Principal, Role
 from pacs import changes
+from pacs.models import Study
 from pacs.scope import ORIGINAL, Scope, originals
 
 SYSTEM = Principal(uuid4(), Role.COORDINATOR, "a coordinator")
+
+
+def study(uid: str, view_id: UUID = ORIGINAL, holder_id: UUID | None = None) -> Study:
+    return Study(pk=int(uid.partition(".")[2]), study_uid=uid, view_id=view_id, holder_id=holder_id or uuid4())
 
 
 def numbers(database: Database, scope: Scope | None = None, after: int = 0, limit: int = 100) -> list[str]:
@@ -25,11 +30,11 @@ def test_a_number_is_not_seen_before_a_lower_one(database: Database) -> None:
 
     def second() -> None:
         with database.transaction() as tx:
-            changes.record(tx, ORIGINAL, "1.2", changes.Kind.STABLE)
+            changes.record(tx, study("1.2"), changes.Kind.STABLE)
         second_done.set()
 
     with database.transaction() as tx:
-        changes.record(tx, ORIGINAL, "1.1", changes.Kind.STABLE)
+        changes.record(tx, study("1.1"), changes.Kind.STABLE)
         writer = threading.Thread(target=second)
         writer.start()
         assert not second_done.wait(0.3)
@@ -47,7 +52,7 @@ def test_many_writers_and_a_reader_that_follows(database: Database) -> None:
     def write(name: int) -> None:
         for number in range(each):
             with database.transaction() as tx:
-                changes.record(tx, ORIGINAL, f"{name}.{number}", changes.Kind.STABLE)
+                changes.record(tx, study(f"{name}.{number}"), changes.Kind.STABLE)
 
     def follow() -> None:
         after = 0
@@ -78,7 +83,7 @@ def test_a_change_that_was_rolled_back_is_not_told(database: Database) -> None:
 
     try:
         with database.transaction() as tx:
-            changes.record(tx, ORIGINAL, "1.1", changes.Kind.STABLE)
+            changes.record(tx, study("1.1"), changes.Kind.STABLE)
             raise Undone
     except Undone:
         pass
@@ -88,14 +93,15 @@ def test_a_change_that_was_rolled_back_is_not_told(database: Database) -> None:
 def test_each_hears_of_its_own(database: Database) -> None:
     with database.transaction() as tx:
         mine = principals.create(tx, role=Role.HOSPITAL, name="a hospital").as_principal(via="api")
-        changes.record(tx, ORIGINAL, "1.1", changes.Kind.STABLE, holder_ids=[mine.id, uuid4()])
-        changes.record(tx, ORIGINAL, "1.2", changes.Kind.STABLE, holder_ids=[uuid4()])
+        changes.record(tx, study("1.1", holder_id=mine.id), changes.Kind.STABLE)
+        changes.record(tx, study("1.2"), changes.Kind.STABLE)
         view = uuid4()
-        changes.record(tx, view, "1.3", changes.Kind.DELETED)
-        changes.record(tx, view, "1.3", changes.Kind.RELEASED)
+        changes.record(tx, study("1.3", view), changes.Kind.DELETED)
+        changes.record(tx, study("1.3", view), changes.Kind.RELEASED)
     assert numbers(database) == ["1.1", "1.2"]
     assert numbers(database, originals(mine)) == ["1.1"]
     assert numbers(database, Scope(view)) == ["1.3"]
     assert numbers(database, Scope(view, unreleased=True)) == ["1.3", "1.3"]
     assert numbers(database, Scope(ORIGINAL, study_uids=frozenset(("1.2",)), unreleased=True)) == ["1.2"]
+    assert numbers(database, Scope(ORIGINAL, studies=frozenset((2,)), unreleased=True)) == ["1.2"]
     assert numbers(database, limit=1) == ["1.1"]

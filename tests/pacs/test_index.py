@@ -59,9 +59,8 @@ def test_a_study_that_grows_leaves_its_indexes_alone(tx: Session) -> None:
             "0020000D": {"vr": "UI", "Value": ["1.2.4"]},
             "0020000E": {"vr": "UI", "Value": ["1.2.5"]},
         }
-        held = rows.Held(UUID(int=1), "dicom")
-        row = rows.Row(index.keys(header), f"{number:064}", 1, "1.2.840.10008.1.2.1", b"", (0, 1), held=held)
-        rows.write(tx, ORIGINAL, [row], watch=False)
+        row = rows.Row(index.keys(header), f"{number:064}", 1, "1.2.840.10008.1.2.1", b"", (0, 1), called_ae="ONE")
+        rows.write(tx, ORIGINAL, UUID(int=1), [row], watch=False)
     for table in ("pacs_study", "pacs_series"):
         counted = text(
             "SELECT pg_stat_get_xact_tuples_updated(o), pg_stat_get_xact_tuples_hot_updated(o)"

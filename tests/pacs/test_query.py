@@ -17,7 +17,7 @@ from overread.kit.db import Database
 from overread.kit.errors import BadInput
 from pacs import index, query, rows
 from pacs.query import Level, Query
-from pacs.scope import ORIGINAL, Scope
+from pacs.scope import ORIGINAL, STAFF, Scope
 from tests.conftest import new_database
 
 ALL = Scope(ORIGINAL, unreleased=True)
@@ -71,7 +71,7 @@ def _write(database: Database) -> None:
                 of_series |= {"0020000E": {"vr": "UI", "Value": [uid]}, "00080018": {"vr": "UI", "Value": [uid + ".1"]}}
                 keys = index.keys({**header, **of_series})
                 of_study.append(rows.Row(keys, "0" * 64, 1, "1.2.840.10008.1.2.1", index.deflate(header), (0, 1)))
-            rows.write(tx, ORIGINAL, of_study, watch=False)
+            rows.write(tx, ORIGINAL, STAFF, of_study, watch=False)
 
 
 @pytest.fixture(scope="module")

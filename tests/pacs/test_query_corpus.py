@@ -14,7 +14,7 @@ from pacs import dicomjson, folding, index, part10, query, rows
 from pacs.dictionary import public_vr
 from pacs.keys import COLUMNS, KEPT, MOMENTS
 from pacs.query import Level, Query
-from pacs.scope import ORIGINAL, Scope
+from pacs.scope import ORIGINAL, STAFF, Scope
 from tests.conftest import new_database
 from tests.pacs import corpus
 
@@ -48,7 +48,7 @@ def _write(database: Database, data: bytes) -> None:
         return
     with database.transaction() as tx:
         row = rows.Row(keys, "0" * 64, len(data), parsed.meta.transfer_syntax, index.deflate(metadata), (0, len(data)))
-        rows.write(tx, ORIGINAL, [row], watch=False)
+        rows.write(tx, ORIGINAL, STAFF, [row], watch=False)
 
 
 def everything(database: Database, level: Level) -> list[query.Result]:

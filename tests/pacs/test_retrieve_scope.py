@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import func, select, update
 
@@ -11,11 +13,11 @@ from overread.kit.errors import NotFound
 from overread.kit.principals import Role
 from pacs import metadata, query, retrieve, views
 from pacs.archive import Archive
-from pacs.ingest import AlreadyStored, Source
-from pacs.models import Holder, Instance, Study
+from pacs.ingest import Source, Stored
+from pacs.models import Instance, Study
 from pacs.scope import ORIGINAL, Scope
 from tests.pacs.test_ingest import changed, put, sample
-from tests.pacs.test_views import NAMES, person, stored_study, view_of
+from tests.pacs.test_views import LEADING, NAMES, person, stored_study, view_of
 
 
 def searched(tx: Session, scope: Scope, study_uid: str) -> set[str]:
@@ -41,13 +43,16 @@ def retrieved(tx: Session, scope: Scope, study_uid: str) -> set[str]:
 def test_every_scope_retrieves_what_it_finds(archive: Archive, database: Database) -> None:
     study_uid, sent = stored_study(archive, "examples_rgb_color.dcm", count=4)
     other = person(database, Role.HOSPITAL)
-    twice = changed(
+    case_id = uuid4()
+    for_case = changed(
         sample("examples_rgb_color.dcm"), **NAMES, SOPInstanceUID=sent[0].SOPInstanceUID, InstanceNumber="1"
     )
-    assert isinstance(put(archive, Source(other, "stow"), twice), AlreadyStored)
+    for_none = changed(sample("examples_rgb_color.dcm"), **NAMES, SOPInstanceUID=sent[1].SOPInstanceUID)
+    for source, data in ((Source(other, "stow", case_id=case_id), for_case), (Source(other, "stow"), for_none)):
+        assert isinstance(put(archive, source, data), Stored)
     released, waiting = view_of(archive), view_of(archive)
     uids = {ORIGINAL: study_uid}
-    uids |= {view: views.derive(archive, view, study_uid).study_uid for view in (released, waiting)}
+    uids |= {view: views.derive(archive, view, LEADING, study_uid).study_uid for view in (released, waiting)}
     with database.transaction() as tx:
         for view, review in itertools.product((ORIGINAL, released, waiting), ("approved", "withheld", "unusable")):
             one = select(func.min(Instance.pk)).where(
@@ -55,12 +60,26 @@ def test_every_scope_retrieves_what_it_finds(archive: Archive, database: Databas
             )
             tx.execute(update(Instance).where(Instance.pk == one.scalar_subquery()).values(review=review))
         tx.execute(update(Study).where(Study.view_id == released).values(released=True))
-        holders = [None, other.id, *tx.scalars(select(Holder.holder_id).where(Holder.holder_id != other.id).distinct())]
+        holders = [None, other.id, *tx.scalars(select(Study.holder_id).where(Study.holder_id != other.id).distinct())]
+        keys = frozenset(tx.scalars(select(Study.pk).where(Study.leads)))
+        part = frozenset(tx.scalars(select(Study.pk).where(Study.holder_id == other.id)))
     limits = [None, frozenset(), frozenset(uids.values()), frozenset([study_uid])]
+    narrow: list[dict[str, Any]] = [
+        {},
+        {"studies": frozenset()},
+        {"studies": keys},
+        {"studies": part},
+        {"studies": part, "uploads": part, "case_id": case_id},
+        {"studies": keys, "uploads": part, "case_id": uuid4()},
+    ]
     shown: dict[Scope, set[str]] = {}
     with database.transaction() as tx:
-        for scope in itertools.starmap(Scope, itertools.product(uids, holders, limits, (False, True))):
+        for view, holder, limit, unreleased, more in itertools.product(uids, holders, limits, (False, True), narrow):
+            scope = Scope(view, holder, limit, unreleased=unreleased, **more)
             for uid in uids.values():
                 shown[scope] = shown.get(scope, set()) | retrieved(tx, scope, uid)
                 assert retrieved(tx, scope, uid) == searched(tx, scope, uid)
     assert {len(found) for found in shown.values()} == {0, 1, 2, 3}
+    only = Scope(ORIGINAL, studies=part, uploads=part, case_id=case_id, unreleased=True)
+    assert shown[only] == {str(sent[0].SOPInstanceUID)}
+    assert shown[Scope(ORIGINAL, other.id, unreleased=True)] == {str(one.SOPInstanceUID) for one in sent[:2]}

@@ -346,7 +346,7 @@ def test_the_audit_log_is_filtered_and_exported_safely(world: World, browser: Br
 def world_study(world: World, case_id: UUID) -> str:
     """The UID of the only study that was uploaded to a case."""
     with world.db.transaction() as tx:
-        query = text("SELECT study_uid FROM pacs_study s JOIN pacs_holder h ON h.study_pk = s.pk WHERE h.case_id = :c")
+        query = text("SELECT study_uid FROM pacs_study s JOIN pacs_upload u ON u.study_pk = s.pk WHERE u.case_id = :c")
         return str(tx.execute(query, {"c": case_id}).scalar_one())
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from cases.service import intake, studies
+from cases.service import inboxes, intake
 from overread.services import Services
 from overread.web import pages
 from pacs.dimse import peers
@@ -217,7 +217,7 @@ def test_a_study_that_was_matched_elsewhere_tells_a_hospital_nothing(world: Worl
     shown = client.get("/sent").text
     assert f"Matched to {reference}" in shown
     with world.db.transaction() as tx:
-        assert studies.unmatched(tx, world.coordinator) == []
+        assert inboxes.listed(tx, world.coordinator) == []
 
 
 def _harmless(path: str, shown: str) -> None:
