@@ -65,14 +65,21 @@ def found(tx: Session, scope: Scope) -> dict[str, Found]:
     return {study.study_uid: study for study in query.summaries(tx, scope)}
 
 
-def scope_of(case_id: UUID, studies: Iterable[CaseStudy], uploads: Iterable[int] = ()) -> Scope:
-    """The originals of studies of a case: whole, or what was sent to it. `uploads`: further ones of the latter."""
+def scope_of(
+    case_id: UUID, studies: Iterable[CaseStudy], uploads: Iterable[int] = (), *, all_of: bool = False
+) -> Scope:
+    """The originals of studies of a case: whole, or what was sent to it. `uploads`: further ones of the latter.
+
+    What came since a study's identity was compared shows with `all_of` alone, and to whoever sent it to the case.
+    """
     chosen = list(studies)
     parts = {s.study_pk for s in chosen if not s.whole} | set(uploads)
+    until = set() if all_of else {(s.study_pk, s.looked_at) for s in chosen if s.study_pk not in uploads}
     return Scope(
         ORIGINAL,
         studies=frozenset({s.study_pk for s in chosen} | parts),
         uploads=frozenset(parts),
+        until=frozenset(until),
         case_id=case_id,
         unreleased=True,
     )
@@ -80,7 +87,7 @@ def scope_of(case_id: UUID, studies: Iterable[CaseStudy], uploads: Iterable[int]
 
 def original(tx: Session, *studies: CaseStudy) -> dict[str, Found]:
     """The originals of studies of one case, by UID; what the archive does not hold any more is left out."""
-    return found(tx, scope_of(studies[0].case_id, studies)) if studies else {}
+    return found(tx, scope_of(studies[0].case_id, studies, all_of=True)) if studies else {}
 
 
 def senders(tx: Session, *study_pks: int) -> dict[int, Found]:
@@ -114,17 +121,19 @@ def uploaded(tx: Session, case_id: UUID, holder_id: UUID | None = None) -> dict[
 
 def identities(tx: Session, study: CaseStudy, after: int) -> Seen:
     """Whose the instances of a case's study say that they are, of those behind an earlier look."""
-    return said(tx, scope_of(study.case_id, [study]), after)
+    return said(tx, scope_of(study.case_id, [study], all_of=True), after)
 
 
 def beside(tx: Session, archive: Archive, study: CaseStudy, with_pk: int) -> Compared:
     """What another sender has of a study of the case."""
-    return joins.compared(tx, scope_of(study.case_id, [study]), with_pk, partial(same_object, archive.blobs))
+    return joins.compared(
+        tx, scope_of(study.case_id, [study], all_of=True), with_pk, partial(same_object, archive.blobs)
+    )
 
 
 def join(tx: Session, study: CaseStudy, with_pk: int, only: Sequence[int] | None = None) -> None:
     """Add what another sender has of a study of the case; `only`: these instances of it."""
-    study.study_pk = joins.join(tx, scope_of(study.case_id, [study]), study.study_pk, with_pk, only)
+    study.study_pk = joins.join(tx, scope_of(study.case_id, [study], all_of=True), study.study_pk, with_pk, only)
     study.whole = True
 
 

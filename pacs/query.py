@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.rows import namedtuple_row
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.orm import Session, aliased
@@ -43,6 +43,8 @@ __all__ = [
 
 MAX_RESULTS = 1000
 MAX_OFFSET = 10_000_000
+#: Behind every row.
+_LAST = 2**63 - 1
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 
@@ -103,25 +105,22 @@ _SERIES = (Series.series_uid, Series.attributes.label("series_attributes"), Seri
 
 def _columns(scope: Scope) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """A study's and a series' columns. Where a scope shows a part of a study, the part is counted."""
-    if not scope.uploads:
+    if not scope.parts:
         return _STUDY, _SERIES
-    shown = (Instance.study_pk == Study.pk, may_see(scope))
-    seen = select(Instance.pk).where(*shown)
-    inner = aliased(Series)
-    of_study = (
-        select(inner.modality)
-        .distinct()
-        .where(inner.study_pk == Study.pk, inner.modality != "", seen.where(Instance.series_pk == inner.pk).exists())
-    )
+    seen, inner = aliased(Instance), aliased(Series)
+    shown = (seen.study_pk == Study.pk, may_see(scope, seen))
+    in_series = (seen.series_pk == Series.pk, may_see(scope, seen))
+    modalities = select(inner.modality).distinct().where(inner.study_pk == Study.pk, inner.modality != "")
+    modalities = modalities.where(exists().where(seen.series_pk == inner.pk, may_see(scope, seen)))
     study = (
         Study.study_uid,
         Study.attributes,
-        func.array(of_study.scalar_subquery()).label("modalities"),
-        select(func.count(Instance.series_pk.distinct())).where(*shown).scalar_subquery().label("series_count"),
+        func.array(modalities.scalar_subquery()).label("modalities"),
+        select(func.count(seen.series_pk.distinct())).where(*shown).scalar_subquery().label("series_count"),
         select(func.count()).where(*shown).scalar_subquery().label("instance_count"),
     )
-    in_series = select(func.count()).where(Instance.series_pk == Series.pk, may_see(scope)).scalar_subquery()
-    return study, (*_SERIES[:2], in_series.label("instances"))
+    counted = select(func.count()).where(*in_series).scalar_subquery()
+    return study, (*_SERIES[:2], counted.label("instances"))
 
 
 _INSTANCE = (
@@ -220,7 +219,7 @@ def conditions(scope: Scope, query: Query) -> list[ColumnElement[bool]]:
 
 def _has_instance(scope: Scope, conditions: list[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
     """That a series has an instance to be seen that matches. Who sees a study of the originals sees it whole."""
-    if not conditions and scope.view_id == ORIGINAL and not scope.uploads and scope.unreleased:
+    if not conditions and scope.view_id == ORIGINAL and not scope.parts and scope.unreleased:
         return []
     of_series = and_(Instance.study_pk == Series.study_pk, Instance.series_pk == Series.pk)
     return [exists().where(of_series, may_see(scope), *conditions)]
@@ -309,18 +308,24 @@ def within(scope: Scope) -> ColumnElement[bool]:
     if scope.uploads:
         sent = exists().where(Upload.study_pk == Study.pk, Upload.case_id == scope.case_id)
         conditions.append(or_(Study.pk.not_in(scope.uploads), sent))
+    if scope.until:
+        last = case(dict(scope.until), value=Study.pk, else_=_LAST)
+        seen = aliased(Instance)
+        conditions.append(exists().where(seen.study_pk == Study.pk, seen.pk <= last))
     if not scope.unreleased:
         conditions.append(Study.released.is_(True))
     return and_(*conditions)
 
 
-def may_see(scope: Scope) -> ColumnElement[bool]:
-    """The condition on an instance's row, besides that on its study."""
-    conditions: list[ColumnElement[bool]] = [Instance.view_id == scope.view_id]
+def may_see(scope: Scope, instance: type[Instance] = Instance) -> ColumnElement[bool]:
+    """The condition on an instance's row (or an alias of it), besides that on its study."""
+    conditions: list[ColumnElement[bool]] = [instance.view_id == scope.view_id]
     if scope.uploads:
-        sent = exists().where(Upload.instance_pk == Instance.pk, Upload.case_id == scope.case_id)
-        conditions.append(or_(Instance.study_pk.not_in(scope.uploads), sent))
-    conditions.append(Instance.review != "unusable" if scope.unreleased else Instance.visible.is_(True))
+        sent = exists().where(Upload.instance_pk == instance.pk, Upload.case_id == scope.case_id)
+        conditions.append(or_(instance.study_pk.not_in(scope.uploads), sent))
+    if scope.until:
+        conditions.append(instance.pk <= case(dict(scope.until), value=instance.study_pk, else_=_LAST))
+    conditions.append(instance.review != "unusable" if scope.unreleased else instance.visible.is_(True))
     return and_(*conditions)
 
 

@@ -127,6 +127,8 @@ def shown(
         conditions.append("s.leads")
     if scope.uploads:
         conditions.append(_SENT_FOR)
+    if scope.until:
+        conditions.append(_UNTIL)
     conditions.append("i.review <> 'unusable'" if scope.unreleased else "s.released AND i.visible")
     if series_uid is not None:
         conditions.append("se.series_uid = %(series_uid)s")
@@ -139,6 +141,8 @@ def shown(
         "studies": list(scope.studies or ()),
         "uploads": list(scope.uploads),
         "case_id": scope.case_id,
+        "until": [study_pk for study_pk, _ in scope.until],
+        "last": [last for _, last in scope.until],
         "study_uid": study_uid,
         "series_uid": series_uid,
         "sop_uid": sop_uid,
@@ -151,6 +155,9 @@ _JOINED = (
 )
 _SENT_FOR = """(s.pk <> ALL(%(uploads)s) OR EXISTS (
   SELECT FROM pacs_upload u WHERE u.instance_pk = i.pk AND u.case_id = %(case_id)s))"""
+_UNTIL = """(s.pk <> ALL(%(until)s) OR EXISTS (
+  SELECT FROM unnest(%(until)s::bigint[], %(last)s::bigint[]) AS t (study_pk, last)
+  WHERE t.study_pk = s.pk AND i.pk <= t.last))"""
 
 
 def stream(blobs: BlobStore, parts: Sequence[Part]) -> Iterator[bytes]:

@@ -24,7 +24,8 @@ class Scope:
 
     `holder_id`: only what this sender sent. `study_uids`: only these studies (UIDs of the view). `studies`: only these
     senders' or joined studies (`pacs.models.Study.pk`), no two of one UID; of those that are in `uploads`, what was
-    sent for `case_id` alone. `unreleased`: also what no coordinator has released yet.
+    sent for `case_id` alone; of those in `until`, nothing behind an instance (`pacs.models.Instance.pk`).
+    `unreleased`: also what no coordinator has released yet.
     """
 
     view_id: UUID
@@ -32,6 +33,7 @@ class Scope:
     study_uids: frozenset[str] | None = None
     studies: frozenset[int] | None = None
     uploads: frozenset[int] = frozenset()
+    until: frozenset[tuple[int, int]] = frozenset()
     case_id: UUID | None = None
     unreleased: bool = False
 
@@ -39,6 +41,11 @@ class Scope:
     def leading(self) -> bool:
         """Whether of the originals with one UID the leading one alone is meant."""
         return self.view_id == ORIGINAL and self.holder_id is None and self.studies is None
+
+    @property
+    def parts(self) -> bool:
+        """Whether parts of studies are shown, so that what their rows count is not what is shown."""
+        return bool(self.uploads or self.until)
 
 
 #: Nothing at all: keys are tried in it.

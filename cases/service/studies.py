@@ -16,7 +16,7 @@ from cases.models import Case, CaseStudy, InboxStudy, Report
 from cases.move import StudyMove
 from cases.repository import by_reference, load, load_unasked, studies_of, study_of
 from cases.service import facts, inboxes
-from cases.states import FINAL, Actor, StudyEvent, StudyState
+from cases.states import FINAL, KNOWN_THEIRS, Actor, StudyEvent, StudyState
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal, PrincipalRow, Role
@@ -127,6 +127,7 @@ def compare_again(tx: Session, case_id: UUID) -> None:
     for study in studies_of(tx, case_id):
         if study.state is StudyState.MISMATCH and imaging.original(tx, study):
             move_study(StudyMove(tx, case, study, StudyEvent.GROW, Actor.SYSTEM, None, "The identity was completed."))
+            study.looked_at = 0
             _compare(tx, case, study, imaging.identities(tx, study, 0), None)
 
 
@@ -293,10 +294,13 @@ def _place(
         tx.flush()
     if study.state is StudyState.RECEIVING:
         first = StudyEvent.SETTLE
-    seen = imaging.identities(tx, study, study.looked_at)
-    if not seen.identities and first is StudyEvent.GROW:
+    # What differed before is not mended by what agrees now.
+    compared = study.looked_at if study.state in KNOWN_THEIRS else 0
+    seen = imaging.identities(tx, study, compared)
+    if seen.last <= study.looked_at and first is StudyEvent.GROW:
         # Told twice, or of what we have looked at already.
         return study
+    study.looked_at = compared
     if study.state is not StudyState.QUARANTINED:
         move_study(StudyMove(tx, case, study, first, actor, who))
     return _compare(tx, case, study, seen, who)

@@ -70,6 +70,19 @@ LISTS: dict[str, frozenset[str]] = {
     "/dicomweb/studies/{study}/instances": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/dicomweb/studies/{study}/series/{series}/instances": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
     "/dicomweb/changes": frozenset((ADMIN, COORDINATOR, HOSPITAL, PATIENT)),
+    # A sender who sent nothing sent nothing, which is an answer.
+    **{
+        f"/senders/{{sender}}/dicomweb{path}": frozenset((ADMIN, COORDINATOR))
+        for path in (
+            "/studies",
+            "/series",
+            "/instances",
+            "/studies/{study}/series",
+            "/studies/{study}/instances",
+            "/studies/{study}/series/{series}/instances",
+            "/changes",
+        )
+    },
     "/dicomweb/workitems": frozenset((ADMIN, COORDINATOR, SPECIALIST)),
     **{f"/dicomweb/{category}": frozenset((ADMIN, COORDINATOR, SPECIALIST)) for category in CATEGORIES},
     "/api/v1/cases": frozenset((COORDINATOR, SPECIALIST, PATIENT)),
@@ -122,6 +135,7 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "/dicomweb/workitems": frozenset((ADMIN, COORDINATOR, SPECIALIST)),
     **{f"/dicomweb/{category}": frozenset((ADMIN, COORDINATOR, SPECIALIST)) for category in CATEGORIES},
     "/dicomweb/subscribers": frozenset((ADMIN, COORDINATOR, SPECIALIST)),
+    "/senders/{sender}/dicomweb": frozenset((ADMIN, COORDINATOR)),
     # Refusing a role here would tell it that the case exists: to whom it is not shown, it is not there.
     "/cases/{case}/dicomweb": SIGNED_IN,
     "/api/v1": SIGNED_IN,
