@@ -172,7 +172,7 @@ class Model:
         else:
             there = self._all(case, found)
             mine = self.of(part)
-            same = [s for s in mine if s.sop in there and there[s.sop][1].content == s.content]
+            same = [s for s in mine if s.sop in there and there[s.sop][1] == s]
             if len(same) == len(mine):
                 return True
             if any(s.sop in there and there[s.sop][1] != s for s in mine):
