@@ -25,7 +25,7 @@ from pacs.frames import PIXEL_TAGS
 from pacs.part10 import Parsed
 from pacs.pixels import stored
 from pacs.pixels.errors import CannotDecode
-from pacs.same_pixels import Level, same_pixels
+from pacs.same_pixels import Budget, Level, same_pixels
 from pacs.same_value import DEFAULT, Charset, same_bytes, same_value
 
 _logger = log.get(__name__)
@@ -69,7 +69,8 @@ def same_content(one: Buffer, other: Buffer, *, decode: bool = True) -> bool:
         comparison = _Comparison(*files)
         if not comparison.levels(files[0].elements, files[1].elements, _Around.of(files[0]), _Around.of(files[1])):
             return False
-        return all(same_pixels(mine, theirs, alike, decode=decode) for mine, theirs, alike in comparison.pixels)
+        budget = Budget() if decode else None
+        return all(same_pixels(mine, theirs, alike, budget) for mine, theirs, alike in comparison.pixels)
     except (Unreadable, CannotDecode) as error:
         _logger.info("objects_not_compared", reason=str(error))
         return False

@@ -121,8 +121,26 @@ class Level:
         return b"".join(bytes(self.file.buf[start : start + length]) for start, length in self.places[index])
 
 
-def same_pixels(one: Level, other: Level, alike: bool, *, decode: bool = True) -> bool:
-    """Whether two levels show the same picture.
+class Budget:
+    """What may still be decoded to compare two objects, all of their pictures together."""
+
+    def __init__(self) -> None:
+        self._left = MAX_DECODED
+        self._until: float | None = None
+
+    def begin(self) -> None:
+        """The time runs from the first frame, not while the comparison waits for its turn."""
+        self._until = self._until or time.monotonic() + PATIENCE
+
+    def spend(self, size: int) -> None:
+        """A frame of so many bytes is decoded. Raises CannotDecode where it is one too many."""
+        self._left -= max(_LEAST, size)
+        if self._left < 0 or self._until is None or time.monotonic() > self._until:
+            raise refuse("comparing it takes too long.")
+
+
+def same_pixels(one: Level, other: Level, alike: bool, budget: Budget | None) -> bool:
+    """Whether two levels show the same picture; without a budget, nothing is decoded for it.
 
     `alike`: whether Photometric Interpretation and Planar Configuration are equal; where they are not, equal bytes say
     nothing. Raises Unreadable, CannotDecode; Unavailable where decoding is not possible just now.
@@ -130,7 +148,7 @@ def same_pixels(one: Level, other: Level, alike: bool, *, decode: bool = True) -
     x, y = one.element, other.element
     if alike and _same_stored(one, other):
         return True
-    if not decode or (alike and x.fragments is None and y.fragments is None):
+    if budget is None or (alike and x.fragments is None and y.fragments is None):
         return False
     if not (one.decodable and other.decodable):
         return False
@@ -139,15 +157,12 @@ def same_pixels(one: Level, other: Level, alike: bool, *, decode: bool = True) -
     if stored.stays_ybr(one.form, one.syntax) != stored.stays_ybr(other.form, other.syntax):
         return False  # from YBR to RGB something is rounded: not every pixel is equal
     with _in_turn():
-        until = time.monotonic() + PATIENCE
-        left = MAX_DECODED
+        budget.begin()
         for index in range(one.count):
             ours, theirs = one.frame(index), other.frame(index)
             if alike and one.syntax == other.syntax and _stripped(ours) == _stripped(theirs):
                 continue
-            left -= max(_LEAST, one.form.count * one.form.dtype.itemsize)
-            if left < 0 or time.monotonic() > until:
-                raise refuse("comparing it takes too long.")
+            budget.spend(one.form.count * one.form.dtype.itemsize)
             if not _same_frame(one, ours, other, theirs, alike):
                 return False
     return True

@@ -526,6 +526,20 @@ def test_a_comparison_decodes_only_so_much(monkeypatch: pytest.MonkeyPatch) -> N
     assert same(one, other)
     monkeypatch.setattr(same_pixels, "MAX_DECODED", 3 * (64 << 10))
     assert not same(one, other)
+    # What is nested counts as well.
+    icon, small = grey()
+    outer = image(pixels[:2], 8)
+    outer.IconImageSequence = [icon, icon]
+    item = with_frames(icon, [encode.frame(small[0], form_of(icon), encode.RLE)], encode.RLE)
+    packed = compressed(outer, pixels[:2], encode.RLE)
+    nested = dcmread(BytesIO(packed))
+    nested.IconImageSequence = [dcmread(BytesIO(item)), dcmread(BytesIO(item))]
+    for inner in nested.IconImageSequence:
+        inner["PixelData"].is_undefined_length = True
+    four = write_meta(SC, "2.25.1", encode.RLE) + file(nested)[len(write_meta(SC, "2.25.1", EXPLICIT)) :]
+    assert not same(file(outer), four)
+    monkeypatch.setattr(same_pixels, "MAX_DECODED", 4 * (64 << 10))
+    assert same(file(outer), four)
     monkeypatch.undo()
     monkeypatch.setattr(same_pixels, "PATIENCE", -1.0)
     assert not same(one, other)
