@@ -6,6 +6,7 @@ Headers are read by the thread that brings the bytes: another one would only wai
 from __future__ import annotations
 
 import contextvars
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +16,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 from overread.kit.errors import OverreadError, TooLarge
 from pacs import derived, ingest
 from pacs.archive import Archive
-from pacs.ingest import Incoming, Outcome, Prepared, Refused, Source
+from pacs.ingest import Clash, Incoming, Outcome, Prepared, Refused, Source
 from pacs.status import Reason
 
 _T = TypeVar("_T")
@@ -58,7 +59,8 @@ class Batch:
         self._warnings: dict[int, int] = {}
         self._keeping: deque[tuple[int, Prepared, Future[None]]] = deque()
         self._prepared: list[tuple[int, Prepared]] = []
-        self._storing: tuple[list[int], Future[list[Outcome]]] | None = None
+        self._storing: tuple[list[int], list[Prepared], Future[list[Outcome | Clash]] | None] | None = None
+        self._comparing = ingest.COMPARING
 
     @property
     def archive(self) -> Archive:
@@ -150,16 +152,30 @@ class Batch:
         if prepared:
             numbers = [number for number, _ in prepared]
             batch = [one for _, one in prepared]
-            store = ingest.store if self._source.view is None else derived.store
-            self._storing = numbers, submit(_keepers, store, self._archive, self._source, batch)
+            committing = None
+            if self._source.view is None:
+                committing = submit(_keepers, ingest.commit, self._archive, self._source, batch)
+            self._storing = numbers, batch, committing
 
     def _stored(self) -> None:
         storing, self._storing = self._storing, None
         if storing is not None:
-            numbers, future = storing
-            for number, outcome in zip(numbers, future.result(), strict=True):
+            numbers, batch, committing = storing
+            if committing is None:
+                outcomes = derived.store(self._archive, self._source, batch)
+            else:
+                outcomes = self._decided(batch, committing.result())
+            for number, outcome in zip(numbers, outcomes, strict=True):
                 warning = None if isinstance(outcome, Refused) else self._warnings.get(number)
                 self._results[number] = Result(outcome, warning)
+
+    def _decided(self, batch: list[Prepared], committed: list[Outcome | Clash]) -> list[Outcome]:
+        """Objects are compared in this thread: those that keep others' instances have no time for it."""
+        began = time.monotonic()
+        try:
+            return ingest.decided(self._archive, self._source, batch, committed, self._comparing)
+        finally:
+            self._comparing -= time.monotonic() - began
 
 
 def _keep(incoming: Incoming) -> None:

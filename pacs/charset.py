@@ -95,19 +95,31 @@ def decode(raw: bytes, codecs: tuple[str, ...] = DEFAULT) -> str:
     return "".join([_decode_piece(piece, codecs) for piece in _pieces(raw)])
 
 
-def _decode_piece(piece: bytes, codecs: tuple[str, ...]) -> str:
-    """Decode what stands between two escape sequences, the first of them included."""
+def decode_exactly(raw: bytes, codecs: tuple[str, ...]) -> str | None:
+    """The same where nothing has to be replaced or dropped; None where something has."""
+    try:
+        if b"\x1b" not in raw:
+            return raw.decode(codecs[0])
+        return "".join([_decode_piece(piece, codecs, "strict") for piece in _pieces(raw)])
+    except ValueError:
+        return None
+
+
+def _decode_piece(piece: bytes, codecs: tuple[str, ...], errors: str = "replace") -> str:
+    """Decode what stands between two escape sequences, the first of them included. Raises ValueError if strict."""
     if piece[:1] != b"\x1b":
-        return piece.decode(codecs[0], "replace")
+        return piece.decode(codecs[0], errors)
     size = 4 if piece[1:3] in (b"$(", b"$)") else 3
     codec = _ESCAPES.get(piece[:size])
     if codec is None:
-        return piece[1:].decode(codecs[0], "replace")
+        if errors == "strict":
+            raise ValueError("an unknown escape sequence")
+        return piece[1:].decode(codecs[0], errors)
     if codec in _KEEP_ESCAPE:
-        return piece.decode(codec, "replace")
+        return piece.decode(codec, errors)
     rest = piece[size:]
     delimiter = _reset(rest)
     if delimiter is None:
-        return rest.decode(codec, "replace")
+        return rest.decode(codec, errors)
     at = delimiter.start()
-    return rest[:at].decode(codec, "replace") + rest[at:].decode(codecs[0], "replace")
+    return rest[:at].decode(codec, errors) + rest[at:].decode(codecs[0], errors)

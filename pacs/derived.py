@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from overread.kit import audit, jobs
+from overread.kit.errors import Unavailable
 from pacs import index, part10, query, rows
 from pacs.archive import Archive
 from pacs.deid.profile import TABLE_EDITION, Profile
@@ -22,6 +23,7 @@ from pacs.deid.proof import Proof, result_digest
 from pacs.events import ObjectDerived
 from pacs.ingest import AlreadyStored, Outcome, Prepared, Refused, Source, Stored
 from pacs.models import Instance, Study, View
+from pacs.same_object import same_object
 from pacs.scope import Scope
 from pacs.status import Reason
 from pacs.view_rows import CLEAN
@@ -87,14 +89,29 @@ def _store(archive: Archive, source: Source, one: Prepared, together: frozenset[
                 "Leave them as the images have them."
             )
             return _refused(tx, source, one, Reason.MISMATCH, sentence)
-        if not written.inserted and written.existing[0] != one.blob.digest:
-            sentence = "Another object with this SOP Instance UID is here already. A changed object needs a new one."
-            return _refused(tx, source, one, Reason.DUPLICATE, sentence)
-        if not written.inserted:
+        if written.inserted:
+            audit.record(
+                tx, source.who, "derived.store", "instance", keys.sop_uid, case_id=source.case_id, via=source.via
+            )
+            jobs.emit(tx, ObjectDerived(str(scope.view_id), keys.sop_uid))
+            return Stored(keys)
+        kept = written.existing[0]
+        if kept == one.blob.digest:
             return AlreadyStored(keys)
-        audit.record(tx, source.who, "derived.store", "instance", keys.sop_uid, case_id=source.case_id, via=source.via)
-        jobs.emit(tx, ObjectDerived(str(scope.view_id), keys.sop_uid))
-    return Stored(keys)
+        # What has a header of its own is a copy of an original, and its blob is the original's.
+        whole = tx.scalar(
+            select(Instance.header_deflated.is_(None)).where(
+                Instance.view_id == scope.view_id, Instance.sop_uid == keys.sop_uid
+            )
+        )
+    try:
+        if whole and same_object(archive.blobs, kept, one.blob.digest):
+            return AlreadyStored(keys)
+    except Unavailable as error:
+        return Refused(Reason.OUT_OF_RESOURCES, error.safe, keys.sop_class, keys.sop_uid)
+    with archive.db.transaction() as tx:
+        sentence = "Another object with this SOP Instance UID is here already. A changed object needs a new one."
+        return _refused(tx, source, one, Reason.DUPLICATE, sentence)
 
 
 def _unfit(tx: Session, scope: Scope, one: Prepared, together: frozenset[str]) -> str:

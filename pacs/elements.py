@@ -127,6 +127,21 @@ def walk(
     return _Walk(buf, max_nodes, max_depth).dataset(start, end, explicit, 0, None, False)[0]
 
 
+def items_of(
+    buf: Buffer, element: Element, *, explicit: bool, max_nodes: int, max_depth: int
+) -> tuple[tuple[Item, ...] | None, int]:
+    """The items of an opaque value (UN, PS3.5 6.2.2) that is a sequence, else None; and how many nodes are left.
+
+    `explicit` is what surrounds it. Raises TooDeep, TooMany.
+    """
+    walking = _Walk(buf, max_nodes, max_depth)
+    start, end = element.start, element.start + element.length
+    try:
+        return walking.sequence(element.tag, start, end, explicit, 1, None, False)[0], walking.left
+    except (Truncated, Malformed):
+        return None, max(0, max_nodes - 1 - element.length // 8)
+
+
 def find(elements: Iterable[Element], tag: int) -> Element | None:
     """Give the first element with `tag` at this level, or None."""
     for element in elements:

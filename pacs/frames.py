@@ -74,7 +74,7 @@ def _number(parsed: Parsed, tag: int, default: int) -> int:
     return values[0] if values else default
 
 
-def _frame_count(parsed: Parsed) -> int:
+def frame_count(parsed: Parsed) -> int:
     """Give Number of Frames; single-frame objects have none, and some writers put 0 for 1."""
     count = _number(parsed, _NUMBER_OF_FRAMES, 1) or 1
     if not 0 < count <= MAX_FRAMES:
@@ -86,7 +86,7 @@ def _native(parsed: Parsed, element: Element) -> Frames:
     rows, columns = _number(parsed, 0x00280010, 0), _number(parsed, 0x00280011, 0)
     samples = _number(parsed, 0x00280002, 1)
     bits = {FLOAT_PIXEL_DATA: 32, DOUBLE_FLOAT_PIXEL_DATA: 64}.get(element.tag) or _number(parsed, 0x00280100, 0)
-    count = _frame_count(parsed)
+    count = frame_count(parsed)
     if min(rows, columns, samples) < 1 or not (bits == 1 or (bits > 0 and bits % 8 == 0)):
         raise PixelMismatch(f"No frame can have {rows} x {columns} pixels of {samples} samples in {bits} bits.")
     frame_bits = rows * columns * samples * bits
@@ -125,7 +125,7 @@ def _encapsulated(parsed: Parsed, fragments: tuple[Range, ...]) -> Frames:
     pieces = list(fragments[1:])
     if parsed.meta.transfer_syntax in VIDEO_SYNTAXES:
         return [pieces]
-    count = _frame_count(parsed)
+    count = frame_count(parsed)
     frames = _by_extended_table(parsed, pieces, count)
     if frames is None and fragments[0][1]:
         declared = count if find(parsed.elements, _NUMBER_OF_FRAMES) is not None else None

@@ -8,8 +8,9 @@ may the caller acknowledge. Members of a batch end one by one: `Stored`, `Alread
 from __future__ import annotations
 
 import mmap
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -18,16 +19,21 @@ from uuid import UUID
 from psycopg import DataError
 
 from overread.kit import audit, log
-from overread.kit.blobs import Blob, Writer
-from overread.kit.errors import TooLarge
+from overread.kit.blobs import CHUNK, Blob, Writer
+from overread.kit.errors import TooLarge, Unavailable
 from overread.kit.principals import Principal
-from pacs import dicomjson, index, part10, rows
+from pacs import dicomjson, file_meta, index, part10, rows
 from pacs.archive import Archive
-from pacs.elements import Unreadable
+from pacs.elements import Buffer, Unreadable
+from pacs.same_object import same_object
 from pacs.scope import ORIGINAL, Scope, holder_of
 from pacs.status import Reason
 
 _logger = log.get(__name__)
+
+#: Seconds after which no further object of a request is compared with the one that has its UID.
+COMPARING = 120.0
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,8 @@ class Source:
     """Where instances come from: who sends them and which way (stow, dimse, import).
 
     `case_id`: the case whose root they were uploaded to. `study_uid`: the only study that is taken (PS3.18 10.5.1),
-    `sop_uid`: the only instance (the one that a C-STORE-RQ names). `view`: what the sender sees, where they may only
-    send objects made of it (`pacs.derived`).
+    `sop_class` and `sop_uid`: the only instance (the one that a C-STORE-RQ names, PS3.7 9.1.1.1). `view`: what the
+    sender sees, where they may only send objects made of it (`pacs.derived`).
     """
 
     who: Principal
@@ -44,6 +50,7 @@ class Source:
     case_id: UUID | None = None
     called_ae: str = ""
     study_uid: str | None = None
+    sop_class: str | None = None
     sop_uid: str | None = None
     view: Scope | None = None
 
@@ -57,7 +64,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class AlreadyStored:
-    """The same bytes were here before; nothing changed."""
+    """The same object was here before; its first bytes are kept."""
 
     keys: index.Keys
 
@@ -70,6 +77,14 @@ class Refused:
     sentence: str
     sop_class: str = ""
     sop_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Other bytes, of the digest `kept`, have the instance's UID: `decided` finds out if they are its object."""
+
+    keys: index.Keys
+    kept: str
 
 
 Outcome = Stored | AlreadyStored | Refused
@@ -116,7 +131,14 @@ class Incoming:
         try:
             parsed = part10.parse(buffer)
             metadata = dicomjson.to_json(parsed.buf, parsed.elements, bulk_uri=_bulk_path)
-            syntax = parsed.meta.transfer_syntax
+            meta = parsed.meta
+            keys = index.keys(metadata)
+            refused = _check(keys, self._source)
+            if refused is not None:
+                return refused
+            right = file_meta.put_right(meta, keys.sop_class, keys.sop_uid)
+            if right is not None:
+                self._put_before(right, buffer, meta.dataset_start)
         except Unreadable as error:
             return _refuse(self._source, Reason.CANNOT_UNDERSTAND, error.safe)
         finally:
@@ -124,11 +146,18 @@ class Incoming:
             if isinstance(buffer, mmap.mmap):
                 parsed = None  # type: ignore[assignment]
                 buffer.close()
-        keys = index.keys(metadata)
-        refused = _check(keys, self._source)
-        if refused is not None:
-            return refused
-        return Prepared(keys, Blob(self._writer.digest, self._writer.size), syntax, index.deflate(metadata))
+        blob = Blob(self._writer.digest, self._writer.size)
+        return Prepared(keys, blob, meta.transfer_syntax, index.deflate(metadata))
+
+    def _put_before(self, meta: bytes, buffer: Buffer, start: int) -> None:
+        """Write the instance anew, with another file meta information before its data set."""
+        was, self._writer = self._writer, self._archive.blobs.writer()
+        try:
+            self._writer.write(meta)
+            for at in range(start, len(buffer), CHUNK):
+                self._writer.write(bytes(buffer[at : at + CHUNK]))
+        finally:
+            was.__exit__(None, None, None)
 
     def keep(self) -> None:
         """Make the bytes durable under their digest. Raises StorageFull, Unavailable."""
@@ -151,16 +180,69 @@ def receive(archive: Archive, source: Source) -> Incoming:
 def store(archive: Archive, source: Source, batch: Sequence[Prepared]) -> list[Outcome]:
     """Write the rows of instances whose bytes are durable; outcomes in the order of the batch.
 
-    The transaction is shared with whoever stores at the same time. Raises Unavailable or StorageFull, and then nothing
-    of the batch may be acknowledged: sent again, what was stored is found.
+    Raises Unavailable or StorageFull, and then nothing of the batch may be acknowledged: sent again, what was stored is
+    found.
     """
+    return decided(archive, source, batch, commit(archive, source, batch))
+
+
+def commit(archive: Archive, source: Source, batch: Sequence[Prepared]) -> list[Outcome | Clash]:
+    """The first half of `store`: a transaction that is shared with whoever stores at the same time."""
     return archive.commits.run([(source, one) for one in batch], partial(_store_group, archive))
+
+
+def decided(
+    archive: Archive,
+    source: Source,
+    batch: Sequence[Prepared],
+    committed: Sequence[Outcome | Clash],
+    seconds: float = COMPARING,
+) -> list[Outcome]:
+    """The second half: each clash is found to be the same object or another one.
+
+    That may take its time, so it is nobody's but the sender's: in no transaction, outside of the group's turn, and no
+    further comparison begins when `seconds` are over. Raises Unavailable or StorageFull.
+    """
+    until = time.monotonic() + seconds
+    return [
+        _decided(archive, source, one, outcome, until) if isinstance(outcome, Clash) else outcome
+        for one, outcome in zip(batch, committed, strict=True)
+    ]
+
+
+def _decided(archive: Archive, source: Source, one: Prepared, clash: Clash, until: float) -> Outcome:
+    for _ in range(_TRIES):
+        if time.monotonic() > until:
+            sentence = "It took too long to compare the objects with those that are here already: send fewer at a time."
+            return _refuse(source, Reason.OUT_OF_RESOURCES, sentence, one.keys)
+        try:
+            same = same_object(archive.blobs, clash.kept, one.blob.digest)
+        except Unavailable as error:
+            return _refuse(source, Reason.OUT_OF_RESOURCES, error.safe, one.keys)
+        if not same:
+            return _duplicate(archive, source, one.keys)
+        # Sent again, as the bytes that are kept: so whoever sends an object has sent it, in whichever encoding.
+        known = replace(one, blob=Blob(clash.kept, one.blob.size))
+        outcome: Outcome | Clash
+        try:
+            outcome = _write(archive, [(source, known)], [row(source, known)], only_known=True)[0]
+        except _Gone:
+            outcome = commit(archive, source, [one])[0]
+        if not isinstance(outcome, Clash):
+            return outcome
+        clash = outcome
+    sentence = "The object is being replaced and deleted again and again: send it later."
+    return _refuse(source, Reason.OUT_OF_RESOURCES, sentence, one.keys)
+
+
+class _Gone(Exception):
+    """What was known is here no more."""
 
 
 _Member = tuple[Source, Prepared]
 
 
-def _store_group(archive: Archive, group: Sequence[_Member]) -> list[Outcome]:
+def _store_group(archive: Archive, group: Sequence[_Member]) -> list[Outcome | Clash]:
     try:
         return _store_all(archive, group)
     except DataError as error:
@@ -173,7 +255,7 @@ def _store_group(archive: Archive, group: Sequence[_Member]) -> list[Outcome]:
         return [_refuse(source, Reason.CANNOT_UNDERSTAND, sentence, one.keys)]
 
 
-def _store_all(archive: Archive, group: Sequence[_Member]) -> list[Outcome]:
+def _store_all(archive: Archive, group: Sequence[_Member]) -> list[Outcome | Clash]:
     studies: dict[tuple[str, UUID], list[int]] = {}
     for position, (source, one) in enumerate(group):
         studies.setdefault((one.keys.study_uid, holder_of(source.who)), []).append(position)
@@ -183,7 +265,7 @@ def _store_all(archive: Archive, group: Sequence[_Member]) -> list[Outcome]:
     batch_rows = [[row(*group[position]) for position in positions] for positions in batches]
     held = [(holder_id, of_study) for (_, holder_id), of_study in zip(ordered, batch_rows, strict=True)]
     added = archive.db.at_once(lambda connection: rows.add(connection, ORIGINAL, held))
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, Outcome | Clash] = {}
     for positions, of_study, written in zip(batches, batch_rows, added, strict=True):
         members = [group[position] for position in positions]
         told = _told(written, members) if written else {}
@@ -192,18 +274,18 @@ def _store_all(archive: Archive, group: Sequence[_Member]) -> list[Outcome]:
             again = _write(archive, [members[n] for n in left], [of_study[n] for n in left])
             told |= {left[n]: outcome for n, outcome in again.items()}
         outcomes |= {positions[n]: outcome for n, outcome in told.items()}
-    for position, outcome in outcomes.items():
-        if isinstance(outcome, Refused) and outcome.reason is Reason.DUPLICATE:
-            source, one = group[position]
-            outcomes[position] = _duplicate(archive, source, one.keys)
     return [outcomes[position] for position in range(len(group))]
 
 
-def _write(archive: Archive, members: Sequence[_Member], of_study: Sequence[rows.Row]) -> dict[int, Outcome]:
-    """Write what a growing study didn't simply get more of."""
+def _write(
+    archive: Archive, members: Sequence[_Member], of_study: Sequence[rows.Row], *, only_known: bool = False
+) -> dict[int, Outcome | Clash]:
+    """Write what a growing study didn't simply get more of. With `only_known`, raises _Gone instead of adding to it."""
     source, one = members[0]
     with archive.db.transaction() as tx:
         written = rows.write(tx, ORIGINAL, holder_of(source.who), of_study)
+        if only_known and written.inserted:
+            raise _Gone
         if written.began_to_grow:
             audit.record(
                 tx, source.who, "study.receive", "study", one.keys.study_uid, case_id=source.case_id, via=source.via
@@ -211,7 +293,7 @@ def _write(archive: Archive, members: Sequence[_Member], of_study: Sequence[rows
     return _told(written, members)
 
 
-def _told(written: rows.Written, members: Sequence[_Member]) -> dict[int, Outcome]:
+def _told(written: rows.Written, members: Sequence[_Member]) -> dict[int, Outcome | Clash]:
     """What became of each, as far as it is known."""
     missing = written.missing(len(members))
     return {n: _outcome(written, n, *member) for n, member in enumerate(members) if n not in missing}
@@ -231,7 +313,7 @@ def row(source: Source, one: Prepared) -> rows.Row:
     )
 
 
-def _outcome(written: rows.Written, position: int, source: Source, one: Prepared) -> Outcome:
+def _outcome(written: rows.Written, position: int, source: Source, one: Prepared) -> Outcome | Clash:
     if position in written.inserted:
         return Stored(one.keys)
     if position in written.strangers:
@@ -244,7 +326,7 @@ def _outcome(written: rows.Written, position: int, source: Source, one: Prepared
         )
     if written.existing[position] == one.blob.digest:
         return AlreadyStored(one.keys)
-    return Refused(Reason.DUPLICATE, "", one.keys.sop_class, one.keys.sop_uid)
+    return Clash(one.keys, written.existing[position])
 
 
 def _duplicate(archive: Archive, source: Source, keys: index.Keys) -> Refused:
@@ -291,6 +373,11 @@ def _check(keys: index.Keys, source: Source) -> Refused | None:
             Reason.MISMATCH,
             "The object belongs to another study than the one in the request's address.",
             keys,
+        )
+    if source.sop_class is not None and keys.sop_class != source.sop_class:
+        # PS3.4 B.2.3: A9xxH, the data set does not match the SOP class.
+        return _refuse(
+            source, Reason.MISMATCH, "The data set is of another SOP class than the one that the command names.", keys
         )
     if source.sop_uid is not None and keys.sop_uid != source.sop_uid:
         return _refuse(

@@ -17,9 +17,10 @@ from overread.kit import audit, clock
 from overread.kit.db import Base
 from overread.kit.errors import NotFound
 from overread.kit.principals import Principal, Role
-from pacs import dicomjson, index, part10
+from pacs import dicomjson, file_meta, index, part10
 from pacs.elements import Unreadable
 from pacs.part10 import valid_uid
+from pacs.same_object import same_content
 from pacs.status import Reason
 from pacs.ups import search
 from pacs.ups.search import Keys
@@ -39,7 +40,7 @@ _READERS = (Role.COORDINATOR, Role.ADMIN, Role.SPECIALIST)
 
 
 class NonPatient(Base):
-    """An instance of a category: its bytes as they came, and its DICOM JSON for queries."""
+    """An instance of a category: its bytes, and its DICOM JSON for queries."""
 
     __tablename__ = "pacs_non_patient"
 
@@ -77,7 +78,7 @@ def may_store(who: Principal) -> None:
 def store(tx: Session, who: Principal, category: str, content: bytes, uid: str | None = None) -> Outcome:
     """Keep an instance of a category, only that of `uid` where one is given.
 
-    The first of a UID is kept; other bytes are refused.
+    The first bytes of a UID are kept; another object is refused.
     """
     may_store(who)
     try:
@@ -92,6 +93,9 @@ def store(tx: Session, who: Principal, category: str, content: bytes, uid: str |
         return Outcome("", "", Reason.CANNOT_UNDERSTAND, "Its SOP Instance UID is missing or not a valid UID.")
     if uid is not None and keys.sop_uid != uid:
         return Outcome(keys.sop_class, keys.sop_uid, Reason.MISMATCH, "Its UID is not that of the address.")
+    right = file_meta.put_right(parsed.meta, keys.sop_class, keys.sop_uid)
+    if right is not None:
+        content = right + content[parsed.meta.dataset_start :]
     digest = hashlib.sha256(content).hexdigest()
     added = tx.execute(
         insert(NonPatient)
@@ -110,9 +114,15 @@ def store(tx: Session, who: Principal, category: str, content: bytes, uid: str |
     ).one_or_none()
     if added is not None:
         audit.record(tx, who, "non_patient.store", category, keys.sop_uid)
-    elif tx.scalar(select(NonPatient.digest).where(NonPatient.sop_uid == keys.sop_uid)) != digest:
+    elif not _same(tx, keys.sop_uid, digest, content):
         return Outcome(keys.sop_class, keys.sop_uid, Reason.DUPLICATE, "Its UID is taken by another instance.")
     return Outcome(keys.sop_class, keys.sop_uid)
+
+
+def _same(tx: Session, sop_uid: str, digest: str, content: bytes) -> bool:
+    """Whether what is kept under the UID is the same object. None of these has pixels that had to be decoded."""
+    kept = tx.execute(select(NonPatient.digest, NonPatient.content).where(NonPatient.sop_uid == sop_uid)).one_or_none()
+    return kept is not None and (kept.digest == digest or same_content(kept.content, content, decode=False))
 
 
 def get(tx: Session, who: Principal, category: str, uid: str) -> NonPatient:

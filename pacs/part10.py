@@ -61,6 +61,11 @@ class FileMeta(NamedTuple):
     #: The elements of group 0002, with offsets into the file.
     elements: tuple[Element, ...]
 
+    @property
+    def names_transfer_syntax(self) -> bool:
+        """Whether the transfer syntax was read, not found out."""
+        return any(element.tag == 0x00020010 and element.length for element in self.elements)
+
 
 class Parsed(NamedTuple):
     """A file's data set: `buf[start:end]` holds it, and the offsets of `elements` refer to `buf`."""

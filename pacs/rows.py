@@ -29,10 +29,7 @@ QUIET = timedelta(seconds=3)
 
 @dataclass(slots=True)
 class Row:
-    """An instance to be written: its columns, the case that it was sent for, and the AE title that it was sent to.
-
-    `same_as`: the digest of stored bytes that hold the same data set in another encoding (`pacs.same_object`).
-    """
+    """An instance to be written: its columns, the case that it was sent for, and the AE title that it was sent to."""
 
     keys: Keys
     blob: str
@@ -48,7 +45,6 @@ class Row:
     proof: dict[str, Any] = field(default_factory=dict)
     case_id: UUID | None = None
     called_ae: str = ""
-    same_as: str = ""
 
 
 @dataclass(slots=True)
@@ -199,7 +195,7 @@ def _existing(
         row = rows[position]
         pk, study_pk, blob = known[row.keys.sop_uid]
         digests[position] = blob
-        if blob in (row.blob, row.same_as) and row.case_id is not None:
+        if blob == row.blob and row.case_id is not None:
             values = (pk, row.case_id, study_pk, clock.now())
             news |= connection.execute(sql.SENT_FOR, values).fetchone() is not None
     return digests, news

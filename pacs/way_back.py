@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from overread.kit import audit
+from overread.kit.blobs import Blob
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
 from pacs import ingest, part10, retrieve, rows
@@ -19,8 +20,9 @@ from pacs.deid.profile import Profile
 from pacs.deid.reidentify import WayBack
 from pacs.elements import find, text
 from pacs.frames import pixel_element
-from pacs.ingest import Refused, Source
+from pacs.ingest import Prepared, Refused, Source
 from pacs.models import Instance, Study, View
+from pacs.same_object import same_object
 from pacs.scope import ORIGINAL
 from pacs.views import reseal, secret_of
 
@@ -39,8 +41,8 @@ def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str
 
     From then on the original is what the view's object belongs to: it is deleted with it, and no further copy of it is
     made for this view. Its study does not grow by it: there is nothing new to be matched. None where the object is
-    gone. Raises what `reidentified` and `ingest.receive` raise,
-    and Conflict where another object has its SOP Instance UID.
+    gone. Raises what `reidentified`, `ingest.receive` and `same_object` raise, and Conflict where another object of the
+    patient's has its SOP Instance UID.
     """
     with archive.db.transaction() as tx:
         kept = _kept(tx, view_id, sop_uid)
@@ -55,6 +57,7 @@ def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str
         prepared = incoming.finish()
     if isinstance(prepared, Refused):
         raise Unprocessable(f"a derived object can't be kept: {prepared.sentence}", safe=prepared.sentence)
+    prepared, known = _as_known(archive, patient, prepared)
     with archive.db.transaction() as tx:
         kept = _kept(tx, view_id, sop_uid)
         if kept is None:
@@ -66,7 +69,7 @@ def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str
                 Instance.holder_id == patient.id, Instance.sop_uid == sop_uid
             )
         ).one_or_none()
-        if written.strangers or found is None or found.blob != row.blob:
+        if written.strangers or found is None or found.blob != row.blob or (known and written.inserted):
             raise Conflict(f"derived object {sop_uid} has another one's UID or patient among the originals")
         kept.source_pk = found.pk
         # What it is proved of is the original now, from which nothing but the patient differs.
@@ -87,6 +90,17 @@ def _before(tx: Session, patient: Principal, view_id: UUID, sop_uid: str) -> Bro
         .where(copy.view_id == view_id, copy.sop_uid == sop_uid, Instance.holder_id == patient.id)
     ).one_or_none()
     return BroughtBack(*found) if found is not None else None
+
+
+def _as_known(archive: Archive, patient: Principal, one: Prepared) -> tuple[Prepared, bool]:
+    """An object by the bytes that are kept of it among the patient's already, and whether there are such."""
+    with archive.db.transaction() as tx:
+        digest = tx.scalar(
+            select(Instance.blob).where(Instance.holder_id == patient.id, Instance.sop_uid == one.keys.sop_uid)
+        )
+    if digest is None or not same_object(archive.blobs, digest, one.blob.digest):
+        return one, False
+    return replace(one, blob=Blob(digest, one.blob.size)), True
 
 
 def _kept(tx: Session, view_id: UUID, sop_uid: str) -> Instance | None:

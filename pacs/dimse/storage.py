@@ -120,7 +120,8 @@ class Storage:
             raise ProtocolError("a C-STORE names another SOP class than its presentation context")
         if not context.as_scp:
             raise ProtocolError("a C-STORE in a presentation context in which the peer chose to be the SCP")
-        source = Source(assoc.principal, "dimse", called_ae=assoc.called, sop_uid=str(request.AffectedSOPInstanceUID))
+        named = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
+        source = Source(assoc.principal, "dimse", called_ae=assoc.called, sop_class=named[0], sop_uid=named[1])
         return Reception(self._archive, self._takes, source, request, str(context.transfer_syntax[0]), assoc.calling)
 
     def store(self, event: Any) -> int:

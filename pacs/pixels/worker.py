@@ -33,8 +33,8 @@ MAX_FRAME = 1 << 30
 
 
 def decode(head: dict[str, Any], form: Layout, frame: bytes) -> bytes | memoryview:
-    """Answer {"op": "decode", "syntax"}: stored values, row by row."""
-    found = stored.values(form, frame, head["syntax"])
+    """Answer {"op": "decode", "syntax"}: stored values, row by row; {"convert": False}: YBR left as `stored` says."""
+    found = stored.values(form, frame, head["syntax"], convert=head.get("convert", True))
     return found.data.cast("B") if found.flags.c_contiguous else found.tobytes()
 
 

@@ -16,10 +16,12 @@ from pydicom.uid import (
     EnhancedSRStorage,
     ExplicitVRLittleEndian,
     GrayscaleSoftcopyPresentationStateStorage,
+    ImplicitVRLittleEndian,
     KeyObjectSelectionDocumentStorage,
     SegmentationStorage,
     generate_uid,
 )
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from cases import access
@@ -30,7 +32,9 @@ from overread.kit import tokens
 from overread.kit.principals import Principal
 from overread.kit.settings import Settings
 from overread.services import Services
-from pacs import deletion, retrieve, view_proofs
+from pacs import deletion, ingest, retrieve, view_proofs, way_back
+from pacs.ingest import Source
+from pacs.models import Instance
 from pacs.scope import ORIGINAL, Scope, originals
 from tests.cases.world import DICOM_BORN, DICOM_NAME, World, study
 from viewer_bridge import launch
@@ -216,6 +220,45 @@ def test_a_changed_object_needs_a_new_uid(reader: Reader) -> None:
     back = reader.original(made.SOPInstanceUID)
     assert back is not None
     assert back.ContentDate == "20990101"
+
+
+def test_the_same_object_in_another_encoding_is_no_changed_one(reader: Reader) -> None:
+    made = reader.made(EnhancedSRStorage)
+    assert reader.store(made).status_code == 200
+    made.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    assert reader.store(made).status_code == 200
+    path = f"{reader.root}/studies/{made.StudyInstanceUID}/series/{made.SeriesInstanceUID}"
+    path += f"/instances/{made.SOPInstanceUID}"
+    kept = reader.client.get(path, headers={**reader.bearer, "Accept": "application/dicom"})
+    assert pydicom.dcmread(io.BytesIO(kept.content)).file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+
+
+def test_what_came_among_the_originals_by_another_way_is_found_there(reader: Reader) -> None:
+    world, made = reader.world, reader.made(EnhancedSRStorage)
+    out = io.BytesIO()
+    made.save_as(out, enforce_file_format=True)
+    headers = {**reader.bearer, "Content-Type": "application/dicom"}
+    assert reader.client.post(f"{reader.root}/studies", content=out.getvalue(), headers=headers).status_code == 200
+    with world.db.transaction() as tx:
+        view_id = tx.scalars(select(Instance.view_id).where(Instance.sop_uid == made.SOPInstanceUID)).one()
+    back = pydicom.dcmread(io.BytesIO(way_back.reidentified(world.archive, None, view_id, out.getvalue())))
+    back.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    out = io.BytesIO()
+    back.save_as(out, implicit_vr=True, little_endian=True)
+    source = Source(world.patient, "derived", case_id=reader.case_id)
+    with ingest.receive(world.archive, source) as incoming:
+        incoming.write(out.getvalue())
+        prepared = incoming.finish()
+    assert isinstance(prepared, ingest.Prepared)
+    [stored] = ingest.store(world.archive, source, [prepared])
+    assert isinstance(stored, ingest.Stored)
+    world.drain()
+    with world.db.transaction() as tx:
+        kept = tx.scalars(
+            select(Instance).where(Instance.view_id == view_id, Instance.sop_uid == made.SOPInstanceUID)
+        ).one()
+        assert kept.source_pk is not None
+        assert tx.get_one(Instance, kept.source_pk).blob == prepared.blob.digest
 
 
 def test_who_may_store_and_when(reader: Reader) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.data import get_palette_files
-from pydicom.uid import generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 from starlette.testclient import TestClient
 
 from overread.kit.principals import Role
@@ -98,6 +98,29 @@ def test_12_5_a_taken_uid_is_kept(client: TestClient) -> None:
     refused = client.post("color-palettes", content=out.getvalue(), headers=DICOM)
     assert refused.status_code == 409
     assert refused.json()["00081198"]["Value"][0]["00081197"]["Value"] == [0x0111]
+
+
+def test_12_5_the_same_instance_in_another_encoding_is_the_one_that_is_here(client: TestClient) -> None:
+    client.post("color-palettes", content=palette(), headers=DICOM)
+    again = pydicom.dcmread(io.BytesIO(palette()))
+    implicit = again.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+    again.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if implicit else ImplicitVRLittleEndian
+    out = io.BytesIO()
+    again.save_as(out, implicit_vr=not implicit, little_endian=True)
+    assert client.post("color-palettes", content=out.getvalue(), headers=DICOM).status_code == 200
+    place = f"color-palettes/{uid_of(palette())}"
+    assert client.get(place, headers={"Accept": "application/dicom"}).content == palette()
+
+
+def test_12_5_a_file_meta_that_contradicts_is_put_right(client: TestClient) -> None:
+    wrong = pydicom.dcmread(io.BytesIO(palette()))
+    wrong.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3")
+    out = io.BytesIO()
+    wrong.save_as(out)
+    assert client.post("color-palettes", content=out.getvalue(), headers=DICOM).status_code == 200
+    place = f"color-palettes/{uid_of(palette())}"
+    given = pydicom.dcmread(io.BytesIO(client.get(place, headers={"Accept": "application/dicom"}).content))
+    assert given.file_meta.MediaStorageSOPInstanceUID == given.SOPInstanceUID
 
 
 def test_12_6_search(client: TestClient) -> None:

@@ -259,7 +259,7 @@ def test_a_database_that_is_away_is_503_and_the_sender_may_try_again(
 
     part = b"--XX\r\nContent-Type: application/dicom\r\n\r\n" + sample() + b"\r\n"
     with monkeypatch.context() as patched:
-        patched.setattr(ingest, "store", away)
+        patched.setattr(ingest, "commit", away)
         response = client.post("studies", content=part + b"--XX--", headers=MULTIPART)
     assert response.status_code == 503
     assert response.headers["retry-after"]

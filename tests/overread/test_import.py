@@ -14,7 +14,7 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 from pydicom.fileset import FileSet
-from pydicom.uid import generate_uid
+from pydicom.uid import UID, generate_uid
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 
@@ -144,13 +144,28 @@ def test_it_goes_on_where_it_was_stopped(
     assert kept(settings, database) == 6
 
 
+def test_the_same_object_in_another_container_is_here_already(
+    settings: Settings, database: Database, folder: Path
+) -> None:
+    data = varied(1)
+    (folder / "a.dcm").write_bytes(data)
+    import_paths(settings, [folder])
+    ds = pydicom.dcmread(io.BytesIO(data))
+    ds.file_meta.ImplementationVersionName = "CD_WRITER_2"
+    ds.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3")  # as tools leave it that give objects other UIDs
+    ds.save_as(folder / "a.dcm", enforce_file_format=False)
+    assert counts(import_paths(settings, [folder])) == (0, 1, 0)
+    assert kept(settings, database) == 1
+
+
 def test_changed_content_under_a_known_uid_is_refused_not_skipped(
     settings: Settings, database: Database, folder: Path
 ) -> None:
     data = varied(1)
     (folder / "a.dcm").write_bytes(data)
     import_paths(settings, [folder])
-    (folder / "a.dcm").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    at = len(data) - 1000  # a pixel
+    (folder / "a.dcm").write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
     tally = import_paths(settings, [folder])
     assert counts(tally) == (0, 0, 1)
     assert any("first one was kept" in sentence for sentence in tally.refused)
