@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,15 +43,22 @@ def settings(**flags: Any) -> Settings:
 
 @contextmanager
 def database(chosen: Settings) -> Iterator[Settings]:
-    """The settings with a database that runs, its schema made or checked: ours is started or joined meanwhile."""
-    from overread import migrations
+    """The settings with a database that runs, its schema made or checked: ours is started or joined meanwhile.
+
+    Where it is older than what was erased, that is erased again first.
+    """
+    from overread import again, folders, migrations
     from overread.kit import postgres
 
+    folders.refuse_half_restored(chosen.data_dir)
     chosen.server_key()
     url, server = postgres.start(chosen)
     try:
         migrations.make_or_check(url)
-        yield chosen.model_copy(update={"database_url": url})
+        ready = chosen.model_copy(update={"database_url": url})
+        if done := again.see_to(ready):
+            _say(f"the database is older than what was ended: {done}")
+        yield ready
     finally:
         if server is not None:
             server.cleanup()
@@ -224,18 +232,29 @@ def backup(target: Path, data_dir: DataDir = None) -> None:
     from overread import backup as copying
 
     with database(settings(data_dir=data_dir)) as ready:
-        copying.backup(ready, target)
-    _say(f"backup complete in {target}")
+        missing = copying.backup(ready, target)
+    for digest in missing:
+        _say(f"blob {digest} is missing")
+    _say(f"backup complete in {target}" + (f", but for {len(missing)} blobs: run `overread verify`" if missing else ""))
+    raise typer.Exit(1 if missing else 0)
 
 
 @app.command()
-def restore(source: Path, data_dir: DataDir = None) -> None:
-    """Bring a backup back into an empty data folder, and verify it."""
+def restore(
+    source: Path,
+    data_dir: DataDir = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="The folder `keys` of the server that is replaced: what it erased stays erased.")
+    ] = None,
+) -> None:
+    """Bring a backup back into an empty data folder, erase again what was erased since, end all tokens, and verify."""
     from overread import admin
     from overread import backup as copying
 
     chosen = settings(data_dir=data_dir)
-    copying.restore(chosen, source)
+    done = copying.restore(chosen, source, keys)
+    _say(f"restored: {done}")
+    _say("everybody signs in anew, and programs need new tokens: `overread token create`")
     with database(chosen) as ready:
         bad = admin.verify(ready)
     raise typer.Exit(1 if bad else 0)
@@ -292,7 +311,10 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
-    """The entry point; errors that are foreseen are one line and exit with 1, bad settings with 2."""
+    """The entry point; errors that are foreseen are one line and exit with 1, bad settings with 2.
+
+    So is what the machine refuses: a file, a disk, the database.
+    """
     try:
         app()
     except (ValidationError, SettingsError) as error:
@@ -301,3 +323,20 @@ def main() -> None:
     except OverreadError as error:
         _say(f"overread: {error}")
         sys.exit(1)
+    except (OSError, subprocess.SubprocessError) as error:
+        _say(f"overread: {error}")
+        sys.exit(1)
+    except Exception as error:
+        if not _of_database(error):
+            raise
+        _say(f"overread: the database says: {str(error).strip().splitlines()[0]}")
+        sys.exit(1)
+
+
+def _of_database(error: Exception) -> bool:
+    """Whether the database can't be reached or refuses; asked by name, as few commands load these libraries."""
+    return any(
+        (one.__module__.partition(".")[0], one.__name__)
+        in (("psycopg", "OperationalError"), ("sqlalchemy", "OperationalError"))
+        for one in type(error).__mro__
+    )

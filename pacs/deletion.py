@@ -7,7 +7,7 @@ know: the caller asks those who do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,8 @@ from sqlalchemy import BigInteger, BindParameter, Select, any_, delete, func, li
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from overread.kit import audit, clock
+from overread.kit import audit, clock, ended
+from overread.kit.ended import Ended, Row, microseconds
 from overread.kit.errors import NotFound
 from overread.kit.principals import Principal, Role
 from pacs import changes, query
@@ -67,7 +68,7 @@ def remove(
     blobs = frozenset(tx.scalars(select(Instance.blob).where(Instance.pk == any_(_array(gone)))))
     _drop(tx, [row.pk for row in copied])
     tx.execute(delete(Holder).where(Holder.study_pk == study.pk, Holder.instance_pk == any_(_array(found))))
-    _drop(tx, found)
+    ended.record(tx, Ended(removed=_drop(tx, found)))
     for study_pk in sorted({row.study_pk for row in copied}):
         _tidy(tx, study_pk)
     left = _tidy(tx, study.pk)
@@ -119,7 +120,8 @@ def erase(tx: Session, case_id: UUID, study_uid: str, *, named: bool) -> set[str
     copied = tx.execute(select(Instance.pk, Instance.study_pk).where(Instance.source_pk == any_(_array(found)))).all()
     _drop(tx, [row.pk for row in copied])
     tx.execute(delete(Holder).where(Holder.study_pk == study.pk, Holder.instance_pk == any_(_array(found))))
-    _drop(tx, found)
+    if dropped := _drop(tx, found):
+        ended.record(tx, Ended(erased=dropped))
     for study_pk in sorted({row.study_pk for row in copied}):
         _tidy(tx, study_pk)
     release(tx, case_id, study_uid)
@@ -134,8 +136,42 @@ def release(tx: Session, case_id: UUID, study_uid: str) -> None:
     tx.execute(update(Holder).where(Holder.case_id == case_id, Holder.study_pk.in_(of_study)).values(case_id=None))
 
 
-def _drop(tx: Session, pks: Sequence[int]) -> None:
-    tx.execute(delete(Instance).where(Instance.pk == any_(_array(pks))).execution_options(synchronize_session=False))
+def again(tx: Session, instances: Collection[Row]) -> tuple[int, set[str]]:
+    """Remove originals that were removed before and came back with an older database, with every copy made of them.
+
+    Gives their number, and their UIDs with those of the studies that are gone with them. What was sent anew is another
+    row, and stays.
+    """
+    received = dict(instances)
+    rows = tx.execute(
+        select(Instance.pk, Instance.sop_uid, Instance.study_pk, Instance.received_at).where(
+            Instance.pk == any_(_array(list(received))), Instance.view_id == ORIGINAL
+        )
+    )
+    back = [row for row in rows if microseconds(row.received_at) == received[row.pk]]
+    found = [row.pk for row in back]
+    copied = tx.execute(select(Instance.pk, Instance.study_pk).where(Instance.source_pk == any_(_array(found)))).all()
+    _drop(tx, [row.pk for row in copied])
+    tx.execute(delete(Holder).where(Holder.instance_pk == any_(_array(found))))
+    _drop(tx, found)
+    gone = {row.sop_uid for row in back}
+    for study_pk in sorted({row.study_pk for row in (*back, *copied)}):
+        study_uid = tx.scalars(select(Study.study_uid).where(Study.pk == study_pk)).one()
+        if _tidy(tx, study_pk) == 0 and tx.get(Study, study_pk, populate_existing=True) is None:
+            tx.execute(delete(changes.Change).where(changes.Change.study_uid == study_uid))
+            gone.add(study_uid)
+    return len(found), gone
+
+
+def _drop(tx: Session, pks: Sequence[int]) -> list[Row]:
+    """Remove rows; gives what they are remembered by."""
+    gone = tx.execute(
+        delete(Instance)
+        .where(Instance.pk == any_(_array(pks)))
+        .returning(Instance.pk, Instance.received_at)
+        .execution_options(synchronize_session=False)
+    )
+    return [(row.pk, microseconds(row.received_at)) for row in gone]
 
 
 def _array(pks: Sequence[int]) -> BindParameter[Any]:
