@@ -84,8 +84,10 @@ def _apply(tx: Session, files: Sequence[tuple[UUID, datetime, Ended]]) -> Again:
 
     cases = images = 0
     locked: dict[str, bool] = {}
-    for name, at, what in files:
+    for _, at, what in files:
         cases += sum(erasure.again(tx, UUID(case), at) for case in what.cases)
+    for name, at, what in files:
+        # What the older database does not know to have been the case's.
         erased, gone = deletion.again(tx, what.erased)
         if gone:
             audit.forget(tx, _NO_CASE, gone)
