@@ -26,6 +26,8 @@ from overread.kit.settings import Settings
 
 #: Seconds in which a server that runs but is not ready has to become so.
 _PATIENCE = 60.0
+#: A number that no process has.
+_NOBODY = 2**31 - 1
 #: In the place of the number of another process, which nobody asks for.
 _SOMEBODY = -1
 
@@ -111,16 +113,21 @@ def _ensure(embedded: Any, run: Callable[[], None], patience: float) -> None:
 
 
 def _forget_another(pgdata: Path) -> None:
-    """Remove the file that names the running server where that process is another program by now.
+    """Have the file that names the running server name nobody, where that process has ended or is another program.
 
     A machine or a container that was cut off leaves the file, and its next processes get the same numbers. The library
-    would take such a process for the server, and in the end stop it.
+    would take such a process for the server, and in the end stop it. The rest of the file stays: by it PostgreSQL knows
+    whether processes of the server that was killed still use its memory, and does not start before they have ended.
     """
+    named = pgdata / "postmaster.pid"
     process = _named(pgdata)
     # Where that can't be found out, all stays as it is.
-    with suppress(psutil.Error):
+    with suppress(psutil.Error, FileNotFoundError):
         if process is not None and not _serves(process, pgdata):
-            (pgdata / "postmaster.pid").unlink(missing_ok=True)
+            lines = named.read_text().splitlines()
+            with named.open("r+") as file:
+                file.write("\n".join([str(_NOBODY), *lines[1:]]) + "\n")
+                file.truncate()
 
 
 def _named(pgdata: Path) -> psutil.Process | None:
