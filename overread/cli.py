@@ -64,6 +64,17 @@ def database(chosen: Settings) -> Iterator[Settings]:
             server.cleanup()
 
 
+def part() -> Settings:
+    """The environment's settings, for a part that runs alone; its database is not older than what was ended."""
+    from overread import again, folders
+
+    chosen = settings()
+    folders.refuse_half_restored(chosen.data_dir)
+    if chosen.database_url is not None and (done := again.see_to(chosen)):
+        _say(f"the database is older than what was ended: {done}")
+    return chosen
+
+
 @app.command()
 def serve(
     data_dir: DataDir = None,
@@ -92,7 +103,7 @@ def web() -> None:
     from overread import app as application
     from overread.services import build
 
-    effective = settings()
+    effective = part()
     services = build(effective)
     application.run(services, application.server(services), application.listeners(effective))
 
@@ -103,7 +114,7 @@ def dimse() -> None:
     from overread import dimse as listening
     from overread.services import build
 
-    listening.run(build(settings()))
+    listening.run(build(part()))
 
 
 @app.command()
@@ -112,7 +123,7 @@ def worker() -> None:
     from overread import worker as working
     from overread.services import build
 
-    working.run(build(settings()))
+    working.run(build(part()))
 
 
 @token_app.command("create")
