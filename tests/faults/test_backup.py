@@ -42,19 +42,14 @@ cli.main()
 BACKUP_STEPS = [
     ("overread.folders", "_empty", 1),  # the folder is made, and holds nothing
     ("overread.backup", "_run", 1),
-    ("overread.backup", "_copy_blobs", 1),
     ("shutil", "copy2", 1),
-    ("shutil", "copy2", 2),
-    ("overread.kit.sealed", "mirror", 1),
     ("overread.kit.sealed", "mirror", 2),
     ("os", "sync", 1),
     ("pathlib", "Path.rename", 1),
 ]
 RESTORE_STEPS = [
     ("shutil", "copytree", 1),
-    ("overread.kit.postgres", "start", 1),
     ("overread.backup", "_run", 1),
-    ("overread.migrations", "migrate", 1),
     ("overread.again", "_apply", 1),
     ("os", "sync", 1),
 ]
@@ -123,23 +118,22 @@ def test_a_backup_that_was_killed_at_any_step_is_made_again(source: Path) -> Non
 
 def test_a_restore_that_was_killed_at_any_step_is_served_by_nobody_and_made_again(base: Path, source: Path) -> None:
     data = base / "restored"
+    named, left_over = data / "postgres" / "postmaster.pid", []
     for step in RESTORE_STEPS:
         done = run("restore", source, "--data-dir", data, dies=step)
         assert done.returncode == -9, (step, done.stderr)
-    for command in (
-        ("verify",),
-        ("token", "create", "--role", "admin", "--name", "x"),
-        ("serve", "--dicom", "[::1]:0"),
-    ):
+        if named.exists():
+            left_over.append(psutil.Process(int(named.read_text().split()[0])))
+    assert left_over
+    for command in (("verify",), ("serve", "--dicom", "[::1]:0")):
         refused(run(*command, "--data-dir", data), "did not come to its end: run `overread restore` again")
-    left_over = psutil.Process(int((data / "postgres" / "postmaster.pid").read_text().split()[0]))
     done = run("restore", source, "--data-dir", data)
     assert done.returncode == 0, done.stderr
     assert "1 blobs read, 0 bad" in done.stderr
-    assert not left_over.is_running() or left_over.status() == psutil.STATUS_ZOMBIE
+    assert [one for one in left_over if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
     assert not (data / "restoring").exists()
     # The last user of its database was the last, though others were killed.
-    assert not (data / "postgres" / "postmaster.pid").exists()
+    assert not named.exists()
     refused(run("restore", source, "--data-dir", data), "is not empty")
 
 
