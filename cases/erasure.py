@@ -7,6 +7,7 @@ nothing is lost where the transaction fails, and nothing stays where the process
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select, update
@@ -27,9 +28,10 @@ from cases.models import (
     Report,
     Step,
 )
-from cases.repository import studies_of
-from cases.states import CaseState, StudyState
-from overread.kit import audit, jobs
+from cases.repository import erasure_of, load_unasked, studies_of
+from cases.states import Actor, CaseEvent, CaseState, StudyState
+from overread.kit import audit, ended, jobs
+from overread.kit.ended import Ended
 from overread.kit.principals import PrincipalRow, Role
 from viewer_bridge import grants
 
@@ -97,7 +99,31 @@ def destroy(tx: Session, case: Case) -> None:
     audit.forget(tx, case.id, uids | gone)
     jobs.forget(tx, sorted(uids))
     tx.flush()
+    ended.record(tx, Ended(cases=[str(case.id)]))
     jobs.emit(tx, events.CaseErased(str(case.id), mails))
+
+
+def again(tx: Session, case_id: UUID, at: datetime) -> bool:
+    """Erase a case that was erased before and came back with an older database; whether it was there.
+
+    `at`: when it was erased. Its money was settled then: billing learns that when it next looks at its payments.
+    """
+    case = load_unasked(tx, case_id, lock=True)
+    if case is None or case.state is CaseState.ERASED:
+        return False
+    left = case.state
+    asked = erasure_of(tx, case_id) or Erasure(case_id=case_id, asked_at=at)
+    asked.done_at = at
+    tx.add_all([asked, _step(case_id, left)])
+    case.state = CaseState.ERASED
+    destroy(tx, case)
+    audit.record(tx, None, "case.erase", "case", case_id, case_id=case_id, source=left.value, again=True)
+    return True
+
+
+def _step(case_id: UUID, left: CaseState) -> Step:
+    erased = (CaseEvent.ERASE.value, left.value, CaseState.ERASED.value)
+    return Step(case_id=case_id, actor=Actor.SYSTEM.value, event=erased[0], source=erased[1], target=erased[2])
 
 
 def _divided(tx: Session, case: Case) -> tuple[dict[int, frozenset[int]], set[int]]:

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cases.models import CaseStudy
+from overread.kit import ended
 from overread.kit.principals import Principal
 from pacs import composites, deletion, joins, pixel_review, profiles, query, sweep, views, way_back
 from pacs.archive import Archive
@@ -212,6 +213,8 @@ def destroy_files(archive: Archive, case_id: UUID) -> None:
 
     A thumbnail may be of the view and lie with an original that stays; all are soon made again.
     """
+    if archive.db.ended is not None:
+        ended.write_down(archive.db, archive.db.ended)
     archive.sealer.destroy(case_id)
     if archive.thumbnails is not None:
         archive.thumbnails.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,18 +43,36 @@ def settings(**flags: Any) -> Settings:
 
 @contextmanager
 def database(chosen: Settings) -> Iterator[Settings]:
-    """The settings with a database that runs, its schema made or checked: ours is started or joined meanwhile."""
-    from overread import migrations
+    """The settings with a database that runs, its schema made or checked: ours is started or joined meanwhile.
+
+    Where it is older than what was erased, that is erased again first.
+    """
+    from overread import again, folders, migrations
     from overread.kit import postgres
 
+    folders.refuse_half_restored(chosen.data_dir)
     chosen.server_key()
     url, server = postgres.start(chosen)
     try:
         migrations.make_or_check(url)
-        yield chosen.model_copy(update={"database_url": url})
+        ready = chosen.model_copy(update={"database_url": url})
+        if done := again.see_to(ready):
+            _say(f"the database is older than what was ended: {done}")
+        yield ready
     finally:
         if server is not None:
             server.cleanup()
+
+
+def part() -> Settings:
+    """The environment's settings, for a part that runs alone; its database is not older than what was ended."""
+    from overread import again, folders
+
+    chosen = settings()
+    folders.refuse_half_restored(chosen.data_dir)
+    if chosen.database_url is not None and (done := again.see_to(chosen)):
+        _say(f"the database is older than what was ended: {done}")
+    return chosen
 
 
 @app.command()
@@ -84,7 +103,7 @@ def web() -> None:
     from overread import app as application
     from overread.services import build
 
-    effective = settings()
+    effective = part()
     services = build(effective)
     application.run(services, application.server(services), application.listeners(effective))
 
@@ -95,7 +114,7 @@ def dimse() -> None:
     from overread import dimse as listening
     from overread.services import build
 
-    listening.run(build(settings()))
+    listening.run(build(part()))
 
 
 @app.command()
@@ -104,7 +123,7 @@ def worker() -> None:
     from overread import worker as working
     from overread.services import build
 
-    working.run(build(settings()))
+    working.run(build(part()))
 
 
 @token_app.command("create")
@@ -224,18 +243,29 @@ def backup(target: Path, data_dir: DataDir = None) -> None:
     from overread import backup as copying
 
     with database(settings(data_dir=data_dir)) as ready:
-        copying.backup(ready, target)
-    _say(f"backup complete in {target}")
+        missing = copying.backup(ready, target)
+    for digest in missing:
+        _say(f"blob {digest} is missing")
+    _say(f"backup complete in {target}" + (f", but for {len(missing)} blobs: run `overread verify`" if missing else ""))
+    raise typer.Exit(1 if missing else 0)
 
 
 @app.command()
-def restore(source: Path, data_dir: DataDir = None) -> None:
-    """Bring a backup back into an empty data folder, and verify it."""
+def restore(
+    source: Path,
+    data_dir: DataDir = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="The folder `keys` of the server that is replaced: what it erased stays erased.")
+    ] = None,
+) -> None:
+    """Bring a backup back into an empty data folder, erase again what was erased since, end all tokens, and verify."""
     from overread import admin
     from overread import backup as copying
 
     chosen = settings(data_dir=data_dir)
-    copying.restore(chosen, source)
+    done = copying.restore(chosen, source, keys)
+    _say(f"restored: {done}")
+    _say("everybody signs in anew, and programs need new tokens: `overread token create`")
     with database(chosen) as ready:
         bad = admin.verify(ready)
     raise typer.Exit(1 if bad else 0)
@@ -292,7 +322,10 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
-    """The entry point; errors that are foreseen are one line and exit with 1, bad settings with 2."""
+    """The entry point; errors that are foreseen are one line and exit with 1, bad settings with 2.
+
+    So is what the machine refuses: a file, a disk, the database.
+    """
     try:
         app()
     except (ValidationError, SettingsError) as error:
@@ -301,3 +334,20 @@ def main() -> None:
     except OverreadError as error:
         _say(f"overread: {error}")
         sys.exit(1)
+    except (OSError, subprocess.SubprocessError) as error:
+        _say(f"overread: {error}")
+        sys.exit(1)
+    except Exception as error:
+        if not _of_database(error):
+            raise
+        _say(f"overread: the database says: {str(error).strip().splitlines()[0]}")
+        sys.exit(1)
+
+
+def _of_database(error: Exception) -> bool:
+    """Whether the database can't be reached or refuses; asked by name, as few commands load these libraries."""
+    return any(
+        (one.__module__.partition(".")[0], one.__name__)
+        in (("psycopg", "OperationalError"), ("sqlalchemy", "OperationalError"))
+        for one in type(error).__mro__
+    )

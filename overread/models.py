@@ -9,6 +9,7 @@ from sqlalchemy.orm import configure_mappers
 _MODULES = (
     "overread.kit.principals",
     "overread.kit.audit",
+    "overread.kit.ended",
     "pacs.models",
     "pacs.changes",
     "pacs.commitment",

@@ -31,6 +31,8 @@ _PR_SET_PDEATHSIG = 1
 # <malloc.h>
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _STOP_SECONDS = 8.0
+#: Seconds after which no part of a supervisor that was killed runs any more.
+PARTS_END = _STOP_SECONDS + 4.0
 _MAX_BACKOFF = 30.0
 _LOOK_SECONDS = 1.0
 
@@ -55,6 +57,8 @@ class Child:
     name: str
     target: Callable[[], None]
     probe: str | None = None
+    #: It forks children of its own, and so may have no thread; it ends them, and itself, in time.
+    supervises: bool = False
     pid: int = 0
     ready_from: int = -1
     started_at: float = 0.0
@@ -62,8 +66,11 @@ class Child:
     not_before: float = 0.0
     status: int | None = None
 
-    def start(self) -> None:
-        """Fork; the child never returns."""
+    def start(self, lifeline: tuple[int, int] | None = None) -> None:
+        """Fork; the child never returns.
+
+        `lifeline`: a pipe whose end to write is the parent's alone: where the parent is gone, the child ends.
+        """
         reader, writer = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -71,11 +78,11 @@ class Child:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(reader)
-            self._run(writer)
+            self._run(writer, lifeline)
         os.close(writer)
         self.ready_from = reader
 
-    def _run(self, writer: int) -> None:
+    def _run(self, writer: int, lifeline: tuple[int, int] | None) -> None:
         """The child's whole life. It leaves without the parent's exit handlers, which stop the database."""
         code = 1
         try:
@@ -85,6 +92,10 @@ class Child:
                 signal.signal(number, signal.SIG_DFL)
             # Killed, a supervisor can stop nobody: the kernel does it then.
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            if lifeline is not None:
+                os.close(lifeline[1])
+                if not self.supervises:
+                    _end_without_parent(lifeline[0])
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.environ[_READY_FD] = str(writer)
             _spare_memory()
@@ -95,6 +106,8 @@ class Child:
             code = 0
         except SystemExit as leaving:
             code = leaving.code if isinstance(leaving.code, int) else 1
+        except OverreadError as error:
+            print(f"overread: {self.name}: {error}", file=sys.stderr)  # noqa: T201  foreseen: a line, no trace
         except BaseException:  # noqa: BLE001  whatever it is, it ends here, and is said
             traceback.print_exc()
         finally:
@@ -131,6 +144,20 @@ class Child:
         return False
 
 
+def _end_without_parent(reader: int) -> None:
+    """End this process, hard, where its parent has been gone for so long that SIGTERM should have ended it."""
+
+    def watch() -> None:
+        os.read(reader, 1)
+        time.sleep(_STOP_SECONDS)
+        os._exit(1)
+
+    # A thread begins with the signals blocked that its maker has blocked: this one takes none from who waits for them.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _spare_memory() -> None:
     """Have the C library give back what was freed: it keeps an arena a thread, and blocks of megabytes, for ever."""
     tune = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it, others need none of this
@@ -160,6 +187,7 @@ class Supervisor:
         """`keep` is called every second: it sees to what is no child of ours."""
         self._children = children
         self._keep = keep
+        self._lifeline = os.pipe()
         self.stopping = False
 
     def start(self, timeout: float = 60.0) -> None:
@@ -173,7 +201,7 @@ class Supervisor:
         gc.collect()
         gc.freeze()
         for child in self._children:
-            child.start()
+            child.start(self._lifeline)
         deadline = time.monotonic() + timeout
         for child in self._children:
             ready = child.wait_ready(deadline)
@@ -222,6 +250,6 @@ class Supervisor:
             child.not_before = now + min(_MAX_BACKOFF, 0.25 * 2**child.failures)
             _logger.error("child_died", child=child.name, code=child.status)
         elif now >= child.not_before:
-            child.start()
+            child.start(self._lifeline)
             # Nobody waits for its readiness now: the port is shared, and the others serve meanwhile.
             os.close(child.ready_from)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from billing import handlers as billing_handlers
 from billing.unconfigured import Unconfigured
 from cases import handlers as case_handlers
+from overread.kit import ended
 from overread.kit.jobs import Bus
 from overread.services import Services
 from pacs import commitment, metadata, settle, sweep
@@ -35,6 +36,8 @@ def wire(services: Services) -> Bus:
     case_handlers.subscribe(bus, services.db, services.archive, services.gateway, services.mailer, services.settings)
 
     def blobs_sweep() -> None:
+        # Where there was no room to note an end, there may be now.
+        ended.write_down(services.db, services.settings.keys_dir)
         sweep.sweep(services.archive)
 
     def launches_sweep() -> None:

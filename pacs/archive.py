@@ -36,6 +36,8 @@ class Archive:
 
 def open_archive(settings: Settings, db: Database) -> Archive:
     """The archive of these settings."""
+    # What is removed is remembered there, before whoever asked for it is told that it is done.
+    db.ended = settings.keys_dir
     return Archive(
         db,
         BlobStore(settings.blob_dir),

@@ -7,7 +7,7 @@ know: the caller asks those who do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,8 @@ from sqlalchemy import BigInteger, BindParameter, Select, and_, any_, delete, ex
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from overread.kit import audit
+from overread.kit import audit, ended
+from overread.kit.ended import Ended, Row, microseconds
 from overread.kit.errors import NotFound
 from overread.kit.principals import Principal, Role
 from pacs import changes, counts, joins, query
@@ -58,7 +59,8 @@ def remove(
         raise NotFound("nothing to delete", safe="There is no such study, series or instance here.")
     tx.expunge(study)
     found = _sent(tx, study.pk, found)
-    gone, blobs = _remove(tx, found)
+    gone, blobs, dropped = _remove(tx, found)
+    ended.record(tx, Ended(removed=dropped))
     left = tx.scalar(select(Study.instance_count).where(Study.pk == study.pk)) or 0
     level, uid = next(
         (level, uid)
@@ -99,7 +101,9 @@ def erase(tx: Session, case_id: UUID, study_pk: int, named: AbstractSet[int]) ->
     for sender_pk in senders:
         found = tx.scalars(sent_for(case_id, sender_pk, named=sender_pk in named)).all()
         gone |= set(tx.scalars(select(Instance.sop_uid).where(Instance.pk == any_(_array(found)))))
-        _remove(tx, found)
+        _, _, dropped = _remove(tx, found)
+        if dropped:
+            ended.record(tx, Ended(erased=dropped))
     if senders != [study_pk]:
         _remove(tx, tx.scalars(select(Instance.pk).where(Instance.study_pk == study_pk)).all())
     release(tx, case_id, study_pk)
@@ -125,8 +129,11 @@ def _sent(tx: Session, study_pk: int, pks: Sequence[int]) -> Sequence[int]:
     return tx.scalars(select(Instance.pk).where(or_(Instance.pk.in_(own), same))).all()
 
 
-def _remove(tx: Session, pks: Sequence[int]) -> tuple[list[int], frozenset[str]]:
-    """Remove rows and all copies of them, in views and in joined studies; gives all that are gone, and their blobs."""
+def _remove(tx: Session, pks: Sequence[int]) -> tuple[list[int], frozenset[str], list[Row]]:
+    """Remove rows and all copies of them, in views and in joined studies.
+
+    Gives the keys of all that are gone, their blobs, and what the rows themselves are remembered by.
+    """
     those = Instance.pk == any_(_array(pks))
     rows = tx.execute(
         select(Instance.pk, Instance.study_pk, Instance.blob)
@@ -138,14 +145,43 @@ def _remove(tx: Session, pks: Sequence[int]) -> tuple[list[int], frozenset[str]]
         tx.execute(select(Study.pk).where(Study.pk == study_pk).with_for_update())
     gone = [row.pk for row in rows]
     tx.execute(delete(Upload).where(Upload.instance_pk == any_(_array(gone))))
-    _drop(tx, gone)
+    own = frozenset(pks)
+    dropped = [row for row in _drop(tx, gone) if row[0] in own]
     for study_pk in studies:
         counts.bring_up_to_date(tx, study_pk)
-    return gone, frozenset(row.blob for row in rows)
+    return gone, frozenset(row.blob for row in rows), dropped
 
 
-def _drop(tx: Session, pks: Sequence[int]) -> None:
-    tx.execute(delete(Instance).where(Instance.pk == any_(_array(pks))).execution_options(synchronize_session=False))
+def again(tx: Session, instances: Collection[Row]) -> tuple[int, set[str]]:
+    """Remove originals that were removed before and came back with an older database, with every copy made of them.
+
+    Gives their number, and their UIDs with those of the studies that are gone with them. What was sent anew is another
+    row, and stays.
+    """
+    received = dict(instances)
+    rows = tx.execute(
+        select(Instance.pk, Instance.sop_uid, Study.study_uid, Instance.received_at)
+        .join(Study, Study.pk == Instance.study_pk)
+        .where(Instance.pk == any_(_array(list(received))), Instance.view_id == ORIGINAL)
+    )
+    back = [row for row in rows if microseconds(row.received_at) == received[row.pk]]
+    _remove(tx, [row.pk for row in back])
+    gone = {row.sop_uid for row in back}
+    studies = {row.study_uid for row in back}
+    studies -= set(tx.scalars(select(Study.study_uid).where(Study.study_uid.in_(studies), Study.view_id == ORIGINAL)))
+    tx.execute(delete(changes.Change).where(changes.Change.study_uid.in_(studies)))
+    return len(back), gone | studies
+
+
+def _drop(tx: Session, pks: Sequence[int]) -> list[Row]:
+    """Remove rows; gives what they are remembered by."""
+    gone = tx.execute(
+        delete(Instance)
+        .where(Instance.pk == any_(_array(pks)))
+        .returning(Instance.pk, Instance.received_at)
+        .execution_options(synchronize_session=False)
+    )
+    return [(row.pk, microseconds(row.received_at)) for row in gone]
 
 
 def _array(pks: Sequence[int]) -> BindParameter[Any]:

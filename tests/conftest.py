@@ -91,6 +91,7 @@ def tx(database: Database) -> Iterator[Session]:
 @pytest.fixture
 def archive(database: Database, tmp_path: Path) -> Archive:
     """An empty archive."""
+    database.ended = tmp_path / "keys"
     return Archive(database, BlobStore(tmp_path / "blobs"), Sealer(bytes(32), "pacs.view", tmp_path / "keys"))
 
 

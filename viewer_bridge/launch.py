@@ -113,6 +113,11 @@ def sweep(tx: Session) -> int:
     return len(tx.execute(query).all())
 
 
+def end_all(tx: Session) -> None:
+    """End every code of everybody."""
+    tx.execute(delete(LaunchCode))
+
+
 def _refused(reason: str) -> NotFound:
     return NotFound(
         f"launch code {reason}",

@@ -166,6 +166,15 @@ def upgrade() -> None:
     op.create_index(op.f("ix_kit_audit_case_id"), "kit_audit", ["case_id"], unique=False)
     op.create_index(op.f("ix_kit_audit_object_id"), "kit_audit", ["object_id"], unique=False)
     op.create_table(
+        "kit_ended",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "what", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kit_ended")),
+    )
+    op.create_table(
         "kit_login_attempt",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("account", sa.String(length=64), nullable=False),

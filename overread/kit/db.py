@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -31,6 +32,8 @@ _IDLE = 2.0
 _DOUBT = 30.0
 #: Of single statements: planning a large one anew takes longer than running it.
 QUICK = "SET plan_cache_mode = force_generic_plan"
+#: In a session's `info`: what is called after its commit, and with what.
+_AFTER = "after_commit"
 _T = TypeVar("_T")
 
 # A page of search results is mostly JSON.
@@ -76,6 +79,8 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.url = url
+        #: The folder in which what was ended is remembered, if anywhere (`overread.kit.ended`).
+        self.ended: Path | None = None
         self._doubtful_until = 0.0
         self.engine = create_engine(
             sqlalchemy_url(url),
@@ -104,6 +109,8 @@ class Database:
         except (exc.OperationalError, psycopg.OperationalError) as error:
             self._doubtful_until = time.monotonic() + _DOUBT
             raise _translated(error.orig if isinstance(error, exc.OperationalError) else error) from error
+        for act, subjects in session.info.pop(_AFTER, {}).items():
+            act(self, subjects)
 
     def at_once(self, work: Callable[[Connection], _T], settings: str = QUICK) -> _T:
         """What `work` gives, called with a connection on which every statement is a transaction of its own.
@@ -152,6 +159,14 @@ class Database:
         self.engine.dispose()
         for one in self._others.values():
             one.close()
+
+
+def after_commit(tx: Session, act: Callable[[Database, list[UUID]], None], subject: UUID) -> None:
+    """Have `act(database, subjects)` called once the transaction is committed, before its block is left.
+
+    It may find that a subject was rolled back with a savepoint. What it raises, the block's caller gets.
+    """
+    tx.info.setdefault(_AFTER, {}).setdefault(act, []).append(subject)
 
 
 def _translated(error: BaseException | None) -> Unavailable:

@@ -18,6 +18,8 @@ from overread.kit.errors import NotFound
 from overread.kit.once import sync_folder, write_once
 
 _DESTROYED = ".destroyed"
+#: The names of files in a folder of keys that tell of an end, and hold no key, end so.
+ENDS = (_DESTROYED, ".ended")
 
 
 class Sealer:
@@ -40,10 +42,7 @@ class Sealer:
 
     def destroy(self, name: UUID) -> None:
         """Destroy a name's key for good; idempotent. What stays says so, and reaches the copies of the folder."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self._folder / f"{name.hex}{_DESTROYED}").touch(mode=0o600)
-        (self._folder / name.hex).unlink(missing_ok=True)
-        sync_folder(self._folder)
+        destroy(self._folder, name)
 
     def _read(self, name: UUID) -> bytes:
         try:
@@ -64,11 +63,23 @@ class Sealer:
         return AESGCM(HKDF(SHA256(), 32, salt=key, info=self._purpose).derive(self._server_key))
 
 
-def mirror(keys: Path, copy: Path) -> None:
-    """Bring a copy of a folder of keys up to date: what is destroyed here is destroyed there."""
+def destroy(keys: Path, name: UUID) -> None:
+    """Destroy a name's key in a folder of keys; see `Sealer.destroy`."""
+    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (keys / f"{name.hex}{_DESTROYED}").touch(mode=0o600)
+    (keys / name.hex).unlink(missing_ok=True)
+    sync_folder(keys)
+
+
+def mirror(keys: Path, copy: Path, *, only_ends: bool = False) -> None:
+    """Bring a copy of a folder of keys up to date: what is destroyed here is destroyed there.
+
+    What was ended (`overread.kit.ended`) is copied with them; `only_ends` leaves the keys themselves out.
+    """
     copy.mkdir(parents=True, exist_ok=True, mode=0o700)
+    kinds = ENDS if only_ends else ("", *ENDS)
     for path in sorted(keys.iterdir()) if keys.exists() else ():
-        if path.suffix in ("", _DESTROYED) and not (copy / path.name).exists():
+        if path.suffix in kinds and not (copy / path.name).exists():
             write_once(copy / path.name, path.read_bytes())
     for name in destroyed(copy):
         (copy / name.hex).unlink(missing_ok=True)

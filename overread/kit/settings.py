@@ -79,7 +79,10 @@ class Settings(BaseSettings):
 
     @property
     def keys_dir(self) -> Path:
-        """The folder of the keys that erasing a case destroys; no backup holds it (docs/decisions/0026)."""
+        """The folder of the keys that erasing a case destroys, and of what was ended; no backup holds the keys.
+
+        See docs/decisions/0026 and 0031.
+        """
         return self.data_dir / "keys"
 
     @property

@@ -113,6 +113,12 @@ def revoke_case(tx: Session, case_id: UUID) -> None:
     )
 
 
+def revoke_all(tx: Session) -> int:
+    """End every token of everybody, of programs too; how many ended."""
+    ended = update(TokenRow).where(TokenRow.revoked_at.is_(None)).values(revoked_at=clock.now())
+    return len(tx.execute(ended.returning(TokenRow.id)).all())
+
+
 def sign_in(tx: Session, email: str, password: str) -> PrincipalRow | None:
     """The principal with this address and password, or None (the same, after the same time, for no such account)."""
     row = principals.by_email(tx, email)

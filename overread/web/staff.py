@@ -13,8 +13,9 @@ from starlette.routing import BaseRoute
 from billing import service as billing
 from cases.models import Program
 from cases.service import intake
-from overread.kit import audit, principals, tokens
+from overread.kit import audit, ended, principals, tokens
 from overread.kit.audit import AuditRow
+from overread.kit.ended import Ended
 from overread.kit.errors import Conflict
 from overread.kit.principals import PrincipalRow, Role
 from overread.services import Services
@@ -72,6 +73,8 @@ def lock(visit: Visit) -> Response:
     person.active = not person.active
     action = "account.unlock" if person.active else "account.lock"
     audit.record(visit.tx, visit.who, action, "principal", person.id)
+    who = [str(person.id)]
+    ended.record(visit.tx, Ended(unlocked=who) if person.active else Ended(locked=who))
     return go("/people", "changed")
 
 

@@ -41,6 +41,25 @@ class Harmed(Server):
         postmaster = int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0])
         return psutil.Process(self.process.pid), psutil.Process(postmaster)
 
+    def behead(self) -> None:
+        """kill -9 of the supervisor alone."""
+        assert self.process
+        self.process.kill()
+        self.process.wait(10)
+        self._close()
+
+    def refused(self) -> str:
+        """Start it where it must not start: all that it says on standard error."""
+        try:
+            self.start()
+        except AssertionError:
+            assert self.process
+            assert self.process.wait(30) == 1
+            self._close()
+            return self.read_log()
+        self.kill()
+        raise AssertionError("it started")
+
     def kill(self, victims: list[psutil.Process] | None = None) -> None:
         """kill -9 of these processes, or of all, and then of whatever these left."""
         assert self.process

@@ -196,7 +196,10 @@ def test_a_backup_comes_back_whole(tmp_path: Path) -> None:
     second = Server(tmp_path / "second")
     second.run("restore", str(tmp_path / "copy"))
     with second:
-        assert read_back(second, sample("CT_small.dcm"), token) == sample("CT_small.dcm")
+        old = httpx.get(f"{second.url}/dicomweb/studies", headers={"Authorization": f"Bearer {token}", **JSON})
+        assert old.status_code == 401, "it may have been ended since the backup"
+        anew = second.token("coordinator")
+        assert read_back(second, sample("CT_small.dcm"), anew) == sample("CT_small.dcm")
 
 
 def test_every_part_that_is_killed_is_started_again(tmp_path: Path) -> None:
