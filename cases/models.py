@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cases.states import CaseState, StudyState
@@ -184,6 +184,16 @@ class CaseStudy(Base):
     updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
 
     __table_args__ = (UniqueConstraint("case_id", "study_uid"),)
+
+
+class Allowance(Base):
+    """What a case's patient has sent to it, or is sending: counted before it is stored (`cases.allowance`)."""
+
+    __tablename__ = "cases_allowance"
+
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), primary_key=True)
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    instances: Mapped[int] = mapped_column(default=0)
 
 
 class InboxStudy(Base):

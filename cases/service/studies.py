@@ -102,6 +102,8 @@ def match_by_hand(tx: Session, who: Principal, study_uid: str, case_id: UUID) ->
     waiting = tx.get(InboxStudy, study_uid, with_for_update=True) if imaging.is_uid(study_uid) else None
     if waiting is None:
         raise NotFound(f"study {study_uid!r} is not in the inbox")
+    if waiting.matched_case_id == case.id and (matched := study_of(tx, case.id, study_uid)) is not None:
+        return matched.state
     if waiting.matched_case_id is not None:
         raise Conflict(f"study {study_uid} is matched", safe="This study was matched already.")
     waiting.matched_case_id = case.id
