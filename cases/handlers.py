@@ -196,7 +196,7 @@ def send_mail(db: Database, mailer: Mailer, base_url: str, event: events.MailQue
         person = tx.get(PrincipalRow, message.recipient_id)
         if person is not None and person.active:
             if message.template == notify.CONFIRMATION:
-                if person.pending_email:
+                if person.pending_email and person.pending_email == message.facts["to"]:
                     link = addresses.make_link(tx, person)
                     mailer.send(notify.rendered(message, person.pending_email, base_url, link))
             elif person.email:

@@ -208,12 +208,12 @@ def queue(tx: Session, case: Case | None, recipient_id: UUID, template: str, **f
     jobs.emit(tx, events.MailQueued(str(message.id)))
 
 
-def queue_confirmation(tx: Session, recipient_id: UUID) -> None:
-    """Have a link sent to the address that a person typed and has not confirmed; it is made when it is sent.
+def queue_confirmation(tx: Session, recipient_id: UUID, address: str) -> None:
+    """Have a link sent to the address that a person typed and has not confirmed, unless they change it before.
 
-    It is nowhere but in the mail, so a copy of the database confirms nothing.
+    The link is made when it is sent and is nowhere but in the mail, so a copy of the database confirms nothing.
     """
-    message = Message(recipient_id=recipient_id, template=CONFIRMATION, facts={})
+    message = Message(recipient_id=recipient_id, template=CONFIRMATION, facts={"to": address})
     tx.add(message)
     tx.flush()
     jobs.emit(tx, events.MailQueued(str(message.id)))

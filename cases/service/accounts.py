@@ -41,7 +41,7 @@ def ask(tx: Session, person: PrincipalRow) -> None:
     if owner is not None:
         notify.queue(tx, None, owner.id, "has_account")
     else:
-        notify.queue_confirmation(tx, person.id)
+        notify.queue_confirmation(tx, person.id, person.pending_email)
 
 
 def change(tx: Session, who: Principal, email: str) -> PrincipalRow:

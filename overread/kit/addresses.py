@@ -12,12 +12,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, String, delete, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from overread.kit import audit, clock, principals
 from overread.kit.db import Base
-from overread.kit.errors import Conflict, NotFound
+from overread.kit.errors import NotFound
 from overread.kit.principals import PrincipalRow
 
 LINK_LENGTH = timedelta(days=3)
@@ -70,15 +69,10 @@ def confirm(tx: Session, token: str, who_id: UUID | None = None) -> PrincipalRow
     link, person = _of_link(tx, token, who_id, lock=True)
     if person.email is not None:
         return person
-    if principals.by_email(tx, link.email) is not None:
-        raise _taken()
+    principals.claim(tx, link.email)
     link.used_at = clock.now()
     person.email, person.pending_email = link.email, None
-    try:
-        with tx.begin_nested():
-            tx.flush()
-    except IntegrityError as error:
-        raise _taken() from error
+    tx.flush()
     audit.record(tx, person.as_principal(via="mail"), "account.address", "principal", person.id)
     return person
 
@@ -109,12 +103,6 @@ def _refused() -> NotFound:
     return NotFound(
         "an address's link that is unknown, too old or of another address",
         safe="This link is too old, or of an address that was changed since. Sign in, and have another one sent.",
-    )
-
-
-def _taken() -> Conflict:
-    return Conflict(
-        "the address is another account's", safe="This address has an account already. Sign in to that one."
     )
 
 

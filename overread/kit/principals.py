@@ -11,7 +11,6 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String, func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from overread.kit import clock
@@ -96,20 +95,19 @@ def create(
     password_hash: str | None = None,
 ) -> PrincipalRow:
     """Add a principal. Raises Conflict where the e-mail address is taken."""
-    if email is not None and by_email(tx, email) is not None:
-        raise _taken()
+    if email is not None:
+        claim(tx, email)
     row = PrincipalRow(role=role.value, name=name, email=email, phone=phone, password_hash=password_hash)
-    try:
-        with tx.begin_nested():
-            tx.add(row)
-    except IntegrityError as error:
-        # Somebody else was faster by the blink of an eye.
-        raise _taken() from error
+    tx.add(row)
+    tx.flush()
     return row
 
 
-def _taken() -> Conflict:
-    return Conflict("an account with this e-mail address exists", safe="This e-mail address has an account already.")
+def claim(tx: Session, email: str) -> None:
+    """Let nobody else take an e-mail address until the transaction ends. Raises Conflict where it is taken."""
+    tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"address {email.strip().lower()}", 0))))
+    if by_email(tx, email) is not None:
+        raise Conflict("an account with this e-mail address exists", safe="This e-mail address has an account already.")
 
 
 def by_email(tx: Session, email: str) -> PrincipalRow | None:

@@ -29,12 +29,17 @@ def routes(services: Services) -> list[BaseRoute]:
     """Signing up, for everybody; the address, for its account; and the link that is mailed."""
     desk = Desk(services, Role.PATIENT)
 
+    def confirm_page(request: Request) -> Response:
+        """What the link in the mail opens; nothing happens before its button is pressed."""
+        return _confirm_page(request, services, {})
+
     async def confirm(request: Request) -> Response:
+        """Confirm the e-mail address: in the session that it belongs to, or with its account's password."""
         form = await forms.read(request)
         return await run_in_threadpool(_confirm, request, services, form)
 
     return [
-        Route("/confirm/{token}", lambda request: _confirm_page(request, services, {}), methods=["GET"]),
+        Route("/confirm/{token}", confirm_page, methods=["GET"]),
         Route("/confirm/{token}", confirm, methods=["POST"]),
         desk.get(_ADDRESS, address_page),
         desk.post(_ADDRESS, change_address, address_page),

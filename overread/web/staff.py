@@ -58,7 +58,7 @@ def add_person(visit: Visit) -> Response:
     password = secrets.token_urlsafe(12)
     hashed = tokens.hash_password(password)
     # The number makes a form that is sent twice one account; the second answer, the one that is seen, shows a password.
-    wish = visit.form.text("request")[:64]
+    wish = visit.form.text("wish")[:64]
     try:
         made = principals.create(visit.tx, role=Role(role), name=name, email=email, password_hash=hashed)
         audit.record(visit.tx, visit.who, "account.create", "principal", made.id, role=role, request=wish)
@@ -238,7 +238,7 @@ def _people(visit: Visit, made: dict[str, str] | None = None) -> Response:
         made=made,
         roles=[{"value": role.value, "label": role.value.capitalize()} for role in Role],
         action="/people",
-        request=str(uuid4()),
+        wish=str(uuid4()),
         permissions={"roles": permissions.ROLES, "rows": permissions.ROWS},
         values={} if made else visit.form.values(),
     )
