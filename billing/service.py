@@ -36,6 +36,7 @@ __all__ = [
     "begin_capture",
     "capture",
     "find",
+    "is_refunded",
     "open_checkout",
     "price",
     "prices",
@@ -145,8 +146,8 @@ def record_outside(
 ) -> Payment:
     """Record an invoice paid outside (`method` "invoice") or a free program ("free") as authorised.
 
-    From there it is captured, voided and refunded like any other, without a provider. Raises Conflict where a payment
-    stands for the subject already.
+    From there it is captured, voided and refunded like any other, without a provider. The same again finds it done.
+    Raises Conflict where another payment stands for the subject already.
     """
     if method not in ("invoice", "free"):
         raise BadInput(f"unknown way to pay {method!r}")
@@ -154,6 +155,9 @@ def record_outside(
     repository.lock_subject(tx, subject_ref)
     standing = repository.latest(tx, subject_ref, lock=True)
     if standing is not None and standing.state not in OVER:
+        same = {"reference": reference[:200], "by": by[:200]}
+        if standing.provider == method and any(e.detail == same for e in repository.ledger(tx, standing.id)):
+            return standing
         raise Conflict(
             f"payment {standing.id} stands for the subject", safe="There is a payment for this already. Void it first."
         )
@@ -348,6 +352,12 @@ def void(tx: Session, gateway: Gateway, subject_ref: str, reason: str = "") -> P
                 return payment
     moves.move(tx, payment, State.VOIDED, "void", reason=reason[:200])
     return payment
+
+
+def is_refunded(tx: Session, subject_ref: str, request_id: str) -> bool:
+    """Whether the refund of this `request_id` was made. Locks the payment, so that one under way is waited for."""
+    payment = repository.latest(tx, subject_ref, lock=True)
+    return payment is not None and repository.refund_done(tx, payment.id, request_id)
 
 
 def refund(

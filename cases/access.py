@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from cases import imaging
 from cases.models import Case, CaseStudy
 from cases.repository import actor_in, load_unasked, studies_of
+from cases.service.accounts import require_confirmed
 from cases.states import FINAL, KNOWN_THEIRS, Actor, CaseState, StudyState
 from overread.kit.db import Connection, reading
 from overread.kit.errors import Conflict, Forbidden, NotFound
@@ -87,7 +88,8 @@ def may_upload(tx: Session, who: Principal, case_id: UUID) -> Scope | None:
 
     Its patient and coordinators send images: None. The specialist, with a viewer's token too, sends what they made of
     the images that they see: the scope of those. NotFound for strangers and without a grant, Forbidden for other
-    viewers' tokens and while a case is only offered, Conflict once it is too late.
+    viewers' tokens, while a case is only offered and for a patient whose address is not confirmed, Conflict once it is
+    too late.
     """
     case, actor = _part(tx, who, case_id)
     if actor is Actor.ASSIGNED:
@@ -97,6 +99,7 @@ def may_upload(tx: Session, who: Principal, case_id: UUID) -> Scope | None:
         return of_specialist(tx, who, case_id)
     if who.case_id is not None or actor not in (Actor.PATIENT, Actor.COORDINATOR):
         raise Forbidden(f"{actor} sent images to case {case_id}")
+    require_confirmed(tx, who)
     if case.state in FINAL or case.state in (CaseState.SIGNED, CaseState.PUBLISHED):
         raise Conflict(f"upload to a case that is {case.state}", safe="This request takes no more images.")
     return None

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from cases import events, imaging
 from cases.models import (
+    Allowance,
     Case,
     CaseStudy,
     Consent,
@@ -87,7 +88,7 @@ def destroy(tx: Session, case: Case) -> None:
     gone = imaging.erase(tx, case.id, case.view_id, whole, shared, offers)
     grants.erase(tx, case.id)
     tx.execute(delete(InboxStudy).where(or_(InboxStudy.matched_case_id == case.id, InboxStudy.case_id == case.id)))
-    for model in (Question, Consent, CaseStudy, Offer, Report, Note, Message):
+    for model in (Allowance, Question, Consent, CaseStudy, Offer, Report, Note, Message):
         tx.execute(delete(model).where(model.case_id == case.id))
     tx.execute(delete(Step).where(Step.case_id == case.id, Step.study_uid.is_not(None)))
     tx.execute(update(Step).where(Step.case_id == case.id).values(reason=""))

@@ -11,9 +11,16 @@ from cases.models import CONSENTS, CaseStudy, Consent, ImagesBy, Place
 from cases.move import Move
 from cases.repository import erasure_of, hold_of, latest_report, open_offer, studies_of
 from cases.states import CaseState, StudyState
-from overread.kit import clock
+from overread.kit import addresses, clock
 
 Guard = Callable[[Move], str | None]
+
+
+def _address_confirmed(move: Move) -> str | None:
+    waits = addresses.unconfirmed(move.tx, move.case.patient_id) is not None
+    return (
+        "Please confirm your e-mail address first: open the link in the mail that we have sent you." if waits else None
+    )
 
 
 def _no_emergency(move: Move) -> str | None:
@@ -160,6 +167,7 @@ def _erasure_begun(move: Move) -> str | None:
 
 
 GUARDS: Mapping[str, Guard] = {
+    "address_confirmed": _address_confirmed,
     "no_emergency": _no_emergency,
     "eligible_place": _eligible_place,
     "has_questions": _has_questions,

@@ -32,7 +32,7 @@ from cases.move import Move
 from cases.repository import load_unasked
 from cases.service import assignment, payments, studies
 from cases.states import FINAL, Actor, CaseEvent, CaseState
-from overread.kit import clock, jobs, log
+from overread.kit import addresses, clock, jobs, log
 from overread.kit.db import Database
 from overread.kit.principals import PrincipalRow
 from overread.kit.settings import Settings
@@ -194,8 +194,13 @@ def send_mail(db: Database, mailer: Mailer, base_url: str, event: events.MailQue
         if message is None or message.sent_at is not None:
             return
         person = tx.get(PrincipalRow, message.recipient_id)
-        if person is not None and person.active and person.email:
-            mailer.send(notify.rendered(message, person.email, base_url))
+        if person is not None and person.active:
+            if message.template == notify.CONFIRMATION:
+                if person.pending_email and person.pending_email == message.facts["to"]:
+                    link = addresses.make_link(tx, person)
+                    mailer.send(notify.rendered(message, person.pending_email, base_url, link))
+            elif person.email:
+                mailer.send(notify.rendered(message, person.email, base_url))
         message.sent_at = clock.now()
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import effects, guards, states
-from cases.models import Case, CaseStudy, Step
+from cases.models import CaseStudy, Step
 from cases.move import Move, StudyMove
-from cases.states import Actor
+from cases.repository import open_offer
+from cases.states import Actor, CaseEvent
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, Unprocessable
 from overread.kit.principals import Principal
+
+_IN_WORDS = frozenset((CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
 
 
 def check(move: Move, *, leaving_out: frozenset[str] = frozenset()) -> states.Rule:
@@ -42,11 +47,31 @@ def check(move: Move, *, leaving_out: frozenset[str] = frozenset()) -> states.Ru
     return rule
 
 
-def transition(move: Move) -> Case:
+def repeated(move: Move) -> bool:
+    """Whether a move asks for what the same person did last in this case: a second click, which finds it done.
+
+    Nobody else did anything since, the words are the same, and it can't be meant anew, because the state that it
+    starts from is left. The caller holds the case's row lock.
+    """
+    rule = states.case_rule(move.case.state, move.event)
+    if move.who is None or (rule is not None and move.actor in rule.actors):
+        return False
+    if move.event is CaseEvent.OFFER:
+        standing = open_offer(move.tx, move.case.id)
+        if standing is None or standing.specialist_id != move.specialist_id:
+            return False
+    return did_last(move.tx, move.who, move.case.id, move.event, move.reason)
+
+
+def transition(move: Move) -> bool:
     """Make a move: checks the table and its guards, changes the state, writes the history, runs the effects.
 
-    The caller holds the case's row lock. Raises what `check` raises; nothing is changed then.
+    The caller holds the case's row lock. False where it was `repeated`: then nothing was to be done. Raises what
+    `check` raises; nothing is changed then.
     """
+    # An answer's words are not in the history: whoever writes other ones is told that it is too late.
+    if move.event not in _IN_WORDS and repeated(move):
+        return False
     rule = check(move)
     case = move.case
     move.source = case.state
@@ -55,12 +80,32 @@ def transition(move: Move) -> Case:
     for name in rule.effects:
         effects.EFFECTS[name](move)
     move.tx.flush()
-    return case
+    return True
+
+
+def did_last(
+    tx: Session, who: Principal, case_id: UUID, event: StrEnum, reason: str, study_uid: str | None = None
+) -> bool:
+    """Whether the last thing that a person did with a case (or with one study of it) was this, by `who`."""
+    about = Step.study_uid.is_(None) if study_uid is None else Step.study_uid == study_uid
+    query = select(Step).where(Step.case_id == case_id, about, Step.actor != Actor.SYSTEM.value)
+    last = tx.scalars(query.order_by(Step.id.desc()).limit(1)).one_or_none()
+    return last is not None and (last.event, last.actor_id, last.reason) == (event.value, who.id, reason)
 
 
 def move_study(move: StudyMove) -> CaseStudy:
-    """Move a study along its table. Raises Forbidden, Conflict and Unprocessable as `transition` does."""
+    """Move a study along its table; what the same person did with it last is left as it is.
+
+    Raises Forbidden, Conflict and Unprocessable as `transition` does.
+    """
     study = move.study
+    possible = states.study_rule(study.state, move.event)
+    if (
+        move.who is not None
+        and (possible is None or move.actor not in possible.actors)
+        and did_last(move.tx, move.who, study.case_id, move.event, move.reason, study.study_uid)
+    ):
+        return study
     if not any(rule.event == move.event and move.actor in rule.actors for rule in states.STUDY_RULES):
         raise Forbidden(f"{move.actor} asked for {move.event} of a study of case {study.case_id}")
     rule = states.study_rule(study.state, move.event)

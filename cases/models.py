@@ -195,6 +195,16 @@ class CaseStudy(Base):
     __table_args__ = (UniqueConstraint("case_id", "study_uid"),)
 
 
+class Allowance(Base):
+    """What a case's patient has sent to it, or is sending: counted before it is stored (`cases.allowance`)."""
+
+    __tablename__ = "cases_allowance"
+
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), primary_key=True)
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    instances: Mapped[int] = mapped_column(default=0)
+
+
 class InboxStudy(Base):
     """A sender's study that is in no case: it waits for a coordinator, and no specialist can see it.
 

@@ -143,6 +143,11 @@ def refund(tx: Session, gateway: Gateway | None, case: Case, amount: int | None,
     service.refund(tx, _for(gateway, payment), subject(case), amount, reason, request_id=request_id)
 
 
+def is_refunded(tx: Session, case: Case, request_id: str) -> bool:
+    """Whether this wish to refund was carried out; waits for one that is under way."""
+    return service.is_refunded(tx, subject(case), request_id)
+
+
 def record_outside(tx: Session, case: Case, method: str, reference: str, by: str) -> None:
     """Record a payment made outside. Raises Conflict where one stands already, BadInput."""
     if case.program.price_key is None:

@@ -39,6 +39,9 @@ class Mail:
     text: str
 
 
+#: The one mail that goes to an address which nobody has confirmed.
+CONFIRMATION = "confirm_address"
+
 TEMPLATES: Mapping[str, Template] = {
     "submitted": Template(
         "{reference}: we have received your request",
@@ -178,6 +181,19 @@ TEMPLATES: Mapping[str, Template] = {
         "As you asked, your request and everything that came with it is erased. Nobody can bring it back.\n\n{link}",
         "/cases",
     ),
+    "confirm_address": Template(
+        "Please confirm your e-mail address",
+        "Somebody, probably you, has made an account with this address. To confirm that it is yours, open this link "
+        "within three days, on any device:\n{link}\n\nIf it was not you, you need do nothing: without the link "
+        "nothing is stored.",
+        "/confirm/{token}",
+    ),
+    "has_account": Template(
+        "You have an account already",
+        "Somebody, probably you, wanted to make an account with this address, which has one already. Sign in to "
+        "it:\n{link}\n\nIf it was not you, you need do nothing: nobody was told that it exists.",
+        "/sign-in",
+    ),
     "ended": Template("{reference}: this case has ended", "The case was ended; its images are closed.", "/reading"),
 }
 
@@ -198,17 +214,28 @@ def queue(tx: Session, case: Case | None, recipient_id: UUID, template: str, **f
     jobs.emit(tx, events.MailQueued(str(message.id)))
 
 
+def queue_confirmation(tx: Session, recipient_id: UUID, address: str) -> None:
+    """Have a link sent to the address that a person typed and has not confirmed, unless they change it before.
+
+    The link is made when it is sent and is nowhere but in the mail, so a copy of the database confirms nothing.
+    """
+    message = Message(recipient_id=recipient_id, template=CONFIRMATION, facts={"to": address})
+    tx.add(message)
+    tx.flush()
+    jobs.emit(tx, events.MailQueued(str(message.id)))
+
+
 def queue_coordinators(tx: Session, case: Case | None, template: str, **facts: Any) -> None:
     """The same to every coordinator."""
     for person in principals.with_role(tx, Role.COORDINATOR):
         queue(tx, case, person.id, template, **facts)
 
 
-def rendered(message: Message, address: str, base_url: str) -> Mail:
-    """A kept mail as it is sent."""
+def rendered(message: Message, address: str, base_url: str, token: str = "") -> Mail:
+    """A kept mail as it is sent; `token` is a link's secret, for the one that has any."""
     template = TEMPLATES[message.template]
     facts = dict(message.facts)
-    facts["link"] = base_url + template.page.format(case_id=message.case_id)
+    facts["link"] = base_url + template.page.format(case_id=message.case_id, token=token)
     program = facts.get("program") or "Overread"
     text = template.body.format(**facts) + f"\n\n{program}\n\nThis mail was sent automatically; replies are not read.\n"
     domain = base_url.partition("://")[2].partition("/")[0].partition(":")[0] or "localhost"

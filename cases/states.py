@@ -111,7 +111,9 @@ def _rule(source: StrEnum, event: StrEnum, actors: str, target: StrEnum, guards:
     return Rule(source, event, allowed, target, tuple(guards.split()), tuple(effects.split()))
 
 
-_INTAKE = "no_emergency eligible_place has_questions has_identity has_consents images_chosen paid_or_free"
+_INTAKE = (
+    "address_confirmed no_emergency eligible_place has_questions has_identity has_consents images_chosen paid_or_free"
+)
 _TO_OFFER = "studies_released specialist_eligible"
 _TO_ACCEPT = "offer_open some_study_released specialist_eligible captured_or_free"
 _TO_SIGN = "specialist_eligible every_question_answered studies_listed"

@@ -14,6 +14,7 @@ from overread.kit.errors import Forbidden
 from overread.kit.http import principal
 from overread.kit.principals import Principal
 from pacs.archive import Archive
+from pacs.batch import Allowance
 from pacs.scope import Scope
 
 #: Gives what the caller may see of the resource's view just now, or raises NotFound or Forbidden.
@@ -22,10 +23,14 @@ ScopeOf = Callable[[Principal, Request], Scope]
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Where an upload goes: the case that it is meant for, if any, and the view that only derived objects go to."""
+    """Where an upload goes: the case that it is meant for, if any, and the view that only derived objects go to.
+
+    `allowance`: how much the sender may still store there; None where they are not counted.
+    """
 
     case_id: UUID | None = None
     view: Scope | None = None
+    allowance: Allowance | None = None
 
 
 #: Gives where an upload goes, or raises Forbidden where the caller may not upload here.

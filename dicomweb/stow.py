@@ -25,7 +25,7 @@ from dicomweb.stow_metadata import JSON_TYPES, XML_TYPES, MetadataBody
 from dicomweb.uids import path_uid
 from overread.kit.errors import BadInput, UnsupportedMedia
 from overread.kit.http import principal, problem
-from pacs.batch import Batch, submit
+from pacs.batch import Allowance, Batch, submit
 from pacs.ingest import Source
 
 #: Seconds in which at least so many bytes must arrive: a sender that trickles is cut off.
@@ -34,6 +34,8 @@ _LEAST = 16_384
 #: Bytes that are gathered before a thread is asked to take them, and at most while it is at work.
 _GATHER = 1 << 20
 _AHEAD = 4 << 20
+#: Bytes of a body that are still read once its sender may store no more: enough for small clients to hear the answer.
+_BEYOND = 16 << 20
 _feeders = ThreadPoolExecutor(8, thread_name_prefix="stow-feed")
 _OFFERS = [MediaRange(DICOM_JSON), MediaRange("application/json"), MediaRange(DICOM_XML), MediaRange("application/xml")]
 
@@ -53,10 +55,18 @@ async def store(context: Context, request: Request) -> Response:
     """
     run = anyio.to_thread.run_sync
     _, offer = choose(accepted(request.headers.get("accept"), None), _OFFERS, "The answer to a store request")
-    source = await run(_source, context, request)
-    feeder = _Feeder(_body(request, Batch(context.archive, source)))
+    source, allowance = await run(_source, context, request)
+    if allowance is not None:
+        # Before the body is asked for: whoever has no room left sends nothing.
+        await run(_room, allowance)
+    batch = Batch(context.archive, source, allowance)
+    feeder = _Feeder(_body(request, batch))
+    beyond = 0
     try:
         async for chunk in _chunks(request, context.max_request_seconds):
+            beyond += len(chunk) if batch.full is not None else 0
+            if beyond > _BEYOND:
+                break
             await feeder.take(chunk)
         results = await feeder.end()
     except BaseException as error:
@@ -65,18 +75,29 @@ async def store(context: Context, request: Request) -> Response:
             await feeder.abandon()
         if isinstance(error, TooSlow):
             response = problem(error)
-            # What the client still sends would be taken for its next request.
-            response.headers["Connection"] = "close"
-            return response
+            return _closing(response)
         raise
-    return answer(results, context.root(request), DICOM_XML if "xml" in offer.type else DICOM_JSON)
+    response = answer(results, context.root(request), DICOM_XML if "xml" in offer.type else DICOM_JSON)
+    return _closing(response) if beyond > _BEYOND else response
 
 
-def _source(context: Context, request: Request) -> Source:
+def _closing(response: Response) -> Response:
+    # What the client still sends would be taken for its next request.
+    response.headers["Connection"] = "close"
+    return response
+
+
+def _room(allowance: Allowance) -> None:
+    """Raises TooLarge where nothing at all is left."""
+    allowance.give_back(*allowance.take(1, 1))
+
+
+def _source(context: Context, request: Request) -> tuple[Source, Allowance | None]:
     who = principal(request, context.archive.db)
     with context.archive.db.transaction() as tx:
         to = context.upload_to(tx, who, request)
-    return Source(who, "stow", case_id=to.case_id, study_uid=path_uid(request, "study"), view=to.view)
+    source = Source(who, "stow", case_id=to.case_id, study_uid=path_uid(request, "study"), view=to.view)
+    return source, to.allowance
 
 
 async def _chunks(request: Request, most_seconds: float) -> AsyncIterator[bytes]:

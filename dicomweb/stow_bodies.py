@@ -94,4 +94,7 @@ class MultipartBody:
 
     def _break(self, error: Broken) -> None:
         self._broken = True
+        if self._batch.full is not None:
+            # It was not read to its end, and what is in the rest has been refused.
+            return
         self._batch.refuse(f"{error.safe} Send again what this answer does not list as stored.")

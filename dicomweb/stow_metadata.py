@@ -76,6 +76,7 @@ class MetadataBody:
         """The body is whole: its instances are put together and stored. Raises BadInput."""
         if self._parser is not None:
             self._parser.close()
+        self._batch.let_go()
         with self._resources:
             content = memoryview(self._spool.buffer()) if self._spool else memoryview(b"")
             for kind, document in self._documents:
@@ -133,6 +134,7 @@ class MetadataBody:
                 safe=f"The bulk data has more than {self._batch.archive.max_instance_bytes} bytes. "
                 "Send fewer instances a request.",
             )
+        self._batch.hold(len(data))
         if self._spool is None:
             self._spool = self._resources.enter_context(self._batch.archive.blobs.writer())
         self._spool.write(data)

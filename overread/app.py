@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from billing import routes as billing_routes
 from cases import access
 from cases import routes as case_routes
+from cases.allowance import Allowance, limits
 from dicomweb.context import Context, Upload
 from dicomweb.routes import archive_routes, at
 from dicomweb.routes import routes as dicomweb_routes
@@ -43,6 +44,10 @@ def archive_context(services: Services) -> Context:
 
     def upload_to(_tx: Session, who: Principal, _request: Request) -> Upload:
         who.require(Role.COORDINATOR, Role.HOSPITAL, Role.PATIENT, Role.ADMIN)
+        if who.role is Role.PATIENT:
+            # What belongs to no case would be nobody's, and without an end.
+            safe = "Send your images to your request: its page has the address."
+            raise errors.Forbidden(f"patient {who.id} sent images to no case", safe=safe)
         return Upload()
 
     def may_delete(tx: Session, who: Principal, study_uid: str) -> None:
@@ -86,10 +91,12 @@ def case_context(services: Services, public_url: str | None, base_url: str | Non
 
     def upload_to(tx: Session, who: Principal, request: Request) -> Upload:
         case_id = http.path_uuid(request, "case")
-        return Upload(case_id, access.may_upload(tx, who, case_id))
+        view = access.may_upload(tx, who, case_id)
+        counted = who.role is Role.PATIENT
+        return Upload(case_id, view, Allowance(services.db, case_id, limits(settings)) if counted else None)
 
-    limit = services.settings.max_request_seconds
-    return Context(services.archive, scope_of, upload_to, public_url, limit, base_url)
+    settings = services.settings
+    return Context(services.archive, scope_of, upload_to, public_url, settings.max_request_seconds, base_url)
 
 
 def portal_app(services: Services) -> ASGIApp:

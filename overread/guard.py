@@ -7,6 +7,7 @@ import uuid
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from overread.kit import http
 from overread.kit.settings import Settings
 
 #: Pages run only our own scripts and talk to nobody else; the payment page is a place that one navigates to.
@@ -31,6 +32,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
+        self._public_url = settings.public_url
         # A form's answer may lead to the payment page or the viewer; browsers check redirects against form-action too.
         sandbox = settings.stripe_api_base if settings.demo else None
         elsewhere = f"{sandbox or 'https://checkout.stripe.com'} {settings.viewer_base_url}"
@@ -43,7 +45,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app({**scope, http.PUBLIC_URL: self._public_url}, receive, send)
             return
 
         async def guarded(message: Message) -> None:
@@ -53,4 +55,4 @@ class Guard:
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request=uuid.uuid4().hex):
-            await self._app(scope, receive, guarded)
+            await self._app({**scope, http.PUBLIC_URL: self._public_url}, receive, guarded)

@@ -8,6 +8,8 @@ from sqlalchemy.orm import configure_mappers
 
 _MODULES = (
     "overread.kit.principals",
+    "overread.kit.attempts",
+    "overread.kit.addresses",
     "overread.kit.audit",
     "overread.kit.ended",
     "pacs.models",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from billing import handlers as billing_handlers
 from billing.unconfigured import Unconfigured
 from cases import handlers as case_handlers
-from overread.kit import ended
+from overread.kit import addresses, attempts, ended
 from overread.kit.jobs import Bus
 from overread.services import Services
 from pacs import commitment, metadata, settle, sweep
@@ -50,6 +50,12 @@ def wire(services: Services) -> Bus:
             subscriptions.expire(tx)
             service.expire(tx)
 
+    def attempts_sweep() -> None:
+        with services.db.transaction() as tx:
+            attempts.sweep(tx)
+            addresses.sweep(tx)
+
+    bus.every("7 * * * *", attempts_sweep)
     bus.every("17 * * * *", blobs_sweep)
     bus.every("37 3 * * *", results_expire)
     bus.every("27 * * * *", launches_sweep)

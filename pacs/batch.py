@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from overread.kit.errors import OverreadError, TooLarge
 from pacs import derived, ingest
 from pacs.archive import Archive
-from pacs.ingest import Clash, Incoming, Outcome, Prepared, Refused, Source
+from pacs.ingest import Clash, Incoming, Outcome, Prepared, Refused, Source, Stored
 from pacs.status import Reason
 
 _T = TypeVar("_T")
@@ -29,6 +29,16 @@ _AHEAD = 8
 # The disk takes several files at once in little more than the time of one. Threads begin with the first use, so after
 # the process was forked.
 _keepers = ThreadPoolExecutor(8, thread_name_prefix="keep")
+
+
+class Allowance(Protocol):
+    """How much a sender may still store."""
+
+    def take(self, size: int, instances: int) -> tuple[int, int]:
+        """Reserve at least so many bytes and instances; how many were. Raises TooLarge, and then none are."""
+
+    def give_back(self, size: int, instances: int) -> None:
+        """What was reserved and not used."""
 
 
 class Result(NamedTuple):
@@ -47,11 +57,19 @@ def submit(pool: ThreadPoolExecutor, function: Callable[_P, _T], *args: _P.args,
 class Batch:
     """Give it instances one after another; `end` tells what became of each, in their order.
 
-    Every method may raise Unavailable or StorageFull: then `abandon` is due.
+    Every method may raise Unavailable or StorageFull: then `abandon` is due. What is written is taken of `allowance`
+    before, and what was not stored by it is given back at the end.
     """
 
-    def __init__(self, archive: Archive, source: Source) -> None:
+    def __init__(self, archive: Archive, source: Source, allowance: Allowance | None = None) -> None:
         self._archive = archive
+        self._allowance = allowance
+        #: Reserved and not used; of what was reserved the part of the instance that began, and of each whole one.
+        self._room = self._places = 0
+        self._charged = self._held = 0
+        self._sizes: dict[int, int] = {}
+        #: The allowance is used up: nothing more is taken.
+        self.full: TooLarge | None = None
         self._source = source
         self._current: Incoming | None = None
         self._warning: int | None = None
@@ -74,7 +92,16 @@ class Batch:
 
     def begin(self, warning: int | None = None) -> None:
         """An instance begins; `warning` is told to the sender if it is stored."""
-        self._current = ingest.receive(self._archive, self._source)
+        try:
+            self._charge(0, 1)
+        except TooLarge as error:
+            self.refuse(error.safe, Reason.OUT_OF_RESOURCES)
+            return
+        try:
+            self._current = ingest.receive(self._archive, self._source)
+        except OverreadError:
+            self._uncharge(0)
+            raise
         self._warning = warning
 
     def write(self, data: bytes | memoryview) -> None:
@@ -82,6 +109,7 @@ class Batch:
         if self._current is None:
             return
         try:
+            self._charge(len(data), 0)
             self._current.write(data)
         except TooLarge as error:
             self.refuse(error.safe, Reason.OUT_OF_RESOURCES)
@@ -97,6 +125,7 @@ class Batch:
             return
         current, self._current = self._current, None
         number = self._next(None)
+        self._sizes[number], self._charged = self._charged, 0
         if self._warning is not None:
             self._warnings[number] = self._warning
         self._keeping.append((number, outcome, submit(_keepers, _keep, current)))
@@ -116,6 +145,7 @@ class Batch:
             self._collect()
         self._store()
         self._stored()
+        self._give_back()
         return [result for result in self._results if result is not None]
 
     def abandon(self) -> None:
@@ -128,6 +158,44 @@ class Batch:
             self._store()
         with suppress(OverreadError):
             self._stored()
+        for number, size in self._sizes.items():
+            if self._results[number] is None:
+                self._uncharge(size)
+        self.let_go()
+        with suppress(OverreadError):
+            self._give_back()
+
+    def hold(self, size: int) -> None:
+        """Take bytes of the allowance for what is kept aside. Raises TooLarge."""
+        self._charge(size, 0)
+        self._held, self._charged = self._held + self._charged, 0
+
+    def let_go(self) -> None:
+        """What was kept aside becomes instances now, which are counted themselves, or nothing."""
+        self._room, self._held = self._room + self._held, 0
+
+    def _charge(self, size: int, instances: int) -> None:
+        if self._allowance is None:
+            return
+        if self.full is not None:
+            raise self.full
+        if size > self._room or instances > self._places:
+            try:
+                more = self._allowance.take(max(0, size - self._room), max(0, instances - self._places))
+            except TooLarge as error:
+                self.full = error
+                raise
+            self._room, self._places = self._room + more[0], self._places + more[1]
+        self._room, self._places = self._room - size, self._places - instances
+        self._charged += size
+
+    def _uncharge(self, size: int) -> None:
+        self._room, self._places = self._room + size, self._places + 1
+
+    def _give_back(self) -> None:
+        if self._allowance is not None:
+            room, places, self._room, self._places = self._room, self._places, 0, 0
+            self._allowance.give_back(room, places)
 
     def _next(self, outcome: Outcome | None) -> int:
         self._results.append(None if outcome is None else Result(outcome))
@@ -137,6 +205,8 @@ class Batch:
         current, self._current = self._current, None
         if current is not None:
             current.__exit__(None, None, None)
+            size, self._charged = self._charged, 0
+            self._uncharge(size)
 
     def _collect(self) -> None:
         number, prepared, kept = self._keeping.popleft()
@@ -167,6 +237,8 @@ class Batch:
                 outcomes = self._decided(batch, committing.result())
             for number, outcome in zip(numbers, outcomes, strict=True):
                 warning = None if isinstance(outcome, Refused) else self._warnings.get(number)
+                if not isinstance(outcome, Stored):
+                    self._uncharge(self._sizes[number])
                 self._results[number] = Result(outcome, warning)
 
     def _decided(self, batch: list[Prepared], committed: list[Outcome | Clash]) -> list[Outcome]:

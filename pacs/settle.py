@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -19,9 +21,10 @@ def on_study_growing(archive: Archive, event: StudyGrowing) -> None:
         study = tx.get(Study, event.study_pk, with_for_update=True)
         if study is None or not study.settling:
             return
-        quiet_at = study.changed_at + QUIET
-        if quiet_at > clock.now():
-            jobs.emit(tx, event, after=quiet_at - clock.now())
+        wait = study.changed_at + QUIET - clock.now()
+        # A change that is dated in the future is one of a clock that ran ahead: nobody waits for it to come true.
+        if timedelta(0) < wait <= QUIET:
+            jobs.emit(tx, event, after=wait)
             changes.record(tx, study, changes.Kind.GROWING, instances=study.instance_count)
             return
         study.settling = False

@@ -70,6 +70,7 @@ class _Site:
 
     def __init__(self, settings: Settings, db: Database, folder: Path) -> None:
         self._db = db
+        self._public_url = settings.viewer_url
         self._portal = html.escape(settings.base_url, quote=True)
         self._files = files.scan(folder) | files.scan(PAGES)
         self._message = Template((PAGES / "message.html").read_text())
@@ -90,7 +91,7 @@ class _Site:
 
     async def exchange(self, request: Request) -> Response:
         """Exchange a launch code for a viewer's token; 404 where it can't be used any more."""
-        http.refuse_cross_site(request)
+        http.refuse_cross_site(request, self._public_url)
         body = b""
         async for chunk in request.stream():
             body += chunk

@@ -166,6 +166,13 @@ def upgrade() -> None:
     op.create_index(op.f("ix_kit_audit_case_id"), "kit_audit", ["case_id"], unique=False)
     op.create_index(op.f("ix_kit_audit_object_id"), "kit_audit", ["object_id"], unique=False)
     op.create_table(
+        "kit_attempt",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("whole_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_kit_attempt")),
+    )
+    op.create_index(op.f("ix_kit_attempt_whole_at"), "kit_attempt", ["whole_at"], unique=False)
+    op.create_table(
         "kit_ended",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
@@ -175,21 +182,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_kit_ended")),
     )
     op.create_table(
-        "kit_login_attempt",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("account", sa.String(length=64), nullable=False),
-        sa.Column("address", sa.String(length=64), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_kit_login_attempt")),
-    )
-    op.create_index(op.f("ix_kit_login_attempt_account"), "kit_login_attempt", ["account"], unique=False)
-    op.create_index(op.f("ix_kit_login_attempt_address"), "kit_login_attempt", ["address"], unique=False)
-    op.create_table(
         "kit_principal",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("email", sa.String(length=320), nullable=True),
+        sa.Column("pending_email", sa.String(length=320), nullable=True),
         sa.Column("phone", sa.String(length=40), nullable=True),
         sa.Column("password_hash", sa.String(length=200), nullable=True),
         sa.Column("active", sa.Boolean(), nullable=False),
@@ -197,6 +195,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_kit_principal")),
     )
     op.create_index("uq_kit_principal_email", "kit_principal", [sa.literal_column("lower(email)")], unique=True)
+    op.create_table(
+        "kit_address_link",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("principal_id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["kit_principal.id"], name=op.f("fk_kit_address_link_principal_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_kit_address_link")),
+    )
+    op.create_index(op.f("ix_kit_address_link_expires_at"), "kit_address_link", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_kit_address_link_principal_id"), "kit_address_link", ["principal_id"], unique=False)
     op.create_table(
         "pacs_change",
         sa.Column("number", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -787,6 +799,14 @@ def upgrade() -> None:
         ["case_id"],
         unique=True,
         postgresql_where=sa.text("lifted_at IS NULL"),
+    )
+    op.create_table(
+        "cases_allowance",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("instances", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_allowance_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_cases_allowance")),
     )
     op.create_table(
         "cases_message",

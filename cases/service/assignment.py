@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from billing.gateway import Gateway
 from cases import access, licences, money
-from cases.machine import check, transition
+from cases.machine import check, did_last, transition
 from cases.models import Case, OfferOutcome
 from cases.move import Move
 from cases.repository import load, load_unasked, open_offer
@@ -96,7 +96,13 @@ def accept(tx: Session, who: Principal, case_id: UUID, gateway: Gateway | None) 
 
 def refuse(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
     """A specialist declines an offer; the case waits for the next one."""
-    case, actor = load(tx, who, case_id, lock=True)
+    try:
+        case, actor = load(tx, who, case_id, lock=True)
+    except NotFound:
+        # Without the offer the case is nobody's business of theirs: a second click finds it declined.
+        if did_last(tx, who, case_id, CaseEvent.REFUSE_OFFER, reason):
+            return
+        raise
     transition(Move(tx, case, CaseEvent.REFUSE_OFFER, actor, who, reason=reason))
 
 

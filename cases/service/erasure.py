@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from billing.gateway import Gateway
 from cases import money, notify
 from cases.erasure import Plan, plan
-from cases.machine import check, transition
+from cases.machine import check, repeated, transition
 from cases.models import Case, Erasure, LegalHold
 from cases.move import Move
 from cases.repository import erasure_of, hold_of, load, load_unasked
@@ -120,6 +120,8 @@ def carry_out(tx: Session, who: Principal, case_id: UUID, gateway: Gateway | Non
     who.require(Role.ADMIN, Role.COORDINATOR)
     case = _known(tx, case_id, lock=True)
     move = Move(tx, case, CaseEvent.ERASE, Actor.SECOND_PERSON, who)
+    if repeated(move):
+        return
     check(move)
     money.settle(tx, gateway, case)
     asked = erasure_of(tx, case_id)

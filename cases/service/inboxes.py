@@ -73,11 +73,11 @@ def wait(
 
 
 def take(tx: Session, item_id: UUID, case: Case) -> InboxStudy:
-    """An item that is now matched to a case. Raises NotFound, Conflict where it was matched before."""
+    """An item that is now matched to a case. Raises NotFound, Conflict where it was matched to another one before."""
     row = tx.get(InboxStudy, item_id, with_for_update=True)
     if row is None:
         raise NotFound(f"study {item_id} is not in the inbox")
-    if row.matched_case_id is not None:
+    if row.matched_case_id not in (None, case.id):
         raise Conflict(f"study {item_id} is matched", safe="This study was matched already.")
     row.matched_case_id, row.left_at = case.id, None
     return row

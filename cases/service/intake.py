@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing import prices
 from cases import licences, notify, reference
-from cases.machine import transition
+from cases.machine import repeated, transition
 from cases.models import CONSENTS, SUBJECTS, Case, Consent, ImagesBy, Note, Place, Program, Question
 from cases.move import Move
 from cases.repository import load
@@ -24,6 +24,8 @@ from overread.kit.principals import Principal, Role
 
 MAX_QUESTIONS = 20
 MAX_FOLLOW_UPS = 3
+#: Requests not yet sent that a patient may have at once; each may hold images (`cases.allowance`).
+MAX_DRAFTS = 5
 _MAX_TEXT = 20_000
 _MAX_LINE = 2_000
 
@@ -79,6 +81,14 @@ def create(
         if patient_id not in (None, who.id):
             raise Forbidden("a patient opened a case for somebody else")
         patient_id = who.id
+        # Held until the commit, so that of many at once the last ones are refused.
+        principals.lock(tx, who.id)
+        drafts = select(func.count()).where(Case.patient_id == who.id, Case.state == CaseState.DRAFT)
+        if (tx.scalar(drafts) or 0) >= MAX_DRAFTS:
+            raise Conflict(
+                f"{who.id} has {MAX_DRAFTS} drafts",
+                safe=f"You have {MAX_DRAFTS} requests that are not sent yet. Go on with one of them, or withdraw it.",
+            )
     elif patient_id is None or principals.get(tx, patient_id).role != Role.PATIENT:
         raise Unprocessable("no patient", safe="Please name the patient's account.")
     case = Case(
@@ -158,8 +168,8 @@ def ask_info(tx: Session, who: Principal, case_id: UUID, question: str) -> None:
     learns of the other.
     """
     case, actor = load(tx, who, case_id, lock=True)
-    transition(Move(tx, case, CaseEvent.ASK_INFO, actor, who, reason=_text(question, _MAX_LINE, "question")))
-    tx.add(Note(case_id=case.id, author_id=who.id, from_patient=False, text=question.strip()))
+    if transition(Move(tx, case, CaseEvent.ASK_INFO, actor, who, reason=_text(question, _MAX_LINE, "question"))):
+        tx.add(Note(case_id=case.id, author_id=who.id, from_patient=False, text=question.strip()))
 
 
 def answer_info(tx: Session, who: Principal, case_id: UUID, answer: str) -> None:
@@ -168,7 +178,12 @@ def answer_info(tx: Session, who: Principal, case_id: UUID, answer: str) -> None
     asked_in_review = case.resume_to is CaseState.IN_REVIEW
     event = CaseEvent.ANSWER_REVIEW if asked_in_review else CaseEvent.ANSWER_INTAKE
     text = _text(answer, _MAX_TEXT, "answer")
-    transition(Move(tx, case, event, actor, who))
+    move = Move(tx, case, event, actor, who)
+    if repeated(move) and text == tx.scalar(
+        select(Note.text).where(Note.case_id == case.id, Note.author_id == who.id).order_by(Note.id.desc()).limit(1)
+    ):
+        return
+    transition(move)
     tx.add(Note(case_id=case.id, author_id=who.id, from_patient=actor is Actor.PATIENT, text=text))
 
 

@@ -76,6 +76,9 @@ def refund(
         raise NotFound(f"no payment of case {case_id}")
     if not reason.strip():
         raise Unprocessable("no reason", safe="Please give a reason.")
+    if money.is_refunded(tx, case, request_id):
+        # Asked before the limit: what was given back is no second wish.
+        return
     given = paid.amount - paid.refunded if amount is None else amount
     if who.role is Role.COORDINATOR and given + paid.refunded > paid.amount * COORDINATOR_LIMIT_PERCENT // 100:
         raise Forbidden(

@@ -99,10 +99,12 @@ def sign(tx: Session, who: Principal, case_id: UUID, *, digest: str | None = Non
     report = latest_report(tx, case_id)
     if digest is not None and report is not None and digest != report_digest(report):
         raise Conflict("another text than the one shown", safe="The text was changed meanwhile. Please read it again.")
-    transition(Move(tx, case, CaseEvent.SIGN, actor, who, specialist_id=who.id))
+    signed = transition(Move(tx, case, CaseEvent.SIGN, actor, who, specialist_id=who.id))
     report = latest_report(tx, case_id)
     assert report is not None
     assert report.digest is not None
+    if not signed:
+        return report.digest
     audit.record(tx, who, "report.sign", "report", report.id, case_id=case_id, digest=report.digest)
     if case.program.publish_by_policy:
         transition(Move(tx, case, CaseEvent.PUBLISH, Actor.SYSTEM, None, reason="by the program's policy"))
@@ -153,6 +155,8 @@ def answer_follow_up(tx: Session, who: Principal, case_id: UUID, question_id: UU
     question = next((q for q in case.questions if q.id == question_id and q.follow_up), None)
     if question is None:
         raise NotFound(f"question {question_id} of case {case_id}")
+    if question.answer == text.replace("\x00", "").strip() and text.strip():
+        return
     if question.answer is not None:
         raise Conflict("answered", safe="This question was answered already.")
     if not text.strip() or len(text) > _MAX_TEXT:

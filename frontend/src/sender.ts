@@ -71,9 +71,21 @@ export function refusalText(status: number): string {
   return "The file was refused: it is damaged or not an image.";
 }
 
+/** What the server says of a refused request (RFC 9457): its sentence, and whether there is no room for anything more. */
+export function problem(body: string): { sentence: string; full: boolean } | null {
+  try {
+    const data = JSON.parse(body) as { detail?: unknown; quota?: unknown } | null;
+    return typeof data?.detail === "string" ? { sentence: data.detail, full: data.quota !== undefined } : null;
+  } catch {
+    return null;
+  }
+}
+
 export class Sender {
   readonly #inFlight = new Map<object, number>();
   #signedOut = false;
+  /** Why nothing more is taken, once that was said. */
+  #full: string | null = null;
 
   constructor(
     private readonly url: string,
@@ -94,6 +106,10 @@ export class Sender {
   }
 
   async #batch(batch: readonly Image[]): Promise<void> {
+    if (this.#full !== null) {
+      for (const image of batch) this.events.done(image, this.#full);
+      return;
+    }
     const readable: Image[] = [];
     const blobs: Blob[] = [];
     for (const image of batch) {
@@ -107,7 +123,11 @@ export class Sender {
     if (readable.length === 0) return;
     const answer = await this.#deliver(blobs);
     const outcome = parseStowResponse(answer.body);
-    if (outcome) {
+    const said = outcome ? null : problem(answer.body);
+    if (said?.full) {
+      this.#full = said.sentence;
+      for (const image of readable) this.events.done(image, said.sentence);
+    } else if (outcome) {
       for (const image of readable) {
         const uid = image.header.sopInstanceUid;
         const failure = outcome.failed.get(uid);
@@ -122,7 +142,8 @@ export class Sender {
       for (const image of readable) await this.#batch([image]);
     } else {
       // Without a Store Instances response nothing says that it is stored, whatever the status.
-      for (const image of readable) this.events.done(image, refusalText(answer.status < 300 && answer.status > 0 ? 500 : answer.status));
+      const text = answer.status === 403 && said ? said.sentence : refusalText(answer.status < 300 && answer.status > 0 ? 500 : answer.status);
+      for (const image of readable) this.events.done(image, text);
     }
   }
 

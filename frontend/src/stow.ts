@@ -27,7 +27,7 @@ export function newBoundary(): string {
 
 /** A Failure Reason (0008,1197) in plain words: PS3.18 table I.2-2, PS3.4 table B.2-1 and PS3.7 annex C. */
 export function failureText(reason: number): string {
-  if (reason >= 0xa700 && reason <= 0xa7ff) return "Our storage is full at the moment. Please try again in an hour.";
+  if (reason >= 0xa700 && reason <= 0xa7ff) return "There is no more room for this image: it is too large, your request holds as much as it may, or our storage is full.";
   if (reason >= 0xa900 && reason <= 0xa9ff) return "The file’s content does not fit the kind of image that it says it is.";
   if (reason >= 0xc000 && reason <= 0xcfff) return "The file is damaged: we can’t read it.";
   if (reason === 0x0110) return "We could not process this file.";
@@ -68,6 +68,10 @@ export function parseStowResponse(body: string): Outcome | null {
     const reason = first(item, "00081197");
     failed.set(typeof uid === "string" ? uid : "", failureText(typeof reason === "number" ? reason : 0));
   }
+  // What was refused before it could be read has no number (Other Failures Sequence, PS3.18 table 10.5.3-1).
+  const other = items(set["0008119A"])[0];
+  const why = other && first(other, "00081197");
+  if (other && !failed.has("")) failed.set("", failureText(typeof why === "number" ? why : 0));
   return { stored, failed };
 }
 

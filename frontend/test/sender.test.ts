@@ -124,6 +124,22 @@ describe("sending", () => {
     expect(failed.size).toBe(5);
   });
 
+  test("sends nothing more once there is no room, and says so in the server's words", async () => {
+    let requests = 0;
+    const full = JSON.stringify({ status: 413, detail: "This request holds as many images as you can send.", quota: "bytes" });
+    const { stored, failed } = await run(images(200), async () => ((requests += 1), answer(413, full)));
+    expect(requests).toBeLessThanOrEqual(LIMITS.parallel);
+    expect(stored).toEqual([]);
+    expect(failed.size).toBe(200);
+    expect(new Set(failed.values())).toEqual(new Set(["This request holds as many images as you can send."]));
+  });
+
+  test("says why a person may not send", async () => {
+    const refused = JSON.stringify({ status: 403, detail: "Please confirm your e-mail address first." });
+    const { failed } = await run(images(1), async () => answer(403, refused));
+    expect(failed.get("1.0")).toBe("Please confirm your e-mail address first.");
+  });
+
   test("stops where the session has ended", async () => {
     await expect(run(images(50), async () => answer(401))).rejects.toBeInstanceOf(SignedOut);
   });

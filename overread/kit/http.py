@@ -20,6 +20,8 @@ from overread.kit.db import Database
 from overread.kit.principals import Principal
 
 SESSION_COOKIE = "overread_session"
+#: Where middleware puts the site's address by the settings, in an ASGI scope.
+PUBLIC_URL = "overread.public_url"
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 _logger = log.get(__name__)
 
@@ -66,11 +68,12 @@ def principal(request: HTTPConnection, db: Database) -> Principal:
     return who
 
 
-def refuse_cross_site(request: HTTPConnection) -> None:
+def refuse_cross_site(request: HTTPConnection, public_url: str | None = None) -> None:
     """Raises Forbidden where another site makes the browser send its cookie with a request that changes something.
 
-    Browsers say where a request comes from in Sec-Fetch-Site, older ones in Origin; programs send neither, and they
-    have no cookie that a stranger could borrow.
+    Browsers say where a request comes from in Sec-Fetch-Site, or (on plain HTTP, and older ones) in Origin; programs
+    send neither, and they have no cookie that a stranger could borrow. `public_url`: this site's address by the
+    settings, where the middleware in front has not told it (`PUBLIC_URL`).
     """
     # A WebSocket has no method, and may not be opened by another site either (RFC 6455 10.2).
     if request.scope.get("method") in _SAFE_METHODS:
@@ -81,8 +84,33 @@ def refuse_cross_site(request: HTTPConnection) -> None:
             return
         raise errors.Forbidden(f"cross-site request refused: {site}", safe="This request came from another site.")
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin is None:
+        return
+    own = _own_origin(request, public_url or request.scope.get(PUBLIC_URL))
+    if not own or _origin(origin) != own:
         raise errors.Forbidden(f"cross-site request refused: {origin!r}", safe="This request came from another site.")
+
+
+def _own_origin(request: HTTPConnection, public_url: str | None) -> str:
+    """The origin that the browser knows this site by: scheme, host and port (RFC 6454 4).
+
+    Its scheme is the one by the settings where the host is: a proxy that ends TLS need not have told, and then every
+    request seems to come by plain HTTP.
+    """
+    host = request.headers.get("host", "")
+    public = urlsplit(public_url or "")
+    if public.scheme and _origin(f"{public.scheme}://{host}") == _origin(f"{public.scheme}://{public.netloc}"):
+        return _origin(f"{public.scheme}://{host}")
+    scheme = {"ws": "http", "wss": "https"}.get(request.scope.get("scheme", ""), request.scope.get("scheme", "http"))
+    return _origin(f"{scheme}://{host}")
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port in one spelling (RFC 6454 6.2); what is none equals no origin of ours ("null", too)."""
+    scheme, _, rest = url.strip().lower().partition("://")
+    if not rest or "/" in rest.rstrip("/") or "@" in rest:
+        return ""
+    return f"{scheme}://{rest.rstrip('/').removesuffix({'http': ':80', 'https': ':443'}.get(scheme, ' '))}"
 
 
 def path_uuid(request: Request, name: str) -> UUID:
@@ -112,7 +140,7 @@ def error_headers(error: errors.OverreadError) -> Mapping[str, str]:
     if isinstance(error, errors.RangeNotSatisfiable):
         return {"Content-Range": f"bytes */{error.extra['size']}"}  # RFC 9110 14.4
     if error.status in (429, 503):
-        return {"Retry-After": "60"}
+        return {"Retry-After": str(error.extra.get("retry_after", 60))}  # RFC 9110 10.2.3: in seconds
     return {}
 
 

@@ -33,6 +33,24 @@ DELETE FROM procrastinate_jobs j USING unnest(%s::text[]) AS word
 WHERE j.status <> 'doing' AND j.args::text LIKE '%%' || word || '%%'
 """
 
+# A clock that ran ahead dated what was enqueued meanwhile: those jobs would wait for as long as it was wrong, and a
+# worker that died then would seem alive. Both are put back to where a right clock would have put them.
+_AHEAD = """
+WITH ahead AS (
+    SELECT j.id, max(e.at) - now() AS by FROM procrastinate_jobs j JOIN procrastinate_events e ON e.job_id = j.id
+    WHERE j.status = 'todo' AND j.scheduled_at > now() AND e.type IN ('deferred', 'deferred_for_retry')
+    GROUP BY j.id HAVING max(e.at) > now() + interval '5 minutes'
+), dated AS (
+    UPDATE procrastinate_events e SET at = now() FROM ahead
+    WHERE e.job_id = ahead.id AND e.type IN ('deferred', 'deferred_for_retry')
+)
+UPDATE procrastinate_jobs j SET scheduled_at = j.scheduled_at - ahead.by FROM ahead WHERE j.id = ahead.id
+"""
+_WORKERS_AHEAD = """
+UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'
+WHERE last_heartbeat > now() + interval '5 minutes'
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Event:
@@ -71,6 +89,12 @@ def _defer(tx: Session, task: str, kwargs: dict[str, Any], after: timedelta | No
     _manager.defer_job(job, connection=raw(tx))
 
 
+def put_back(tx: Session) -> int:
+    """Have the jobs that a clock which ran ahead has dated run when they should; how many there were."""
+    raw(tx).execute(_WORKERS_AHEAD)
+    return raw(tx).execute(_AHEAD).rowcount
+
+
 class Bus:
     """Which handlers hear which event, and the worker that runs them."""
 
@@ -104,6 +128,7 @@ class Bus:
         app.task(name=_HANDLER_TASK, queue=_QUEUE, retry=_RETRY)(self.handle)
 
         async def requeue_stalled(timestamp: int) -> None:  # noqa: ARG001  procrastinate passes it by name
+            await asyncio.to_thread(self._put_back)
             await _requeue_stalled(app)
 
         # A worker that was killed is restarted at once, long before its jobs count as stalled.
@@ -111,6 +136,12 @@ class Bus:
         for cron, name, action in self._periodic:
             app.periodic(cron=cron)(app.task(name=name, queue=_QUEUE)(_ignoring_time(action)))
         return app
+
+    def _put_back(self) -> None:
+        with self._db.transaction() as tx:
+            count = put_back(tx)
+        if count:
+            _logger.warning("jobs_put_back", count=count)
 
     def run(self, *, wait: bool = True, on_start: Callable[[], None] | None = None) -> None:
         """Work until told to stop by SIGTERM or SIGINT; with `wait=False` only until the queue is empty.

@@ -56,6 +56,8 @@ class PrincipalRow(Base):
     role: Mapped[str] = mapped_column(String(16))
     name: Mapped[str] = mapped_column(String(200))
     email: Mapped[str | None] = mapped_column(String(320))
+    # Typed at sign-up and not confirmed yet: nobody signs in by it, and nothing is mailed to it but its confirmation.
+    pending_email: Mapped[str | None] = mapped_column(String(320))
     phone: Mapped[str | None] = mapped_column(String(40))
     password_hash: Mapped[str | None] = mapped_column(String(200))
     active: Mapped[bool] = mapped_column(default=True)
@@ -66,17 +68,6 @@ class PrincipalRow(Base):
     def as_principal(self, *, via: str, case_id: UUID | None = None) -> Principal:
         """The principal of this row, proved by `via`."""
         return Principal(id=self.id, role=Role(self.role), name=self.name, via=via, case_id=case_id)
-
-
-class LoginAttempt(Base):
-    """One failed sign-in, kept so that guessing is slowed in every process alike."""
-
-    __tablename__ = "kit_login_attempt"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    account: Mapped[str] = mapped_column(String(64), index=True)
-    address: Mapped[str] = mapped_column(String(64), index=True)
-    at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
 class TokenRow(Base):
@@ -104,12 +95,19 @@ def create(
     password_hash: str | None = None,
 ) -> PrincipalRow:
     """Add a principal. Raises Conflict where the e-mail address is taken."""
-    if email is not None and by_email(tx, email) is not None:
-        raise Conflict("an account with this e-mail address exists", safe="This e-mail address has an account already.")
+    if email is not None:
+        claim(tx, email)
     row = PrincipalRow(role=role.value, name=name, email=email, phone=phone, password_hash=password_hash)
     tx.add(row)
     tx.flush()
     return row
+
+
+def claim(tx: Session, email: str) -> None:
+    """Let nobody else take an e-mail address until the transaction ends. Raises Conflict where it is taken."""
+    tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"address {email.strip().lower()}", 0))))
+    if by_email(tx, email) is not None:
+        raise Conflict("an account with this e-mail address exists", safe="This e-mail address has an account already.")
 
 
 def by_email(tx: Session, email: str) -> PrincipalRow | None:

@@ -50,6 +50,15 @@ class Settings(BaseSettings):
     )
     max_instance_bytes: int = Field(4 << 30, description="Largest DICOM instance taken, in bytes")
     max_request_seconds: int = Field(3600, description="Longest time that one upload request may take")
+    max_draft_bytes: int = Field(
+        8 << 30, ge=1, description="Images that a patient may store in an unpaid draft, in bytes"
+    )
+    max_draft_instances: int = Field(40_000, ge=1, description="Instances that a patient may store in an unpaid draft")
+    max_case_bytes: int = Field(16 << 30, ge=1, description="Images that a patient may store in one case, in bytes")
+    max_patient_bytes: int = Field(
+        16 << 30, ge=1, description="Images that a patient may store in all cases that no specialist accepted, in bytes"
+    )
+    max_sign_ups_per_hour: int = Field(10, ge=1, description="Accounts that one network address may make in an hour")
     stripe_secret_key: SecretStr | None = Field(None, description="Stripe's secret key (sk_…)")
     stripe_webhook_secret: SecretStr | None = Field(None, description="Stripe's webhook signing secret (whsec_…)")
     stripe_api_base: str | None = Field(None, description="Other address of Stripe's API (the payment sandbox)")

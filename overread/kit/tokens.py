@@ -12,21 +12,21 @@ from functools import cache
 from uuid import UUID
 
 from pwdlib import PasswordHash
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from overread.kit import clock, principals
 from overread.kit.db import Connection, reading
-from overread.kit.errors import NotSignedIn, TooManyRequests, Unprocessable
-from overread.kit.principals import LoginAttempt, Principal, PrincipalRow, Role, TokenRow
+from overread.kit.errors import NotSignedIn, Unprocessable
+from overread.kit.principals import Principal, PrincipalRow, Role, TokenRow
 
 API, SESSION, VIEWER = "api", "session", "viewer"
+#: A browser that has signed in before: opens nothing, but strangers' guesses don't slow it (`attempts`).
+DEVICE = "device"
 SESSION_LENGTH = timedelta(hours=12)
 VIEWER_LENGTH = timedelta(hours=4)
+DEVICE_LENGTH = timedelta(days=180)
 MIN_PASSWORD = 10
-
-_ATTEMPT_WINDOW = timedelta(minutes=15)
-_MAX_PER_ACCOUNT, _MAX_PER_ADDRESS = 10, 50
 
 
 @cache
@@ -127,28 +127,25 @@ def sign_in(tx: Session, email: str, password: str) -> PrincipalRow | None:
     return row if good and hashed else None
 
 
-def check_attempts(tx: Session, email: str, address: str) -> None:
-    """Raises TooManyRequests where this account or address failed too often in the last quarter of an hour."""
-    since = clock.now() - _ATTEMPT_WINDOW
-    for column, value, most in (
-        (LoginAttempt.account, _account(email), _MAX_PER_ACCOUNT),
-        (LoginAttempt.address, address[:64], _MAX_PER_ADDRESS),
-    ):
-        count = tx.scalar(select(func.count()).where(column == value, LoginAttempt.at > since)) or 0
-        if count >= most:
-            raise TooManyRequests(
-                "sign-in throttled",
-                safe="Too many failed attempts to sign in. Wait 15 minutes, then try again.",
-            )
+def password_is(tx: Session, principal_id: UUID, password: str) -> bool:
+    """Whether a password is this principal's; as long for one who has none."""
+    row = tx.get(PrincipalRow, principal_id)
+    hashed = row.password_hash if row is not None and row.active else None
+    return _hasher().verify(password, hashed or _decoy()) and bool(hashed)
 
 
-def record_failure(tx: Session, email: str, address: str) -> None:
-    """Remember a failed sign-in."""
-    tx.add(LoginAttempt(account=_account(email), address=address[:64]))
-
-
-def _account(email: str) -> str:
-    return hashlib.sha256(email.strip().lower().encode()).hexdigest()
+def device(tx: Session, token: str, principal_id: UUID) -> UUID | None:
+    """The id of the token of a browser that has signed in to this account before, or None."""
+    row = tx.scalars(
+        select(TokenRow).where(
+            TokenRow.digest == _digest(token),
+            TokenRow.kind == DEVICE,
+            TokenRow.principal_id == principal_id,
+            TokenRow.revoked_at.is_(None),
+            TokenRow.expires_at > clock.now(),
+        )
+    ).one_or_none()
+    return row.id if row is not None else None
 
 
 def _digest(token: str) -> bytes:

@@ -14,6 +14,7 @@ from overread.web import (
     pixels,
     profiles,
     public,
+    sign_up,
     specialist,
     stacks,
     staff,
@@ -23,6 +24,7 @@ from overread.web import (
 
 _AUDIENCES = (
     public,
+    sign_up,
     start,
     patient,
     coordinator,

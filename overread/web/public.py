@@ -17,6 +17,7 @@ from cases.service import intake
 from overread.kit.errors import NotFound
 from overread.services import Services
 from overread.web import forms, session
+from overread.web import sign_up as signing_up
 from overread.web.forms import Form
 from overread.web.render import HOMES, STATIC, page, static_version
 from overread.web.texts import FAQ, PAGES, SUITABLE, UNSUITABLE
@@ -119,8 +120,8 @@ def routes(services: Services) -> list[BaseRoute]:
         Route("/sitemap.xml", sitemap),
         get("/sign-in", session.sign_in_page),
         post("/sign-in", session.sign_in),
-        get("/sign-up", session.sign_up_page),
-        post("/sign-up", session.sign_up),
+        get("/sign-up", signing_up.sign_up_page),
+        post("/sign-up", signing_up.sign_up),
         post("/sign-out", session.sign_out),
         Mount("/static", Static(directory=STATIC)),
     ]

@@ -86,6 +86,8 @@ DONE: Mapping[str, str] = {
     "lifted": "The legal hold is lifted.",
     "begun": "The erasure has begun. A second person has to carry it out.",
     "erased": "The case is erased.",
+    "mailed": "The mail is on its way. It can take a few minutes; look into the spam folder, too.",
+    "address-confirmed": "Your e-mail address is confirmed. Your images can be stored now.",
 }
 
 

@@ -1,28 +1,31 @@
-"""Signing in, out and up: the browser's session is a token in a cookie that scripts can't read."""
+"""Signing in and out: the browser's session is a token in a cookie that scripts can't read."""
 
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from urllib.parse import quote
+from uuid import UUID
 
 from sqlalchemy import update
-from sqlalchemy.exc import IntegrityError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from overread.kit import audit, clock, http, principals, tokens
+from overread.kit import attempts, audit, clock, http, principals, tokens
 from overread.kit.db import Session
-from overread.kit.errors import Conflict, NotSignedIn, OverreadError
-from overread.kit.principals import Principal, PrincipalRow, Role, TokenRow
+from overread.kit.errors import NotSignedIn, OverreadError
+from overread.kit.principals import Principal, PrincipalRow, TokenRow
 from overread.services import Services
 from overread.web.errors import local_path
-from overread.web.forms import Check, FieldErrors, Form, errors_of
+from overread.web.forms import FieldErrors, Form, errors_of
 from overread.web.render import HOMES, page
 
 _WRONG = "E-mail address and password don’t fit together. Please try again."
-_TAKEN = "We can’t make an account with this address. If it is yours and has one already, sign in instead."
+TOO_MANY = "Too many wrong passwords."
+#: Tells a browser that has signed in before; it opens nothing, and goes to the sign-in page alone.
+DEVICE_COOKIE = "overread_device"
 #: Longer passwords are refused before they are hashed: argon2 takes as long as it is given to read.
-_MAX_PASSWORD = 1000
+MAX_PASSWORD = 1000
 
 
 def visitor(request: Request, services: Services) -> Principal | None:
@@ -42,20 +45,27 @@ def sign_in(request: Request, services: Services, form: Form) -> Response:
     """Check a password, slowly for everybody and throttled for those who guess."""
     http.refuse_cross_site(request)
     email, password, where = form.text("email"), form.text("password"), address(request)
+    budgets = attempts.signing_in(email, where, _device(request, services, email))
     try:
+        # Counted before it is looked at: of many guesses at once no more are evaluated than one after another.
+        attempts.spend(services.db, *budgets, safe=TOO_MANY)
         with services.db.transaction() as tx:
-            tokens.check_attempts(tx, email, where)
-            known = tokens.sign_in(tx, email, password[:_MAX_PASSWORD])
+            known = tokens.sign_in(tx, email, password[:MAX_PASSWORD])
             if known is not None:
-                return _open(request, services, tx, known, form.text("next"))
-            # In the same words and after the same time, whether there is such an account or not.
-            tokens.record_failure(tx, email, where)
-            audit.record(tx, None, "session.refused", "account", _digest(email), outcome=audit.REFUSED, address=where)
+                response = open_session(request, services, tx, known, form.text("next"))
+            else:
+                # In the same words and after the same time, whether there is such an account or not.
+                record_refusal(tx, email, where)
     except OverreadError as error:
         if error.status >= 500:
             raise
-        return _sign_in_form(request, services, form.text("next"), form.values(), errors_of(error), error.status)
-    return _sign_in_form(request, services, form.text("next"), form.values(), {"form": _WRONG}, 422)
+        shown = _sign_in_form(request, services, form.text("next"), form.values(), errors_of(error), error.status)
+        shown.headers.update(http.error_headers(error))
+        return shown
+    if known is None:
+        return _sign_in_form(request, services, form.text("next"), form.values(), {"form": _WRONG}, 422)
+    attempts.give_back(services.db, *budgets)
+    return response
 
 
 def sign_out(request: Request, services: Services, _form: Form) -> Response:
@@ -76,58 +86,30 @@ def sign_out(request: Request, services: Services, _form: Form) -> Response:
     return response
 
 
-def sign_up_page(request: Request, services: Services) -> Response:
-    """The form."""
-    return _sign_up_form(request, services, request.query_params.get("next", ""), {}, {})
-
-
-def sign_up(request: Request, services: Services, form: Form) -> Response:
-    """Make a patient's account and sign in; the other roles are made by an admin."""
-    http.refuse_cross_site(request)
-    where = address(request)
-    check = Check(form)
-    name = check.text("name", "Please give your name.", 120)
-    email = check.email("email")
-    password = form.text("password")
-    if not tokens.MIN_PASSWORD <= len(password) <= _MAX_PASSWORD:
-        check.errors["password"] = f"Choose a password of at least {tokens.MIN_PASSWORD} characters."
-    try:
-        check.done()
-        with services.db.transaction() as tx:
-            tokens.check_attempts(tx, email, where)
-        hashed = tokens.hash_password(password)
-        with services.db.transaction() as tx:
-            made = principals.create(tx, role=Role.PATIENT, name=name, email=email, password_hash=hashed)
-            who = made.as_principal(via=tokens.SESSION)
-            audit.record(tx, who, "account.create", "principal", made.id, address=where)
-            return _open(request, services, tx, made, form.text("next") or "/start")
-    except (Conflict, IntegrityError):
-        # Each try counts as a failed sign-in, so that nobody can ask for many addresses.
-        with services.db.transaction() as tx:
-            tokens.record_failure(tx, email, where)
-        problem: OverreadError = FieldErrors({"email": _TAKEN})
-    except OverreadError as error:
-        if error.status >= 500:
-            raise
-        problem = error
-    return _sign_up_form(request, services, form.text("next"), form.values(), errors_of(problem), problem.status)
-
-
 def is_password_of(services: Services, who: Principal, password: str, where: str) -> bool:
-    """Whether a password is this person's own; throttled like signing in. Raises TooManyRequests."""
+    """Whether a password is this person's own, who is signed in; raises TooManyRequests for one who guesses.
+
+    Counted by person: nobody can spend it who is not signed in as them.
+    """
+    budgets = attempts.proving_again(str(who.id))
+    attempts.spend(services.db, *budgets, safe=TOO_MANY)
     with services.db.transaction() as tx:
-        email = principals.get(tx, who.id).email or ""
-        tokens.check_attempts(tx, email, where)
-        known = tokens.sign_in(tx, email, password[:_MAX_PASSWORD])
-        if known is None or known.id != who.id:
-            tokens.record_failure(tx, email, where)
-            return False
-    return True
+        good = tokens.password_is(tx, who.id, password[:MAX_PASSWORD])
+        if not good:
+            audit.record(tx, who, "session.refused", "principal", who.id, outcome=audit.REFUSED, address=where)
+    if good:
+        attempts.give_back(services.db, *budgets)
+    return good
+
+
+def record_refusal(tx: Session, email: str, where: str) -> None:
+    """A wrong password in the audit log: for equal addresses equal, but without the address."""
+    audit.record(tx, None, "session.refused", "account", _digest(email), outcome=audit.REFUSED, address=where)
 
 
 def set_password(tx: Session, who: Principal, password: str) -> None:
     """Give somebody a new password; what was opened with the old one ends. Raises Unprocessable."""
-    if not tokens.MIN_PASSWORD <= len(password) <= _MAX_PASSWORD:
+    if not tokens.MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise FieldErrors({"new_password": f"Choose a password of at least {tokens.MIN_PASSWORD} characters."})
     principals.get(tx, who.id).password_hash = tokens.hash_password(password)
     tx.execute(
@@ -143,7 +125,8 @@ def renewed(services: Services, tx: Session, who: Principal, response: Response)
     return _with_cookie(services, response, tokens.issue(tx, who.id, tokens.SESSION, lasts=tokens.SESSION_LENGTH))
 
 
-def _open(request: Request, services: Services, tx: Session, person: PrincipalRow, target: str) -> Response:
+def open_session(request: Request, services: Services, tx: Session, person: PrincipalRow, target: str) -> Response:
+    """Sign somebody in who has proved who they are, and go to a page of this site."""
     who = person.as_principal(via=tokens.SESSION)
     # Always a new token, and the old one ends: a session that a stranger put here is worth nothing (fixation).
     before = request.cookies.get(http.SESSION_COOKIE)
@@ -151,15 +134,34 @@ def _open(request: Request, services: Services, tx: Session, person: PrincipalRo
         tokens.revoke(tx, before)
     token = tokens.issue(tx, person.id, tokens.SESSION, lasts=tokens.SESSION_LENGTH)
     audit.record(tx, who, "session.start", "principal", person.id, address=address(request))
-    return _with_cookie(services, RedirectResponse(local_path(target, HOMES[who.role]), 303), token)
+    response = _with_cookie(services, RedirectResponse(local_path(target, HOMES[who.role]), 303), token)
+    known = request.cookies.get(DEVICE_COOKIE)
+    if known is None or tokens.device(tx, known, person.id) is None:
+        made = tokens.issue(tx, person.id, tokens.DEVICE, lasts=tokens.DEVICE_LENGTH)
+        _set_cookie(services, response, DEVICE_COOKIE, made, tokens.DEVICE_LENGTH, "/sign-in")
+    return response
+
+
+def _device(request: Request, services: Services, email: str) -> UUID | None:
+    """The token of this browser, where it has signed in to this account before."""
+    known = request.cookies.get(DEVICE_COOKIE)
+    if known is None:
+        return None
+    with services.db.transaction() as tx:
+        person = principals.by_email(tx, email)
+        return tokens.device(tx, known, person.id) if person is not None else None
 
 
 def _with_cookie(services: Services, response: Response, token: str) -> Response:
+    return _set_cookie(services, response, http.SESSION_COOKIE, token, tokens.SESSION_LENGTH, "/")
+
+
+def _set_cookie(services: Services, response: Response, name: str, token: str, lasts: timedelta, path: str) -> Response:
     response.set_cookie(
-        http.SESSION_COOKIE,
+        name,
         token,
-        max_age=int(tokens.SESSION_LENGTH.total_seconds()),
-        path="/",
+        max_age=int(lasts.total_seconds()),
+        path=path,
         secure=_secure(services),
         httponly=True,
         samesite="lax",
@@ -185,27 +187,6 @@ def _sign_in_form(
         next_url=target,
         sign_up_url="/sign-up" + (f"?next={quote(target, safe='/')}" if target else ""),
         reset_url="",
-        values=values,
-        errors=errors,
-    )
-
-
-def _sign_up_form(
-    request: Request,
-    services: Services,
-    target: str,
-    values: dict[str, str],
-    errors: dict[str, str],
-    status: int = 200,
-) -> Response:
-    return page(
-        request,
-        services,
-        "public/sign_up.html",
-        status=status,
-        action="/sign-up",
-        next_url=local_path(target, ""),
-        min_password=tokens.MIN_PASSWORD,
         values=values,
         errors=errors,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import func, select
 from starlette.responses import Response
@@ -57,12 +57,33 @@ def add_person(visit: Visit) -> Response:
     role = check.one_of("role", [role.value for role in Role], "Please choose a role.")
     check.done()
     password = secrets.token_urlsafe(12)
-    made = principals.create(
-        visit.tx, role=Role(role), name=name, email=email, password_hash=tokens.hash_password(password)
-    )
-    audit.record(visit.tx, visit.who, "account.create", "principal", made.id, role=role)
+    hashed = tokens.hash_password(password)
+    # The number makes a form that is sent twice one account; the second answer, the one that is seen, shows a password.
+    wish = visit.form.text("wish")[:64]
+    try:
+        made = principals.create(visit.tx, role=Role(role), name=name, email=email, password_hash=hashed)
+        audit.record(visit.tx, visit.who, "account.create", "principal", made.id, role=role, request=wish)
+    except Conflict:
+        before = _made_by(visit, wish, email)
+        if before is None:
+            raise
+        made = before
+    made.password_hash = hashed
     visit.tx.flush()
     return _people(visit, made={"name": name, "password": password})
+
+
+def _made_by(visit: Visit, wish: str, email: str) -> PrincipalRow | None:
+    """The account that the same form has made a moment ago, as long as nobody has signed in to it."""
+    made = principals.by_email(visit.tx, email)
+    if made is None or not wish:
+        return None
+    by_form = select(AuditRow.detail).where(
+        AuditRow.action == "account.create", AuditRow.object_id == str(made.id), AuditRow.actor_id == visit.who.id
+    )
+    used = select(AuditRow.id).where(AuditRow.action == "session.start", AuditRow.actor_id == made.id).limit(1)
+    same = any(detail.get("request") == wish for detail in visit.tx.scalars(by_form))
+    return made if same and visit.tx.scalar(used) is None else None
 
 
 def lock(visit: Visit) -> Response:
@@ -70,7 +91,11 @@ def lock(visit: Visit) -> Response:
     person = principals.get(visit.tx, visit.uuid("person"))
     if person.id == visit.who.id:
         raise Conflict("an admin locked themselves out", safe="You can’t lock yourself out.")
-    person.active = not person.active
+    # What the button said, not the opposite of what is: a double click locks once.
+    wanted = visit.form.text("active") == "yes" if visit.form.text("active") else not person.active
+    if wanted == person.active:
+        return go("/people", "changed")
+    person.active = wanted
     action = "account.unlock" if person.active else "account.lock"
     audit.record(visit.tx, visit.who, action, "principal", person.id)
     who = [str(person.id)]
@@ -216,6 +241,7 @@ def _people(visit: Visit, made: dict[str, str] | None = None) -> Response:
         made=made,
         roles=[{"value": role.value, "label": role.value.capitalize()} for role in Role],
         action="/people",
+        wish=str(uuid4()),
         permissions={"roles": permissions.ROLES, "rows": permissions.ROWS},
         values={} if made else visit.form.values(),
     )

@@ -20,7 +20,7 @@ from cases.service import intake, payments, read
 from cases.service.intake import MAX_QUESTIONS, Changes
 from cases.states import CaseEvent, CaseState
 from cases.views import PatientCase
-from overread.kit import principals
+from overread.kit import addresses, principals
 from overread.kit.errors import Conflict, NotFound, Unavailable, Unprocessable
 from overread.kit.principals import Role
 from overread.services import Services
@@ -131,6 +131,8 @@ def images_page(visit: Visit) -> Response:
         steps=_trail(case.case_id, 1),
         reference=case.reference,
         dicomweb_root=f"/cases/{case.case_id}/dicomweb",
+        unconfirmed=addresses.unconfirmed(visit.tx, visit.who.id) or "",
+        address_url="/account/address",
         patient={"name": case.patient_name, "birth_date": case.birth_date},
         stored=[
             {

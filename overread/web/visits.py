@@ -16,7 +16,7 @@ from starlette.routing import Route
 from billing.errors import Declined
 from overread.kit import http
 from overread.kit.db import Session
-from overread.kit.errors import Conflict, NotFound, OverreadError, Unprocessable
+from overread.kit.errors import Conflict, NotFound, OverreadError, TooManyRequests, Unprocessable
 from overread.kit.principals import Principal, Role
 from overread.services import Services
 from overread.web import forms, render, session
@@ -139,11 +139,12 @@ class Desk:
 def _act(errand: Errand, work: Work, again: Work | None) -> Response:
     try:
         return work(errand)
-    except (Unprocessable, Conflict, Declined) as error:
+    except (Unprocessable, Conflict, Declined, TooManyRequests) as error:
         if again is None:
             raise
         problem: OverreadError = error
     # What was begun is undone; the page is made from how things are now.
     response = again(replace(errand, errors=forms.errors_of(problem)))
     response.status_code = problem.status
+    response.headers.update(http.error_headers(problem))
     return response

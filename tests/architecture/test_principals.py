@@ -22,6 +22,8 @@ _WITHOUT = {
     "programs": "what every visitor sees",
     "program": "what every visitor sees",
     "is_eligible": "what every visitor sees",
+    "sign_up": "anybody makes an account of their own",
+    "ask": "takes the account that was just made, or somebody's own",
     "document": "takes a case that somebody was let see",
     "studies_sentences": "takes a case that somebody was let see",
     "known": "takes a case that somebody was let see",

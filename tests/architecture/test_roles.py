@@ -140,11 +140,12 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "/cases/{case}/dicomweb": SIGNED_IN,
     "/api/v1": SIGNED_IN,
     "/account": SIGNED_IN,
+    "/account/address": frozenset((PATIENT,)),
 }
 #: OHIF's own pages, drawn in the browser.
 OHIF = frozenset(("viewer:/viewer", "viewer:/segmentation", "viewer:/notfoundstudy", "viewer:/notfoundserver"))
 #: Forms that a visitor sends: they are answered, never obeyed, without what they ask for.
-VISITORS_FORMS = frozenset(("/sign-in", "/sign-up", "/sign-out", "/webhooks/stripe", "/launch"))
+VISITORS_FORMS = frozenset(("/sign-in", "/sign-up", "/sign-out", "/webhooks/stripe", "/launch", "/confirm/{token}"))
 
 
 @dataclass(frozen=True)
@@ -242,6 +243,8 @@ def test_nobody_is_refused_before_anything_is_looked_up(answers: Answers) -> Non
     }
     # Starts at the sign-in page for whoever is not signed in.
     assert asked.pop("/home") == 303
+    # What a mailed link opens: the link itself, and the password, are who asks.
+    assert asked.pop("/confirm/{token}") == 404
     assert {path: status for path, status in asked.items() if status != 401} == {}
 
 

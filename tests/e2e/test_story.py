@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import subprocess
+import time
 from pathlib import Path
 from uuid import UUID
 
@@ -254,6 +255,63 @@ def write_report(specialist: Page, demo: Server, case_id: UUID, album: Album) ->
     press(specialist, "Sign the report")
     specialist.goto(f"{demo.url}/reading/{case_id}")
     album.keep(specialist, "specialist-signed")
+
+
+def test_a_new_patient_confirms_the_address_on_the_phone(demo: Server, browser: Browser, album: Album) -> None:
+    desk = browser.new_context(viewport=DESK).new_page()  # type: ignore[arg-type]
+    desk.set_default_timeout(30_000)
+    desk.goto(f"{demo.url}/sign-up")
+    album.keep(desk, "sign-up")
+    desk.get_by_label("Your full name").fill("Maria Keller")
+    desk.get_by_label("E-mail address").fill("maria.keller@example.org")
+    desk.get_by_label("Password").fill(PASSWORD)
+    press(desk, "Make my account")
+    desk.get_by_text("CT", exact=True).click()
+    desk.get_by_label("Question 1").fill("Is it a tumour?")
+    desk.get_by_label("date of birth").fill("1967-05-14")
+    desk.get_by_label("Sex").select_option("Female")
+    desk.get_by_label("Where is the patient now?").select_option("Massachusetts (USA)")
+    desk.locator("input[name=kind]").first.check()
+    press(desk, "Save and go on")
+    expect(desk.get_by_text("First confirm your e-mail address")).to_be_visible()
+    album.keep(desk, "patient-confirm-first")
+    images = desk.url
+    desk.get_by_role("link", name="No mail has come").click()
+    album.keep(desk, "patient-address")
+    press(desk, "Send the mail again")
+    album.keep(desk, "patient-address-mailed")
+
+    phone = browser.new_context(viewport=PHONE).new_page()  # type: ignore[arg-type]
+    phone.set_default_timeout(30_000)
+    phone.goto(mailed_link(demo, "maria.keller@example.org"))
+    album.keep(phone, "confirm-on-the-phone")
+    phone.get_by_label("Password").fill("not my password")
+    press(phone, "Confirm this address")
+    album.keep(phone, "confirm-wrong-password")
+    phone.get_by_label("Password").fill(PASSWORD)
+    press(phone, "Confirm this address")
+    expect(phone.get_by_text("Your e-mail address is confirmed")).to_be_visible()
+    album.keep(phone, "confirmed-on-the-phone")
+
+    desk.goto(images)
+    desk.locator("input[webkitdirectory]").set_input_files(demo.folder / "samples" / "maria-upload")
+    press(desk, "Send 37 images")
+    expect(desk.get_by_text(re.compile("37 images are safely stored"))).to_be_visible()
+    desk.goto(mailed_link(demo, "maria.keller@example.org"))
+    expect(desk.get_by_text("Your e-mail address is confirmed")).to_be_visible()
+    album.keep(desk, "confirmed-already")
+
+
+def mailed_link(demo: Server, address: str) -> str:
+    """The newest link of the mails to an address, which the demo writes into a folder."""
+    for _ in range(150):
+        mails = [path.read_text() for path in (demo.folder / "mail").glob("*.eml")]
+        theirs = [mail for mail in mails if f"To: {address}" in mail]
+        links = [found for mail in theirs for found in re.findall(r"http://\S+/confirm/[\w-]{43}", mail)]
+        if links:
+            return str(links[-1])
+        time.sleep(0.2)
+    raise AssertionError(f"no link was mailed to {address}")
 
 
 @pytest.mark.parametrize(

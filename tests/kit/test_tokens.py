@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from overread.kit import principals, tokens
 from overread.kit.db import Session
-from overread.kit.errors import Conflict, Forbidden, NotSignedIn, TooManyRequests, Unprocessable
+from overread.kit.errors import Conflict, Forbidden, NotSignedIn, Unprocessable
 from overread.kit.principals import Role, TokenRow
 
 
@@ -69,14 +69,12 @@ def test_signing_in_needs_the_password(tx: Session) -> None:
         tokens.hash_password("short")
 
 
-def test_guessing_is_slowed_for_the_account_and_for_the_address(tx: Session) -> None:
-    for _ in range(10):
-        tokens.check_attempts(tx, "a@example.org", "192.0.2.1")
-        tokens.record_failure(tx, "A@example.org", "192.0.2.1")
-    with pytest.raises(TooManyRequests):
-        tokens.check_attempts(tx, "a@example.org", "192.0.2.9")
-    tokens.check_attempts(tx, "b@example.org", "192.0.2.1")
-    for n in range(40):
-        tokens.record_failure(tx, f"user{n}@example.org", "192.0.2.1")
-    with pytest.raises(TooManyRequests):
-        tokens.check_attempts(tx, "b@example.org", "192.0.2.1")
+def test_a_known_browser_is_its_person_s_alone(tx: Session) -> None:
+    mine, other = (principals.create(tx, role=Role.PATIENT, name=name).id for name in "PQ")
+    token = tokens.issue(tx, mine, tokens.DEVICE, lasts=tokens.DEVICE_LENGTH)
+    assert tokens.device(tx, token, mine) is not None
+    assert tokens.device(tx, token, other) is None
+    with pytest.raises(NotSignedIn):
+        tokens.verify(tx, token, tokens.API, tokens.SESSION, tokens.VIEWER)
+    tokens.revoke(tx, token)
+    assert tokens.device(tx, token, mine) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from starlette.testclient import TestClient
 from billing.stripe_gateway import StripeGateway
 from cases.mail import FolderMailer
 from overread.app import portal_app
-from overread.kit import http, tokens
+from overread.kit import clock, http, tokens
 from overread.kit.db import Database
 from overread.kit.settings import Settings
 from overread.services import Services
@@ -45,6 +46,14 @@ def services(world: World, gateway: StripeGateway, tmp_path: Path) -> Services:
         {"data_dir": tmp_path, "public_url": BASE, "viewer_url": "http://viewer.example"}
     )
     return Services(settings, world.db, world.archive, gateway, FolderMailer(settings.mail_dir, "a@b.example"))
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """A clock that stands: what is throttled by time does not depend on how busy the machine is."""
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+    return now
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from overread.services import Services
 from pacs.dimse import peers
 from tests.cases.world import World, study
 from tests.fakes.payments import DECLINED
+from tests.web.mailbox import Mailbox
 
 Browser = Callable[..., TestClient]
 PASSWORD = "three words together"
@@ -44,6 +45,8 @@ def test_a_case_from_sign_up_to_follow_up(world: World, browser: Browser, servic
     )
     case = _to(patient.post("/start", data=STORY), "/cases/", "/images").rsplit("/", 1)[0]
     case_id = UUID(case.rsplit("/", 1)[1])
+
+    assert patient.post(Mailbox(world).link("jane@example.org")).status_code == 303
 
     # Nothing can be sent on before an image is here; one arrives by STOW-RS with the browser's own cookie.
     early = patient.post(f"{case}/images", data={"images": "uploaded"})
