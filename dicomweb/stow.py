@@ -17,14 +17,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import media
-from dicomweb.context import Context
+from dicomweb.context import Context, Upload
 from dicomweb.media import DICOM, DICOM_JSON, DICOM_XML, MULTIPART, MediaRange, accepted, choose
 from dicomweb.stow_answer import answer
 from dicomweb.stow_bodies import Body, MultipartBody, SingleBody
 from dicomweb.stow_metadata import JSON_TYPES, XML_TYPES, MetadataBody
 from dicomweb.uids import path_uid
+from overread.kit import standing
 from overread.kit.errors import BadInput, UnsupportedMedia
-from overread.kit.http import principal, problem
+from overread.kit.http import asked_again, principal, problem
+from overread.kit.principals import Principal
 from pacs.batch import Batch, submit
 from pacs.ingest import Source
 
@@ -54,7 +56,7 @@ async def store(context: Context, request: Request) -> Response:
     run = anyio.to_thread.run_sync
     _, offer = choose(accepted(request.headers.get("accept"), None), _OFFERS, "The answer to a store request")
     source = await run(_source, context, request)
-    feeder = _Feeder(_body(request, Batch(context.archive, source)))
+    feeder = _Feeder(_body(request, Batch(context.archive, source, lambda: _again(context, request))))
     try:
         async for chunk in _chunks(request, context.max_request_seconds):
             await feeder.take(chunk)
@@ -74,9 +76,19 @@ async def store(context: Context, request: Request) -> Response:
 
 def _source(context: Context, request: Request) -> Source:
     who = principal(request, context.archive.db)
-    with context.archive.db.transaction() as tx:
-        to = context.upload_to(tx, who, request)
+    to = _to(context, request, who)
+    standing.watch(request, lambda: _again(context, request))
     return Source(who, "stow", case_id=to.case_id, study_uid=path_uid(request, "study"), view=to.view)
+
+
+def _to(context: Context, request: Request, who: Principal) -> Upload:
+    with context.archive.db.transaction() as tx:
+        return context.upload_to(tx, who, request)
+
+
+def _again(context: Context, request: Request) -> None:
+    """Whether they may still send: while the body arrives, and before any of it is stored. Raises as `_source`."""
+    _to(context, request, asked_again(request, context.archive.db))
 
 
 async def _chunks(request: Request, most_seconds: float) -> AsyncIterator[bytes]:

@@ -46,12 +46,14 @@ def submit(pool: ThreadPoolExecutor, function: Callable[_P, _T], *args: _P.args,
 class Batch:
     """Give it instances one after another; `end` tells what became of each, in their order.
 
-    Every method may raise Unavailable or StorageFull: then `abandon` is due.
+    `allowed` is called before rows are stored, and raises where the sender may not send any more. Every method may
+    raise that, Unavailable or StorageFull: then `abandon` is due.
     """
 
-    def __init__(self, archive: Archive, source: Source) -> None:
+    def __init__(self, archive: Archive, source: Source, allowed: Callable[[], None] = lambda: None) -> None:
         self._archive = archive
         self._source = source
+        self._allowed = allowed
         self._current: Incoming | None = None
         self._warning: int | None = None
         self._results: list[Result | None] = []
@@ -148,6 +150,7 @@ class Batch:
         self._stored()
         prepared, self._prepared = self._prepared, []
         if prepared:
+            self._allowed()
             numbers = [number for number, _ in prepared]
             batch = [one for _, one in prepared]
             store = ingest.store if self._source.view is None else derived.store
