@@ -83,10 +83,15 @@ def single(
 
 
 def _file(request: Request, blobs: BlobStore, content: Sequence[Part]) -> Path | None:
-    """The file that is the whole content, where the server can send one by itself."""
+    """The file that is the whole content, where the server can send one by itself.
+
+    Only what is sent at once: nobody looks at the access again while the server sends.
+    """
     if request.method != "GET" or _PATHSEND not in request.scope.get("extensions", {}) or len(content) != 1:
         return None
     [part] = content
+    if retrieve.size(content) > _BATCH:
+        return None
     return blobs.path(part.digest, part.length) if isinstance(part, retrieve.Range) and not part.start else None
 
 

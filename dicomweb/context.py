@@ -9,9 +9,10 @@ from uuid import UUID
 
 from starlette.requests import Request
 
+from overread.kit import standing
 from overread.kit.db import Session
 from overread.kit.errors import Forbidden
-from overread.kit.http import principal
+from overread.kit.http import asked_again, principal
 from overread.kit.principals import Principal
 from pacs.archive import Archive
 from pacs.batch import Allowance
@@ -59,9 +60,18 @@ class Context:
     may_delete: MayDelete = nobody_deletes
 
     def authorise(self, request: Request) -> tuple[Principal, Scope]:
-        """Who asks and what they may see. Raises NotSignedIn, Forbidden, NotFound."""
+        """Who asks and what they may see. Raises NotSignedIn, Forbidden, NotFound.
+
+        Both are asked again as long as the request is answered.
+        """
         who = principal(request, self.archive.db)
-        return who, self.scope_of(who, request)
+        scope = self.scope_of(who, request)
+        standing.watch(request, lambda: self.again(request))
+        return who, scope
+
+    def again(self, request: Request) -> Scope:
+        """What they may see now, of a request that is being answered. Raises NotSignedIn, Forbidden, NotFound."""
+        return self.scope_of(asked_again(request, self.archive.db), request)
 
     def owns(self, root: str) -> bool:
         """Whether a root is at this origin's address by the settings."""

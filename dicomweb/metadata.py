@@ -13,7 +13,9 @@ from dicomweb.answers import Body
 from dicomweb.context import Context
 from dicomweb.media import DICOM_JSON, DICOM_XML, MediaRange, accepts, choose
 from dicomweb.wado import path, witness
+from overread.kit import standing
 from overread.kit.db import Connection
+from overread.kit.errors import Conflict
 from pacs import metadata as kept
 from pacs.dicomxml import to_xml
 
@@ -39,6 +41,14 @@ def metadata(context: Context, request: Request) -> Response:
         return seen, kept.found(connection, seen, root)
 
     seen, ready = db.at_once(look)
+
+    def again() -> None:
+        now = context.again(request)
+        if db.at_once(lambda connection: kept.version(connection, now, *names)).digest != seen.digest:
+            # Also where it grew: what is sent is no longer the whole.
+            raise Conflict("the metadata changed while it was sent")
+
+    standing.watch(request, again)
     validator = answers.etag("metadata", seen.digest, root, offer.type, offer.multipart, gzipped)
     if answer := answers.unchanged(request, validator):
         return answer

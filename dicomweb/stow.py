@@ -17,14 +17,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import media
-from dicomweb.context import Context
+from dicomweb.context import Context, Upload
 from dicomweb.media import DICOM, DICOM_JSON, DICOM_XML, MULTIPART, MediaRange, accepted, choose
 from dicomweb.stow_answer import answer
 from dicomweb.stow_bodies import Body, MultipartBody, SingleBody
 from dicomweb.stow_metadata import JSON_TYPES, XML_TYPES, MetadataBody
 from dicomweb.uids import path_uid
+from overread.kit import standing
 from overread.kit.errors import BadInput, UnsupportedMedia
-from overread.kit.http import principal, problem
+from overread.kit.http import asked_again, principal, problem
+from overread.kit.principals import Principal
 from pacs.batch import Allowance, Batch, submit
 from pacs.ingest import Source
 
@@ -59,7 +61,7 @@ async def store(context: Context, request: Request) -> Response:
     if allowance is not None:
         # Before the body is asked for: whoever has no room left sends nothing.
         await run(_room, allowance)
-    batch = Batch(context.archive, source, allowance)
+    batch = Batch(context.archive, source, allowance, lambda: _again(context, request))
     feeder = _Feeder(_body(request, batch))
     beyond = 0
     try:
@@ -94,10 +96,20 @@ def _room(allowance: Allowance) -> None:
 
 def _source(context: Context, request: Request) -> tuple[Source, Allowance | None]:
     who = principal(request, context.archive.db)
-    with context.archive.db.transaction() as tx:
-        to = context.upload_to(tx, who, request)
+    to = _to(context, request, who)
+    standing.watch(request, lambda: _again(context, request))
     source = Source(who, "stow", case_id=to.case_id, study_uid=path_uid(request, "study"), view=to.view)
     return source, to.allowance
+
+
+def _to(context: Context, request: Request, who: Principal) -> Upload:
+    with context.archive.db.transaction() as tx:
+        return context.upload_to(tx, who, request)
+
+
+def _again(context: Context, request: Request) -> None:
+    """Whether they may still send: while the body arrives, and before any of it is stored. Raises as `_source`."""
+    _to(context, request, asked_again(request, context.archive.db))
 
 
 async def _chunks(request: Request, most_seconds: float) -> AsyncIterator[bytes]:

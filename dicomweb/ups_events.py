@@ -7,7 +7,6 @@ A report is taken away when it was sent: after a broken connection the last ones
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 
 import anyio
@@ -19,13 +18,16 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from dicomweb.context import Context
 from dicomweb.ups import ae_title
-from overread.kit.errors import OverreadError
+from overread.kit import looks
+from overread.kit.errors import OverreadError, Unavailable
 from overread.kit.http import principal, problem
 from overread.kit.principals import Principal
 from pacs.ups import subscriptions
 
-#: Seconds between looks for new reports, and between checks that the subscriber's access still stands.
-LOOK, RECHECK = 1.0, 30.0
+#: Seconds between looks for new reports.
+LOOK = 1.0
+#: Seconds that the subscriber has to take the sentence that ends a channel.
+_FAREWELL = 1.0
 _MOST_CHANNELS = 256
 #: RFC 6455 7.4.1: policy violation; 7.4.2 with IANA: try again later.
 _REFUSED, _BUSY = 1008, 1013
@@ -74,14 +76,22 @@ class Channels:
             closed = asyncio.Event()
             sending = asyncio.create_task(self._send(socket, who, subscriber, closed))
             listening = asyncio.create_task(_until_closed(socket))
+            # Beside the sending, which waits as long as the subscriber takes nothing.
+            watching = asyncio.create_task(self._until_ended(socket))
             try:
-                await asyncio.wait({sending, listening}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({sending, listening, watching}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 # What was sent is taken away before the channel ends, however it ends.
                 closed.set()
                 listening.cancel()
+                if not watching.cancel():
+                    sending.cancel()
                 with anyio.CancelScope(shield=True):
-                    await asyncio.gather(sending, listening, return_exceptions=True)
+                    await asyncio.gather(sending, listening, watching, return_exceptions=True)
+            if not watching.cancelled():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(socket.close(_REFUSED, watching.result()), _FAREWELL)
+                return
             sending.result()
         except OverreadError as error:
             await socket.close(_BUSY, error.safe)
@@ -92,15 +102,7 @@ class Channels:
             self._open -= 1
 
     async def _send(self, socket: WebSocket, who: Principal, subscriber: str, closed: asyncio.Event) -> None:
-        checked = time.monotonic()
         while not closed.is_set():
-            if time.monotonic() - checked >= RECHECK:
-                try:
-                    await run_sync(self._who, socket)
-                except OverreadError as error:
-                    await socket.close(_REFUSED, error.safe)
-                    return
-                checked = time.monotonic()
             waiting = await run_sync(self._pending, who, subscriber)
             for _, report in waiting:
                 await socket.send_text(orjson.dumps(report).decode())
@@ -109,6 +111,17 @@ class Channels:
             else:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(closed.wait(), LOOK)
+
+    async def _until_ended(self, socket: WebSocket) -> str:
+        """Wait until the subscriber's access has ended; the sentence that says so."""
+        while True:
+            await asyncio.sleep(looks.LOOK)
+            try:
+                await run_sync(self._who, socket)
+            except Unavailable:
+                continue
+            except OverreadError as error:
+                return error.safe
 
     def _who(self, request: HTTPConnection) -> Principal:
         who = principal(request, self._context.archive.db)

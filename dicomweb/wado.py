@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from starlette.requests import Request
 
 from dicomweb.context import Context
 from dicomweb.uids import need_uid, path_uid
-from overread.kit import audit
+from overread.kit import audit, standing
 from overread.kit.db import Connection
-from overread.kit.errors import BadInput
+from overread.kit.errors import BadInput, NotFound
 from overread.kit.principals import Principal
 from pacs import retrieve
 from pacs.retrieve import Located
@@ -29,7 +30,20 @@ def locate(context: Context, request: Request, what: str) -> tuple[Principal, Sc
         witness(connection, request, who, what, len(located))
         return located
 
-    return who, scope, context.archive.db.at_once(found)
+    located = context.archive.db.at_once(found)
+    watch(context, request, located)
+    return who, scope, located
+
+
+def watch(context: Context, request: Request, located: Sequence[Located]) -> None:
+    """Have it asked again, as long as they are sent, whether every one of these instances is still to be seen."""
+
+    def look() -> None:
+        scope = context.again(request)
+        if not context.archive.db.at_once(lambda connection: retrieve.holds(connection, scope, located)):
+            raise NotFound("an instance that is being sent was taken out of sight")
+
+    standing.watch(request, look)
 
 
 def path(request: Request) -> tuple[str, str | None, str | None]:

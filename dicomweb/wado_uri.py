@@ -19,7 +19,7 @@ from dicomweb.media import DICOM, GIF, JP2, JPEG, JXL, PNG, MediaRange, accepted
 from dicomweb.rendered import HTML, TEXT, XML, report
 from dicomweb.rendering import annotation
 from dicomweb.syntaxes import instance_syntax
-from dicomweb.wado import frame_list
+from dicomweb.wado import frame_list, watch
 from overread.kit import audit
 from overread.kit.errors import BadInput, NotAcceptable
 from overread.kit.principals import Principal
@@ -55,6 +55,7 @@ def retrieve_uri(context: Context, request: Request) -> Response:
     ranges = accepted(", ".join(request.headers.getlist("accept")), asked.get("contentType"))
     with context.archive.db.transaction() as tx:
         (one,) = retrieve.locate(tx, scope, study, series, sop)
+    watch(context, request, [one])
     with retrieve.opened(context.archive, one) as instance:
         wanted, offer = choose(ranges, _offers(one, asked, shows=instance.pixels is not None), "The object")
         if offer.type == DICOM:

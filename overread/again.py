@@ -80,7 +80,6 @@ def _apply(tx: Session, files: Sequence[tuple[UUID, datetime, Ended]]) -> Again:
     from overread.kit import audit, jobs, tokens
     from overread.kit.principals import PrincipalRow
     from pacs import deletion
-    from viewer_bridge import launch
 
     cases = images = 0
     locked: dict[str, bool] = {}
@@ -101,8 +100,7 @@ def _apply(tx: Session, files: Sequence[tuple[UUID, datetime, Ended]]) -> Again:
         if person is not None and person.active == shut:
             person.active = not shut
             accounts += shut
-    launch.end_all(tx)
-    done = Again(cases, images, accounts, tokens.revoke_all(tx))
+    done = Again(cases, images, accounts, tokens.revoke_everything(tx))
     audit.record(tx, None, "server.went_back", "server", "", cases=cases, images=images, tokens=done.tokens)
     return done
 

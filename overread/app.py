@@ -25,8 +25,10 @@ from overread.kit import errors, http
 from overread.kit.db import Session
 from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings, address
+from overread.kit.standing import Standing
 from overread.metrics import metrics
 from overread.processes import announce_ready
+from overread.protocol import Cuttable
 from overread.proxy import TrustedProxies
 from overread.services import Services
 from overread.web import pages
@@ -163,7 +165,7 @@ def application(services: Services) -> ASGIApp:
     settings = services.settings
     in_viewer = case_context(services, settings.viewer_url, settings.viewer_base_url)
     viewer = viewer_app(settings, services.db, dicomweb_routes(in_viewer))
-    both = Origins(portal_app(services), viewer, address(settings.viewer)[1])
+    both = Standing(Origins(portal_app(services), viewer, address(settings.viewer)[1]), http.problem)
     return TrustedProxies(Cors(both, settings.cors_origins), settings.trusted_proxies)
 
 
@@ -195,7 +197,7 @@ def server(services: Services) -> uvicorn.Server:
     """A web server with both origins, ready to run; workers that are forked now share what it is made of."""
     config = uvicorn.Config(
         application(services),
-        http="httptools",
+        http=Cuttable,
         loop="uvloop",
         ws="wsproto",
         # Subscribers send nothing.

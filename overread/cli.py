@@ -139,6 +139,20 @@ def token_create(
         print(operators.create_token(ready, role, name))  # noqa: T201  the contract's line
 
 
+@token_app.command("end")
+def token_end(
+    role: Annotated[Role, typer.Option(help="What the tokens' owner is.")],
+    name: Annotated[str, typer.Option(help="Whose tokens end, as they were created.")],
+    data_dir: DataDir = None,
+) -> None:
+    """End every token of a program at once."""
+    from overread import operators
+
+    with database(settings(data_dir=data_dir)) as ready:
+        ended = operators.end_tokens(ready, role, name)
+    _say(f"{ended} tokens of {name} ended")
+
+
 @ae_app.command("add")
 def ae_add(
     ae_title: Annotated[str, typer.Argument(help="The peer's AE title.")],

@@ -31,14 +31,32 @@ def create_token(settings: Settings, role: Role, name: str) -> str:
     return token
 
 
+def end_tokens(settings: Settings, role: Role, name: str) -> int:
+    """End every token of a program, for one that was lost or is not needed any more; how many stood. Raises NotFound.
+
+    People's accounts, which have an e-mail address, are ended by themselves or by an admin.
+    """
+    db = _database(settings)
+    try:
+        with db.transaction() as tx:
+            owner = _machine(tx, role, name)
+            if owner is None:
+                raise NotFound(f"no {role.value} has a token under the name {name}")
+            ended = tokens.revoke_all(tx, owner.id)
+            audit.record(tx, None, "token.end", "principal", owner.id, ended=ended)
+    finally:
+        db.close()
+    return ended
+
+
 def machine(tx: Session, role: Role, name: str) -> PrincipalRow:
     """A principal without a password: people's accounts are never reused by their name."""
-    found = tx.scalars(
-        select(PrincipalRow).where(
-            PrincipalRow.role == role.value, PrincipalRow.name == name, PrincipalRow.email.is_(None)
-        )
-    ).first()
-    return found or principals.create(tx, role=role, name=name)
+    return _machine(tx, role, name) or principals.create(tx, role=role, name=name)
+
+
+def _machine(tx: Session, role: Role, name: str) -> PrincipalRow | None:
+    of_this_name = (PrincipalRow.role == role.value, PrincipalRow.name == name, PrincipalRow.email.is_(None))
+    return tx.scalars(select(PrincipalRow).where(*of_this_name)).first()
 
 
 def add_peer(settings: Settings, ae_title: str, host: str, port: int, role: Role, owner: str | None) -> None:

@@ -57,11 +57,18 @@ def submit(pool: ThreadPoolExecutor, function: Callable[_P, _T], *args: _P.args,
 class Batch:
     """Give it instances one after another; `end` tells what became of each, in their order.
 
-    Every method may raise Unavailable or StorageFull: then `abandon` is due. What is written is taken of `allowance`
-    before, and what was not stored by it is given back at the end.
+    `allowed` is called before rows are stored, and raises where the sender may not send any more. Every method may
+    raise that, Unavailable or StorageFull: then `abandon` is due. What is written is taken of `allowance` before, and
+    what was not stored by it is given back at the end.
     """
 
-    def __init__(self, archive: Archive, source: Source, allowance: Allowance | None = None) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        source: Source,
+        allowance: Allowance | None = None,
+        allowed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._archive = archive
         self._allowance = allowance
         #: Reserved and not used; of what was reserved the part of the instance that began, and of each whole one.
@@ -71,6 +78,7 @@ class Batch:
         #: The allowance is used up: nothing more is taken.
         self.full: TooLarge | None = None
         self._source = source
+        self._allowed = allowed
         self._current: Incoming | None = None
         self._warning: int | None = None
         self._results: list[Result | None] = []
@@ -220,6 +228,7 @@ class Batch:
         self._stored()
         prepared, self._prepared = self._prepared, []
         if prepared:
+            self._allowed()
             numbers = [number for number, _ in prepared]
             batch = [one for _, one in prepared]
             committing = None

@@ -102,6 +102,17 @@ def locate(
     return [Located(**{**row, "ranges": _pairs(row["ranges"])}) for row in rows]
 
 
+def holds(tx: Session | Connection, scope: Scope, located: Sequence[Located]) -> bool:
+    """Whether a scope still shows every one of instances that were located in it, with the bytes that they had."""
+    instances = {(one.study_uid, one.sop_uid, one.blob) for one in located}
+    for study_uid in {one.study_uid for one in located}:
+        only = located[0].sop_uid if len(located) == 1 else None
+        tail, values = shown(scope, study_uid, None, only)
+        found = reading(tx).execute("SELECT s.study_uid, i.sop_uid, i.blob" + tail, values, binary=True)
+        instances.difference_update(found.fetchall())
+    return not instances
+
+
 _LOCATE = """SELECT i.pk, s.study_uid, se.series_uid, i.sop_uid, i.sop_class, i.transfer_syntax, se.modality,
   greatest(1, i.frames) AS frames, i.blob, i.blob_size, i.header_deflated AS header, i.ranges, i.trailer, i.view_id"""
 #: Series by their numbers, instances by theirs.

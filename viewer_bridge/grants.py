@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from overread.kit import audit, clock, principals, tokens
 from overread.kit.db import Connection, reading
 from overread.kit.errors import Unprocessable
-from overread.kit.principals import Role
+from overread.kit.principals import Role, TokenRow
 from viewer_bridge.models import Grant, LaunchCode
 
 __all__ = ["Grant", "active", "erase", "find", "grant", "held", "revoke", "view"]
@@ -78,16 +78,6 @@ def revoke(tx: Session, case_id: UUID, principal_id: UUID | None = None) -> int:
     ended = tx.execute(query.returning(Grant.id, Grant.principal_id)).all()
     for grant_id, grantee in ended:
         tokens.revoke_viewers(tx, grantee, case_id)
-        tx.execute(
-            update(LaunchCode)
-            .where(
-                LaunchCode.case_id == case_id,
-                LaunchCode.principal_id == grantee,
-                LaunchCode.used_at.is_(None),
-                LaunchCode.expires_at > clock.now(),
-            )
-            .values(expires_at=clock.now())
-        )
         audit.record(tx, None, "grant.revoked", "grant", grant_id, case_id=case_id, principal=str(grantee))
     return len(ended)
 
@@ -96,7 +86,8 @@ def erase(tx: Session, case_id: UUID) -> None:
     """End a case's grants, and keep nothing of them; no token of anybody opens the case any more."""
     revoke(tx, case_id)
     tokens.revoke_case(tx, case_id)
-    tx.execute(delete(LaunchCode).where(LaunchCode.case_id == case_id))
+    codes = select(TokenRow.id).where(TokenRow.case_id == case_id, TokenRow.kind == tokens.LAUNCH)
+    tx.execute(delete(LaunchCode).where(LaunchCode.token_id.in_(codes)))
     tx.execute(delete(Grant).where(Grant.case_id == case_id))
 
 

@@ -6,19 +6,17 @@ a log nor a Referer can hold it. The viewer's page redeems it, once, for a token
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from overread.kit import audit, clock, principals, tokens
-from overread.kit.errors import Forbidden, NotFound, Unprocessable
-from overread.kit.principals import Principal, Role
+from overread.kit import audit, clock, tokens
+from overread.kit.errors import Forbidden, NotFound, NotSignedIn, Unprocessable
+from overread.kit.principals import Principal, Role, TokenRow
 from viewer_bridge import grants
 from viewer_bridge.models import LaunchCode
 
@@ -52,70 +50,51 @@ def create(tx: Session, who: Principal, case_id: UUID, view_study_uids: list[str
         )
     if not all(_UID.fullmatch(uid) for uid in view_study_uids):
         raise Unprocessable("not a UID", safe="A study is named by its Study Instance UID.")
-    code = secrets.token_urlsafe(32)
-    tx.add(
-        LaunchCode(
-            digest=_digest(code),
-            principal_id=who.id,
-            case_id=case_id,
-            study_uids=view_study_uids,
-            expires_at=clock.now() + CODE_LENGTH_OF_LIFE,
-        )
-    )
+    code = tokens.issue(tx, who.id, tokens.LAUNCH, lasts=CODE_LENGTH_OF_LIFE, case_id=case_id, parent_id=who.via_id)
+    tx.add(LaunchCode(token_id=tokens.named(tx, code), study_uids=view_study_uids))
     tx.flush()
     audit.record(tx, who, "viewer.launch", "case", case_id, case_id=case_id, studies=view_study_uids)
     return code
 
 
 def redeem(tx: Session, code: str) -> Launch:
-    """Exchange a code for a viewer's token, exactly once.
+    """Exchange a code for a viewer's token, exactly once. The token ends with the session that the code was made in.
 
-    Raises NotFound, the same for a code that is unknown, used, too old, or whose grant was ended since.
+    Raises NotFound, the same for a code that is unknown, used, too old, whose session has ended since, or the grant.
     """
-    digest = _digest(code)
-    row = tx.scalars(select(LaunchCode).where(LaunchCode.digest == digest)).one_or_none()
-    if row is None:
-        raise _refused("unknown")
-    person = principals.get(tx, row.principal_id)
-    now = clock.now()
+    try:
+        who = tokens.verify(tx, code, tokens.LAUNCH)
+    except NotSignedIn as error:
+        raise _refused(str(error)) from error
+    case_id, now = who.case_id, clock.now()
+    assert case_id is not None, "a code is for a case"
     until = now + tokens.VIEWER_LENGTH
-    if person.role == Role.SPECIALIST:
+    if who.role is Role.SPECIALIST:
         # Held before the code is used up: `grants.revoke` takes its locks in the same order.
-        held = grants.find(tx, row.principal_id, row.case_id, hold=True)
+        held = grants.find(tx, who.id, case_id, hold=True)
         if held is None:
             raise _refused("without a grant")
         until = min(until, held.until)
-    # The condition is looked at again under the row's lock: of two that redeem at once, one finds nothing.
-    used = tx.execute(
-        update(LaunchCode)
-        .where(LaunchCode.digest == digest, LaunchCode.used_at.is_(None), LaunchCode.expires_at > now)
-        .values(used_at=now)
-        .returning(LaunchCode.digest)
-    ).one_or_none()
-    if used is None or not person.active:
-        raise _refused("used, too old, or of a closed account")
-    token = tokens.issue(tx, row.principal_id, tokens.VIEWER, lasts=until - now, case_id=row.case_id)
-    audit.record(
-        tx,
-        person.as_principal(via="launch", case_id=row.case_id),
-        "viewer.opened",
-        "case",
-        row.case_id,
-        case_id=row.case_id,
-        studies=row.study_uids,
-    )
-    return Launch(token=token, case_id=row.case_id, study_uids=list(row.study_uids), until=until)
+    used = tokens.spend(tx, code)
+    if used is None:
+        raise _refused("used, too old, or ended")
+    try:
+        token = tokens.issue(tx, who.id, tokens.VIEWER, lasts=until - now, case_id=case_id, parent_id=used.parent_id)
+    except NotSignedIn as error:
+        raise _refused(str(error)) from error
+    actor = replace(who, via="launch")
+    studies = list(tx.get_one(LaunchCode, used.id).study_uids)
+    audit.record(tx, actor, "viewer.opened", "case", case_id, case_id=case_id, studies=studies)
+    return Launch(token=token, case_id=case_id, study_uids=studies, until=until)
 
 
 def sweep(tx: Session) -> int:
     """Delete the codes that ended more than a day ago; how many."""
-    query = delete(LaunchCode).where(LaunchCode.expires_at < clock.now() - _KEPT).returning(LaunchCode.digest)
-    return len(tx.execute(query).all())
-
-
-def end_all(tx: Session) -> None:
-    """End every code of everybody."""
-    tx.execute(delete(LaunchCode))
+    old = select(TokenRow.id).where(TokenRow.kind == tokens.LAUNCH, TokenRow.expires_at < clock.now() - _KEPT)
+    gone = list(tx.scalars(old))
+    tx.execute(delete(LaunchCode).where(LaunchCode.token_id.in_(gone)))
+    tx.execute(delete(TokenRow).where(TokenRow.id.in_(gone)))
+    return len(gone)
 
 
 def _refused(reason: str) -> NotFound:
@@ -123,7 +102,3 @@ def _refused(reason: str) -> NotFound:
         f"launch code {reason}",
         safe="This link was used before or is too old. Go back to the case and open the viewer again.",
     )
-
-
-def _digest(code: str) -> bytes:
-    return hashlib.sha256(code.encode()).digest()

@@ -39,14 +39,9 @@ class Grant(Base):
 
 
 class LaunchCode(Base):
-    """A one-time code: only its SHA-256 is kept, so a copy of the database opens no viewer."""
+    """What a one-time code opens. The code itself is a credential like others (`overread.kit.tokens.LAUNCH`)."""
 
     __tablename__ = "bridge_launch"
 
-    digest: Mapped[bytes] = mapped_column(primary_key=True)
-    principal_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), index=True)
-    case_id: Mapped[UUID] = mapped_column(index=True)
+    token_id: Mapped[UUID] = mapped_column(ForeignKey("kit_token.id"), primary_key=True)
     study_uids: Mapped[list[Any]] = mapped_column()
-    created_at: Mapped[datetime] = mapped_column(default=clock.now)
-    expires_at: Mapped[datetime] = mapped_column(index=True)
-    used_at: Mapped[datetime | None] = mapped_column()

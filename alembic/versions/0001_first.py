@@ -383,25 +383,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("revoked_at IS NULL"),
     )
     op.create_table(
-        "bridge_launch",
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("principal_id", sa.Uuid(), nullable=False),
-        sa.Column("case_id", sa.Uuid(), nullable=False),
-        sa.Column(
-            "study_uids", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
-        ),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["principal_id"], ["kit_principal.id"], name=op.f("fk_bridge_launch_principal_id_kit_principal")
-        ),
-        sa.PrimaryKeyConstraint("digest", name=op.f("pk_bridge_launch")),
-    )
-    op.create_index(op.f("ix_bridge_launch_case_id"), "bridge_launch", ["case_id"], unique=False)
-    op.create_index(op.f("ix_bridge_launch_expires_at"), "bridge_launch", ["expires_at"], unique=False)
-    op.create_index(op.f("ix_bridge_launch_principal_id"), "bridge_launch", ["principal_id"], unique=False)
-    op.create_table(
         "cases_case",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("reference", sa.String(length=12), nullable=False),
@@ -547,16 +528,28 @@ def upgrade() -> None:
         sa.Column("principal_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=True),
+        sa.Column("parent_id", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["parent_id"], ["kit_token.id"], name=op.f("fk_kit_token_parent_id_kit_token")),
         sa.ForeignKeyConstraint(
             ["principal_id"], ["kit_principal.id"], name=op.f("fk_kit_token_principal_id_kit_principal")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_kit_token")),
         sa.UniqueConstraint("digest", name=op.f("uq_kit_token_digest")),
     )
+    op.create_index(op.f("ix_kit_token_parent_id"), "kit_token", ["parent_id"], unique=False)
     op.create_index(op.f("ix_kit_token_principal_id"), "kit_token", ["principal_id"], unique=False)
+    op.create_table(
+        "bridge_launch",
+        sa.Column("token_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "study_uids", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(["token_id"], ["kit_token.id"], name=op.f("fk_bridge_launch_token_id_kit_token")),
+        sa.PrimaryKeyConstraint("token_id", name=op.f("pk_bridge_launch")),
+    )
     op.create_table(
         "pacs_commitment",
         sa.Column("id", sa.Uuid(), nullable=False),

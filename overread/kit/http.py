@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from overread.kit import errors, log, tokens
+from overread.kit import errors, log, standing, tokens
 from overread.kit.db import Database
 from overread.kit.principals import Principal
 
@@ -56,16 +56,25 @@ def credentials(request: HTTPConnection) -> tuple[str, tuple[str, ...]] | None:
 
 
 def principal(request: HTTPConnection, db: Database) -> Principal:
-    """Who asks. Raises NotSignedIn without a valid credential, Forbidden for a forged cross-site request."""
+    """Who asks. Raises NotSignedIn without a valid credential, Forbidden for a forged cross-site request.
+
+    It is asked again as long as the request is answered (`overread.kit.standing`).
+    """
+    who = asked_again(request, db)
+    structlog.contextvars.bind_contextvars(principal=str(who.id), role=who.role.value)
+    standing.watch(request, lambda: asked_again(request, db))
+    return who
+
+
+def asked_again(request: HTTPConnection, db: Database) -> Principal:
+    """Who asks, of a request that is being answered. Raises as `principal`."""
     found = credentials(request)
     if found is None:
         raise errors.NotSignedIn("no credential")
     token, kinds = found
     if tokens.SESSION in kinds:
         refuse_cross_site(request)
-    who = db.at_once(lambda connection: tokens.verify(connection, token, *kinds))
-    structlog.contextvars.bind_contextvars(principal=str(who.id), role=who.role.value)
-    return who
+    return db.at_once(lambda connection: tokens.verify(connection, token, *kinds))
 
 
 def refuse_cross_site(request: HTTPConnection, public_url: str | None = None) -> None:
@@ -148,6 +157,8 @@ def as_overread_error(error: Exception) -> errors.OverreadError:
     """Any exception as one of ours; what was not foreseen is logged whole and shown as a plain 500."""
     if isinstance(error, errors.OverreadError):
         return error
+    if isinstance(error, standing.Ended):
+        return error.reason
     if isinstance(error, HTTPException):
         known = errors.OverreadError(error.detail, safe=f"{error.detail}.")
         known.status, known.title = error.status_code, error.detail

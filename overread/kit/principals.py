@@ -5,7 +5,7 @@ Every query of studies or cases takes a `Principal`; what a role may do is decid
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -14,7 +14,7 @@ from sqlalchemy import ForeignKey, Index, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from overread.kit import clock
-from overread.kit.db import Base
+from overread.kit.db import Base, Connection, reading
 from overread.kit.errors import Conflict, Forbidden, NotFound
 
 
@@ -31,13 +31,18 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. `case_id` narrows a viewer's token to one case; `via` is how they proved it."""
+    """Who asks. `case_id` narrows a viewer's token to one case; `via` is how they proved it.
+
+    `via_id` names the session, or the program's token, that this request goes back to: what is given out in it ends
+    with that one.
+    """
 
     id: UUID
     role: Role
     name: str
     via: str = "session"
     case_id: UUID | None = None
+    via_id: UUID | None = field(default=None, compare=False)
 
     def require(self, *roles: Role) -> None:
         """Refuse with Forbidden unless the principal has one of the roles (and no token narrowed to a case)."""
@@ -80,6 +85,8 @@ class TokenRow(Base):
     principal_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), index=True)
     kind: Mapped[str] = mapped_column(String(16))
     case_id: Mapped[UUID | None] = mapped_column()
+    #: The session, or the program's token, in which it was given out, and with which it ends.
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("kit_token.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     expires_at: Mapped[datetime | None] = mapped_column()
     revoked_at: Mapped[datetime | None] = mapped_column()
@@ -125,8 +132,16 @@ def get(tx: Session, principal_id: UUID) -> PrincipalRow:
 
 def lock(tx: Session, principal_id: UUID) -> None:
     """Let nobody else who asks for it go on for this principal until the transaction ends. Raises NotFound."""
-    if tx.scalar(select(PrincipalRow.id).where(PrincipalRow.id == principal_id).with_for_update()) is None:
+    query = select(PrincipalRow.id).where(PrincipalRow.id == principal_id)
+    # Rows that only name the principal are written meanwhile.
+    if tx.scalar(query.with_for_update(key_share=True)) is None:
         raise NotFound(f"no principal {principal_id}")
+
+
+def stands(tx: Session | Connection, principal_id: UUID) -> bool:
+    """Whether a principal is there and not locked out."""
+    found = reading(tx).execute("SELECT active FROM kit_principal WHERE id = %s", (principal_id,)).fetchone()
+    return found is not None and bool(found[0])
 
 
 def with_role(tx: Session, role: Role) -> list[PrincipalRow]:

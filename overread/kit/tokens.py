@@ -1,6 +1,10 @@
-"""Credentials: bearer tokens, browser sessions, viewers' tokens and passwords.
+"""Credentials: bearer tokens, browser sessions, viewers' tokens, the codes that open a viewer, and passwords.
 
 A token is 256 random bits; the database keeps its SHA-256 alone. Passwords are hashed with argon2id.
+
+Whatever opens something without a password is a row of one table, so that one statement ends all of it (decision 28).
+Who gives a credential out holds its owner's row in common with others, who ends them holds it alone: of two at once,
+either the new one is ended, too, or it is not given out.
 """
 
 from __future__ import annotations
@@ -9,10 +13,11 @@ import hashlib
 import secrets
 from datetime import timedelta
 from functools import cache
+from typing import NamedTuple
 from uuid import UUID
 
 from pwdlib import PasswordHash
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from overread.kit import clock, principals
@@ -20,13 +25,14 @@ from overread.kit.db import Connection, reading
 from overread.kit.errors import NotSignedIn, Unprocessable
 from overread.kit.principals import Principal, PrincipalRow, Role, TokenRow
 
-API, SESSION, VIEWER = "api", "session", "viewer"
+API, SESSION, VIEWER, LAUNCH = "api", "session", "viewer", "launch"
 #: A browser that has signed in before: opens nothing, but strangers' guesses don't slow it (`attempts`).
 DEVICE = "device"
 SESSION_LENGTH = timedelta(hours=12)
 VIEWER_LENGTH = timedelta(hours=4)
 DEVICE_LENGTH = timedelta(days=180)
 MIN_PASSWORD = 10
+_ENDED = "This access was ended. Sign in again."
 
 
 @cache
@@ -54,8 +60,15 @@ def issue(
     *,
     lasts: timedelta | None = None,
     case_id: UUID | None = None,
+    parent_id: UUID | None = None,
 ) -> str:
-    """Make a token and return it; it can't be read again."""
+    """Make a token and return it; it can't be read again. It ends with its parent (`Principal.via_id`), if it has one.
+
+    Raises NotSignedIn where its owner is locked out, or the parent has ended.
+    """
+    # The parent is looked at behind the lock, so as it is now.
+    if not _shared(tx, principal_id) or (parent_id is not None and not _lives(tx, parent_id)):
+        raise NotSignedIn("a credential under access that has ended", safe=_ENDED)
     token = secrets.token_urlsafe(32)
     tx.add(
         TokenRow(
@@ -63,6 +76,7 @@ def issue(
             principal_id=principal_id,
             kind=kind,
             case_id=case_id,
+            parent_id=parent_id,
             expires_at=clock.now() + lasts if lasts else None,
         )
     )
@@ -70,9 +84,21 @@ def issue(
     return token
 
 
+def _shared(tx: Session, principal_id: UUID) -> bool:
+    """Keep an owner's access from being ended until the commit; False where they are locked out."""
+    tx.flush()
+    return bool(
+        tx.scalar(select(PrincipalRow.active).where(PrincipalRow.id == principal_id).with_for_update(read=True))
+    )
+
+
+def _lives(tx: Session, token_id: UUID) -> bool:
+    return tx.scalar(select(TokenRow.id).where(TokenRow.id == token_id, TokenRow.revoked_at.is_(None))) is not None
+
+
 #: Asked at every request: in PostgreSQL's own words, which costs a fifth of the time.
 _VERIFY = """
-SELECT p.id, p.role, p.name, p.active, t.kind, t.case_id, t.revoked_at, t.expires_at
+SELECT p.id, p.role, p.name, p.active, t.kind, t.case_id, t.revoked_at, t.expires_at, coalesce(t.parent_id, t.id)
 FROM kit_token t JOIN kit_principal p ON p.id = t.principal_id WHERE t.digest = %s AND t.kind = ANY(%s)
 """
 
@@ -82,38 +108,94 @@ def verify(tx: Session | Connection, token: str, *kinds: str) -> Principal:
     row = reading(tx).execute(_VERIFY, (_digest(token), list(kinds or (API, VIEWER)))).fetchone()
     if row is None:
         raise NotSignedIn("unknown token")
-    principal_id, role, name, active, kind, case_id, revoked_at, expires_at = row
+    principal_id, role, name, active, kind, case_id, revoked_at, expires_at, via_id = row
     if revoked_at is not None or not active:
-        raise NotSignedIn("revoked token", safe="This access was ended. Sign in again.")
+        raise NotSignedIn("revoked token", safe=_ENDED)
     if expires_at is not None and expires_at <= clock.now():
         raise NotSignedIn("expired token", safe="Your session has ended. Sign in again.")
-    return Principal(principal_id, Role(role), name, via=kind, case_id=case_id)
+    return Principal(principal_id, Role(role), name, via=kind, case_id=case_id, via_id=via_id)
+
+
+def named(tx: Session, token: str) -> UUID:
+    """The id of a token that was issued."""
+    return tx.execute(select(TokenRow.id).where(TokenRow.digest == _digest(token))).scalar_one()
+
+
+class Spent(NamedTuple):
+    """A token that was used up, and what it was given out under."""
+
+    id: UUID
+    parent_id: UUID | None
+
+
+def spend(tx: Session, token: str) -> Spent | None:
+    """Use a token up that is good for one time; None where it is not. Of many that do so at once one alone succeeds."""
+    digest = _digest(token)
+    owner = tx.scalar(select(TokenRow.principal_id).where(TokenRow.digest == digest))
+    # Before the token's own row, as by whoever ends all that the owner has.
+    if owner is None or not _shared(tx, owner):
+        return None
+    good = (TokenRow.revoked_at.is_(None), TokenRow.expires_at > clock.now())
+    # The condition is looked at again under the row's lock.
+    used = update(TokenRow).where(TokenRow.digest == digest, *good).values(revoked_at=clock.now())
+    found = tx.execute(used.returning(TokenRow.id, TokenRow.parent_id)).one_or_none()
+    return Spent(found.id, found.parent_id) if found is not None else None
 
 
 def revoke(tx: Session, token: str) -> None:
-    """End a token; unknown ones are ignored."""
-    tx.execute(update(TokenRow).where(TokenRow.digest == _digest(token)).values(revoked_at=clock.now()))
+    """End a token, and all that was given out under it; unknown ones are ignored."""
+    found = tx.execute(
+        select(TokenRow.id, TokenRow.principal_id).where(TokenRow.digest == _digest(token))
+    ).one_or_none()
+    if found is not None:
+        principals.lock(tx, found.principal_id)
+        _end(tx, or_(TokenRow.id == found.id, TokenRow.parent_id == found.id))
+
+
+def revoke_all(tx: Session, principal_id: UUID) -> int:
+    """End every credential of a principal: sessions, viewers, codes, programs' tokens; how many stood.
+
+    What ended never opens anything again. Raises NotFound.
+    """
+    principals.lock(tx, principal_id)
+    return _end(tx, TokenRow.principal_id == principal_id)
+
+
+def lock_out(tx: Session, principal_id: UUID) -> None:
+    """Lock a principal out: nothing of theirs opens anything, also after they are let in again. Raises NotFound."""
+    revoke_all(tx, principal_id)
+    tx.execute(update(PrincipalRow).where(PrincipalRow.id == principal_id).values(active=False))
+
+
+def let_in(tx: Session, principal_id: UUID) -> None:
+    """Let a principal in again, who then has to sign in, or be given a new token. Raises NotFound."""
+    principals.lock(tx, principal_id)
+    tx.execute(update(PrincipalRow).where(PrincipalRow.id == principal_id).values(active=True))
+
+
+def change_password(tx: Session, principal_id: UUID, password: str) -> None:
+    """Give a principal a password; all that was opened with the old one ends. Raises NotFound, Unprocessable."""
+    hashed = hash_password(password)
+    revoke_all(tx, principal_id)
+    tx.execute(update(PrincipalRow).where(PrincipalRow.id == principal_id).values(password_hash=hashed))
 
 
 def revoke_viewers(tx: Session, principal_id: UUID, case_id: UUID) -> None:
-    """End every viewer's token of a principal for a case."""
-    tx.execute(
-        update(TokenRow)
-        .where(TokenRow.principal_id == principal_id, TokenRow.case_id == case_id, TokenRow.revoked_at.is_(None))
-        .values(revoked_at=clock.now())
-    )
+    """End every viewer's token of a principal for a case, and every code that would open one."""
+    _end(tx, TokenRow.principal_id == principal_id, TokenRow.case_id == case_id)
 
 
 def revoke_case(tx: Session, case_id: UUID) -> None:
-    """End every viewer's token for a case, whoever has it."""
-    tx.execute(
-        update(TokenRow)
-        .where(TokenRow.case_id == case_id, TokenRow.revoked_at.is_(None))
-        .values(revoked_at=clock.now())
-    )
+    """End every viewer's token for a case, and every code that would open one, whoever has it."""
+    _end(tx, TokenRow.case_id == case_id)
 
 
-def revoke_all(tx: Session) -> int:
+def _end(tx: Session, *which: ColumnElement[bool]) -> int:
+    ended = update(TokenRow).where(*which, TokenRow.revoked_at.is_(None)).values(revoked_at=clock.now())
+    return len(tx.execute(ended.returning(TokenRow.id)).all())
+
+
+def revoke_everything(tx: Session) -> int:
     """End every token of everybody, of programs too; how many ended."""
     ended = update(TokenRow).where(TokenRow.revoked_at.is_(None)).values(revoked_at=clock.now())
     return len(tx.execute(ended.returning(TokenRow.id)).all())

@@ -7,14 +7,13 @@ from datetime import timedelta
 from urllib.parse import quote
 from uuid import UUID
 
-from sqlalchemy import update
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from overread.kit import attempts, audit, clock, http, principals, tokens
+from overread.kit import attempts, audit, http, principals, tokens
 from overread.kit.db import Session
 from overread.kit.errors import NotSignedIn, OverreadError
-from overread.kit.principals import Principal, PrincipalRow, TokenRow
+from overread.kit.principals import Principal, PrincipalRow
 from overread.services import Services
 from overread.web.errors import local_path
 from overread.web.forms import FieldErrors, Form, errors_of
@@ -69,7 +68,7 @@ def sign_in(request: Request, services: Services, form: Form) -> Response:
 
 
 def sign_out(request: Request, services: Services, _form: Form) -> Response:
-    """End the session here and in the database; a second click does no harm."""
+    """End the session here and in the database, with the viewers opened in it; a second click does no harm."""
     http.refuse_cross_site(request)
     token = request.cookies.get(http.SESSION_COOKIE)
     if token:
@@ -81,9 +80,13 @@ def sign_out(request: Request, services: Services, _form: Form) -> Response:
             if who is not None:
                 audit.record(tx, who, "session.end", "principal", who.id)
             tokens.revoke(tx, token)
-    response = RedirectResponse("/", 303)
-    response.delete_cookie(http.SESSION_COOKIE, path="/", secure=_secure(services), httponly=True, samesite="lax")
-    return response
+    return _without_cookie(services, RedirectResponse("/", 303))
+
+
+def sign_out_everywhere(services: Services, tx: Session, who: Principal) -> Response:
+    """End every session, viewer, code and token of a person, wherever they are."""
+    audit.record(tx, who, "session.end_all", "principal", who.id, ended=tokens.revoke_all(tx, who.id))
+    return _without_cookie(services, RedirectResponse("/sign-in", 303))
 
 
 def is_password_of(services: Services, who: Principal, password: str, where: str) -> bool:
@@ -111,12 +114,7 @@ def set_password(tx: Session, who: Principal, password: str) -> None:
     """Give somebody a new password; what was opened with the old one ends. Raises Unprocessable."""
     if not tokens.MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise FieldErrors({"new_password": f"Choose a password of at least {tokens.MIN_PASSWORD} characters."})
-    principals.get(tx, who.id).password_hash = tokens.hash_password(password)
-    tx.execute(
-        update(TokenRow)
-        .where(TokenRow.principal_id == who.id, TokenRow.kind == tokens.SESSION, TokenRow.revoked_at.is_(None))
-        .values(revoked_at=clock.now())
-    )
+    tokens.change_password(tx, who.id, password)
     audit.record(tx, who, "account.password", "principal", who.id)
 
 
@@ -166,6 +164,11 @@ def _set_cookie(services: Services, response: Response, name: str, token: str, l
         httponly=True,
         samesite="lax",
     )
+    return response
+
+
+def _without_cookie(services: Services, response: Response) -> Response:
+    response.delete_cookie(http.SESSION_COOKIE, path="/", secure=_secure(services), httponly=True, samesite="lax")
     return response
 
 

@@ -122,7 +122,8 @@ def token(visit: Visit) -> Response:
     if grant is None:
         raise NotFound(f"no grant of {visit.who.id} for case {case.case_id}")
     until = min(clock.now() + tokens.VIEWER_LENGTH, grant.until)
-    made = tokens.issue(visit.tx, visit.who.id, tokens.VIEWER, lasts=until - clock.now(), case_id=case.case_id)
+    lasts, session = until - clock.now(), visit.who.via_id
+    made = tokens.issue(visit.tx, visit.who.id, tokens.VIEWER, lasts=lasts, case_id=case.case_id, parent_id=session)
     audit.record(visit.tx, visit.who, "viewer.token", "case", case.case_id, case_id=case.case_id)
     return _page(visit, case, {"token": made, "expires": render.moment(until)})
 

@@ -35,12 +35,14 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.get("/people", people_page),
         desk.post("/people", add_person, people_page),
         desk.post("/people/{person}/lock", lock, people_page),
+        desk.post("/people/{person}/unlock", unlock, people_page),
         desk.get("/peers", peers_page),
         desk.post("/peers", add_peer, peers_page),
         desk.get("/prices", prices_page),
         desk.post("/prices", add_price, prices_page),
         anybody.get("/account", account_page),
         anybody.post("/account", change_password, account_page),
+        anybody.post("/account/sign-out", sign_out_everywhere, account_page),
     ]
 
 
@@ -87,19 +89,22 @@ def _made_by(visit: Visit, wish: str, email: str) -> PrincipalRow | None:
 
 
 def lock(visit: Visit) -> Response:
-    """Lock somebody out at once, or let them in again."""
+    """Lock somebody out at once: whatever they have open ends, for good."""
     person = principals.get(visit.tx, visit.uuid("person"))
     if person.id == visit.who.id:
         raise Conflict("an admin locked themselves out", safe="You can’t lock yourself out.")
-    # What the button said, not the opposite of what is: a double click locks once.
-    wanted = visit.form.text("active") == "yes" if visit.form.text("active") else not person.active
-    if wanted == person.active:
-        return go("/people", "changed")
-    person.active = wanted
-    action = "account.unlock" if person.active else "account.lock"
-    audit.record(visit.tx, visit.who, action, "principal", person.id)
-    who = [str(person.id)]
-    ended.record(visit.tx, Ended(unlocked=who) if person.active else Ended(locked=who))
+    tokens.lock_out(visit.tx, person.id)
+    audit.record(visit.tx, visit.who, "account.lock", "principal", person.id)
+    ended.record(visit.tx, Ended(locked=[str(person.id)]))
+    return go("/people", "changed")
+
+
+def unlock(visit: Visit) -> Response:
+    """Let somebody in again, who then has to sign in anew."""
+    person = principals.get(visit.tx, visit.uuid("person"))
+    tokens.let_in(visit.tx, person.id)
+    audit.record(visit.tx, visit.who, "account.unlock", "principal", person.id)
+    ended.record(visit.tx, Ended(unlocked=[str(person.id)]))
     return go("/people", "changed")
 
 
@@ -191,7 +196,7 @@ def add_price(visit: Visit) -> Response:
 
 
 def account_page(visit: Visit) -> Response:
-    """One's own password."""
+    """One's own password, and the end of whatever is open in one's name."""
     return visit.page(
         "public/form.html",
         title="Change your password",
@@ -210,15 +215,33 @@ def account_page(visit: Visit) -> Response:
         ],
         hidden={},
         back_url=render.HOMES[visit.who.role],
+        more=[
+            {
+                "title": "Sign out everywhere",
+                "text": "Ends this session and every other one, and every viewer and token that you opened. "
+                "Use it if you left a browser signed in somewhere, or lost a device.",
+                "action": "/account/sign-out",
+                "label": "Sign out everywhere",
+                "hidden": {"everywhere": "yes"},
+            }
+        ],
     )
 
 
 def change_password(visit: Visit) -> Response:
-    """Change it; every other session of this person ends."""
+    """Change it; every other session of this person ends, and whatever was opened in any."""
     if not session.is_password_of(visit.services, visit.who, visit.form.text("password"), visit.address):
         raise FieldErrors({"password": "This is not your password."})
     session.set_password(visit.tx, visit.who, visit.form.text("new_password"))
     return session.renewed(visit.services, visit.tx, visit.who, go("/account", "changed"))
+
+
+def sign_out_everywhere(visit: Visit) -> Response:
+    """End everything that this person has open, this session too."""
+    check = Check(visit.form)
+    check.one_of("everywhere", ["yes"], "Please use the button.")
+    check.done()
+    return session.sign_out_everywhere(visit.services, visit.tx, visit.who)
 
 
 def _people(visit: Visit, made: dict[str, str] | None = None) -> Response:
@@ -234,7 +257,7 @@ def _people(visit: Visit, made: dict[str, str] | None = None) -> Response:
                 "role": person.role,
                 "active": person.active,
                 "last_seen": render.moment(seen.get(person.id)),
-                "toggle_action": f"/people/{person.id}/lock" if person.id != visit.who.id else "",
+                "toggle_action": _toggle(person) if person.id != visit.who.id else "",
             }
             for person in everybody
         ],
@@ -245,6 +268,11 @@ def _people(visit: Visit, made: dict[str, str] | None = None) -> Response:
         permissions={"roles": permissions.ROLES, "rows": permissions.ROWS},
         values={} if made else visit.form.values(),
     )
+
+
+def _toggle(person: PrincipalRow) -> str:
+    # Each says what it does: of two clicks on "Lock" the second does not open again.
+    return f"/people/{person.id}/{'lock' if person.active else 'unlock'}"
 
 
 def _pace(program: Program | None, currency: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from pynetdicom import AE
 from pynetdicom.dimse_primitives import C_ECHO
@@ -22,7 +23,7 @@ from pacs.dimse.association import Linked
 from pacs.dimse.calling import Calling, Target, Unreachable, called
 from pacs.dimse.commands import Originator
 from pacs.dimse.limits import Limits
-from pacs.dimse.reach import Reaches, Wanted, locate
+from pacs.dimse.reach import Reaches, Wanted, locate, look
 from pacs.dimse.sending import Lost, Watch
 from pacs.dimse.wire import ProtocolError
 
@@ -83,7 +84,15 @@ class Push:
     def _send_one(self, assoc: Calling, one: Wanted, message_id: int) -> int | None:
         try:
             located = locate(self.archive, self.reaches, self.who, one)
-            return sending.send(self.archive, assoc, located, message_id, originator=self.originator, watch=self.watch)
+            return sending.send(
+                self.archive,
+                assoc,
+                located,
+                message_id,
+                originator=self.originator,
+                watch=self.watch,
+                look=partial(look, self.archive, self.reaches, self.who, one, located),
+            )
         except ProtocolError as error:
             assoc.abort()
             _logger.warning("push_failed", peer=self.target.ae_title, reason=str(error))

@@ -57,3 +57,9 @@ def locate(archive: Archive, reaches: Reaches, who: Principal, wanted: Wanted) -
         named = wanted.named
         [located] = retrieve.locate(tx, wanted.reach.scope, named.study_uid, named.series_uid, named.sop_uid)
     return located
+
+
+def look(archive: Archive, reaches: Reaches, who: Principal, wanted: Wanted, located: Located) -> None:
+    """Whether an instance that is being sent may still be seen, as it was. Raises NotFound."""
+    if locate(archive, reaches, who, wanted).tag != located.tag:
+        raise NotFound("an instance was changed while it was sent")

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from pynetdicom import AE
@@ -24,7 +25,7 @@ from pacs.dimse.commands import Originator
 from pacs.dimse.limits import Limits
 from pacs.dimse.negotiation import options
 from pacs.dimse.push import MOST, Outcomes, Push, stored, warns, witness
-from pacs.dimse.reach import Reaches, Wanted, locate
+from pacs.dimse.reach import Reaches, Wanted, locate, look
 
 _logger = log.get(__name__)
 
@@ -144,7 +145,8 @@ class Retrieval:
             status = None
             try:
                 located = locate(self._archive, self._reaches, assoc.principal, one)
-                status = sending.send(self._archive, assoc, located, number % 0xFFFF + 1)
+                again = partial(look, self._archive, self._reaches, assoc.principal, one, located)
+                status = sending.send(self._archive, assoc, located, number % 0xFFFF + 1, look=again)
             except OverreadError as error:
                 _logger.warning("get_failed", calling=assoc.calling, reason=str(error))
             yield one, status

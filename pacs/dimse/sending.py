@@ -14,6 +14,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext
 
 from overread.kit.errors import OverreadError
+from overread.kit.looks import Every, Look
 from pacs import part10, retrieve, transcoded
 from pacs.archive import Archive
 from pacs.dimse import commands, wire
@@ -51,12 +52,18 @@ def send(
     *,
     originator: Originator | None = None,
     watch: Watch | None = None,
+    look: Look | None = None,
 ) -> int:
-    """Send one instance and wait for the answer; its status. Raises NoContext, Lost."""
+    """Send one instance and wait for the answer; its status. Raises NoContext, Lost.
+
+    `look` is called every second while it is sent, and raises where it may not be seen any more.
+    """
     context_id, syntax = _choose(archive, assoc, located)
     request = commands.write_store_request(located.sop_class, located.sop_uid, message_id, context_id, originator)
     try:
-        whole = assoc.dul.send_data(request) and _send_data(assoc, context_id, data_set(archive, located, syntax))
+        whole = assoc.dul.send_data(request) and _send_data(
+            assoc, context_id, data_set(archive, located, syntax), Every(look) if look else None
+        )
     except Exception:
         # The half of a data set can't be taken back (PS3.7 6.3.2), whatever kept the rest from being read.
         assoc.abort()
@@ -117,7 +124,7 @@ def data_set(archive: Archive, located: Located, syntax: str) -> Iterator[bytes]
     yield from retrieve.stream(archive.blobs, parts)
 
 
-def _send_data(assoc: Linked, context_id: int, chunks: Iterator[bytes]) -> bool:
+def _send_data(assoc: Linked, context_id: int, chunks: Iterator[bytes], look: Every | None) -> bool:
     """Send a data set in fragments, each of an even length (PS3.8 E.1); False where the association ended."""
     most = assoc.dimse.maximum_pdu_size or _PDU_BYTES
     if most < _LEAST_PDU_BYTES:
@@ -132,11 +139,15 @@ def _send_data(assoc: Linked, context_id: int, chunks: Iterator[bytes]) -> bool:
         while len(rest) - start > size:
             if time.monotonic() > deadline:
                 raise Lost(f"{assoc.peer} takes an instance too slowly")
+            if look is not None:
+                look()
             if not _send_fragment(assoc, context_id, 0, rest[start : start + size]):
                 return False
             start += size
         del rest[:start]
     rest += bytes(len(rest) % 2)
+    if look is not None:
+        look()
     return _send_fragment(assoc, context_id, 2, rest)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from pynetdicom.dimse_primitives import C_STORE
 
-from overread.kit import log
-from overread.kit.errors import TooLarge, Unavailable
+from overread.kit import log, principals
+from overread.kit.errors import NotSignedIn, TooLarge, Unavailable
+from overread.kit.looks import Every
 from overread.kit.principals import Role
 from pacs import derived, ingest, part10
 from pacs.archive import Archive
@@ -39,6 +40,7 @@ class Reception:
         self._incoming: Incoming | None = None
         self._refused: Reason | None = None
         self._dropped = 0
+        self._look = Every(self._stands)
         if source.who.role not in (Role.HOSPITAL, Role.SPECIALIST):
             self._refused = Reason.NOT_AUTHORISED
             return
@@ -55,7 +57,14 @@ class Reception:
         self.write(memoryview(meta))
 
     def write(self, data: memoryview) -> None:
-        """Take a piece of the data set. Raises ProtocolError where a refused one does not end."""
+        """Take a piece of the data set. Raises ProtocolError where a refused one goes on, or the sender is ended."""
+        try:
+            self._look()
+        except NotSignedIn as error:
+            self.discard()
+            raise ProtocolError(str(error)) from error
+        except Unavailable as error:
+            self._refuse(error)
         if self._incoming is None:
             self._dropped += len(data)
             if self._dropped > self._archive.max_instance_bytes:
@@ -84,6 +93,10 @@ class Reception:
 
     def _store(self, one: Prepared) -> ingest.Outcome:
         """A hospital's images go to the archive, what a specialist made of a case's images to the case."""
+        try:
+            self._stands()
+        except NotSignedIn:
+            return Refused(Reason.NOT_AUTHORISED, "The sender was locked out.")
         if self._source.who.role is not Role.SPECIALIST:
             return ingest.store(self._archive, self._source, [one])[0]
         with self._archive.db.transaction() as tx:
@@ -92,6 +105,12 @@ class Reception:
             return Refused(Reason.NOT_AUTHORISED, "The object is of no study of a case that is read just now.")
         source = replace(self._source, view=reach.scope, case_id=reach.case_id)
         return derived.store(self._archive, source, [one])[0]
+
+    def _stands(self) -> None:
+        """Raises NotSignedIn where the sender was locked out since the association was opened."""
+        who = self._source.who.id
+        if not self._archive.db.at_once(lambda connection: principals.stands(connection, who)):
+            raise NotSignedIn("the sender was locked out")
 
     def discard(self) -> None:
         """Leave nothing of what came; after `finish` this does nothing."""

@@ -192,7 +192,7 @@ def test_rfc6455_10_2_another_site_may_not_open_it_with_a_session(
 
 
 def test_a_revoked_token_ends_the_channel(client: TestClient, as_: As, portal: Services, monkeypatch: Any) -> None:
-    monkeypatch.setattr("dicomweb.ups_events.RECHECK", 0.0)
+    monkeypatch.setattr("overread.kit.looks.LOOK", 0.01)
     mine = as_(Role.COORDINATOR)
     with client.websocket_connect("/dicomweb/subscribers/WS1", headers=mine) as channel:
         with portal.db.transaction() as tx:

@@ -35,7 +35,6 @@ from pacs.scope import originals
 from tests.cases.test_erasure import PLANTED, erase, everything, told
 from tests.cases.world import World, study
 from tests.faults.harness import folder
-from viewer_bridge.models import LaunchCode
 
 LATER = clock.now() + timedelta(days=1)
 
@@ -146,7 +145,7 @@ def test_what_is_erased_is_in_no_later_backup_and_no_older_one_brings_it_back(sh
     kept = instances(shared) - wanted
     with world.db.transaction() as tx:
         given = [tokens.issue(tx, world.coordinator.id), tokens.issue(tx, world.patient.id, tokens.SESSION)]
-        tx.add(LaunchCode(digest=b"x", principal_id=world.patient.id, case_id=case_id, study_uids=[], expires_at=LATER))
+        tokens.issue(tx, world.patient.id, tokens.LAUNCH, case_id=case_id)
     change(shared, world.hospital.id, active=False)
     older = shared.back_up("older")
     # Or the rest would prove nothing.
@@ -170,7 +169,6 @@ def test_what_is_erased_is_in_no_later_backup_and_no_older_one_brings_it_back(sh
             assert [word for word in wanted if word in everything(tx)] == []
             assert tx.get_one(Case, case_id).state == "erased"
             assert tx.get_one(Case, other).state == world.state(other)
-            assert tx.scalars(select(LaunchCode)).all() == []
             active = {one.id: one.active for one in tx.scalars(select(PrincipalRow))}
             assert (active[world.other_specialist.id], active[world.hospital.id]) == (False, True)
             for token in given:
