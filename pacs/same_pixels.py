@@ -128,7 +128,7 @@ class Budget:
         self._left = MAX_DECODED
         self._until: float | None = None
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """The time runs from the first frame, not while the comparison waits for its turn."""
         self._until = self._until or time.monotonic() + PATIENCE
 
@@ -157,7 +157,7 @@ def same_pixels(one: Level, other: Level, alike: bool, budget: Budget | None) ->
     if stored.stays_ybr(one.form, one.syntax) != stored.stays_ybr(other.form, other.syntax):
         return False  # from YBR to RGB something is rounded: not every pixel is equal
     with _in_turn():
-        budget.begin()
+        budget.start()
         for index in range(one.count):
             ours, theirs = one.frame(index), other.frame(index)
             if alike and one.syntax == other.syntax and _stripped(ours) == _stripped(theirs):

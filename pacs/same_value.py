@@ -86,7 +86,7 @@ def _same_text(vr: str, a: bytes, b: bytes, mine: Charset, its: Charset) -> bool
 
 
 def _values(vr: str, joined: str) -> list[str | Decimal]:
-    """A text's values without what means nothing in them: padding, in names the delimiters at an end (6.2.1.1)."""
+    """A text's values without what means nothing in them: padding, in names the delimiters at an end (6.2.1)."""
     joined = joined.rstrip(_PAD)
     if vr in _ONE_VALUE:
         return [joined]
