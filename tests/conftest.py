@@ -13,6 +13,7 @@ from pathlib import Path
 import hypothesis
 import psycopg
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 from billing.stripe_gateway import StripeGateway
 from overread.kit.blobs import BlobStore
@@ -25,8 +26,11 @@ from pacs.archive import Archive
 from tests.fakes.payments import Sandbox
 
 # A machine that is busy is no failure: tests assert what is right, `make bench` measures how fast it is.
-hypothesis.settings.register_profile("overread", deadline=None)
+hypothesis.settings.register_profile("overread", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("overread")
+# Whoever names no timeout of its own waits for an answer longer than httpx's five seconds.
+for _phase in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _phase, 60.0)
 
 
 @pytest.fixture(scope="session")

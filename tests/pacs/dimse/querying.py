@@ -233,7 +233,7 @@ def data_set_of(file: bytes) -> bytes:
     return file[144 + ds.file_meta.FileMetaInformationGroupLength :]
 
 
-def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it never came to hold"
