@@ -18,22 +18,23 @@ _UNIT = ["-m", "not live and not browser"]
 
 
 class Moment(NamedTuple):
-    """A moment (UTC) and the time zone of the machine that sees it."""
+    """A moment (UTC), the time zone of the machine that sees it, and whether the last test comes first then."""
 
     at: str
     zone: str
+    backwards: bool = False
 
 
 MOMENTS = {
     "year": Moment("2027-01-01T00:00:00+00:00", "America/New_York"),
-    "month": Moment("2027-02-01T00:00:00+00:00", "UTC"),
+    "month": Moment("2027-02-01T00:00:00+00:00", "UTC", backwards=True),
     "february": Moment("2027-03-01T00:00:00+00:00", "America/New_York"),
     "leap-day": Moment("2028-02-29T00:00:00+00:00", "UTC"),
     "after-leap-day": Moment("2028-03-01T00:00:00+00:00", "Asia/Kolkata"),
-    "spring": Moment("2027-03-28T01:00:00+00:00", "Europe/Berlin"),
+    "spring": Moment("2027-03-28T01:00:00+00:00", "Europe/Berlin", backwards=True),
     "autumn": Moment("2026-10-25T01:00:00+00:00", "Europe/Berlin"),
     "spring-west": Moment("2027-03-14T07:00:00+00:00", "America/New_York"),
-    "local-midnight": Moment("2027-06-30T22:00:00+00:00", "Europe/Berlin"),
+    "local-midnight": Moment("2027-06-30T22:00:00+00:00", "Europe/Berlin", backwards=True),
 }
 
 
@@ -48,6 +49,7 @@ def built(folder: Path) -> Path:
 def run(moment: Moment, library: Path, options: list[str]) -> int:
     """Run pytest with the clock near a moment; its exit status."""
     moved = {"LD_PRELOAD": str(library), "CLOCK_MOMENT": moment.at, "TZ": moment.zone}
+    moved |= {"CLOCK_BACKWARDS": "1"} if moment.backwards else {}
     command = [sys.executable, "-m", "pytest", "-p", "tests.clocks.plugin", *options]
     return subprocess.run(command, env=os.environ | moved, check=False).returncode
 

@@ -1,12 +1,14 @@
-"""Moments that are read from the database are UTC's, whatever the server's or the machine's own time zone is."""
+"""Moments from the database are UTC's, whatever the server's own zone is; identifiers are in the order of time."""
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, text
 
+from overread.kit import clock
 from overread.kit.audit import AuditRow
 from overread.kit.db import Database
 
@@ -55,3 +57,19 @@ def test_two_hours_are_two_hours_where_clocks_are_changed(abroad: Database, befo
     assert second - first == timedelta(hours=2)
     assert first + timedelta(hours=2) == second
     assert first.isoformat() == before.isoformat()
+
+
+def test_identifiers_are_in_the_order_in_which_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those of one millisecond: of a log's lines, the offers of a case."""
+    start = 1_798_761_599_999_000_000
+    moments = [start + 250 * step for step in range(20_000)]
+    monkeypatch.setattr("time.time_ns", iter(moments).__next__)
+    made = [clock.uuid7() for _ in moments]
+    assert made == sorted(made)
+    assert {(one.version, one.variant) for one in made} == {(7, uuid.RFC_4122)}
+    assert [one.int >> 80 for one in made] == [moment // 1_000_000 for moment in moments]
+
+
+def test_identifiers_of_one_moment_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time_ns", lambda: 1_798_761_599_999_999_999)
+    assert len({clock.uuid7() for _ in range(10_000)}) == 10_000
