@@ -14,6 +14,7 @@ import hypothesis
 import psycopg
 import pytest
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
+from playwright.sync_api import expect
 
 from billing.stripe_gateway import StripeGateway
 from overread.kit.blobs import BlobStore
@@ -28,7 +29,8 @@ from tests.fakes.payments import Sandbox
 # A machine that is busy is no failure: tests assert what is right, `make bench` measures how fast it is.
 hypothesis.settings.register_profile("overread", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("overread")
-# Whoever names no timeout of its own waits for an answer longer than httpx's five seconds.
+# Whoever names no timeout of its own waits longer than the five seconds of httpx and of Playwright.
+expect.set_options(timeout=60_000)
 for _phase in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, _phase, 60.0)
 

@@ -140,6 +140,8 @@ class Receiver:
         self.requests.append(event.request)
         if len(self.requests) == self.dies_at:
             event.assoc.abort()
+            # Else its own user would wait half a minute for an answer that can't come.
+            event.assoc.dimse_timeout = 1
             return 0x0110
         self.before(len(self.requests))
         sop_uid = str(event.request.AffectedSOPInstanceUID)
