@@ -61,7 +61,7 @@ live: setup-test ## the tests that start the whole server as processes
 browser: setup-test ## the tests that drive chromium; screenshots land in $(ARTIFACTS)/
 	OVERREAD_ARTIFACTS=$(abspath $(ARTIFACTS)) $(BIN)/pytest -m browser
 
-test-clocks: setup-test $(STAMPS)/clock-packages ## unit tests at the ends of days, months, summer time (an hour); CLOCKS="year spring"
+test-clocks: setup-test $(STAMPS)/clock-packages ## unit tests at the ends of days, months, summer time (90 min); CLOCKS="year spring"
 	$(BIN)/python -m tests.clocks $(CLOCKS) -- -q -n $(PYTEST_WORKERS) --dist loadfile
 
 test-busy: setup-test ## the tests, while something else keeps every core busy (half an hour)

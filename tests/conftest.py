@@ -35,12 +35,33 @@ for _phase in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, _phase, 60.0)
 
 
+_TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
+_own_folder = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder for this run's temporary files alone.
+
+    pytest has one for all runs of a user, and closes it to all others whenever another run begins: to PostgreSQL's user
+    too, who works in it at that moment.
+    """
+    if _TEMPORARY not in os.environ and not hasattr(config, "workerinput"):
+        config.stash[_own_folder] = folder = Path(tempfile.mkdtemp(prefix="overread-pytest-"))
+        folder.chmod(0o755)
+        os.environ[_TEMPORARY] = str(folder)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove it, unless a test failed whose files may tell why."""
+    folder = session.config.stash.get(_own_folder, None)
+    if folder is not None and not session.testsfailed:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server of this test process.
-
-    Its folder is not pytest's: that is closed to the user that the server runs as, whenever another run begins.
-    """
+    """The URL of a PostgreSQL server of this test process."""
     folder = Path(tempfile.mkdtemp(prefix="overread-test-"))
     uri, server = start(Settings(data_dir=folder, database_url=None))
     assert server is not None

@@ -50,7 +50,7 @@ class Server:
         self.output = ""
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self, timeout: float = 90.0) -> None:
+    def start(self, timeout: float = 300.0) -> None:
         flags = ["--data-dir", str(self.folder), "--http", self.http, "--viewer", self.viewer]
         flags += ["--dicom", f"127.0.0.1:{self.dicom_port}"]
         if self.command == "serve":
