@@ -75,7 +75,10 @@ class Server:
                     return
                 if not line:
                     break
-        raise AssertionError(f"not ready: {self.output}\n{self.read_log()}")
+        told = f"not ready: {self.output}\n{self.read_log()}"
+        with suppress(psutil.Error):
+            self.kill()  # else it would run on, in the way of the tests to come
+        raise AssertionError(told)
 
     def read_log(self) -> str:
         return (self.folder.parent / f"{self.folder.name}.log").read_text()
