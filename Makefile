@@ -12,10 +12,14 @@ ARTIFACTS ?= artifacts
 RUN_PACKAGES := python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
 TEST_PACKAGES := chromium dcmtk dicom3tools
 BENCH_PACKAGES := debootstrap wrk
+CLOCK_PACKAGES := gcc libc6-dev
+# The parts of `make check`; like the stages of `make test` they are all run, whichever of them fails.
+CHECKS := formatted linted typed layered frontend
 # With real processes, browsers and databases in play more workers than cores only wait for each other.
 PYTEST_WORKERS ?= 2
 
-.PHONY: help demo test check format setup setup-test unit live browser faults bench bench-qido clean lock
+.PHONY: help demo test check format setup setup-test unit live browser test-clocks test-busy faults bench bench-qido \
+  clean lock $(CHECKS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,18 +27,29 @@ help: ## list the targets
 demo: setup ## start the demo: sample people and studies, payment sandbox, viewer
 	$(BIN)/overread demo
 
-test: check unit live browser ## run everything: linters, unit, live and browser tests
-	@echo "all tests passed"
+test: setup-test ## run everything: linters, unit, live and browser tests; a stage that fails hides none
+	@MAKE="$(MAKE)" scripts/every.sh $(CHECKS) unit live browser
 
 setup: $(STAMPS)/run-packages $(STAMPS)/python $(STAMPS)/frontend $(STAMPS)/ohif ## install what the product needs
 
 setup-test: setup $(STAMPS)/test-packages ## install what the tests need besides
 
 check: $(STAMPS)/python $(STAMPS)/frontend ## lint, types, import directions, front-end types and tests
+	@MAKE="$(MAKE)" scripts/every.sh $(CHECKS)
+
+formatted: $(STAMPS)/python
 	$(BIN)/ruff format --check .
+
+linted: $(STAMPS)/python
 	$(BIN)/ruff check .
+
+typed: $(STAMPS)/python
 	$(BIN)/mypy
+
+layered: $(STAMPS)/python
 	$(BIN)/lint-imports
+
+frontend: $(STAMPS)/frontend
 	cd frontend && npm run --silent check && npm test --silent
 
 unit: setup-test ## the tests that start no server of ours
@@ -46,8 +61,14 @@ live: setup-test ## the tests that start the whole server as processes
 browser: setup-test ## the tests that drive chromium; screenshots land in $(ARTIFACTS)/
 	OVERREAD_ARTIFACTS=$(abspath $(ARTIFACTS)) $(BIN)/pytest -m browser
 
+test-clocks: setup-test $(STAMPS)/clock-packages ## unit tests at the ends of days, months, summer time (90 min); CLOCKS="year spring"
+	$(BIN)/python -m tests.clocks $(CLOCKS) -- -q -n $(PYTEST_WORKERS) --dist loadfile
+
+test-busy: setup-test ## the tests, while something else keeps every core busy (half an hour)
+	@MAKE="$(MAKE)" scripts/busy.sh scripts/every.sh unit live browser
+
 faults: setup-test ## the long tests of faults: 200 kills, 20 power cuts and their controls (root; half an hour)
-	FAULT_KILLS=200 FAULT_DEATHS=12 FAULT_CUTS=20 $(BIN)/pytest -s tests/faults
+	FAULT_KILLS=200 FAULT_DEATHS=12 FAULT_CUTS=20 $(BIN)/pytest -s -o faulthandler_timeout=0 tests/faults
 
 bench: setup $(STAMPS)/bench-packages ## measure beside Orthanc into docs/benchmarks.md (root; 10 min); QUICK=1 only prints
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--write docs/benchmarks.md)
@@ -73,6 +94,10 @@ $(STAMPS)/run-packages: scripts/system-packages.sh Makefile
 
 $(STAMPS)/test-packages: scripts/system-packages.sh Makefile
 	scripts/system-packages.sh $(TEST_PACKAGES)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/clock-packages: scripts/system-packages.sh Makefile
+	scripts/system-packages.sh $(CLOCK_PACKAGES)
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/bench-packages: scripts/system-packages.sh Makefile

@@ -6,6 +6,7 @@ moved on.
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -163,7 +164,7 @@ def on_info_overdue(db: Database, event: events.InfoOverdue) -> None:
         case = _case(tx, event.case_id)
         if case is None or case.state is not CaseState.NEEDS_INFO or case.paused_at is None:
             return
-        if case.paused_at.isoformat() != event.asked_at:
+        if case.paused_at != datetime.fromisoformat(event.asked_at):
             return
         if event.days >= INFO_EXPIRES:
             reason = f"No answer within {event.days} days."

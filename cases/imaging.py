@@ -134,8 +134,12 @@ def beside(tx: Session, archive: Archive, study: CaseStudy, with_pk: int) -> Com
 
 def join(tx: Session, study: CaseStudy, with_pk: int, only: Sequence[int] | None = None) -> None:
     """Add what another sender has of a study of the case; `only`: these instances of it."""
-    study.study_pk = joins.join(tx, scope_of(study.case_id, [study], all_of=True), study.study_pk, with_pk, only)
+    base_pk = study.study_pk
+    study.study_pk = joins.join(tx, scope_of(study.case_id, [study], all_of=True), base_pk, with_pk, only)
     study.whole = True
+    if study.study_pk != base_pk:
+        # What was compared before is not asked again.
+        study.looked_at = joins.copied(tx, study.study_pk, base_pk, study.looked_at)
 
 
 def members(tx: Session, study_pk: int) -> list[int]:

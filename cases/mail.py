@@ -5,7 +5,6 @@ from __future__ import annotations
 import smtplib
 import ssl
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -14,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from cases.notify import Mail
-from overread.kit import log
+from overread.kit import clock, log
 from overread.kit.errors import Unavailable
 from overread.kit.settings import Settings
 
@@ -99,7 +98,7 @@ def _message(mail: Mail, sender: str) -> EmailMessage:
     message["From"] = sender
     message["To"] = mail.recipient
     message["Subject"] = mail.subject
-    message["Date"] = datetime.now(UTC)
+    message["Date"] = clock.now()
     message["Message-ID"] = mail.message_id
     # RFC 3834 5: nobody's holiday notice should answer it.
     message["Auto-Submitted"] = "auto-generated"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, any_, literal, select, update
+from sqlalchemy import BigInteger, ColumnElement, and_, any_, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session, aliased
 
@@ -67,6 +67,17 @@ def join(tx: Session, base: Scope, base_pk: int, member_pk: int, only: Sequence[
         _copy(tx, joined_pk, and_(Instance.study_pk == member_pk, those))
     lead(tx, joined_pk)
     return joined_pk
+
+
+def copied(tx: Session, joined_pk: int, member_pk: int, last: int) -> int:
+    """The last copy that a joined study has of a member's instances up to one of them; 0 for none."""
+    source = aliased(Instance)
+    found = tx.scalar(
+        select(func.max(Instance.pk))
+        .join(source, source.pk == Instance.source_pk)
+        .where(Instance.study_pk == joined_pk, source.study_pk == member_pk, source.pk <= last)
+    )
+    return found or 0
 
 
 def refresh(tx: Session, joined_pk: int, member_pk: int) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import hypothesis
 import psycopg
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
+from playwright.sync_api import expect
 
 from billing.stripe_gateway import StripeGateway
 from overread.kit.blobs import BlobStore
@@ -25,16 +27,41 @@ from pacs.archive import Archive
 from tests.fakes.payments import Sandbox
 
 # A machine that is busy is no failure: tests assert what is right, `make bench` measures how fast it is.
-hypothesis.settings.register_profile("overread", deadline=None)
+hypothesis.settings.register_profile("overread", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("overread")
+# Whoever names no timeout of its own waits longer than the five seconds of httpx and of Playwright.
+expect.set_options(timeout=60_000)
+for _phase in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _phase, 60.0)
+
+
+_TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
+_own_folder = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder for this run's temporary files alone.
+
+    pytest has one for all runs of a user, and closes it to all others whenever another run begins: to PostgreSQL's user
+    too, who works in it at that moment.
+    """
+    if _TEMPORARY not in os.environ and not hasattr(config, "workerinput"):
+        config.stash[_own_folder] = folder = Path(tempfile.mkdtemp(prefix="overread-pytest-"))
+        folder.chmod(0o755)
+        os.environ[_TEMPORARY] = str(folder)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove it, unless a test failed whose files may tell why."""
+    folder = session.config.stash.get(_own_folder, None)
+    if folder is not None and not session.testsfailed:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server of this test process.
-
-    Its folder is not pytest's: that is closed to the user that the server runs as, whenever another run begins.
-    """
+    """The URL of a PostgreSQL server of this test process."""
     folder = Path(tempfile.mkdtemp(prefix="overread-test-"))
     uri, server = start(Settings(data_dir=folder, database_url=None))
     assert server is not None

@@ -14,6 +14,8 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
+from overread.kit import clock
+
 _ROOT = "2.25."
 
 
@@ -33,20 +35,24 @@ JONAS = Person("Brandt^Jonas", "MRN-771034", "19810223", "M")
 
 def write_all(folder: Path) -> None:
     """Write the sample folders: what Maria may upload, what her hospital may send, and a stray study."""
+    # Asked once: a study that is written around midnight has one date all the same.
+    day = clock.now().date() - datetime.timedelta(days=9)
     uploads = folder / "maria-upload"
-    _series(uploads / "CT-HEAD", MARIA, "CT", "CT HEAD WITH CONTRAST", "demo/ct", slices=36)
-    _bundled(uploads / "ULTRASOUND", MARIA, "examples_ybr_color.dcm", "US ABDOMEN", "demo/us", count=1)
+    _series(uploads / "CT-HEAD", MARIA, day, "CT", "CT HEAD WITH CONTRAST", "demo/ct", slices=36)
+    _bundled(uploads / "ULTRASOUND", MARIA, day, "examples_ybr_color.dcm", "US ABDOMEN", "demo/us", count=1)
     (uploads / "README.TXT").write_text("Radiology on CD. Insert the disc to start the viewer.\n")
-    _series(folder / "hospital-mr", MARIA, "MR", "MR BRAIN", "demo/mr", slices=20)
-    _bundled(folder / "stray-ct", JONAS, "J2K_pixelrep_mismatch.dcm", "CT ABDOMEN", "demo/stray", count=1)
+    _series(folder / "hospital-mr", MARIA, day, "MR", "MR BRAIN", "demo/mr", slices=20)
+    _bundled(folder / "stray-ct", JONAS, day, "J2K_pixelrep_mismatch.dcm", "CT ABDOMEN", "demo/stray", count=1)
 
 
-def _series(folder: Path, person: Person, modality: str, description: str, seed: str, *, slices: int) -> None:
+def _series(
+    folder: Path, person: Person, day: datetime.date, modality: str, description: str, seed: str, *, slices: int
+) -> None:
     """A drawn head in `slices` axial images of 256 x 256."""
     folder.mkdir(parents=True, exist_ok=True)
     ct = modality == "CT"
     for number in range(slices):
-        ds = _header(person, description, seed)
+        ds = _header(person, day, description, seed)
         ds.SOPClassUID = CTImageStorage if ct else MRImageStorage
         ds.SOPInstanceUID = generate_uid(_ROOT, entropy_srcs=[seed, str(number)])
         ds.Modality, ds.BodyPartExamined = modality, "HEAD"
@@ -104,7 +110,9 @@ def _head(height: float, *, ct: bool) -> NDArray[Any]:
     return np.clip(smooth + noise, -1024 if ct else 0, 3071)
 
 
-def _bundled(folder: Path, person: Person, name: str, description: str, seed: str, *, count: int) -> None:
+def _bundled(
+    folder: Path, person: Person, day: datetime.date, name: str, description: str, seed: str, *, count: int
+) -> None:
     """A real picture that pydicom ships, under a sample patient's identity."""
     folder.mkdir(parents=True, exist_ok=True)
     path = get_testdata_file(name, download=False)
@@ -112,16 +120,14 @@ def _bundled(folder: Path, person: Person, name: str, description: str, seed: st
     for number in range(count):
         ds = pydicom.dcmread(path)
         syntax = ds.file_meta.TransferSyntaxUID
-        for element in _header(person, description, seed):
+        for element in _header(person, day, description, seed):
             ds[element.tag] = element
         ds.SOPInstanceUID = generate_uid(_ROOT, entropy_srcs=[seed, str(number)])
         ds.InstanceNumber = number + 1
         _save(ds, syntax, folder / f"IM{number + 1:04d}")
 
 
-def _header(person: Person, description: str, seed: str) -> Dataset:
-    today = datetime.datetime.now(datetime.UTC).date()
-    day = (today - datetime.timedelta(days=9)).strftime("%Y%m%d")
+def _header(person: Person, day: datetime.date, description: str, seed: str) -> Dataset:
     ds = Dataset()
     ds.SpecificCharacterSet = "ISO_IR 192"
     ds.PatientName, ds.PatientID = person.name, person.patient_id
@@ -129,7 +135,7 @@ def _header(person: Person, description: str, seed: str) -> Dataset:
     ds.StudyInstanceUID = generate_uid(_ROOT, entropy_srcs=[seed, "study"])
     ds.SeriesInstanceUID = generate_uid(_ROOT, entropy_srcs=[seed, "series"])
     ds.FrameOfReferenceUID = generate_uid(_ROOT, entropy_srcs=[seed, "frame"])
-    ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = day
+    ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = f"{day:%Y%m%d}"
     ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = "091500"
     ds.StudyDescription = description
     ds.StudyID, ds.SeriesNumber = "1", 1

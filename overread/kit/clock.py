@@ -14,9 +14,10 @@ def now() -> datetime:
 
 
 def uuid7() -> uuid.UUID:
-    """A time-ordered UUID (RFC 9562 5.7): 48 bits of milliseconds, then random bits."""
-    millis = time.time_ns() // 1_000_000
-    value = (millis & ((1 << 48) - 1)) << 80 | int.from_bytes(os.urandom(10), "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return uuid.UUID(int=value)
+    """A time-ordered UUID (RFC 9562 5.7): 48 bits of milliseconds, 12 of a millisecond's fraction, 62 random bits.
+
+    The fraction (6.2, method 3) keeps in order what is made within one millisecond: a quarter of a microsecond tells.
+    """
+    millis, nanos = divmod(time.time_ns(), 1_000_000)
+    value = (millis & ((1 << 48) - 1)) << 80 | 0x7 << 76 | (nanos * 4096 // 1_000_000) << 64
+    return uuid.UUID(int=value | 0x2 << 62 | int.from_bytes(os.urandom(8), "big") >> 2)

@@ -16,6 +16,9 @@ _T = TypeVar("_T")
 
 #: Connections that are at work at once; who comes then waits so many seconds.
 _MOST, _PATIENCE = 8, 20.0
+#: What every connection of ours begins with. In the machine's own zone, moments that are read would be counted with as
+#: its clocks on the wall show them: a day's length is wrong where summer time begins or ends, a day begins elsewhere.
+IN_UTC = "SET TIME ZONE 'UTC'"
 
 
 class Connections:
@@ -50,7 +53,7 @@ class Connections:
 
     def _connect(self) -> Connection:
         connection: Connection = psycopg.connect(self._url, autocommit=True, connect_timeout=3)
-        connection.execute(self._settings.encode())
+        connection.execute(f"{IN_UTC}; {self._settings}".encode())
         return connection
 
     def _work(self, connection: Connection, work: Callable[[Connection], _T]) -> _T:

@@ -21,7 +21,7 @@ from sqlalchemy import JSON, DateTime, LargeBinary, MetaData, Uuid, create_engin
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from overread.kit.connections import Connection, Connections
+from overread.kit.connections import IN_UTC, Connection, Connections
 from overread.kit.errors import StorageFull, Unavailable
 
 __all__ = ["Base", "Connection", "Database", "Session"]
@@ -90,6 +90,7 @@ class Database:
             # An error would otherwise quote the values of its statement, and with them names of patients.
             hide_parameters=True,
         )
+        event.listen(self.engine, "connect", _begin_in_utc)
         event.listen(self.engine, "checkin", self._remember_use)
         event.listen(self.engine, "checkout", self._check_if_doubtful)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
@@ -167,6 +168,11 @@ def after_commit(tx: Session, act: Callable[[Database, list[UUID]], None], subje
     It may find that a subject was rolled back with a savepoint. What it raises, the block's caller gets.
     """
     tx.info.setdefault(_AFTER, {}).setdefault(act, []).append(subject)
+
+
+def _begin_in_utc(connection: Any, _record: Any) -> None:
+    connection.execute(IN_UTC)
+    connection.commit()
 
 
 def _translated(error: BaseException | None) -> Unavailable:

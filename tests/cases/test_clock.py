@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 import cases
 from cases import events, handlers, notify
@@ -25,6 +24,7 @@ from overread.kit import clock, jobs
 from overread.kit.errors import Conflict, Forbidden, Unavailable, Unprocessable
 from overread.kit.settings import Settings
 from tests.cases.world import World
+from tests.live.server import free_port
 
 
 def test_the_clock_stands_still_while_information_is_missing(world: World) -> None:
@@ -87,6 +87,21 @@ def test_an_answer_stops_the_reminders(world: World) -> None:
         # A reminder of the first question, heard while the second waits.
         handlers.on_info_overdue(world.db, events.InfoOverdue(str(case_id), clock.now().isoformat(), 14))
         assert tx.execute(text("SELECT state FROM cases_case")).scalar_one() == "needs_info"
+
+
+@pytest.mark.parametrize("hours", [0, 2, -5])
+def test_a_reminder_knows_its_question_in_every_time_zone(world: World, hours: int) -> None:
+    """The moment tells which question is meant, not how it is written."""
+    case_id = world.submitted("free")
+    with world.db.transaction() as tx:
+        intake.ask_info(tx, world.coordinator, case_id, "Which knee?")
+    with world.db.transaction() as tx:
+        paused = tx.scalars(select(Case.paused_at)).one()
+    assert paused is not None
+    asked_at = paused.astimezone(timezone(timedelta(hours=hours))).isoformat()
+    handlers.on_info_overdue(world.db, events.InfoOverdue(str(case_id), asked_at, 3))
+    world.drain()
+    assert sum("still waiting" in mail for mail in world.mails()) == 1
 
 
 def test_an_offer_runs_out(world: World) -> None:
@@ -208,10 +223,7 @@ def inbox() -> Iterator[tuple[Controller, list[bytes]]]:
             got.append(envelope.content)
             return "250 OK"
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = Controller(Keep(), hostname="127.0.0.1", port=port)
+    server = Controller(Keep(), hostname="127.0.0.1", port=free_port())
     server.start()
     yield server, got
     server.stop()

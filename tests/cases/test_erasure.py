@@ -344,7 +344,9 @@ _ACTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(acts=_ACTS)
 def test_no_order_of_acts_erases_without_two_persons_and_without_a_hold(
     world: World, other_admin: Principal, acts: list[Act]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pydicom
@@ -15,7 +16,6 @@ from cases.models import Report
 from cases.repository import inbox, studies_of
 from cases.service import reporting
 from cases.service.reporting import Answer, ReportView
-from overread.kit import clock
 from pacs import query, retrieve
 from pacs.scope import ORIGINAL, Scope, originals
 from tests.cases.world import DICOM_NAME, NAME, World
@@ -32,8 +32,8 @@ PLAIN = ReportView(
     impression="All is well.",
     studies=("CT of 2026-11-21, 1 images",),
     signed_by="Dr. Some Body",
-    signed_at=clock.now(),
-    published_at=clock.now(),
+    signed_at=datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
+    published_at=datetime(2026, 11, 21, 10, 0, tzinfo=UTC),
     digest="ab" * 32,
     intact=True,
     follow_ups=(),

@@ -16,7 +16,7 @@ from cases import access
 from cases.service import assignment, intake, payments, people, read, reporting, studies
 from cases.service.intake import Changes
 from cases.views import SpecialistCase
-from overread.kit import audit, tokens
+from overread.kit import audit, clock, tokens
 from overread.kit.db import Session
 from overread.kit.errors import Conflict, Forbidden, NotFound, OverreadError, Unprocessable
 from overread.kit.principals import Principal
@@ -294,9 +294,13 @@ def test_licences_decide_who_may_read(world: World) -> None:
         assert refused.reasons == ("Declined this case before.",)
 
 
-def test_a_licence_that_ran_out_meanwhile_stops_acceptance_and_signing(world: World) -> None:
-    yesterday = world.today() - timedelta(days=1)
+def test_a_licence_that_ran_out_meanwhile_stops_acceptance_and_signing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case_id = world.offered()
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)  # no day ends while it is looked at
+    yesterday = world.today() - timedelta(days=1)
     with world.db.transaction() as tx:
         people.set_licence(tx, world.admin, world.specialist.id, "US-CA", yesterday)
     with world.db.transaction() as tx, pytest.raises(Unprocessable, match=r"refused by its guards"):

@@ -153,6 +153,7 @@ def test_a_sender_that_vanishes_leaves_nothing(live: Served, archive: Archive) -
 
 
 def test_a_sender_that_trickles_is_cut_off(live: Served, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    patience = stow._PATIENCE
     monkeypatch.setattr(stow, "_PATIENCE", 0.4)
     connection = live.raw("Content-Length: 4000000000")
     connection.sendall(sample()[:20_000])
@@ -169,6 +170,8 @@ def test_a_sender_that_trickles_is_cut_off(live: Served, archive: Archive, monke
     connection.close()
     assert told.startswith(b"HTTP/1.1 408 ")
     assert settles(archive)
+    # On a busy machine an honest sender may well pause for so long.
+    monkeypatch.setattr(stow, "_PATIENCE", patience)
     assert live.post(sample())[0] == 200
 
 

@@ -39,7 +39,7 @@ def chromium() -> Iterator[Browser]:
 def sign_in(browser: Browser, demo: Server, email: str) -> Page:
     """A fresh browser profile, signed in; a script error, or one of the content security policy, fails the test."""
     page = browser.new_context(viewport=DESK).new_page()  # type: ignore[arg-type]
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(90_000)
     page.on("pageerror", lambda error: pytest.fail(f"script error on {page.url}: {error}"))
     page.on(
         "console", lambda said: pytest.fail(f"{page.url}: {said.text}") if "Content Security" in said.text else None

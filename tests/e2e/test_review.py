@@ -91,7 +91,7 @@ def test_boxes_by_mouse_and_keyboard_end_up_in_what_the_specialist_sees(
 
     page = sign_in(browser, demo, "coordinator@example.org")
     look = page.get_by_role("link", name="Look at them one by one")
-    for _ in range(40):
+    for _ in range(120):
         page.goto(f"{demo.url}/queue/{case_id}")
         if look.count():
             break

@@ -136,7 +136,7 @@ def release(coordinator: Page, demo: Server, case_id: UUID, album: Album) -> Non
     address = f"{demo.url}/queue/{case_id}"
     releases = coordinator.get_by_role("button", name="Release to the specialist")
     approvals = coordinator.get_by_role("button", name="Approve all that are shown")
-    for _ in range(40):
+    for _ in range(120):
         coordinator.goto(address)
         if releases.count() + approvals.count() >= 3:
             break
@@ -173,7 +173,7 @@ def read_images(specialist: Page, demo: Server, case_id: UUID, album: Album) -> 
     canvas = specialist.locator("canvas.cornerstone-canvas").first
     canvas.wait_for(timeout=90_000)
     shown = 0.0
-    for _ in range(60):
+    for _ in range(120):
         picture = np.asarray(Image.open(io.BytesIO(canvas.screenshot())).convert("L"), float)
         shown = float(picture.std())
         if shown > 20:

@@ -21,7 +21,9 @@ def store(tmp_path: Path) -> BlobStore:
     return BlobStore(tmp_path / "blobs")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
+)
 @given(chunks=st.lists(st.binary(max_size=5000), max_size=6), start=st.integers(0, 100), length=st.integers(0, 200))
 def test_what_is_kept_is_read_back(store: BlobStore, chunks: list[bytes], start: int, length: int) -> None:
     data = b"".join(chunks) + b"x" * 400

@@ -12,7 +12,7 @@ from overread.kit import connections
 from overread.kit.db import QUICK, Connection, Database
 from overread.kit.errors import NotFound, Unavailable
 
-_SLOW = "SET statement_timeout = '100ms'"
+_SLOW = "SET statement_timeout = '1s'"
 
 
 def backend(connection: Connection) -> int:
@@ -23,7 +23,7 @@ def test_a_connection_is_kept_for_the_next_statement_of_its_settings(database: D
     first = database.at_once(backend)
     assert database.at_once(backend) == first
     assert database.at_once(backend, _SLOW) != first
-    assert database.at_once(lambda found: found.execute("SHOW statement_timeout").fetchone(), _SLOW) == ("100ms",)
+    assert database.at_once(lambda found: found.execute("SHOW statement_timeout").fetchone(), _SLOW) == ("1s",)
     assert database.at_once(lambda found: found.execute("SHOW statement_timeout").fetchone(), QUICK) == ("0",)
 
 

@@ -21,8 +21,10 @@ class Rang(Event):
 
 
 def waiting(database: Database) -> int:
+    """The jobs that tell of a Rang; the worker's own enqueue themselves whenever a minute begins."""
+    query = text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo' AND args->>'event' = 'Rang'")
     with database.transaction() as tx:
-        return int(tx.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'")) or 0)
+        return int(tx.scalar(query) or 0)
 
 
 def drain(bus: Bus) -> None:

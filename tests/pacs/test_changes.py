@@ -39,7 +39,7 @@ def test_a_number_is_not_seen_before_a_lower_one(database: Database) -> None:
         writer.start()
         assert not second_done.wait(0.3)
         assert numbers(database) == []
-    writer.join(10)
+    writer.join(60)
     assert numbers(database) == ["1.1", "1.2"]
 
 

@@ -126,7 +126,9 @@ def _patterns(samples: list[str], alphabet: str) -> st.SearchStrategy[str]:
     return st.one_of(changed(), st.text(alphabet, max_size=5)).filter(lambda one: one.strip(" *") != "")
 
 
-_quick = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_quick = settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 
 
 @_quick

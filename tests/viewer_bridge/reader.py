@@ -90,8 +90,8 @@ class Reading:
     def screen(self) -> np.ndarray:
         """The first viewport as grey values (rows x columns), once something is drawn in it."""
         canvas = self.page.locator("canvas.cornerstone-canvas").first
-        canvas.wait_for(timeout=30_000)
-        for _ in range(150):
+        canvas.wait_for(timeout=90_000)
+        for _ in range(600):
             grey = np.asarray(Image.open(io.BytesIO(canvas.screenshot())).convert("L"))
             # Beside the annotations in its corners an empty viewport is black.
             inner = grey[100:-100, 150:-150]

@@ -136,7 +136,7 @@ def test_revoking_the_grant_ends_the_open_viewer(reading: Reading, fake: FakeDic
         assert grants.revoke(tx, reading.case) == 1
     # Later, so that the answer is not awaited in a page that is gone by then.
     reading.page.evaluate(f"root => void setTimeout(() => ({ask})(root))", f"/cases/{reading.case}/dicomweb")
-    reading.page.wait_for_url("**/ended", timeout=30_000)
+    reading.page.wait_for_url("**/ended", timeout=90_000)
     assert reading.page.evaluate("() => sessionStorage.getItem('overread.viewer')") is None
 
 
@@ -144,7 +144,7 @@ def test_reformatted_planes_are_drawn_too(reading: Reading, fake: FakeDicomweb) 
     study = fake.instances[0].StudyInstanceUID
     reading.open(study)
     reading.page.goto(f"{reading.origin}/viewer?StudyInstanceUIDs={study}&hangingprotocolid=mpr")
-    expect(reading.page.locator("canvas.cornerstone-canvas")).to_have_count(3, timeout=30_000)
+    expect(reading.page.locator("canvas.cornerstone-canvas")).to_have_count(3, timeout=90_000)
     assert reading.screen().std() > 5
     assert reading.complaints == []
 

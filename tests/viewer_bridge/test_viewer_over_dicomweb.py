@@ -135,7 +135,7 @@ def test_a_pet_and_its_ct_lie_side_by_side(
     reading.open(ct[0].StudyInstanceUID)
     axial = reading.screen()
     thumbnails = reading.page.locator("[data-cy='study-browser-thumbnail']")
-    thumbnails.nth(1).wait_for(timeout=30_000)
+    thumbnails.nth(1).wait_for(timeout=90_000)
     assert thumbnails.count() == 2
     thumbnails.filter(has_text="PET WB").dblclick()
     for _ in range(100):
@@ -156,7 +156,7 @@ def test_a_structured_report_is_read_as_text(
     store(archive, specialist, [report])
     reading.open(report.StudyInstanceUID)
     for heading in ("Document Title", "Section Heading", "Report Text"):
-        reading.page.get_by_text(heading).first.wait_for(timeout=30_000)
+        reading.page.get_by_text(heading).first.wait_for(timeout=90_000)
     keep(reading, tmp_path, "structured-report")
     assert reading.complaints == []
 
@@ -185,6 +185,6 @@ def test_a_document_is_fetched_with_the_bearer_and_shown_from_memory(
     document.EncapsulatedDocumentLength = 100_010
     store(archive, specialist, [document])
     reading.open(document.StudyInstanceUID)
-    reading.page.locator("object[data^='blob:']").wait_for(state="attached", timeout=30_000)
+    reading.page.locator("object[data^='blob:']").wait_for(state="attached", timeout=90_000)
     size = reading.page.evaluate("async () => (await (await fetch(document.querySelector('object').data)).blob()).size")
     assert size == 100_010

@@ -414,7 +414,7 @@ def run_masked(source: bytes) -> list[bytes]:
 
 
 def test_a_codec_that_dies_takes_nothing_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = workers.Pool(module="tests.pacs.pixels.bad_worker", patience=15)
+    pool = workers.Pool(module="tests.pacs.pixels.bad_worker", patience=60)
     syntax, frame, header, _ = CODECS["JPEG 2000"]
     source = encapsulated(frame(), syntax, header)
     call = pool.call

@@ -84,8 +84,8 @@ def connections(port: int) -> list[Any]:
     return [one for one in psutil.Process().net_connections("tcp") if one.laddr.port == port and one.status != "LISTEN"]
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait until something holds."""
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until something holds; a machine that is busy takes its time."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it never came to hold"

@@ -140,6 +140,8 @@ class Receiver:
         self.requests.append(event.request)
         if len(self.requests) == self.dies_at:
             event.assoc.abort()
+            # Else its own user would wait half a minute for an answer that can't come.
+            event.assoc.dimse_timeout = 1
             return 0x0110
         self.before(len(self.requests))
         sop_uid = str(event.request.AffectedSOPInstanceUID)
@@ -233,7 +235,7 @@ def data_set_of(file: bytes) -> bytes:
     return file[144 + ds.file_meta.FileMetaInformationGroupLength :]
 
 
-def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it never came to hold"

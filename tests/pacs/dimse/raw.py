@@ -85,7 +85,7 @@ def echo_command(data_set: int = 0x0101) -> bytes:
 class Peer:
     """A connection to the listener; `with` closes it. `timeout` bounds every wait, in seconds."""
 
-    def __init__(self, port: int, timeout: float = 15) -> None:
+    def __init__(self, port: int, timeout: float = 60) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
 
     def __enter__(self) -> Peer:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pydicom
 import pytest
 
@@ -19,7 +19,7 @@ from overread.kit.settings import Settings
 from pacs.archive import Archive
 from pacs.dimse import peers, push
 from tests.live.server import free_port
-from tests.pacs.dimse.conftest import Listen
+from tests.pacs.dimse.conftest import Listen, eventually
 from tests.pacs.dimse.querying import keep, principal_of
 from tests.pacs.test_ingest import sample
 
@@ -52,11 +52,16 @@ def storescp(archive: Archive, folder: Path, title: str = "SHELF", *options: str
         peers.register(tx, title, "127.0.0.1", number, owner.role, owner_id=owner.id)
     command = ["storescp", "-aet", title, "-od", str(folder), "+uf", *options, str(number)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        time.sleep(0.5)
         try:
+            eventually(lambda: _listens(process.pid, number))
             yield folder
         finally:
             process.kill()
+
+
+def _listens(pid: int, port: int) -> bool:
+    opened = psutil.Process(pid).net_connections("tcp")
+    return any(one.laddr.port == port and one.status == "LISTEN" for one in opened)
 
 
 def _owner(archive: Archive) -> Principal:

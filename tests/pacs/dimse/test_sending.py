@@ -175,7 +175,7 @@ DESTINATIONS = {
 def test_a_bad_destination_fails_the_move_and_nothing_else(
     listen: Listen, archive: Archive, ward: Principal, two: None, name: str
 ) -> None:
-    port = listen(dimse_artim_seconds=1, dimse_idle_seconds=2)
+    port = listen(dimse_artim_seconds=2, dimse_idle_seconds=3)
     with speaking(DESTINATIONS[name]) as destination:
         register(archive, ward, destination)
         done = move(port, STUDY_MOVE, MOVE, "SHELF")
@@ -196,7 +196,7 @@ def test_a_peer_that_leaves_during_its_get_leaves_nothing(
 def test_a_destination_that_never_answers_a_store_is_left(
     listen: Listen, archive: Archive, ward: Principal, two: None
 ) -> None:
-    port = listen(dimse_idle_seconds=1)
+    port = listen(dimse_idle_seconds=2)
     go_on = threading.Event()
     shelf = Receiver(before=lambda _number: _wait(go_on))
     with shelf.listening("SHELF"):

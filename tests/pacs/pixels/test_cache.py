@@ -19,17 +19,17 @@ def test_threads_that_ask_at_once_share_one_making() -> None:
 
     def make() -> bytes:
         made.append(1)
-        go.wait(10)
+        go.wait(60)
         return b"value"
 
     def ask() -> bytes:
-        together.wait(10)
+        together.wait(60)
         return cache.get("key", make, len)
 
     with ThreadPoolExecutor(8) as threads:
         asked = [threads.submit(ask) for _ in range(8)]
         go.set()
-        assert {one.result(10) for one in asked} == {b"value"}
+        assert {one.result(60) for one in asked} == {b"value"}
     assert len(made) == 1
 
 

@@ -31,7 +31,7 @@ BAD = "tests.pacs.pixels.bad_worker"
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
-    made = Pool(module=BAD, patience=15)
+    made = Pool(module=BAD, patience=60)
     yield made
     made.close()
 
@@ -55,7 +55,7 @@ def test_a_codec_that_hangs_is_ended(pool: Pool) -> None:
     pool.patience = 2
     with pytest.raises(CannotDecode, match="too long"):
         ask(pool, "hang")
-    pool.patience = 15
+    pool.patience = 60
     assert ask(pool, "echo", b"next") == b"next"
 
 
