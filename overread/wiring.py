@@ -7,7 +7,7 @@ from billing.unconfigured import Unconfigured
 from cases import handlers as case_handlers
 from overread.kit.jobs import Bus
 from overread.services import Services
-from pacs import commitment, metadata, settle, sweep
+from pacs import commitment, damage, metadata, settle, sweep
 from pacs.commitment import CommitmentRequested
 from pacs.events import StudyGrowing, StudySettled
 from pacs.ups import service, subscriptions
@@ -36,6 +36,7 @@ def wire(services: Services) -> Bus:
 
     def blobs_sweep() -> None:
         sweep.sweep(services.archive)
+        damage.look_again(services.archive)
 
     def launches_sweep() -> None:
         with services.db.transaction() as tx:
