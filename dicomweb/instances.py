@@ -37,25 +37,30 @@ def instances(context: Context, request: Request) -> Response:
     found, left = here(context, located)
     archive = context.archive
     offers = [MediaRange(DICOM, multipart=True), *([MediaRange(DICOM)] if len(located) == 1 else []), MediaRange(ZIP)]
-    # 10.4.4 note: asked as bytes, this is the Bulk Data resource.
     pairs = list(ranked(ranges, [*offers, MediaRange(OCTETS, multipart=True)]))
-    targets = {one.sop_uid: cache(partial(_targets, archive, one)) for one in found}
-    for wanted, offer in pairs:
+    whole = [(one, cache(partial(_targets, archive, one))) for one in found]
+    some: tuple[MediaRange, list[str | None]] | None = None
+    for number, (_, offer) in enumerate(pairs):
+        if offer in (before for _, before in pairs[:number]):
+            continue
         if offer.type == OCTETS:
+            # 10.4.4 note: asked as bytes, this is the Bulk Data resource.
             return all_bulk_data(context, request)
-        if any(instance_syntax(wanted, one.transfer_syntax, targets[one.sop_uid]) for one in found):
-            # Each as the client likes it best of what can be made of it.
-            likes = [other for other, same in pairs if same == offer]
-            syntaxes = [_best(likes, one, targets[one.sop_uid]) for one in found]
-            chosen = [(one, syntax) for one, syntax in zip(found, syntaxes, strict=True) if syntax is not None]
-            left.unfit = [one for one, syntax in zip(found, syntaxes, strict=True) if syntax is None]
-            return _answer(context, request, offer, chosen, left)
-    raise _refusal(archive, offers, found)
+        # Each as the client likes it best of what can be made of it.
+        likes = [wanted for wanted, same in pairs if same == offer]
+        syntaxes = [_best(likes, one.transfer_syntax, targets) for one, targets in whole]
+        if None not in syntaxes:
+            return _answer(context, request, offer, list(zip(found, syntaxes, strict=True)), left)
+        if some is None and any(syntaxes):
+            some = offer, syntaxes
+    if some is None:
+        raise _refusal(archive, offers, found)
+    return _answer(context, request, some[0], list(zip(found, some[1], strict=True)), left)
 
 
-def _best(likes: Sequence[MediaRange], one: Located, targets: Callable[[], frozenset[str]]) -> str | None:
+def _best(likes: Sequence[MediaRange], stored: str, targets: Callable[[], frozenset[str]]) -> str | None:
     """The transfer syntax of an instance for the first range that it can be had for, None where there is none."""
-    found = (instance_syntax(wanted, one.transfer_syntax, targets) for wanted in likes)
+    found = (instance_syntax(wanted, stored, targets) for wanted in likes)
     return next((syntax for syntax in found if syntax is not None), None)
 
 
@@ -64,9 +69,11 @@ def _targets(archive: Archive, one: Located) -> frozenset[str]:
 
 
 def _answer(
-    context: Context, request: Request, offer: MediaRange, chosen: Sequence[tuple[Located, str]], left: Left
+    context: Context, request: Request, offer: MediaRange, found: Sequence[tuple[Located, str | None]], left: Left
 ) -> Response:
     archive, blobs = context.archive, context.archive.blobs
+    chosen = [(one, syntax) for one, syntax in found if syntax is not None]
+    left.unfit = [one for one, syntax in found if syntax is None]
     validator = answers.etag(offer.type, offer.multipart, [(one.tag, syntax) for one, syntax in chosen])
     if answer := answers.unchanged(request, validator):
         return answer

@@ -60,6 +60,6 @@ def here(context: Context, found: Sequence[Located]) -> tuple[list[Located], Lef
     kept = damage.here(context.archive, found)
     left = Left(len(found))
     if len(kept) < len(found):
-        uids = {one.sop_uid for one in kept}
-        left.damaged = [one for one in found if one.sop_uid not in uids]
+        same = set(map(id, kept))
+        left.damaged = [one for one in found if id(one) not in same]
     return kept, left

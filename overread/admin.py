@@ -24,7 +24,7 @@ def verify(settings: Settings) -> int:
     bad = 0
     with Progress(console=_console) as progress:
         for digest in progress.track(digests, description="Verifying"):
-            if not damage.is_whole(services.archive.blobs, digest):
+            if not services.archive.blobs.is_whole(digest):
                 bad += 1
                 damage.report(services.archive, {digest: ""})
                 _console.print(f"blob {digest} is missing or altered", markup=False)

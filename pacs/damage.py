@@ -7,7 +7,6 @@ do. What was found is kept until it is whole again, counted in /metrics, and tol
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
@@ -17,7 +16,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from overread.kit import clock, jobs, log
-from overread.kit.blobs import CHUNK, BlobStore
 from overread.kit.db import Base
 from overread.kit.errors import NotFound
 from pacs.archive import Archive
@@ -62,7 +60,7 @@ _K = TypeVar("_K", bound=Kept)
 
 def is_here(archive: Archive, one: Kept) -> bool:
     """Whether an instance's blob is there and has its size; a look that costs next to nothing."""
-    return archive.blobs.path(one.blob, one.blob_size) is not None
+    return archive.blobs.has(one.blob, one.blob_size)
 
 
 def here(archive: Archive, found: Sequence[_K]) -> list[_K]:
@@ -108,20 +106,8 @@ def look_again(archive: Archive) -> int:
         chunk = known[start : start + _CHUNK]
         with archive.db.transaction() as tx:
             named = set(tx.scalars(select(Instance.blob).where(Instance.blob.in_(chunk)).distinct()))
-        over = [blob for blob in chunk if blob not in named or is_whole(archive.blobs, blob)]
+        over = [blob for blob in chunk if blob not in named or archive.blobs.is_whole(blob)]
         with archive.db.transaction() as tx:
             tx.execute(delete(DamagedBlob).where(DamagedBlob.blob.in_(over)))
         left -= len(over)
     return left
-
-
-def is_whole(blobs: BlobStore, digest: str) -> bool:
-    """Whether a blob is there and its bytes are those of its name: reads all of it."""
-    found = hashlib.sha256()
-    try:
-        with blobs.mapped(digest) as buffer:
-            for start in range(0, len(buffer), CHUNK):
-                found.update(buffer[start : start + CHUNK])
-    except (NotFound, OSError):
-        return False
-    return found.hexdigest() == digest

@@ -159,6 +159,9 @@ def test_a_video_does_not_make_the_others_unacceptable(client: TestClient) -> No
     for accept in (f"{ALL_JPEG_LS}, {ANY}; q=0.5", f"{ALL_JPEG_LS}, {DICOM}; transfer-syntax={MPEG4}"):
         answer = client.get(url, headers={"Accept": accept})
         assert (answer.status_code, syntaxes(answer)) == (200, sorted([JPEG_LS, JPEG_LS, MPEG4]))
+    # And what holds all goes before what holds some.
+    answer = client.get(url, headers={"Accept": f"{ALL_JPEG_LS}, application/zip; q=0.1"})
+    assert (answer.status_code, held(answer)) == (200, 3)
     assert client.get(url, headers={"Accept": DICOM}).status_code == 200
     assert client.get(url, headers={"Accept": f"{DICOM}; transfer-syntax=1.2.3"}).status_code == 406
     assert "1.2.3" not in client.get(url, headers={"Accept": f"{DICOM}; transfer-syntax=1.2.3"}).text
@@ -209,14 +212,14 @@ def test_nothing_is_reported_of_what_is_erased_meanwhile(
     first, second = series(client, 2)
     for ds in (first, second):
         DAMAGES["missing"](archive, str(ds.SOPInstanceUID))
-    real = type(archive.blobs).path
+    real = type(archive.blobs).has
 
-    def path_of(self: object, digest: str, size: int) -> Path | None:
+    def has(self: object, digest: str, size: int) -> bool:
         with database.transaction() as tx:
             tx.execute(delete(Instance))
         return real(archive.blobs, digest, size)
 
-    monkeypatch.setattr(type(archive.blobs), "path", path_of)
+    monkeypatch.setattr(type(archive.blobs), "has", has)
     answer = client.get(above(first), headers={"Accept": ANY})
     assert (answer.status_code, answer.json()["detail"]) == (404, "There is no such study, series or instance here.")
     with database.transaction() as tx:
