@@ -33,12 +33,12 @@ from cases.move import Move
 from cases.repository import load_unasked
 from cases.service import assignment, payments, studies
 from cases.states import FINAL, Actor, CaseEvent, CaseState
-from overread.kit import addresses, clock, jobs, log
+from overread.kit import addresses, clock, jobs, log, principals
 from overread.kit.db import Database
-from overread.kit.principals import PrincipalRow
+from overread.kit.principals import PrincipalRow, Role
 from overread.kit.settings import Settings
 from pacs.archive import Archive
-from pacs.events import ObjectDerived, StudySettled
+from pacs.events import BlobsDamaged, ObjectDerived, StudySettled
 
 _logger = log.get(__name__)
 
@@ -187,6 +187,14 @@ def on_report_unread(db: Database, event: events.ReportUnread) -> None:
             notify.queue(tx, case, case.patient_id, "unread")
 
 
+def on_blobs_damaged(db: Database, _event: BlobsDamaged) -> None:
+    """Images can't be given: coordinators, who promise them, hear of it, and admins, who have the server mended."""
+    with db.transaction() as tx:
+        notify.queue_coordinators(tx, None, "damaged")
+        for person in principals.with_role(tx, Role.ADMIN):
+            notify.queue(tx, None, person.id, "damaged")
+
+
 def send_mail(db: Database, mailer: Mailer, base_url: str, event: events.MailQueued) -> None:
     """Send a mail that waits. It may be sent twice where the process dies in between, never not at all."""
     with db.transaction() as tx:
@@ -258,6 +266,9 @@ def subscribe(
     def cases_report_unread(event: events.ReportUnread) -> None:
         on_report_unread(db, event)
 
+    def cases_blobs_damaged(event: BlobsDamaged) -> None:
+        on_blobs_damaged(db, event)
+
     def cases_send_mail(event: events.MailQueued) -> None:
         send_mail(db, mailer, settings.base_url, event)
 
@@ -279,6 +290,7 @@ def subscribe(
     bus.subscribe(events.InfoOverdue, cases_info_overdue)
     bus.subscribe(events.ReportPublished, cases_report_published)
     bus.subscribe(events.ReportUnread, cases_report_unread)
+    bus.subscribe(BlobsDamaged, cases_blobs_damaged)
     bus.subscribe(events.MailQueued, cases_send_mail)
 
 

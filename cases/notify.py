@@ -155,6 +155,13 @@ TEMPLATES: Mapping[str, Template] = {
         "out before. See why, and decide:\n{link}",
         "/inbox",
     ),
+    "damaged": Template(
+        "The file of an image is missing or damaged",
+        "The server found that the file of at least one image is missing or damaged; what is whole is still given. Tell"
+        " whoever runs it: `overread verify` names the files, and the operations guide says how to bring them back.\n\n"
+        "{link}",
+        "/",
+    ),
     "offer": Template(
         "{reference}: may we send you this case?",
         "A case is offered to you until {expires}. See what it is about, and accept or decline:\n{link}",

@@ -18,11 +18,16 @@ from dicomweb.answers import Body
 from dicomweb.bulkdata import Value
 from dicomweb.context import Context
 from dicomweb.media import OCTETS, MediaRange, accepts, refusal
+from dicomweb.partial import here
 from dicomweb.wado import address, locate
-from overread.kit.errors import NotFound
+from overread.kit import log
+from overread.kit.errors import NotFound, OverreadError
 from pacs import bulk, metadata, retrieve
+from pacs.elements import Unreadable
+from pacs.pixels.errors import CannotDecode
 from pacs.retrieve import Located
 
+_logger = log.get(__name__)
 _OFFERS = [MediaRange(kind, multipart=True) for kind in (OCTETS, "image/*", "video/*")]
 
 
@@ -31,7 +36,8 @@ def _all(what: str, context: Context, request: Request) -> Response:
     ranges = [one for one in accepts(request) if one.multipart or one.type == "*/*"]
     if not any(one.quality for one in ranges):
         raise refusal(_OFFERS, f"All {what} of this resource")
-    _, _, found = locate(context, request, "pixels")
+    _, _, located = locate(context, request, "pixels")
+    found, left = here(context, located)
     root = context.root(request)
     validator = answers.etag(what, [one.tag for one in found], root, ranges)
     if unchanged := answers.unchanged(request, validator):
@@ -50,7 +56,7 @@ def _all(what: str, context: Context, request: Request) -> Response:
         raise refusal(_OFFERS, f"All {what} of this resource")
     kind = first[0].headers["Content-Type"].partition(";")[0]
     bodies = chain(first, chain.from_iterable(values))
-    return answers.multipart(request, context.archive.blobs, kind, bodies, validator)
+    return left.told(answers.multipart(request, context.archive.blobs, kind, bodies, validator))
 
 
 #: Every value that the metadata of the level gives a BulkDataURI.
@@ -64,10 +70,29 @@ def _values(
 ) -> Iterator[list[Body]]:
     """The bodies of each value, none where it can't be had; made as they are sent."""
     for one in found:
-        for path in _paths(what, context, one):
-            value = Value(context.archive, one, path)
-            answer = value.best(ranges, single=False)
-            yield value.bodies(answer, f"{address(root, one)}/bulkdata/{'/'.join(path)}") if answer else []
+        try:
+            paths = _paths(what, context, one)
+        except Unreadable as error:
+            if len(found) == 1:
+                raise
+            _left_out(one, error)
+            yield []
+            continue
+        for path in paths:
+            try:
+                value = Value(context.archive, one, path)
+                answer = value.best(ranges, single=False)
+                bodies = value.bodies(answer, f"{address(root, one)}/bulkdata/{'/'.join(path)}") if answer else []
+            except (Unreadable, CannotDecode) as error:
+                if len(found) == 1:
+                    raise
+                _left_out(one, error)
+                bodies = []
+            yield bodies
+
+
+def _left_out(one: Located, error: OverreadError) -> None:
+    _logger.error("bulk_data_left_out", instance=one.sop_uid, blob=one.blob, reason=str(error))
 
 
 def _paths(what: str, context: Context, one: Located) -> list[list[str]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from itertools import chain
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,60 +14,129 @@ from dicomweb.answers import Body
 from dicomweb.bulk_resources import all_bulk_data
 from dicomweb.context import Context
 from dicomweb.media import DICOM, OCTETS, ZIP, MediaRange, accepts, ranked, refusal
+from dicomweb.partial import Left, here
 from dicomweb.syntaxes import instance_syntax
 from dicomweb.wado import address, locate
+from overread.kit import log
 from overread.kit.errors import OverreadError
 from pacs import transcoded, zipped
 from pacs.archive import Archive
+from pacs.elements import Unreadable
+from pacs.pixels.errors import CannotDecode, refuse
 from pacs.retrieve import Located
+
+#: Bytes of stored instances whose transcoding is begun before the answer is, so that what fails can still be said.
+_AHEAD = 1 << 20
+_logger = log.get(__name__)
 
 
 def instances(context: Context, request: Request) -> Response:
-    """A study, a series or one instance, in the transfer syntaxes that the client takes."""
+    """A study, a series or one instance, in the transfer syntaxes that the client takes; what can be had of it."""
     ranges = accepts(request)
-    _, _, found = locate(context, request, "instances")
+    _, _, located = locate(context, request, "instances")
+    found, left = here(context, located)
     archive = context.archive
-    offers = [MediaRange(DICOM, multipart=True), *([MediaRange(DICOM)] if len(found) == 1 else []), MediaRange(ZIP)]
-    # 10.4.4 note: asked as bytes, this is the Bulk Data resource.
-    for wanted, offer in ranked(ranges, [*offers, MediaRange(OCTETS, multipart=True)]):
+    offers = [MediaRange(DICOM, multipart=True), *([MediaRange(DICOM)] if len(located) == 1 else []), MediaRange(ZIP)]
+    pairs = list(ranked(ranges, [*offers, MediaRange(OCTETS, multipart=True)]))
+    whole = [(one, cache(partial(_targets, archive, one))) for one in found]
+    some: tuple[MediaRange, list[str | None]] | None = None
+    for number, (_, offer) in enumerate(pairs):
+        if offer in (before for _, before in pairs[:number]):
+            continue
         if offer.type == OCTETS:
+            # 10.4.4 note: asked as bytes, this is the Bulk Data resource.
             return all_bulk_data(context, request)
-        syntaxes = [instance_syntax(wanted, one.transfer_syntax, _targets(archive, one)) for one in found]
+        # Each as the client likes it best of what can be made of it.
+        likes = [wanted for wanted, same in pairs if same == offer]
+        syntaxes = [_best(likes, one.transfer_syntax, targets) for one, targets in whole]
         if None not in syntaxes:
-            chosen = [(one, syntax or "") for one, syntax in zip(found, syntaxes, strict=True)]
-            return _answer(context, request, offer, chosen)
-    raise _refusal(archive, offers, found)
+            return _answer(context, request, offer, list(zip(found, syntaxes, strict=True)), left)
+        if some is None and any(syntaxes):
+            some = offer, syntaxes
+    if some is None:
+        raise _refusal(archive, offers, found)
+    return _answer(context, request, some[0], list(zip(found, some[1], strict=True)), left)
 
 
-def _targets(archive: Archive, one: Located) -> partial[frozenset[str]]:
-    return partial(transcoded.targets, archive, one)
+def _best(likes: Sequence[MediaRange], stored: str, targets: Callable[[], frozenset[str]]) -> str | None:
+    """The transfer syntax of an instance for the first range that it can be had for, None where there is none."""
+    found = (instance_syntax(wanted, stored, targets) for wanted in likes)
+    return next((syntax for syntax in found if syntax is not None), None)
 
 
-def _answer(context: Context, request: Request, offer: MediaRange, chosen: Sequence[tuple[Located, str]]) -> Response:
-    blobs = context.archive.blobs
+def _targets(archive: Archive, one: Located) -> frozenset[str]:
+    return transcoded.targets(archive, one)
+
+
+def _answer(
+    context: Context, request: Request, offer: MediaRange, found: Sequence[tuple[Located, str | None]], left: Left
+) -> Response:
+    archive, blobs = context.archive, context.archive.blobs
+    chosen = [(one, syntax) for one, syntax in found if syntax is not None]
+    left.unfit = [one for one, syntax in found if syntax is None]
     validator = answers.etag(offer.type, offer.multipart, [(one.tag, syntax) for one, syntax in chosen])
     if answer := answers.unchanged(request, validator):
         return answer
-    if offer.type == ZIP:
-        named = ((one, syntax, _content(context.archive, one, syntax)) for one, syntax in chosen)
-        # The name is ours: nothing of the objects, and nothing of the request, is part of it.
-        headers = {"Content-Type": ZIP, "Content-Disposition": 'attachment; filename="images.zip"'}
-        return answers.single(request, blobs, Body(headers, zipped.stream(context.archive, named)), validator)
-    if not offer.multipart:
+    if not offer.multipart and offer.type == DICOM:
         [(one, syntax)] = chosen
-        body = Body({"Content-Type": f"{DICOM}; transfer-syntax={syntax}"}, _content(context.archive, one, syntax))
+        body = Body({"Content-Type": f"{DICOM}; transfer-syntax={syntax}"}, _content(archive, one, syntax))
         return answers.single(request, blobs, body, validator)
-    root = context.root(request)
-    bodies = (
-        Body(
-            {"Content-Type": f"{DICOM}; transfer-syntax={syntax}", "Content-Location": address(root, one)},
-            _content(context.archive, one, syntax),
-        )
-        for one, syntax in chosen
-    )
     # The length is told where it costs nothing: of originals that are given as they are.
     plain = all(one.header is None and one.transfer_syntax == syntax for one, syntax in chosen)
-    return answers.multipart(request, blobs, DICOM, list(bodies) if plain else bodies, validator)
+    given = _given(archive, chosen, left)
+    if offer.type == ZIP:
+        # The name is ours: nothing of the objects, and nothing of the request, is part of it.
+        headers = {"Content-Type": ZIP, "Content-Disposition": 'attachment; filename="images.zip"'}
+        body = Body(headers, zipped.stream(archive, given, comment=lambda: left.named if left else ""))
+        return left.told(answers.single(request, blobs, body, validator))
+    root = context.root(request)
+    bodies = (
+        Body({"Content-Type": f"{DICOM}; transfer-syntax={syntax}", "Content-Location": address(root, one)}, content)
+        for one, syntax, content in given
+    )
+    return left.told(answers.multipart(request, blobs, DICOM, list(bodies) if plain else bodies, validator))
+
+
+def _given(archive: Archive, chosen: Sequence[tuple[Located, str]], left: Left) -> Iterator[zipped.Content]:
+    """Each instance in its transfer syntax, made when its turn comes.
+
+    What can't be written anew after all, because its pixels are damaged, is left out as long as the answer has not
+    begun. Later it is given as it is stored, and its part and its file say so: the others are not cut off for its sake.
+    """
+    ahead: list[zipped.Content] = []
+    rest = iter(chosen)
+    alone = len(chosen) == 1
+    bytes_ahead = 0
+    for one, syntax in rest:
+        content = _begun(archive, one, syntax, alone=alone)
+        if content is not None:
+            ahead.append((one, syntax, content))
+        else:
+            left.unfit.append(one)
+        bytes_ahead += one.blob_size
+        if bytes_ahead >= _AHEAD and ahead:
+            break
+    if not ahead:
+        raise refuse("none of these images can be given in the transfer syntax that was asked for.")
+    return chain(ahead, _later(archive, rest))
+
+
+def _later(archive: Archive, rest: Iterator[tuple[Located, str]]) -> Iterator[zipped.Content]:
+    for one, syntax in rest:
+        content = _begun(archive, one, syntax, alone=False)
+        yield (one, syntax, content) if content is not None else (one, one.transfer_syntax, one.parts)
+
+
+def _begun(archive: Archive, one: Located, syntax: str, *, alone: bool) -> answers.Content | None:
+    """An instance's bytes, the first of them made; None where its first frame can't be, unless it is `alone`."""
+    content = _content(archive, one, syntax)
+    if isinstance(content, Sequence) or alone:
+        return content
+    try:
+        return chain([next(content)], content)
+    except (Unreadable, CannotDecode) as error:
+        _logger.error("instance_not_transcoded", instance=one.sop_uid, blob=one.blob, reason=str(error))
+        return None
 
 
 def _content(archive: Archive, one: Located, syntax: str) -> answers.Content:

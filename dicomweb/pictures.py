@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Literal
 
@@ -12,7 +12,7 @@ from pydicom.filereader import read_dataset
 
 from dicomweb.context import Context
 from overread.kit import log
-from overread.kit.errors import BadInput, NotFound
+from overread.kit.errors import BadInput, NotFound, OverreadError
 from pacs import frames, part10, retrieve
 from pacs.elements import Unreadable
 from pacs.pixels import image_pixel, presentation, render
@@ -28,6 +28,8 @@ _log = log.get(__name__)
 #: Pictures that were made a moment ago: in memory, so that they are gone with the process and never out of date.
 MADE: Cache[bytes] = Cache(16 << 20)
 
+#: Images of which one may stand for all, while they can't be decoded.
+_TRIES = 5
 _TEXT = "1.2.840.10008.5.1.4.1.1.88."
 _DOCUMENT = "1.2.840.10008.5.1.4.1.1.104."
 #: Presentation states, those that are not drawn too.
@@ -51,11 +53,29 @@ def category(one: Located) -> Category:
     return "other" if one.sop_class in _OTHER or one.sop_class.startswith(_OTHER[:2]) else "image"
 
 
-def standing_for(found: list[Located]) -> Located:
-    """The instance that stands for several: the middle image of the first series that has any, else the first."""
+def standing_for(found: list[Located]) -> list[Located]:
+    """Which instances may stand for several, best first: the images of the first series that has any, from its middle.
+
+    Where there is no image it is the first instance.
+    """
     images = [one for one in found if category(one) == "image"] or found[:1]
     first = [one for one in images if one.series_uid == images[0].series_uid]
-    return first[len(first) // 2]
+    middle = len(first) // 2
+    nearest = sorted(range(len(first)), key=lambda place: abs(place - middle))
+    return [first[place] for place in nearest[:_TRIES]]
+
+
+def first(found: list[Located], draw: Callable[[Located], bytes]) -> bytes:
+    """The picture that stands for several instances. Raises what the best one's drawing raises where none can be."""
+    refused: OverreadError | None = None
+    for one in standing_for(found):
+        try:
+            return draw(one)
+        except (CannotDecode, Unreadable) as error:
+            _log.error("picture_not_drawn", instance=one.sop_uid, blob=one.blob, reason=str(error))
+            refused = refused or error
+    assert refused is not None, "of nothing no picture is asked for"
+    raise refused
 
 
 def picture(context: Context, one: Located, index: int | None, wanted: Wanted, *, kept: bool = False) -> bytes:

@@ -18,6 +18,7 @@ from dicomweb import answers, pictures, rendering, report_text, states
 from dicomweb.answers import Body
 from dicomweb.context import Context
 from dicomweb.media import GIF, JP2, JPEG, JXL, PNG, MediaRange, accepts, choose
+from dicomweb.partial import here
 from dicomweb.wado import frame_list, locate
 from overread.kit.errors import BadInput, NotAcceptable, NotFound
 from pacs import frames, retrieve
@@ -44,7 +45,8 @@ def rendered(context: Context, request: Request) -> Response:
     """What the path names, in a form that needs no DICOM to be looked at."""
     _, scope, found = locate(context, request, "pixels")
     if request.path_params.get("instance") is None:
-        return _of_many(context, request, found)
+        kept, left = here(context, found)
+        return left.told(_of_many(context, request, kept))
     kind = pictures.category(found[0])
     return _BY_CATEGORY[kind](context, request, scope, found[0])
 
@@ -56,7 +58,9 @@ def thumbnail(context: Context, request: Request) -> Response:
     wanted = rendering.thumbnail(request, cast(MediaType, offer.type))
     numbers = _frame_numbers(request)
     index = numbers[0] - 1 if numbers else None
-    body = states.thumbnail(context, scope, pictures.standing_for(found), index, wanted)
+    if request.path_params.get("instance") is None:
+        found, _ = here(context, found)
+    body = pictures.first(found, lambda one: states.thumbnail(context, scope, one, index, wanted))
     return Response(body, media_type=offer.type, headers={"Cache-Control": "private, max-age=300"})
 
 
@@ -66,8 +70,8 @@ def _of_many(context: Context, request: Request, found: list[Located]) -> Respon
     offer = _choose(request, [*single, *(MediaRange(kind, multipart=True) for kind in _PICTURES)], "Rendered images")
     wanted = rendering.wanted(request, cast(MediaType, offer.type))
     if not offer.multipart:
-        one = pictures.standing_for(found)
-        return Response(pictures.picture(context, one, None, wanted), media_type=offer.type)
+        body = pictures.first(found, lambda one: pictures.picture(context, one, None, wanted))
+        return Response(body, media_type=offer.type)
     made = pictures.every(context, found, wanted)
     # The first is made before the answer begins: a study without any picture is an error, not an empty answer.
     first = next(made, None)

@@ -12,7 +12,7 @@ from pydicom import Dataset
 from dicomweb import pictures
 from dicomweb.context import Context
 from overread.kit.errors import BadInput, NotFound
-from pacs import retrieve
+from pacs import damage, retrieve
 from pacs.pixels import blending, draw, plane, presentation, render, window
 from pacs.pixels.errors import refuse
 from pacs.pixels.placeholder import placeholder
@@ -155,7 +155,7 @@ def _shown(
                     found = retrieve.locate(tx, scope, state.study_uid, reference.series_uid)
                 except NotFound:
                     found = []
-            series[reference.series_uid] = {one.sop_uid: one for one in found}
+            series[reference.series_uid] = {one.sop_uid: one for one in found if damage.is_here(context.archive, one)}
         one = series[reference.series_uid].get(reference.sop_uid)
         if one is not None:
             yield one, reference

@@ -13,7 +13,7 @@ from overread.kit import audit, standing
 from overread.kit.db import Connection
 from overread.kit.errors import BadInput, NotFound
 from overread.kit.principals import Principal
-from pacs import retrieve
+from pacs import damage, retrieve
 from pacs.retrieve import Located
 from pacs.scope import Scope
 
@@ -22,7 +22,11 @@ MAX_FRAMES = 1000
 
 
 def locate(context: Context, request: Request, what: str) -> tuple[Principal, Scope, list[Located]]:
-    """The instances that the request's path names, with a line in the audit log for what is read."""
+    """The instances that the request's path names, with a line in the audit log for what is read.
+
+    Raises NotFound, also where it is one instance and its file is missing or damaged (`pacs.damage.Lost`). Of several
+    `dicomweb.partial.here` gives those whose files are here.
+    """
     who, scope = context.authorise(request)
 
     def found(connection: Connection) -> list[Located]:
@@ -31,6 +35,8 @@ def locate(context: Context, request: Request, what: str) -> tuple[Principal, Sc
         return located
 
     located = context.archive.db.at_once(found)
+    if request.path_params.get("instance") is not None:
+        damage.here(context.archive, located)
     watch(context, request, located)
     return who, scope, located
 

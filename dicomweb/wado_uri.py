@@ -23,7 +23,7 @@ from dicomweb.wado import frame_list, watch
 from overread.kit import audit
 from overread.kit.errors import BadInput, NotAcceptable
 from overread.kit.principals import Principal
-from pacs import retrieve, transcoded
+from pacs import damage, retrieve, transcoded
 from pacs.part10 import valid_uid
 from pacs.pixels.picture import MAX_SIDE, MediaType
 from pacs.pixels.render import Wanted
@@ -55,6 +55,7 @@ def retrieve_uri(context: Context, request: Request) -> Response:
     ranges = accepted(", ".join(request.headers.getlist("accept")), asked.get("contentType"))
     with context.archive.db.transaction() as tx:
         (one,) = retrieve.locate(tx, scope, study, series, sop)
+    damage.here(context.archive, [one])
     watch(context, request, [one])
     with retrieve.opened(context.archive, one) as instance:
         wanted, offer = choose(ranges, _offers(one, asked, shows=instance.pixels is not None), "The object")

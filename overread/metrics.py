@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from overread.services import Services
+from pacs.damage import DamagedBlob
 from pacs.models import Instance, Study
 from pacs.scope import ORIGINAL
 
@@ -26,6 +27,10 @@ def metrics(services: Services) -> Callable[[Request], Response]:
                 "overread_instance_bytes": (
                     "Bytes of original instances",
                     select(func.coalesce(func.sum(Instance.blob_size), 0)).where(Instance.view_id == ORIGINAL),
+                ),
+                "overread_damaged_blobs": (
+                    "Blobs that are missing or damaged",
+                    select(func.count()).select_from(DamagedBlob),
                 ),
                 "overread_jobs_waiting": (
                     "Jobs that wait",

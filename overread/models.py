@@ -15,6 +15,7 @@ _MODULES = (
     "pacs.models",
     "pacs.changes",
     "pacs.commitment",
+    "pacs.damage",
     "pacs.ups.models",
     "pacs.non_patient",
     "viewer_bridge.models",

@@ -8,7 +8,7 @@ from cases import handlers as case_handlers
 from overread.kit import addresses, attempts, ended
 from overread.kit.jobs import Bus
 from overread.services import Services
-from pacs import commitment, metadata, settle, sweep
+from pacs import commitment, damage, metadata, settle, sweep
 from pacs.commitment import CommitmentRequested
 from pacs.events import StudyGrowing, StudySettled
 from pacs.ups import service, subscriptions
@@ -39,6 +39,7 @@ def wire(services: Services) -> Bus:
         # Where there was no room to note an end, there may be now.
         ended.write_down(services.db, services.settings.keys_dir)
         sweep.sweep(services.archive)
+        damage.look_again(services.archive)
 
     def launches_sweep() -> None:
         with services.db.transaction() as tx:

@@ -21,7 +21,7 @@ from overread.kit.blobs import BlobStore
 from overread.kit.db import Base
 from overread.kit.errors import Conflict, NotFound, OverreadError
 from overread.kit.principals import Principal, PrincipalRow
-from pacs import query
+from pacs import damage, query
 from pacs.archive import Archive
 from pacs.models import Instance, Series, Study
 from pacs.scope import Scope, originals
@@ -146,18 +146,21 @@ def examine(archive: Archive, scope: Scope, references: Sequence[Reference]) -> 
         chunk = references[start : start + _CHUNK]
         with archive.db.transaction() as tx:
             rows = _rows(tx, scope, [one.sop_uid for one in chunk])
-        failures += [_examine(archive.blobs, rows.get(one.sop_uid), one) for one in chunk]
+        failures += [_examine(archive, rows.get(one.sop_uid), one) for one in chunk]
     return failures
 
 
-def _examine(blobs: BlobStore, row: Any, asked: Reference) -> Failure | None:
+def _examine(archive: Archive, row: Any, asked: Reference) -> Failure | None:
     if row is None:
         return Failure.NO_SUCH_OBJECT_INSTANCE
     if asked.study_uid and (asked.study_uid, asked.series_uid) != (row.study_uid, row.series_uid):
         return Failure.NO_SUCH_OBJECT_INSTANCE
     if asked.sop_class != row.sop_class:
         return Failure.CLASS_INSTANCE_CONFLICT
-    return None if _intact(blobs, row.blob, row.blob_size) else Failure.PROCESSING_FAILURE
+    if _intact(archive.blobs, row.blob, row.blob_size):
+        return None
+    damage.report(archive, {row.blob: asked.sop_uid})
+    return Failure.PROCESSING_FAILURE
 
 
 def _intact(blobs: BlobStore, digest: str, size: int) -> bool:
@@ -169,10 +172,7 @@ def _intact(blobs: BlobStore, digest: str, size: int) -> bool:
     except (OverreadError, OSError) as error:
         _logger.error("blob_not_readable", blob=digest, reason=str(error))
         return False
-    if found.hexdigest() != digest:
-        _logger.error("blob_damaged", blob=digest)
-        return False
-    return True
+    return found.hexdigest() == digest
 
 
 def _rows(tx: Session, scope: Scope, sop_uids: Sequence[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pacs.part10 import EXPLICIT_LITTLE_ENDIAN, write_meta
 #: Media Storage Directory Storage.
 _SOP_CLASS = "1.2.840.10008.1.3.10"
 _RECORD_TYPES: dict[str, str] = {str(uid): kind for uid, kind in _FOUR_LEVEL_SOP_CLASSES.items()}
-_PATIENT = ("00100010", "00100020")
+_PATIENT = ("00100010", "00100020", "00100021")
 _STUDY = ("00080020", "00080030", "00080050", "00081030", "0020000D", "00200010")
 _SERIES = ("00080060", "0020000E", "00200011")
 #: Keys of the lowest records, of whichever kind (PS3.3 F.5): what an instance lacks is left out.
@@ -51,7 +51,8 @@ def make(members: Sequence[Member], uid: str) -> bytes:
         ds = member.metadata
         level = patients
         for kind, key, tags in (
-            ("PATIENT", index.string(ds, "00100020"), _PATIENT),
+            # An ID is its issuer's (PS3.3 C.7.1.1).
+            ("PATIENT", f"{index.string(ds, '00100020')}\\{index.string(ds, '00100021')}", _PATIENT),
             ("STUDY", index.uid(ds, "0020000D"), _STUDY),
             ("SERIES", index.uid(ds, "0020000E"), _SERIES),
         ):

@@ -23,6 +23,13 @@ class ObjectDerived(Event):
 
 
 @dataclass(frozen=True)
+class BlobsDamaged(Event):
+    """So many blobs were found missing or damaged, the first for some time."""
+
+    count: int
+
+
+@dataclass(frozen=True)
 class StudySettled(Event):
     """A sender's study stopped growing. It is told again when it grows later.
 

@@ -21,6 +21,7 @@ from overread.kit.principals import Principal, Role
 from pacs import frames, rows, views
 from pacs.archive import Archive
 from pacs.composites import device_of
+from pacs.damage import Lost
 from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box, within
 from pacs.models import DeviceMask, Instance, Series, Study
@@ -280,7 +281,7 @@ def _remake(
     for uid, source in sources.items():
         try:
             made[uid] = _made(maker, source, choice, sizes[uid])
-        except Unprocessable as error:
+        except (Unprocessable, Lost) as error:
             refused[uid] = error.safe
     with archive.db.transaction() as tx:
         found = _decidable(tx, view_id, list(made), lock=True) if made else []

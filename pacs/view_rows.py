@@ -15,7 +15,7 @@ from typing import Any
 
 from overread.kit import log
 from overread.kit.errors import Unprocessable
-from pacs import dicomjson, elements, frames, index, part10, retrieve, rows
+from pacs import damage, dicomjson, elements, frames, index, part10, retrieve, rows
 from pacs.archive import Archive
 from pacs.deid import masks, pixels
 from pacs.deid.amend import amended
@@ -66,12 +66,13 @@ class Maker:
         """De-identify one instance; one of which nothing can be made is kept as a reason, never shown as it is."""
         try:
             return self.chosen(source, Choice())
-        except Unprocessable as error:
+        except (Unprocessable, damage.Lost) as error:
             _logger.warning("instance_not_deidentified", instance=source.pk, reason=type(error).__name__)
             return self._unusable(source, [error.safe])
 
     def chosen(self, source: Instance, choice: Choice) -> rows.Row:
         """De-identify one instance as a person wants it. Raises Unprocessable where that can't be done."""
+        damage.here(self._archive, [source])
         with self._archive.blobs.mapped(source.blob) as buffer:
             parsed = part10.parse(buffer)
             result = deidentify_next(parsed, self._memory, self._known)

@@ -6,7 +6,7 @@ Names are made of counters alone. Nothing is compressed: pixels are already, or 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -40,8 +40,8 @@ class _Sink:
         return iter(pieces)
 
 
-def stream(archive: Archive, contents: Iterable[Content]) -> Iterator[bytes]:
-    """The archive's bytes: instances in the order given, and the DICOMDIR last."""
+def stream(archive: Archive, contents: Iterable[Content], comment: Callable[[], str] = lambda: "") -> Iterator[bytes]:
+    """The archive's bytes: instances in the order given, the DICOMDIR last, and a comment, asked for at the end."""
     sink = _Sink()
     members: list[tuple[str, Located, str]] = []
     target: Any = sink
@@ -58,6 +58,7 @@ def stream(archive: Archive, contents: Iterable[Content]) -> Iterator[bytes]:
             yield from sink.taken()
         with folder.open(_entry("DICOMDIR"), "w") as entry:
             entry.write(_directory(archive, members))
+        folder.comment = comment().encode()
         yield from sink.taken()
     yield from sink.taken()
 

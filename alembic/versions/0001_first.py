@@ -225,6 +225,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_pacs_change_view_id_number", "pacs_change", ["view_id", "number"], unique=False)
     op.create_table(
+        "pacs_damaged_blob",
+        sa.Column("blob", sa.String(length=64), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("blob", name=op.f("pk_pacs_damaged_blob")),
+    )
+    op.create_table(
         "pacs_deid_profile",
         sa.Column("owner_id", sa.Uuid(), nullable=False),
         sa.Column(

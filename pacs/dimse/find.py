@@ -94,23 +94,23 @@ class Find:
 
     def _in_reach(self, who: Principal, reach: Reach, asked: Question) -> Iterator[Attributes]:
         before: set[str] = set()
-        offset, after, more = 0, "", True
+        offset, after, more = 0, patients.FIRST, True
         while more:
             with self._archive.db.transaction() as tx:
                 if reach not in self._reaches(tx, who, reach.case_id):
                     return
                 if asked.level == "PATIENT":
                     found = patients.search(tx, reach.scope, asked.query, after, PAGE)
-                    page = [(one.patient_id, one.attributes) for one in found]
-                    more = len(page) == PAGE
+                    more = len(found) == PAGE
+                    after = found[-1].name if found else after
+                    page = [("", one.attributes) for one in found]
                 else:
                     results, more = query.search(tx, reach.scope, replace(asked.query, offset=offset))
                     page = [(one.sop_uid or one.series_uid or one.study_uid, one.attributes) for one in results]
-            # What arrives meanwhile pushes the others on: some come twice then.
-            yield from (attributes for name, attributes in page if name not in before)
-            before = {name for name, _ in page}
+            # What arrives meanwhile pushes the others on: some come twice then. Patients are asked for by their names.
+            yield from (attributes for uid, attributes in page if uid not in before)
+            before = {uid for uid, _ in page if uid}
             offset += len(page)
-            after = page[-1][0] if page else after
 
     def _answer(self, asked: Question, found: Attributes) -> Attributes:
         """Of what was found that which was asked for, and what is always there (PS3.4 C.4.1.1.3.2)."""
@@ -136,6 +136,8 @@ def question(request: C_FIND, context: PresentationContext, agreed: Options) -> 
     asked = identifiers.read(request.Identifier.getvalue(), str(context.transfer_syntax[0]))
     level = levels.checked(asked, sop_class)
     upper = {} if agreed.relational else levels.unique_above(asked, level, sop_class)
+    if levels.UNIQUE["PATIENT"] in upper:
+        upper = {**upper, **levels.issuer(asked)}
     keys = {key: text for key, text in asked.keys.items() if path(key)[0] not in _NOT_KEYS}
     matched = {key: text for key, text in keys.items() if _is_matched(key, level, sop_class, agreed)}
     returned = {key for key in keys if _is_returned(key, level)}

@@ -56,6 +56,14 @@ def unique_above(asked: Identifier, level: str, sop_class: str) -> Mapping[str, 
     return found
 
 
+def issuer(asked: Identifier) -> Mapping[str, str]:
+    """Whose number the Patient ID is that a lower level is asked for by: without its issuer it may be two people's.
+
+    PS3.3 C.7.1.1; what C.4.1.2.1 and C.4.2.1.4.1 say of the unique keys holds for it as well.
+    """
+    return {tag: text for tag in patients.ISSUER if (text := asked.keys.get(tag, "").strip())}
+
+
 def single(text: str, tag: str) -> bool:
     """Whether a key's text is one value, without wild cards."""
     if not text or "\\" in text or "*" in text or "?" in text:

@@ -15,7 +15,7 @@ from pynetdicom.presentation import PresentationContext
 
 from overread.kit import audit, log
 from overread.kit.errors import OverreadError
-from pacs import selection
+from pacs import patients, selection
 from pacs.archive import Archive
 from pacs.dimse import identifiers, levels, peers, sending
 from pacs.dimse.answering import Counts, Failed, Status, failure, respond
@@ -83,6 +83,10 @@ class Retrieval:
         if not options(assoc, sop_class).relational:
             levels.unique_above(asked, level, sop_class)
         chosen = {tag: text for tag, text in keys.items() if tag in (*upper, own)}
+        if levels.UNIQUE["PATIENT"] in chosen:
+            # Nothing of another person who has the same ID: by its issuer, or by all that tells people apart.
+            apart = patients.APART if level == "PATIENT" else patients.ISSUER
+            chosen |= {tag: text for tag in apart if (text := asked.keys.get(tag, "").strip())}
         found: list[Wanted] = []
         with self._archive.db.transaction() as tx:
             for reach in self._reaches(tx, assoc.principal, None):

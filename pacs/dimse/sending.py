@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from struct import pack
 
 from pydicom.uid import UID
@@ -15,7 +16,7 @@ from pynetdicom.presentation import PresentationContext
 
 from overread.kit.errors import OverreadError
 from overread.kit.looks import Every, Look
-from pacs import part10, retrieve, transcoded
+from pacs import damage, part10, retrieve, transcoded
 from pacs.archive import Archive
 from pacs.dimse import commands, wire
 from pacs.dimse.association import Linked
@@ -54,15 +55,20 @@ def send(
     watch: Watch | None = None,
     look: Look | None = None,
 ) -> int:
-    """Send one instance and wait for the answer; its status. Raises NoContext, Lost.
+    """Send one instance and wait for the answer; its status.
 
-    `look` is called every second while it is sent, and raises where it may not be seen any more.
+    `look` is called every second while it is sent, and raises where it may not be seen any more. Raises NoContext,
+    Lost; NotFound, Unreadable or CannotDecode before a byte is sent where nothing of it can be read: the next instance
+    may still be sent then.
     """
+    damage.here(archive, [located])
     context_id, syntax = _choose(archive, assoc, located)
+    chunks = data_set(archive, located, syntax)
+    first = next(chunks)
     request = commands.write_store_request(located.sop_class, located.sop_uid, message_id, context_id, originator)
     try:
         whole = assoc.dul.send_data(request) and _send_data(
-            assoc, context_id, data_set(archive, located, syntax), Every(look) if look else None
+            assoc, context_id, chain([first], chunks), Every(look) if look else None
         )
     except Exception:
         # The half of a data set can't be taken back (PS3.7 6.3.2), whatever kept the rest from being read.

@@ -45,6 +45,8 @@ LOSSY = {
 _QUALITY, _NEAR, _DECIBELS, _DISTANCE = 95, 2, 60, 0.05
 #: What JPEG XL spends on a frame: above this it takes several times as long for a few hundredths of the size.
 _EFFORT = 3
+#: Bytes that a codestream may have besides its samples.
+_ROOM = 65536
 
 _put_offsets = Struct("<16I").pack
 
@@ -180,7 +182,9 @@ def _lossless_jpeg(job: Job) -> Any:
 
 def _jpegls(job: Job) -> Any:
     # The codec gives the codestream all bits allocated for its precision: the sign goes with them.
-    return imagecodecs.jpegls_encode(job.unsigned, level=_NEAR if job.target == JPEG_LS_NEAR else 0)
+    # Noise grows by some percent, for which the codec's own guess has no room.
+    room = 2 * job.unsigned.nbytes + _ROOM
+    return imagecodecs.jpegls_encode(job.unsigned, level=_NEAR if job.target == JPEG_LS_NEAR else 0, out=room)
 
 
 def _jpeg2000(job: Job) -> Any:

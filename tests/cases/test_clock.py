@@ -23,6 +23,7 @@ from cases.views import PatientCase, SpecialistCase
 from overread.kit import clock, jobs
 from overread.kit.errors import Conflict, Forbidden, Unavailable, Unprocessable
 from overread.kit.settings import Settings
+from pacs.events import BlobsDamaged
 from tests.cases.world import World
 from tests.live.server import free_port
 
@@ -255,6 +256,17 @@ def test_a_mail_that_can_t_be_sent_stays(world: World) -> None:
         )
     with world.db.transaction() as tx:
         assert tx.query(Message.sent_at).filter(Message.id == message_id).scalar() is None
+
+
+def test_a_missing_file_is_told_to_those_who_can_have_it_mended(world: World) -> None:
+    with world.db.transaction() as tx:
+        before = tx.query(Message).count()
+    handlers.on_blobs_damaged(world.db, BlobsDamaged(3))
+    with world.db.transaction() as tx:
+        told = {one.recipient_id for one in tx.query(Message).filter(Message.template == "damaged")}
+        assert tx.query(Message).count() == before + len(told)
+    assert {world.who["admin"].id, world.coordinator.id} <= told
+    assert world.specialist.id not in told
 
 
 def test_every_template_can_be_filled(world: World) -> None:

@@ -63,7 +63,9 @@ def test_it_says_ready_on_one_line_and_answers(server: Server) -> None:
     assert [line for line in server.output.splitlines() if line.startswith("ready")] == [server.output.splitlines()[0]]
     assert httpx.get(f"{server.url}/healthz").status_code == 200
     assert httpx.get(f"{server.url}/readyz").status_code == 200
-    assert "overread_instances" in httpx.get(f"{server.url}/metrics").text
+    metrics = httpx.get(f"{server.url}/metrics").text
+    assert "overread_instances" in metrics
+    assert "overread_damaged_blobs 0.0" in metrics
     assert httpx.get(f"{server.url}/", headers={"Accept": "text/html"}).status_code == 200
     assert httpx.get(f"http://{server.viewer}/").status_code == 200
     openapi = httpx.get(f"{server.url}/api/v1/openapi.json").json()

@@ -11,6 +11,7 @@ import pydicom
 import pytest
 from PIL import Image, ImageDraw
 from pydicom.uid import generate_uid
+from sqlalchemy import select
 
 from overread.kit.db import Database
 from overread.kit.errors import Forbidden, NotFound, Unprocessable
@@ -21,9 +22,11 @@ from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box
 from pacs.deid.suggest import outside_regions, text_like
 from pacs.ingest import Source, Stored
+from pacs.models import Instance
 from pacs.query import Level, Query
 from pacs.scope import Scope
 from tests.pacs.deid.planted import EXPLICIT, El, part10, skeleton, text
+from tests.pacs.test_damage import DAMAGES
 from tests.pacs.test_ingest import put
 from tests.pacs.test_views import LEADING, person, stored_study, view_of
 
@@ -249,3 +252,17 @@ def test_a_picture_is_no_document(archive: Archive, database: Database) -> None:
     view, _, (uid,) = held_view(archive)
     with pytest.raises(Unprocessable):
         pixel_review.release_document(archive, person(database, Role.COORDINATOR), view, uid, NOBODY)
+
+
+def test_a_mask_is_laid_over_the_others_where_an_original_is_missing(archive: Archive, database: Database) -> None:
+    view, _, uids = held_view(archive, 3)
+    with database.transaction() as tx:
+        source_pk = tx.scalars(select(Instance.source_pk).where(Instance.sop_uid == uids[1])).one()
+        original = tx.get_one(Instance, source_pk).sop_uid
+    DAMAGES["missing"](archive, original)
+    coordinator = person(database, Role.COORDINATOR)
+    refused = pixel_review.mask(archive, coordinator, view, uids, BOXES, NOBODY)
+    assert list(refused) == [uids[1]]
+    assert "missing or damaged" in refused[uids[1]]
+    for uid in (uids[0], uids[2]):
+        assert not pixels_of(archive, view, uid)[5:17, 10:50].any()

@@ -13,7 +13,8 @@ import pytest
 from benchmarks import qido
 from overread.kit.db import Connection, Database
 from overread.kit.errors import BadInput
-from pacs import bounds, query
+from pacs import bounds, patients, query
+from pacs.patients import Name
 from pacs.query import Level, Query
 from pacs.scope import ORIGINAL, Scope
 from tests.conftest import new_database
@@ -46,6 +47,28 @@ def test_no_shape_reads_a_whole_table(filled: Database, shape: qido.Shape) -> No
     assert "Seq Scan" not in plan
     read = [int(rows) for rows in re.findall(r"actual time=\S+ rows=(\d+)", plan)]
     assert max(read) < _STUDIES / 5
+
+
+@pytest.mark.parametrize(
+    ("keys", "after"),
+    [
+        ({}, patients.FIRST),
+        ({}, Name("P0000700", ("", "", "x", "", "O"))),
+        ({"00100020": "P0000100"}, patients.FIRST),
+        ({"00100020": "P00001*"}, patients.FIRST),
+        ({"00100010": "Smith1^Anna"}, patients.FIRST),
+        ({"00100020": "P0000100", "00100021": "A"}, patients.FIRST),
+    ],
+)
+def test_a_page_of_patients_is_read_along_the_index(filled: Database, keys: dict[str, str], after: Name) -> None:
+    wanted = patients.newest(_scope(hospital=False), Query(Level.STUDY, keys), after, 50)
+    statement = wanted.compile(dialect=query._DIALECT, compile_kwargs={"render_postcompile": True})
+    words = f"EXPLAIN (ANALYZE) {statement}".encode()
+    plan = "\n".join(
+        filled.at_once(lambda found: [line for (line,) in found.execute(words, statement.params)], bounds.SETTINGS)
+    )
+    assert "Seq Scan" not in plan
+    assert max(int(rows) for rows in re.findall(r"actual time=\S+ rows=(\d+)", plan)) < _STUDIES / 5
 
 
 @pytest.mark.parametrize("level", list(Level))

@@ -21,6 +21,7 @@ from pacs.dimse import peers
 from pacs.part10 import write_meta
 from pacs.scope import originals
 from tests.conformance.search.archive import instance
+from tests.dicomweb.test_partial import JPEG_LS, encapsulated
 from tests.pacs.dimse.conftest import Listen
 from tests.pacs.dimse.querying import (
     ALL_SYNTAXES,
@@ -43,6 +44,7 @@ from tests.pacs.dimse.querying import (
     retrieved,
     until,
 )
+from tests.pacs.test_damage import DAMAGES, Damage, told
 
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -330,6 +332,41 @@ def test_c_5_3_a_peer_may_be_scu_and_scp_of_the_same_class(
         [context] = [cx for cx in assoc.accepted_contexts if cx.abstract_syntax == CT]
         assert (context.as_scu, context.as_scp) == (False, True)
         assert find(assoc, STUDY_FIND, ask("STUDY", StudyInstanceUID="1.2")).status == 0
+
+
+# Tables C.4-2, C.4-3: what can't be read fails, and nothing else
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_an_instance_whose_file_is_gone_is_one_failed_sub_operation(
+    port: int, archive: Archive, ward: Principal, five: list[str], damage: Damage
+) -> None:
+    damage(archive, five[1])
+    mine = Receiver()
+    done = get(port, STUDY_GET, ask("STUDY", StudyInstanceUID="1.1"), mine)
+    assert (done.status, done.counts(), done.failed()) == (0xB000, (None, 2, 1, 0), [five[1]])
+    assert sorted(mine.received) == [five[0], five[2]]
+    with receiving(archive, ward) as shelf:
+        done = move(port, STUDY_MOVE, ask("STUDY", StudyInstanceUID="1.1"), "SHELF")
+    assert (done.status, done.counts(), done.failed()) == (0xB000, (None, 2, 1, 0), [five[1]])
+    assert sorted(shelf.received) == [five[0], five[2]]
+    assert told(archive) == 1
+
+
+def test_an_instance_that_can_t_be_decoded_is_one_failed_sub_operation(
+    port: int, archive: Archive, ward: Principal
+) -> None:
+    """Where its own transfer syntax is not taken."""
+    whole = sample("CT_small.dcm")
+    like = pydicom.dcmread(io.BytesIO(whole))
+    keep(archive, ward, whole, encapsulated(JPEG_LS, b"\xff\xd8 no JPEG at all", like))
+    mine = Receiver()
+    done = get(port, STUDY_GET, ask("STUDY", StudyInstanceUID=str(like.StudyInstanceUID)), mine)
+    assert (done.status, done.counts()) == (0xB000, (None, 1, 1, 0))
+    assert list(mine.received) == [like.SOPInstanceUID]
+    with receiving(archive, ward) as shelf:
+        done = move(port, STUDY_MOVE, ask("STUDY", StudyInstanceUID=str(like.StudyInstanceUID)), "SHELF")
+    assert (done.status, len(shelf.received)) == (0, 2)
 
 
 # PS3.5 10, PS3.4 B.3.1: transfer syntaxes

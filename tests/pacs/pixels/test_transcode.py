@@ -55,6 +55,15 @@ def test_grey_comes_back_to_the_bit(target: str, kind: str) -> None:
     assert transcode(there, header_there, target, LITTLE) == image.tobytes()
 
 
+@pytest.mark.parametrize("kind", ["<u1", "<u2"])
+@pytest.mark.parametrize("target", LOSSLESS)
+def test_noise_comes_back_to_the_bit_though_it_grows(target: str, kind: str) -> None:
+    image = np.random.default_rng(1).integers(0, np.iinfo(kind).max, (512, 512)).astype(kind)
+    ds = header(512, 512, image.dtype.itemsize * 8)
+    there = transcode(image.tobytes(), ds, LITTLE, target)
+    assert transcode(there, after(ds, LITTLE, target), target, LITTLE) == image.tobytes()
+
+
 @pytest.mark.parametrize("photometric", ["RGB", "YBR_FULL"])
 @pytest.mark.parametrize("planar", [0, 1])
 @pytest.mark.parametrize("target", LOSSLESS)
