@@ -17,7 +17,7 @@ from pacs.composites import MOST_PIXELS, Composite, Suggestion
 from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box
 from pacs.deid.profile import Profile
-from pacs.models import Holder, Instance, Study
+from pacs.models import Holder, Instance, Study, View
 from pacs.pixel_review import Picture, Stack
 from pacs.query import StudySummary as Found
 from pacs.scope import ORIGINAL, Scope
@@ -201,6 +201,12 @@ def profile(tx: Session, who: Principal, program_id: UUID) -> Profile:
 def change_profile(tx: Session, who: Principal, program_id: UUID, options: Mapping[str, Any]) -> Profile:
     """Choose them; views that are open keep theirs."""
     return profiles.change(tx, who, program_id, options)
+
+
+def profile_of_view(tx: Session, view_id: UUID | None) -> Profile:
+    """By which options a view was opened."""
+    view = tx.get(View, view_id) if view_id else None
+    return Profile.of(view.profile if view else {})
 
 
 def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:

@@ -42,7 +42,7 @@ def machine(tx: Session, role: Role, name: str) -> PrincipalRow:
 
 
 def add_peer(settings: Settings, ae_title: str, host: str, port: int, role: Role, owner: str | None) -> None:
-    """Register a DICOM peer; `owner` is the e-mail address of a specialist's account, or the title of another peer."""
+    """Register a DICOM peer; `owner` is the e-mail address of an account, or the title of another peer."""
     db = _database(settings)
     try:
         with db.transaction() as tx:

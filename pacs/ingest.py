@@ -36,7 +36,8 @@ class Source:
 
     `case_id`: the case whose root they were uploaded to. `study_uid`: the only study that is taken (PS3.18 10.5.1),
     `sop_uid`: the only instance (the one that a C-STORE-RQ names). `view`: what the sender sees, where they may only
-    send objects made of it (`pacs.derived`).
+    send objects made of it (`pacs.derived`). `made_for`: the case for which the program itself made the object that
+    `who` is to hold: it is booked as the program's own act.
     """
 
     who: Principal
@@ -46,6 +47,17 @@ class Source:
     study_uid: str | None = None
     sop_uid: str | None = None
     view: Scope | None = None
+    made_for: UUID | None = None
+
+    @property
+    def actor(self) -> Principal | None:
+        """Who acts, for the audit log: None for the program itself."""
+        return None if self.made_for else self.who
+
+    @property
+    def audited_case(self) -> UUID | None:
+        """The case that the audit log names."""
+        return self.made_for or self.case_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +215,8 @@ def _write(archive: Archive, members: Sequence[_Member], of_study: Sequence[rows
         written = rows.write(tx, ORIGINAL, of_study)
         if written.began_to_grow:
             source, one = members[0]
-            audit.record(
-                tx, source.who, "study.receive", "study", one.keys.study_uid, case_id=source.case_id, via=source.via
-            )
+            to = source.audited_case
+            audit.record(tx, source.actor, "study.receive", "study", one.keys.study_uid, case_id=to, via=source.via)
     return _told(written, members)
 
 
@@ -252,12 +263,12 @@ def _duplicate(archive: Archive, source: Source, keys: index.Keys) -> Refused:
     with archive.db.transaction() as tx:
         audit.record(
             tx,
-            source.who,
+            source.actor,
             "instance.replace",
             "instance",
             keys.sop_uid,
             outcome=audit.REFUSED,
-            case_id=source.case_id,
+            case_id=source.audited_case,
             via=source.via,
         )
     return _refuse(

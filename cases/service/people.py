@@ -37,7 +37,7 @@ _SENTENCES = {
     "pixels.read": "looked at images",
     "viewer.opened": "opened the viewer",
     "viewer.token": "made an access for a viewer of their own",
-    "grant.made": "gave a specialist access to the images without your name",
+    "grant.made": "opened the images without your name to the specialist",
     "grant.revoked": "ended a specialist's access",
 }
 

@@ -45,6 +45,10 @@ class Form:
         """The first value of a field, or ""."""
         return self._values.get(name, [""])[0]
 
+    def given(self, name: str) -> str | None:
+        """The first value of a field, or None where the form did not have it: then nothing is said about it."""
+        return self._values.get(name, [None])[0]
+
     def file(self, name: str) -> bytes:
         """The content of a file that came along, or b""."""
         return self._files.get(name, b"")

@@ -28,7 +28,7 @@ def sent(visit: Visit) -> Response:
     settings = visit.services.settings
     found = query.summaries(visit.tx, originals(visit.who))
     states = _states(visit.tx, visit.who, [study.study_uid for study in found])
-    peer = visit.tx.scalars(select(Peer).where(Peer.principal_id == visit.who.id)).first()
+    own = visit.tx.scalars(select(Peer).where(Peer.principal_id == visit.who.id).order_by(Peer.ae_title))
     return visit.page(
         "hospital/studies.html",
         studies=[
@@ -46,7 +46,7 @@ def sent(visit: Visit) -> Response:
         ae_title=settings.ae_title,
         dicom_address=render.dicom_address(settings),
         stow_url=f"{settings.base_url}/dicomweb/studies",
-        peer={"ae_title": peer.ae_title, "address": f"{peer.host}:{peer.port}"} if peer else None,
+        peers=[{"ae_title": peer.ae_title, "address": f"{peer.host}:{peer.port}"} for peer in own],
     )
 
 
@@ -65,7 +65,11 @@ def _states(tx: Session, who: Principal, uids: list[str]) -> dict[str, dict[str,
         .order_by(CaseStudy.id)
     )
     for uid, state, reference in matched:
-        if state is StudyState.UNREADABLE:
+        if state is StudyState.REVOKED:
+            states[uid] = render.status(f"Taken out of {reference}", "neutral")
+        elif state in (StudyState.RECEIVING, StudyState.QUARANTINED):
+            states[uid] = render.status(f"Being compared ({reference})", "info")
+        elif state is StudyState.UNREADABLE:
             states[uid] = render.status(f"Can’t be read ({reference})", "bad")
         elif state is StudyState.MISMATCH:
             # Whose name differs is the coordinator's to find out.

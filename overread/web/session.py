@@ -10,9 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from overread.kit import audit, clock, http, principals, tokens
+from overread.kit import audit, clock, http, principals, proofs, tokens
 from overread.kit.db import Session
-from overread.kit.errors import Conflict, NotSignedIn, OverreadError
+from overread.kit.errors import Conflict, NotSignedIn, OverreadError, Unprocessable
 from overread.kit.principals import Principal, PrincipalRow, Role, TokenRow
 from overread.services import Services
 from overread.web.errors import local_path
@@ -115,13 +115,10 @@ def sign_up(request: Request, services: Services, form: Form) -> Response:
 
 def is_password_of(services: Services, who: Principal, password: str, where: str) -> bool:
     """Whether a password is this person's own; throttled like signing in. Raises TooManyRequests."""
-    with services.db.transaction() as tx:
-        email = principals.get(tx, who.id).email or ""
-        tokens.check_attempts(tx, email, where)
-        known = tokens.sign_in(tx, email, password[:_MAX_PASSWORD])
-        if known is None or known.id != who.id:
-            tokens.record_failure(tx, email, where)
-            return False
+    try:
+        proofs.by_password(services.db, who, password, where)
+    except Unprocessable:
+        return False
     return True
 
 

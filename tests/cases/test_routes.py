@@ -68,7 +68,7 @@ def test_a_case_over_http(api: Api, world: World) -> None:
         "Please send the images first.",
     ]
     for kind in ("terms", "privacy", "authority_to_share"):
-        given = {"kind": kind, "version": "1", "text": "text"}
+        given = {"kind": kind, "version": "1"}
         assert api.call("patient", "POST", f"{case}/consents", given)[0] == 204
     uid = world.upload(UUID(case.removeprefix("/cases/")))
     assert api.call("patient", "POST", f"{case}/submit")[0] == 204
@@ -141,6 +141,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         path = op.path.removeprefix("/api/v1").format(case=case_id, study="1.2.3", question=uuid4(), instance="1.2.3.4")
         fields = op.body.model_fields if op.body else {}
         body: dict[str, object] = {name: bodies[name] for name in fields if name in bodies}
+        body |= {"password": "three words together"} if "password" in fields else {}
         body |= {"kind": "terms", "version": "1"} if "kind" in fields and "version" in fields else {}
         body |= {"sop_uids": ["1.2"]} if "sop_uids" in fields else {}
         body |= {"decision": "approved"} if "decision" in fields else {}
