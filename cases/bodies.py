@@ -106,11 +106,13 @@ class Decision(Body):
     """What is to become of held images (UIDs of the view).
 
     `digests`: the `digest` of each as it was when somebody looked; what was changed since is not approved then.
+    `despite_suggestions`: approve also what is suggested to be blanked and is not.
     """
 
     sop_uids: Annotated[list[Uid], Field(min_length=1, max_length=10_000)]
     decision: Literal["approved", "withheld"]
     digests: Annotated[dict[Uid, Digest], Field(max_length=10_000)] | None = None
+    despite_suggestions: bool = False
 
 
 class Masks(Body):

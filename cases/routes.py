@@ -23,7 +23,7 @@ from billing.gateway import Gateway
 from cases import bodies, consents, money, pictures, report_pdf
 from cases.openapi import document
 from cases.operations import Call, Operation
-from cases.service import assignment, intake, payments, people, read, reporting, studies
+from cases.service import approval, assignment, intake, payments, people, read, reporting, studies
 from cases.service.assignment import Eligibility
 from cases.service.people import Access
 from cases.service.reporting import ReportView
@@ -187,6 +187,11 @@ def _add_rule(c: Call) -> None:
     people.add_rule(c.tx, c.who, c.body.place, c.body.rule, c.body.source, c.body.valid_from)
 
 
+def _decide(c: Call) -> None:
+    b = c.body
+    approval.decide_many(c.archive, c.who, c.case_id, b.sop_uids, b.decision, b.digests, despite=b.despite_suggestions)
+
+
 def _save_report(c: Call) -> None:
     b = c.body
     reporting.save_draft(c.tx, c.who, c.case_id, b.answers, b.impression, b.studies, edition=b.edition)
@@ -236,8 +241,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", f"{_CASE}/studies/{{study}}/release", "studies", "Release a study for the specialist",
               lambda c: studies.release(c.tx, c.who, c.case_id, c.path["study"]), None, None, 204),
     Operation("POST", f"{_CASE}/decisions", "studies", "Approve or withhold held images",
-              lambda c: studies.decide(c.tx, c.who, c.case_id, c.body.sop_uids, c.body.decision, c.body.digests),
-              bodies.Decision, None, 204),
+              _decide, bodies.Decision, None, 204, apart=True),
     *pictures.OPERATIONS,
     Operation("POST", f"{_CASE}/ready", "assignment", "Every study is released",
               lambda c: assignment.mark_ready(c.tx, c.who, c.case_id), None, None, 204),

@@ -63,6 +63,8 @@ def principal(request: HTTPConnection, db: Database) -> Principal:
         refuse_cross_site(request)
     who = db.at_once(lambda connection: tokens.verify(connection, token, *kinds))
     structlog.contextvars.bind_contextvars(principal=str(who.id), role=who.role.value)
+    # An error's page keeps the look of whoever is signed in, also while the database is away.
+    request.state.principal = who
     return who
 
 

@@ -33,6 +33,21 @@ def visitor(request: Request, services: Services) -> Principal | None:
         return None
 
 
+def who_looks(request: Request, services: Services, error: OverreadError) -> Principal | None:
+    """In whose look the page of an error is shown: that of whoever is signed in, as far as it can be known.
+
+    A failure of ours asks nothing more of the database.
+    """
+    who: Principal | None = getattr(request.state, "principal", None)
+    if who is None and error.status not in (401, 403) and error.status < 500:
+        try:
+            who = visitor(request, services)
+        except OverreadError:
+            return None
+    # A token is no session: who sends one is no reader of pages.
+    return who if who is not None and who.via == tokens.SESSION else None
+
+
 def sign_in_page(request: Request, services: Services) -> Response:
     """The form."""
     return _sign_in_form(request, services, request.query_params.get("next", ""), {}, {})

@@ -191,7 +191,18 @@ def test_pictures_are_blanked_and_approved_over_http(api: Api, world: World) -> 
     now = json.loads(api.call("coordinator", "GET", one)[1])
     assert now["boxes"] == [[1, 2, 30, 40]]
     decision["digests"] = {sop_uid: now["digest"]}
-    assert api.call("coordinator", "POST", f"/cases/{case_id}/decisions", decision)[0] == 204
+    # Something is suggested still: it has to be said that it was seen.
+    status, problem = api.call("coordinator", "POST", f"/cases/{case_id}/decisions", decision)
+    suggested = json.loads(api.call("coordinator", "GET", f"{one}/suggestions")[1])
+    # The device's own boxes are those that were blanked a moment ago.
+    left = sum(box not in now["boxes"] for s in suggested for box in s["boxes"])
+    assert (status, json.loads(problem)["suggestions"]) == (409, {sop_uid: left})
+    many = decision | {"sop_uids": [f"1.2.{n}" for n in range(25)], "digests": None}
+    status, problem = api.call("coordinator", "POST", f"/cases/{case_id}/decisions", many)
+    assert status == 422
+    assert "at most 24 pictures" in problem
+    despite = decision | {"despite_suggestions": True}
+    assert api.call("coordinator", "POST", f"/cases/{case_id}/decisions", despite)[0] == 204
     outside = {"sop_uids": [sop_uid], "boxes": [[96, 0, 1, 1]]}
     status, refused = api.call("coordinator", "POST", f"{study}/masks", outside)
     assert status == 200
