@@ -157,11 +157,11 @@ class Refund(Body):
 
 
 class NewLicence(Body):
-    """A specialist's licence for a place (ISO 3166)."""
+    """A specialist's licence for a place (ISO 3166). Without a number the one that is recorded stays."""
 
     specialist_id: UUID
     place: Annotated[str, Field(min_length=2, max_length=8)]
-    number: Annotated[str, Field(max_length=64)] = ""
+    number: Annotated[str, Field(max_length=64)] | None = None
     expires_on: date
 
 

@@ -133,6 +133,13 @@ class Check:
             raise FieldErrors(self.errors)
 
 
+def typed(minor: int, currency: str) -> str:
+    """An amount in minor units as `Check.amount` reads it: 39000, "USD" -> "390.00"."""
+    places = len(shown(0, currency).partition(".")[2])
+    whole, part = divmod(minor, 10**places)
+    return f"{whole}.{part:0{places}d}" if places else str(whole)
+
+
 def errors_of(error: OverreadError) -> dict[str, str]:
     """An error as a template takes it."""
     return error.fields if isinstance(error, FieldErrors) else {"form": error.safe}

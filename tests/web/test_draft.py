@@ -244,3 +244,31 @@ def _fill_in(world: World, patient: TestClient, case_id: UUID, url: str, told: o
         assert world.sandbox
         world.sandbox.pay(target)
         patient.get(f"/cases/{case_id}/payment")
+
+
+def test_what_is_renewed_or_replaced_is_filled_in_as_it_stands(world: World, browser: Browser) -> None:
+    admin = browser(world, "admin")
+    with world.db.transaction() as tx:
+        people.set_licence(tx, world.admin, world.specialist.id, "US-CA", world.today(), "A-123")
+    page = unescape(admin.get("/licences").text)
+    links = re.findall(r'href="(/licences\?licence=[0-9a-f-]+)#record"', page)
+    (renew,) = (url for url in links if fields(admin.get(url).text, "/licences")["number"] == ["A-123"])
+    form = fields(admin.get(renew).text, "/licences")
+    assert (form["number"], form["licence_place"], form["specialist"]) == (
+        ["A-123"],
+        ["US-CA"],
+        [str(world.specialist.id)],
+    )
+    assert admin.post("/licences", data=form | {"expires_on": "2099-01-01"}).status_code == 303
+    # A way that says nothing of the number leaves it.
+    with world.db.transaction() as tx:
+        people.set_licence(tx, world.admin, world.specialist.id, "US-CA", world.today())
+        assert [row.number for row in people.licences_of(tx, world.specialist)] == ["A-123"]
+    price = fields(admin.get("/prices?program=written").text, "/prices")
+    assert price == {
+        "label": ["Written report"],
+        "amount": ["350.00"],
+        "fee": ["120.00"],
+        "program": ["written"],
+        "currency": ["USD"],
+    }
