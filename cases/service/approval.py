@@ -27,13 +27,11 @@ class SuggestionsOpen(Conflict):
 
     def __init__(self, by_picture: Mapping[str, int]) -> None:
         boxes, pictures = sum(by_picture.values()), len(by_picture)
-        of_them = "it is" if boxes == 1 else "they are"
         super().__init__(
             f"{boxes} suggestions are open in {pictures} pictures",
             safe=f"{_count(boxes, 'suggested box is', 'suggested boxes are')} not blanked in "
-            f"{_count(pictures, 'picture', 'pictures')}. Look at {'it' if pictures == 1 else 'them'}: approve all the "
-            f"same only if no name, date or number of the patient stands there; as {of_them} now, the specialist "
-            "sees it.",
+            f"{_count(pictures, 'picture', 'pictures')}. Look at {'it' if pictures == 1 else 'them'}, and approve all "
+            "the same only if no name, date or number of the patient stands there: the specialist will see it.",
             suggestions=dict(by_picture),
         )
         self.by_picture = dict(by_picture)

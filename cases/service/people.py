@@ -37,7 +37,7 @@ _SENTENCES = {
     "pixels.read": "looked at images",
     "viewer.opened": "opened the viewer",
     "viewer.token": "made an access for a viewer of their own",
-    "grant.made": "opened the images without your name to the specialist",
+    "grant.made": "set up the specialist's access to the images without your name",
     "grant.revoked": "ended a specialist's access",
 }
 
