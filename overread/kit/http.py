@@ -123,6 +123,8 @@ def as_overread_error(error: Exception) -> errors.OverreadError:
     if isinstance(error, errors.OverreadError):
         return error
     if isinstance(error, HTTPException):
+        if error.status_code == errors.NotFound.status:
+            return errors.NotFound(error.detail)
         known = errors.OverreadError(error.detail, safe=f"{error.detail}.")
         known.status, known.title = error.status_code, error.detail
         return known
