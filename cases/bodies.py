@@ -13,6 +13,7 @@ from cases.service.intake import Changes
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Edition = Annotated[str, Field(max_length=64)]
 Pixels = Annotated[int, Field(ge=0, le=65_535)]
 Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]  # PS3.5 9.1
 
@@ -42,6 +43,12 @@ class CaseFields(Body):
         return Changes(**{name: getattr(self, name) for name in CaseFields.model_fields})
 
 
+class CaseChanges(CaseFields):
+    """What is changed in a draft; `edition`: that of the draft which was read, so that nobody's change is lost."""
+
+    edition: Edition | None = None
+
+
 class NewCase(CaseFields):
     """A new draft; `patient_id` only from a coordinator."""
 
@@ -53,14 +60,15 @@ class Questions(Body):
     """Every question, in order."""
 
     questions: Annotated[list[str], Field(max_length=50)]
+    edition: Edition | None = None
 
 
 class ConsentGiven(Body):
-    """A consent to a text, by its version; the text itself is digested and not kept."""
+    """A consent to a text of the server's, by its version and digest as `consents` gives them."""
 
     kind: Literal["terms", "privacy", "authority_to_share"]
     version: Annotated[str, Field(min_length=1, max_length=32)]
-    text: Text
+    digest: Digest | None = None
 
 
 class Reason(Body):
@@ -98,11 +106,13 @@ class Decision(Body):
     """What is to become of held images (UIDs of the view).
 
     `digests`: the `digest` of each as it was when somebody looked; what was changed since is not approved then.
+    `despite_suggestions`: approve also what is suggested to be blanked and is not.
     """
 
     sop_uids: Annotated[list[Uid], Field(min_length=1, max_length=10_000)]
     decision: Literal["approved", "withheld"]
     digests: Annotated[dict[Uid, Digest], Field(max_length=10_000)] | None = None
+    despite_suggestions: bool = False
 
 
 class Masks(Body):
@@ -113,16 +123,21 @@ class Masks(Body):
 
 
 class ReportDraft(Body):
-    """A report: question id -> answer, the impression, and the studies read (UIDs of the view)."""
+    """A report: question id -> answer, the impression, and the studies read (UIDs of the view).
+
+    An answer that is not named stays as it is. `edition`: that of the report which was read.
+    """
 
     answers: dict[str, str]
     impression: str
     studies: list[Uid]
+    edition: Edition | None = None
 
 
 class Signature(Body):
-    """The SHA-256 of the text that the signer was shown."""
+    """The SHA-256 of the text that the signer was shown, and the signer's password, which stands for the hand."""
 
+    password: Annotated[str, Field(min_length=1, max_length=1_000)]
     digest: Digest | None = None
 
 
@@ -142,11 +157,11 @@ class Refund(Body):
 
 
 class NewLicence(Body):
-    """A specialist's licence for a place (ISO 3166)."""
+    """A specialist's licence for a place (ISO 3166). Without a number the one that is recorded stays."""
 
     specialist_id: UUID
     place: Annotated[str, Field(min_length=2, max_length=8)]
-    number: Annotated[str, Field(max_length=64)] = ""
+    number: Annotated[str, Field(max_length=64)] | None = None
     expires_on: date
 
 

@@ -89,7 +89,7 @@ def _follow_reading(move: Move) -> None:
 
 
 def _end_grants(move: Move) -> None:
-    grants.revoke(move.tx, move.case.id)
+    grants.revoke(move.tx, move.case.id, by=move.who)
 
 
 def _open_offer(move: Move) -> None:
@@ -131,7 +131,7 @@ def _make_grant(move: Move) -> None:
     if case.view_id is None or case.specialist_id is None:
         raise Conflict(f"case {case.id} has no view to grant")
     until = max(case.due_at or clock.now(), clock.now()) + GRANT_SLACK
-    grants.grant(move.tx, case.specialist_id, case.id, case.view_id, until)
+    grants.grant(move.tx, case.specialist_id, case.id, case.view_id, until, by=move.who)
 
 
 def _seal_report(move: Move) -> None:
@@ -148,7 +148,7 @@ def _publish_report(move: Move) -> None:
     report.published_at = case.published_at = clock.now()
     if case.specialist_id is not None and case.view_id is not None:
         until = clock.now() + timedelta(days=max(1, case.program.grant_days))
-        grants.grant(move.tx, case.specialist_id, case.id, case.view_id, until)
+        grants.grant(move.tx, case.specialist_id, case.id, case.view_id, until, by=move.who)
     told = (str(case.id), str(report.id))
     jobs.emit(move.tx, events.ReportPublished(*told))
     jobs.emit(move.tx, events.ReportUnread(*told), after=UNREAD_AFTER)
@@ -249,7 +249,7 @@ def _revoke_view(move: StudyMove) -> None:
         notify.queue_coordinators(move.tx, move.case, "incident")
     others = [s for s in studies_of(move.tx, move.case.id) if s.id != move.study.id]
     if not any(s.state is StudyState.RELEASED for s in others):
-        grants.revoke(move.tx, move.case.id)
+        grants.revoke(move.tx, move.case.id, by=move.who)
 
 
 def _mail_new_images(move: StudyMove) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from cases import imaging, licences, money
-from cases.models import CONSENTS, CaseStudy, Consent, ImagesBy, Place
+from cases import consents, imaging, licences, money
+from cases.models import CONSENTS, Case, CaseStudy, Consent, ImagesBy
 from cases.move import Move
 from cases.repository import erasure_of, hold_of, latest_report, open_offer, studies_of
 from cases.states import CaseState, StudyState
@@ -35,9 +36,7 @@ def _eligible_place(move: Move) -> str | None:
     place = move.case.place
     if not place:
         return "Please say where the patient is."
-    if place in move.case.program.excluded_places or licences.rule_of(move.tx, place) is Place.BLOCKED:
-        return "This program can't take patients from there."
-    return None
+    return None if licences.is_served(move.tx, move.case.program, place) else licences.NOT_SERVED
 
 
 def _has_questions(move: Move) -> str | None:
@@ -51,19 +50,27 @@ def _has_identity(move: Move) -> str | None:
 
 
 def _has_consents(move: Move) -> str | None:
-    given = set(move.tx.scalars(select(Consent.kind).where(Consent.case_id == move.case.id)))
+    given = move.tx.scalars(select(Consent).where(Consent.case_id == move.case.id))
     return (
-        None if given >= set(CONSENTS) else "Please agree to the terms, the privacy notice and the sharing of images."
+        None
+        if set(consents.standing(given)) >= set(CONSENTS)
+        else "Please agree to the terms, the privacy notice and the sharing of images."
     )
+
+
+def images_here(tx: Session, case: Case) -> bool:
+    """Whether a study is in a case, or on its way into it, that nobody took out."""
+    studies = studies_of(tx, case.id)
+    if any(s.state is not StudyState.REVOKED for s in studies):
+        return True
+    # What was uploaded a moment ago is not settled yet, but it is there.
+    return bool(set(imaging.uploaded(tx, case.id)) - {s.study_pk for s in studies})
 
 
 def _images_chosen(move: Move) -> str | None:
     if move.case.images_by is None:
         return "Please choose how the images come."
-    # What was uploaded a moment ago is not settled yet, but it is there.
-    if move.case.images_by is ImagesBy.UPLOAD and not (
-        studies_of(move.tx, move.case.id) or imaging.uploaded(move.tx, move.case.id)
-    ):
+    if move.case.images_by is ImagesBy.UPLOAD and not images_here(move.tx, move.case):
         return "Please send the images first."
     return None
 

@@ -30,10 +30,29 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The verdict, and for the coordinator what differs or is missing."""
+    """The verdict, for the coordinator what differs or is missing, and how each of both compares."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
+    name: Verdict
+    birth_date: Verdict
+
+    @property
+    def label(self) -> str:
+        """What is not as it should be, in a few words; empty where all agrees."""
+        return _LABELS.get((self.name, self.birth_date), "")
+
+
+_LABELS = {
+    (Verdict.DIFFERENT, Verdict.DIFFERENT): "Another person’s name and birth date",
+    (Verdict.DIFFERENT, Verdict.SAME): "Another person’s name",
+    (Verdict.DIFFERENT, Verdict.UNKNOWN): "Another person’s name",
+    (Verdict.SAME, Verdict.DIFFERENT): "Another birth date",
+    (Verdict.SAME, Verdict.UNKNOWN): "No birth date to compare",
+    (Verdict.UNKNOWN, Verdict.DIFFERENT): "Another birth date, no name",
+    (Verdict.UNKNOWN, Verdict.SAME): "No name to compare",
+    (Verdict.UNKNOWN, Verdict.UNKNOWN): "No name, no birth date",
+}
 
 
 def compare(name: str, birth_date: date | None, dicom_name: str, dicom_birth_date: str) -> Compared:
@@ -42,22 +61,22 @@ def compare(name: str, birth_date: date | None, dicom_name: str, dicom_birth_dat
     SAME needs an equal birth date and an agreeing name. What is missing makes it UNKNOWN, which a person decides.
     """
     reasons = []
-    verdict = Verdict.SAME
+    born = named = Verdict.SAME
     found = parse_da(dicom_birth_date)
     if found is None or birth_date is None:
-        verdict = Verdict.UNKNOWN
+        born = Verdict.UNKNOWN
         reasons.append("The images carry no birth date." if found is None else "The case has no birth date.")
     elif found != birth_date:
-        verdict = Verdict.DIFFERENT
+        born = Verdict.DIFFERENT
         reasons.append("The birth dates differ.")
     ours, theirs = tokens(name), _groups(dicom_name)
     if not ours or not theirs:
-        verdict = max(verdict, Verdict.UNKNOWN, key=_severity)
+        named = Verdict.UNKNOWN
         reasons.append("The images carry no name." if ours else "The case has no name.")
     elif not any(_agree(name, group) for group in theirs):
-        verdict = Verdict.DIFFERENT
+        named = Verdict.DIFFERENT
         reasons.append("The names differ.")
-    return Compared(verdict, tuple(reasons))
+    return Compared(max(named, born, key=_severity), tuple(reasons), named, born)
 
 
 def tokens(name: str, *, umlauts: bool = False) -> list[str]:

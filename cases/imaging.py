@@ -23,7 +23,7 @@ from pacs.deid.masks import Box
 from pacs.deid.profile import Profile
 from pacs.identities import Identity, Seen, said
 from pacs.joins import Compared
-from pacs.models import Instance, Study, Upload
+from pacs.models import Instance, Study, Upload, View
 from pacs.pixel_review import Picture, Stack
 from pacs.query import StudySummary as Found
 from pacs.same_object import same_object
@@ -298,6 +298,12 @@ def profile(tx: Session, who: Principal, program_id: UUID) -> Profile:
 def change_profile(tx: Session, who: Principal, program_id: UUID, options: Mapping[str, Any]) -> Profile:
     """Choose them; views that are open keep theirs."""
     return profiles.change(tx, who, program_id, options)
+
+
+def profile_of_view(tx: Session, view_id: UUID | None) -> Profile:
+    """By which options a view was opened."""
+    view = tx.get(View, view_id) if view_id else None
+    return Profile.of(view.profile if view else {})
 
 
 def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases.models import Case, Licence, LicenceRule, Offer, OfferOutcome, Place
+from cases.models import Case, Licence, LicenceRule, Offer, OfferOutcome, Place, Program
 from overread.kit import clock
 from overread.kit.principals import PrincipalRow, Role
 
@@ -26,6 +26,26 @@ def rule_of(tx: Session, place: str, on: date | None = None) -> Place:
         .limit(1)
     ).one_or_none()
     return rule.rule if rule else Place.UNKNOWN
+
+
+#: What a patient is told of a place that a program can't serve.
+NOT_SERVED = "This program can't take patients from there."
+
+
+def is_open(tx: Session, place: str) -> bool:
+    """Whether anybody may give an opinion to somebody who is in a place: what is unknown is blocked."""
+    return rule_of(tx, place) not in (Place.BLOCKED, Place.UNKNOWN)
+
+
+def is_served(tx: Session, program: Program, place: str) -> bool:
+    """Whether a program takes patients from a place."""
+    return place not in program.excluded_places and is_open(tx, place)
+
+
+def open_places(tx: Session) -> frozenset[str]:
+    """Every place in which somebody may be whom an opinion is given to."""
+    recorded = tx.scalars(select(LicenceRule.place).distinct())
+    return frozenset(place for place in recorded if is_open(tx, place))
 
 
 def objections(tx: Session, case: Case, specialist_id: UUID) -> tuple[str, ...]:
@@ -49,12 +69,13 @@ def objections(tx: Session, case: Case, specialist_id: UUID) -> tuple[str, ...]:
 def _licence(tx: Session, case: Case, specialist_id: UUID) -> list[str]:
     rule = rule_of(tx, case.place)
     excepted = bool(case.licence_exception) and case.licence_exception_for == specialist_id
+    # No exception opens these two: an admin has to record the place's rule first.
     if rule is Place.BLOCKED:
         return [f"Second opinions for patients in {case.place} are blocked."]
+    if rule is Place.UNKNOWN:
+        return [f"No licence rule is recorded for {case.place or 'the patient’s place'}, which is blocked by that."]
     if rule is Place.DIRECT or excepted:
         return []
-    if rule is Place.UNKNOWN:
-        return [f"No licence rule is recorded for {case.place or 'the patient’s place'}."]
     if rule is Place.LOCAL_PHYSICIAN:
         return [f"{case.place} asks for a local physician: record the exception with that physician's name."]
     licence = tx.scalars(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from sqlalchemy.orm import Session
 
-from billing import service
+from billing import repository, service
 from billing.gateway import Gateway
 from billing.models import Payment
 from billing.money import shown
@@ -30,6 +31,15 @@ class Paid:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money that was given back: how much, as people read it, and why."""
+
+    at: datetime
+    text: str
+    reason: str
+
+
 def subject(case: Case) -> str:
     """What billing knows a case by."""
     return str(case.id)
@@ -38,6 +48,12 @@ def subject(case: Case) -> str:
 def is_free(case: Case) -> bool:
     """Whether the case's program charges nothing."""
     return case.program.price_key is None
+
+
+def is_begun(tx: Session, case: Case) -> bool:
+    """Whether a payment was begun and has not failed or ended."""
+    payment = service.find(tx, subject(case))
+    return payment is not None and payment.state not in OVER
 
 
 def is_secured(tx: Session, case: Case) -> bool:
@@ -79,6 +95,17 @@ def paid(tx: Session, case: Case) -> Paid | None:
         payment.amount_refunded,
         payment.currency,
         shown(payment.amount, payment.currency),
+    )
+
+
+def refunds(tx: Session, case: Case) -> tuple[Refund, ...]:
+    """What was given back and why, oldest first."""
+    payment: Payment | None = service.find(tx, subject(case))
+    entries = repository.ledger(tx, payment.id) if payment is not None else []
+    return tuple(
+        Refund(entry.at, shown(entry.amount, payment.currency), str(entry.detail.get("reason", "")))
+        for entry in entries
+        if entry.action == "refund" and payment is not None
     )
 
 

@@ -41,7 +41,7 @@ def archive_report(archive: Archive, case_id: UUID, report_id: UUID) -> None:
         pdf = report_pdf.render(reporting.document(tx, case, report))
         released = [s for s in studies_of(tx, case_id) if s.state is StudyState.RELEASED]
         known = imaging.original(tx, *released)
-        source = Source(patient.as_principal(via="system"), "report")
+        source = Source(patient.as_principal(via="system"), "report", made_for=case_id)
         data = encapsulated(case, report, pdf, next(iter(known.values()), None))
     with ingest.receive(archive, source) as incoming:
         incoming.write(data)

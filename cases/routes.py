@@ -20,15 +20,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.gateway import Gateway
-from cases import bodies, money, pictures, report_pdf
+from cases import bodies, consents, money, pictures, report_pdf
 from cases.openapi import document
 from cases.operations import Call, Operation
-from cases.service import assignment, inboxes, intake, payments, people, read, reporting, studies
+from cases.service import approval, assignment, inboxes, intake, payments, people, read, reporting, studies
 from cases.service.assignment import Eligibility
 from cases.service.inboxes import InboxItem
 from cases.service.people import Access
 from cases.service.reporting import ReportView
 from cases.views import CaseLine, CoordinatorCase, PatientCase, SpecialistCase
+from overread.kit import proofs
 from overread.kit.db import Database
 from overread.kit.errors import BadInput, TooLarge
 from overread.kit.http import JSON, principal
@@ -82,6 +83,17 @@ class ProgramLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentLine:
+    """A text that patients agree to: `label` is the sentence beside the box, `text` all of it, `digest` its SHA-256."""
+
+    kind: str
+    version: str
+    digest: str
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class LicenceLine:
     """A licence of a specialist."""
 
@@ -108,7 +120,27 @@ def _create(c: Call) -> Made:
 
 def _consent(c: Call) -> None:
     b = c.body
-    intake.consent(c.tx, c.who, c.case_id, b.kind, version=b.version, text=b.text, address=c.address)
+    intake.consent(c.tx, c.who, c.case_id, b.kind, version=b.version, digest=b.digest, address=c.address)
+
+
+def _consent_texts(_c: Call) -> list[ConsentLine]:
+    return [ConsentLine(one.name, one.version, one.digest, one.label, one.text) for one in consents.CONSENTS]
+
+
+def _update(c: Call) -> None:
+    intake.update(c.tx, c.who, c.case_id, c.body.changes(), edition=c.body.edition)
+
+
+def _set_questions(c: Call) -> None:
+    intake.set_questions(c.tx, c.who, c.case_id, c.body.questions, edition=c.body.edition)
+
+
+def _sign(c: Call) -> Signed:
+    with c.archive.db.transaction() as tx:
+        reporting.may_sign(tx, c.who, c.case_id)
+    proof = proofs.by_password(c.archive.db, c.who, c.body.password, c.address)
+    with c.archive.db.transaction() as tx:
+        return Signed(reporting.sign(tx, c.who, c.case_id, proof, digest=c.body.digest))
 
 
 def _checkout(c: Call) -> Link:
@@ -155,8 +187,14 @@ def _add_rule(c: Call) -> None:
     people.add_rule(c.tx, c.who, c.body.place, c.body.rule, c.body.source, c.body.valid_from)
 
 
+def _decide(c: Call) -> None:
+    b = c.body
+    approval.decide_many(c.archive, c.who, c.case_id, b.sop_uids, b.decision, b.digests, despite=b.despite_suggestions)
+
+
 def _save_report(c: Call) -> None:
-    reporting.save_draft(c.tx, c.who, c.case_id, c.body.answers, c.body.impression, c.body.studies)
+    b = c.body
+    reporting.save_draft(c.tx, c.who, c.case_id, b.answers, b.impression, b.studies, edition=b.edition)
 
 
 # fmt: off
@@ -169,9 +207,11 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", _CASE, "cases", "A case as your role sees it", lambda c: read.show(c.tx, c.who, c.case_id),
               result=PatientCase | CoordinatorCase | SpecialistCase),
     Operation("PATCH", _CASE, "intake", "Change a draft",
-              lambda c: intake.update(c.tx, c.who, c.case_id, c.body.changes()), bodies.CaseFields, None, 204),
+              _update, bodies.CaseChanges, None, 204),
     Operation("PUT", f"{_CASE}/questions", "intake", "Replace a draft's questions",
-              lambda c: intake.set_questions(c.tx, c.who, c.case_id, c.body.questions), bodies.Questions, None, 204),
+              _set_questions, bodies.Questions, None, 204),
+    Operation("GET", "/api/v1/consents", "intake", "The texts that are agreed to", _consent_texts,
+              result=list[ConsentLine], public=True),
     Operation("POST", f"{_CASE}/consents", "intake", "Give a consent", _consent, bodies.ConsentGiven, None, 204),
     Operation("POST", f"{_CASE}/checkout", "payment", "The address of the payment page", _checkout, None, Link),
     Operation("POST", f"{_CASE}/submit", "intake", "Submit a draft",
@@ -203,8 +243,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", f"{_CASE}/studies/{{study}}/release", "studies", "Release a study for the specialist",
               lambda c: studies.release(c.tx, c.who, c.case_id, c.path["study"]), None, None, 204),
     Operation("POST", f"{_CASE}/decisions", "studies", "Approve or withhold held images",
-              lambda c: studies.decide(c.tx, c.who, c.case_id, c.body.sop_uids, c.body.decision, c.body.digests),
-              bodies.Decision, None, 204),
+              _decide, bodies.Decision, None, 204, apart=True),
     *pictures.OPERATIONS,
     Operation("POST", f"{_CASE}/ready", "assignment", "Every study is released",
               lambda c: assignment.mark_ready(c.tx, c.who, c.case_id), None, None, 204),
@@ -232,9 +271,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", f"{_CASE}/report.pdf", "report", "The report as PDF/A",
               lambda c: report_pdf.render(reporting.read(c.tx, c.who, c.case_id)), result=bytes,
               media_type="application/pdf"),
-    Operation("POST", f"{_CASE}/report/sign", "report", "Sign the report",
-              lambda c: Signed(reporting.sign(c.tx, c.who, c.case_id, digest=c.body.digest)),
-              bodies.Signature, Signed),
+    Operation("POST", f"{_CASE}/report/sign", "report", "Sign the report with the password of the account", _sign,
+              bodies.Signature, Signed, apart=True),
     Operation("POST", f"{_CASE}/publish", "report", "Give the report to the patient",
               lambda c: reporting.publish(c.tx, c.who, c.case_id), None, None, 204),
     Operation("POST", f"{_CASE}/follow-ups", "report", "Ask about the report",

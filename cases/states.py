@@ -193,9 +193,10 @@ STUDY_LABELS: dict[StudyState, str] = {
     _SS.RECEIVING: "Arriving",
     _SS.QUARANTINED: "Being checked",
     _SS.MATCHED: "Names are being removed",
-    _SS.MISMATCH: "Another person’s name",
+    # What differs is told by `identity.Compared.label`, where the images can be compared.
+    _SS.MISMATCH: "Identity to be checked",
     _SS.UNREADABLE: "Can’t be read",
-    _SS.DEID_REVIEW: "Checked by a coordinator",
+    _SS.DEID_REVIEW: "Waits for a coordinator’s check",
     _SS.RELEASED: "Ready for the specialist",
     _SS.REVOKED: "Taken out",
 }

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from cases.identity import Verdict
 from cases.imaging import Found, StudyReview
-from cases.money import Paid
+from cases.money import Paid, Refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +47,27 @@ class NoteView:
 
 @dataclass(frozen=True, slots=True)
 class PatientStudy:
-    """A study as the patient sees it; `known` is None while it is not known to be theirs."""
+    """A study as the patient sees it; `known` is None while it is not known to be theirs.
+
+    `checked_at`: when a coordinator released it, None while nobody has.
+    """
 
     study_uid: str
     state: str
     status: str
     known: Found | None
+    checked_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityRow:
-    """One line of the identity check, side by side."""
+    """One line of the identity check, side by side; `known`: whether both sides say something."""
 
     label: str
     claimed: str
     found: str
     equal: bool
+    known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,11 @@ class CaseLine:
 
 @dataclass(frozen=True, slots=True)
 class PatientCase:
-    """A case as its patient sees it. `missing`: what a draft still needs, as sentences; `actions`: events possible."""
+    """A case as its patient sees it. `missing`: what a draft still needs, as sentences; `actions`: events possible.
+
+    `step` is where a draft goes on ("question", "images", "consent", "payment"), `edition` names what its form says,
+    `consents` are those to the texts as they stand now.
+    """
 
     case_id: UUID
     reference: str
@@ -183,6 +192,10 @@ class PatientCase:
     has_report: bool
     follow_ups_left: int
     actions: tuple[str, ...]
+    step: str
+    edition: str
+    images_here: bool
+    late_withdrawal: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +236,8 @@ class CoordinatorCase:
     specialist_id: UUID | None
     specialist: str
     licence_exception: str
+    licence_exception_for: str
+    refunds: tuple[Refund, ...]
     offers: tuple[OfferView, ...]
     steps: tuple[StepView, ...]
     notes: tuple[NoteView, ...]
@@ -233,7 +248,10 @@ class CoordinatorCase:
 
 @dataclass(frozen=True, slots=True)
 class SpecialistCase:
-    """A case as the specialist sees it: de-identified. `studies` is empty until the offer is accepted."""
+    """A case as the specialist sees it: de-identified. `studies` is empty until the offer is accepted.
+
+    `dates`: what was done to the dates of the images: "moved", "kept" or "none" (taken out).
+    """
 
     case_id: UUID
     reference: str
@@ -256,6 +274,7 @@ class SpecialistCase:
     licence: str
     study_count: int
     studies: tuple[SpecialistStudy, ...]
+    dates: str
     granted_until: datetime | None
     has_report: bool
     actions: tuple[str, ...]

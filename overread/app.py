@@ -31,7 +31,7 @@ from overread.processes import announce_ready
 from overread.protocol import Cuttable
 from overread.proxy import TrustedProxies
 from overread.services import Services
-from overread.web import pages
+from overread.web import pages, session
 from overread.web.errors import error_page
 from pacs.scope import Scope as ViewScope
 from pacs.scope import originals, sent_by
@@ -130,7 +130,9 @@ def portal_app(services: Services) -> ASGIApp:
     def refused(request: Request, error: Exception) -> Response:
         known = http.as_overread_error(error)
         http.log_error(request, known, error)
-        return error_page(request, known) if wants_page(request) else http.problem(known)
+        if not wants_page(request):
+            return http.problem(known)
+        return error_page(request, known, session.who_looks(request, services, known))
 
     kinds = (errors.OverreadError, HTTPException, Exception)
     return Guard(Starlette(routes=routes, exception_handlers=dict.fromkeys(kinds, refused)), settings)

@@ -160,7 +160,10 @@ def ae_add(
     port: Annotated[int, typer.Option(min=1, max=65535)],
     role: Annotated[Role, typer.Option(help="hospital (sends) or specialist (fetches).")],
     owner: Annotated[
-        str | None, typer.Option(help="Whose it is: a specialist's e-mail address, or another peer's AE title.")
+        str | None,
+        typer.Option(
+            help="Whose it is: the e-mail address of a hospital's or specialist's account, or another peer's AE title."
+        ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:

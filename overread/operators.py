@@ -60,7 +60,7 @@ def _machine(tx: Session, role: Role, name: str) -> PrincipalRow | None:
 
 
 def add_peer(settings: Settings, ae_title: str, host: str, port: int, role: Role, owner: str | None) -> None:
-    """Register a DICOM peer; `owner` is the e-mail address of a specialist's account, or the title of another peer."""
+    """Register a DICOM peer; `owner` is the e-mail address of an account, or the title of another peer."""
     db = _database(settings)
     try:
         with db.transaction() as tx:

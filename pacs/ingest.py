@@ -42,7 +42,8 @@ class Source:
 
     `case_id`: the case whose root they were uploaded to. `study_uid`: the only study that is taken (PS3.18 10.5.1),
     `sop_class` and `sop_uid`: the only instance (the one that a C-STORE-RQ names, PS3.7 9.1.1.1). `view`: what the
-    sender sees, where they may only send objects made of it (`pacs.derived`).
+    sender sees, where they may only send objects made of it (`pacs.derived`). `made_for`: the case for which the
+    program itself made the object that `who` is to hold: it is booked as the program's own act.
     """
 
     who: Principal
@@ -53,6 +54,17 @@ class Source:
     sop_class: str | None = None
     sop_uid: str | None = None
     view: Scope | None = None
+    made_for: UUID | None = None
+
+    @property
+    def actor(self) -> Principal | None:
+        """Who acts, for the audit log: None for the program itself."""
+        return None if self.made_for else self.who
+
+    @property
+    def audited_case(self) -> UUID | None:
+        """The case that the audit log names."""
+        return self.made_for or self.case_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,9 +299,8 @@ def _write(
         if only_known and written.inserted:
             raise _Gone
         if written.began_to_grow:
-            audit.record(
-                tx, source.who, "study.receive", "study", one.keys.study_uid, case_id=source.case_id, via=source.via
-            )
+            to = source.audited_case
+            audit.record(tx, source.actor, "study.receive", "study", one.keys.study_uid, case_id=to, via=source.via)
     return _told(written, members)
 
 
@@ -337,12 +348,12 @@ def _duplicate(archive: Archive, source: Source, keys: index.Keys) -> Refused:
     with archive.db.transaction() as tx:
         audit.record(
             tx,
-            source.who,
+            source.actor,
             "instance.replace",
             "instance",
             keys.sop_uid,
             outcome=audit.REFUSED,
-            case_id=source.case_id,
+            case_id=source.audited_case,
             via=source.via,
         )
     return _refuse(

@@ -16,14 +16,18 @@ from sqlalchemy.orm import Session
 from overread.kit import audit, clock, principals, tokens
 from overread.kit.db import Connection, reading
 from overread.kit.errors import Unprocessable
-from overread.kit.principals import Role, TokenRow
+from overread.kit.principals import Principal, Role, TokenRow
 from viewer_bridge.models import Grant, LaunchCode
 
 __all__ = ["Grant", "active", "erase", "find", "grant", "held", "revoke", "view"]
 
 
-def grant(tx: Session, principal_id: UUID, case_id: UUID, view_id: UUID, until: datetime) -> UUID:
+def grant(
+    tx: Session, principal_id: UUID, case_id: UUID, view_id: UUID, until: datetime, *, by: Principal | None = None
+) -> UUID:
     """Let a specialist see a case's view `until` a moment (aware); the grant's id.
+
+    `by` is who brings it about, for the audit log; None: the program itself.
 
     Idempotent for a principal and a case: the grant that stands is moved to this view and moment, also where many do so
     at once. Raises NotFound where there is no such principal, Unprocessable where it is no specialist or the moment is
@@ -52,7 +56,7 @@ def grant(tx: Session, principal_id: UUID, case_id: UUID, view_id: UUID, until: 
     ).scalar_one()
     audit.record(
         tx,
-        None,
+        by,
         "grant.made",
         "grant",
         grant_id,
@@ -65,9 +69,10 @@ def grant(tx: Session, principal_id: UUID, case_id: UUID, view_id: UUID, until: 
     return found
 
 
-def revoke(tx: Session, case_id: UUID, principal_id: UUID | None = None) -> int:
+def revoke(tx: Session, case_id: UUID, principal_id: UUID | None = None, *, by: Principal | None = None) -> int:
     """End a case's grants, all or one principal's, with the tokens and launch codes given under them; how many ended.
 
+    `by` is who brings it about, for the audit log; None: the program itself.
     Nothing happens where none stands.
     """
     query = update(Grant).where(Grant.case_id == case_id, Grant.revoked_at.is_(None)).values(revoked_at=clock.now())
@@ -78,7 +83,7 @@ def revoke(tx: Session, case_id: UUID, principal_id: UUID | None = None) -> int:
     ended = tx.execute(query.returning(Grant.id, Grant.principal_id)).all()
     for grant_id, grantee in ended:
         tokens.revoke_viewers(tx, grantee, case_id)
-        audit.record(tx, None, "grant.revoked", "grant", grant_id, case_id=case_id, principal=str(grantee))
+        audit.record(tx, by, "grant.revoked", "grant", grant_id, case_id=case_id, principal=str(grantee))
     return len(ended)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from cases import identity, money
 from cases.guards import GUARDS
-from cases.imaging import STAFF, KnownStrings
-from cases.models import Case
+from cases.imaging import STAFF, Found, KnownStrings
+from cases.models import Case, CaseStudy
 from cases.move import Move
 from cases.repository import notes_of
-from cases.states import FINAL, Actor, CaseEvent, CaseState, case_rule, possible
+from cases.states import FINAL, STUDY_LABELS, Actor, CaseEvent, CaseState, StudyState, case_rule, possible
 from cases.views import NoteView, QuestionView
 from overread.kit import clock
 from overread.kit.principals import Principal, PrincipalRow
@@ -21,6 +24,17 @@ _NEXT = {
     CaseState.SUBMITTED: CaseEvent.MARK_READY,
     CaseState.SIGNED: CaseEvent.PUBLISH,
     CaseState.PUBLISHED: CaseEvent.CLOSE,
+}
+#: The steps of a request in order, and which of them asks for what a guard wants.
+STEPS = ("question", "images", "consent", "payment")
+STEP_OF = {
+    "no_emergency": "question",
+    "eligible_place": "question",
+    "has_questions": "question",
+    "has_identity": "question",
+    "images_chosen": "images",
+    "has_consents": "consent",
+    "paid_or_free": "payment",
 }
 _ARTICLE = {
     "mammogram": "a mammogram",
@@ -42,6 +56,14 @@ def is_late(case: Case) -> bool:
     """Whether a case has missed its time while the clock ran."""
     open_ones = case.state not in FINAL and case.state is not CaseState.PUBLISHED and case.paused_at is None
     return open_ones and case.due_at is not None and case.due_at < clock.now()
+
+
+def study_label(case: Case, study: CaseStudy, images: Found | None) -> str:
+    """The state of a study in words; of one whose identity is not the patient's, what it is that differs."""
+    if study.state is StudyState.MISMATCH and images is not None:
+        told = identity.compare(case.patient_name, case.birth_date, images.patient_name, images.birth_date).label
+        return told or STUDY_LABELS[study.state]
+    return STUDY_LABELS[study.state]
 
 
 def name_of(tx: Session, principal_id: UUID | None) -> str:
@@ -96,6 +118,47 @@ def blocked(tx: Session, who: Principal, case: Case) -> tuple[str, ...]:
 
 def refusals(tx: Session, who: Principal, case: Case, event: CaseEvent) -> tuple[str, ...]:
     """Why an event is not possible yet, as sentences."""
+    return tuple(text for _, text in _refused(tx, who, case, event))
+
+
+def missing(tx: Session, who: Principal, case: Case) -> tuple[tuple[str, str], ...]:
+    """What a draft still needs: the step of the request that asks for it, and a sentence; in the order of the steps."""
+    found = [(STEP_OF[name], text) for name, text in _refused(tx, who, case, CaseEvent.SUBMIT)]
+    return tuple(sorted(found, key=lambda one: STEPS.index(one[0])))
+
+
+def step(tx: Session, who: Principal, case: Case) -> str:
+    """The step at which a draft goes on: the first where something is missing, else the one that sends it.
+
+    Empty where there is no draft.
+    """
+    if case.state is not CaseState.DRAFT:
+        return ""
+    first = next((name for name, _ in missing(tx, who, case)), "payment")
+    # While nothing is being paid, the page with the price is the one that leads to the payment page, or sends.
+    return "consent" if first == "payment" and not money.is_begun(tx, case) else first
+
+
+def edition(case: Case) -> str:
+    """A name for what the form of a draft says now, by which two who change it at once are told.
+
+    The row's own version would not do: it also counts what the program does while images arrive.
+    """
+    said = [
+        case.subject,
+        case.symptoms,
+        case.history,
+        case.place,
+        case.emergency,
+        case.patient_name,
+        str(case.birth_date),
+        case.sex,
+        [q.text for q in case.questions],
+    ]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
+
+
+def _refused(tx: Session, who: Principal, case: Case, event: CaseEvent) -> list[tuple[str, str]]:
     rule = case_rule(case.state, event)
     move = Move(tx, case, event, Actor.SYSTEM, who)
-    return tuple(text for name in rule.guards if (text := GUARDS[name](move))) if rule else ()
+    return [(name, text) for name in rule.guards if (text := GUARDS[name](move))] if rule else []

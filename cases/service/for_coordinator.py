@@ -9,7 +9,7 @@ from cases.identity import Verdict
 from cases.models import Case, CaseStudy
 from cases.repository import apart_from, consents_of, latest_report, offers_of, steps_of, studies_of
 from cases.service import facts
-from cases.states import LABELS, STUDY_LABELS, Actor
+from cases.states import LABELS, Actor
 from cases.views import CoordinatorCase, CoordinatorStudy, IdentityRow, OfferView, StepView
 from overread.kit.principals import Principal, PrincipalRow
 
@@ -53,6 +53,8 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         specialist_id=case.specialist_id,
         specialist=facts.name_of(tx, case.specialist_id),
         licence_exception=case.licence_exception or "",
+        licence_exception_for=facts.name_of(tx, case.licence_exception_for),
+        refunds=money.refunds(tx, case),
         offers=tuple(
             OfferView(
                 o.id,
@@ -86,26 +88,27 @@ def _study(
     rows: tuple[IdentityRow, ...] = ()
     verdict = Verdict.UNKNOWN
     if original is not None:
-        verdict = identity.compare(
-            case.patient_name, case.birth_date, original.patient_name, original.birth_date
-        ).verdict
-        names = identity.compare(case.patient_name, None, original.patient_name, "").verdict
+        compared = identity.compare(case.patient_name, case.birth_date, original.patient_name, original.birth_date)
+        verdict, names = compared.verdict, compared.name
         found = identity.parse_da(original.birth_date)
         rows = (
-            IdentityRow("Name", case.patient_name, original.patient_name, names is not Verdict.DIFFERENT),
+            IdentityRow(
+                "Name", case.patient_name, original.patient_name, names is Verdict.SAME, names is not Verdict.UNKNOWN
+            ),
             IdentityRow(
                 "Birth date",
                 f"{case.birth_date or ''}",
                 f"{found or original.birth_date}",
                 found is not None and found == case.birth_date,
+                found is not None and case.birth_date is not None,
             ),
-            IdentityRow("Sex", case.sex, original.sex, not case.sex or case.sex == original.sex),
+            IdentityRow("Sex", case.sex, original.sex, case.sex == original.sex, bool(case.sex and original.sex)),
         )
     return CoordinatorStudy(
         study.study_uid,
         study.view_study_uid,
         study.state.value,
-        STUDY_LABELS[study.state],
+        facts.study_label(case, study, original),
         study.reason,
         study.found_by,
         study.confirmed,

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy.orm import Session
 
-from cases import access, imaging, money, story
+from billing.states import State
+from cases import access, consents, guards, imaging, money, story
 from cases.models import Case
 from cases.repository import consents_of, latest_report, steps_of, studies_of
 from cases.service import facts
 from cases.service.intake import MAX_FOLLOW_UPS
-from cases.states import FINAL, LABELS, STUDY_LABELS, Actor, CaseEvent, CaseState, StudyState
+from cases.states import FINAL, LABELS, STUDY_LABELS, Actor, CaseState, StudyEvent, StudyState
 from cases.views import PatientCase, PatientStudy
 from overread.kit.principals import Principal
+
+_NEVER_HELD = frozenset((State.NONE, State.METHOD_SAVED, State.REQUIRES_ACTION, State.FAILED))
+_RETURNED: Mapping[str, str] = {
+    State.AUTHORISED: "What is held on your card is being released. Nothing was charged.",
+    State.VOIDED: "What was held on your card is released. Nothing was charged.",
+    State.EXPIRED: "What was held on your card is released. Nothing was charged.",
+    State.REFUNDED: "You got all of your money back.",
+    State.PARTLY_REFUNDED: "You got a part of your money back, by the rule that you were shown.",
+}
 
 
 def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
@@ -19,16 +31,31 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
     studies = studies_of(tx, case.id)
     scope = access.scope(tx, who, case.id)
     known = imaging.found(tx, scope)
-    shown = [PatientStudy(s.study_uid, s.state, STUDY_LABELS[s.state], known.get(s.study_uid)) for s in studies]
+    steps, report = steps_of(tx, case.id), latest_report(tx, case.id)
+    # By whom a study was released is the program's business; that somebody looked, and when, is the patient's.
+    checked = {s.study_uid: s.at for s in steps if s.event == StudyEvent.RELEASE and s.actor == Actor.COORDINATOR}
+    shown = [
+        PatientStudy(
+            s.study_uid,
+            s.state,
+            facts.study_label(case, s, known.get(s.study_uid)),
+            known.get(s.study_uid),
+            checked.get(s.study_uid) if s.state is StudyState.RELEASED else None,
+        )
+        for s in studies
+    ]
     # What has only just been sent is on its way, and no row of ours yet.
     shown += [
-        PatientStudy(uid, StudyState.RECEIVING, STUDY_LABELS[StudyState.RECEIVING], one)
+        PatientStudy(uid, StudyState.RECEIVING, STUDY_LABELS[StudyState.RECEIVING], one, None)
         for uid, one in known.items()
         if all(s.study_uid != uid for s in studies)
     ]
-    steps, report = steps_of(tx, case.id), latest_report(tx, case.id)
-    missing = facts.refusals(tx, who, case, CaseEvent.SUBMIT) if case.state is CaseState.DRAFT else ()
-    next_title, next_text = story.next_step(case)
+    missing = facts.missing(tx, who, case) if case.state is CaseState.DRAFT else ()
+    here = guards.images_here(tx, case)
+    left = MAX_FOLLOW_UPS - sum(q.follow_up for q in case.questions) if case.state is CaseState.PUBLISHED else 0
+    next_title, next_text = story.next_step(
+        case, waits_for_images=not here, follow_ups_left=left, money=_returned(tx, case)
+    )
     return PatientCase(
         case_id=case.id,
         reference=case.reference,
@@ -48,8 +75,8 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
         sex=case.sex,
         images_by=case.images_by,
         questions=facts.questions(case),
-        consents=tuple(dict.fromkeys(c.kind for c in consents_of(tx, case.id))),
-        missing=missing,
+        consents=consents.standing(consents_of(tx, case.id)),
+        missing=tuple(text for _, text in missing),
         due_at=case.due_at,
         next_title=next_title,
         next_text=next_text,
@@ -62,8 +89,18 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
         notes=facts.notes(tx, case, for_patient=True),
         may_upload=case.state not in FINAL and case.state not in (CaseState.SIGNED, CaseState.PUBLISHED),
         has_report=report is not None and report.published_at is not None,
-        follow_ups_left=(MAX_FOLLOW_UPS - sum(q.follow_up for q in case.questions))
-        if case.state is CaseState.PUBLISHED
-        else 0,
+        follow_ups_left=left,
         actions=facts.actions(case, Actor.PATIENT),
+        step=facts.step(tx, who, case),
+        edition=facts.edition(case),
+        images_here=here,
+        late_withdrawal=CaseState.IN_REVIEW in (case.state, case.resume_to),
     )
+
+
+def _returned(tx: Session, case: Case) -> str:
+    """What becomes of the money of a case that ended without a report, as its payment stands."""
+    paid = money.paid(tx, case)
+    if paid is None or paid.state in _NEVER_HELD:
+        return "Nothing was charged."
+    return _RETURNED.get(paid.state, "What you paid goes back by the rule that you were shown, within some days.")

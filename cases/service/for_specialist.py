@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from cases import imaging, licences
 from cases.models import Case, Licence, OfferOutcome, Place
 from cases.redact import redacted
-from cases.repository import latest_report, notes_of, offers_of, steps_of, studies_of
+from cases.repository import latest_report, offers_of, steps_of, studies_of
 from cases.service import facts
 from cases.service.reporting import sentence
 from cases.states import LABELS, Actor, CaseEvent, StudyState
@@ -64,7 +64,7 @@ def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Sp
         questions=tuple(
             QuestionView(q.id, q.number, redacted(case, q.text), q.follow_up, q.answer or "") for q in case.questions
         ),
-        asked=redacted(case, _asked_by_specialist(tx, case)),
+        asked=redacted(case, _answered(tx, case)),
         due_at=case.due_at,
         answer_by=offer.expires_at if offer.outcome is OfferOutcome.OPEN else None,
         fee=offer.fee,
@@ -72,16 +72,23 @@ def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Sp
         licence=_licence(tx, who, case),
         study_count=len(studies),
         studies=tuple(shown),
+        dates=_dates(tx, case),
         granted_until=granted.until if granted else None,
         has_report=latest_report(tx, case.id) is not None,
         actions=facts.actions(case, actor),
     )
 
 
-def _asked_by_specialist(tx: Session, case: Case) -> str:
-    answers = [n.text for n in notes_of(tx, case.id) if n.from_patient]
-    asked = any(s.event == CaseEvent.ANSWER_REVIEW for s in steps_of(tx, case.id))
-    return answers[-1] if asked and answers else ""
+def _answered(tx: Session, case: Case) -> str:
+    """The newest answer to what was asked while the specialist read: of the messages they are told nothing else."""
+    answers = [s.reason for s in steps_of(tx, case.id) if s.event == CaseEvent.ANSWER_REVIEW]
+    return answers[-1] if answers else ""
+
+
+def _dates(tx: Session, case: Case) -> str:
+    """What the profile of the case's view does to dates (PS3.15 E.3.6)."""
+    profile = imaging.profile_of_view(tx, case.view_id)
+    return "moved" if profile.modified_dates else "kept" if profile.full_dates else "none"
 
 
 def _licence(tx: Session, who: Principal, case: Case) -> str:

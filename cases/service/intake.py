@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
@@ -12,11 +11,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing import prices
-from cases import licences, notify, reference
+from cases import consents, licences, notify, reference
 from cases.machine import repeated, transition
-from cases.models import CONSENTS, SUBJECTS, Case, Consent, ImagesBy, Note, Place, Program, Question
+from cases.models import SUBJECTS, Case, Consent, ImagesBy, Note, Program, Question
 from cases.move import Move
 from cases.repository import load
+from cases.service import facts
 from cases.states import Actor, CaseEvent, CaseState
 from overread.kit import audit, clock, principals
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
@@ -64,9 +64,7 @@ def program(tx: Session, slug: str) -> Program:
 
 def is_eligible(tx: Session, program_slug: str, place: str) -> bool:
     """Whether a program takes patients from a place; asked before anything is typed."""
-    return _norm_place(place) not in program(tx, program_slug).excluded_places and (
-        licences.rule_of(tx, _norm_place(place)) is not Place.BLOCKED
-    )
+    return licences.is_served(tx, program(tx, program_slug), _norm_place(place))
 
 
 def create(
@@ -106,16 +104,22 @@ def create(
     return case.id
 
 
-def update(tx: Session, who: Principal, case_id: UUID, changes: Changes) -> None:
-    """Change a draft. Raises NotFound, Forbidden, Conflict (no draft any more), Unprocessable."""
-    case = _draft(tx, who, case_id)
+def update(tx: Session, who: Principal, case_id: UUID, changes: Changes, *, edition: str | None = None) -> None:
+    """Change a draft; what `changes` leaves out stays as it is.
+
+    `edition` (`facts.edition`) is that of the draft which was changed, if the caller knows it. Raises NotFound,
+    Forbidden, Unprocessable; Conflict where it is no draft any more, or another edition by now.
+    """
+    case = _draft(tx, who, case_id, edition)
     _apply(tx, case, changes)
     audit.record(tx, who, "case.update", "case", case.id, case_id=case.id)
 
 
-def set_questions(tx: Session, who: Principal, case_id: UUID, texts: Sequence[str]) -> None:
-    """Replace a draft's questions; empty ones are left out and the others numbered from 1."""
-    case = _draft(tx, who, case_id)
+def set_questions(
+    tx: Session, who: Principal, case_id: UUID, texts: Sequence[str], *, edition: str | None = None
+) -> None:
+    """Replace a draft's questions; empty ones are left out and the others numbered from 1. Raises as `update`."""
+    case = _draft(tx, who, case_id, edition)
     kept = [_text(text, _MAX_LINE, "question") for text in texts if text.strip()]
     if len(kept) > MAX_QUESTIONS:
         raise Unprocessable("too many questions", safe=f"Please ask at most {MAX_QUESTIONS} questions.")
@@ -127,23 +131,36 @@ def set_questions(tx: Session, who: Principal, case_id: UUID, texts: Sequence[st
 
 
 def consent(
-    tx: Session, who: Principal, case_id: UUID, kind: str, *, version: str, text: str, address: str = ""
+    tx: Session,
+    who: Principal,
+    case_id: UUID,
+    kind: str,
+    *,
+    version: str,
+    digest: str | None = None,
+    address: str = "",
 ) -> None:
-    """Record a patient's consent to a text: its version and SHA-256, when, and from which network address.
+    """Record a patient's consent to a text of ours: its version and SHA-256, when, and from which network address.
 
-    The same again changes nothing. Only the patient can consent.
+    `version`, and `digest` if given, are those of the text that the patient was shown. The same again changes nothing.
+    Only the patient can consent. Raises Conflict, with the text of now, where another one was shown.
     """
     case, actor = load(tx, who, case_id, lock=True)
     if actor is not Actor.PATIENT:
         raise Forbidden(f"{actor} consented for the patient of case {case_id}")
-    if kind not in CONSENTS:
-        raise Unprocessable(f"consent {kind!r}", safe=f"A consent is one of: {', '.join(CONSENTS)}.")
+    agreed = consents.current(kind, version, digest)
     known = select(Consent.id).where(Consent.case_id == case.id, Consent.kind == kind, Consent.version == version)
     if tx.scalar(known):
         return
-    digest = hashlib.sha256(text.encode()).hexdigest()
     tx.add(
-        Consent(case_id=case.id, kind=kind, version=version, text_digest=digest, given_by=who.id, address=address[:64])
+        Consent(
+            case_id=case.id,
+            kind=kind,
+            version=agreed.version,
+            text_digest=agreed.digest,
+            given_by=who.id,
+            address=address[:64],
+        )
     )
     tx.flush()
     audit.record(tx, who, "case.consent", "case", case.id, case_id=case.id, kind=kind, version=version)
@@ -178,7 +195,8 @@ def answer_info(tx: Session, who: Principal, case_id: UUID, answer: str) -> None
     asked_in_review = case.resume_to is CaseState.IN_REVIEW
     event = CaseEvent.ANSWER_REVIEW if asked_in_review else CaseEvent.ANSWER_INTAKE
     text = _text(answer, _MAX_TEXT, "answer")
-    move = Move(tx, case, event, actor, who)
+    # The step keeps it, too: it is what the specialist is told, who sees no message.
+    move = Move(tx, case, event, actor, who, reason=text)
     if repeated(move) and text == tx.scalar(
         select(Note.text).where(Note.case_id == case.id, Note.author_id == who.id).order_by(Note.id.desc()).limit(1)
     ):
@@ -218,12 +236,18 @@ def follow_up(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
         notify.queue(tx, case, case.specialist_id, "follow_up")
 
 
-def _draft(tx: Session, who: Principal, case_id: UUID) -> Case:
+def _draft(tx: Session, who: Principal, case_id: UUID, edition: str | None) -> Case:
     case, actor = load(tx, who, case_id, lock=True)
     if actor not in (Actor.PATIENT, Actor.COORDINATOR):
         raise Forbidden(f"{actor} changed the draft of case {case_id}")
     if case.state is not CaseState.DRAFT:
         raise Conflict(f"case {case_id} is {case.state}", safe="The request was sent already and can't be changed.")
+    if edition not in (None, facts.edition(case)):
+        raise Conflict(
+            f"another edition of case {case_id}",
+            safe="This request was changed since you opened it, perhaps in another window. Nothing was saved now: "
+            "compare what you wrote with what is saved, then save again.",
+        )
     return case
 
 
@@ -243,8 +267,8 @@ def _apply(tx: Session, case: Case, changes: Changes) -> None:
             given[name] = _text(given[name], most, name.replace("_", " "), empty=True)
     if "place" in given:
         given["place"] = _norm_place(given["place"])
-        if given["place"] in case.program.excluded_places:
-            raise Unprocessable("excluded place", safe="This program can't take patients from there.")
+        if not licences.is_served(tx, case.program, given["place"]):
+            raise Unprocessable("a place that is not served", safe=licences.NOT_SERVED)
     for name, value in given.items():
         setattr(case, name, value)
     tx.flush()

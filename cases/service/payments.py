@@ -27,16 +27,23 @@ def checkout(
 ) -> str | None:
     """The address of a case's payment page, the same however often it is asked for; None once it is paid.
 
-    The price is the program's, never the caller's. Raises Conflict where there is nothing to pay, Unavailable where
-    no provider is configured or it is silent.
+    The price is the program's, never the caller's. Raises Conflict where there is nothing to pay, Unprocessable where
+    a draft still needs something else, Unavailable where no provider is configured or it is silent.
     """
     case, actor = load(tx, who, case_id, lock=True)
     if actor is not Actor.PATIENT:
         raise Forbidden(f"{actor} asked to pay for case {case_id}")
     if money.is_free(case) or case.state not in _PAYABLE:
         raise Conflict(f"nothing to pay for case {case_id}", safe="There is nothing to pay for this request.")
+    if case.state is CaseState.DRAFT:
+        # Nobody pays for a request that could not be sent.
+        check(Move(tx, case, CaseEvent.SUBMIT, actor, who), leaving_out=frozenset({"paid_or_free"}))
     audit.record(tx, who, "case.checkout", "case", case.id, case_id=case.id)
-    return money.checkout(tx, gateway, case, success_url=success_url, cancel_url=cancel_url)
+    url = money.checkout(tx, gateway, case, success_url=success_url, cancel_url=cancel_url)
+    if url is None and case.state is CaseState.DRAFT and not money.is_secured(tx, case):
+        # A card was saved while a hospital was to send the images, which are here by now: the price is held on it.
+        money.hold(tx, gateway, case)
+    return url
 
 
 def record_outside(tx: Session, who: Principal, case_id: UUID, *, method: str = "invoice", reference: str = "") -> None:

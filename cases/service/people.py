@@ -37,7 +37,7 @@ _SENTENCES = {
     "pixels.read": "looked at images",
     "viewer.opened": "opened the viewer",
     "viewer.token": "made an access for a viewer of their own",
-    "grant.made": "gave a specialist access to the images without your name",
+    "grant.made": "set up the specialist's access to the images without your name",
     "grant.revoked": "ended a specialist's access",
 }
 
@@ -96,9 +96,12 @@ def licences_of(tx: Session, who: Principal, specialist_id: UUID | None = None) 
 
 
 def set_licence(
-    tx: Session, who: Principal, specialist_id: UUID, place: str, expires_on: date, number: str = ""
+    tx: Session, who: Principal, specialist_id: UUID, place: str, expires_on: date, number: str | None = None
 ) -> None:
-    """Record or renew a licence: an admin for anybody, a specialist for their own profile."""
+    """Record or renew a licence: an admin for anybody, a specialist for their own profile.
+
+    Without a `number` the one that is recorded stays.
+    """
     who.require(Role.ADMIN, Role.SPECIALIST)
     if who.role is Role.SPECIALIST and specialist_id != who.id:
         raise Forbidden("a specialist set another's licence")
@@ -109,9 +112,10 @@ def set_licence(
         select(Licence).where(Licence.specialist_id == specialist_id, Licence.place == place).with_for_update()
     ).one_or_none()
     if found is None:
-        tx.add(Licence(specialist_id=specialist_id, place=place, number=number, expires_on=expires_on))
+        tx.add(Licence(specialist_id=specialist_id, place=place, number=number or "", expires_on=expires_on))
     else:
-        found.expires_on, found.number = expires_on, number
+        found.expires_on = expires_on
+        found.number = found.number if number is None else number
     tx.flush()
     audit.record(tx, who, "licence.set", "principal", specialist_id, place=place, expires=expires_on.isoformat())
 

@@ -20,6 +20,7 @@ from cases.states import Actor, CaseEvent, CaseState
 from overread.kit import audit, clock
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal
+from overread.kit.proofs import Proof
 from pacs.scope import Scope
 
 _MAX_TEXT = 50_000
@@ -60,6 +61,7 @@ class ReportView:
     digest: str | None
     intact: bool
     follow_ups: tuple[Answer, ...]
+    edition: str
 
 
 def save_draft(
@@ -69,8 +71,14 @@ def save_draft(
     answers: Mapping[str, str],
     impression: str,
     studies_read: Sequence[str],
+    *,
+    edition: str | None = None,
 ) -> None:
-    """Keep what the specialist has written so far. `answers`: question id -> text; `studies_read`: UIDs of the view."""
+    """Keep what the specialist has written so far. `answers`: question id -> text; `studies_read`: UIDs of the view.
+
+    An answer that is not named stays as it is. `edition` is that of the text which was changed, if the caller knows it.
+    Raises Conflict where it is another one by now.
+    """
     case = _reading(tx, who, case_id)
     known = {str(q.id) for q in case.questions}
     if not set(answers) <= known:
@@ -80,21 +88,44 @@ def save_draft(
     if not all(imaging.is_uid(uid) for uid in studies_read):
         raise Unprocessable("not a UID", safe="A study is named by its Study Instance UID.")
     report = latest_report(tx, case_id)
+    if edition not in (None, edition_of(report)):
+        raise Conflict(
+            f"another edition of the report of case {case_id}",
+            safe="This report was changed since you opened it, perhaps in another window. Nothing was saved now: "
+            "compare what you wrote with what is saved, then save again.",
+        )
     if report is None:
         report = Report(case_id=case_id, author_id=who.id)
         tx.add(report)
-    report.answers = {key: text.replace("\x00", "").strip() for key, text in answers.items()}
+        tx.flush()
+    written = {key: text.replace("\x00", "").strip() for key, text in answers.items()}
+    report.answers = {**report.answers, **written}
     report.impression = impression.replace("\x00", "").strip()
     report.studies_read = sorted(set(studies_read))
     tx.flush()
     audit.record(tx, who, "report.save", "report", report.id, case_id=case_id)
 
 
-def sign(tx: Session, who: Principal, case_id: UUID, *, digest: str | None = None) -> str:
+def edition_of(report: Report | None) -> str:
+    """A name for what a report says now; empty where there is none yet."""
+    return report_digest(report) if report is not None else ""
+
+
+def may_sign(tx: Session, who: Principal, case_id: UUID) -> None:
+    """Raises unless `who` is the one who may sign this report; asked before their password is."""
+    _, actor = load(tx, who, case_id)
+    if actor is not Actor.ASSIGNED:
+        raise Forbidden(f"{actor} asked to sign the report of case {case_id}")
+
+
+def sign(tx: Session, who: Principal, case_id: UUID, proof: Proof, *, digest: str | None = None) -> str:
     """Sign the report; the SHA-256 of its words. `digest` is that of the text which the signer was shown, if given.
 
-    Raises Unprocessable while a question is open or no study is listed, Conflict where the text was changed since.
+    `proof`: that the signer has just shown again who they are; a session or a token alone signs nothing. Raises
+    Forbidden without it, Unprocessable while a question is open or no study is listed, Conflict where the text was
+    changed since.
     """
+    proof.require(who)
     case, actor = load(tx, who, case_id, lock=True)
     report = latest_report(tx, case_id)
     if digest is not None and report is not None and digest != report_digest(report):
@@ -229,4 +260,5 @@ def _view(tx: Session, case: Case, report: Report, *, for_specialist: bool) -> R
         report.digest,
         report.digest is None or report.digest == report_digest(report),
         tuple(answer(q) for q in case.questions if q.follow_up),
+        edition_of(report),
     )

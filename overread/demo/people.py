@@ -35,7 +35,7 @@ def seed(tx: Session) -> dict[Role, Principal]:
         first.setdefault(role, row.as_principal(via="demo"))
         if role is Role.SPECIALIST:
             specialists.append(row)
-    peers.register(tx, HOSPITAL_AE, "127.0.0.1", 11113, Role.HOSPITAL)
+    peers.register(tx, HOSPITAL_AE, "127.0.0.1", 11113, Role.HOSPITAL, owner_id=first[Role.HOSPITAL].id)
     prices.set_price(tx, "neuro", label="Written second opinion, neuroradiology", amount=39000, currency="USD")
     tx.add(
         Program(

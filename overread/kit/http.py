@@ -62,6 +62,8 @@ def principal(request: HTTPConnection, db: Database) -> Principal:
     """
     who = asked_again(request, db)
     structlog.contextvars.bind_contextvars(principal=str(who.id), role=who.role.value)
+    # An error's page keeps the look of whoever is signed in, also while the database is away.
+    request.state.principal = who
     standing.watch(request, lambda: asked_again(request, db))
     return who
 
@@ -160,6 +162,8 @@ def as_overread_error(error: Exception) -> errors.OverreadError:
     if isinstance(error, standing.Ended):
         return error.reason
     if isinstance(error, HTTPException):
+        if error.status_code == errors.NotFound.status:
+            return errors.NotFound(error.detail)
         known = errors.OverreadError(error.detail, safe=f"{error.detail}.")
         known.status, known.title = error.status_code, error.detail
         return known

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
 from starlette.responses import Response
 
 from billing.states import TAKEN
+from cases.models import OfferOutcome
 from cases.repository import load
 from cases.service import assignment, read, reporting
-from cases.states import CaseEvent, CaseState, StudyState
-from cases.views import CoordinatorCase, CoordinatorStudy
+from cases.states import CaseEvent, CaseState, StudyEvent, StudyState
+from cases.views import CoordinatorCase, CoordinatorStudy, OfferView, StepView
 from overread.kit import audit
 from overread.kit.errors import NotFound
 from overread.web import labels, places, render
@@ -25,6 +27,29 @@ _DECISIONS = {
     views.HELD: render.status("Held", "warn"),
     views.APPROVED: render.status("Approved", "good"),
     views.WITHHELD: render.status("Withheld", "bad"),
+}
+#: Steps that somebody gives a reason for, or words, and how they are told where the next decision is made.
+_SAID: Mapping[str, str] = {
+    CaseEvent.ASK_INFO: "asked the patient",
+    CaseEvent.ANSWER_INTAKE: "answered",
+    CaseEvent.ANSWER_REVIEW: "answered",
+    CaseEvent.INFO_EXPIRE: "closed the case",
+    CaseEvent.DECLINE: "declined the case",
+    CaseEvent.WITHDRAW: "withdrew the case",
+    StudyEvent.CONFIRM: "confirmed that it is the patient’s",
+    StudyEvent.RELEASE: "checked and released it",
+    StudyEvent.REVOKE: "took it out",
+}
+_OUTCOMES: Mapping[str, dict[str, str]] = {
+    OfferOutcome.ACCEPTED: render.status("Accepted", "good"),
+    OfferOutcome.DECLINED: render.status("Declined", "warn"),
+    OfferOutcome.EXPIRED: render.status("No answer in time", "warn"),
+    OfferOutcome.TAKEN_BACK: render.status("Taken back", "neutral"),
+}
+_RESULTS = {
+    True: render.status("Same", "good"),
+    False: render.status("Differs", "bad"),
+    None: render.status("Not known", "warn"),
 }
 _FOUND_BY = {"upload": "sent by the patient", "reference": "found by its reference number", "hand": "matched by hand"}
 
@@ -82,6 +107,10 @@ def case_page(visit: Visit) -> Response:
         studies=[_study(case, study) for study in case.studies],
         apart=case.apart,
         specialists=_specialists(visit, case) if CaseEvent.OFFER in case.actions else [],
+        offers=[_offer(offer) for offer in case.offers if offer.outcome != "open"],
+        decisions=[_told(step) for step in case.steps if step.study_uid is None and step.event in _SAID],
+        exception=f"{case.licence_exception_for}: {case.licence_exception}" if case.licence_exception else "",
+        refunds=[{"at": render.moment(r.at), "text": r.text, "reason": r.reason} for r in case.refunds],
         assign_action=action(CaseEvent.OFFER, "offer"),
         exception_action=action(CaseEvent.OFFER, "exception"),
         publish_action=action(CaseEvent.PUBLISH, "publish"),
@@ -92,7 +121,13 @@ def case_page(visit: Visit) -> Response:
         extend_action="",
         report=_report(visit, case) if CaseEvent.PUBLISH in case.actions else None,
         messages=[
-            {"sender": n.author, "at": render.moment(n.at), "text": n.text, "mine": not n.from_patient}
+            {
+                "sender": n.author,
+                "at": render.moment(n.at),
+                "text": n.text,
+                # What a specialist or another coordinator wrote is not one's own.
+                "mine": not n.from_patient and n.author == visit.who.name,
+            }
             for n in case.notes
         ],
         message_action=f"{url}/messages",
@@ -119,7 +154,8 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
         "date": render.day(found.study_date) if found else None,
         "series": found.series if found else 0,
         "instances": found.instances if found else 0,
-        "state": labels.study(study.state),
+        "state": labels.study(study.state, study.status),
+        "decisions": [_told(step) for step in case.steps if step.study_uid == study.study_uid and step.event in _SAID],
         "received": f"{_FOUND_BY.get(study.found_by, study.found_by)}, {arrived:%-d %b %Y %H:%M}",
         "viewer_url": "",
         "identity": [
@@ -127,7 +163,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
                 "label": row.label,
                 "claimed": row.claimed,
                 "found": render.person(row.found) if row.label == "Name" else row.found,
-                "equal": row.equal,
+                "result": _RESULTS[row.equal if row.known else None],
             }
             for row in study.identity
         ],
@@ -166,6 +202,21 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
         if live and state is StudyState.DEID_REVIEW and not (review and review.held)
         else "",
         "revoke_action": f"{url}/revoke" if may_revoke and state is not StudyState.MISMATCH else "",
+    }
+
+
+def _told(step: StepView) -> dict[str, Any]:
+    """A step with the reason that somebody gave for it."""
+    return {"at": render.moment(step.at), "who": step.who, "what": _SAID[step.event], "reason": step.reason}
+
+
+def _offer(offer: OfferView) -> dict[str, Any]:
+    """How an offer ended, and why."""
+    return {
+        "who": offer.specialist,
+        "at": render.moment(offer.answered_at or offer.expires_at),
+        "outcome": _OUTCOMES[offer.outcome],
+        "reason": offer.reason,
     }
 
 

@@ -14,7 +14,8 @@ from cases import identity, reference
 from cases.identity import Verdict
 from cases.models import Case, CaseStudy
 from cases.repository import by_reference, inbox, visible
-from cases.service import assignment, inboxes, intake, payments, read, reporting, studies
+from cases.service import approval, assignment, inboxes, intake, payments, read, reporting, studies
+from cases.service.approval import SuggestionsOpen
 from cases.states import FINAL, CaseState
 from cases.views import CaseLine
 from overread.kit.principals import Role
@@ -22,6 +23,7 @@ from overread.services import Services
 from overread.web import labels, render
 from overread.web.casework import case_page, worked
 from overread.web.forms import Check, FieldErrors
+from overread.web.pixels import asked
 from overread.web.viewers import open_viewer
 from overread.web.visits import Desk, Visit, go
 
@@ -246,7 +248,12 @@ def decide(visit: Visit) -> Response:
         raise FieldErrors({"form": "Please choose a picture and what to do with it."})
     # A page that names no bytes approves nothing.
     looked_at = dict(zip_longest(uids, digests[: len(uids)], fillvalue=""))
-    studies.decide(visit.tx, visit.who, visit.uuid(), uids, decision, looked_at)
+    despite = visit.form.text("despite") == "yes"
+    archive = visit.services.archive
+    try:
+        approval.decide_many(archive, visit.who, visit.uuid(), uids, decision, looked_at, despite=despite)
+    except SuggestionsOpen as error:
+        return asked(visit, error, f"/queue/{visit.uuid()}")
     return _done(visit, "decided")
 
 

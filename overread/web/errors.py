@@ -11,32 +11,54 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from overread.kit import http
 from overread.kit.errors import OverreadError
-from overread.web.render import base_context, environment
+from overread.kit.principals import Principal
+from overread.web.render import HOMES, NAV, base_context, environment
 
 _ADVICE: Mapping[int, tuple[str, ...]] = {
+    400: ("Go back to where you came from and try again.",),
+    401: (
+        "Sign in, then go back to this page and send it once more: what you typed is still there.",
+        "If you go on elsewhere, nothing of it is kept.",
+    ),
     403: (
         "Go back to where you came from and try again.",
         "If you have several accounts, sign in with the one that this page belongs to.",
     ),
     404: ("Check the address.", "Sign in, if you have an account: most pages are only shown to their owner."),
+    405: ("Go back and use the buttons of the page.",),
+    409: ("Go back and load the page again: something has changed since you opened it.",),
+    413: ("Go back and send less at once.",),
+    422: ("Go back, change what it says, and try again.",),
     429: ("Wait a few minutes, then try again.",),
     500: ("Go back and try once more.", "If it happens again, tell us the number below."),
     503: ("Wait a minute, then load this page again.",),
 }
+#: The same for somebody who is signed in.
+_ADVICE_SIGNED_IN: Mapping[int, tuple[str, ...]] = {
+    404: ("Check the address.", "It may belong to another account, or be gone by now."),
+}
 _TITLES: Mapping[int, str] = {404: "This page is not here", 500: "Something went wrong on our side"}
 
 
-def error_page(request: Request, error: OverreadError) -> Response:
-    """The page of an error, with its status; who is not signed in is sent to sign in, and back afterwards."""
+def error_page(request: Request, error: OverreadError, who: Principal | None = None) -> Response:
+    """The page of an error, with its status, in the look of `who` is signed in (None: nobody, or it is not known).
+
+    Who is not signed in is sent to sign in, and back afterwards.
+    """
     if error.status == 401 and request.method in ("GET", "HEAD"):
         return RedirectResponse(f"/sign-in?next={quote(local_path(_asked(request)), safe='/')}", 303)
-    links = [{"label": "Home", "href": "/"}]
-    if error.status in (401, 403, 404):
-        links.append({"label": "Sign in", "href": "/sign-in"})
-    context = base_context(request.url.path, "", None) | {
+    advice = _ADVICE.get(error.status, ())
+    if who is not None:
+        links = [{"label": f"Go to: {NAV[who.role][0][0]}", "href": HOMES[who.role]}]
+        advice = _ADVICE_SIGNED_IN.get(error.status, advice)
+    else:
+        links = [{"label": "Home", "href": "/"}]
+        if error.status in (401, 403, 404):
+            links.insert(0 if error.status == 401 else 1, {"label": "Sign in", "href": "/sign-in"})
+    context = base_context(request.url.path, "", who) | {
         "title": _TITLES.get(error.status, error.title),
         "text": error.safe,
-        "advice": list(_ADVICE.get(error.status, ())),
+        "advice": list(advice),
         "links": links,
         "request_id": structlog.contextvars.get_contextvars().get("request"),
     }

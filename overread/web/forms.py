@@ -45,6 +45,10 @@ class Form:
         """The first value of a field, or ""."""
         return self._values.get(name, [""])[0]
 
+    def given(self, name: str) -> str | None:
+        """The first value of a field, or None where the form did not have it: then nothing is said about it."""
+        return self._values.get(name, [None])[0]
+
     def file(self, name: str) -> bytes:
         """The content of a file that came along, or b""."""
         return self._files.get(name, b"")
@@ -127,6 +131,13 @@ class Check:
         """Raises FieldErrors where anything is wrong."""
         if self.errors:
             raise FieldErrors(self.errors)
+
+
+def typed(minor: int, currency: str) -> str:
+    """An amount in minor units as `Check.amount` reads it: 39000, "USD" -> "390.00"."""
+    places = len(shown(0, currency).partition(".")[2])
+    whole, part = divmod(minor, 10**places)
+    return f"{whole}.{part:0{places}d}" if places else str(whole)
 
 
 def errors_of(error: OverreadError) -> dict[str, str]:

@@ -29,7 +29,7 @@ def sent(visit: Visit) -> Response:
     settings = visit.services.settings
     found = query.summaries(visit.tx, originals(visit.who))
     states = _states(visit.tx, [study.pk for study in found])
-    peer = visit.tx.scalars(select(Peer).where(Peer.principal_id == visit.who.id)).first()
+    own = visit.tx.scalars(select(Peer).where(Peer.principal_id == visit.who.id).order_by(Peer.ae_title))
     return visit.page(
         "hospital/studies.html",
         studies=[
@@ -47,7 +47,7 @@ def sent(visit: Visit) -> Response:
         ae_title=settings.ae_title,
         dicom_address=render.dicom_address(settings),
         stow_url=f"{settings.base_url}/dicomweb/studies",
-        peer={"ae_title": peer.ae_title, "address": f"{peer.host}:{peer.port}"} if peer else None,
+        peers=[{"ae_title": peer.ae_title, "address": f"{peer.host}:{peer.port}"} for peer in own],
     )
 
 
@@ -67,8 +67,11 @@ def _states(tx: Session, study_pks: list[int]) -> dict[int, dict[str, str]]:
     for key, state, reference in matched:
         own = used[key]
         if state is StudyState.REVOKED:
-            continue
-        if state is StudyState.UNREADABLE:
+            # In the inbox again, unless somebody has matched it since.
+            states.setdefault(own, render.status(f"Taken out of {reference}", "neutral"))
+        elif state in (StudyState.RECEIVING, StudyState.QUARANTINED):
+            states[own] = render.status(f"Being compared ({reference})", "info")
+        elif state is StudyState.UNREADABLE:
             states[own] = render.status(f"Can’t be read ({reference})", "bad")
         elif state is StudyState.MISMATCH:
             # Whose name differs is the coordinator's to find out.

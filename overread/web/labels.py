@@ -79,10 +79,9 @@ def case(state: str) -> dict[str, str]:
     return {"label": LABELS[known], "tone": _CASE_TONES.get(known, "info")}
 
 
-def study(state: str) -> dict[str, str]:
-    """A study's state as templates take it."""
-    known = StudyState(state)
-    return {"label": STUDY_LABELS[known], "tone": _STUDY_TONES.get(known, "info")}
+def study(state: str, words: str) -> dict[str, str]:
+    """A study's state as templates take it, in the words of the case layer."""
+    return {"label": words, "tone": _STUDY_TONES.get(StudyState(state), "info")}
 
 
 def paid(payment: Paid | None) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.models import Place
+from cases.models import Licence, Place
 from cases.service import people
 from overread.kit import clock, principals
 from overread.kit.principals import Role
@@ -41,6 +41,9 @@ def licences_page(visit: Visit) -> Response:
     admin = visit.who.role is Role.ADMIN
     who = principals.with_role(visit.tx, Role.SPECIALIST) if admin else [principals.get(visit.tx, visit.who.id)]
     today = clock.now().date()
+    held = [(person, licence) for person in who for licence in people.licences_of(visit.tx, visit.who, person.id)]
+    # A licence that is renewed is filled in as it is recorded.
+    renewed = next((one for _, one in held if str(one.id) == visit.query("licence")), None)
     return visit.page(
         "admin/licences.html",
         rules=[
@@ -65,14 +68,24 @@ def licences_page(visit: Visit) -> Response:
                 "number": licence.number,
                 "until": licence.expires_on,
                 "expired": licence.expires_on < today,
+                "renew_url": f"/licences?licence={licence.id}#record",
             }
-            for person in who
-            for licence in people.licences_of(visit.tx, visit.who, person.id)
+            for person, licence in held
         ],
         people=[{"value": str(person.id), "label": person.name} for person in who],
         licence_action="/licences",
-        values=visit.form.values(),
+        values=visit.form.values() if visit.form.names() or renewed is None else _values(renewed),
     )
+
+
+def _values(licence: Licence) -> dict[str, str]:
+    """A licence as the form has it."""
+    return {
+        "specialist": str(licence.specialist_id),
+        "licence_place": licence.place,
+        "number": licence.number,
+        "expires_on": licence.expires_on.isoformat(),
+    }
 
 
 def add_licence(visit: Visit) -> Response:
@@ -82,8 +95,8 @@ def add_licence(visit: Visit) -> Response:
     specialist = check.one_of("specialist", own, "Please choose a specialist.")
     place = check.one_of("licence_place", list(places.NAMES), "Please choose a place.")
     until = check.day("expires_on", "Please give the day on which it ends.")
-    number = visit.form.text("number")
-    if len(number) > 64:
+    number = visit.form.given("number")
+    if number is not None and len(number) > 64:
         check.errors["number"] = "This is too long: 64 characters at most."
     check.done()
     assert until is not None

@@ -9,7 +9,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cases import report_pdf as pdf
-from cases.models import ImagesBy
 from cases.service import erasure, intake, people, read, reporting
 from cases.states import CaseEvent, CaseState
 from cases.views import PatientCase
@@ -24,12 +23,12 @@ from overread.web.visits import Desk, Visit, go
 #: A case in the list: what happens next, in a sentence.
 _NEXT: Mapping[str, str] = {
     CaseState.DRAFT: "Go on where you stopped: nothing is sent or charged yet.",
-    CaseState.SUBMITTED: "We check that your images are complete.",
+    CaseState.SUBMITTED: "It is with us: your images are checked before a specialist is asked.",
     CaseState.NEEDS_INFO: "We need an answer from you to go on.",
     CaseState.READY: "We are choosing a specialist.",
-    CaseState.OFFERED: "A specialist is looking at your request.",
-    CaseState.IN_REVIEW: "A specialist is reading your images.",
-    CaseState.SIGNED: "Your report is signed and about to be published.",
+    CaseState.OFFERED: "We have asked a specialist to take your request.",
+    CaseState.IN_REVIEW: "A specialist has taken your request and has your images.",
+    CaseState.SIGNED: "Your report is signed. You can read it once we have published it.",
     CaseState.PUBLISHED: "Your report is here.",
     CaseState.CLOSED: "Closed. Your report stays here.",
     CaseState.DECLINED: "We could not take this request.",
@@ -106,7 +105,8 @@ def case(visit: Visit) -> Response:
                 "modality": labels.modality(study.known.modalities),
                 "date": render.day(study.known.study_date),
                 "instances": study.known.instances,
-                "state": labels.study(study.state),
+                "state": labels.study(study.state, study.status),
+                "checked": render.moment(study.checked_at),
                 "viewer_action": f"{url}/viewer",
             }
             for study in shown.studies
@@ -189,12 +189,15 @@ def withdraw_page(visit: Visit) -> Response:
     if CaseEvent.WITHDRAW not in shown.actions:
         return go(f"/cases/{shown.case_id}")
     program = intake.program(visit.tx, shown.program_slug)
-    reading = shown.state == CaseState.IN_REVIEW
-    back = f"{program.late_refund_percent} % of what you paid" if reading else "everything"
+    back = "Nothing was charged."
+    if shown.paid is not None:
+        # The rule of `effects`: who withdraws while a specialist reads, or waits for an answer, began to be served.
+        percent = program.late_refund_percent if shown.late_withdrawal else 100
+        back = f"You get {percent} % of what you paid back." if percent < 100 else "You get everything back."
     return visit.page(
         "public/form.html",
         title="Withdraw this case",
-        text=f"Nobody can see your images any more, at once. You get {back} back. This can’t be undone.",
+        text=f"No specialist can see your images any more, at once. {back} This can’t be undone.",
         action=f"/cases/{shown.case_id}/withdraw",
         submit_label="Withdraw my case",
         fields=[{"name": "reason", "label": "Reason", "type": "textarea", "required": False}],
@@ -302,9 +305,6 @@ def _todo(shown: PatientCase) -> dict[str, Any] | None:
         return {"title": "Please confirm your payment", "text": text, "url": f"{url}/payment", "label": "Look at it"}
     if shown.state != CaseState.DRAFT:
         return None
-    step = "question" if shown.birth_date is None or not shown.questions else "images"
-    if step == "images" and (shown.studies or shown.images_by == ImagesBy.HOSPITAL):
-        step = "consent"
     # The first thing that is missing says it better than a list of all.
     text = shown.missing[0] if shown.missing else "Everything is here. Press send on the next page."
-    return {"title": "Complete your request", "text": text, "url": f"{url}/{step}", "label": "Go on"}
+    return {"title": "Complete your request", "text": text, "url": f"{url}/{shown.step}", "label": "Go on"}

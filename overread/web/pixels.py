@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cases.imaging import Box, Composite, Picture, Suggestion
-from cases.service import pixels
+from cases.service import approval, pixels
+from cases.service.approval import SuggestionsOpen, open_boxes
 from cases.service.pixels import Check
 from cases.states import StudyState
 from overread.kit.errors import Conflict, NotFound, Unprocessable
@@ -169,9 +170,9 @@ def decide(errand: Errand) -> Response:
         raise FieldErrors({"form": "Please choose what to do with this picture: approve it, or withhold it."})
     # Whoever withholds needs no valid boxes.
     boxes = boxes_of(errand) if decision == views.APPROVED else []
-    with errand.services.db.transaction() as tx:
-        pixels.decide(
-            tx,
+    try:
+        approval.decide(
+            errand.services.archive,
             errand.who,
             errand.uuid(),
             found.study_uid,
@@ -179,9 +180,30 @@ def decide(errand: Errand) -> Response:
             decision,
             boxes=boxes,
             digest=errand.form.text("digest"),
+            despite=errand.form.text("despite") == "yes",
         )
+    except SuggestionsOpen as error:
+        return asked(errand, error, _address(errand, picture))
     following = _next(found, picture)
     return go(_address(errand, following) if following else f"/queue/{errand.uuid()}", "decided")
+
+
+def asked(errand: Errand, error: SuggestionsOpen, back: str) -> Response:
+    """The question before an approval: the same form once more, with a button that says what it does."""
+    boxes = sum(error.by_picture.values())
+    response = errand.page(
+        "public/form.html",
+        title=f"{boxes} suggested {'box is' if boxes == 1 else 'boxes are'} not blanked",
+        text=error.safe,
+        action=errand.request.url.path,
+        submit_label="Approve all the same",
+        fields=[],
+        hidden={**{name: errand.form.all(name) for name in errand.form.names()}, "despite": ["yes"]},
+        danger=True,
+        back_url=back,
+    )
+    response.status_code = error.status
+    return response
 
 
 def document(errand: Errand) -> Response:
@@ -278,7 +300,7 @@ def _suggestions(errand: Errand, picture: Picture) -> tuple[list[dict[str, Any]]
 
 def suggestion(one: Suggestion, blanked: Sequence[Box]) -> dict[str, Any]:
     """What is suggested and not blanked yet, as the template has it."""
-    return {"source": _SOURCES[one.source], "boxes": [box._asdict() for box in one.boxes if box not in blanked]}
+    return {"source": _SOURCES[one.source], "boxes": [box._asdict() for box in open_boxes(one.boxes, blanked)]}
 
 
 def _document(errand: Errand, picture: Picture) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import licences
-from cases.models import LicenceRule, Place, Program
+from cases.models import Program
 
 # A code and a name each, with a bar between them; licences are the states' there, so the country alone says too little.
 _STATES = """
@@ -66,17 +65,38 @@ NAMES = dict(_read(_COUNTRIES) + _read(_STATES, "US-", " (USA)"))
 OPTIONS = sorted(({"value": code, "label": name} for code, name in NAMES.items()), key=lambda o: o["label"])
 
 
+#: What somebody chooses who is in none of the places.
+ELSEWHERE = "elsewhere"
+#: More places than these are a list to choose from, and no sentence.
+_MOST_TOLD = 12
+
+
 def name(place: str) -> str:
     """A place as people call it; its code where we have no name."""
     return NAMES.get(place, place)
 
 
-def excluded(tx: Session, programs: Iterable[Program]) -> str:
-    """The places that none of these programs can serve, as one phrase; "" where there are none."""
-    ours: Sequence[Program] = list(programs)
-    everywhere = set.intersection(*(set(p.excluded_places) for p in ours)) if ours else set()
-    ever = tx.scalars(select(LicenceRule.place).where(LicenceRule.rule == Place.BLOCKED).distinct())
-    # A rule may have been replaced by a newer one.
-    blocked = {place for place in ever if licences.rule_of(tx, place) is Place.BLOCKED}
-    names = sorted(name(place) for place in everywhere | blocked)
-    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+def served(tx: Session, programs: Iterable[Program]) -> frozenset[str]:
+    """The places from which at least one of these programs takes patients."""
+    open_ones = licences.open_places(tx)
+    return frozenset(place for program in programs for place in open_ones - set(program.excluded_places))
+
+
+def choices(places: Iterable[str]) -> list[dict[str, str]]:
+    """Places by name as a choice, with somewhere else at the end: who is there is told so, and types no further."""
+    listed = sorted(({"value": place, "label": name(place)} for place in places), key=lambda one: one["label"])
+    return [*listed, {"value": ELSEWHERE, "label": "Somewhere else"}]
+
+
+def told(places: Iterable[str]) -> str:
+    """Where patients may be, as a sentence that stands before any typing. A place without a rule is blocked."""
+    names = sorted(name(place) for place in places)
+    if not names:
+        return "We can’t take requests just now: of no place it is recorded what its law asks."
+    if len(names) > _MOST_TOLD:
+        return (
+            f"We give opinions to people who are in one of {len(names)} countries and states: the first step asks for "
+            "yours before anything else counts."
+        )
+    listed = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"We give opinions to people who are in {listed}, and nowhere else yet."

@@ -16,7 +16,7 @@ from cases import money
 from cases.service import intake
 from overread.kit.errors import NotFound
 from overread.services import Services
-from overread.web import forms, session
+from overread.web import forms, places, session
 from overread.web import sign_up as signing_up
 from overread.web.forms import Form
 from overread.web.render import HOMES, STATIC, page, static_version
@@ -48,6 +48,7 @@ def routes(services: Services) -> list[BaseRoute]:
         who = session.visitor(request, services)
         with services.db.transaction() as tx:
             programs = [(p, money.price(tx, p)) for p in intake.programs(tx)]
+            told = places.told(places.served(tx, [p for p, _ in programs]))
         prices = [
             {
                 "label": p.name,
@@ -72,6 +73,7 @@ def routes(services: Services) -> list[BaseRoute]:
             },
             start_url="/start",
             prices=prices,
+            places_told=told,
             suitable=SUITABLE,
             unsuitable=UNSUITABLE,
             faq=[{"question": question, "answer": answer} for question, answer in FAQ],

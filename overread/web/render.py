@@ -33,7 +33,7 @@ HOMES: Mapping[Role, str] = {
     Role.ADMIN: "/people",
     Role.AUDITOR: "/audit",
 }
-_NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
+NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
     None: (("How it works", "/#how"), ("Price", "/#price"), ("Questions", "/#faq")),
     Role.PATIENT: (("My cases", "/cases"),),
     Role.COORDINATOR: (("Queue", "/queue"), ("Inbox", "/inbox"), ("Erasures", "/erasures")),
@@ -137,7 +137,7 @@ def base_context(path: str, base_url: str, who: Principal | None) -> dict[str, A
         "user": {"name": who.name, "role": who.role.value.capitalize(), "home": HOMES[who.role]} if who else None,
         "nav": [
             {"label": label, "href": href, "current": path == href or path.startswith(href + "/")}
-            for label, href in _NAV[role]
+            for label, href in NAV[role]
         ],
         "sign_in_url": "/sign-in",
         "sign_out_action": "/sign-out",

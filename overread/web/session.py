@@ -10,9 +10,9 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from overread.kit import attempts, audit, http, principals, tokens
+from overread.kit import attempts, audit, http, principals, proofs, tokens
 from overread.kit.db import Session
-from overread.kit.errors import NotSignedIn, OverreadError
+from overread.kit.errors import NotSignedIn, OverreadError, Unprocessable
 from overread.kit.principals import Principal, PrincipalRow
 from overread.services import Services
 from overread.web.errors import local_path
@@ -20,11 +20,10 @@ from overread.web.forms import FieldErrors, Form, errors_of
 from overread.web.render import HOMES, page
 
 _WRONG = "E-mail address and password don’t fit together. Please try again."
-TOO_MANY = "Too many wrong passwords."
+TOO_MANY = proofs.TOO_MANY
 #: Tells a browser that has signed in before; it opens nothing, and goes to the sign-in page alone.
 DEVICE_COOKIE = "overread_device"
-#: Longer passwords are refused before they are hashed: argon2 takes as long as it is given to read.
-MAX_PASSWORD = 1000
+MAX_PASSWORD = proofs.MAX_PASSWORD
 
 
 def visitor(request: Request, services: Services) -> Principal | None:
@@ -33,6 +32,21 @@ def visitor(request: Request, services: Services) -> Principal | None:
         return http.principal(request, services.db)
     except NotSignedIn:
         return None
+
+
+def who_looks(request: Request, services: Services, error: OverreadError) -> Principal | None:
+    """In whose look the page of an error is shown: that of whoever is signed in, as far as it can be known.
+
+    A failure of ours asks nothing more of the database.
+    """
+    who: Principal | None = getattr(request.state, "principal", None)
+    if who is None and error.status not in (401, 403) and error.status < 500:
+        try:
+            who = visitor(request, services)
+        except OverreadError:
+            return None
+    # A token is no session: who sends one is no reader of pages.
+    return who if who is not None and who.via == tokens.SESSION else None
 
 
 def sign_in_page(request: Request, services: Services) -> Response:
@@ -90,19 +104,12 @@ def sign_out_everywhere(services: Services, tx: Session, who: Principal) -> Resp
 
 
 def is_password_of(services: Services, who: Principal, password: str, where: str) -> bool:
-    """Whether a password is this person's own, who is signed in; raises TooManyRequests for one who guesses.
-
-    Counted by person: nobody can spend it who is not signed in as them.
-    """
-    budgets = attempts.proving_again(str(who.id))
-    attempts.spend(services.db, *budgets, safe=TOO_MANY)
-    with services.db.transaction() as tx:
-        good = tokens.password_is(tx, who.id, password[:MAX_PASSWORD])
-        if not good:
-            audit.record(tx, who, "session.refused", "principal", who.id, outcome=audit.REFUSED, address=where)
-    if good:
-        attempts.give_back(services.db, *budgets)
-    return good
+    """Whether a password is this person's own, who is signed in; raises TooManyRequests for one who guesses."""
+    try:
+        proofs.by_password(services.db, who, password, where)
+    except Unprocessable:
+        return False
+    return True
 
 
 def record_refusal(tx: Session, email: str, where: str) -> None:

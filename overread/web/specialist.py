@@ -12,11 +12,11 @@ from cases.repository import latest_report
 from cases.service import assignment, intake, read, reporting
 from cases.states import FINAL, CaseEvent, CaseState
 from cases.views import SpecialistCase
-from overread.kit import audit, clock, tokens
-from overread.kit.errors import NotFound
+from overread.kit import audit, clock, proofs, tokens
+from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import labels, render, session
+from overread.web import labels, render
 from overread.web.forms import Check, FieldErrors
 from overread.web.viewers import open_viewer
 from overread.web.visits import Desk, Visit, go
@@ -180,6 +180,8 @@ def report_page(visit: Visit) -> Response:
         questions=[{"id": str(q.question_id), "text": q.text} for q in questions],
         studies=[{"uid": study.study_uid, "label": study.title} for study in case.studies],
         action=f"{url}/report",
+        edition=reporting.edition_of(report),
+        saved_url=f"{url}/report" if visit.errors else "",
         templates=[],
         preview=preview,
         viewer_action=f"{url}/viewer" if case.studies else "",
@@ -195,21 +197,25 @@ def save(visit: Visit) -> Response:
     prefix = "answer-"
     answers = {name[len(prefix) :]: visit.form.text(name) for name in visit.form.names() if name.startswith(prefix)}
     impression, studies = visit.form.text("impression"), visit.form.all("studies")
-    reporting.save_draft(visit.tx, visit.who, visit.uuid(), answers, impression, studies)
+    edition = visit.form.given("edition")
+    reporting.save_draft(visit.tx, visit.who, visit.uuid(), answers, impression, studies, edition=edition)
     url = f"/reading/{visit.uuid()}/report"
     return go(url, step="preview") if visit.form.text("step") == "preview" else go(url, "saved")
 
 
 def sign(visit: Visit) -> Response:
     """Sign exactly the text that was shown; the password stands for the hand."""
+    reporting.may_sign(visit.tx, visit.who, visit.uuid())
     missing = {}
     if not visit.form.text("confirm"):
         missing["confirm"] = "Please confirm that you have read the studies."
-    if not session.is_password_of(visit.services, visit.who, visit.form.text("password"), visit.address):
-        missing["password"] = "This is not your password."  # noqa: S105  a sentence
+    try:
+        proof = proofs.by_password(visit.services.db, visit.who, visit.form.text("password"), visit.address)
+    except Unprocessable as error:
+        raise FieldErrors({**missing, "password": error.safe}) from error
     if missing:
         raise FieldErrors(missing)
-    reporting.sign(visit.tx, visit.who, visit.uuid(), digest=visit.form.text("digest"))
+    reporting.sign(visit.tx, visit.who, visit.uuid(), proof, digest=visit.form.text("digest"))
     return go(f"/reading/{visit.uuid()}", "signed")
 
 
@@ -268,6 +274,7 @@ def _page(visit: Visit, case: SpecialistCase, shown_once: dict[str, Any] | None 
             for study in case.studies
         ],
         study_count=case.study_count,
+        dates=case.dates,
         viewer_action=f"{url}/viewer" if access and case.studies else "",
         access=access,
         accept_action=f"{offer_url}/accept" if CaseEvent.ACCEPT in case.actions else "",

@@ -9,14 +9,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cases.imaging import Picture, Stack
-from cases.service import pixels
+from cases.service import approval, pixels
+from cases.service.approval import SuggestionsOpen
 from cases.service.pixels import Piled
 from cases.states import StudyState
 from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web.forms import FieldErrors
-from overread.web.pixels import STATES, blanked, boxes_of, label, png, rows_of, suggestion
+from overread.web.pixels import STATES, asked, blanked, boxes_of, label, png, rows_of, suggestion
 from overread.web.visits import Desk, Errand, go
 from pacs import views
 
@@ -140,8 +141,13 @@ def decide(errand: Errand) -> Response:
         raise FieldErrors({"form": "Please choose what to do with these pictures: approve them, or withhold them."})
     boxes = boxes_of(errand) if decision == views.APPROVED else []
     digest = errand.form.text("digest")
-    with errand.services.db.transaction() as tx:
-        pixels.decide_piled(tx, errand.who, *_names(errand), decision, boxes=boxes, digest=digest)
+    despite = errand.form.text("despite") == "yes"
+    try:
+        approval.decide_piled(
+            errand.services.archive, errand.who, *_names(errand), decision, boxes=boxes, digest=digest, despite=despite
+        )
+    except SuggestionsOpen as error:
+        return asked(errand, error, _address(errand))
     return go(f"{_study(errand)}/series", "decided")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select
@@ -20,7 +21,7 @@ from overread.kit.errors import Conflict
 from overread.kit.principals import PrincipalRow, Role
 from overread.services import Services
 from overread.web import permissions, render, session
-from overread.web.forms import Check, FieldErrors
+from overread.web.forms import Check, FieldErrors, typed
 from overread.web.visits import Desk, Visit, go
 from pacs.dimse import peers
 
@@ -156,6 +157,18 @@ def _owners(visit: Visit) -> list[dict[str, str]]:
 def prices_page(visit: Visit) -> Response:
     """Every price, in force and past."""
     programs = {p.price_key: p for p in intake.programs(visit.tx) if p.price_key}
+    current = [price for price in billing.prices(visit.tx) if price.key in programs]
+    # A price that is replaced is filled in as it stands.
+    replaced = next((price for price in current if price.key == visit.query("program")), None)
+    values = visit.form.values()
+    if replaced is not None and not visit.form.names():
+        values = {
+            "program": replaced.key,
+            "label": replaced.label,
+            "amount": typed(replaced.amount, replaced.currency),
+            "fee": typed(programs[replaced.key].specialist_fee, replaced.currency),
+            "currency": replaced.currency,
+        }
     return visit.page(
         "admin/prices.html",
         prices=[
@@ -165,6 +178,7 @@ def prices_page(visit: Visit) -> Response:
                 "amount": render.money(price.amount, price.currency),
                 "active": price.valid_until is None,
                 "since": price.valid_from.date(),
+                "replace_url": f"/prices?program={quote(price.key)}#new" if price in current else "",
                 **_pace(programs.get(price.key), price.currency),
             }
             for price in reversed(billing.prices(visit.tx, history=True))
@@ -172,7 +186,7 @@ def prices_page(visit: Visit) -> Response:
         currencies=[{"value": code, "label": code} for code in _CURRENCIES],
         programs=[{"value": key, "label": program.name} for key, program in programs.items()],
         action="/prices",
-        values=visit.form.values(),
+        values=values,
     )
 
 

@@ -12,13 +12,13 @@ from starlette.routing import BaseRoute
 from billing import service as billing
 from billing.states import TAKEN, State
 from cases import money
-from cases.machine import check
+from cases.consents import CONSENTS
 from cases.models import ImagesBy, Program
-from cases.move import Move
 from cases.repository import load
-from cases.service import intake, payments, read
+from cases.service import facts, intake, payments, read
+from cases.service.facts import STEPS
 from cases.service.intake import MAX_QUESTIONS, Changes
-from cases.states import CaseEvent, CaseState
+from cases.states import CaseState
 from cases.views import PatientCase
 from overread.kit import addresses, principals
 from overread.kit.errors import Conflict, NotFound, Unavailable, Unprocessable
@@ -26,7 +26,6 @@ from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, places, render
 from overread.web.forms import Check, FieldErrors
-from overread.web.texts import CONSENTS
 from overread.web.visits import Desk, Visit, go
 
 _STEPS = (("Your question", "question"), ("Your images", "images"), ("Consent and price", "consent"), ("Payment", ""))
@@ -74,13 +73,20 @@ def new_page(visit: Visit) -> Response:
     """Step 1 for a request that does not exist yet."""
     programs = list(intake.programs(visit.tx))
     chosen = visit.query("program")
-    values = visit.form.values("questions") or {"kind": chosen or (programs[0].slug if len(programs) == 1 else "")}
+    values = (
+        visit.form.values("questions")
+        if visit.form.names()
+        else {
+            "kind": chosen or (programs[0].slug if len(programs) == 1 else ""),
+            "phone": principals.get(visit.tx, visit.who.id).phone or "",
+        }
+    )
     return _question_form(visit, "/start", None, programs, values)
 
 
 def new(visit: Visit) -> Response:
     """Open a draft."""
-    slug, changes, questions = _story(visit, [p.slug for p in intake.programs(visit.tx)])
+    slug, changes, questions = _story(visit, list(intake.programs(visit.tx)), None)
     case_id = intake.create(visit.tx, visit.who, slug, changes)
     intake.set_questions(visit.tx, visit.who, case_id, questions)
     return go(f"/cases/{case_id}/images")
@@ -92,7 +98,8 @@ def question_page(visit: Visit) -> Response:
     if case.state != CaseState.DRAFT:
         return go(f"/cases/{case.case_id}")
     for_other = case.patient_name != visit.who.name
-    values = visit.form.values("questions") or {
+    typed = visit.form.values("questions") if visit.form.names() else None
+    values = typed or {
         "subject": case.subject,
         "questions": [q.text for q in case.questions],
         "symptoms": case.symptoms,
@@ -112,8 +119,8 @@ def question_page(visit: Visit) -> Response:
 def question(visit: Visit) -> Response:
     """Change a draft."""
     case = own(visit)
-    _, changes, questions = _story(visit, [case.program_slug])
-    intake.update(visit.tx, visit.who, case.case_id, changes)
+    _, changes, questions = _story(visit, [intake.program(visit.tx, case.program_slug)], case)
+    intake.update(visit.tx, visit.who, case.case_id, changes, edition=visit.form.given("edition"))
     intake.set_questions(visit.tx, visit.who, case.case_id, questions)
     return go(f"/cases/{case.case_id}/images")
 
@@ -121,7 +128,7 @@ def question(visit: Visit) -> Response:
 def images_page(visit: Visit) -> Response:
     """Step 2, and later the place where more images are added."""
     case = own(visit)
-    if case.birth_date is None:
+    if case.birth_date is None or (_is_got(visit) and _is_before(case.step, "images")):
         return go(f"/cases/{case.case_id}/question")
     if not case.may_upload:
         return go(f"/cases/{case.case_id}")
@@ -145,6 +152,9 @@ def images_page(visit: Visit) -> Response:
             for study in case.studies
             if study.known
         ],
+        # What is still being looked at is here as well, though its pictures are not shown yet.
+        here=case.images_here,
+        by_hospital=case.images_by == ImagesBy.HOSPITAL,
         action=f"/cases/{case.case_id}/images",
         ae_title=settings.ae_title,
         dicom_address=render.dicom_address(settings),
@@ -160,7 +170,9 @@ def images(visit: Visit) -> Response:
     if case.state != CaseState.DRAFT:
         return go(f"/cases/{case.case_id}")
     by = Check(visit.form).one_of("images", ("uploaded", "hospital"), "")
-    if by == "uploaded" and not case.studies:
+    if by not in ("uploaded", "hospital"):
+        raise FieldErrors({"images": "Please choose how the images come: press one of the two buttons."})
+    if by == "uploaded" and not case.images_here:
         raise FieldErrors({"images": "No image has arrived yet. Choose a CD, a folder or files first."})
     chosen = ImagesBy.HOSPITAL if by == "hospital" else ImagesBy.UPLOAD
     intake.update(visit.tx, visit.who, case.case_id, Changes(images_by=chosen))
@@ -190,6 +202,9 @@ def consent_page(visit: Visit) -> Response:
     case = own(visit)
     if case.state != CaseState.DRAFT:
         return go(f"/cases/{case.case_id}")
+    if _is_got(visit) and _is_before(case.step, "consent"):
+        # Whoever agrees and pays here could not be sent on.
+        return go(f"/cases/{case.case_id}/{case.step}")
     program = intake.program(visit.tx, case.program_slug)
     amount, currency, _ = money.price(visit.tx, program)
     total = render.money(amount, currency)
@@ -217,7 +232,9 @@ def consent_page(visit: Visit) -> Response:
             ("Where", places.name(case.place)),
         ],
         back_url=f"/cases/{case.case_id}/question",
-        values=visit.form.values() or dict.fromkeys(case.consents, "yes"),
+        # A text that has become another one is not agreed to, whatever was ticked.
+        values={name: text for name, text in visit.form.values().items() if name not in _outdated(visit)}
+        or dict.fromkeys(case.consents, "yes"),
     )
 
 
@@ -226,6 +243,13 @@ def consent(visit: Visit) -> Response:
     case = own(visit)
     program = intake.program(visit.tx, case.program_slug)
     free = program.price_key is None
+    if outdated := _outdated(visit):
+        raise Conflict(
+            f"consent to other texts: {', '.join(outdated)}",
+            safe="What you agree to has a new version since you opened this page: "
+            + ", ".join(f"“{c.words.headline}”, version {c.version}" for c in CONSENTS if c.name in outdated)
+            + ". Please read it, then agree again.",
+        )
     missing = {c.name: f"Please agree: {c.label}" for c in CONSENTS if not visit.form.text(c.name)}
     if not free and not visit.form.text("charge"):
         missing["charge"] = "Please confirm that you understand the charge."
@@ -239,21 +263,21 @@ def consent(visit: Visit) -> Response:
             case.case_id,
             one.name,
             version=one.version,
-            text=one.words.plain(),
+            digest=one.digest,
             address=client.host if client else "",
         )
     if free:
         intake.submit(visit.tx, visit.who, case.case_id)
         return go(f"/cases/{case.case_id}")
-    # Nobody pays for a request that could not be sent.
-    held, actor = load(visit.tx, visit.who, case.case_id, lock=True)
-    check(Move(visit.tx, held, CaseEvent.SUBMIT, actor, visit.who), leaving_out=frozenset({"paid_or_free"}))
     return _to_payment_page(visit, case.case_id)
 
 
 def pay(visit: Visit) -> Response:
     """To the payment page again: the bank asked for something, or the hold has ended."""
-    return _to_payment_page(visit, own(visit).case_id)
+    case = own(visit)
+    if _is_before(case.step, "payment"):
+        return go(f"/cases/{case.case_id}/{case.step}")
+    return _to_payment_page(visit, case.case_id)
 
 
 def payment_page(visit: Visit) -> Response:
@@ -274,9 +298,12 @@ def payment_page(visit: Visit) -> Response:
     state = _PAYMENT_PAGES.get(payment.state)
     if state is None:
         return go(case_url)
-    if state in ("authorised", "saved") and now.state == CaseState.DRAFT:
-        # Held, but something else is missing by now: its page says what.
-        return go(case_url)
+    if now.state == CaseState.DRAFT and _is_before(now.step, "payment"):
+        # Something else is missing by now: its page asks for it.
+        return go(f"{case_url}/{now.step}")
+    if state == "saved" and now.state == CaseState.DRAFT:
+        # The images were to come from a hospital, and are here by now: the saved card alone sends nothing.
+        state = "hold"
     return visit.page(
         "patient/payment.html",
         state=state,
@@ -324,28 +351,52 @@ def _submit(visit: Visit, case: PatientCase) -> None:
         return
 
 
-def _story(visit: Visit, slugs: list[str]) -> tuple[str, Changes, list[str]]:
+def _is_got(visit: Visit) -> bool:
+    # A form that was refused is shown again as it is: its sentence says what is wrong.
+    return visit.request.method in ("GET", "HEAD")
+
+
+def _is_before(step: str, than: str) -> bool:
+    """Whether a draft still needs something that an earlier step asks for."""
+    return step != "" and STEPS.index(step) < STEPS.index(than)
+
+
+def _outdated(visit: Visit) -> list[str]:
+    """The consents of the form whose text was another one when the page was opened."""
+    form = visit.form
+    return [c.name for c in CONSENTS if form.text(c.name) and form.given(f"{c.name}-version") != c.version]
+
+
+def _story(visit: Visit, programs: list[Program], case: PatientCase | None) -> tuple[str, Changes, list[str]]:
     form, check_form = visit.form, Check(visit.form)
+    slugs = [program.slug for program in programs]
     subject = check_form.one_of("subject", list(labels.SUBJECTS), "Please choose what it is about.")
     questions = [text for text in form.all("questions") if text]
     if not questions:
         check_form.errors["questions"] = "Please ask at least one question."
     born = check_form.day("birth_date", "Please give the date of birth.")
     sex = check_form.one_of("sex", list(labels.SEXES), "Please choose.")
-    place = check_form.one_of("place", list(places.NAMES), "Please say where the patient is now.")
+    place = form.text("place")
     slug = check_form.one_of("kind", slugs, "Please choose an opinion.")
     name = visit.who.name
     if form.text("for_other"):
         name = check_form.text("patient_name", "Please give the patient’s full name.")
-    if place in places.NAMES and slug in slugs and not intake.is_eligible(visit.tx, slug, place):
-        check_form.errors["place"] = f"We can’t give opinions to people who are in {places.name(place)}."
+    if not place:
+        check_form.errors["place"] = "Please say where the patient is now."
+    elif place not in places.served(visit.tx, [program for program in programs if program.slug == slug or not slug]):
+        there = f"in {places.name(place)}" if place in places.NAMES else "there"
+        check_form.errors["place"] = f"We can’t give opinions to people who are {there}."
+    if case is not None and case.emergency and not form.text("no_emergency"):
+        check_form.errors["no_emergency"] = "In an emergency, call your local emergency number. An opinion takes days."
     check_form.done()
-    if phone := form.text("phone"):
-        principals.get(visit.tx, visit.who.id).phone = phone[:40]
+    phone = form.given("phone")
+    if phone is not None:
+        principals.get(visit.tx, visit.who.id).phone = phone[:40] or None
     changes = Changes(
         subject=subject,
-        symptoms=form.text("symptoms"),
-        history=form.text("history"),
+        symptoms=form.given("symptoms"),
+        history=form.given("history"),
+        emergency=False if form.text("no_emergency") else None,
         place=place,
         patient_name=name,
         birth_date=born,
@@ -358,6 +409,7 @@ def _question_form(
     visit: Visit, action: str, case: PatientCase | None, programs: list[Program], values: dict[str, Any]
 ) -> Response:
     kinds = []
+    served = places.served(visit.tx, programs)
     for program in programs:
         amount, currency, _ = money.price(visit.tx, program)
         # A free program shows no sum, rather than one of nothing.
@@ -369,11 +421,23 @@ def _question_form(
         action=action,
         subjects=labels.options(labels.SUBJECTS),
         kinds=kinds,
-        places=places.OPTIONS,
-        excluded_places=places.excluded(visit.tx, programs),
+        places=places.choices(served),
+        places_told=places.told(served),
         max_questions=MAX_QUESTIONS,
+        edition=case.edition if case else "",
+        emergency=case is not None and case.emergency,
+        missing=_missing(visit, case),
+        saved_url=f"/cases/{case.case_id}/question" if case and visit.errors else "",
         values=values,
     )
+
+
+def _missing(visit: Visit, case: PatientCase | None) -> list[str]:
+    """What the first step of a draft still needs, told where nothing else is wrong with the form."""
+    if case is None or visit.errors or case.step != "question":
+        return []
+    with_steps = facts.missing(visit.tx, visit.who, load(visit.tx, visit.who, case.case_id)[0])
+    return [text for step, text in with_steps if step == "question"]
 
 
 def _trail(case_id: UUID | None, current: int) -> list[dict[str, str | None]]:

@@ -55,6 +55,7 @@ PUBLIC = frozenset(
         "/sign-up",
         "/api/v1/openapi.json",
         "/api/v1/programs",
+        "/api/v1/consents",
         "/healthz",
         "/readyz",
         "/metrics",

@@ -24,7 +24,7 @@ from overread.kit import clock, jobs
 from overread.kit.errors import Conflict, Forbidden, Unavailable, Unprocessable
 from overread.kit.settings import Settings
 from pacs.events import BlobsDamaged
-from tests.cases.world import World
+from tests.cases.world import World, proof
 from tests.live.server import free_port
 
 
@@ -132,10 +132,10 @@ def test_a_report_is_whole_before_it_is_signed_and_unchanged_after(world: World)
         assert isinstance(seen, SpecialistCase)
         first, second = (str(q.question_id) for q in seen.questions)
         with pytest.raises(Unprocessable, match="guards"):
-            reporting.sign(tx, world.specialist, case_id)
+            reporting.sign(tx, world.specialist, case_id, proof(world.specialist))
         reporting.save_draft(tx, world.specialist, case_id, {first: "Yes."}, "", [])
         with pytest.raises(Unprocessable) as refused:
-            reporting.sign(tx, world.specialist, case_id)
+            reporting.sign(tx, world.specialist, case_id, proof(world.specialist))
         assert refused.value.extra["reasons"] == [
             "Please answer every question; still open: 2.",
             "Please tick the studies that you have read.",
@@ -144,12 +144,12 @@ def test_a_report_is_whole_before_it_is_signed_and_unchanged_after(world: World)
             reporting.save_draft(tx, world.specialist, case_id, {"nothing": "x"}, "", [])
         reporting.save_draft(tx, world.specialist, case_id, {first: "Yes.", second: "No."}, "Torn.", ["1.2.3"])
         with pytest.raises(Unprocessable):
-            reporting.sign(tx, world.specialist, case_id)
+            reporting.sign(tx, world.specialist, case_id, proof(world.specialist))
         uids = [s.study_uid for s in seen.studies]
         reporting.save_draft(tx, world.specialist, case_id, {first: "Yes.", second: "No."}, "Torn.", uids)
         with pytest.raises(Conflict):
-            reporting.sign(tx, world.specialist, case_id, digest="0" * 64)
-        digest = reporting.sign(tx, world.specialist, case_id)
+            reporting.sign(tx, world.specialist, case_id, proof(world.specialist), digest="0" * 64)
+        digest = reporting.sign(tx, world.specialist, case_id, proof(world.specialist))
         with pytest.raises(Conflict):
             reporting.save_draft(tx, world.specialist, case_id, {}, "Not torn.", [])
         assert reporting.read(tx, world.coordinator, case_id).digest == digest

@@ -26,7 +26,7 @@ from pacs import rows, sweep, views
 from pacs.models import Instance, View
 from pacs.scope import ORIGINAL
 from pacs.view_rows import Maker
-from tests.cases.world import World, study
+from tests.cases.world import World, proof, study
 from tests.pacs.test_views import LEADING
 from viewer_bridge import grants
 
@@ -83,7 +83,7 @@ def _step(world: World, case_id: UUID, step: str) -> None:
             answers = {str(q.question_id): "Zqplanted answer" for q in seen.questions}
             uids = [s.study_uid for s in seen.studies]
             reporting.save_draft(tx, world.specialist, case_id, answers, "Zqplanted impression", uids)
-            reporting.sign(tx, world.specialist, case_id)
+            reporting.sign(tx, world.specialist, case_id, proof(world.specialist))
         else:
             reporting.publish(tx, world.coordinator, case_id)
 

@@ -37,6 +37,7 @@ PLAIN = ReportView(
     digest="ab" * 32,
     intact=True,
     follow_ups=(),
+    edition="ab" * 32,
 )
 
 

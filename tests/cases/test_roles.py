@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from cases import access
+from cases.models import ImagesBy, Place
 from cases.service import assignment, intake, payments, people, read, reporting, studies
 from cases.service.intake import Changes
 from cases.views import SpecialistCase
@@ -21,7 +22,7 @@ from overread.kit.db import Session
 from overread.kit.errors import Conflict, Forbidden, NotFound, OverreadError, Unprocessable
 from overread.kit.principals import Principal
 from pacs.scope import ORIGINAL
-from tests.cases.world import BORN, DICOM_NAME, EMAIL, NAME, World, study
+from tests.cases.world import BORN, DICOM_NAME, EMAIL, NAME, World, proof, study
 from viewer_bridge import grants, launch
 
 Action = Callable[[World, Session, Principal, UUID], Any]
@@ -32,7 +33,7 @@ STRANGERS = frozenset(ROLES) - {"patient", "coordinator", "specialist"}
 TABLE: dict[str, tuple[str, set[str], Action]] = {
     "update": ("draft", {"patient"}, lambda w, tx, p, c: intake.update(tx, p, c, Changes(symptoms="x"))),
     "questions": ("draft", {"patient"}, lambda w, tx, p, c: intake.set_questions(tx, p, c, ["Why?"])),
-    "consent": ("draft", {"patient"}, lambda w, tx, p, c: intake.consent(tx, p, c, "terms", version="2", text="t")),
+    "consent": ("draft", {"patient"}, lambda w, tx, p, c: intake.consent(tx, p, c, "terms", version="1")),
     "checkout": (
         "draft",
         {"patient"},
@@ -70,7 +71,7 @@ TABLE: dict[str, tuple[str, set[str], Action]] = {
         {"specialist"},
         lambda w, tx, p, c: reporting.save_draft(tx, p, c, {}, "x", []),
     ),
-    "sign": ("written", {"specialist"}, lambda w, tx, p, c: reporting.sign(tx, p, c)),
+    "sign": ("written", {"specialist"}, lambda w, tx, p, c: reporting.sign(tx, p, c, proof(p))),
     "publish": ("signed", {"coordinator"}, lambda w, tx, p, c: reporting.publish(tx, p, c)),
     "read the report": (
         "published",
@@ -90,8 +91,10 @@ class Undo(Exception):
 @pytest.mark.parametrize("state", ["draft", "submitted", "released", "ready", "offered", "in_review", "written",
                                    "signed", "published"])  # fmt: skip
 def test_the_roles_table(world: World, state: str) -> None:
-    program = "msk" if state == "draft" else "free"
-    case_id: UUID = getattr(world, state)(program)
+    # Nobody pays for a draft that misses something: a hospital is to send the images.
+    case_id: UUID = (
+        world.draft("msk", images_by=ImagesBy.HOSPITAL) if state == "draft" else getattr(world, state)("free")
+    )
     for name, (wanted, allowed, action) in TABLE.items():
         if wanted != state:
             continue
@@ -274,11 +277,13 @@ def test_the_patient_is_told_of_every_look(world: World) -> None:
 
 
 def test_licences_decide_who_may_read(world: World) -> None:
+    with world.db.transaction() as tx:
+        people.add_rule(tx, world.admin, "US-TX", Place.LICENSED, "a statute", world.today())
     case_id = world.ready(place="US-TX")
     with world.db.transaction() as tx:
         found = assignment.eligible_specialists(tx, world.coordinator, case_id)
         assert [e.eligible for e in found] == [False, False]
-        assert found[0].reasons == ("No licence rule is recorded for US-TX.",)
+        assert found[0].reasons == ("No licence for US-TX.",)
         with pytest.raises(Unprocessable):
             assignment.offer(tx, world.coordinator, case_id, world.specialist.id)
         assignment.record_exception(tx, world.coordinator, case_id, world.specialist.id, "the board's letter")

@@ -68,7 +68,7 @@ def test_a_case_over_http(api: Api, world: World) -> None:
         "Please send the images first.",
     ]
     for kind in ("terms", "privacy", "authority_to_share"):
-        given = {"kind": kind, "version": "1", "text": "text"}
+        given = {"kind": kind, "version": "1"}
         assert api.call("patient", "POST", f"{case}/consents", given)[0] == 204
     uid = world.upload(UUID(case.removeprefix("/cases/")))
     assert api.call("patient", "POST", f"{case}/submit")[0] == 204
@@ -141,6 +141,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         path = op.path.removeprefix("/api/v1").format(case=case_id, study="1.2.3", question=uuid4(), instance="1.2.3.4")
         fields = op.body.model_fields if op.body else {}
         body: dict[str, object] = {name: bodies[name] for name in fields if name in bodies}
+        body |= {"password": "three words together"} if "password" in fields else {}
         body |= {"kind": "terms", "version": "1"} if "kind" in fields and "version" in fields else {}
         body |= {"sop_uids": ["1.2"]} if "sop_uids" in fields else {}
         body |= {"decision": "approved"} if "decision" in fields else {}
@@ -190,7 +191,18 @@ def test_pictures_are_blanked_and_approved_over_http(api: Api, world: World) -> 
     now = json.loads(api.call("coordinator", "GET", one)[1])
     assert now["boxes"] == [[1, 2, 30, 40]]
     decision["digests"] = {sop_uid: now["digest"]}
-    assert api.call("coordinator", "POST", f"/cases/{case_id}/decisions", decision)[0] == 204
+    # Something is suggested still: it has to be said that it was seen.
+    status, problem = api.call("coordinator", "POST", f"/cases/{case_id}/decisions", decision)
+    suggested = json.loads(api.call("coordinator", "GET", f"{one}/suggestions")[1])
+    # The device's own boxes are those that were blanked a moment ago.
+    left = sum(box not in now["boxes"] for s in suggested for box in s["boxes"])
+    assert (status, json.loads(problem)["suggestions"]) == (409, {sop_uid: left})
+    many = decision | {"sop_uids": [f"1.2.{n}" for n in range(25)], "digests": None}
+    status, problem = api.call("coordinator", "POST", f"/cases/{case_id}/decisions", many)
+    assert status == 422
+    assert "at most 24 pictures" in problem
+    despite = decision | {"despite_suggestions": True}
+    assert api.call("coordinator", "POST", f"/cases/{case_id}/decisions", despite)[0] == 204
     outside = {"sop_uids": [sop_uid], "boxes": [[96, 0, 1, 1]]}
     status, refused = api.call("coordinator", "POST", f"{study}/masks", outside)
     assert status == 200

@@ -129,7 +129,7 @@ def test_a_half_filled_form_is_compared_again_when_it_is_submitted(world: World)
         intake.update(tx, world.patient, case_id, Changes(place="DE", birth_date=BORN))
         intake.set_questions(tx, world.patient, case_id, ["Is it torn?"])
         for kind in CONSENTS:
-            intake.consent(tx, world.patient, case_id, kind, version="1", text="the text")
+            intake.consent(tx, world.patient, case_id, kind, version="1")
         intake.submit(tx, world.patient, case_id)
     world.drain()
     assert states(world, case_id) == ["deid_review"]

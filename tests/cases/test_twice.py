@@ -65,8 +65,8 @@ CLICKS: dict[str, tuple[str, Click, Click | None]] = {
     ),
     "sign": (
         "written",
-        lambda w, tx, c: reporting.sign(tx, w.specialist, c),
-        lambda w, tx, c: reporting.sign(tx, w.specialist, c, digest="0" * 64),
+        lambda w, tx, c: reporting.sign(tx, w.specialist, c, proof(w.specialist)),
+        lambda w, tx, c: reporting.sign(tx, w.specialist, c, proof(w.specialist), digest="0" * 64),
     ),
     "publish": ("signed", lambda w, tx, c: reporting.publish(tx, w.coordinator, c), None),
     "close": ("published", lambda w, tx, c: reporting.close(tx, w.coordinator, c), None),

@@ -92,7 +92,7 @@ class Walk:
                 case_id = self.case_ids[key] = intake.create(tx, who, "free", changes)
                 intake.set_questions(tx, who, case_id, ["Is it torn?"])
                 for kind in CONSENTS:
-                    intake.consent(tx, who, case_id, kind, version="1", text="the text")
+                    intake.consent(tx, who, case_id, kind, version="1")
                 intake.submit(tx, who, case_id)
                 cases[key] = Case(name, dicom, born)
             self.references = {key: tx.get_one(CaseRow, one).reference for key, one in self.case_ids.items()}

@@ -36,7 +36,7 @@ from pacs import deletion, ingest, retrieve, view_proofs, way_back
 from pacs.ingest import Source
 from pacs.models import Instance
 from pacs.scope import ORIGINAL, Scope, originals
-from tests.cases.world import DICOM_BORN, DICOM_NAME, World, study
+from tests.cases.world import DICOM_BORN, DICOM_NAME, World, proof, study
 from viewer_bridge import launch
 
 CLASSES = (
@@ -279,6 +279,6 @@ def test_who_may_store_and_when(reader: Reader) -> None:
         answers = {str(question.id): "No." for question in case.questions}
         uids = [s.view_study_uid or "" for s in studies_of(tx, reader.case_id)]
         reporting.save_draft(tx, world.specialist, reader.case_id, answers, "Fine.", uids)
-        reporting.sign(tx, world.specialist, reader.case_id)
+        reporting.sign(tx, world.specialist, reader.case_id, proof(world.specialist))
     late = reader.store(reader.made(EnhancedSRStorage))
     assert (late.status_code, "signed" in late.text) == (409, True)

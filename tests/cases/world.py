@@ -17,7 +17,7 @@ from sqlalchemy import text, update
 
 from billing import service as billing
 from billing.gateway import Gateway
-from cases import handlers
+from cases import consents, handlers
 from cases.mail import FolderMailer
 from cases.models import CONSENTS, ImagesBy, Place
 from cases.repository import studies_of
@@ -27,6 +27,7 @@ from overread.kit import clock, principals
 from overread.kit.db import Database
 from overread.kit.jobs import Bus
 from overread.kit.principals import Principal, Role
+from overread.kit.proofs import Proof
 from overread.kit.settings import Settings
 from pacs import ingest, settle
 from pacs.archive import Archive
@@ -112,7 +113,8 @@ class World:
             case_id = intake.create(tx, self.patient, program, Changes(**given))
             intake.set_questions(tx, self.patient, case_id, ["Is it torn?", " ", "Do I need surgery?"])
             for kind in CONSENTS:
-                intake.consent(tx, self.patient, case_id, kind, version="1", text="the text", address="192.0.2.1")
+                version = consents.CURRENT[kind].version
+                intake.consent(tx, self.patient, case_id, kind, version=version, address="192.0.2.1")
         return case_id
 
     def upload(
@@ -221,7 +223,7 @@ class World:
     def signed(self, program: str = "free", **changes: Any) -> UUID:
         case_id = self.written(program, **changes)
         with self.db.transaction() as tx:
-            reporting.sign(tx, self.specialist, case_id)
+            reporting.sign(tx, self.specialist, case_id, proof(self.specialist))
         self.drain()
         return case_id
 
@@ -263,6 +265,11 @@ class World:
         with self.db.transaction() as tx:
             found: str = tx.execute(text("SELECT state FROM cases_case WHERE id = :id"), {"id": case_id}).scalar_one()
         return found
+
+
+def proof(who: Principal) -> Proof:
+    """What a right password gives."""
+    return Proof(who, clock.now())
 
 
 def study(name: str = DICOM_NAME, born: str = DICOM_BORN, **keywords: str) -> bytes:

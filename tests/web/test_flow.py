@@ -34,7 +34,10 @@ STORY = {
     "place": "US-CA",
     "kind": "msk",
 }
-AGREED = {"terms": "yes", "privacy": "yes", "authority_to_share": "yes", "charge": "yes"}
+AGREED = {
+    **dict.fromkeys(("terms", "privacy", "authority_to_share", "charge"), "yes"),
+    **dict.fromkeys(("terms-version", "privacy-version", "authority_to_share-version"), "1"),
+}
 
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in.*sRGB2014:pytest.PytestUnraisableExceptionWarning")
@@ -55,7 +58,7 @@ def test_a_case_from_sign_up_to_follow_up(world: World, browser: Browser, servic
     _stow(patient, f"{case}/dicomweb/studies", study(name="DOE^JANE"))
     assert "Already here" in patient.get(f"{case}/images").text
     _to(patient.post(f"{case}/images", data={"images": "uploaded"}), f"{case}/consent")
-    refused = patient.post(f"{case}/consent", data={"terms": "yes"})
+    refused = patient.post(f"{case}/consent", data={"terms": "yes", "terms-version": "1"})
     assert refused.status_code == 422
     assert "understand the charge" in refused.text
     assert "$350" in refused.text
@@ -171,8 +174,12 @@ def test_a_case_from_sign_up_to_follow_up(world: World, browser: Browser, servic
 
 def test_the_hospital_sends_and_a_free_case_is_sent_at_once(world: World, browser: Browser) -> None:
     patient = browser(world, "patient")
-    # Said before anything is typed: a blocked place, by its code where it has no name.
-    assert "can’t give opinions to people who are in XX." in patient.get("/start").text
+    # Said before anything is typed: where patients may be, which is nowhere that is blocked or has no rule.
+    said = patient.get("/start").text
+    assert "We give opinions to people who are in California (USA) or Germany, and nowhere else yet." in said
+    assert 'value="US-CA"' in said
+    assert 'value="XX"' not in said
+    assert 'value="FR"' not in said
     case = _to(patient.post("/start", data=STORY | {"kind": "free"}), "/cases/", "/images").rsplit("/", 1)[0]
     _to(patient.post(f"{case}/images", data={"images": "hospital"}), f"{case}/consent")
     shown = patient.get(f"{case}/consent").text

@@ -13,7 +13,7 @@ from overread.kit.errors import Conflict
 from overread.kit.settings import Settings
 from overread.web import labels, places, render
 from overread.web.errors import local_path
-from overread.web.forms import Check, FieldErrors, Form, errors_of
+from overread.web.forms import Check, FieldErrors, Form, errors_of, typed
 
 
 def _form(**fields: str) -> Check:
@@ -36,8 +36,9 @@ def test_an_amount_is_read_exactly_or_refused(typed: str, currency: str, minor: 
 
 @given(st.integers(0, 10**9), st.sampled_from(["USD", "JPY", "KWD", "CHF"]))
 def test_an_amount_that_we_show_is_one_that_we_read(minor: int, currency: str) -> None:
-    typed = shown(minor, currency).lstrip("$¥ CHFKWD").replace(",", "")
-    assert _form(amount=typed).amount("amount", currency, "") == minor
+    read = shown(minor, currency).lstrip("$¥ CHFKWD").replace(",", "")
+    assert _form(amount=read).amount("amount", currency, "") == minor
+    assert _form(amount=typed(minor, currency)).amount("amount", currency, "") == minor
 
 
 @given(st.text(max_size=60))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -15,6 +16,7 @@ from starlette.testclient import TestClient
 from cases.service import pixels, profiles
 from tests.cases.test_pixels import PDF, document, held, pictures, video, with_clean
 from tests.cases.world import World
+from tests.web.filled import fields
 
 Browser = Callable[..., TestClient]
 BOX = {"left": "10", "top": "5", "width": "40", "height": "12"}
@@ -34,6 +36,21 @@ def state(world: World, case_id: UUID, uid: str, sop_uid: str) -> tuple[str, int
     with world.db.transaction() as tx:
         found = pixels.check(tx, world.coordinator, case_id, uid).pictures
     return next((p.state, len(p.boxes)) for p in found if p.sop_uid == sop_uid)
+
+
+def asked_first(client: TestClient, url: str, form: Mapping[str, object]) -> Any:
+    """Approve what has open suggestions: it is asked how many, and nothing is decided before the answer."""
+    asked = client.post(url, data=form)
+    assert asked.status_code == 409
+    count = re.search(r"<h1>(\d+) suggested box(?:es are| is) not blanked</h1>", asked.text)
+    assert count
+    assert f"{count[1]} suggested box" in re.sub(r"<h1>.*?</h1>", "", asked.text)
+    again = fields(asked.text, url)
+    assert again.pop("despite") == ["yes"]
+    assert again == {name: value if isinstance(value, list) else [value] for name, value in form.items()}
+    # The question alone has decided nothing: it is asked again.
+    assert client.post(url, data=again).status_code == 409
+    return client.post(url, data=again | {"despite": ["yes"]})
 
 
 def test_a_picture_is_blanked_and_approved_by_plain_forms(world: World, browser: Browser) -> None:
@@ -69,7 +86,8 @@ def test_a_picture_is_blanked_and_approved_by_plain_forms(world: World, browser:
     shown = client.get(page)
     rows = {side: re.findall(rf'name="{side}" value="(\d+)"', shown.text) for side in BOX}
     assert rows == {"left": ["10", "60"], "top": ["5", "60"], "width": ["40", "20"], "height": ["12", "20"]}
-    approved = client.post(page + "/decide", data={**rows, "decision": "approve", "digest": digest_in(shown.text)})
+    form = {**rows, "decision": "approve", "digest": digest_in(shown.text)}
+    approved = asked_first(client, page + "/decide", form)
     assert approved.headers["location"] == address(case_id, uid, second) + "?done=decided"
     withheld = client.post(address(case_id, uid, second) + "/decide", data={"decision": "withhold"})
     assert withheld.headers["location"] == f"/queue/{case_id}?done=decided"
@@ -213,7 +231,7 @@ def test_what_is_approved_at_once_is_what_the_page_showed(world: World, browser:
     assert {state(world, case_id, uid, one)[0] for one in (first, second)} == {"held"}
     now = re.search(r'name="digest" value="([0-9a-f]{64} [0-9a-f]{64})"', client.get(f"/queue/{case_id}").text)
     assert now
-    assert client.post(url, data={**form, "digest": now[1]}).headers["location"].endswith("done=decided")
+    assert asked_first(client, url, {**form, "digest": now[1]}).headers["location"].endswith("done=decided")
     assert {state(world, case_id, uid, one)[0] for one in (first, second)} == {"approved"}
 
 
@@ -240,7 +258,7 @@ def test_a_series_is_blanked_and_approved_as_a_whole_by_plain_forms(world: World
     assert stale.status_code == 409
     assert "meanwhile" in stale.text
     now = digest_in(client.get(stack).text)
-    done = client.post(f"{stack}/decide", data={**BOX, "decision": "approve", "digest": now})
+    done = asked_first(client, f"{stack}/decide", {**BOX, "decision": "approve", "digest": now})
     assert done.headers["location"] == f"{study}/series?done=decided"
     assert {state(world, case_id, uid, one)[0] for one in (first, *others)} == {"approved"}
     # One of them can be other than the rest.

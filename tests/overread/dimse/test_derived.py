@@ -17,7 +17,7 @@ from pacs import retrieve
 from pacs.scope import ORIGINAL, Scope
 from pacs.status import Reason
 from tests.cases.test_way_back import made_of
-from tests.cases.world import DICOM_NAME, World
+from tests.cases.world import DICOM_NAME, World, proof
 from tests.overread.dimse.test_roles import files
 
 
@@ -80,5 +80,5 @@ def test_once_the_report_is_signed_nothing_more_is_taken(world: World, port: int
     case_id = world.written()
     made = key_object(world, case_id)
     with world.db.transaction() as tx:
-        reporting.sign(tx, world.specialist, case_id)
+        reporting.sign(tx, world.specialist, case_id, proof(world.specialist))
     assert send(port, "READER", made) == int(Reason.NOT_AUTHORISED)

@@ -1,0 +1,183 @@
+"""What patients agree to: the server's own texts, each with its version.
+
+A consent is recorded by the version and the digest of the text here; what a client sends is only compared with them.
+Whoever changes a text gives it a new version (a test holds both together): drafts then ask for it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cases.models import Consent
+from overread.kit.errors import Conflict, Unprocessable
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a page of words."""
+
+    heading: str
+    paragraphs: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A public page of words. `path` is its address."""
+
+    path: str
+    title: str
+    description: str
+    headline: str
+    lede: str
+    sections: tuple[Part, ...]
+
+    def plain(self) -> str:
+        """The whole text."""
+        lines = [self.headline, self.lede]
+        for part in self.sections:
+            lines += [part.heading, *part.paragraphs, *part.points]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentText:
+    """What a patient agrees to: `name` is the consent's kind, `label` the sentence beside the box."""
+
+    name: str
+    label: str
+    version: str
+    words: Words
+
+    @property
+    def text(self) -> str:
+        """All that is agreed to: the sentence beside the box, and the text that it speaks of."""
+        return f"{self.label}\n{self.words.plain()}"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text, as it is recorded with a consent."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+_TERMS = Words(
+    "/terms",
+    "Terms of use – Overread",
+    "What the second opinion service does, what it does not do, what it costs and when you get your money back.",
+    "Terms of use",
+    "What you can expect from us, and what we ask of you.",
+    (
+        Part(
+            "What you get",
+            (
+                (
+                    "A specialist reads the images that you send and answers each of your questions in a signed "
+                    "report. The report is based on the images and on what you tell us; nobody examines you."
+                ),
+                "It is an opinion for you and your physician. It is no treatment and no prescription.",
+            ),
+        ),
+        Part(
+            "What it is not for",
+            ("Never use this service in an emergency: call your local emergency number. An opinion takes days.",),
+        ),
+        Part(
+            "What you pay",
+            (
+                (
+                    "The price is shown before you pay. It is held on your card when you send your request, and "
+                    "charged when a specialist takes it. If we can’t help, the hold is released and nothing is charged."
+                ),
+                (
+                    "You can withdraw at any time before the report is signed. Until a specialist has taken your "
+                    "request you get everything back; afterwards, the part that was shown to you before you paid."
+                ),
+            ),
+        ),
+        Part("What we ask of you", ("Send only images that are yours, or of somebody whom you may act for.",)),
+    ),
+)
+_PRIVACY = Words(
+    "/privacy",
+    "Privacy – Overread",
+    "Who sees your images and your words, how they are protected, and how you can take them back.",
+    "Privacy",
+    "Your health data is used to answer your questions, and for nothing else.",
+    (
+        Part(
+            "Who sees what",
+            points=(
+                "Coordinators of the program see your request and your images, to check that they are yours.",
+                "The specialist sees your questions and your images without your name, birth date and numbers.",
+                "The payment provider gets an amount and a number that means nothing to anybody else.",
+                "Our mails hold no word about your health.",
+            ),
+        ),
+        Part("What you see", ("Your case lists everybody who opened your request, your images or your report.",)),
+        Part(
+            "How it is kept",
+            (
+                (
+                    "Every change and every access is recorded. Connections are encrypted. Images that hospitals send "
+                    "without naming a request are seen by coordinators alone."
+                ),
+            ),
+        ),
+        Part("Your rights", ("You can withdraw your request yourself, and write to us to see or erase your data.",)),
+    ),
+)
+_SHARING = Words(
+    "/sharing",
+    "Sharing your images – Overread",
+    "What you allow when you share your images with a specialist.",
+    "Sharing your images",
+    "Before a specialist can read your images, you have to allow it.",
+    (
+        Part(
+            "What you allow",
+            points=(
+                "The images are yours, or you may share them for the person they show.",
+                "We make a copy without name, birth date and numbers, and show that copy to one specialist.",
+                "Text that may be burned into the pictures is looked for, and a person checks what was found.",
+                "The specialist loses access some days after the report, and at once when you withdraw.",
+            ),
+        ),
+    ),
+)
+CONSENTS: tuple[ConsentText, ...] = (
+    ConsentText("terms", "I accept the terms of use.", "1", _TERMS),
+    ConsentText("privacy", "I agree that my health data is handled as the privacy page says.", "1", _PRIVACY),
+    ConsentText(
+        "authority_to_share", "I may share these images, and want them shown to the specialist.", "1", _SHARING
+    ),
+)
+CURRENT: Mapping[str, ConsentText] = {text.name: text for text in CONSENTS}
+#: The pages on which the texts stand.
+PAGES: Mapping[str, Words] = {text.words.path: text.words for text in CONSENTS}
+
+
+def current(kind: str, version: str, digest: str | None = None) -> ConsentText:
+    """The text of a kind as it stands, which is the one that was agreed to.
+
+    Raises Unprocessable for an unknown kind, and Conflict, with the text of now, where another one was agreed to.
+    """
+    text = CURRENT.get(kind)
+    if text is None:
+        raise Unprocessable(f"consent {kind!r}", safe=f"A consent is one of: {', '.join(CURRENT)}.")
+    if version != text.version or digest not in (None, text.digest):
+        raise Conflict(
+            f"consent {kind} to version {version[:32]!r}, which is {text.version}",
+            safe=f"“{text.words.headline}” is version {text.version} now. Please read it, then agree to it.",
+            kind=kind,
+            version=text.version,
+            digest=text.digest,
+            words=text.text,
+        )
+    return text
+
+
+def standing(given: Iterable[Consent]) -> tuple[str, ...]:
+    """The kinds of the consents that were given to the texts as they stand now."""
+    return tuple(dict.fromkeys(one.kind for one in given if one.version == CURRENT[one.kind].version))
