@@ -18,6 +18,7 @@ from dicomweb.wado import address, locate
 from overread.kit.errors import OverreadError
 from pacs import transcoded, zipped
 from pacs.archive import Archive
+from pacs.pixels.turns import asker
 from pacs.retrieve import Located
 
 
@@ -43,24 +44,24 @@ def _targets(archive: Archive, one: Located) -> partial[frozenset[str]]:
 
 
 def _answer(context: Context, request: Request, offer: MediaRange, chosen: Sequence[tuple[Located, str]]) -> Response:
-    blobs = context.archive.blobs
+    blobs, who = context.archive.blobs, asker()
     validator = answers.etag(offer.type, offer.multipart, [(one.tag, syntax) for one, syntax in chosen])
     if answer := answers.unchanged(request, validator):
         return answer
     if offer.type == ZIP:
-        named = ((one, syntax, _content(context.archive, one, syntax)) for one, syntax in chosen)
+        named = ((one, syntax, _content(context.archive, one, syntax, who)) for one, syntax in chosen)
         # The name is ours: nothing of the objects, and nothing of the request, is part of it.
         headers = {"Content-Type": ZIP, "Content-Disposition": 'attachment; filename="images.zip"'}
         return answers.single(request, blobs, Body(headers, zipped.stream(context.archive, named)), validator)
     if not offer.multipart:
         [(one, syntax)] = chosen
-        body = Body({"Content-Type": f"{DICOM}; transfer-syntax={syntax}"}, _content(context.archive, one, syntax))
+        body = Body({"Content-Type": f"{DICOM}; transfer-syntax={syntax}"}, _content(context.archive, one, syntax, who))
         return answers.single(request, blobs, body, validator)
     root = context.root(request)
     bodies = (
         Body(
             {"Content-Type": f"{DICOM}; transfer-syntax={syntax}", "Content-Location": address(root, one)},
-            _content(context.archive, one, syntax),
+            _content(context.archive, one, syntax, who),
         )
         for one, syntax in chosen
     )
@@ -69,8 +70,8 @@ def _answer(context: Context, request: Request, offer: MediaRange, chosen: Seque
     return answers.multipart(request, blobs, DICOM, list(bodies) if plain else bodies, validator)
 
 
-def _content(archive: Archive, one: Located, syntax: str) -> answers.Content:
-    return one.parts if syntax == one.transfer_syntax else transcoded.stream(archive, one, syntax)
+def _content(archive: Archive, one: Located, syntax: str, who: str) -> answers.Content:
+    return one.parts if syntax == one.transfer_syntax else transcoded.stream(archive, one, syntax, who)
 
 
 def _refusal(archive: Archive, offers: list[MediaRange], found: Sequence[Located]) -> OverreadError:
