@@ -24,6 +24,7 @@ from overread.kit import hosts, log
 
 _logger = log.get(__name__)
 
+_TOLD = frozenset((b"host", b"transfer-encoding"))
 #: Descriptors that are for files, the database and decoding workers.
 _OTHERS = 512
 #: Requests that wait behind one over the same connection (RFC 9112 9.3.2).
@@ -141,6 +142,8 @@ class Connection(HttpToolsProtocol):
         self._beside, self._moved = 0, False
         self._refusal: _Refused | None = None
         self._deaf = False
+        #: The Host field that was looked at last.
+        self._known: tuple[bytes, bytes] | None = None
         self._drains = False
         self._unread = 0
 
@@ -225,12 +228,16 @@ class Connection(HttpToolsProtocol):
             if self._trailers > self._limits.fields:
                 raise self._no(431, f"A body may be trailed by at most {self._limits.fields} fields.")
             return
-        if len(self.headers) >= self._limits.fields:
-            raise self._no(431, f"A request may have at most {self._limits.fields} header fields.")
-        super().on_header(name, value)
+        # As uvicorn does it; once a field, a call more would be felt.
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
+        if len(self.headers) > self._limits.fields:
+            raise self._no(431, f"A request may have at most {self._limits.fields} header fields.")
         if self._uncounted:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > self._limits.head_bytes:
@@ -260,12 +267,11 @@ class Connection(HttpToolsProtocol):
 
     def _check_head(self) -> None:
         """Raises where the host (RFC 9112 3.2) or the length of the body (6) is not told in the one way."""
-        named, encoding = [], b""
-        for name, value in self.headers:
-            if name == b"host":
-                named.append(value)
-            elif name == b"transfer-encoding":
-                encoding = value
+        told = [one for one in self.headers if one[0] in _TOLD]
+        if len(told) == 1 and told[0] == self._known and self.url[:1] == b"/":
+            return  # as the request before
+        named = [value for name, value in told if name == b"host"]
+        encodings = [value for name, value in told if name != b"host"]
         version = self.parser.get_http_version()
         if len(named) > 1:
             raise self._no(400, "A request must have one Host field.")
@@ -274,12 +280,14 @@ class Connection(HttpToolsProtocol):
                 raise self._no(400, "A request must have a Host field.")
         elif not hosts.NAMED.fullmatch(named[0].decode("latin-1")):
             raise self._no(400, "The Host field holds no host.")
-        if not self.url.startswith(b"/"):
+        else:
+            self._known = b"host", named[0]
+        if self.url[:1] != b"/":
             self._check_target(named)
-        if encoding:
+        if encodings:
             if version == "1.0":
                 raise self._no(400, "HTTP/1.0 has no Transfer-Encoding.")
-            if encoding.lower() != b"chunked":
+            if [one.lower() for one in encodings] != [b"chunked"]:
                 raise self._no(501, "The only Transfer-Encoding that is known here is chunked.")
 
     def _check_target(self, named: list[bytes]) -> None:
@@ -389,6 +397,7 @@ class Connection(HttpToolsProtocol):
         if served and not self.cycle.more_body:
             # What was asked before is answered; the fault came behind it.
             self.cycle.keep_alive = False
+            self.flow.pause_reading()
             self._wait(None)
             return
         if served:
