@@ -9,9 +9,9 @@ from starlette.routing import Route
 
 from billing import webhooks
 from billing.gateway import Gateway
-from overread.kit import http, log
+from overread.kit import http, log, whole_body
 from overread.kit.db import Database
-from overread.kit.errors import BadInput, OverreadError, TooLarge
+from overread.kit.errors import BadInput, OverreadError
 from overread.kit.settings import Settings
 
 MAX_BODY = 1 << 20  # events are a few kilobytes
@@ -30,7 +30,7 @@ def routes(settings: Settings, db: Database, gateway: Gateway | None) -> list[Ro
 
     async def stripe_webhook(request: Request) -> Response:
         try:
-            raw = await _body(request)
+            raw = await whole_body.read(request, MAX_BODY)
             await run_in_threadpool(take, raw, request.headers.get("stripe-signature", ""))
         except BadInput as error:
             _log.warning("webhook_refused", reason=str(error), client=request.client.host if request.client else "")
@@ -41,13 +41,3 @@ def routes(settings: Settings, db: Database, gateway: Gateway | None) -> list[Ro
         return Response(status_code=204)
 
     return [Route("/webhooks/stripe", stripe_webhook, methods=["POST"], name="stripe_webhook")]
-
-
-async def _body(request: Request) -> bytes:
-    """The raw body, as it was signed. Raises TooLarge beyond a megabyte."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise TooLarge(f"a webhook of more than {MAX_BODY} bytes")
-    return bytes(body)

@@ -29,9 +29,9 @@ from cases.service.inboxes import InboxItem
 from cases.service.people import Access
 from cases.service.reporting import ReportView
 from cases.views import CaseLine, CoordinatorCase, PatientCase, SpecialistCase
-from overread.kit import proofs
+from overread.kit import proofs, whole_body
 from overread.kit.db import Database
-from overread.kit.errors import BadInput, TooLarge
+from overread.kit.errors import BadInput
 from overread.kit.http import JSON, principal
 from overread.kit.settings import Settings
 from pacs.archive import Archive
@@ -330,7 +330,7 @@ def _endpoint(
         return _answer(op, result)
 
     async def endpoint(request: Request) -> Response:
-        return await run_in_threadpool(work, request, await _body(request))
+        return await run_in_threadpool(work, request, await whole_body.read(request, _MOST_BYTES))
 
     return endpoint
 
@@ -345,15 +345,6 @@ def _answer(op: Operation, result: Any) -> Response:
     if isinstance(result, Made):
         headers["Location"] = f"/api/v1/cases/{result.case_id}"
     return JSON(result, op.status, headers=headers)
-
-
-async def _body(request: Request) -> bytes:
-    raw = bytearray()
-    async for piece in request.stream():
-        raw += piece
-        if len(raw) > _MOST_BYTES:
-            raise TooLarge("an API body above the limit", safe=f"A body may have at most {_MOST_BYTES} bytes.")
-    return bytes(raw)
 
 
 def _parsed(op: Operation, raw: bytes) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from pacs import bulk, retrieve, transcoded
 from pacs.archive import Archive
 from pacs.frame_index import frame_index
 from pacs.part10 import EXPLICIT_LITTLE_ENDIAN
-from pacs.pixels.transcode import transcode
+from pacs.pixels.turns import asker
 from pacs.retrieve import Located
 
 _MAX_PATH = 256
@@ -99,7 +99,7 @@ class Value:
         if not self._found.pixels or (answer.syntax == EXPLICIT_LITTLE_ENDIAN and not self._found.encapsulated):
             return [Body(own, self._found.parts)]
         if answer.syntax == EXPLICIT_LITTLE_ENDIAN and self._one.transfer_syntax not in NATIVE:
-            return [Body(own, self._decoded())]
+            return [Body(own, transcoded.decoded(self._archive, self._one, self._count, asker()))]
         numbers = range(1, self._count + 1)
         stored = stored_frames(self._archive, self._one, numbers)
         return [
@@ -118,10 +118,3 @@ class Value:
 
     def _targets(self) -> frozenset[str]:
         return self._made
-
-    def _decoded(self) -> Iterator[bytes]:
-        """The samples of all frames, one frame at a time."""
-        with retrieve.opened(self._archive, self._one) as instance:
-            ds = instance.dataset()
-            for index in range(self._count):
-                yield transcode(instance.frame(index), ds, instance.transfer_syntax, EXPLICIT_LITTLE_ENDIAN)

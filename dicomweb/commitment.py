@@ -13,6 +13,7 @@ from dicomweb import payload
 from dicomweb.context import Context
 from dicomweb.payload import sq, ui
 from dicomweb.uids import need_uid
+from overread.kit import whole_body
 from overread.kit.errors import BadInput, TooLarge
 from overread.kit.http import principal
 from overread.kit.principals import Principal
@@ -28,7 +29,7 @@ _RETRY = {"Retry-After": "5"}
 async def request(context: Context, request: Request) -> Response:
     """Ask to commit (13.4): 200 with the result, or 202 where it takes longer; 409 where the UID was used."""
     kind, who = payload.negotiated(request), await run_sync(_who, context, request)
-    body = await payload.read(request, _MOST_BYTES)
+    body = await whole_body.read(request, _MOST_BYTES)
 
     def answer() -> Response:
         transaction = need_uid(request, "transaction")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from starlette.requests import Request
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from overread.kit import standing
 from overread.kit.db import Session
 from overread.kit.errors import Forbidden
+from overread.kit.hosts import Origin
 from overread.kit.http import asked_again, principal
 from overread.kit.principals import Principal
 from pacs.archive import Archive
@@ -52,11 +52,10 @@ class Context:
     archive: Archive
     scope_of: ScopeOf
     upload_to: UploadTo
-    public_url: str | None = None
+    #: What is made for its address by the settings may be kept.
+    origin: Origin
     #: The longest that one upload may take.
     max_request_seconds: float = 3600
-    #: This origin's address by the settings: what is made for it may be kept. A Host header may say anything.
-    base_url: str | None = None
     may_delete: MayDelete = nobody_deletes
 
     def authorise(self, request: Request) -> tuple[Principal, Scope]:
@@ -75,20 +74,9 @@ class Context:
 
     def owns(self, root: str) -> bool:
         """Whether a root is at this origin's address by the settings."""
-        return self.base_url is not None and root.startswith(self.base_url + "/")
+        return root.startswith(self.origin.base_url + "/")
 
     def root(self, request: Request) -> str:
-        """The address of this root as the client sees it, without a slash at the end.
-
-        The configured public address; without one what the request was sent to. Some clients (dicomweb-client) leave
-        the port out of Host: of a host that is ours by the settings it is known.
-        """
+        """The address of this root as the client sees it, without a slash at the end."""
         path = request.url.path
-        marker = path.find("/dicomweb")
-        base = self.public_url
-        if base is None:
-            asked = request.url
-            base = f"{asked.scheme}://{asked.netloc}"
-            if asked.port is None and self.base_url and urlsplit(self.base_url).hostname == asked.hostname:
-                base = self.base_url
-        return base.rstrip("/") + path[: marker + len("/dicomweb")]
+        return self.origin.of(request) + path[: path.find("/dicomweb") + len("/dicomweb")]

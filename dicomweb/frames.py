@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache, partial
 
 from starlette.requests import Request
@@ -18,9 +18,9 @@ from overread.kit.errors import NotFound
 from pacs import retrieve, transcoded
 from pacs.archive import Archive
 from pacs.frame_index import frame_index
-from pacs.frames import UnalignedFrames, unaligned
+from pacs.frames import UnalignedFrames
 from pacs.part10 import EXPLICIT_LITTLE_ENDIAN
-from pacs.pixels.transcode import transcode
+from pacs.pixels.turns import asker
 from pacs.retrieve import Located, Part
 
 
@@ -56,7 +56,9 @@ def frame_content(
 ) -> answers.Content:
     """A frame in the form that was chosen: what is stored, or what is made of it when its turn comes."""
     own = EXPLICIT_LITTLE_ENDIAN if one.transfer_syntax in NATIVE else one.transfer_syntax
-    return stored if stored is not None and answer.syntax == own else _made(archive, one, answer, number)
+    if stored is not None and answer.syntax == own:
+        return stored
+    return transcoded.frame(archive, one, number - 1, answer.syntax, asker())
 
 
 def stored_frames(archive: Archive, one: Located, numbers: Sequence[int]) -> list[Sequence[Part] | None]:
@@ -73,12 +75,3 @@ def stored_frames(archive: Archive, one: Located, numbers: Sequence[int]) -> lis
     if not index.places:
         raise NotFound("no pixel data", safe="This object has no frames: it holds no pixel data.")
     return [index.parts(number - 1) for number in numbers]
-
-
-def _made(archive: Archive, one: Located, answer: Answer, number: int) -> Iterator[bytes]:
-    with retrieve.opened(archive, one) as instance:
-        try:
-            frame = instance.frame(number - 1)
-        except UnalignedFrames:
-            frame = unaligned(instance.parsed, number - 1)
-        yield transcode(frame, instance.dataset(), instance.transfer_syntax, answer.syntax)

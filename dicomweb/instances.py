@@ -23,6 +23,7 @@ from pacs import transcoded, zipped
 from pacs.archive import Archive
 from pacs.elements import Unreadable
 from pacs.pixels.errors import CannotDecode, refuse
+from pacs.pixels.turns import asker
 from pacs.retrieve import Located
 
 #: Bytes of stored instances whose transcoding is begun before the answer is, so that what fails can still be said.
@@ -71,7 +72,7 @@ def _targets(archive: Archive, one: Located) -> frozenset[str]:
 def _answer(
     context: Context, request: Request, offer: MediaRange, found: Sequence[tuple[Located, str | None]], left: Left
 ) -> Response:
-    archive, blobs = context.archive, context.archive.blobs
+    archive, blobs, who = context.archive, context.archive.blobs, asker()
     chosen = [(one, syntax) for one, syntax in found if syntax is not None]
     left.unfit = [one for one, syntax in found if syntax is None]
     validator = answers.etag(offer.type, offer.multipart, [(one.tag, syntax) for one, syntax in chosen])
@@ -79,11 +80,11 @@ def _answer(
         return answer
     if not offer.multipart and offer.type == DICOM:
         [(one, syntax)] = chosen
-        body = Body({"Content-Type": f"{DICOM}; transfer-syntax={syntax}"}, _content(archive, one, syntax))
+        body = Body({"Content-Type": f"{DICOM}; transfer-syntax={syntax}"}, _content(archive, one, syntax, who))
         return answers.single(request, blobs, body, validator)
     # The length is told where it costs nothing: of originals that are given as they are.
     plain = all(one.header is None and one.transfer_syntax == syntax for one, syntax in chosen)
-    given = _given(archive, chosen, left)
+    given = _given(archive, chosen, left, who)
     if offer.type == ZIP:
         # The name is ours: nothing of the objects, and nothing of the request, is part of it.
         headers = {"Content-Type": ZIP, "Content-Disposition": 'attachment; filename="images.zip"'}
@@ -97,7 +98,7 @@ def _answer(
     return left.told(answers.multipart(request, blobs, DICOM, list(bodies) if plain else bodies, validator))
 
 
-def _given(archive: Archive, chosen: Sequence[tuple[Located, str]], left: Left) -> Iterator[zipped.Content]:
+def _given(archive: Archive, chosen: Sequence[tuple[Located, str]], left: Left, who: str) -> Iterator[zipped.Content]:
     """Each instance in its transfer syntax, made when its turn comes.
 
     What can't be written anew after all, because its pixels are damaged, is left out as long as the answer has not
@@ -108,7 +109,7 @@ def _given(archive: Archive, chosen: Sequence[tuple[Located, str]], left: Left) 
     alone = len(chosen) == 1
     bytes_ahead = 0
     for one, syntax in rest:
-        content = _begun(archive, one, syntax, alone=alone)
+        content = _begun(archive, one, syntax, who, alone=alone)
         if content is not None:
             ahead.append((one, syntax, content))
         else:
@@ -118,18 +119,18 @@ def _given(archive: Archive, chosen: Sequence[tuple[Located, str]], left: Left) 
             break
     if not ahead:
         raise refuse("none of these images can be given in the transfer syntax that was asked for.")
-    return chain(ahead, _later(archive, rest))
+    return chain(ahead, _later(archive, rest, who))
 
 
-def _later(archive: Archive, rest: Iterator[tuple[Located, str]]) -> Iterator[zipped.Content]:
+def _later(archive: Archive, rest: Iterator[tuple[Located, str]], who: str) -> Iterator[zipped.Content]:
     for one, syntax in rest:
-        content = _begun(archive, one, syntax, alone=False)
+        content = _begun(archive, one, syntax, who, alone=False)
         yield (one, syntax, content) if content is not None else (one, one.transfer_syntax, one.parts)
 
 
-def _begun(archive: Archive, one: Located, syntax: str, *, alone: bool) -> answers.Content | None:
+def _begun(archive: Archive, one: Located, syntax: str, who: str, *, alone: bool) -> answers.Content | None:
     """An instance's bytes, the first of them made; None where its first frame can't be, unless it is `alone`."""
-    content = _content(archive, one, syntax)
+    content = _content(archive, one, syntax, who)
     if isinstance(content, Sequence) or alone:
         return content
     try:
@@ -139,8 +140,8 @@ def _begun(archive: Archive, one: Located, syntax: str, *, alone: bool) -> answe
         return None
 
 
-def _content(archive: Archive, one: Located, syntax: str) -> answers.Content:
-    return one.parts if syntax == one.transfer_syntax else transcoded.stream(archive, one, syntax)
+def _content(archive: Archive, one: Located, syntax: str, who: str) -> answers.Content:
+    return one.parts if syntax == one.transfer_syntax else transcoded.stream(archive, one, syntax, who)
 
 
 def _refusal(archive: Archive, offers: list[MediaRange], found: Sequence[Located]) -> OverreadError:

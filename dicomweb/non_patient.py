@@ -16,6 +16,7 @@ from dicomweb.media import DICOM, MediaRange, accepts, choose
 from dicomweb.payload import sq, ui
 from dicomweb.stow_multipart import Broken, PartParser
 from dicomweb.uids import need_uid, path_uid
+from overread.kit import whole_body
 from overread.kit.errors import BadInput, NotAcceptable, UnsupportedMedia
 from overread.kit.http import principal
 from overread.kit.principals import Principal
@@ -35,7 +36,7 @@ async def store(context: Context, request: Request) -> Response:
         return who
 
     who = await run_sync(who_may)
-    body = await payload.read(request, non_patient.MOST_BYTES)
+    body = await whole_body.read(request, non_patient.MOST_BYTES)
 
     def answer() -> Response:
         instances = list(_instances(request, body))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb import media
@@ -23,28 +22,12 @@ from pacs.elements import MAX_DEPTH
 JSON_TYPES = (DICOM_JSON, "application/json")
 XML_TYPES = (DICOM_XML, "application/xml", "text/xml")
 OFFERS = [MediaRange(DICOM_JSON), MediaRange("application/json"), MediaRange(DICOM_XML), MediaRange("application/xml")]
-#: The largest data set that a request may carry, in bytes, and the longest that it may take, in seconds.
-MOST_BYTES, MOST_SECONDS = 4 << 20, 30.0
+#: The largest data set that a request may carry, in bytes.
+MOST_BYTES = 4 << 20
 _MAX_NODES = 200_000
 _KEY = re.compile(r"[0-9A-F]{8}")
 _VR = re.compile(r"[A-Z]{2}")
 _MEMBERS = frozenset(("vr", "Value", "InlineBinary", "BulkDataURI"))
-
-
-async def read(request: Request, most: int = MOST_BYTES) -> bytes:
-    """The whole body. Raises TooLarge, BadInput where it takes too long."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(MOST_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > most:
-                    raise TooLarge(f"a body of over {most} bytes", safe=f"The body may have at most {most} bytes.")
-    except ClientDisconnect as error:
-        raise BadInput("the client went away in the middle of the body") from error
-    except TimeoutError as error:
-        raise BadInput("the body arrives too slowly", safe="The body arrived too slowly.") from error
-    return bytes(body)
 
 
 def dataset(request: Request, body: bytes, *, empty: bool = False) -> JsonDataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 from typing import Literal
 
@@ -13,8 +14,8 @@ from pydicom.filereader import read_dataset
 from dicomweb.context import Context
 from overread.kit import log
 from overread.kit.errors import BadInput, NotFound, OverreadError
-from pacs import frames, part10, retrieve
-from pacs.elements import Unreadable
+from pacs import frames, part10, retrieve, transcoded
+from pacs.elements import Element, Unreadable
 from pacs.pixels import image_pixel, presentation, render
 from pacs.pixels.cache import Cache
 from pacs.pixels.errors import CannotDecode, refuse
@@ -88,8 +89,11 @@ def picture(context: Context, one: Located, index: int | None, wanted: Wanted, *
 
     def make() -> bytes:
         with retrieve.opened(context.archive, one) as instance:
-            frame = frame_bytes(instance, chosen)
-            return render.render(header(instance), frame, instance.transfer_syntax, chosen, wanted)
+            pixels_of(instance)
+            ds = header(instance)
+            with drawing(instance, ds, chosen):
+                frame = frame_bytes(instance, chosen)
+                return render.render(ds, frame, instance.transfer_syntax, chosen, wanted)
 
     key = (*name(one), chosen, wanted)
     shelf = context.archive.thumbnails if kept else None
@@ -108,9 +112,17 @@ def animation(context: Context, one: Located, indices: list[int] | None, wanted:
     def make() -> bytes:
         with retrieve.opened(context.archive, one) as instance:
             ds, syntax = header(instance), instance.transfer_syntax
-            return render.animation(ds, chosen, lambda index: frame_bytes(instance, index), syntax, wanted)
+            with drawing(instance, ds, chosen[0] if chosen else 0, len(chosen)):
+                return render.animation(ds, chosen, lambda index: frame_bytes(instance, index), syntax, wanted)
 
     return MADE.get((*name(one), tuple(chosen), wanted), make, len)
+
+
+def drawing(instance: Opened, ds: Dataset, index: int, count: int = 0) -> AbstractContextManager[None]:
+    """The turn of who asks to draw a frame, or `count` frames of an animation (`pacs.pixels.turns`)."""
+    if instance.pixels is None:
+        return nullcontext()
+    return transcoded.turn(instance, ds, index, drawn=True, beside=3 * count)
 
 
 def header(instance: Opened) -> Dataset:
@@ -123,11 +135,16 @@ def header(instance: Opened) -> Dataset:
         raise refuse("its header can't be read.") from odd
 
 
+def pixels_of(instance: Opened) -> Element:
+    """The element that holds the pixels. Raises NoPicture."""
+    if instance.pixels is None:
+        raise NoPicture("nothing to render", safe="This object holds no picture.")
+    return instance.pixels
+
+
 def frame_bytes(instance: Opened, index: int) -> bytes:
     """A frame's bytes; where frames of single bits begin within bytes, all bytes that hold one of its bits."""
-    pixels = instance.pixels
-    if pixels is None:
-        raise NoPicture("nothing to render", safe="This object holds no picture.")
+    pixels = pixels_of(instance)
     try:
         return instance.frame(index)
     except frames.UnalignedFrames:

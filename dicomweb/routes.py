@@ -58,7 +58,7 @@ def at(path: str, found: Sequence[BaseRoute]) -> list[BaseRoute]:
 
 class _Unslashed:
     def __init__(self, found: Sequence[BaseRoute]) -> None:
-        self._router = Router(found)
+        self._router = Router(found, redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -61,8 +61,10 @@ def presented_by(context: Context, one: Located, index: int, state: Located, wan
 def _drawn(context: Context, one: Located, state: Located, ds: Dataset, reference: Reference, wanted: Wanted) -> bytes:
     def make() -> bytes:
         with retrieve.opened(context.archive, one) as instance:
+            image = pictures.header(instance)
             shown = State(ds, reference, lambda index: pictures.frame_bytes(instance, index))
-            return render.render_state(pictures.header(instance), instance.transfer_syntax, wanted, shown)
+            with pictures.drawing(instance, image, (reference.frame or 1) - 1):
+                return render.render_state(image, instance.transfer_syntax, wanted, shown)
 
     key = (*pictures.name(state), *pictures.name(one), reference.frame, wanted)
     return pictures.MADE.get(key, make, len)
@@ -119,8 +121,9 @@ def _levels(context: Context, one: Located, side: Dataset, reference: Reference)
     """An image's header and, by an item of Blending Sequence, its levels in grey."""
     with retrieve.opened(context.archive, one) as instance:
         image, index = pictures.header(instance), (reference.frame or 1) - 1
-        frame = pictures.frame_bytes(instance, index)
-        stored = draw.decoded(image, frame, instance.transfer_syntax, index)
+        with pictures.drawing(instance, image, index):
+            frame = pictures.frame_bytes(instance, index)
+            stored = draw.decoded(image, frame, instance.transfer_syntax, index)
     if stored.ndim != 2:
         raise refuse("its state blends images of colour.")
     # N.2.4.2: palettes of the images are not used.

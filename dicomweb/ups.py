@@ -13,6 +13,7 @@ from dicomweb import payload
 from dicomweb.context import Context
 from dicomweb.keys import number, path_keys
 from dicomweb.uids import need_uid
+from overread.kit import whole_body
 from overread.kit.errors import BadInput
 from overread.kit.http import principal, problem
 from overread.kit.principals import Principal
@@ -56,7 +57,8 @@ async def update(context: Context, request: Request) -> Response:
         transaction = _query_uid(request, ("transaction", "transactionUID", "transaction-uid")) or _transaction(dataset)
         with context.archive.db.transaction() as tx:
             service.update(tx, who, need_uid(request, "workitem"), dataset, transaction)
-        return Response(headers={"Content-Location": str(request.url.replace(query=""))})
+        address = f"{context.root(request)}/workitems/{need_uid(request, 'workitem')}"
+        return Response(headers={"Content-Location": address})
 
     return await _with_body(context, request, act)
 
@@ -156,7 +158,7 @@ def ae_title(request: HTTPConnection) -> str:
 async def _with_body(context: Context, request: Request, act: Act, *, empty: bool = False) -> Response:
     """Who asks is known before a body is read; a state that does not allow it is said in the words of the standard."""
     who = await run_sync(_who, context, request)
-    body = await payload.read(request)
+    body = await whole_body.read(request, payload.MOST_BYTES)
 
     def answer() -> Response:
         try:

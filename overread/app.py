@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,16 +21,18 @@ from cases.allowance import Allowance, limits
 from dicomweb.context import Context, Upload
 from dicomweb.routes import archive_routes, at
 from dicomweb.routes import routes as dicomweb_routes
+from overread.connections import Connection, Limits, Table
 from overread.cors import Cors
 from overread.guard import Guard
-from overread.kit import errors, http
+from overread.kit import errors, hosts, http
 from overread.kit.db import Session
+from overread.kit.hosts import Origin
 from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings, address
+from overread.kit.slashes import shortened
 from overread.kit.standing import Standing
 from overread.metrics import metrics
-from overread.processes import announce_ready
-from overread.protocol import Cuttable
+from overread.processes import announce_ready, raise_descriptors
 from overread.proxy import TrustedProxies
 from overread.services import Services
 from overread.web import pages, session
@@ -36,6 +40,9 @@ from overread.web.errors import error_page
 from pacs.scope import Scope as ViewScope
 from pacs.scope import originals, sent_by
 from viewer_bridge.site import viewer_app
+
+#: One a connection, and those of files, of the database and of decoding workers.
+_DESCRIPTORS = 8192
 
 
 def archive_context(services: Services) -> Context:
@@ -58,7 +65,18 @@ def archive_context(services: Services) -> Context:
 
     settings = services.settings
     limit = settings.max_request_seconds
-    return Context(services.archive, scope_of, upload_to, settings.public_url, limit, settings.base_url, may_delete)
+    return Context(services.archive, scope_of, upload_to, portal_origin(settings), limit, may_delete)
+
+
+def portal_origin(settings: Settings) -> Origin:
+    """Where clients reach the portal."""
+    return Origin(settings.base_url, public=settings.public_url is not None, names=hosts.named(settings.host_names))
+
+
+def viewer_origin(settings: Settings) -> Origin:
+    """Where clients reach the hosted viewer."""
+    public = settings.viewer_url is not None
+    return Origin(settings.viewer_base_url, public=public, names=hosts.named(settings.host_names))
 
 
 def sender_context(services: Services) -> Context:
@@ -77,12 +95,11 @@ def sender_context(services: Services) -> Context:
         )
 
     settings = services.settings
-    limit = settings.max_request_seconds
-    return Context(services.archive, scope_of, upload_to, settings.public_url, limit, settings.base_url)
+    return Context(services.archive, scope_of, upload_to, portal_origin(settings), settings.max_request_seconds)
 
 
-def case_context(services: Services, public_url: str | None, base_url: str | None = None) -> Context:
-    """`/cases/{case}/dicomweb`: one case's view as its caller may see it; the origin's address, told and by default."""
+def case_context(services: Services, origin: Origin) -> Context:
+    """`/cases/{case}/dicomweb`: one case's view as its caller may see it."""
 
     def scope_of(who: Principal, request: Request) -> ViewScope:
         case_id = http.path_uuid(request, "case")
@@ -98,7 +115,7 @@ def case_context(services: Services, public_url: str | None, base_url: str | Non
         return Upload(case_id, view, Allowance(services.db, case_id, limits(settings)) if counted else None)
 
     settings = services.settings
-    return Context(services.archive, scope_of, upload_to, public_url, settings.max_request_seconds, base_url)
+    return Context(services.archive, scope_of, upload_to, origin, settings.max_request_seconds)
 
 
 def portal_app(services: Services) -> ASGIApp:
@@ -114,10 +131,7 @@ def portal_app(services: Services) -> ASGIApp:
 
     routes: list[BaseRoute] = [
         *at("/dicomweb", archive_routes(archive_context(services))),
-        *at(
-            "/cases/{case}/dicomweb",
-            dicomweb_routes(case_context(services, settings.public_url, settings.base_url)),
-        ),
+        *at("/cases/{case}/dicomweb", dicomweb_routes(case_context(services, portal_origin(settings)))),
         *at("/senders/{sender}/dicomweb", dicomweb_routes(sender_context(services))),
         *case_routes.routes(services.db, services.archive, services.gateway, settings),
         *billing_routes.routes(settings, services.db, services.gateway),
@@ -135,7 +149,8 @@ def portal_app(services: Services) -> ASGIApp:
         return error_page(request, known, session.who_looks(request, services, known))
 
     kinds = (errors.OverreadError, HTTPException, Exception)
-    return Guard(Starlette(routes=routes, exception_handlers=dict.fromkeys(kinds, refused)), settings)
+    app = Starlette(routes=routes, exception_handlers=dict.fromkeys(kinds, refused))
+    return Guard(shortened(app), settings)
 
 
 def wants_page(request: Request) -> bool:
@@ -165,7 +180,7 @@ class Origins:
 def application(services: Services) -> ASGIApp:
     """Both origins in one ASGI application."""
     settings = services.settings
-    in_viewer = case_context(services, settings.viewer_url, settings.viewer_base_url)
+    in_viewer = case_context(services, viewer_origin(settings))
     viewer = viewer_app(settings, services.db, dicomweb_routes(in_viewer))
     both = Standing(Origins(portal_app(services), viewer, address(settings.viewer)[1]), http.problem)
     return TrustedProxies(Cors(both, settings.cors_origins), settings.trusted_proxies)
@@ -195,11 +210,13 @@ def listeners(settings: Settings) -> list[socket.socket]:
     return [listen(settings.http), listen(settings.viewer)]
 
 
-def server(services: Services) -> uvicorn.Server:
+def server(services: Services, limits: Limits | None = None) -> uvicorn.Server:
     """A web server with both origins, ready to run; workers that are forked now share what it is made of."""
+    limits = limits or Limits()
+    protocol: Any = partial(Connection, Table(limits))
     config = uvicorn.Config(
         application(services),
-        http=Cuttable,
+        http=protocol,
         loop="uvloop",
         ws="wsproto",
         # Subscribers send nothing.
@@ -208,7 +225,7 @@ def server(services: Services) -> uvicorn.Server:
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_keep_alive=30,
+        timeout_keep_alive=int(limits.keep_alive_seconds),
         timeout_graceful_shutdown=5,
         # `TrustedProxies` reads what proxies say.
         proxy_headers=False,
@@ -219,6 +236,7 @@ def server(services: Services) -> uvicorn.Server:
 
 def run(services: Services, server: uvicorn.Server, sockets: list[socket.socket]) -> None:
     """Serve both origins until SIGTERM, on sockets that workers of one supervisor share."""
+    raise_descriptors(_DESCRIPTORS)
     try:
         server.run(sockets=sockets)
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 from functools import partial
 from uuid import UUID
@@ -12,7 +11,7 @@ from overread.kit import principals
 from overread.kit.db import Session
 from overread.kit.errors import Conflict
 from overread.kit.principals import Principal
-from overread.processes import Child, Supervisor, announce_ready
+from overread.processes import Child, Supervisor, announce_ready, raise_descriptors
 from overread.services import Services
 from pacs import query
 from pacs.dimse.listener import Listener
@@ -44,11 +43,7 @@ def run(services: Services) -> None:
 
 def listen(services: Services) -> None:
     """Listen in this process until SIGTERM."""
-    # Silent connections may take a thousand descriptors; many systems begin with that many.
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    raise_descriptors(_DESCRIPTORS)
     stop = {signal.SIGTERM, signal.SIGINT}
     # Blocked before any thread starts, so that the signal waits for this thread.
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)

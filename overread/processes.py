@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import resource
 import select
 import signal
 import socket
@@ -165,6 +166,17 @@ def _spare_memory() -> None:
         tune(_M_ARENA_MAX, 2)
         tune(_M_TRIM_THRESHOLD, 1 << 20)
         tune(_M_MMAP_THRESHOLD, 4 << 20)
+
+
+def raise_descriptors(wanted: int) -> None:
+    """Have as many descriptors as that, or as the system gives: silent connections may take a thousand.
+
+    Many systems begin with that many.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def run_aside(name: str, target: Callable[[], None]) -> None:

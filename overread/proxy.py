@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from overread.kit import hosts
 from overread.kit.errors import OverreadError
 
 _PAIR = re.compile(r'\s*([\w!#$%&\'*+.^`|~-]+)=("(?:[^"\\]|\\.)*"|[^\s;,"]*)\s*(?:;|$)')
 _MEMBER = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
-#: A host name or address with or without a port (RFC 3986 3.2.2); nothing that could be more than that.
-_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 _MOST_HOPS = 32
 
 
@@ -69,9 +68,10 @@ class TrustedProxies:
             told["scheme"] = hop.scheme
         if hop.client:
             told["client"] = (hop.client, 0 if hop.client != client[0] else client[1])
-        if _HOST.fullmatch(hop.host):
+        if hosts.NAMED.fullmatch(hop.host):
             others = [(name, value) for name, value in scope["headers"] if name.lower() != b"host"]
             told["headers"] = [*others, (b"host", hop.host.encode())]
+            told[hosts.TOLD] = hop.host
         return told
 
     def _trusts(self, address: str) -> bool:
@@ -93,11 +93,11 @@ def _forwarded(values: Sequence[str]) -> list[_Hop]:
 
 def _x_forwarded(headers: dict[bytes, list[str]]) -> list[_Hop]:
     """The same in the older headers: lists that each proxy adds to, or that only the first one sets."""
-    clients, schemes, hosts, ports = (
+    clients, schemes, names, ports = (
         [one.strip() for one in ", ".join(headers.get(b"x-forwarded-" + name, [])).split(",")][-_MOST_HOPS:]
         for name in (b"for", b"proto", b"host", b"port")
     )
-    if not (clients[0] or schemes[0] or hosts[0]):
+    if not (clients[0] or schemes[0] or names[0]):
         return []
 
     def of(values: list[str], place: int) -> str:
@@ -105,7 +105,7 @@ def _x_forwarded(headers: dict[bytes, list[str]]) -> list[_Hop]:
 
     hops = []
     for place, client in enumerate(clients):
-        host, port = of(hosts, place), of(ports, place)
+        host, port = of(names, place), of(ports, place)
         if host and port.isdigit() and ":" not in host and port not in ("80", "443"):
             host = f"{host}:{port}"
         hops.append(_Hop(_address(client), of(schemes, place).lower(), host))

@@ -23,7 +23,7 @@ from overread.kit import audit
 from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.principals import Principal
 from overread.kit.remembered import Remembered
-from pacs import metadata, retrieve
+from pacs import metadata, retrieve, transcoded
 from pacs.archive import Archive
 from pacs.deid import suggest_text
 from pacs.deid.masks import Box
@@ -163,8 +163,9 @@ def _extremes(archive: Archive, located: Sequence[Located]) -> _Extremes:
                 at += 1
                 if (at - 1) % step:
                     continue
-                stored = draw.decoded(ds, instance.frame(number), instance.transfer_syntax, number)
-                levels = draw.levels(ds, stored, number)
+                with transcoded.turn(instance, ds, number, drawn=True):
+                    stored = draw.decoded(ds, instance.frame(number), instance.transfer_syntax, number)
+                    levels = draw.levels(ds, stored, number)
                 looked_at += 1
                 if low is None or high is None:
                     low, high = levels.copy(), levels.copy()

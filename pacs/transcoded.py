@@ -6,6 +6,7 @@ Memory holds the header and one frame, whatever the instance's size.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from struct import Struct
 from typing import Any
 
@@ -17,8 +18,12 @@ from pacs.archive import Archive
 from pacs.deid.encode import SEQUENCE_DELIMITER, pixel_header
 from pacs.dictionary import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA, PIXEL_DATA
 from pacs.elements import Unreadable
+from pacs.frames import UnalignedFrames, unaligned
 from pacs.part10 import DEFLATED, EXPLICIT_BIG_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN, write_meta
-from pacs.pixels import attributes, transcode
+from pacs.pixels import attributes, image_pixel, transcode, turns
+from pacs.pixels.cache import Cache
+from pacs.pixels.errors import CannotDecode
+from pacs.pixels.turns import TURNS
 from pacs.plain import written
 from pacs.retrieve import Located, Opened
 
@@ -28,10 +33,14 @@ _LOSSLESS = frozenset(
 )
 _PLAIN = (EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN)
 _CHUNK = 1 << 20
+#: Bytes of an animation's pictures (`pacs.pixels.render.MAX_ANIMATED`).
+_MOST_BESIDE = 300_000_000
 #: A length of 32 bits, even, and not the undefined one (PS3.5 7.1).
 _LONGEST = 0xFFFFFFFE
 _UNWANTED = frozenset((IMPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN, *DEFLATED))
 _item = Struct("<HHI").pack
+#: Frames that are made just now, so that nobody makes them a second time; nothing is kept here.
+_MAKING: Cache[bytes] = Cache(0)
 #: Offset tables tell of fragments that are no more (PS3.3 C.7.6.3.1.8).
 _OFFSET_TABLES = (0x7FE00001, 0x7FE00002, 0x7FE00003)
 
@@ -92,11 +101,65 @@ def _made(instance: Opened) -> frozenset[str]:
     return transcode.targets(instance.transfer_syntax, instance.dataset()) - _UNWANTED
 
 
-def stream(archive: Archive, located: Located, target: str) -> Iterator[bytes]:
+def turn(
+    instance: Opened, ds: Dataset, index: int, who: str | None = None, *, drawn: bool = False, beside: int = 0
+) -> AbstractContextManager[None]:
+    """The turn of who asks to read and make a frame, counted from 0, and keeps `beside` bytes a pixel beside it.
+
+    What is wrong with the frame is told where it is made.
+    """
+    try:
+        form = image_pixel.read(ds)
+    except CannotDecode:
+        return nullcontext()
+    try:
+        coded = sum(length for _, length in instance.places[index : index + 1][0])
+    except (IndexError, Unreadable):
+        coded = form.count * form.bits_allocated // 8
+    kept = min(beside * form.rows * form.columns, _MOST_BESIDE)
+    return TURNS.turn(turns.to_make(form, coded, drawn=drawn) + kept, who)
+
+
+def frame(archive: Archive, located: Located, index: int, target: str, who: str) -> Iterator[bytes]:
+    """One frame, counted from 0, in another transfer syntax, for `who`; made once for all who ask for it at once.
+
+    Raises NotFound, Unreadable, CannotDecode, Unavailable.
+    """
+
+    def make() -> bytes:
+        with retrieve.opened(archive, located) as instance:
+            return _frame(instance, instance.dataset(), index, target, who)
+
+    yield from TURNS.sent(_MAKING.get((located.tag, index, target), make, len), who)
+
+
+def _frame(instance: Opened, ds: Dataset, index: int, target: str, who: str) -> bytes:
+    with turn(instance, ds, index, who):
+        try:
+            found = instance.frame(index)
+        except UnalignedFrames:
+            found = unaligned(instance.parsed, index)
+        return transcode.transcode(found, ds, instance.transfer_syntax, target)
+
+
+def decoded(archive: Archive, located: Located, count: int, who: str) -> Iterator[bytes]:
+    """The samples of the first `count` frames, one behind the other. Errors as `frame`."""
+    with retrieve.opened(archive, located) as instance:
+        ds = instance.dataset()
+        for index in range(count):
+            yield from TURNS.sent(_frame(instance, ds, index, EXPLICIT_LITTLE_ENDIAN, who), who)
+
+
+def stream(archive: Archive, located: Located, target: str, who: str | None = None) -> Iterator[bytes]:
     """The bytes of an instance as a Part 10 file in `target`, one of `targets` or of `sendable`.
 
-    Raises Unreadable or CannotDecode at the frame that can't be read.
+    It is made in the turns of `who`, or of who asks just now. Raises Unreadable, CannotDecode or Unavailable at the
+    frame that can't be read.
     """
+    return _stream(archive, located, target, turns.asker() if who is None else who)
+
+
+def _stream(archive: Archive, located: Located, target: str, who: str) -> Iterator[bytes]:
     with retrieve.opened(archive, located) as instance:
         meta = write_meta(located.sop_class, located.sop_uid, target, source_ae=instance.parsed.meta.source_ae)
         explicit = target != IMPLICIT_LITTLE_ENDIAN
@@ -115,19 +178,19 @@ def stream(archive: Archive, located: Located, target: str) -> Iterator[bytes]:
                 yield bytes(instance.parsed.buf[start : min(end, start + _CHUNK)])
             yield bytes(pixels.length % 2)
         else:
-            yield from _frames(instance, target, meta, changes)
+            yield from _frames(instance, target, meta, changes, who)
         yield _behind(instance, explicit)
 
 
 def _frames(
-    instance: Opened, target: str, meta: bytes, changes: dict[int, tuple[str, bytes] | None]
+    instance: Opened, target: str, meta: bytes, changes: dict[int, tuple[str, bytes] | None], who: str
 ) -> Iterator[bytes]:
     ds, source = instance.dataset(), instance.transfer_syntax
     native, explicit = target in _PLAIN, target != IMPLICIT_LITTLE_ENDIAN
     # Bare frames are the same in both.
     form = EXPLICIT_LITTLE_ENDIAN if native else target
     count = len(instance.places)
-    first = transcode.transcode(instance.frame(0), ds, source, form)
+    first = _frame(instance, ds, 0, form, who)
     changes |= {_tag(keyword): _written(keyword, new) for keyword, new in transcode.changes(ds, source, form).items()}
     yield meta + written(instance.header, instance.walked, changes, explicit=explicit)
     if native:
@@ -137,13 +200,12 @@ def _frames(
         # An offset table may be empty (PS3.5 A.4): the frames' lengths are not known yet, and each has one fragment.
         yield pixel_header(PIXEL_DATA, "OB", None, True) + _item(0xFFFE, 0xE000, 0)
     for index in range(count):
-        frame = first if index == 0 else transcode.transcode(instance.frame(index), ds, source, form)
-        if native:
-            yield frame
-        else:
-            padded = len(frame) + len(frame) % 2
-            yield _item(0xFFFE, 0xE000, padded)
-            yield frame + bytes(padded - len(frame))
+        made = first if index == 0 else _frame(instance, ds, index, form, who)
+        if not native:
+            yield _item(0xFFFE, 0xE000, len(made) + len(made) % 2)
+        yield from TURNS.sent(made, who)
+        if not native and len(made) % 2:
+            yield b"\0"
     yield bytes(odd) if native else SEQUENCE_DELIMITER
 
 

@@ -25,9 +25,10 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
-from overread.kit import errors, http
+from overread.kit import errors, http, whole_body
 from overread.kit.db import Database
 from overread.kit.settings import Settings
+from overread.kit.slashes import shortened
 from viewer_bridge import files, launch, policies
 from viewer_bridge.ohif.build import DIST, HERE
 
@@ -58,9 +59,11 @@ def viewer_app(
     ]
     # Around everything, so that what Starlette says of a failure is guarded too.
     return policies.Guard(
-        Starlette(
-            routes=routes,
-            exception_handlers={errors.OverreadError: _problem, HTTPException: _problem, Exception: _problem},
+        shortened(
+            Starlette(
+                routes=routes,
+                exception_handlers={errors.OverreadError: _problem, HTTPException: _problem, Exception: _problem},
+            )
         )
     )
 
@@ -92,11 +95,7 @@ class _Site:
     async def exchange(self, request: Request) -> Response:
         """Exchange a launch code for a viewer's token; 404 where it can't be used any more."""
         http.refuse_cross_site(request, self._public_url)
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _MOST_BODY:
-                raise errors.TooLarge("launch request too large")
+        body = await whole_body.read(request, _MOST_BODY)
         try:
             code = orjson.loads(body)["code"]
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     dimse_tls_client_ca: Path | None = Field(None, description="PEM CA that a DICOM peer's certificate must be of")
     public_url: str | None = Field(None, description="Address of the portal as people see it (behind a proxy)")
     viewer_url: str | None = Field(None, description="Address of the hosted viewer as people see it")
+    host_names: str = Field(
+        "", description="More hosts, parted by commas, by which clients reach this server: links may name them"
+    )
     trusted_proxies: str = Field(
         "",
         description="Addresses or networks of proxies, parted by commas, whose Forwarded and X-Forwarded-* count",

@@ -15,11 +15,14 @@ from starlette.requests import Request
 
 from billing.money import shown
 from dicomweb.stow_multipart import PartParser
-from overread.kit.errors import BadInput, OverreadError, TooLarge, Unprocessable, UnsupportedMedia
+from overread.kit import whole_body
+from overread.kit.errors import BadInput, OverreadError, Unprocessable, UnsupportedMedia
 
 #: Twenty questions, a story and a history of 20,000 characters each fit, percent-encoded, with room.
 MAX_BYTES = 1 << 20
 MAX_FIELDS = 500
+#: The longest that a form with a file may take, in seconds.
+_FILE_SECONDS = 300.0
 
 
 class FieldErrors(Unprocessable):
@@ -154,24 +157,21 @@ async def read(request: Request, *, files: int = 0) -> Form:
     kind = declared.partition(";")[0].strip().lower()
     with_files = bool(files) and kind == "multipart/form-data"
     most = MAX_BYTES + (files if with_files else 0)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise TooLarge(
-                "a form beyond the cap",
-                safe=f"The file is too large: {files >> 20} megabytes at most."
-                if with_files
-                else "This is too much text for one form.",
-            )
+    much = f"The file is too large: {files >> 20} megabytes at most."
+    body = await whole_body.read(
+        request,
+        most,
+        safe=much if with_files else "This is too much text for one form.",
+        seconds=_FILE_SECONDS if with_files else whole_body.MOST_SECONDS,
+    )
     if with_files:
-        return _multipart(declared, bytes(body))
+        return _multipart(declared, body)
     if body and kind != "application/x-www-form-urlencoded":
         raise UnsupportedMedia(f"a form as {kind[:80]!r}")
     try:
         return Form(
             parse_qsl(
-                bytes(body).decode("ascii"),
+                body.decode("ascii"),
                 keep_blank_values=True,
                 max_num_fields=MAX_FIELDS,
                 encoding="utf-8",

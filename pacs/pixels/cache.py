@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import Generic, TypeVar
 
+from overread.kit import threads
+
 Value = TypeVar("Value")
 
 
@@ -34,6 +36,9 @@ class Cache(Generic[Value]):
             if coming is None:
                 mine = self._made[key] = Future()
         if coming is not None:
+            if not coming.done():
+                with threads.waiting():
+                    return coming.result()
             return coming.result()
         try:
             value = make()

@@ -14,10 +14,12 @@ from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import Any
 
+from overread.kit import threads
 from overread.kit.errors import Unavailable
 from pacs.pixels import wire
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.layout import Layout
+from pacs.pixels.turns import TURNS, to_make
 
 #: Seconds that one frame may take, waiting for a worker included.
 PATIENCE = 40.0
@@ -76,13 +78,13 @@ class Pool:
         self, head: dict[str, Any], form: Layout, frame: bytes, *, exactly: int | None = None, limit: int = 0
     ) -> bytearray:
         """Have one operation of `pacs.pixels.worker` done; the answer has `exactly` or at most `limit` bytes."""
-        until = time.monotonic() + self.patience
-        if not self._free.acquire(timeout=self.patience):
-            raise Unavailable("no decoding worker was free", safe="The server is busy decoding: try again in a minute.")
-        try:
-            body = self._call({**head, "layout": asdict(form)}, frame, limit if exactly is None else exactly, until)
-        finally:
-            self._free.release()
+        with TURNS.turn(to_make(form, len(frame))):
+            until = time.monotonic() + self.patience
+            self._wait()
+            try:
+                body = self._call({**head, "layout": asdict(form)}, frame, limit if exactly is None else exactly, until)
+            finally:
+                self._free.release()
         if exactly is not None and len(body) != exactly:
             raise refuse("its pixel data has another size than its header says.")
         return body
@@ -98,6 +100,14 @@ class Pool:
         """The process ids of idle workers."""
         with self._lock:
             return [worker.process.pid for worker in self._idle]
+
+    def _wait(self) -> None:
+        if self._free.acquire(blocking=False):
+            return
+        with threads.waiting():
+            free = self._free.acquire(timeout=self.patience)
+        if not free:
+            raise Unavailable("no decoding worker was free", safe="The server is busy decoding: try again in a minute.")
 
     def _call(self, head: dict[str, Any], frame: bytes, limit: int, until: float) -> bytearray:
         for attempt in (1, 2):

@@ -21,6 +21,7 @@ from dicomweb.routes import routes as dicomweb_routes
 from overread.app import case_context, portal_app
 from overread.kit import principals, tokens
 from overread.kit.db import Database, libpq_url
+from overread.kit.hosts import Origin
 from overread.kit.principals import Role
 from pacs.non_patient import CATEGORIES
 from tests.architecture.surface import routes_of, services
@@ -175,7 +176,7 @@ def answers(postgres: str, template: str, tmp_path_factory: pytest.TempPathFacto
             held = {
                 role.value: tokens.issue(tx, principals.create(tx, role=role, name=f"A {role}").id) for role in Role
             }
-        viewer = viewer_app(ours.settings, database, dicomweb_routes(case_context(ours, None)))
+        viewer = viewer_app(ours.settings, database, dicomweb_routes(case_context(ours, Origin("http://test"))))
         yield Answers(_ask(portal_app(ours), held), _ask(viewer, held))
     finally:
         database.close()

@@ -15,7 +15,7 @@ from cases.service import assignment, erasure, inboxes, intake, payments, report
 from overread.kit.audit import AuditRow
 from overread.kit.db import Session
 from overread.kit.errors import Conflict, Forbidden, NotFound, OverreadError
-from tests.cases.world import PRICE, World
+from tests.cases.world import PRICE, World, proof
 
 Click = Callable[[World, Session, UUID], Any]
 

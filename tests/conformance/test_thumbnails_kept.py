@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from dicomweb import pictures, states
 from dicomweb.context import Context, Upload
 from overread.kit.db import Database
+from overread.kit.hosts import Origin
 from overread.kit.principals import Role
 from pacs import pixel_review, retrieve, sweep
 from pacs.archive import Archive
@@ -101,7 +102,7 @@ def test_with_a_blob_that_is_swept_its_thumbnails_go(client: TestClient, archive
 
 def test_after_a_mask_the_picture_is_never_the_old_one(database: Database, tmp_path: Path, archive: Archive) -> None:
     kept = replace(archive, thumbnails=Thumbnails(tmp_path / "kept"))
-    context = Context(kept, lambda who, _: originals(who), lambda *_: Upload())
+    context = Context(kept, lambda who, _: originals(who), lambda *_: Upload(), Origin("http://test"))
     view, _, [uid] = held_view(kept)
     coordinator = person(database, Role.COORDINATOR)
 

@@ -17,6 +17,7 @@ from dicomweb.routes import routes
 from overread.kit import http, principals, tokens
 from overread.kit.db import Session
 from overread.kit.errors import OverreadError
+from overread.kit.hosts import Origin
 from overread.kit.principals import Principal, Role
 from pacs.archive import Archive
 from pacs.scope import Scope, originals
@@ -51,7 +52,7 @@ def client(archive: Archive, bearer: Bearer) -> Iterator[TestClient]:
         return http.problem(http.as_overread_error(error))
 
     app = Starlette(
-        routes=[Mount("/dicomweb", routes=routes(Context(archive, scope_of, upload_to)))],
+        routes=[Mount("/dicomweb", routes=routes(Context(archive, scope_of, upload_to, Origin("http://test"))))],
         exception_handlers={OverreadError: refused, HTTPException: refused},
     )
     with TestClient(app, base_url="http://test/dicomweb/", headers=bearer(Role.COORDINATOR)) as made:

@@ -18,6 +18,7 @@ from dicomweb.context import Context, Upload
 from dicomweb.routes import routes
 from overread.kit.db import Database
 from overread.kit.errors import NotFound
+from overread.kit.hosts import Origin
 from overread.kit.http import path_uuid
 from overread.kit.principals import Principal
 from overread.kit.settings import Settings
@@ -68,7 +69,7 @@ def reading(
             raise NotFound("another case")
         return Scope(ORIGINAL, unreleased=True)
 
-    context = Context(archive, scope, lambda _tx, _who, _request: Upload())
+    context = Context(archive, scope, lambda _tx, _who, _request: Upload(), Origin("http://localhost"))
     with reader.reading(db, settings, specialist, browser, routes(context)) as opened:
         yield opened
 

@@ -22,6 +22,7 @@ from cases.service import intake, reporting
 from dicomweb.routes import routes as dicomweb_routes
 from overread.app import case_context, portal_app
 from overread.kit import log, tokens
+from overread.kit.hosts import Origin
 from overread.kit.principals import Role
 from overread.services import Services
 from pacs.non_patient import CATEGORIES
@@ -112,7 +113,7 @@ REFUSED = {
 @pytest.fixture
 def sweep(world: World, services: Services) -> Iterator[Sweep]:
     """The specialist at both origins."""
-    viewer = viewer_app(services.settings, services.db, dicomweb_routes(case_context(services, None)))
+    viewer = viewer_app(services.settings, services.db, dicomweb_routes(case_context(services, Origin("http://test"))))
     with world.db.transaction() as tx:
         token = tokens.issue(tx, world.specialist.id)
     found = Sweep({"": portal_app(services), "viewer:": viewer}, Role.SPECIALIST, token)
