@@ -77,3 +77,26 @@ def test_a_later_event_waits(database: Database) -> None:
     drain(bus)
     assert heard == []
     assert waiting(database) == 1
+
+
+def test_jobs_that_a_clock_which_ran_ahead_has_dated_run_when_they_should(database: Database) -> None:
+    with database.transaction() as tx:
+        for after in (timedelta(seconds=3), timedelta(days=2)):
+            jobs.emit(tx, Rang("front", [1]), after=after)
+        jobs.emit(tx, Rang("back", [2]), after=timedelta(days=5))
+    with database.transaction() as tx:
+        # The first two were enqueued by a clock a year ahead.
+        year = "interval '365 days'"
+        late = "(SELECT id FROM procrastinate_jobs ORDER BY id LIMIT 2)"
+        tx.execute(text(f"UPDATE procrastinate_jobs SET scheduled_at = scheduled_at + {year} WHERE id IN {late}"))
+        tx.execute(text(f"UPDATE procrastinate_events SET at = at + {year} WHERE job_id IN {late}"))
+    counted = []
+    for _ in range(2):
+        with database.transaction() as tx:
+            counted.append(jobs.put_back(tx))
+    assert counted == [2, 0]
+    with database.transaction() as tx:
+        query = text(
+            "SELECT round(extract(epoch FROM scheduled_at - now()) / 86400) FROM procrastinate_jobs ORDER BY id"
+        )
+        assert tx.scalars(query).all() == [0, 2, 5]

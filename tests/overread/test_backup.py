@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -21,7 +20,7 @@ from billing.unconfigured import Unconfigured
 from cases.models import Case
 from cases.service import intake
 from overread import again, backup, folders, migrations
-from overread.kit import clock, ended, postgres, tokens
+from overread.kit import ended, postgres, tokens
 from overread.kit.db import Database
 from overread.kit.ended import Ended, EndedRow
 from overread.kit.errors import NotSignedIn, OverreadError, StorageFull
@@ -35,8 +34,6 @@ from pacs.scope import originals
 from tests.cases.test_erasure import PLANTED, erase, everything, told
 from tests.cases.world import World, study
 from tests.faults.harness import folder
-
-LATER = clock.now() + timedelta(days=1)
 
 
 @dataclass

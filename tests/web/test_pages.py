@@ -135,7 +135,7 @@ def test_no_route_is_forgotten_and_none_lets_nobody_in(
     world: World, cases: Cases, browser: Browser, services: Services
 ) -> None:
     """Every route of the portal, asked by nobody and by a stranger to the case, with every method that it has."""
-    public = {"/", "/home", "/robots.txt", "/sitemap.xml", "/sign-in", "/sign-up", "/sign-out"}
+    public = {"/", "/home", "/robots.txt", "/sitemap.xml", "/sign-in", "/sign-up", "/sign-out", "/confirm/{token}"}
     client, stranger = browser(), browser(world, "other_patient")
     asked = 0
     for route in pages.routes(services):
