@@ -48,10 +48,21 @@ def test_the_payment_submits_a_complete_draft(world: World) -> None:
 
 def test_a_payment_alone_submits_nothing(world: World) -> None:
     case_id = world.draft()
-    world.pay(case_id)
-    assert world.state(case_id) == "draft"
+    with world.db.transaction() as tx, pytest.raises(Unprocessable):
+        page(world, tx, case_id)  # nobody pays for what could not be sent
     world.upload(case_id)
     with world.db.transaction() as tx:
+        url = page(world, tx, case_id)
+    # Paid for, and meanwhile something is missing again.
+    with world.db.transaction() as tx:
+        intake.set_questions(tx, world.patient, case_id, [])
+    assert url
+    assert world.sandbox
+    world.sandbox.pay(url)
+    world.look()
+    assert world.state(case_id) == "draft"
+    with world.db.transaction() as tx:
+        intake.set_questions(tx, world.patient, case_id, ["Is it torn?"])
         assert page(world, tx, case_id) is None
         intake.submit(tx, world.patient, case_id)
     assert world.state(case_id) == "submitted"
@@ -163,6 +174,7 @@ def test_a_case_that_ends_gives_the_money_back(world: World, state: str, end: st
 
 def test_money_for_a_case_that_has_ended_goes_back(world: World) -> None:
     case_id = world.draft()
+    world.upload(case_id)
     with world.db.transaction() as tx:
         url = page(world, tx, case_id)
     assert url
