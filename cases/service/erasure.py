@@ -114,8 +114,8 @@ def carry_out(tx: Session, who: Principal, case_id: UUID, gateway: Gateway | Non
     """The second person, an admin or a coordinator, erases the case. It can't be undone.
 
     Money comes first: a hold is released, and what was taken for a report that never came is refunded. Raises
-    Conflict where the case is erased already, Unprocessable where a guard refuses, Unavailable where the payment
-    provider is silent: nothing is erased then.
+    Conflict where somebody else has erased the case already, Unprocessable where a guard refuses, Unavailable where
+    the payment provider is silent: nothing is erased then.
     """
     who.require(Role.ADMIN, Role.COORDINATOR)
     case = _known(tx, case_id, lock=True)

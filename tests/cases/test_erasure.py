@@ -166,8 +166,10 @@ def test_a_case_is_erased_in_any_state(world: World, state: str) -> None:
     assert world.state(case_id) == "erased"
     with world.db.transaction() as tx:
         assert tx.scalars(select(Instance)).all() == []
+        # A second click of who did it finds it done; for anybody else there is nothing to do.
+        erasure.carry_out(tx, world.coordinator, case_id, world.gateway)
         with pytest.raises(Conflict):
-            erasure.carry_out(tx, world.coordinator, case_id, world.gateway)
+            erasure.carry_out(tx, world.admin, case_id, world.gateway)
 
 
 def test_two_persons_carry_it_out_and_one_of_them_is_an_admin(world: World, other_admin: Principal) -> None:
