@@ -32,6 +32,7 @@ STEP_OF = {
     "eligible_place": "question",
     "has_questions": "question",
     "has_identity": "question",
+    "address_confirmed": "images",
     "images_chosen": "images",
     "has_consents": "consent",
     "paid_or_free": "payment",

@@ -219,7 +219,10 @@ def _no_consent(world: World, case_id: UUID) -> None:
         tx.delete(tx.scalars(select(Consent).where(Consent.case_id == case_id, Consent.kind == "terms")).one())
 
 
-def test_a_draft_goes_on_at_the_first_step_where_something_is_missing(world: World) -> None:
+def test_a_draft_goes_on_at_the_first_step_where_something_is_missing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "MAX_DRAFTS", 100)
     wanted = {_no_place: "question", _no_birth_date: "question", _no_questions: "question", _emergency: "question",
               _no_consent: "consent"}  # fmt: skip
     for spoil, step in wanted.items():

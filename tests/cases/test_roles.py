@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from cases import access
+from cases import access, imaging
 from cases.models import ImagesBy, Place
 from cases.service import assignment, intake, payments, people, read, reporting, studies
 from cases.service.intake import Changes
@@ -127,7 +127,6 @@ def test_wrong_moments_are_conflicts(world: World) -> None:
     with world.db.transaction() as tx:
         actions: tuple[Callable[[], object], ...] = (
             lambda: intake.update(tx, world.patient, case_id, Changes(symptoms="x")),
-            lambda: intake.submit(tx, world.patient, case_id),
             lambda: intake.follow_up(tx, world.patient, case_id, "?"),
             lambda: intake.answer_info(tx, world.patient, case_id, "left"),
             lambda: reporting.publish(tx, world.coordinator, case_id),
@@ -226,7 +225,7 @@ def test_who_may_see_which_images(world: World) -> None:
             with pytest.raises(NotFound):
                 access.scope(tx, world.who[role], case_id)
         own = access.scope(tx, world.patient, case_id)
-        assert (own.view_id, own.study_uids) == (ORIGINAL, frozenset({uid}))
+        assert (own.view_id, own.studies) == (ORIGINAL, frozenset({imaging.sent(tx, world.patient.id, uid)}))
         checked = access.scope(tx, world.coordinator, case_id)
         assert checked.view_id != ORIGINAL
         assert checked.unreleased

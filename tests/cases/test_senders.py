@@ -89,7 +89,7 @@ NOBODY = {"PatientName": None, "PatientID": None, "PatientBirthDate": None}
 def test_a_stranger_under_a_known_uid_sees_their_own_object_alone(world: World, identity: dict[str, Any]) -> None:
     original = study(StudyDescription="secret", AccessionNumber="A-1")
     assert isinstance(put(world, world.hospital, original), Stored)
-    put(world, world.hospital, like(original, Modality="MR"))
+    put(world, world.hospital, like(original, Modality="MR", SeriesInstanceUID=generate_uid()))
     uid = uid_of(original)
     world.settle(uid)
     with world.db.transaction() as tx:
@@ -353,7 +353,7 @@ def test_what_a_coordinator_sends_to_a_case_joins_what_the_patient_sent(world: W
 def test_an_address_of_a_case_shows_what_was_sent_to_this_case(world: World) -> None:
     one, two = world.draft("free"), world.draft("free")
     first = study()
-    second = like(first, Modality="MR")
+    second = like(first, Modality="MR", SeriesInstanceUID=generate_uid())
     uid = uid_of(first)
     put(world, world.patient, first, one)
     put(world, world.patient, second, two)

@@ -25,7 +25,7 @@ from tests.pacs.deid.planted import EXPLICIT, El, skeleton, text
 from tests.pacs.deid.planted import part10 as written
 from tests.pacs.test_ingest import put
 from tests.pacs.test_pixel_review import NOBODY, held_view
-from tests.pacs.test_views import LEADING, NAMES, person, stored_study, view_of
+from tests.pacs.test_views import LEADING, NAMES, person, sender, stored_study, view_of
 
 
 def test_a_view_s_proofs_hold(archive: Archive, database: Database) -> None:
@@ -195,7 +195,7 @@ def test_a_report_about_a_view_comes_back_to_the_patient(archive: Archive, datab
     )
     assert "PatientIdentityRemoved" not in ds
     assert ds.TextValue == "Liver without lesion"
-    assert isinstance(put(archive, Source(person(database, Role.PATIENT), "report"), back), Stored)
+    assert isinstance(put(archive, Source(sender(database, study_uid), "report"), back), Stored)
     with database.transaction() as tx:
         assert len(retrieve.locate(tx, Scope(ORIGINAL, unreleased=True), study_uid)) == 4
 

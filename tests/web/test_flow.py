@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
 from cases.models import Question, Report
+from cases.service import inboxes
 from overread.kit import http, principals, tokens
 from overread.services import Services
 from pacs.dimse import peers
@@ -253,16 +254,18 @@ def test_the_inbox_is_matched_by_hand(world: World, browser: Browser) -> None:
     world.settle(stray)
     with world.db.transaction() as tx:
         reference = tx.execute(text("SELECT reference FROM cases_case")).scalar_one()
+        [item] = inboxes.listed(tx, world.coordinator)
     coordinator = browser(world, "coordinator")
     inbox = coordinator.get("/inbox").text
-    assert stray in inbox
+    assert f"/inbox/{item.id}/match" in inbox
+    assert f"/senders/{world.hospital.id}/dicomweb/studies/{stray}/thumbnail" in inbox
     assert "Same name and birth date" in inbox
-    wrong = coordinator.post(f"/inbox/{stray}/match", data={"case": "OV-2222-2222"})
+    wrong = coordinator.post(f"/inbox/{item.id}/match", data={"case": "OV-2222-2222"})
     assert wrong.status_code == 422
     assert "no case with this reference number" in wrong.text
     typed = reference.lower().replace("-", " ")
-    _to(coordinator.post(f"/inbox/{stray}/match", data={"case": typed}), f"/queue/{case_id}?done=matched")
-    assert stray not in coordinator.get("/inbox").text
+    _to(coordinator.post(f"/inbox/{item.id}/match", data={"case": typed}), f"/queue/{case_id}?done=matched")
+    assert str(item.id) not in coordinator.get("/inbox").text
 
 
 def test_a_strangers_study_is_decided_side_by_side(world: World, browser: Browser) -> None:

@@ -103,6 +103,8 @@ REFUSED = {
     # The files of the viewer and of the front end are the same for everybody; these names are of none.
     "/static/{path:path}",
     "viewer:/{path:path}",
+    # A mailed link that nobody was mailed.
+    "/confirm/{token}",
     # A channel is opened by a WebSocket.
     "/dicomweb/subscribers/{aetitle}",
     # Nothing that belongs to no patient is stored here.
@@ -249,7 +251,8 @@ def _names(world: World, case_id: UUID) -> dict[str, str]:
         "instance": "1.2.3.4.5",
         "frames": "1",
         "path": "00104000",
-        **dict.fromkeys(("person", "program"), nothing),
+        "token": "nothing",
+        **dict.fromkeys(("person", "program", "item", "sender"), nothing),
     }
 
 
