@@ -74,7 +74,9 @@ class Server:
                 if line.startswith("ready"):
                     return
                 if not line:
-                    break
+                    # It ended by itself. Whatever else runs over this folder is not its own.
+                    self.process.wait(60)
+                    raise AssertionError(f"not ready: {self.output}\n{self.read_log()}")
         told = f"not ready: {self.output}\n{self.read_log()}"
         with suppress(psutil.Error):
             self.kill()  # else it would run on, in the way of the tests to come
