@@ -152,6 +152,11 @@ def made_of(tx: Session, study_pk: int) -> list[int]:
     return joins.made_of(tx, study_pk)
 
 
+def parts(tx: Session, scope: Scope, study_uid: str) -> set[int]:
+    """The senders' and joined studies that a scope's study shares images with, itself among them."""
+    return deletion.parts(tx, scope, study_uid)
+
+
 def refresh(tx: Session, study: CaseStudy, member_pk: int) -> None:
     """Take over what a sender whose study was joined has sent since."""
     joins.refresh(tx, study.study_pk, member_pk)
