@@ -319,6 +319,77 @@ def test_a_joined_study_is_erased_as_far_as_it_came_for_the_case(world: World) -
     assert left == [(uid, world.other_patient.id)]
 
 
+def erased(world: World, case_id: UUID) -> int:
+    """Erase a case; how many images that destroyed, by its plan."""
+    with world.db.transaction() as tx:
+        erasure.ask(tx, world.patient, case_id)
+        erasure.start(tx, world.admin, case_id)
+        planned = erasure.show(tx, world.admin, case_id).plan
+        erasure.carry_out(tx, world.coordinator, case_id, world.gateway)
+    world.drain()
+    assert planned is not None
+    return planned.images
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_what_names_a_case_and_was_kept_apart_is_erased_with_it(world: World, left: bool) -> None:
+    case_id = world.submitted("free")
+    uid = world.first(case_id)
+    with world.db.transaction() as tx:
+        number = read.show(tx, world.patient, case_id).reference
+    put(world, world.hospital, study(StudyInstanceUID=uid, AccessionNumber=number))
+    world.settle(uid)
+    [item] = waiting(world)
+    if left:
+        with world.db.transaction() as tx:
+            inboxes.leave(tx, world.coordinator, item.id, "not this patient's")
+    assert erased(world, case_id) == 1 + (not left)
+    assert len(instances(world, originals(world.hospital), uid)) == left
+    assert waiting(world) == []
+
+
+def test_more_of_what_was_taken_out_waits_on_when_the_case_is_erased(world: World) -> None:
+    case_id, uid, original = joined(world)
+    with world.db.transaction() as tx:
+        studies.reject(tx, world.coordinator, case_id, uid, "taken out")
+    put(world, world.hospital, more := like(original))
+    world.settle(uid)
+    assert erased(world, case_id) == 1
+    assert uid_of(more, "SOPInstanceUID") in instances(world, originals(world.hospital), uid)
+    [item] = waiting(world)
+    assert (item.sender, item.case_id) == ("Some Hospital", None)
+    assert item.study is not None
+
+
+@pytest.mark.parametrize("sender", ["patient", "hospital"])
+def test_more_of_a_joined_study_that_was_taken_out_waits_for_a_coordinator(world: World, sender: str) -> None:
+    case_id, uid, original = joined(world)
+    with world.db.transaction() as tx:
+        number = read.show(tx, world.patient, case_id).reference
+        studies.reject(tx, world.coordinator, case_id, uid, "taken out")
+    put(world, world.who[sender], like(original), case_id if sender == "patient" else None)
+    world.settle(uid)
+    assert states(world, case_id) == ["revoked"]
+    told = [item.reason for item in waiting(world) if item.holder_id == world.who[sender].id]
+    assert told == [f"It was taken out of case {number} before, and more of it has come."]
+
+
+def test_what_was_taken_out_of_a_case_is_not_erased_with_it(world: World) -> None:
+    wrong = world.submitted("free", images_by=ImagesBy.HOSPITAL)
+    with world.db.transaction() as tx:
+        number = read.show(tx, world.patient, wrong).reference
+    data = study(name="SOMEBODY^ELSE", AccessionNumber=number)
+    uid = uid_of(data)
+    put(world, world.hospital, data)
+    world.settle(uid)
+    with world.db.transaction() as tx:
+        studies.reject(tx, world.coordinator, wrong, uid, "another patient's")
+    assert erased(world, wrong) == 1  # the patient's own upload
+    assert instances(world, originals(world.hospital), uid) == {uid_of(data, "SOPInstanceUID")}
+    [item] = waiting(world)
+    assert item.study is not None
+
+
 @pytest.mark.parametrize("sender", ["other_patient", "hospital"])
 def test_another_sender_s_slice_of_a_matched_study_is_held_apart_and_named(world: World, sender: str) -> None:
     case_id = world.released("free")
