@@ -105,12 +105,16 @@ def may_upload(tx: Session, who: Principal, case_id: UUID) -> Scope | None:
     return None
 
 
-def unneeded(tx: Session, study_uid: str) -> None:
-    """Raises Conflict while a case that has not ended uses a study of the originals."""
+def unneeded(tx: Session, within: Scope, study_uid: str) -> None:
+    """Raises Conflict while a case that has not ended uses a study of the originals, or one that loses images with it.
+
+    What another sender has under its UID, and the cases that use that, keep nothing from being deleted.
+    """
+    parts = imaging.parts(tx, within, study_uid)
     used = tx.scalars(
         select(Case.reference)
         .join(CaseStudy, CaseStudy.case_id == Case.id)
-        .where(CaseStudy.study_uid == study_uid, CaseStudy.state != StudyState.REVOKED, Case.state.not_in(FINAL))
+        .where(CaseStudy.study_pk.in_(parts), CaseStudy.state != StudyState.REVOKED, Case.state.not_in(FINAL))
         .order_by(Case.reference)
     ).all()
     if used:

@@ -6,11 +6,12 @@ nothing is lost where the transaction fails, and nothing stays where the process
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from cases import events, imaging
@@ -87,7 +88,10 @@ def destroy(tx: Session, case: Case) -> None:
     whole |= {pk: frozenset((pk,)) for pk in reports}
     gone = imaging.erase(tx, case.id, case.view_id, whole, shared, offers)
     grants.erase(tx, case.id)
-    tx.execute(delete(InboxStudy).where(or_(InboxStudy.matched_case_id == case.id, InboxStudy.case_id == case.id)))
+    waited = and_(InboxStudy.case_id == case.id, InboxStudy.study_pk.in_(whole))
+    tx.execute(delete(InboxStudy).where(or_(InboxStudy.matched_case_id == case.id, waited)))
+    # What another sender has goes on waiting, where it was not sent for this case alone.
+    tx.execute(update(InboxStudy).where(InboxStudy.case_id == case.id).values(case_id=None, named=False, reason=""))
     for model in (Allowance, Question, Consent, CaseStudy, Offer, Report, Note, Message):
         tx.execute(delete(model).where(model.case_id == case.id))
     tx.execute(delete(Step).where(Step.case_id == case.id, Step.study_uid.is_not(None)))
@@ -130,11 +134,14 @@ def _step(case_id: UUID, left: CaseState) -> Step:
 def _divided(tx: Session, case: Case) -> tuple[dict[int, frozenset[int]], set[int]]:
     """The case's studies that go as far as they came for it alone, and those that another case needs, by their keys.
 
-    Of the first, the senders' studies that name the case by its reference number: they were sent for it alone.
+    Of the first, the senders' studies that name the case by its reference number: they were sent for it alone, also
+    where they are kept apart from it. What was taken out of the case and waits for another one was not.
     """
     studies = studies_of(tx, case.id)
     keys: dict[int, frozenset[int]] = dict.fromkeys(imaging.uploaded(tx, case.id), frozenset())
-    keys |= {study.study_pk: frozenset(study.named) for study in studies}
+    out = {pk for s in studies if s.state is StudyState.REVOKED for pk in imaging.members(tx, s.study_pk)}
+    keys |= {pk: frozenset((pk,)) for pk in _apart(tx, case) if pk not in out}
+    keys |= {s.study_pk: frozenset(s.named if s.state is not StudyState.REVOKED else ()) for s in studies}
     needed = tx.scalars(
         select(CaseStudy.study_pk)
         .join(Case, Case.id == CaseStudy.case_id)
@@ -144,6 +151,18 @@ def _divided(tx: Session, case: Case) -> tuple[dict[int, frozenset[int]], set[in
     elsewhere = {pk for study_pk in needed for pk in (study_pk, *imaging.members(tx, study_pk))}
     whole = {pk: named for pk, named in keys.items() if not elsewhere.intersection(imaging.members(tx, pk))}
     return whole, set(keys) - set(whole)
+
+
+def _apart(tx: Session, case: Case) -> Sequence[int]:
+    """The senders' studies that name the case and wait beside it."""
+    return tx.scalars(
+        select(InboxStudy.study_pk).where(
+            InboxStudy.case_id == case.id,
+            InboxStudy.named,
+            InboxStudy.matched_case_id.is_(None),
+            InboxStudy.left_at.is_(None),
+        )
+    ).all()
 
 
 def _blank(tx: Session, case: Case) -> None:

@@ -152,6 +152,11 @@ def made_of(tx: Session, study_pk: int) -> list[int]:
     return joins.made_of(tx, study_pk)
 
 
+def parts(tx: Session, scope: Scope, study_uid: str) -> set[int]:
+    """The senders' and joined studies that a scope's study shares images with, itself among them."""
+    return deletion.parts(tx, scope, study_uid)
+
+
 def refresh(tx: Session, study: CaseStudy, member_pk: int) -> None:
     """Take over what a sender whose study was joined has sent since."""
     joins.refresh(tx, study.study_pk, member_pk)
@@ -179,13 +184,15 @@ def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str
 
 def counted(tx: Session, case_id: UUID, view_id: UUID | None, studies: Mapping[int, Named]) -> tuple[int, int]:
     """How many originals of these studies came for a case only, and how many copies its view holds."""
-    ours = [
-        tx.scalars(deletion.sent_for(case_id, pk, named=pk in named)).all()
+    # A joined study and one that it was joined of count once.
+    ours = {
+        one
         for study_pk, named in studies.items()
         for pk in joins.members(tx, study_pk)
-    ]
+        for one in tx.scalars(deletion.sent_for(case_id, pk, named=pk in named))
+    }
     copies = tx.scalar(select(func.count()).select_from(Instance).where(Instance.view_id == view_id)) if view_id else 0
-    return sum(map(len, ours)), copies or 0
+    return len(ours), copies or 0
 
 
 def erase(

@@ -36,11 +36,11 @@ class Upload:
 
 #: Gives where an upload goes, or raises Forbidden where the caller may not upload here.
 UploadTo = Callable[[Session, Principal, Request], Upload]
-#: Raises Forbidden where the caller may not delete here, Conflict where the study (by its UID) is still needed.
-MayDelete = Callable[[Session, Principal, str], None]
+#: Raises Forbidden where the caller may not delete here, Conflict where the scope's study (by its UID) is still needed.
+MayDelete = Callable[[Session, Principal, Scope, str], None]
 
 
-def nobody_deletes(_tx: Session, who: Principal, _study_uid: str) -> None:
+def nobody_deletes(_tx: Session, who: Principal, _scope: Scope, _study_uid: str) -> None:
     """Refuse: what a case shows is deleted where the originals are."""
     raise Forbidden(f"{who.role} {who.id} asked to delete", safe="Nothing is deleted here.")
 

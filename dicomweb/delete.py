@@ -19,7 +19,7 @@ def delete(context: Context, request: Request) -> Response:
     study = need_uid(request, "study")
     series, sop = path_uid(request, "series"), path_uid(request, "instance")
     with context.archive.db.transaction() as tx:
-        context.may_delete(tx, who, study)
+        context.may_delete(tx, who, scope, study)
         deleted = deletion.remove(tx, who, scope, study, series, sop)
     context.archive.drop_thumbnails(deleted.blobs)
     return Response(status_code=204)

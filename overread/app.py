@@ -59,9 +59,9 @@ def archive_context(services: Services) -> Context:
             raise errors.Forbidden(f"patient {who.id} sent images to no case", safe=safe)
         return Upload()
 
-    def may_delete(tx: Session, who: Principal, study_uid: str) -> None:
+    def may_delete(tx: Session, who: Principal, scope: ViewScope, study_uid: str) -> None:
         who.require(Role.COORDINATOR, Role.ADMIN)
-        access.unneeded(tx, study_uid)
+        access.unneeded(tx, scope, study_uid)
 
     settings = services.settings
     limit = settings.max_request_seconds

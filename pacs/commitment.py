@@ -146,8 +146,19 @@ def examine(archive: Archive, scope: Scope, references: Sequence[Reference]) -> 
         chunk = references[start : start + _CHUNK]
         with archive.db.transaction() as tx:
             rows = _rows(tx, scope, [one.sop_uid for one in chunk])
-        failures += [_examine(archive, rows.get(one.sop_uid), one) for one in chunk]
+        failures += [_examine(archive, _meant(rows.get(one.sop_uid, []), one), one) for one in chunk]
     return failures
+
+
+def _meant(rows: Sequence[Any], asked: Reference) -> Any:
+    """The instance that a reference names, of those of several senders with its UID; None where there is none."""
+
+    def agrees(row: Any) -> tuple[bool, bool]:
+        named = (row.study_uid, row.series_uid) == (asked.study_uid, asked.series_uid)
+        return named or not asked.study_uid, row.sop_class == asked.sop_class
+
+    # Of equals the first that came.
+    return max(rows, key=agrees, default=None)
 
 
 def _examine(archive: Archive, row: Any, asked: Reference) -> Failure | None:
@@ -175,7 +186,7 @@ def _intact(blobs: BlobStore, digest: str, size: int) -> bool:
     return found.hexdigest() == digest
 
 
-def _rows(tx: Session, scope: Scope, sop_uids: Sequence[str]) -> dict[str, Any]:
+def _rows(tx: Session, scope: Scope, sop_uids: Sequence[str]) -> dict[str, list[Any]]:
     statement = (
         select(
             Instance.sop_uid, Instance.sop_class, Instance.blob, Instance.blob_size, Study.study_uid, Series.series_uid
@@ -183,8 +194,12 @@ def _rows(tx: Session, scope: Scope, sop_uids: Sequence[str]) -> dict[str, Any]:
         .join(Study, Study.pk == Instance.study_pk)
         .join(Series, Series.pk == Instance.series_pk)
         .where(query.within(scope), query.may_see(scope), Instance.sop_uid.in_(sop_uids))
+        .order_by(Instance.pk)
     )
-    return {row.sop_uid: row for row in tx.execute(statement)}
+    found: dict[str, list[Any]] = {}
+    for row in tx.execute(statement):
+        found.setdefault(row.sop_uid, []).append(row)
+    return found
 
 
 def _bytes(tx: Session, scope: Scope, references: Sequence[Reference]) -> int:

@@ -57,11 +57,12 @@ def remove(
     found = [] if study is None else tx.scalars(chosen.where(Instance.study_pk == study.pk)).all()
     if study is None or not found:
         raise NotFound("nothing to delete", safe="There is no such study, series or instance here.")
-    tx.expunge(study)
     found = _sent(tx, study.pk, found)
+    told = tx.scalars(_losing(found)).all()
+    for one in told:
+        tx.expunge(one)
     gone, blobs, dropped = _remove(tx, found)
     ended.record(tx, Ended(removed=dropped))
-    left = tx.scalar(select(Study.instance_count).where(Study.pk == study.pk)) or 0
     level, uid = next(
         (level, uid)
         for level, uid in (("instance", sop_uid), ("series", series_uid), ("study", study_uid))
@@ -69,8 +70,21 @@ def remove(
     )
     copies = len(gone) - len(found)
     audit.record(tx, who, f"{level}.delete", level, uid, study=study_uid, instances=len(found), copies=copies)
-    changes.record(tx, study, changes.Kind.DELETED, series_uid=series_uid, sop_uid=sop_uid, instances=left)
+    for one in told:
+        # Everybody hears of it who has lost something: of a joined study, each of its senders.
+        left = tx.scalar(select(Study.instance_count).where(Study.pk == one.pk)) or 0
+        kind = changes.Kind.STABLE if level == "study" and left else changes.Kind.DELETED
+        changes.record(tx, one, kind, series_uid=series_uid, sop_uid=sop_uid, instances=left)
     return Deleted(len(found), copies, blobs)
+
+
+def parts(tx: Session, scope: Scope, study_uid: str) -> set[int]:
+    """The senders' and joined studies that a scope's study shares instances with, itself among them."""
+    found: set[int] = set()
+    for study_pk in tx.scalars(select(Study.pk).where(query.within(scope), Study.study_uid == study_uid)):
+        senders = joins.members(tx, study_pk)
+        found |= {study_pk, *senders, *(pk for one in senders for pk in joins.made_of(tx, one))}
+    return found
 
 
 def sent_for(case_id: UUID, study_pk: int, *, named: bool) -> Select[int]:
@@ -127,6 +141,13 @@ def _sent(tx: Session, study_pk: int, pks: Sequence[int]) -> Sequence[int]:
     own = select(Instance.source_pk).where(those)
     same = and_(Instance.study_pk.in_(senders), Instance.sop_uid.in_(select(Instance.sop_uid).where(those)))
     return tx.scalars(select(Instance.pk).where(or_(Instance.pk.in_(own), same))).all()
+
+
+def _losing(pks: Sequence[int]) -> Select[Study]:
+    """The studies of originals that have some of these senders' rows, or copies of them."""
+    those = or_(Instance.pk == any_(_array(pks)), Instance.source_pk == any_(_array(pks)))
+    having = select(Instance.study_pk).where(those, Instance.view_id == ORIGINAL)
+    return select(Study).where(Study.pk.in_(having)).order_by(Study.pk)
 
 
 def _remove(tx: Session, pks: Sequence[int]) -> tuple[list[int], frozenset[str], list[Row]]:

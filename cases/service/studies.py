@@ -78,12 +78,15 @@ def _arrive(tx: Session, archive: Archive, case: Case, event: StudySettled, foun
     """A study came for a case: place it there, or say why it is kept apart."""
     study = study_of(tx, case.id, event.study_uid, lock=True)
     holder_id = UUID(event.holder_id)
+    member = study is not None and event.study_pk in imaging.members(tx, study.study_pk)
     if study is not None and study.state is StudyState.REVOKED:
-        return f"This study was taken out of case {case.reference} before, and more of it has come."
+        if member or study.study_pk == event.study_pk:
+            return f"It was taken out of case {case.reference} before, and more of it has come."
+        return f"This study was taken out of case {case.reference} before; this came from somebody else."
     if study is None or study.study_pk == event.study_pk:
         _place(tx, case, event.study_pk, event.study_uid, found_by, holder_id, None)
         return ""
-    if event.study_pk in imaging.members(tx, study.study_pk):
+    if member:
         imaging.refresh(tx, study, event.study_pk)
         _place(tx, case, study.study_pk, event.study_uid, found_by, holder_id, None)
         return ""

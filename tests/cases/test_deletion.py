@@ -18,7 +18,7 @@ from tests.cases.world import World
 def test_a_study_that_a_case_uses_is_not_deleted(world: World) -> None:
     case_id = world.released()
     with world.db.transaction() as tx, pytest.raises(Conflict) as refused:
-        access.unneeded(tx, world.first(case_id))
+        access.unneeded(tx, originals(world.coordinator), world.first(case_id))
     assert "Take the study out of the case first" in refused.value.safe
 
 
@@ -28,7 +28,7 @@ def test_a_study_that_was_taken_out_goes_with_its_copies(world: World) -> None:
     with world.db.transaction() as tx:
         studies.reject(tx, world.coordinator, case_id, uid, "It is somebody else's.")
     with world.db.transaction() as tx:
-        access.unneeded(tx, uid)
+        access.unneeded(tx, originals(world.coordinator), uid)
         done = deletion.remove(tx, world.coordinator, originals(world.coordinator), uid)
     assert (done.instances, done.copies) == (1, 1)
     with world.db.transaction() as tx:
@@ -43,7 +43,7 @@ def test_a_study_of_a_case_that_ended_may_go(world: World) -> None:
     with world.db.transaction() as tx:
         assignment.decline(tx, world.coordinator, case_id, "We can't help.")
     with world.db.transaction() as tx:
-        access.unneeded(tx, uid)
+        access.unneeded(tx, originals(world.coordinator), uid)
 
 
 def test_the_feed_tells_of_arrival_release_and_revocation(world: World) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
+from pydicom.uid import UID, SecondaryCaptureImageStorage, generate_uid
 from sqlalchemy import func, select
 
 from cases import access, imaging
@@ -21,7 +21,7 @@ from cases.states import StudyState
 from cases.views import CoordinatorCase
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal
-from pacs import deletion, ingest, query, retrieve
+from pacs import changes, commitment, deletion, ingest, query, retrieve
 from pacs.ingest import AlreadyStored, Outcome, Prepared, Refused, Source, Stored
 from pacs.models import Instance, Joined, Study, Upload
 from pacs.query import Level, Query
@@ -231,6 +231,80 @@ def test_a_joined_study_is_deleted_with_what_it_was_joined_of(world: World) -> N
     assert instances(world, originals(world.admin), uid) == {uid_of(apart, "SOPInstanceUID")}
 
 
+def test_who_loses_images_with_a_joined_study_hears_of_it(world: World) -> None:
+    _, uid, _ = joined(world)
+    put(world, world.hospital, study(StudyInstanceUID=uid))
+    put(world, world.other_patient, study(StudyInstanceUID=uid))
+    with world.db.transaction() as tx:
+        [kept] = set(instances(world, originals(world.hospital), uid)) - set(
+            instances(world, originals(world.admin), uid)
+        )
+        deletion.remove(tx, world.admin, originals(world.admin), uid)
+
+        def last(who: Principal) -> tuple[str, int] | None:
+            told = changes.read(tx, sent_by(who.id), 0, 100)
+            return (told[-1].kind, told[-1].instances) if told else None
+
+        assert last(world.patient) == ("deleted", 0)
+        # What nobody had joined is still theirs.
+        assert last(world.hospital) == ("stable", 1)
+        assert last(world.other_patient) is None
+    assert instances(world, originals(world.hospital), uid) == {kept}
+
+
+def test_a_stranger_s_case_keeps_no_study_from_being_deleted(world: World) -> None:
+    original = study()
+    uid = uid_of(original)
+    put(world, world.hospital, original)
+    world.settle(uid)
+    with world.db.transaction() as tx:
+        case_id = intake.create(tx, world.other_patient, "free", Changes(images_by=ImagesBy.UPLOAD))
+    put(world, world.other_patient, mine := like(original, **NOBODY), case_id)
+    world.settle(uid)
+    assert states(world, case_id) == ["mismatch"]
+    everything = originals(world.coordinator)
+    with world.db.transaction() as tx:
+        access.unneeded(tx, everything, uid)
+        assert deletion.remove(tx, world.coordinator, everything, uid).instances == 1
+    assert instances(world, root(world, world.other_patient, case_id), uid) == {uid_of(mine, "SOPInstanceUID")}
+    with world.db.transaction() as tx, pytest.raises(Conflict):
+        access.unneeded(tx, everything, uid)
+
+
+@pytest.mark.parametrize("of", ["patient", "hospital"])
+def test_what_a_case_has_joined_is_not_deleted_by_its_parts(world: World, of: str) -> None:
+    _, uid, _ = joined(world)
+    for scope in (originals(world.coordinator), sent_by(world.who[of].id)):
+        with world.db.transaction() as tx, pytest.raises(Conflict):
+            access.unneeded(tx, scope, uid)
+
+
+def test_an_instance_uid_that_another_sender_uses_is_committed_all_the_same(world: World) -> None:
+    original = study()
+    sop = uid_of(original, "SOPInstanceUID")
+    other = pydicom.dcmread(io.BytesIO(study()))
+    other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = UID(sop)
+    other.SOPClassUID = other.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    out = io.BytesIO()
+    other.save_as(out)
+    references = []
+    for who, data in ((world.hospital, original), (world.other_patient, out.getvalue())):
+        assert isinstance(put(world, who, data), Stored)
+        where = uid_of(data), uid_of(data, "SeriesInstanceUID")
+        references += [commitment.Reference(uid_of(data, "SOPClassUID"), sop, *named) for named in (where, ())]
+    everything = originals(world.coordinator)
+    assert commitment.examine(world.archive, everything, references) == [None] * 4
+    elsewhere = commitment.Reference(references[0].sop_class, sop, "1.2.3", "1.2.4")
+    another = commitment.Reference("1.2.840.10008.5.1.4.1.1.4", sop)
+    assert commitment.examine(world.archive, everything, [elsewhere, another]) == [
+        commitment.Failure.NO_SUCH_OBJECT_INSTANCE,
+        commitment.Failure.CLASS_INSTANCE_CONFLICT,
+    ]
+    assert commitment.examine(world.archive, originals(world.hospital), references[2:3]) == [
+        commitment.Failure.NO_SUCH_OBJECT_INSTANCE
+    ]
+
+
 def test_a_joined_study_is_erased_as_far_as_it_came_for_the_case(world: World) -> None:
     case_id, uid, _ = joined(world)
     other = study(StudyInstanceUID=uid)
@@ -243,6 +317,77 @@ def test_a_joined_study_is_erased_as_far_as_it_came_for_the_case(world: World) -
     with world.db.transaction() as tx:
         left = tx.execute(select(Study.study_uid, Study.holder_id)).all()
     assert left == [(uid, world.other_patient.id)]
+
+
+def erased(world: World, case_id: UUID) -> int:
+    """Erase a case; how many images that destroyed, by its plan."""
+    with world.db.transaction() as tx:
+        erasure.ask(tx, world.patient, case_id)
+        erasure.start(tx, world.admin, case_id)
+        planned = erasure.show(tx, world.admin, case_id).plan
+        erasure.carry_out(tx, world.coordinator, case_id, world.gateway)
+    world.drain()
+    assert planned is not None
+    return planned.images
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_what_names_a_case_and_was_kept_apart_is_erased_with_it(world: World, left: bool) -> None:
+    case_id = world.submitted("free")
+    uid = world.first(case_id)
+    with world.db.transaction() as tx:
+        number = read.show(tx, world.patient, case_id).reference
+    put(world, world.hospital, study(StudyInstanceUID=uid, AccessionNumber=number))
+    world.settle(uid)
+    [item] = waiting(world)
+    if left:
+        with world.db.transaction() as tx:
+            inboxes.leave(tx, world.coordinator, item.id, "not this patient's")
+    assert erased(world, case_id) == 1 + (not left)
+    assert len(instances(world, originals(world.hospital), uid)) == left
+    assert waiting(world) == []
+
+
+def test_more_of_what_was_taken_out_waits_on_when_the_case_is_erased(world: World) -> None:
+    case_id, uid, original = joined(world)
+    with world.db.transaction() as tx:
+        studies.reject(tx, world.coordinator, case_id, uid, "taken out")
+    put(world, world.hospital, more := like(original))
+    world.settle(uid)
+    assert erased(world, case_id) == 1
+    assert uid_of(more, "SOPInstanceUID") in instances(world, originals(world.hospital), uid)
+    [item] = waiting(world)
+    assert (item.sender, item.case_id) == ("Some Hospital", None)
+    assert item.study is not None
+
+
+@pytest.mark.parametrize("sender", ["patient", "hospital"])
+def test_more_of_a_joined_study_that_was_taken_out_waits_for_a_coordinator(world: World, sender: str) -> None:
+    case_id, uid, original = joined(world)
+    with world.db.transaction() as tx:
+        number = read.show(tx, world.patient, case_id).reference
+        studies.reject(tx, world.coordinator, case_id, uid, "taken out")
+    put(world, world.who[sender], like(original), case_id if sender == "patient" else None)
+    world.settle(uid)
+    assert states(world, case_id) == ["revoked"]
+    told = [item.reason for item in waiting(world) if item.holder_id == world.who[sender].id]
+    assert told == [f"It was taken out of case {number} before, and more of it has come."]
+
+
+def test_what_was_taken_out_of_a_case_is_not_erased_with_it(world: World) -> None:
+    wrong = world.submitted("free", images_by=ImagesBy.HOSPITAL)
+    with world.db.transaction() as tx:
+        number = read.show(tx, world.patient, wrong).reference
+    data = study(name="SOMEBODY^ELSE", AccessionNumber=number)
+    uid = uid_of(data)
+    put(world, world.hospital, data)
+    world.settle(uid)
+    with world.db.transaction() as tx:
+        studies.reject(tx, world.coordinator, wrong, uid, "another patient's")
+    assert erased(world, wrong) == 1  # the patient's own upload
+    assert instances(world, originals(world.hospital), uid) == {uid_of(data, "SOPInstanceUID")}
+    [item] = waiting(world)
+    assert item.study is not None
 
 
 @pytest.mark.parametrize("sender", ["other_patient", "hospital"])
