@@ -238,6 +238,11 @@ def _freeze_view(move: StudyMove) -> None:
         imaging.revoke(move.tx, move.who, move.case.view_id, move.study.study_uid)
 
 
+def _drop_copies(move: StudyMove) -> None:
+    if move.case.view_id is not None:
+        imaging.drop(move.tx, move.case.view_id, move.study.study_uid)
+
+
 def _revoke_view(move: StudyMove) -> None:
     """Freeze a study: it leaves the view at once; without any other study in it the grants end too."""
     _freeze_view(move)
@@ -277,6 +282,7 @@ STUDY_EFFECTS: Mapping[str, Callable[[StudyMove], None]] = {
     "release_view": _release_view,
     "freeze_view": _freeze_view,
     "revoke_view": _revoke_view,
+    "drop_copies": _drop_copies,
     "mail_new_images": _mail_new_images,
     "mail_mismatch": _mail_about_study("mismatch"),
     "mail_deid_review": _mail_about_study("deid_review"),

@@ -318,6 +318,11 @@ def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:
     views.release(tx, who, view_id, study_uid)
 
 
+def drop(tx: Session, view_id: UUID, study_uid: str) -> None:
+    """Remove the de-identified copy of a study, which is to be made of other originals."""
+    views.drop(tx, view_id, study_uid)
+
+
 def revoke(tx: Session, who: Principal | None, view_id: UUID, study_uid: str | None = None) -> None:
     """Take a study, or all, out of a view at once."""
     views.revoke(tx, who, view_id, study_uid)

@@ -24,6 +24,7 @@ from cases.models import (
 from cases.states import Actor, CaseState
 from overread.kit.errors import Forbidden, NotFound
 from overread.kit.principals import Principal, Role
+from pacs.models import Study
 
 
 def load(tx: Session, who: Principal, case_id: UUID, *, lock: bool = False) -> tuple[Case, Actor]:
@@ -158,6 +159,8 @@ def inbox(tx: Session) -> Sequence[InboxStudy]:
     return tx.scalars(
         select(InboxStudy)
         .where(InboxStudy.matched_case_id.is_(None), InboxStudy.left_at.is_(None))
+        # What was deleted since waits for nobody.
+        .where(select(Study.pk).where(Study.pk == InboxStudy.study_pk).exists())
         .order_by(InboxStudy.arrived_at.desc())
         .limit(500)
     ).all()

@@ -156,6 +156,8 @@ CASE_RULES: tuple[Rule, ...] = (
 
 STUDY_RULES: tuple[Rule, ...] = (
     _rule(_SS.RECEIVING, _SE.SETTLE, "system coordinator", _SS.QUARANTINED),
+    # A coordinator matches it by hand again, or what another sender has of it: compared from the start.
+    _rule(_SS.REVOKED, _SE.SETTLE, "coordinator", _SS.QUARANTINED, "", "drop_copies"),
     _rule(_SS.QUARANTINED, _SE.IDENTITY_AGREES, "system coordinator", _SS.MATCHED, "", "derive_view"),
     _rule(_SS.QUARANTINED, _SE.IDENTITY_DIFFERS, "system coordinator", _SS.MISMATCH, "", "freeze_view mail_mismatch"),
     # A coordinator compared both identities side by side and says that they are one person's.

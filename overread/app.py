@@ -59,13 +59,9 @@ def archive_context(services: Services) -> Context:
             raise errors.Forbidden(f"patient {who.id} sent images to no case", safe=safe)
         return Upload()
 
-    def may_delete(tx: Session, who: Principal, scope: ViewScope, study_uid: str) -> None:
-        who.require(Role.COORDINATOR, Role.ADMIN)
-        access.unneeded(tx, scope, study_uid)
-
     settings = services.settings
     limit = settings.max_request_seconds
-    return Context(services.archive, scope_of, upload_to, portal_origin(settings), limit, may_delete)
+    return Context(services.archive, scope_of, upload_to, portal_origin(settings), limit, _may_delete)
 
 
 def portal_origin(settings: Settings) -> Origin:
@@ -95,7 +91,14 @@ def sender_context(services: Services) -> Context:
         )
 
     settings = services.settings
-    return Context(services.archive, scope_of, upload_to, portal_origin(settings), settings.max_request_seconds)
+    limit = settings.max_request_seconds
+    return Context(services.archive, scope_of, upload_to, portal_origin(settings), limit, _may_delete)
+
+
+def _may_delete(tx: Session, who: Principal, scope: ViewScope, study_uid: str) -> None:
+    """Whether originals of a scope may be deleted. Raises Forbidden, Conflict."""
+    who.require(Role.COORDINATOR, Role.ADMIN)
+    access.unneeded(tx, scope, study_uid)
 
 
 def case_context(services: Services, origin: Origin) -> Context:

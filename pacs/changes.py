@@ -52,6 +52,8 @@ class Change(Base):
     kind: Mapped[str] = mapped_column(String(16))
     instances: Mapped[int] = mapped_column(default=0)
     holder_id: Mapped[UUID] = mapped_column()
+    #: It led among the originals of its UID: whoever sees all of these hears of it.
+    leads: Mapped[bool] = mapped_column()
     at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (Index("ix_pacs_change_view_id_number", "view_id", "number"),)
@@ -79,6 +81,7 @@ def record(
             kind=kind.value,
             instances=instances,
             holder_id=study.holder_id,
+            leads=study.leads,
             at=clock.now(),
         )
     )
@@ -89,6 +92,8 @@ def read(tx: Session, scope: Scope, after: int, limit: int) -> list[Change]:
     query = select(Change).where(Change.view_id == scope.view_id, Change.number > after)
     if scope.study_uids is not None:
         query = query.where(Change.study_uid.in_(scope.study_uids))
+    if scope.leading:
+        query = query.where(Change.leads)
     if scope.studies is not None:
         query = query.where(Change.study_pk.in_(scope.studies))
     if scope.holder_id is not None:

@@ -7,6 +7,7 @@ whichever study its original was found in. Of two objects with one SOP Instance 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +19,12 @@ from sqlalchemy.orm import Session, aliased
 from overread.kit import clock
 from overread.kit.db import Base
 from overread.kit.errors import NotFound
-from pacs import counts, query
+from pacs import changes, counts, query
 from pacs.models import Instance, Joined, Series, Study
 from pacs.scope import ORIGINAL, Scope
 
+#: Seconds that a comparison of pixels may take in all.
+_SECONDS = 20.0
 #: Says of two blobs, by their digests, whether they hold the same data set.
 Same = Callable[[str, str], bool]
 
@@ -40,7 +43,9 @@ def compared(tx: Session, study: Scope, with_pk: int, same: Same) -> Compared:
     ours = dict(tx.execute(select(Instance.sop_uid, Instance.blob).where(_shown(study))).all())
     theirs = tx.execute(select(Instance.sop_uid, Instance.blob).where(Instance.study_pk == with_pk)).all()
     clashes = [(ours[uid], blob) for uid, blob in theirs if uid in ours]
-    alike = sum(one == other or same(one, other) for one, other in clashes)
+    # Others wait for the case meanwhile: what was not compared in time is a person's to compare.
+    until = time.monotonic() + _SECONDS
+    alike = sum(one == other or (time.monotonic() < until and same(one, other)) for one, other in clashes)
     return Compared(len(theirs) - len(clashes), alike, len(clashes) - alike)
 
 
@@ -98,9 +103,13 @@ def made_of(tx: Session, member_pk: int) -> list[int]:
 
 def lead(tx: Session, study_pk: int) -> None:
     """Have one of the studies of a UID answer to whoever sees all originals."""
-    uid = tx.scalar(select(Study.study_uid).where(Study.pk == study_pk))
-    others = (Study.study_uid == uid, Study.view_id == ORIGINAL)
+    study = tx.get(Study, study_pk, populate_existing=True)
+    if study is None or study.leads:
+        return
+    others = (Study.study_uid == study.study_uid, Study.view_id == ORIGINAL)
     tx.execute(update(Study).where(*others).values(leads=Study.pk == study_pk))
+    tx.refresh(study)
+    changes.record(tx, study, changes.Kind.STABLE, instances=study.instance_count)
 
 
 def _shown(scope: Scope) -> ColumnElement[bool]:

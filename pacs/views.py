@@ -39,6 +39,7 @@ __all__ = [
     "decide",
     "derive",
     "destroy_secret",
+    "drop",
     "erase",
     "maker_of",
     "open_view",
@@ -172,6 +173,16 @@ def erase(tx: Session, view_id: UUID) -> set[str]:
     tx.execute(delete(Study).where(Study.view_id == view_id))
     tx.execute(update(View).where(View.id == view_id).values(sealed_secret=None, proof_root=None, profile={}))
     return gone
+
+
+def drop(tx: Session, view_id: UUID, study_uid: str) -> None:
+    """Remove the copy of a study (by its original UID) from a view, as if it had never been made."""
+    gone = tx.execute(
+        delete(Study).where(Study.view_id == view_id, Study.source_uid == study_uid).returning(Study.pk)
+    ).all()
+    if gone:
+        audit.record(tx, None, "view.drop", "study", study_uid)
+        reseal(tx, view_id)
 
 
 def reseal(tx: Session, view_id: UUID) -> str:

@@ -135,19 +135,19 @@ def compare_again(tx: Session, case_id: UUID) -> None:
 def match_by_hand(tx: Session, who: Principal, item_id: UUID, case_id: UUID) -> StudyState:
     """Put a study of the inbox into a case; its identity is compared like any other's. The state it is in then.
 
-    Where the case has the study from another sender, what is new joins it.
+    Where the case has the study from another sender, what is new joins it. Where it was taken out of the case before,
+    this sender's comes in its place, and nothing of what there was.
     """
     who.require(Role.COORDINATOR)
     case = _case(tx, who, case_id)
     waiting = inboxes.take(tx, item_id, case)
     study = study_of(tx, case.id, waiting.study_uid, lock=True)
-    if study is not None and study.state is StudyState.REVOKED:
-        raise Conflict(
-            f"study {waiting.study_uid} was taken out of case {case_id}",
-            safe=f"This study was taken out of {case.reference} before: {study.reason} It can’t go back into it.",
-        )
     study_pk = waiting.study_pk
-    if study is not None and study_pk not in (study.study_pk, *imaging.members(tx, study.study_pk)):
+    if study is not None and study.state is StudyState.REVOKED:
+        study.study_pk, study.whole, study.found_by, study.holder_id = study_pk, True, "hand", waiting.holder_id
+        study.looked_at, study.confirmed, study.identities, study.named = 0, False, [], []
+        study.view_study_uid, study.held = None, 0
+    elif study is not None and study_pk not in (study.study_pk, *imaging.members(tx, study.study_pk)):
         imaging.join(tx, study, study_pk)
         audit.record(tx, who, "study.join", "study", waiting.study_uid, case_id=case.id, sender=str(waiting.holder_id))
     if study is not None:
@@ -179,7 +179,8 @@ def reject(tx: Session, who: Principal, case_id: UUID, study_uid: str, reason: s
     ours = imaging.uploaded(tx, case_id)
     for study_pk, sent in imaging.senders(tx, *imaging.members(tx, study.study_pk)).items():
         if study_pk not in ours:
-            told = f"It was taken out of case {case.reference}: {study.reason}"
+            # Why, stands in the case's history, and goes with it.
+            told = f"It was taken out of case {case.reference}."
             inboxes.wait(tx, study_pk, study_uid, sent.holder_id, (), None, told)
 
 
@@ -293,7 +294,7 @@ def _place(
         )
         tx.add(study)
         tx.flush()
-    if study.state is StudyState.RECEIVING:
+    if study.state in (StudyState.RECEIVING, StudyState.REVOKED):
         first = StudyEvent.SETTLE
     # What differed before is not mended by what agrees now.
     compared = study.looked_at if study.state in KNOWN_THEIRS else 0

@@ -19,8 +19,9 @@ from cases.service import erasure, inboxes, intake, read, studies
 from cases.service.intake import Changes
 from cases.states import StudyState
 from cases.views import CoordinatorCase
+from overread.kit import principals
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
-from overread.kit.principals import Principal
+from overread.kit.principals import Principal, Role
 from pacs import changes, commitment, deletion, ingest, query, retrieve
 from pacs.ingest import AlreadyStored, Outcome, Prepared, Refused, Source, Stored
 from pacs.models import Instance, Joined, Study, Upload
@@ -452,17 +453,48 @@ def test_a_study_that_is_taken_out_waits_in_the_inbox_for_the_right_case(world: 
     with world.db.transaction() as tx:
         studies.reject(tx, world.coordinator, wrong, uid, "another patient's")
     [item] = waiting(world)
-    assert item.reason == f"It was taken out of case {number}: another patient's"
-    with world.db.transaction() as tx:
-        with pytest.raises(Conflict):
-            studies.match_by_hand(tx, world.coordinator, item.id, wrong)
-        with pytest.raises(NotFound):
-            # A draft is nobody's but its patient's.
-            studies.match_by_hand(tx, world.coordinator, item.id, right)
+    assert item.reason == f"It was taken out of case {number}."
+    with pytest.raises(NotFound), world.db.transaction() as tx:
+        # A draft is nobody's but its patient's.
+        studies.match_by_hand(tx, world.coordinator, item.id, right)
     put(world, world.hospital, like(data))
     world.settle(uid)
     assert states(world, wrong)[-1] == "revoked"
     assert len(waiting(world)) == 1
+
+
+def test_what_was_taken_out_keeps_nobody_else_s_from_coming(world: World) -> None:
+    """Another hospital was first, with another patient's images under the UID; the right one's come in their place."""
+    case_id = world.submitted("free", images_by=ImagesBy.HOSPITAL)
+    with world.db.transaction() as tx:
+        number = read.show(tx, world.patient, case_id).reference
+        other = principals.create(tx, role=Role.HOSPITAL, name="another").as_principal(via="api")
+    right = study(AccessionNumber=number)
+    uid, sop = uid_of(right), uid_of(right, "SOPInstanceUID")
+    ds = pydicom.dcmread(io.BytesIO(right))
+    ds.ImageComments = "another object of this UID"
+    ds.PatientName = DICOM_NAME
+    out = io.BytesIO()
+    ds.save_as(out)
+    put(world, other, out.getvalue())
+    world.settle(uid)
+    assert states(world, case_id)[-1] == "deid_review"
+    put(world, world.hospital, right)
+    world.settle(uid)
+    [item] = waiting(world)
+    with world.db.transaction() as tx:
+        studies.reject(tx, world.coordinator, case_id, uid, "another patient's")
+        assert studies.match_by_hand(tx, world.coordinator, item.id, case_id) is StudyState.MATCHED
+    world.drain()
+    assert states(world, case_id)[-1] == "deid_review"
+    with world.db.transaction() as tx:
+        [shown] = retrieve.locate(tx, access.scope(tx, world.patient, case_id), uid)
+        [own] = retrieve.locate(tx, originals(world.hospital), uid)
+        assert (shown.sop_uid, shown.blob) == (sop, own.blob)
+        copied = select(Instance.source_pk).join(Study, Study.pk == Instance.study_pk).where(Study.source_uid == uid)
+        assert tx.scalars(copied).all() == [own.pk]
+    # The first ones wait for their own case.
+    assert [one.holder_id for one in waiting(world)] == [other.id]
 
 
 def test_a_study_is_left_in_no_case_until_more_of_it_comes(world: World) -> None:

@@ -105,19 +105,17 @@ class Model:
         else:
             self.inbox.add(part)
 
-    def match(self, part: Part, key: str) -> bool:
-        """A coordinator puts a part into a case. Whether that is possible."""
+    def match(self, part: Part, key: str) -> None:
+        """A coordinator puts a part into a case."""
         case, uid = self.cases[key], part[1]
         found = case.studies.get(uid)
-        if found is not None and found.state == "revoked":
-            return False
         self.inbox.discard(part)
-        if found is None:
+        if found is None or found.state == "revoked":
+            # What was taken out is not what comes now.
             found = case.studies[uid] = InCase([part], None, uploads=False)
         elif part not in found.parts:
             self._join(case, found, part)
         self._look(case, found)
-        return True
 
     def confirm(self, key: str, uid: str) -> None:
         """A coordinator says that a study with another identity is this patient's."""

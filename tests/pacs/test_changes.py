@@ -16,7 +16,9 @@ SYSTEM = Principal(uuid4(), Role.COORDINATOR, "a coordinator")
 
 
 def study(uid: str, view_id: UUID = ORIGINAL, holder_id: UUID | None = None) -> Study:
-    return Study(pk=int(uid.partition(".")[2]), study_uid=uid, view_id=view_id, holder_id=holder_id or uuid4())
+    return Study(
+        pk=int(uid.partition(".")[2]), study_uid=uid, view_id=view_id, holder_id=holder_id or uuid4(), leads=True
+    )
 
 
 def numbers(database: Database, scope: Scope | None = None, after: int = 0, limit: int = 100) -> list[str]:
