@@ -99,7 +99,12 @@ def unreleased(studies: Sequence[CaseStudy]) -> str | None:
     if not standing:
         return "No study has arrived."
     waiting = [s for s in standing if s.state is not StudyState.RELEASED]
-    return f"{len(waiting)} of {len(standing)} studies are not released yet." if waiting else None
+    if not waiting:
+        return None
+    if len(standing) == 1:
+        return "The study is not released yet."
+    verb = "is" if len(waiting) == 1 else "are"
+    return f"{len(waiting)} of {len(standing)} studies {verb} not released yet."
 
 
 def _studies_released(move: Move) -> str | None:

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from cases import imaging, notify, reference
 from cases.imaging import Found
-from cases.models import Case, InboxStudy
+from cases.models import Case, CaseStudy, InboxStudy
 from cases.repository import inbox
 from cases.service.facts import sender
+from cases.states import StudyState
 from overread.kit import audit, clock
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
@@ -46,6 +47,16 @@ def listed(tx: Session, who: Principal) -> list[InboxItem]:
     known = imaging.senders(tx, *(row.study_pk for row in rows))
     audit.record(tx, who, "inbox.read", "inbox", "inbox")
     return [_item(tx, row, known.get(row.study_pk)) for row in rows]
+
+
+def taken_out(tx: Session, who: Principal, items: Sequence[InboxItem]) -> set[tuple[UUID, int]]:
+    """Of which cases these very studies were taken out: case and study (`Found.pk`). Raises Forbidden."""
+    who.require(Role.COORDINATOR)
+    uids = {item.study_uid for item in items}
+    rows = select(CaseStudy.case_id, CaseStudy.study_pk).where(
+        CaseStudy.study_uid.in_(uids), CaseStudy.state == StudyState.REVOKED
+    )
+    return {(case_id, pk) for case_id, study_pk in tx.execute(rows) for pk in imaging.members(tx, study_pk)}
 
 
 def wait(

@@ -21,6 +21,7 @@ from overread.kit import audit, clock
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal
 from overread.kit.proofs import Proof
+from overread.kit.words import counted
 from pacs.scope import Scope
 
 _MAX_TEXT = 50_000
@@ -221,7 +222,7 @@ def sentence(study: imaging.Found) -> str:
     when = f" of {day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) == 8 else ""
     what = "/".join(study.modalities) or "Study"
     named = f" ({study.description})" if study.description else ""
-    return f"{what}{when}{named}, {study.instances} images"
+    return f"{what}{when}{named}, {counted(study.instances, 'image', 'images')}"
 
 
 def _identity(case: Case) -> str:

@@ -20,6 +20,7 @@ from cases.states import FINAL, KNOWN_THEIRS, Actor, StudyEvent, StudyState
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal, PrincipalRow, Role
+from overread.kit.words import counted
 from pacs.events import StudySettled
 
 
@@ -95,8 +96,9 @@ def _arrive(tx: Session, archive: Archive, case: Case, event: StudySettled, foun
         return ""
     if more.other or not _belongs(tx, study, event, more):
         return (
-            f"Case {case.reference} has this study from another sender. Of what came now {more.new} images are new, "
-            f"{more.same} are there already, and {more.other} differ from those there with the same number."
+            f"Case {case.reference} has this study from another sender. Of what came now "
+            f"{counted(more.new, 'image is', 'images are')} new, {counted(more.same, 'is', 'are')} there already, and "
+            f"{counted(more.other, 'differs', 'differ')} from those there with the same number."
         )
     imaging.join(tx, study, event.study_pk)
     _place(tx, case, study.study_pk, event.study_uid, found_by, holder_id, None)
@@ -319,7 +321,8 @@ def _compare(tx: Session, case: Case, study: CaseStudy, seen: Seen, who: Princip
         compared = identity.compare(case.patient_name, case.birth_date, one.name, one.birth_date)
         # What a coordinator confirmed of a study is confirmed for the rest of it, too.
         if compared.verdict is not Verdict.SAME and (one.name, one.birth_date) not in confirmed:
-            some = "" if images == whole and not added else f"{images} {'more' if added else f'of {whole}'} images: "
+            some = f"{counted(images, 'more image', 'more images')}: " if added else f"{images} of {whole} images: "
+            some = some if added or images != whole else ""
             reasons += [some + reason for reason in compared.reasons]
     event = StudyEvent.IDENTITY_DIFFERS if reasons else StudyEvent.IDENTITY_AGREES
     return move_study(StudyMove(tx, case, study, event, actor, who, " ".join(dict.fromkeys(reasons))))

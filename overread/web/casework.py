@@ -16,6 +16,7 @@ from cases.states import CaseEvent, CaseState, StudyEvent, StudyState
 from cases.views import CoordinatorCase, CoordinatorStudy, OfferView, StepView
 from overread.kit import audit
 from overread.kit.errors import NotFound
+from overread.kit.words import counted
 from overread.web import labels, places, render
 from overread.web.visits import Visit
 from pacs import views
@@ -170,8 +171,8 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
         "confirmed": study.confirmed,
         "reasons": _withheld(study),
         "copies": (
-            f"{review.instances} copies: {review.clean} clean, {review.held} held, {review.approved} approved, "
-            f"{review.withheld} withheld"
+            f"{counted(review.instances, 'copy', 'copies')}: {review.clean} clean, {review.held} held, "
+            f"{review.approved} approved, {review.withheld} withheld"
             if review
             else ""
         ),

@@ -114,7 +114,13 @@ def inbox_page(visit: Visit) -> Response:
     waiting = inboxes.listed(visit.tx, visit.who)
     open_states = tuple(state for state in CaseState if state not in FINAL and state is not CaseState.DRAFT)
     candidates = list(visit.tx.scalars(visible(visit.who).where(Case.state.in_(open_states)).limit(500)))
-    return visit.page("coordinator/inbox.html", studies=[_waiting(item, candidates) for item in waiting])
+    out = inboxes.taken_out(visit.tx, visit.who, waiting)
+    return visit.page(
+        "coordinator/inbox.html",
+        # What was taken out of a case goes back into it only where its number is typed: it is not offered.
+        studies=[_waiting(item, candidates, out) for item in waiting],
+        typed=visit.form.text("case"),
+    )
 
 
 def match(visit: Visit) -> Response:
@@ -281,16 +287,18 @@ def _searched(visit: Visit, lines: list[CaseLine], query: str) -> list[CaseLine]
     return [line for line in lines if line.reference == found or words in line.patient_name.casefold()]
 
 
-def _waiting(item: inboxes.InboxItem, candidates: list[Case]) -> dict[str, Any]:
+def _waiting(item: inboxes.InboxItem, candidates: list[Case], out: set[tuple[UUID, int]]) -> dict[str, Any]:
     found = item.study
     same = [
         {"reference": case.reference, "label": "Same name and birth date"}
         for case in candidates
         if found
+        and (case.id, found.pk) not in out
         and identity.compare(case.patient_name, case.birth_date, found.patient_name, found.birth_date).verdict
         is Verdict.SAME
     ]
-    kept_from = [{"reference": item.case_reference, "label": "It came for this case"}] if item.case_reference else []
+    came_for = item.case_id is not None and found is not None and (item.case_id, found.pk) not in out
+    kept_from = [{"reference": item.case_reference, "label": "It came for this case"}] if came_for else []
     return {
         "id": str(item.id),
         "title": labels.title(found.modalities, found.description) if found else "Study",

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from cases.service import erasure
 from cases.service.erasure import Request
 from overread.kit.principals import Role
+from overread.kit.words import counted
 from overread.services import Services
 from overread.web import render
 from overread.web.forms import Check, FieldErrors
@@ -145,9 +146,6 @@ def _destroyed(found: Request) -> dict[str, Any] | None:
     plan = found.plan
     if plan is None:
         return None
-
-    def counted(number: int, one: str, many: str) -> str:
-        return f"{number:,} {one if number == 1 else many}"
 
     studies = counted(plan.studies, "study", "studies")
     return {

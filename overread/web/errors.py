@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 import structlog
@@ -17,8 +18,9 @@ from overread.web.render import HOMES, NAV, base_context, environment
 _ADVICE: Mapping[int, tuple[str, ...]] = {
     400: ("Go back to where you came from and try again.",),
     401: (
-        "Sign in, then go back to this page and send it once more: what you typed is still there.",
-        "If you go on elsewhere, nothing of it is kept.",
+        "Sign in by the button: it opens another window.",
+        "Then come back to this window and load it again: what you typed is still there, and is sent once more.",
+        "If you go on elsewhere in this window, nothing of it is kept.",
     ),
     403: (
         "Go back to where you came from and try again.",
@@ -37,6 +39,8 @@ _ADVICE: Mapping[int, tuple[str, ...]] = {
 _ADVICE_SIGNED_IN: Mapping[int, tuple[str, ...]] = {
     404: ("Check the address.", "It may belong to another account, or be gone by now."),
 }
+#: What is said to programs otherwise.
+_TEXTS: Mapping[int, str] = {401: "Your session has ended, or was never begun: nothing of this form was saved."}
 _TITLES: Mapping[int, str] = {404: "This page is not here", 500: "Something went wrong on our side"}
 
 
@@ -49,15 +53,17 @@ def error_page(request: Request, error: OverreadError, who: Principal | None = N
         return RedirectResponse(f"/sign-in?next={quote(local_path(_asked(request)), safe='/')}", 303)
     advice = _ADVICE.get(error.status, ())
     if who is not None:
-        links = [{"label": f"Go to: {NAV[who.role][0][0]}", "href": HOMES[who.role]}]
+        links: list[dict[str, Any]] = [{"label": f"Go to: {NAV[who.role][0][0]}", "href": HOMES[who.role]}]
         advice = _ADVICE_SIGNED_IN.get(error.status, advice)
     else:
         links = [{"label": "Home", "href": "/"}]
         if error.status in (401, 403, 404):
-            links.insert(0 if error.status == 401 else 1, {"label": "Sign in", "href": "/sign-in"})
+            # What was typed is kept by the window that shows this page, as long as it goes nowhere else.
+            beside = {"beside": True} if error.status == 401 else {}
+            links.insert(0 if error.status == 401 else 1, {"label": "Sign in", "href": "/sign-in", **beside})
     context = base_context(request.url.path, "", who) | {
         "title": _TITLES.get(error.status, error.title),
-        "text": error.safe,
+        "text": _TEXTS.get(error.status, error.safe),
         "advice": list(advice),
         "links": links,
         "request_id": structlog.contextvars.get_contextvars().get("request"),

@@ -243,6 +243,7 @@ def _page(visit: Visit, case: SpecialistCase, shown_once: dict[str, Any] | None 
             "token": "",
             "token_action": f"{url}/token",
             "expires": render.moment(case.granted_until),
+            "hours": int(tokens.VIEWER_LENGTH.total_seconds() // 3600),
             **(shown_once or {}),
         }
     reading = case.state == CaseState.IN_REVIEW and case.granted_until is not None

@@ -136,6 +136,8 @@ def images_page(visit: Visit) -> Response:
     return visit.page(
         "patient/start_images.html",
         steps=_trail(case.case_id, 1),
+        sent=case.state != CaseState.DRAFT,
+        case_url=f"/cases/{case.case_id}",
         reference=case.reference,
         dicomweb_root=f"/cases/{case.case_id}/dicomweb",
         unconfirmed=addresses.unconfirmed(visit.tx, visit.who.id) or "",
@@ -375,7 +377,7 @@ def _story(visit: Visit, programs: list[Program], case: PatientCase | None) -> t
     if not questions:
         check_form.errors["questions"] = "Please ask at least one question."
     born = check_form.day("birth_date", "Please give the date of birth.")
-    sex = check_form.one_of("sex", list(labels.SEXES), "Please choose.")
+    sex = check_form.one_of("sex", list(labels.SEXES), "Please choose the patient’s sex.")
     place = form.text("place")
     slug = check_form.one_of("kind", slugs, "Please choose an opinion.")
     name = visit.who.name

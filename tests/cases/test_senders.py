@@ -153,7 +153,7 @@ def test_a_disc_and_a_hospital_become_one_study_by_a_person(world: World) -> Non
     world.settle(uid)
     [item] = waiting(world)
     assert (item.case_reference, item.sender) == (number, "Some Hospital")
-    assert "1 images are new, 1 are there already, and 0 differ" in item.reason
+    assert "1 image is new, 1 is there already, and 0 differ" in item.reason
     assert any("kept apart" in mail for mail in world.mails())
     with world.db.transaction() as tx:
         shown = read.show(tx, world.coordinator, case_id)
@@ -420,7 +420,7 @@ def test_an_image_of_the_same_sender_that_does_not_say_whose_it_is_waits_for_a_p
     world.settle(uid)
     assert states(world, case_id)[-1] == "mismatch"
     with world.db.transaction() as tx:
-        assert studies_of(tx, case_id)[-1].reason.startswith("1 more images: ")
+        assert studies_of(tx, case_id)[-1].reason.startswith("1 more image: ")
         studies.confirm(tx, world.coordinator, case_id, uid, "the hospital said so")
     world.drain()
     assert len(instances(world, root(world, world.patient, case_id), uid)) == 2
