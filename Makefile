@@ -17,6 +17,9 @@ CLOCK_PACKAGES := gcc libc6-dev
 CHECKS := formatted linted typed layered frontend
 # With real processes, browsers and databases in play more workers than cores only wait for each other.
 PYTEST_WORKERS ?= 2
+# Thousands of databases are made and dropped: in memory that takes two thirds of the time. What has to be durable is
+# tested by `faults` where it is asked for, on file systems of its own.
+TEST_FOLDER ?= $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 
 .PHONY: help demo test check format setup setup-test unit live browser test-clocks test-busy faults bench bench-qido \
   clean lock $(CHECKS)
@@ -53,10 +56,10 @@ frontend: $(STAMPS)/frontend
 	cd frontend && npm run --silent check && npm test --silent
 
 unit: setup-test ## the tests that start no server of ours
-	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not live and not browser"
+	TMPDIR=$(TEST_FOLDER) $(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not live and not browser"
 
 live: setup-test ## the tests that start the whole server as processes
-	$(BIN)/pytest -m "live and not browser"
+	TMPDIR=$(TEST_FOLDER) $(BIN)/pytest -m "live and not browser"
 
 browser: setup-test ## the tests that drive chromium; screenshots land in $(ARTIFACTS)/
 	OVERREAD_ARTIFACTS=$(abspath $(ARTIFACTS)) $(BIN)/pytest -m browser
