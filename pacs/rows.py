@@ -110,8 +110,10 @@ def write(
     was_settling = found[1]
     written = _written(found, rows)
     written.existing, news = _existing(connection, holder_id, rows, written.missing(len(rows)))
-    if written.existing and about["called"]:
-        news |= connection.execute(sql.CALLED, about).fetchone() is not None
+    # What is refused, because it has other bytes, changes nothing.
+    again = {rows[position].called_ae for position, blob in written.existing.items() if blob == rows[position].blob}
+    if again - {""}:
+        news |= connection.execute(sql.CALLED, {**about, "called": list(again - {""})}).fetchone() is not None
     if len(written.inserted) < len(rows):
         connection.execute(sql.DROP_EMPTY_SERIES, about)
         connection.execute(sql.DROP_EMPTY_STUDY, about)
