@@ -118,9 +118,10 @@ def erase(tx: Session, case_id: UUID, study_pk: int, named: AbstractSet[int]) ->
         _, _, dropped = _remove(tx, found)
         if dropped:
             ended.record(tx, Ended(erased=dropped))
+    # While the joined study still tells of whom it was made.
+    release(tx, case_id, study_pk)
     if senders != [study_pk]:
         _remove(tx, tx.scalars(select(Instance.pk).where(Instance.study_pk == study_pk)).all())
-    release(tx, case_id, study_pk)
     if tx.scalar(select(Study.pk).where(Study.study_uid == uid, Study.view_id == ORIGINAL).limit(1)) is None:
         tx.execute(delete(changes.Change).where(changes.Change.study_uid == uid))
     return gone

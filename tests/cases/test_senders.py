@@ -306,6 +306,21 @@ def test_an_instance_uid_that_another_sender_uses_is_committed_all_the_same(worl
     ]
 
 
+def test_what_stays_of_an_erased_joined_study_no_longer_says_that_it_came_for_the_case(world: World) -> None:
+    case_id, uid, original = joined(world)
+    other = world.draft("free")
+    # The patient's image came for another case as well, so it stays.
+    put(world, world.patient, original, other)
+    with world.db.transaction() as tx:
+        erasure.ask(tx, world.patient, case_id)
+        erasure.start(tx, world.admin, case_id)
+        erasure.carry_out(tx, world.coordinator, case_id, world.gateway)
+    world.drain()
+    with world.db.transaction() as tx:
+        assert set(tx.scalars(select(Upload.case_id))) == {other}
+    assert instances(world, root(world, world.patient, other), uid) == {uid_of(original, "SOPInstanceUID")}
+
+
 def test_a_joined_study_is_erased_as_far_as_it_came_for_the_case(world: World) -> None:
     case_id, uid, _ = joined(world)
     other = study(StudyInstanceUID=uid)
