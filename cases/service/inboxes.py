@@ -85,11 +85,7 @@ def wait(
 
 def take(tx: Session, item_id: UUID, case: Case) -> InboxStudy:
     """An item that is now matched to a case. Raises NotFound, Conflict where it was matched to another one before."""
-    row = tx.get(InboxStudy, item_id, with_for_update=True)
-    if row is None:
-        raise NotFound(f"study {item_id} is not in the inbox")
-    if row.matched_case_id not in (None, case.id):
-        raise Conflict(f"study {item_id} is matched", safe="This study was matched already.")
+    row = _unmatched(tx, item_id, but_to=case.id)
     row.matched_case_id, row.left_at = case.id, None
     return row
 
@@ -97,16 +93,22 @@ def take(tx: Session, item_id: UUID, case: Case) -> InboxStudy:
 def leave(tx: Session, who: Principal, item_id: UUID, reason: str) -> None:
     """Leave a study where it is, in no case: its sender alone sees it. It waits again when it grows. Idempotent."""
     who.require(Role.COORDINATOR)
-    row = tx.get(InboxStudy, item_id, with_for_update=True)
-    if row is None:
-        raise NotFound(f"study {item_id} is not in the inbox")
+    row = _unmatched(tx, item_id)
     if not reason.strip():
         raise Unprocessable("no reason", safe="Please say why this study belongs to no case.")
-    if row.matched_case_id is not None:
-        raise Conflict(f"study {item_id} is matched", safe="This study was matched already.")
     if row.left_at is None:
         row.left_at = clock.now()
         audit.record(tx, who, "inbox.leave", "study", row.study_uid, case_id=row.case_id, reason=reason.strip()[:500])
+
+
+def _unmatched(tx: Session, item_id: UUID, but_to: UUID | None = None) -> InboxStudy:
+    """An item that no case but one has, locked. Raises NotFound, Conflict."""
+    row = tx.get(InboxStudy, item_id, with_for_update=True)
+    if row is None:
+        raise NotFound(f"study {item_id} is not in the inbox")
+    if row.matched_case_id not in (None, but_to):
+        raise Conflict(f"study {item_id} is matched", safe="This study was matched already.")
+    return row
 
 
 def _item(tx: Session, row: InboxStudy, found: Found | None) -> InboxItem:
