@@ -86,6 +86,10 @@ def scope_of(
     )
 
 
+def _all_of(study: CaseStudy) -> Scope:
+    return scope_of(study.case_id, [study], all_of=True)
+
+
 def original(tx: Session, *studies: CaseStudy) -> dict[str, Found]:
     """The originals of studies of one case, by UID; what the archive does not hold any more is left out."""
     return found(tx, scope_of(studies[0].case_id, studies, all_of=True)) if studies else {}
@@ -122,20 +126,18 @@ def uploaded(tx: Session, case_id: UUID, holder_id: UUID | None = None) -> dict[
 
 def identities(tx: Session, study: CaseStudy, after: int) -> Seen:
     """Whose the instances of a case's study say that they are, of those behind an earlier look."""
-    return said(tx, scope_of(study.case_id, [study], all_of=True), after)
+    return said(tx, _all_of(study), after)
 
 
 def beside(tx: Session, archive: Archive, study: CaseStudy, with_pk: int) -> Compared:
     """What another sender has of a study of the case."""
-    return joins.compared(
-        tx, scope_of(study.case_id, [study], all_of=True), with_pk, partial(same_object, archive.blobs)
-    )
+    return joins.compared(tx, _all_of(study), with_pk, partial(same_object, archive.blobs))
 
 
 def join(tx: Session, study: CaseStudy, with_pk: int, only: Sequence[int] | None = None) -> None:
     """Add what another sender has of a study of the case; `only`: these instances of it."""
     base_pk = study.study_pk
-    study.study_pk = joins.join(tx, scope_of(study.case_id, [study], all_of=True), base_pk, with_pk, only)
+    study.study_pk = joins.join(tx, _all_of(study), base_pk, with_pk, only)
     study.whole = True
     if study.study_pk != base_pk:
         # What was compared before is not asked again.
