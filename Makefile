@@ -15,11 +15,16 @@ BENCH_PACKAGES := debootstrap wrk
 CLOCK_PACKAGES := gcc libc6-dev
 # The parts of `make check`; like the stages of `make test` they are all run, whichever of them fails.
 CHECKS := formatted linted typed layered frontend
-# With real processes, browsers and databases in play more workers than cores only wait for each other.
+# With real processes, browsers and databases in play more workers than cores only wait for each other. The tests of a
+# file share its server.
 PYTEST_WORKERS ?= 2
+PYTEST := $(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile
 # Thousands of databases are made and dropped: in memory that takes two thirds of the time. What has to be durable is
 # tested by `faults` where it is asked for, on file systems of its own.
 TEST_FOLDER ?= $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
+
+# Hundreds of processes start: without bytecode each of them compiles everything anew, for three seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test check format setup setup-test unit live browser test-clocks test-busy faults bench bench-qido \
   clean lock $(CHECKS)
@@ -56,13 +61,13 @@ frontend: $(STAMPS)/frontend
 	cd frontend && npm run --silent check && npm test --silent
 
 unit: setup-test ## the tests that start no server of ours
-	TMPDIR=$(TEST_FOLDER) $(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not live and not browser"
+	TMPDIR=$(TEST_FOLDER) $(PYTEST) -m "not live and not browser"
 
 live: setup-test ## the tests that start the whole server as processes
-	TMPDIR=$(TEST_FOLDER) $(BIN)/pytest -m "live and not browser"
+	TMPDIR=$(TEST_FOLDER) $(PYTEST) -m "live and not browser"
 
 browser: setup-test ## the tests that drive chromium; screenshots land in $(ARTIFACTS)/
-	OVERREAD_ARTIFACTS=$(abspath $(ARTIFACTS)) $(BIN)/pytest -m browser
+	TMPDIR=$(TEST_FOLDER) OVERREAD_ARTIFACTS=$(abspath $(ARTIFACTS)) $(PYTEST) -m browser
 
 test-clocks: setup-test $(STAMPS)/clock-packages ## unit tests at the ends of days, months, summer time (90 min); CLOCKS="year spring"
 	$(BIN)/python -m tests.clocks $(CLOCKS) -- -q -n $(PYTEST_WORKERS) --dist loadfile

@@ -149,9 +149,11 @@ class Batch:
 
     def end(self) -> list[Result]:
         """Store what is left; what became of each instance."""
+        # Every byte is here: it is asked while the last of them become durable.
+        asked = submit(_keepers, self._allowed) if self._keeping else None
         while self._keeping:
             self._collect()
-        self._store()
+        self._store(asked)
         self._stored()
         self._give_back()
         return [result for result in self._results if result is not None]
@@ -223,12 +225,15 @@ class Batch:
         if len(self._prepared) >= GROUP:
             self._store()
 
-    def _store(self) -> None:
-        """Begin to commit what is prepared; the next instances arrive meanwhile."""
+    def _store(self, asked: Future[None] | None = None) -> None:
+        """Begin to commit what is prepared; the next instances arrive meanwhile. `asked`: whether it is allowed."""
         self._stored()
         prepared, self._prepared = self._prepared, []
         if prepared:
-            self._allowed()
+            if asked is None:
+                self._allowed()
+            else:
+                asked.result()
             numbers = [number for number, _ in prepared]
             batch = [one for _, one in prepared]
             committing = None

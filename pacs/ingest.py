@@ -18,7 +18,7 @@ from uuid import UUID
 
 from psycopg import DataError
 
-from overread.kit import audit, log
+from overread.kit import audit, log, principals
 from overread.kit.blobs import CHUNK, Blob, Writer
 from overread.kit.errors import TooLarge, Unavailable
 from overread.kit.principals import Principal
@@ -294,8 +294,13 @@ def _write(
 ) -> dict[int, Outcome | Clash]:
     """Write what a growing study didn't simply get more of. With `only_known`, raises _Gone instead of adding to it."""
     source, one = members[0]
+    holder_id = holder_of(source.who)
     with archive.db.transaction() as tx:
-        written = rows.write(tx, ORIGINAL, holder_of(source.who), of_study)
+        # Asked with every row, here and in `sql.WRITE`: a sender stores nothing from the moment they are locked out.
+        if source.made_for is None and principals.locked_out(tx, holder_id):
+            sentence = "The sender was locked out."
+            return {n: _refuse(source, Reason.NOT_AUTHORISED, sentence, one.keys) for n, (_, one) in enumerate(members)}
+        written = rows.write(tx, ORIGINAL, holder_id, of_study)
         if only_known and written.inserted:
             raise _Gone
         if written.began_to_grow:

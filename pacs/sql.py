@@ -7,12 +7,14 @@ from __future__ import annotations
 
 #: Instances of one study, whose row is locked until the transaction ends, so that the aggregates stay right however
 #: many write at once. Gives no row where the study or one of the series is not there, or with `quick` where the study
-#: has settled; else whether the study was growing before, the UIDs and digests of what was inserted, and the positions
+#: has settled or the sender is locked out; else whether the study was growing before, the UIDs and digests of what was inserted, and the positions
 #: (from 1) of the instances whose patient is the study's.
 WRITE = """
 WITH st AS (
   SELECT s.pk, s.patient_id, s.birth_date, s.settling FROM pacs_study s
-  WHERE s.study_uid = %(study_uid)s AND s.holder_id = %(holder_id)s AND (s.settling OR NOT %(quick)s) AND
+  WHERE s.study_uid = %(study_uid)s AND s.holder_id = %(holder_id)s AND
+    (NOT %(quick)s OR (s.settling AND
+      NOT EXISTS (SELECT FROM kit_principal p WHERE p.id = %(holder_id)s AND NOT p.active))) AND
     cardinality(%(series_uids)s::text[]) =
     (SELECT count(*) FROM pacs_series k WHERE k.study_pk = s.pk AND k.series_uid = ANY(%(series_uids)s::text[]))
   FOR NO KEY UPDATE

@@ -144,6 +144,11 @@ def stands(tx: Session | Connection, principal_id: UUID) -> bool:
     return found is not None and bool(found[0])
 
 
+def locked_out(tx: Session, principal_id: UUID) -> bool:
+    """Whether a principal is there and locked out."""
+    return tx.scalar(select(PrincipalRow.active).where(PrincipalRow.id == principal_id)) is False
+
+
 def with_role(tx: Session, role: Role) -> list[PrincipalRow]:
     """Every active principal of a role, by name."""
     query = select(PrincipalRow).where(PrincipalRow.role == role.value, PrincipalRow.active).order_by(PrincipalRow.name)

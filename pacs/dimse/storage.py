@@ -93,12 +93,12 @@ class Reception:
 
     def _store(self, one: Prepared) -> ingest.Outcome:
         """A hospital's images go to the archive, what a specialist made of a case's images to the case."""
+        if self._source.who.role is not Role.SPECIALIST:
+            return ingest.store(self._archive, self._source, [one])[0]
         try:
             self._stands()
         except NotSignedIn:
             return Refused(Reason.NOT_AUTHORISED, "The sender was locked out.")
-        if self._source.who.role is not Role.SPECIALIST:
-            return ingest.store(self._archive, self._source, [one])[0]
         with self._archive.db.transaction() as tx:
             reach = self._takes(tx, self._source.who, one.keys.study_uid)
         if reach is None:
