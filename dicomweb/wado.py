@@ -21,11 +21,14 @@ from pacs.scope import Scope
 MAX_FRAMES = 1000
 
 
-def locate(context: Context, request: Request, what: str) -> tuple[Principal, Scope, list[Located]]:
+def locate(
+    context: Context, request: Request, what: str, *, drawn: bool = False
+) -> tuple[Principal, Scope, list[Located]]:
     """The instances that the request's path names, with a line in the audit log for what is read.
 
-    Raises NotFound, also where it is one instance and its file is missing or damaged (`pacs.damage.Lost`). Of several
-    `dicomweb.partial.here` gives those whose files are here.
+    Raises NotFound, also where it is one instance and its file is missing or damaged (`pacs.damage.Lost`), unless it
+    is to be `drawn`: then that is found where it is opened. Of several `dicomweb.partial.here` gives those whose files
+    are here.
     """
     who, scope = context.authorise(request)
 
@@ -35,7 +38,7 @@ def locate(context: Context, request: Request, what: str) -> tuple[Principal, Sc
         return located
 
     located = context.archive.db.at_once(found)
-    if request.path_params.get("instance") is not None:
+    if request.path_params.get("instance") is not None and not drawn:
         damage.here(context.archive, located)
     watch(context, request, located)
     return who, scope, located

@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 from overread.kit.blobs import BlobStore
 from overread.kit.db import Connection, Session, reading
 from overread.kit.errors import NotFound
-from pacs import elements, frames, part10
+from pacs import damage, elements, frames, part10
 from pacs.archive import Archive
 from pacs.models import Instance
 from pacs.scope import Scope
@@ -246,7 +246,8 @@ def check_frame(index: int, count: int) -> None:
 
 @contextmanager
 def opened(archive: Archive, located: Located) -> Iterator[Opened]:
-    """Open an instance's structure for the length of a block."""
+    """Open an instance's structure for the length of a block. Raises `damage.Lost` where its blob is missing."""
+    damage.here(archive, [located])
     with archive.blobs.mapped(located.blob) as buffer:
         parsed = part10.parse(buffer)
         syntax = located.transfer_syntax if parsed.is_original_bytes else part10.EXPLICIT_LITTLE_ENDIAN

@@ -116,6 +116,8 @@ class _Exchange:
 
     def close(self) -> None:
         """It is over."""
+        # The look holds the request, and that its scope, and this: without it nobody has to find the circle.
+        self._look = None
         if self._timer is not None:
             self._timer.cancel()
         if self._watching is not None:
@@ -143,16 +145,20 @@ class _Exchange:
             self.began = True
             await self._send(message)
             return
-        if message["type"] == "http.response.body":
+        await self._check()
+        if message["type"] == "http.response.body" and (self._timer is not None or self._goes_on(message)):
             await self._send_body(message)
             return
-        await self._check()
         self.began = True
         await self._send(message)
 
+    def _goes_on(self, message: Message) -> bool:
+        """Whether a body takes more than what is sent at once."""
+        return message.get("more_body", False) or len(message.get("body", b"")) > _PIECE
+
     async def _send_body(self, message: Message) -> None:
-        body, more = message.get("body", b""), message.get("more_body", False)
-        if (more or len(body) > _PIECE) and self._timer is None:
+        body = message.get("body", b"")
+        if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(looks.LOOK, self._begin)
         while len(body) > _PIECE:
             await self._check()
