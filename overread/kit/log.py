@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -16,6 +16,15 @@ def _mask(_logger: Any, _method: str, event: structlog.typing.EventDict) -> stru
         if any(word in key.lower() for word in _SECRET_WORDS):
             event[key] = "***"
     return event
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to standard error as it is by then: whoever runs the program within another may have changed it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 def configure(level: str = "INFO") -> None:
@@ -32,7 +41,7 @@ def configure(level: str = "INFO") -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
