@@ -87,7 +87,8 @@ def new_database(postgres: str, template: str) -> Iterator[str]:
     """The URL of an empty database, for as long as the block lasts."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # A log of its pages, which takes longer than a copy of its files, would save nobody here.
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield _named(postgres, name)
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
