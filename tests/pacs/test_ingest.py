@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
@@ -14,7 +15,7 @@ from pydicom.uid import generate_uid
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from overread.kit import principals
+from overread.kit import principals, tokens
 from overread.kit.db import Database
 from overread.kit.errors import TooLarge
 from overread.kit.principals import Principal, Role
@@ -82,6 +83,27 @@ def test_the_same_bytes_again_are_taken_quietly(archive: Archive, database: Data
     with database.transaction() as tx:
         study = tx.scalars(select(Study)).one()
     assert (study.series_count, study.instance_count, study.modalities) == (1, 1, ["CT"])
+
+
+def test_a_sender_who_is_locked_out_stores_nothing_more(archive: Archive, database: Database) -> None:
+    """Neither into a study that grows, nor a new one, nor the same again; what the program makes for them goes in."""
+    who = someone(database)
+    source = Source(who, "stow")
+    assert isinstance(put(archive, source, sample()), Stored)
+    more = changed(sample(), SOPInstanceUID=generate_uid())
+    other = changed(sample(), SOPInstanceUID=generate_uid(), StudyInstanceUID=generate_uid())
+    with database.transaction() as tx:
+        tokens.lock_out(tx, who.id)
+    for data in (more, other, sample()):
+        outcome = put(archive, source, data)
+        assert isinstance(outcome, Refused)
+        assert outcome.reason is Reason.NOT_AUTHORISED
+    with database.transaction() as tx:
+        assert tx.scalars(select(Study.instance_count)).all() == [1]
+    assert isinstance(put(archive, replace(source, made_for=uuid.uuid4()), more), Stored)
+    with database.transaction() as tx:
+        tokens.let_in(tx, who.id)
+    assert isinstance(put(archive, source, other), Stored)
 
 
 def test_other_bytes_under_a_known_uid_are_refused_and_the_first_are_kept(archive: Archive, database: Database) -> None:
