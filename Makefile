@@ -18,7 +18,8 @@ CHECKS := formatted linted typed layered frontend
 # With real processes, browsers and databases in play more workers than cores only wait for each other. The tests of a
 # file share its server.
 PYTEST_WORKERS ?= 2
-PYTEST := $(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadfile
+SPREAD := -n $(PYTEST_WORKERS) --dist loadfile
+PYTEST := $(BIN)/pytest $(SPREAD)
 # Thousands of databases are made and dropped: in memory that takes two thirds of the time. What has to be durable is
 # tested by `faults` where it is asked for, on file systems of its own.
 TEST_FOLDER ?= $(shell test -w /dev/shm && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
@@ -70,7 +71,7 @@ browser: setup-test ## the tests that drive chromium; screenshots land in $(ARTI
 	TMPDIR=$(TEST_FOLDER) OVERREAD_ARTIFACTS=$(abspath $(ARTIFACTS)) $(PYTEST) -m browser
 
 test-clocks: setup-test $(STAMPS)/clock-packages ## unit tests at the ends of days, months, summer time (90 min); CLOCKS="year spring"
-	$(BIN)/python -m tests.clocks $(CLOCKS) -- -q -n $(PYTEST_WORKERS) --dist loadfile
+	$(BIN)/python -m tests.clocks $(CLOCKS) -- -q $(SPREAD)
 
 test-busy: setup-test ## the tests, while something else keeps every core busy (half an hour)
 	@MAKE="$(MAKE)" scripts/busy.sh scripts/every.sh unit live browser

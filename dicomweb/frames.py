@@ -15,7 +15,7 @@ from dicomweb.media import accepts, refusal
 from dicomweb.syntaxes import NATIVE, Answer, pixel_answers, pixel_offers
 from dicomweb.wado import address, frame_list, locate
 from overread.kit.errors import NotFound
-from pacs import retrieve, transcoded
+from pacs import damage, retrieve, transcoded
 from pacs.archive import Archive
 from pacs.frame_index import frame_index
 from pacs.frames import UnalignedFrames
@@ -30,6 +30,8 @@ def frames(context: Context, request: Request) -> Response:
     ranges = accepts(request)
     _, _, [one] = locate(context, request, "pixels")
     archive = context.archive
+    # Where its frames lie may be known without opening it.
+    damage.here(archive, [one])
     stored = stored_frames(archive, one, numbers)
     targets = cache(partial(transcoded.frame_targets, archive, one))
     answer = next(pixel_answers(ranges, one.transfer_syntax, targets, lambda _: len(numbers) == 1), None)

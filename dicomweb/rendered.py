@@ -43,7 +43,7 @@ _MAX_LINKS = 200
 
 def rendered(context: Context, request: Request) -> Response:
     """What the path names, in a form that needs no DICOM to be looked at."""
-    _, scope, found = locate(context, request, "pixels", drawn=True)
+    _, scope, found = locate(context, request, "pixels")
     if request.path_params.get("instance") is None:
         kept, left = here(context, found)
         return left.told(_of_many(context, request, kept))
@@ -53,7 +53,7 @@ def rendered(context: Context, request: Request) -> Response:
 
 def thumbnail(context: Context, request: Request) -> Response:
     """A small picture that stands for a study, a series, an instance or a frame."""
-    _, scope, found = locate(context, request, "pixels", drawn=True)
+    _, scope, found = locate(context, request, "pixels")
     offer = _choose(request, [MediaRange(kind) for kind in (JPEG, PNG, GIF)], "Thumbnails")
     wanted = rendering.thumbnail(request, cast(MediaType, offer.type))
     numbers = _frame_numbers(request)

@@ -13,7 +13,7 @@ from overread.kit import audit, standing
 from overread.kit.db import Connection
 from overread.kit.errors import BadInput, NotFound
 from overread.kit.principals import Principal
-from pacs import damage, retrieve
+from pacs import retrieve
 from pacs.retrieve import Located
 from pacs.scope import Scope
 
@@ -21,14 +21,11 @@ from pacs.scope import Scope
 MAX_FRAMES = 1000
 
 
-def locate(
-    context: Context, request: Request, what: str, *, drawn: bool = False
-) -> tuple[Principal, Scope, list[Located]]:
+def locate(context: Context, request: Request, what: str) -> tuple[Principal, Scope, list[Located]]:
     """The instances that the request's path names, with a line in the audit log for what is read.
 
-    Raises NotFound, also where it is one instance and its file is missing or damaged (`pacs.damage.Lost`), unless it
-    is to be `drawn`: then that is found where it is opened. Of several `dicomweb.partial.here` gives those whose files
-    are here.
+    Raises NotFound. Whether their files are here is found where they are opened (`pacs.retrieve.opened`), or asked of
+    `dicomweb.partial.here` where they are sent unopened.
     """
     who, scope = context.authorise(request)
 
@@ -38,8 +35,6 @@ def locate(
         return located
 
     located = context.archive.db.at_once(found)
-    if request.path_params.get("instance") is not None and not drawn:
-        damage.here(context.archive, located)
     watch(context, request, located)
     return who, scope, located
 

@@ -153,7 +153,7 @@ class Batch:
         asked = submit(_keepers, self._allowed) if self._keeping else None
         while self._keeping:
             self._collect()
-        self._store(asked)
+        self._store(asked.result if asked is not None else None)
         self._stored()
         self._give_back()
         return [result for result in self._results if result is not None]
@@ -225,15 +225,12 @@ class Batch:
         if len(self._prepared) >= GROUP:
             self._store()
 
-    def _store(self, asked: Future[None] | None = None) -> None:
-        """Begin to commit what is prepared; the next instances arrive meanwhile. `asked`: whether it is allowed."""
+    def _store(self, allowed: Callable[[], None] | None = None) -> None:
+        """Begin to commit what is prepared; the next instances arrive meanwhile. `allowed`: the answer, if asked."""
         self._stored()
         prepared, self._prepared = self._prepared, []
         if prepared:
-            if asked is None:
-                self._allowed()
-            else:
-                asked.result()
+            (allowed or self._allowed)()
             numbers = [number for number, _ in prepared]
             batch = [one for _, one in prepared]
             committing = None

@@ -140,13 +140,18 @@ def lock(tx: Session, principal_id: UUID) -> None:
 
 def stands(tx: Session | Connection, principal_id: UUID) -> bool:
     """Whether a principal is there and not locked out."""
-    found = reading(tx).execute("SELECT active FROM kit_principal WHERE id = %s", (principal_id,)).fetchone()
-    return found is not None and bool(found[0])
+    return _active(tx, principal_id) is True
 
 
-def locked_out(tx: Session, principal_id: UUID) -> bool:
+def locked_out(tx: Session | Connection, principal_id: UUID) -> bool:
     """Whether a principal is there and locked out."""
-    return tx.scalar(select(PrincipalRow.active).where(PrincipalRow.id == principal_id)) is False
+    return _active(tx, principal_id) is False
+
+
+def _active(tx: Session | Connection, principal_id: UUID) -> bool | None:
+    """None where there is no such principal."""
+    found = reading(tx).execute("SELECT active FROM kit_principal WHERE id = %s", (principal_id,)).fetchone()
+    return None if found is None else bool(found[0])
 
 
 def with_role(tx: Session, role: Role) -> list[PrincipalRow]:

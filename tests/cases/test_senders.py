@@ -311,11 +311,7 @@ def test_what_stays_of_an_erased_joined_study_no_longer_says_that_it_came_for_th
     other = world.draft("free")
     # The patient's image came for another case as well, so it stays.
     put(world, world.patient, original, other)
-    with world.db.transaction() as tx:
-        erasure.ask(tx, world.patient, case_id)
-        erasure.start(tx, world.admin, case_id)
-        erasure.carry_out(tx, world.coordinator, case_id, world.gateway)
-    world.drain()
+    erased(world, case_id)
     with world.db.transaction() as tx:
         assert set(tx.scalars(select(Upload.case_id))) == {other}
     assert instances(world, root(world, world.patient, other), uid) == {uid_of(original, "SOPInstanceUID")}
@@ -325,11 +321,7 @@ def test_a_joined_study_is_erased_as_far_as_it_came_for_the_case(world: World) -
     case_id, uid, _ = joined(world)
     other = study(StudyInstanceUID=uid)
     put(world, world.other_patient, other)
-    with world.db.transaction() as tx:
-        erasure.ask(tx, world.patient, case_id)
-        erasure.start(tx, world.admin, case_id)
-        erasure.carry_out(tx, world.coordinator, case_id, world.gateway)
-    world.drain()
+    erased(world, case_id)
     with world.db.transaction() as tx:
         left = tx.execute(select(Study.study_uid, Study.holder_id)).all()
     assert left == [(uid, world.other_patient.id)]
