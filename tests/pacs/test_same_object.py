@@ -149,6 +149,10 @@ def changed(element: DataElement) -> DataElement:
         "OV": bytes(range(1, 9)),
         "DA": "18991231",
         "TM": "235959.5",
+        "DT": "18991231235959.5",
+        "AS": "099Y",
+        "UR": "https://example.org/changed",
+        **dict.fromkeys(("OD", "OF", "OL", "OW"), bytes(range(1, 9))),
     }
     if element.VR in ("FD", "FL"):
         return DataElement(element.tag, element.VR, [0.625, 0.25])
