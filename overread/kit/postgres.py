@@ -28,6 +28,8 @@ from overread.kit.settings import Settings
 _PATIENCE = 60.0
 #: A number that no process has.
 _NOBODY = 2**31 - 1
+#: PostgreSQL's file in its folder that names the running server.
+_NAMED = "postmaster.pid"
 #: In the place of the number of another process, which nobody asks for.
 _SOMEBODY = -1
 
@@ -86,7 +88,7 @@ def stop_left_over(data_dir: Path) -> None:
     Raises OverreadError where it does not end.
     """
     pgdata = data_dir.resolve() / "postgres"
-    postmaster = _named(pgdata)
+    postmaster = _named(pgdata / _NAMED)
     if postmaster is None or not _serves(postmaster, pgdata):
         return
     postmaster.send_signal(signal.SIGQUIT)
@@ -100,7 +102,7 @@ def _ensure(embedded: Any, run: Callable[[], None], patience: float) -> None:
     deadline = time.monotonic() + patience
     while True:
         try:
-            _forget_another(embedded.pgdata)
+            _forget_another(embedded)
             run()
             return
         except (OSError, subprocess.SubprocessError, AssertionError, ValueError) as error:
@@ -112,28 +114,33 @@ def _ensure(embedded: Any, run: Callable[[], None], patience: float) -> None:
         time.sleep(0.2)
 
 
-def _forget_another(pgdata: Path) -> None:
-    """Have the file that names the running server name nobody, where that process has ended or is another program.
+def _forget_another(embedded: Any) -> None:
+    """Have the files that name the running server name nobody, where that process has ended or is another program.
 
-    A machine or a container that was cut off leaves the file, and its next processes get the same numbers. The library
-    would take such a process for the server, and in the end stop it. The rest of the file stays: by it PostgreSQL knows
-    whether processes of the server that was killed still use its memory, and does not start before they have ended.
+    A machine or a container that was cut off leaves them, and its next processes get the same numbers; or nobody has
+    taken note of the end of the server that was killed. The library would take such a process for the server, and in
+    the end stop it; PostgreSQL would not start beside it. The rest of the files stays: by it PostgreSQL knows whether
+    processes of the server that was killed still use its memory, and does not start before they have ended.
     """
-    named = pgdata / "postmaster.pid"
-    process = _named(pgdata)
-    # Where that can't be found out, all stays as it is.
-    with suppress(psutil.Error, FileNotFoundError):
-        if process is not None and not _serves(process, pgdata):
-            lines = named.read_text().splitlines()
-            with named.open("r+") as file:
-                file.write("\n".join([str(_NOBODY), *lines[1:]]) + "\n")
-                file.truncate()
+    pgdata: Path = embedded.pgdata
+    if not pgdata.exists():
+        return
+    sockets = _library().find_suitable_socket_dir(pgdata, embedded.runtime_path)
+    for naming in (pgdata / _NAMED, sockets / ".s.PGSQL.5432.lock"):
+        process = _named(naming)
+        # Where that can't be found out, all stays as it is.
+        with suppress(psutil.Error, FileNotFoundError):
+            if process is not None and not _serves(process, pgdata):
+                lines = naming.read_text().splitlines()
+                with naming.open("r+") as file:
+                    file.write("\n".join([str(_NOBODY), *lines[1:]]) + "\n")
+                    file.truncate()
 
 
-def _named(pgdata: Path) -> psutil.Process | None:
-    """The process that a folder names as its server."""
+def _named(naming: Path) -> psutil.Process | None:
+    """The process that a file of PostgreSQL names in its first line as the server."""
     try:
-        return psutil.Process(int((pgdata / "postmaster.pid").read_text().split()[0]))
+        return psutil.Process(int(naming.read_text().split()[0]))
     except (OSError, ValueError, IndexError, psutil.Error):
         return None
 

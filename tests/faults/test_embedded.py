@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import psycopg
@@ -101,27 +102,38 @@ def test_a_folder_is_served_once() -> None:
         assert second.token("admin")
 
 
-def test_a_file_that_names_another_process_as_the_server_is_none() -> None:
-    """After a cut the next process with the server's number may be anybody's, and must not be stopped for it."""
-    with folder("reused") as base, subprocess.Popen(["sleep", "600"]) as stranger:
-        try:
-            settings = Settings(data_dir=base / "data", database_url=None)
-            settings.server_key()
-            server = postgres.start(settings)[1]
-            assert server is not None
-            named = base / "data" / "postgres" / "postmaster.pid"
-            lines = named.read_text().splitlines()
-            server.cleanup()
-            named.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
-            url, server = postgres.start(settings)
-            assert server is not None
-            with psycopg.connect(libpq_url(url)) as connection:
-                assert connection.execute("SELECT 1").fetchone() == (1,)
-            server.cleanup()
-            assert not named.exists()
-            assert stranger.poll() is None
-        finally:
-            stranger.kill()
+@pytest.mark.parametrize("alive", [True, False])
+@pytest.mark.parametrize("name", ["postmaster.pid", ".s.PGSQL.5432.lock"])
+def test_a_file_that_names_another_process_as_the_server_is_none(name: str, alive: bool) -> None:
+    """After a cut the next process with the server's number may be anybody's, and must not be stopped for it; or it is
+    the killed server's own, whose end nobody has taken note of (a container whose first process does not).
+    """
+    with folder("reused") as base:
+        settings = Settings(data_dir=base / "data", database_url=None)
+        settings.server_key()
+        url, server = postgres.start(settings)
+        assert server is not None
+        with psycopg.connect(libpq_url(url)) as connection:
+            named = {"postmaster.pid": base / "data" / "postgres"}.get(name, Path(connection.info.host)) / name
+        lines, user = named.read_text().splitlines(), named.stat().st_uid
+        server.cleanup()
+        assert not named.exists()
+        # PostgreSQL minds nobody's processes but those of its own user.
+        with subprocess.Popen(["sleep", "600"], user=user) as stranger:
+            try:
+                named.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
+                if not alive:
+                    stranger.kill()
+                    wait_for("an end without a note of it", lambda: ended(psutil.Process(stranger.pid)))
+                url, server = postgres.start(settings)
+                assert server is not None
+                with psycopg.connect(libpq_url(url)) as connection:
+                    assert connection.execute("SELECT 1").fetchone() == (1,)
+                server.cleanup()
+                assert not named.exists()
+                assert ended(psutil.Process(stranger.pid)) is not alive
+            finally:
+                stranger.kill()
 
 
 def test_the_last_user_stops_it_though_others_were_killed() -> None:

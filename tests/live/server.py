@@ -49,6 +49,8 @@ class Server:
         self.url = f"http://{self.http}"
         self.output = ""
         self.process: subprocess.Popen[str] | None = None
+        #: What it ended with where it ended before it was ready.
+        self.code: int | None = None
 
     def start(self, timeout: float = 300.0) -> None:
         flags = ["--data-dir", str(self.folder), "--http", self.http, "--viewer", self.viewer]
@@ -75,7 +77,8 @@ class Server:
                     return
                 if not line:
                     # It ended by itself. Whatever else runs over this folder is not its own.
-                    self.process.wait(60)
+                    self.code = self.process.wait(60)
+                    self._close()
                     raise AssertionError(f"not ready: {self.output}\n{self.read_log()}")
         told = f"not ready: {self.output}\n{self.read_log()}"
         with suppress(psutil.Error):
