@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -299,10 +300,13 @@ OPERATIONS: tuple[Operation, ...] = (
 
 def routes(db: Database, archive: Archive, gateway: Gateway | None, settings: Settings) -> list[Route]:
     """Every route of the API."""
-    described = document(OPERATIONS, importlib.metadata.version("overread"), settings.base_url)
+
+    @cache
+    def described() -> dict[str, Any]:
+        return document(OPERATIONS, importlib.metadata.version("overread"), settings.base_url)
 
     def openapi(_request: Request) -> Response:
-        return JSON(described)
+        return JSON(described())
 
     made = [Route(op.path, _endpoint(op, db, archive, gateway, settings), methods=[op.method]) for op in OPERATIONS]
     return [Route("/api/v1/openapi.json", openapi), *made]

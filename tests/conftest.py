@@ -8,6 +8,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import hypothesis
@@ -15,8 +16,11 @@ import psycopg
 import pytest
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from playwright.sync_api import expect
+from sqlalchemy import create_engine
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from billing.stripe_gateway import StripeGateway
+from overread.kit import db
 from overread.kit.blobs import BlobStore
 from overread.kit.db import Database, Session, libpq_url
 from overread.kit.postgres import start
@@ -24,6 +28,7 @@ from overread.kit.sealed import Sealer
 from overread.kit.settings import Settings
 from overread.migrations import migrate
 from pacs.archive import Archive
+from tests.cases.world import populate
 from tests.fakes.payments import Sandbox
 
 # A machine that is busy is no failure: tests assert what is right, `make bench` measures how fast it is.
@@ -33,6 +38,13 @@ hypothesis.settings.load_profile("overread")
 expect.set_options(timeout=60_000)
 for _phase in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, _phase, 60.0)
+
+
+# Every test's database has an engine of its own, which would compile each statement anew: a tenth of all the time.
+# By this one dialect is as good as another as a key to what is compiled.
+setattr(PGDialect_psycopg, "__hash__", lambda _self: hash(PGDialect_psycopg))  # noqa: B010
+setattr(PGDialect_psycopg, "__eq__", lambda self, other: type(self) is type(other))  # noqa: B010
+setattr(db, "create_engine", partial(create_engine, execution_options={"compiled_cache": {}}))  # noqa: B010
 
 
 _TEMPORARY = "PYTEST_DEBUG_TEMPROOT"
@@ -82,28 +94,40 @@ def template(postgres: str) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def peopled(postgres: str, template: str) -> str:
+    """The name of another, in which the people of `tests.cases.world` live already."""
+    name = "overread_peopled"
+    _copy(postgres, template, name)
+    database = Database(_named(postgres, name))
+    with database.transaction() as tx:
+        populate(tx)
+    database.close()
+    return name
+
+
 @contextmanager
 def new_database(postgres: str, template: str) -> Iterator[str]:
     """The URL of an empty database, for as long as the block lasts."""
     name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        # A log of its pages, which takes longer than a copy of its files, would save nobody here.
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    _copy(postgres, template, name)
     yield _named(postgres, name)
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def database_url(postgres: str, template: str) -> Iterator[str]:
-    """The URL of an empty database of this test's own."""
+def database_url(request: pytest.FixtureRequest, postgres: str, template: str) -> Iterator[str]:
+    """The URL of a database of this test's own: empty, or with the world's people where the test has a `world`."""
+    if "world" in request.fixturenames:
+        template = request.getfixturevalue("peopled")
     with new_database(postgres, template) as url:
         yield url
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """An empty database, every table made by the migrations."""
+    """That database, every table made by the migrations."""
     opened = Database(database_url)
     yield opened
     opened.close()
@@ -146,6 +170,12 @@ def gateway(sandbox: Sandbox) -> Iterator[StripeGateway]:
     made = sandbox.gateway()
     yield made
     made.close()
+
+
+def _copy(postgres: str, template: str, name: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        # A log of its pages, which takes longer than a copy of its files, would save nobody here.
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
 
 
 def _named(uri: str, name: str) -> str:

@@ -14,6 +14,7 @@ import pydicom
 from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 from sqlalchemy import text, update
+from sqlalchemy.orm import Session
 
 from billing import service as billing
 from billing.gateway import Gateway
@@ -42,6 +43,46 @@ NAME, BORN, EMAIL = "María Ångström-Oyelaran", date(1971, 3, 9), "maria.oyela
 DICOM_NAME, DICOM_BORN = "ANGSTROM OYELARAN^MARIA", "19710309"
 
 
+_ROLES = {
+    "patient": Role.PATIENT,
+    "other_patient": Role.PATIENT,
+    "coordinator": Role.COORDINATOR,
+    "specialist": Role.SPECIALIST,
+    "other_specialist": Role.SPECIALIST,
+    "hospital": Role.HOSPITAL,
+    "admin": Role.ADMIN,
+    "auditor": Role.AUDITOR,
+}
+
+
+def populate(tx: Session) -> dict[str, Principal]:
+    """People, programs, and what places ask, in an empty database."""
+    for key, role in _ROLES.items():
+        principals.create(tx, role=role, name=NAME if key == "patient" else f"Some {key.title()}", email=_email(key))
+    who = people_of(tx)
+    billing.set_price(tx, "written", "Written report", PRICE, "USD")
+    people.create_program(
+        tx, who["admin"], "msk", "Bone and joint", price_key="written", specialist_fee=12000, excluded_places=["US-ND"]
+    )
+    people.create_program(tx, who["admin"], "free", "Free reading")
+    people.add_rule(tx, who["admin"], "US-CA", Place.LICENSED, "a statute", date(2020, 1, 1))
+    people.add_rule(tx, who["admin"], "DE", Place.DIRECT, "a statute", date(2020, 1, 1))
+    people.add_rule(tx, who["admin"], "XX", Place.BLOCKED, "a statute", date(2020, 1, 1))
+    for key in ("specialist", "other_specialist"):
+        people.set_licence(tx, who["admin"], who[key].id, "US-CA", date(2099, 1, 1))
+    return who
+
+
+def people_of(tx: Session) -> dict[str, Principal]:
+    """The people of a database, if there are any."""
+    rows = ((key, principals.by_email(tx, _email(key))) for key in _ROLES)
+    return {key: row.as_principal(via="api") for key, row in rows if row is not None}
+
+
+def _email(key: str) -> str:
+    return EMAIL if key == "patient" else f"{key}@example.org"
+
+
 @dataclass
 class World:
     """Everybody's principals, and the verbs of a case's life."""
@@ -61,36 +102,7 @@ class World:
             self.bus, self.db, self.archive, self.gateway, FolderMailer(settings.mail_dir, "a@b.example"), settings
         )
         with self.db.transaction() as tx:
-            for key, role in (
-                ("patient", Role.PATIENT),
-                ("other_patient", Role.PATIENT),
-                ("coordinator", Role.COORDINATOR),
-                ("specialist", Role.SPECIALIST),
-                ("other_specialist", Role.SPECIALIST),
-                ("hospital", Role.HOSPITAL),
-                ("admin", Role.ADMIN),
-                ("auditor", Role.AUDITOR),
-            ):
-                email = EMAIL if key == "patient" else f"{key}@example.org"
-                name = NAME if key == "patient" else f"Some {key.title()}"
-                row = principals.create(tx, role=role, name=name, email=email)
-                self.who[key] = row.as_principal(via="api")
-            billing.set_price(tx, "written", "Written report", PRICE, "USD")
-            people.create_program(
-                tx,
-                self.who["admin"],
-                "msk",
-                "Bone and joint",
-                price_key="written",
-                specialist_fee=12000,
-                excluded_places=["US-ND"],
-            )
-            people.create_program(tx, self.who["admin"], "free", "Free reading")
-            people.add_rule(tx, self.who["admin"], "US-CA", Place.LICENSED, "a statute", date(2020, 1, 1))
-            people.add_rule(tx, self.who["admin"], "DE", Place.DIRECT, "a statute", date(2020, 1, 1))
-            people.add_rule(tx, self.who["admin"], "XX", Place.BLOCKED, "a statute", date(2020, 1, 1))
-            for key in ("specialist", "other_specialist"):
-                people.set_licence(tx, self.who["admin"], self.who[key].id, "US-CA", date(2099, 1, 1))
+            self.who = people_of(tx) or populate(tx)
 
     def __getattr__(self, name: str) -> Principal:
         try:
