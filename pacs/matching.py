@@ -177,11 +177,11 @@ def _has(columns: NameColumns, lexemes: Sequence[str]) -> Condition:
 
 def _group(columns: NameColumns, place: int, pattern: str) -> Condition:
     group = func.split_part(columns.folded, "=", place)
-    forms = [pattern]
-    # Components that are left out at a name's end are empty: Kim^* is Kim, too.
-    while (left := re.fullmatch(r"(.*)\^\*+", forms[-1])) and len(forms) < _COMPONENTS:
-        forms.append(left[1].rstrip("^"))
-    return and_(group != "", or_(*(string(group, form) for form in forms)))
+    whole = group
+    if re.search(r"\^[\^*]*\*$", pattern):
+        # Components that are left out at a name's end are empty: Kim is Kim^^^^, and Kim^* finds it.
+        whole = func.concat(group, "^" * (_COMPONENTS - 1))
+    return and_(group != "", string(whole, pattern))
 
 
 def _pieces(pattern: str, weight: str) -> list[str]:

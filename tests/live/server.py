@@ -17,16 +17,30 @@ from types import TracebackType
 import psutil
 
 PROGRAM = [sys.executable, "-m", "overread"]
+# Not the common generator: runs beside each other, of which a test has seeded it, would go through the same ports.
+_RANDOM = random.SystemRandom()
+#: Names of the ports that were given.
+_TAKEN: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """A port that nobody has. It lies below those that the kernel gives to outgoing connections (ip_local_port_range,
-    32768 and up): one of them could take it before who asked listens there.
+    """A port that nobody has, and that no other test of this machine is given for as long as this process lives.
+
+    It lies below those that the kernel gives to outgoing connections (ip_local_port_range, 32768 and up): one of them
+    could take it before who asked listens there.
     """
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = _RANDOM.randrange(20_000, 32_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            # A name that nobody else can have, and that ends with the process, however that ends.
+            named = socket.socket(socket.AF_UNIX)
+            try:
+                named.bind(f"\0overread-test-port-{port}")
+            except OSError:
+                named.close()
+                raise
+            _TAKEN.append(named)
             return port
 
 

@@ -144,6 +144,7 @@ def test_wild_cards_match_as_the_oracle_says(written: Database, pattern: str) ->
 @example("li^*")
 @example("*e la Cruz^**")
 @example("Li^*^*")
+@example("??^*")
 @example("a")
 @example("*a*")
 def test_names_match_as_the_oracle_says(written: Database, pattern: str) -> None:
