@@ -13,15 +13,15 @@ from dicomweb.answers import Body
 from dicomweb.context import Context
 from dicomweb.frames import frame_content, stored_frames
 from dicomweb.media import OCTETS, MediaRange, accepts, ranked, refusal
-from dicomweb.syntaxes import NATIVE, Answer, pixel_answers, pixel_offers
+from dicomweb.syntaxes import Answer, pixel_answers, pixel_offers
 from dicomweb.wado import address, locate
 from overread.kit.errors import NotFound
 from pacs import bulk, retrieve, transcoded
 from pacs.archive import Archive
 from pacs.frame_index import frame_index
-from pacs.part10 import EXPLICIT_LITTLE_ENDIAN
 from pacs.pixels.turns import asker
 from pacs.retrieve import Located
+from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, NATIVE
 
 _MAX_PATH = 256
 #: A document may hold script: it is saved, never shown in our name.

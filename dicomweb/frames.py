@@ -12,16 +12,16 @@ from dicomweb import answers
 from dicomweb.answers import Body
 from dicomweb.context import Context
 from dicomweb.media import accepts, refusal
-from dicomweb.syntaxes import NATIVE, Answer, pixel_answers, pixel_offers
+from dicomweb.syntaxes import Answer, pixel_answers, pixel_offers
 from dicomweb.wado import address, frame_list, locate
 from overread.kit.errors import NotFound
 from pacs import damage, retrieve, transcoded
 from pacs.archive import Archive
 from pacs.frame_index import frame_index
 from pacs.frames import UnalignedFrames
-from pacs.part10 import EXPLICIT_LITTLE_ENDIAN
 from pacs.pixels.turns import asker
 from pacs.retrieve import Located, Part
+from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, NATIVE
 
 
 def frames(context: Context, request: Request) -> Response:

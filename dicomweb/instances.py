@@ -15,7 +15,7 @@ from dicomweb.bulk_resources import all_bulk_data
 from dicomweb.context import Context
 from dicomweb.media import DICOM, OCTETS, ZIP, MediaRange, accepts, ranked, refusal
 from dicomweb.partial import Left, here
-from dicomweb.syntaxes import instance_syntax
+from dicomweb.syntaxes import equals, instance_syntax
 from dicomweb.wado import address, locate
 from overread.kit import log
 from overread.kit.errors import OverreadError
@@ -60,9 +60,15 @@ def instances(context: Context, request: Request) -> Response:
 
 
 def _best(likes: Sequence[MediaRange], stored: str, targets: Callable[[], frozenset[str]]) -> str | None:
-    """The transfer syntax of an instance for the first range that it can be had for, None where there is none."""
-    found = (instance_syntax(wanted, stored, targets) for wanted in likes)
-    return next((syntax for syntax in found if syntax is not None), None)
+    """The transfer syntax of an instance for the ranges that it can be had for, None where there is none.
+
+    Of the best weight; of equal ones, that in which it is stored.
+    """
+    for alike in equals(likes):
+        found = [one for wanted in alike if (one := instance_syntax(wanted, stored, targets)) is not None]
+        if found:
+            return stored if stored in found else found[0]
+    return None
 
 
 def _targets(archive: Archive, one: Located) -> frozenset[str]:

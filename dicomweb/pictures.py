@@ -21,6 +21,7 @@ from pacs.pixels.cache import Cache
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.render import Wanted
 from pacs.retrieve import Located, Opened
+from pacs.transfer_syntaxes import VIDEO
 
 Category = Literal["image", "state", "video", "text", "document", "other"]
 
@@ -43,7 +44,7 @@ _OTHER = tuple(
 
 def category(one: Located) -> Category:
     """What an instance is, by its SOP class and transfer syntax (PS3.18 8.7.2)."""
-    if one.transfer_syntax in frames.VIDEO_SYNTAXES:
+    if one.transfer_syntax in VIDEO:
         return "video"
     if one.sop_class in presentation.SOP_CLASSES:
         return "state"

@@ -25,11 +25,10 @@ from pacs import frames, retrieve
 from pacs.pixels.picture import MediaType
 from pacs.retrieve import Located, Opened, Range
 from pacs.scope import Scope
+from pacs.transfer_syntaxes import TABLE
 
 HTML, TEXT, XML, PDF = "text/html", "text/plain", "text/xml", "application/pdf"
 _PICTURES = (JPEG, PNG, GIF, JP2, JXL)
-_MPEG2 = ("1.2.840.10008.1.2.4.100", "1.2.840.10008.1.2.4.101")
-_HEVC = ("1.2.840.10008.1.2.4.107", "1.2.840.10008.1.2.4.108")
 #: What a stranger wrote is shown without scripts, without a site's rights, and is saved rather than opened.
 _DOCUMENT = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
@@ -115,8 +114,9 @@ def _state(context: Context, request: Request, scope: Scope, one: Located) -> Re
 def _video(context: Context, request: Request, _scope: Scope, one: Located) -> Response:
     """A video's own stream (Table 8.7.4-1)."""
     _no_frames(request)
-    syntax = one.transfer_syntax.removesuffix(".1")
-    kinds = ["video/mpeg"] if syntax in _MPEG2 else ["video/H265", "video/mp4"] if syntax in _HEVC else ["video/mp4"]
+    kinds = list(TABLE[one.transfer_syntax].types)
+    if "video/H265" in kinds:
+        kinds.append("video/mp4")  # by which players know it
     # Media types are compared in small letters.
     offer = _choose(request, [MediaRange(kind.lower()) for kind in kinds], "The video")
     kind = next(kind for kind in kinds if kind.lower() == offer.type)

@@ -21,8 +21,9 @@ from dicomweb.stow_xml import BadXml, from_xml
 from overread.kit.blobs import Writer
 from overread.kit.errors import BadInput, TooLarge
 from pacs.batch import Batch, Result
-from pacs.part10 import EXPLICIT_LITTLE_ENDIAN, valid_uid, write_meta
+from pacs.part10 import valid_uid, write_meta
 from pacs.status import Reason
+from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
 
 #: Bytes of all metadata of a request, and how many arrays and objects (or tags) it may have: it is read into memory.
 MAX_METADATA = 16 << 20

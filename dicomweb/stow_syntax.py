@@ -4,37 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydicom.uid import UID
-
 from dicomweb.media import OCTETS, MediaRange
 from dicomweb.stow_dataset import BadDataset
 from overread.kit.errors import OverreadError
-from pacs.frames import VIDEO_SYNTAXES
-from pacs.part10 import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 from pacs.pixels import codestream
+from pacs.transfer_syntaxes import (
+    BASELINE,
+    EXPLICIT_LITTLE_ENDIAN,
+    EXTENDED,
+    IMPLICIT_LITTLE_ENDIAN,
+    TABLE,
+    TYPES,
+    VIDEO,
+    Frames,
+)
 
-_4 = "1.2.840.10008.1.2.4."
-_RLE = "1.2.840.10008.1.2.5"
-_BASELINE, _EXTENDED, _LOSSLESS = _4 + "50", _4 + "51", _4 + "70"
-_MPEG2 = tuple(f"{_4}{number}{more}" for number in (100, 101) for more in ("", ".1"))
-_MPEG4 = tuple(f"{_4}{number}{more}" for number in range(102, 107) for more in ("", ".1"))
-#: The transfer syntaxes of a media type, the one that it means without a parameter first.
-_SYNTAXES: dict[str, tuple[str, ...]] = {
-    "image/jpeg": (_LOSSLESS, _BASELINE, _EXTENDED, _4 + "57"),
-    "image/dicom-rle": (_RLE,),
-    "image/x-dicom-rle": (_RLE,),
-    "image/jls": (_4 + "80", _4 + "81"),
-    "image/x-jls": (_4 + "80", _4 + "81"),
-    "image/jp2": (_4 + "90", _4 + "91"),
-    "image/jpx": (_4 + "92", _4 + "93"),
-    "image/jph": (_4 + "201", _4 + "202", _4 + "203"),
-    "image/jphc": (_4 + "201", _4 + "202", _4 + "203"),
-    "image/jxl": (_4 + "110", _4 + "111", _4 + "112"),
-    "video/mpeg": _MPEG2,
-    "video/mpeg2": _MPEG2,
-    "video/mp4": _MPEG4,
-    "video/h265": (_4 + "107", _4 + "108"),
-}
+#: Other names of media types (registered ones, and those of older editions).
+_ALIASES = {"image/x-dicom-rle": "image/dicom-rle", "image/x-jls": "image/jls", "video/mpeg2": "video/mpeg"}
 _NATIVE = (EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN)
 
 
@@ -48,7 +34,7 @@ def syntax_of(kinds: Sequence[MediaRange], first: memoryview, frames: int) -> st
     if len(found) != 1:
         raise BadDataset("The parts of the Pixel Data differ in their transfer syntax.")
     (syntax,) = found
-    if syntax is not None and syntax not in VIDEO_SYNTAXES and len(kinds) != frames:
+    if syntax is not None and syntax not in VIDEO and len(kinds) != frames:
         raise BadDataset(f"Compressed Pixel Data needs a part for each of its {frames} frames; there are {len(kinds)}.")
     return syntax
 
@@ -58,10 +44,11 @@ def _syntax(kind: MediaRange, first: memoryview) -> str | None:
     if kind.type == OCTETS:
         if asked is None or asked in _NATIVE:
             return None
-        if asked != _RLE and not (asked.startswith(_4) and UID(asked).is_transfer_syntax):
+        row = TABLE.get(asked)
+        if row is None or not row.encapsulated or row.frames is Frames.BARE:
             raise BadDataset("The transfer syntax of the Pixel Data's part can't be stored from separate bulk data.")
         return asked
-    known = _SYNTAXES.get(kind.type)
+    known = TYPES.get(_ALIASES.get(kind.type, kind.type))
     if known is None:
         raise BadDataset("The media type of the Pixel Data's part stands for no transfer syntax.")
     if asked is not None and asked not in known:
@@ -76,5 +63,5 @@ def _jpeg(frame: memoryview) -> str:
     except OverreadError as error:
         raise BadDataset("The Pixel Data's part is image/jpeg and holds no JPEG.") from error
     if header.lossless:
-        return _LOSSLESS
-    return _BASELINE if header.precision == 8 else _EXTENDED
+        return TYPES["image/jpeg"][0]
+    return BASELINE if header.precision == 8 else EXTENDED

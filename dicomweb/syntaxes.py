@@ -4,32 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from dicomweb.media import DICOM, OCTETS, MediaRange
-from pacs.part10 import DEFLATED, EXPLICIT_BIG_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
-
-#: Syntaxes whose frames are bare samples, in the file or once it is inflated.
-NATIVE = frozenset((IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN, *DEFLATED))
-
-_JPEG2000 = "1.2.840.10008.1.2.4."
-#: The media types of compressed pixel data, the default syntax of each first (Table 8.7.3-5). `image/jph` is not in the
-#: table; viewers ask for HTJ2K by that name too.
-TYPES: dict[str, tuple[str, ...]] = {
-    "image/jpeg": tuple(f"{_JPEG2000}{n}" for n in (70, 50, 51, 57)),
-    "image/dicom-rle": ("1.2.840.10008.1.2.5",),
-    "image/jls": tuple(f"{_JPEG2000}{n}" for n in (80, 81)),
-    "image/jp2": tuple(f"{_JPEG2000}{n}" for n in (90, 91)),
-    "image/jpx": tuple(f"{_JPEG2000}{n}" for n in (92, 93)),
-    "image/jphc": tuple(f"{_JPEG2000}{n}" for n in (201, 202, 203)),
-    "image/jph": tuple(f"{_JPEG2000}{n}" for n in (201, 202, 203)),
-    "image/jxl": tuple(f"{_JPEG2000}{n}" for n in (110, 111, 112)),
-    "video/mpeg": tuple(f"{_JPEG2000}{n}" for n in (101, 100, "100.1", "101.1")),
-    "video/mp4": tuple(f"{_JPEG2000}{n}" for n in (102, 103, 104, 105, 106, *(f"{m}.1" for m in range(102, 107)))),
-    "video/h265": tuple(f"{_JPEG2000}{n}" for n in (107, 108)),
-}
-
-#: What has lost something already: it is given as it is where no transfer syntax is asked for (8.7.3).
-_LOSSY = frozenset(f"{_JPEG2000}{n}" for n in (50, 51, 53, 55, 81, 91, 93, 111, 112, 203))
+from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN, LOSSY, NATIVE, TYPES
 
 #: Gives the transfer syntaxes that can be made of what is stored; asked only where what is stored is not enough.
 Targets = Callable[[], frozenset[str]]
@@ -56,7 +34,7 @@ def types_of(syntax: str) -> Iterator[str]:
 
 def lossless(syntax: str) -> bool:
     """Whether nothing is lost by giving something else than what is stored in this syntax."""
-    return syntax not in _LOSSY and not any(name.startswith("video/") for name in types_of(syntax))
+    return syntax not in LOSSY
 
 
 def instance_syntax(wanted: MediaRange, stored: str, targets: Targets) -> str | None:
@@ -89,44 +67,62 @@ def pixel_answers(
     """
     own = EXPLICIT_LITTLE_ENDIAN if stored in NATIVE else stored
     packings = (False, True) if single_first else (True, False)
-    for wanted in ranges:
-        if wanted.quality == 0:
+    for alike in equals(ranges):
+        found = [
+            one for wanted in alike if (one := _answer(ranges, wanted, own, targets, single, packings)) is not None
+        ]
+        # Equal weights are no order (RFC 9110 12.4.2): what is stored goes before what would have to be made.
+        yield from sorted(found, key=lambda one: one.syntax != own)
+
+
+def equals(ranges: Sequence[MediaRange]) -> Iterator[list[MediaRange]]:
+    """Ranges, which are sorted by their weights, in groups of the same one; those of weight 0 are left out."""
+    for (_, quality), alike in groupby(ranges, key=lambda one: (one.fallback, one.quality)):
+        if quality > 0:
+            yield list(alike)
+
+
+def _answer(
+    ranges: Sequence[MediaRange],
+    wanted: MediaRange,
+    own: str,
+    targets: Targets,
+    single: Callable[[str], bool],
+    packings: Sequence[bool],
+) -> Answer | None:
+    for multipart in packings:
+        if wanted.multipart != multipart and (wanted.multipart or wanted.type != "*/*"):
             continue
-        for multipart in packings:
-            if wanted.multipart != multipart and (wanted.multipart or wanted.type != "*/*"):
-                continue
-            found = _pixels(wanted, own, targets)
-            if found is None or not (multipart or single(found[1])) or _excluded(ranges, wanted, found[0]):
-                continue
-            yield Answer(found[0], multipart, found[1])
-            break
+        for name, syntax in _pixels(wanted, own, targets):
+            if (multipart or single(syntax)) and not _excluded(ranges, wanted, name):
+                return Answer(name, multipart, syntax)
+    return None
 
 
-def _pixels(wanted: MediaRange, own: str, targets: Targets) -> tuple[str, str] | None:
-    family, _, kind = wanted.type.partition("/")
+def _pixels(wanted: MediaRange, own: str, targets: Targets) -> Iterator[tuple[str, str]]:
+    """The media types and transfer syntaxes that a range lets in, best first."""
     asked = wanted.transfer_syntax
     if asked == IMPLICIT_LITTLE_ENDIAN:
         asked = EXPLICIT_LITTLE_ENDIAN  # the same frames
     if wanted.type in ("*/*", "application/*", OCTETS):
         if asked in ("*", own) or (asked is None and wanted.type != OCTETS):
-            return OCTETS, own
-        if asked is None:
+            yield OCTETS, own
+        elif asked is None:
             plain = own != EXPLICIT_LITTLE_ENDIAN and lossless(own) and EXPLICIT_LITTLE_ENDIAN in targets()
-            return OCTETS, EXPLICIT_LITTLE_ENDIAN if plain else own
-        return (OCTETS, asked) if asked in targets() else None
+            yield OCTETS, EXPLICIT_LITTLE_ENDIAN if plain else own
+        elif asked in targets():
+            yield OCTETS, asked
+        return
+    family, _, kind = wanted.type.partition("/")
+    names = [name for name in TYPES if name == wanted.type or (kind == "*" and name.startswith(family + "/"))]
     if asked not in (None, "*"):
-        matching = (
-            name for name in types_of(asked) if (kind == "*" and name.startswith(family + "/")) or name == wanted.type
-        )
-        name = next(matching, None)
-        return (name, asked) if name is not None and (asked == own or asked in targets()) else None
-    for name in types_of(own):
-        if name == wanted.type or (kind == "*" and name.startswith(family + "/")):
-            return name, own
-    if kind == "*" or wanted.type not in TYPES:
-        return None
-    made = next((syntax for syntax in TYPES[wanted.type] if syntax in targets()), None)
-    return (wanted.type, made) if made is not None else None
+        if asked == own or asked in targets():
+            yield from ((name, asked) for name in names if asked in TYPES[name])
+        return
+    yield from ((name, own) for name in names if own in TYPES[name])
+    # Of a type its default; of any, one that loses nothing before one that does.
+    made = [(name, next((syntax for syntax in TYPES[name] if syntax in targets()), None)) for name in names]
+    yield from sorted(((name, one) for name, one in made if one is not None), key=lambda pair: pair[1] in LOSSY)
 
 
 def _excluded(ranges: Sequence[MediaRange], by: MediaRange, name: str) -> bool:

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from overread.kit import audit, jobs
 from overread.kit.errors import Unavailable
-from pacs import index, part10, query, rows
+from pacs import index, query, rows
+from pacs import transfer_syntaxes as ts
 from pacs.archive import Archive
 from pacs.deid.profile import TABLE_EDITION, Profile
 from pacs.deid.proof import Proof, result_digest
@@ -122,7 +123,7 @@ def _unfit(tx: Session, scope: Scope, one: Prepared, together: frozenset[str]) -
             "Only objects made of this case's images are taken here: presentation states, segmentations, structured "
             "reports, key objects and PDF documents."
         )
-    if one.transfer_syntax == part10.EXPLICIT_BIG_ENDIAN:
+    if one.transfer_syntax == ts.EXPLICIT_BIG_ENDIAN:
         return "Send the object in a little endian transfer syntax."
     shown = (query.within(scope), query.may_see(scope))
     seen = select(Instance.sop_uid).join(Study, Study.pk == Instance.study_pk).where(*shown)

@@ -12,7 +12,8 @@ from pydicom.fileset import _FOUR_LEVEL_SOP_CLASSES
 from pacs import index
 from pacs.deid.encode import item, put
 from pacs.dicomjson import JsonDataset
-from pacs.part10 import EXPLICIT_LITTLE_ENDIAN, write_meta
+from pacs.part10 import write_meta
+from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
 
 #: Media Storage Directory Storage.
 _SOP_CLASS = "1.2.840.10008.1.3.10"

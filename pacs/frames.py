@@ -12,6 +12,7 @@ from struct import Struct
 from pacs.dictionary import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA, PIXEL_DATA
 from pacs.elements import Element, Unreadable, find, ints, text
 from pacs.part10 import Parsed
+from pacs.transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED, VIDEO
 
 Range = tuple[int, int]
 Frames = list[list[Range]]
@@ -19,10 +20,6 @@ Frames = list[list[Range]]
 MAX_FRAMES = 1_000_000
 
 PIXEL_TAGS = (FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA, PIXEL_DATA)
-
-#: MPEG-2, MPEG-4 and HEVC hold one stream, not frames (PS3.5 A.4.5 to A.4.7, A.4.10 to A.4.13).
-VIDEO_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
-VIDEO_SYNTAXES |= {f"{syntax}.1" for syntax in VIDEO_SYNTAXES}
 
 _NUMBER_OF_FRAMES = 0x00280008
 _EXTENDED_OFFSETS = 0x7FE00001
@@ -66,7 +63,11 @@ def frame_ranges(parsed: Parsed) -> Frames:
         return []
     if element.fragments is None:
         return _native(parsed, element)
-    return _encapsulated(parsed, element.fragments)
+    found = _encapsulated(parsed, element.fragments)
+    if parsed.meta.transfer_syntax == ENCAPSULATED_UNCOMPRESSED:
+        there = min(sum(length for _, length in ranges) for ranges in found)
+        return _unpadded(found, (_frame_bits(parsed, element, there * 8) + 7) // 8)
+    return found
 
 
 def _number(parsed: Parsed, tag: int, default: int) -> int:
@@ -82,20 +83,37 @@ def frame_count(parsed: Parsed) -> int:
     return count
 
 
-def _native(parsed: Parsed, element: Element) -> Frames:
+def _unpadded(frames: Frames, size: int) -> Frames:
+    """Frames of `size` bytes without what follows them: a fragment is padded to an even length (PS3.5 A.4)."""
+    found: Frames = []
+    for number, ranges in enumerate(frames, 1):
+        left, kept = size, []
+        for start, length in ranges:
+            if left:
+                kept.append((start, min(left, length)))
+                left -= kept[-1][1]
+        if left:
+            raise PixelMismatch(f"Frame {number} needs {size} bytes, but its fragments have {size - left}.")
+        found.append(kept)
+    return found
+
+
+def _frame_bits(parsed: Parsed, element: Element, there: int) -> int:
+    """Bits of a native frame, of which `there` are there. Raises PixelMismatch where no frame can be like that."""
     rows, columns = _number(parsed, 0x00280010, 0), _number(parsed, 0x00280011, 0)
     samples = _number(parsed, 0x00280002, 1)
     bits = {FLOAT_PIXEL_DATA: 32, DOUBLE_FLOAT_PIXEL_DATA: 64}.get(element.tag) or _number(parsed, 0x00280100, 0)
-    count = frame_count(parsed)
     if min(rows, columns, samples) < 1 or not (bits == 1 or (bits > 0 and bits % 8 == 0)):
         raise PixelMismatch(f"No frame can have {rows} x {columns} pixels of {samples} samples in {bits} bits.")
     frame_bits = rows * columns * samples * bits
-    if (
-        samples == 3
-        and element.length < (frame_bits * count + 7) // 8
-        and text(parsed.buf, find(parsed.elements, 0x00280004)) == "YBR_FULL_422"
-    ):
-        frame_bits = frame_bits // 3 * 2  # every second chrominance sample is left out (PS3.3 C.7.6.3.1.2)
+    if there < frame_bits and samples == 3 and text(parsed.buf, find(parsed.elements, 0x00280004)) == "YBR_FULL_422":
+        return frame_bits // 3 * 2  # every second chrominance sample is left out (PS3.3 C.7.6.3.1.2)
+    return frame_bits
+
+
+def _native(parsed: Parsed, element: Element) -> Frames:
+    count = frame_count(parsed)
+    frame_bits = _frame_bits(parsed, element, element.length * 8 // count)
     needed = (frame_bits * count + 7) // 8
     if needed > element.length:
         raise PixelMismatch(f"{count} frames need {needed} bytes, but the pixel data has {element.length}.")
@@ -123,7 +141,7 @@ def _encapsulated(parsed: Parsed, fragments: tuple[Range, ...]) -> Frames:
     if len(fragments) < 2:
         raise PixelMismatch("The encapsulated pixel data has no fragments.")
     pieces = list(fragments[1:])
-    if parsed.meta.transfer_syntax in VIDEO_SYNTAXES:
+    if parsed.meta.transfer_syntax in VIDEO:
         return [pieces]
     count = frame_count(parsed)
     frames = _by_extended_table(parsed, pieces, count)

@@ -13,17 +13,11 @@ from typing import NamedTuple
 
 from pacs.bigendian import to_little_endian
 from pacs.elements import Buffer, Element, Malformed, Truncated, Unreadable, find, looks_explicit, text, walk
+from pacs.transfer_syntaxes import DEFLATED, EXPLICIT_BIG_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 
 #: Who wrote a file, in (0002,0012) and (0002,0013): a UID of our own, made from a random UUID (PS3.5 B.2).
 IMPLEMENTATION_CLASS_UID = "2.25.213863402029591945710640950022226716984"
 IMPLEMENTATION_VERSION_NAME = "OVERREAD_01"
-
-IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
-EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
-DEFLATED_EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1.99"
-EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
-#: Transfer syntaxes that deflate the whole data set (PS3.5 A.5, A.4.11 JPIP, A.4.15 JPIP HTJ2K).
-DEFLATED = frozenset((DEFLATED_EXPLICIT_LITTLE_ENDIAN, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"))
 
 MAX_INFLATED = 256 << 20
 MAX_BIG_ENDIAN = 256 << 20

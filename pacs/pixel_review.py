@@ -18,13 +18,14 @@ from sqlalchemy.orm import Session, aliased
 from overread.kit import audit
 from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
-from pacs import frames, rows, views
+from pacs import rows, views
 from pacs.archive import Archive
 from pacs.composites import device_of
 from pacs.damage import Lost
 from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box, within
 from pacs.models import DeviceMask, Instance, Series, Study
+from pacs.transfer_syntaxes import VIDEO
 from pacs.view_rows import CLEAN, HELD, UNUSABLE, WITHHELD, Choice, Maker
 
 MOST_DOCUMENT = 64 << 20
@@ -65,7 +66,7 @@ class Picture:
     @property
     def is_video(self) -> bool:
         """Whether it is a stream, which has no single pictures here."""
-        return self.transfer_syntax in frames.VIDEO_SYNTAXES
+        return self.transfer_syntax in VIDEO
 
     @property
     def is_document(self) -> bool:

@@ -23,6 +23,7 @@ from overread.kit.blobs import BlobStore
 from overread.kit.db import Connection, Session, reading
 from overread.kit.errors import NotFound
 from pacs import damage, elements, frames, part10
+from pacs import transfer_syntaxes as ts
 from pacs.archive import Archive
 from pacs.models import Instance
 from pacs.scope import Scope
@@ -250,7 +251,7 @@ def opened(archive: Archive, located: Located) -> Iterator[Opened]:
     damage.here(archive, [located])
     with archive.blobs.mapped(located.blob) as buffer:
         parsed = part10.parse(buffer)
-        syntax = located.transfer_syntax if parsed.is_original_bytes else part10.EXPLICIT_LITTLE_ENDIAN
+        syntax = located.transfer_syntax if parsed.is_original_bytes else ts.EXPLICIT_LITTLE_ENDIAN
         yield Opened(located, syntax, parsed)
 
 

@@ -20,6 +20,7 @@ from overread.kit import log
 from overread.kit.blobs import BlobStore
 from overread.kit.errors import NotFound
 from pacs import part10
+from pacs import transfer_syntaxes as ts
 from pacs.elements import MAX_DEPTH, MAX_NODES, Buffer, Element, Item, Unreadable, find, ints, items_of
 from pacs.frames import PIXEL_TAGS
 from pacs.part10 import Parsed
@@ -95,7 +96,7 @@ def _comparable(one: Parsed, other: Parsed) -> bool:
         return True
     return all(
         stored.decodable(file.meta.transfer_syntax)
-        and not (file.meta.transfer_syntax == part10.EXPLICIT_BIG_ENDIAN and file.is_original_bytes)
+        and not (file.meta.transfer_syntax == ts.EXPLICIT_BIG_ENDIAN and file.is_original_bytes)
         for file in (one, other)
     )
 

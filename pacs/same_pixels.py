@@ -20,13 +20,15 @@ from pydicom import Dataset
 
 from overread.kit.errors import Unavailable
 from pacs import frames
+from pacs import transfer_syntaxes as ts
 from pacs.elements import Element, find, ints, text
 from pacs.frames import UnalignedFrames
-from pacs.part10 import EXPLICIT_LITTLE_ENDIAN, Parsed
-from pacs.pixels import encode, image_pixel, recompress, stored, workers
+from pacs.part10 import Parsed
+from pacs.pixels import image_pixel, recompress, stored, workers
 from pacs.pixels.errors import refuse
 from pacs.pixels.layout import Layout
 from pacs.same_value import same_bytes
+from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
 
 #: Bytes of stored values that are made of one object's frames to compare them, and the least that one frame counts.
 MAX_DECODED = 1 << 30
@@ -76,9 +78,9 @@ class Level:
     @property
     def decodable(self) -> bool:
         """Whether the frames' bytes are what the transfer syntax can hold."""
-        bare = stored.LITTLE_ENDIAN | {stored.BIG_ENDIAN}
+        bare = stored.LITTLE_ENDIAN | {ts.EXPLICIT_BIG_ENDIAN}
         return self.element.fragments is None or (
-            stored.decodable(self.syntax) and self.syntax not in bare - {stored.ENCAPSULATED_NATIVE}
+            stored.decodable(self.syntax) and self.syntax not in bare - {ts.ENCAPSULATED_UNCOMPRESSED}
         )
 
     @cached_property
@@ -191,16 +193,16 @@ def _same_frame(one: Level, ours: bytes, other: Level, theirs: bytes, alike: boo
 
 
 def _jpeg(level: Level, frame: bytes) -> bytes:
-    if level.syntax != stored.RECOMPRESSED:
+    if level.syntax != ts.JPEG_XL_RECOMPRESSION:
         return _stripped(frame)
-    head = {"op": "transcode", "syntax": level.syntax, "target": encode.BASELINE, "bit_offset": 0}
+    head = {"op": "transcode", "syntax": level.syntax, "target": ts.BASELINE, "bit_offset": 0}
     return _stripped(bytes(_pool.call(head, level.form, frame, limit=_MAX_FRAME)))
 
 
 def _values(level: Level, frame: bytes) -> bytes:
     """A digest of a frame's stored values."""
     form, syntax = level.form, level.syntax
-    if syntax not in stored.COMPRESSED:
+    if syntax not in ts.CODECS:
         return hashlib.sha256(stored.values(form, frame, syntax, convert=False).tobytes()).digest()
     head = {"op": "decode", "syntax": syntax, "convert": False}
     return hashlib.sha256(_pool.call(head, form, frame, exactly=form.count * form.dtype.itemsize)).digest()

@@ -5,8 +5,9 @@ Memory holds the header and one frame, whatever the instance's size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from math import prod
 from struct import Struct
 from typing import Any
 
@@ -19,18 +20,21 @@ from pacs.deid.encode import SEQUENCE_DELIMITER, pixel_header
 from pacs.dictionary import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA, PIXEL_DATA
 from pacs.elements import Unreadable
 from pacs.frames import UnalignedFrames, unaligned
-from pacs.part10 import DEFLATED, EXPLICIT_BIG_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN, write_meta
+from pacs.part10 import write_meta
 from pacs.pixels import attributes, image_pixel, transcode, turns
 from pacs.pixels.cache import Cache
 from pacs.pixels.errors import CannotDecode
 from pacs.pixels.turns import TURNS
 from pacs.plain import written
 from pacs.retrieve import Located, Opened
-
-#: Transfer syntaxes in which nothing of a picture is lost (PS3.5 8.2): RLE, JPEG, JPEG-LS, JPEG 2000, HTJ2K, JPEG XL.
-_LOSSLESS = frozenset(
-    f"1.2.840.10008.1.2.{end}" for end in ("1", "5", "4.57", "4.70", "4.80", "4.90", "4.110", "4.201", "4.202")
+from pacs.transfer_syntaxes import (
+    DEFLATED,
+    EXPLICIT_BIG_ENDIAN,
+    EXPLICIT_LITTLE_ENDIAN,
+    IMPLICIT_LITTLE_ENDIAN,
+    LOSSY,
 )
+
 _PLAIN = (EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN)
 _CHUNK = 1 << 20
 #: Bytes of an animation's pictures (`pacs.pixels.render.MAX_ANIMATED`).
@@ -56,7 +60,7 @@ def targets(archive: Archive, located: Located) -> frozenset[str]:
 
 def sendable(archive: Archive, located: Located) -> frozenset[str]:
     """The transfer syntaxes that an instance can be sent in over DIMSE, besides its own, without a loss."""
-    found = targets(archive, located) & _LOSSLESS
+    found = targets(archive, located) - LOSSY
     plain = EXPLICIT_LITTLE_ENDIAN in (*found, located.transfer_syntax)
     return found | {IMPLICIT_LITTLE_ENDIAN} if plain else found
 
@@ -83,8 +87,7 @@ def _fits(instance: Opened) -> bool:
     ds, bits = instance.dataset(), 1
     for keyword in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated"):
         bits *= attributes.integer(ds, keyword, 1) or 1
-    # Frames of single bits follow one another without a gap (PS3.5 8.1.1).
-    return len(instance.places) * bits // 8 <= _LONGEST and (bits % 8 == 0 or len(instance.places) == 1)
+    return len(instance.places) * bits // 8 <= _LONGEST
 
 
 def frame_targets(archive: Archive, located: Located) -> frozenset[str]:
@@ -146,8 +149,8 @@ def decoded(archive: Archive, located: Located, count: int, who: str) -> Iterato
     """The samples of the first `count` frames, one behind the other. Errors as `frame`."""
     with retrieve.opened(archive, located) as instance:
         ds = instance.dataset()
-        for index in range(count):
-            yield from TURNS.sent(_frame(instance, ds, index, EXPLICIT_LITTLE_ENDIAN, who), who)
+        for piece in _in_a_row((_frame(instance, ds, n, EXPLICIT_LITTLE_ENDIAN, who) for n in range(count)), ds):
+            yield from TURNS.sent(piece, who)
 
 
 def stream(archive: Archive, located: Located, target: str, who: str | None = None) -> Iterator[bytes]:
@@ -194,19 +197,47 @@ def _frames(
     changes |= {_tag(keyword): _written(keyword, new) for keyword, new in transcode.changes(ds, source, form).items()}
     yield meta + written(instance.header, instance.walked, changes, explicit=explicit)
     if native:
-        odd = len(first) * count % 2
-        yield pixel_header(PIXEL_DATA, _native_vr(ds), len(first) * count + odd, explicit)
+        length = (_bits(ds, len(first)) * count + 7) // 8
+        yield pixel_header(PIXEL_DATA, _native_vr(ds), length + length % 2, explicit)
     else:
         # An offset table may be empty (PS3.5 A.4): the frames' lengths are not known yet, and each has one fragment.
         yield pixel_header(PIXEL_DATA, "OB", None, True) + _item(0xFFFE, 0xE000, 0)
-    for index in range(count):
-        made = first if index == 0 else _frame(instance, ds, index, form, who)
-        if not native:
-            yield _item(0xFFFE, 0xE000, len(made) + len(made) % 2)
-        yield from TURNS.sent(made, who)
-        if not native and len(made) % 2:
-            yield b"\0"
-    yield bytes(odd) if native else SEQUENCE_DELIMITER
+    made = (first if index == 0 else _frame(instance, ds, index, form, who) for index in range(count))
+    if native:
+        for piece in _in_a_row(made, ds):
+            yield from TURNS.sent(piece, who)
+        yield bytes(length % 2)
+        return
+    for piece in made:
+        yield _item(0xFFFE, 0xE000, len(piece) + len(piece) % 2)
+        yield from TURNS.sent(piece, who)
+        yield bytes(len(piece) % 2)
+    yield SEQUENCE_DELIMITER
+
+
+def _bits(ds: Dataset, length: int) -> int:
+    """Bits of a bare frame that has so many bytes alone."""
+    if attributes.integer(ds, "BitsAllocated") != 1:
+        return length * 8
+    sizes = (attributes.integer(ds, keyword, 1) or 1 for keyword in ("Rows", "Columns", "SamplesPerPixel"))
+    return prod(sizes)
+
+
+def _in_a_row(frames: Iterable[bytes], ds: Dataset) -> Iterator[bytes]:
+    """Bare frames as one value has them: of single bits one frame follows the other within a byte (PS3.5 8.1.1)."""
+    left = filled = 0
+    for frame in frames:
+        bits = _bits(ds, len(frame))
+        if bits % 8 == filled == 0:
+            yield frame
+            continue
+        left |= (int.from_bytes(frame, "little") & (1 << bits) - 1) << filled
+        filled += bits
+        whole = filled // 8
+        yield (left & (1 << whole * 8) - 1).to_bytes(whole, "little")
+        left, filled = left >> whole * 8, filled % 8
+    if filled:
+        yield left.to_bytes(1, "little")
 
 
 def _tag(keyword: str) -> int:

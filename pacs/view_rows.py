@@ -16,6 +16,7 @@ from typing import Any
 from overread.kit import log
 from overread.kit.errors import Unprocessable
 from pacs import damage, dicomjson, elements, frames, index, part10, retrieve, rows
+from pacs import transfer_syntaxes as ts
 from pacs.archive import Archive
 from pacs.deid import masks, pixels
 from pacs.deid.amend import amended
@@ -180,8 +181,8 @@ class _Made:
             if made.length is None or self.syntax != made.transfer_syntax:
                 changes |= dict.fromkeys(_TABLES)
             self.syntax = made.transfer_syntax
-            if self.syntax == part10.EXPLICIT_LITTLE_ENDIAN and not parsed.explicit:
-                self.syntax = part10.IMPLICIT_LITTLE_ENDIAN
+            if self.syntax == ts.EXPLICIT_LITTLE_ENDIAN and not parsed.explicit:
+                self.syntax = ts.IMPLICIT_LITTLE_ENDIAN
             front = amended(front, changes, self.syntax, parsed.explicit)
             pixel = frames.pixel_element(parsed)
             assert pixel is not None

@@ -15,6 +15,7 @@ from overread.kit.blobs import Blob
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
 from pacs import ingest, part10, retrieve, rows
+from pacs import transfer_syntaxes as ts
 from pacs.archive import Archive
 from pacs.deid.profile import Profile
 from pacs.deid.reidentify import WayBack
@@ -122,7 +123,7 @@ def reidentified(archive: Archive, who: Principal | None, view_id: UUID, derived
     if who is not None:
         who.require(Role.COORDINATOR)
     parsed = part10.parse(derived)
-    if parsed.meta.transfer_syntax == part10.EXPLICIT_BIG_ENDIAN:
+    if parsed.meta.transfer_syntax == ts.EXPLICIT_BIG_ENDIAN:
         raise Unprocessable("a big endian object", safe="Send the object in a little endian transfer syntax.")
     study_uid = text(parsed.buf, find(parsed.elements, 0x0020000D))
     source = aliased(Instance)

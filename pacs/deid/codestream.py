@@ -12,14 +12,14 @@ from mmap import mmap
 
 from pacs.elements import Buffer, Element
 from pacs.part10 import Parsed
+from pacs.transfer_syntaxes import BARE, CODECS, RETIRED_JPEG, RLE, VIDEO
 
-_ROOT = "1.2.840.10008.1.2."
-_JPEG = frozenset(f"{_ROOT}4.{number}" for number in (*range(50, 67), 70, 80, 81))
-_JPEG_2000 = frozenset(f"{_ROOT}4.{number}" for number in (90, 91, 92, 93, 201, 202, 203))
-_JPEG_XL = frozenset(f"{_ROOT}4.{number}" for number in (110, 111, 112))
-#: Frames without any place for text: RLE, deflated frames. Video is withheld as a whole, by `pixels.risk`.
-_PLAIN = frozenset((f"{_ROOT}5", f"{_ROOT}8.1"))
-_VIDEO = tuple(f"{_ROOT}4.{number}" for number in range(100, 109))
+#: JPEG and JPEG-LS, its retired processes too.
+_JPEG = frozenset(uid for uid, codec in CODECS.items() if codec in ("jpeg", "jpegls")) | RETIRED_JPEG
+_JPEG_2000 = frozenset(uid for uid, codec in CODECS.items() if codec == "jpeg2000")
+_JPEG_XL = frozenset(uid for uid, codec in CODECS.items() if codec == "jpegxl")
+#: Frames without any place for text. Video is withheld as a whole, by `pixels.risk`.
+_PLAIN = BARE | {RLE} | VIDEO
 
 #: Comments of encoders about themselves.
 _harmless_comment = re.compile(
@@ -39,7 +39,7 @@ def patches(parsed: Parsed, pixel: Element | None) -> tuple[list[Patch], list[st
     if pixel is None or not pixel.fragments:
         return [], []
     syntax = parsed.meta.transfer_syntax
-    if syntax in _PLAIN or syntax.startswith(_VIDEO):
+    if syntax in _PLAIN:
         return [], []
     found: list[Patch] = []
     reasons: set[str] = set()

@@ -37,7 +37,8 @@ from pacs.deid.values import (
 )
 from pacs.dictionary import PIXEL_DATA
 from pacs.elements import Element, Item, text, walk
-from pacs.part10 import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN, Parsed, valid_uid, write_meta
+from pacs.part10 import Parsed, valid_uid, write_meta
+from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 
 _PIXELS = frozenset((0x7FE00008, 0x7FE00009, PIXEL_DATA))
 _FIRST_PIXELS = 0x7FE00008

@@ -18,7 +18,8 @@ import pydicom
 from pydicom import Dataset
 
 from overread.kit.errors import Unprocessable
-from pacs import frames, part10
+from pacs import frames
+from pacs import transfer_syntaxes as ts
 from pacs.deid.encode import SEQUENCE_DELIMITER
 from pacs.elements import Buffer
 from pacs.part10 import Parsed
@@ -105,15 +106,15 @@ def masked(
         places = frames.frame_ranges(parsed)
         boxes = within(boxes, form.rows, form.columns)
         sources = (b"".join(patch(*place) for place in ranges) for ranges in places)
-        if syntax in (part10.IMPLICIT_LITTLE_ENDIAN, part10.EXPLICIT_LITTLE_ENDIAN):
+        if syntax in (ts.IMPLICIT_LITTLE_ENDIAN, ts.EXPLICIT_LITTLE_ENDIAN):
             length = sum(length for ranges in places for _, length in ranges)
             made = (blank.bare(frame, form, boxes, unused) for frame in sources)
             return Masked(syntax, length + length % 2, _even(made), {})
-        if syntax == stored.ENCAPSULATED_NATIVE:
+        if syntax == ts.ENCAPSULATED_UNCOMPRESSED:
             return Masked(syntax, None, _fragments(blank.bare(frame, form, boxes, unused) for frame in sources), {})
-        if syntax == stored.DEFLATED_FRAMES:
+        if syntax == ts.DEFLATED_FRAMES:
             return Masked(syntax, None, _fragments(_deflated(frame, form, boxes, unused) for frame in sources), {})
-        if syntax in stored.NATIVE:
+        if syntax in ts.BARE:
             raise NotMaskable("its frames are in a form that is not masked here.")
         return _coded(parsed, places, form, syntax, boxes, sources)
     except frames.UnalignedFrames as error:
@@ -137,7 +138,7 @@ def _coded(
     parsed: Parsed, places: frames.Frames, form: Layout, syntax: str, boxes: Sequence[Box], sources: Iterator[bytes]
 ) -> Masked:
     """Compressed frames; all of one instance are written alike, so all are looked at before the first is."""
-    is_jpeg = stored.COMPRESSED.get(syntax) == "jpeg"
+    is_jpeg = ts.CODECS.get(syntax) == "jpeg"
     heads = [codestream.jpeg(_joined(parsed, ranges)) for ranges in places] if is_jpeg else []
     wanted = blank.target(form, syntax, heads)
     colours = blank.colours(form, syntax, heads, wanted)
@@ -154,7 +155,7 @@ def _coded(
         "boxes": list(boxes),
     }
     made = (_apart(head, form, frame) for frame in sources)
-    if wanted != part10.EXPLICIT_LITTLE_ENDIAN:
+    if wanted != ts.EXPLICIT_LITTLE_ENDIAN:
         return Masked(wanted, None, _fragments(made), changes)
     if form.count * form.bits_allocated % 8 and len(places) > 1:
         raise NotMaskable("its frames would not begin at whole bytes.")

@@ -15,6 +15,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from pacs import part10
+from pacs import transfer_syntaxes as ts
 from pacs.deid.dates import offset_days, shift
 from pacs.deid.uids import new_uid
 from pacs.elements import Element, text
@@ -102,9 +103,9 @@ class WayBack:
                 del ds[keyword]
         ds.SpecificCharacterSet = "ISO_IR 192"
         out = BytesIO()
-        syntax = parsed.meta.transfer_syntax if parsed.is_original_bytes else part10.EXPLICIT_LITTLE_ENDIAN
+        syntax = parsed.meta.transfer_syntax if parsed.is_original_bytes else ts.EXPLICIT_LITTLE_ENDIAN
         out.write(part10.write_meta(str(ds.SOPClassUID), str(ds.SOPInstanceUID), syntax))
-        implicit = syntax == part10.IMPLICIT_LITTLE_ENDIAN
+        implicit = syntax == ts.IMPLICIT_LITTLE_ENDIAN
         pydicom.filewriter.write_dataset(_stream(out, implicit), ds)
         return out.getvalue()
 

@@ -17,7 +17,7 @@ from pynetdicom.transport import AddressInformation
 
 from overread.kit import log
 from overread.kit.principals import Principal
-from pacs.dimse import wire
+from pacs.dimse import negotiation, wire
 from pacs.dimse.limits import Limits
 from pacs.dimse.messages import Messages, Opener, Streamed, discard
 from pacs.dimse.upper import UpperLayer
@@ -170,6 +170,7 @@ class Served(Linked):
             self.acse.send_reject(*rejection)
             evt.trigger(self, evt.EVT_REJECTED, {})
             return
+        negotiation.prefer_compressed(primitive.presentation_context_definition_list)
         evt.trigger(self, evt.EVT_REQUESTED, {})
         if not self.is_aborted and not self.is_rejected:
             self.acse.negotiate_association()

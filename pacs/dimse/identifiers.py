@@ -15,7 +15,7 @@ from pacs.deid.encode import item, put
 from pacs.dicomjson import to_json
 from pacs.dimse.answering import Failed, Status
 from pacs.nested import MAX_DEPTH
-from pacs.part10 import EXPLICIT_LITTLE_ENDIAN
+from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
 
 CHARACTER_SET, LEVEL = "00080005", "00080052"
 UTF_8 = "ISO_IR 192"

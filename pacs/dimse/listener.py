@@ -8,8 +8,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian
-from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
+from pynetdicom import AE, AllStoragePresentationContexts, _config, evt
 from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
@@ -34,12 +33,6 @@ _SUCCESS = 0x0000
 _STRANGER: Rejection = (0x01, 0x01, 0x03)
 #: Rejected transiently, by the presentation layer's provider, local limit exceeded: try again later.
 _BUSY: Rejection = (0x02, 0x03, 0x02)
-#: Of several transfer syntaxes in one presentation context the first of these is taken (PS3.8 7.1.1.13 leaves it to
-#: the acceptor): explicit before implicit, which loses the VR of private elements, big endian last.
-_SYNTAXES = sorted(
-    ALL_TRANSFER_SYNTAXES,
-    key=lambda uid: (uid != ExplicitVRLittleEndian, uid in (DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian)),
-)
 #: Seconds that associations get to end when the server stops.
 _STOP_SECONDS = 5.0
 
@@ -72,7 +65,9 @@ class Listener:
         self._ae.add_supported_context(Verification)
         for context in AllStoragePresentationContexts:
             # Both roles: a peer that fetches by C-GET is the SCP of what it is given (PS3.4 C.5.3).
-            self._ae.add_supported_context(str(context.abstract_syntax), _SYNTAXES, scu_role=True, scp_role=True)
+            self._ae.add_supported_context(
+                str(context.abstract_syntax), list(negotiation.SYNTAXES), scu_role=True, scp_role=True
+            )
         for sop_class in (*negotiation.FIND, *negotiation.MOVE, *negotiation.GET):
             self._ae.add_supported_context(sop_class, list(PLAIN))
         self._contexts = self._ae.supported_contexts

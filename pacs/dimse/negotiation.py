@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pydicom.uid import UID
+from pynetdicom import AllStoragePresentationContexts
 from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     PatientRootQueryRetrieveInformationModelFind,
     PatientRootQueryRetrieveInformationModelGet,
@@ -15,15 +18,36 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove,
 )
 
+from pacs.transfer_syntaxes import EXPLICIT_BIG_ENDIAN, EXPLICIT_LITTLE_ENDIAN, TABLE
+
 FIND = (str(PatientRootQueryRetrieveInformationModelFind), str(StudyRootQueryRetrieveInformationModelFind))
 MOVE = (str(PatientRootQueryRetrieveInformationModelMove), str(StudyRootQueryRetrieveInformationModelMove))
 GET = (str(PatientRootQueryRetrieveInformationModelGet), str(StudyRootQueryRetrieveInformationModelGet))
 PATIENT_ROOT = frozenset((FIND[0], MOVE[0], GET[0]))
 
+#: What objects may be stored in, by the order in which this server chooses where the peer leaves it to it: explicit
+#: before implicit, which loses the VR of private elements, deflated and big endian ones last.
+SYNTAXES = sorted(
+    TABLE, key=lambda uid: (uid != EXPLICIT_LITTLE_ENDIAN, TABLE[uid].deflated or uid == EXPLICIT_BIG_ENDIAN)
+)
+_STORAGE = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
+
 #: Of the bytes of a query's options what is supported: all but the conversion of multi-frame images (Table C.5-1).
 _OF_FIND = bytes((1, 1, 1, 1, 0, 1, 1))
 #: Of a retrieval's: relational retrieval (Table C.5-2).
 _OF_RETRIEVAL = bytes((1,))
+
+
+def prefer_compressed(proposed: Sequence[PresentationContext]) -> None:
+    """Have a compressed transfer syntax taken that a peer names first for objects, as nothing else was proposed.
+
+    It is what they are stored in there: of a choice that it also could decompress to, the peer makes no other use (the
+    acceptor may choose any, PS3.8 9.3.3.2).
+    """
+    for context in proposed:
+        first = TABLE.get(str(context.transfer_syntax[0])) if context.transfer_syntax else None
+        if first and (first.encapsulated or first.deflated) and str(context.abstract_syntax) in _STORAGE:
+            context.transfer_syntax = [UID(first.uid)]
 
 
 class Options(NamedTuple):

@@ -21,8 +21,8 @@ from pacs.archive import Archive
 from pacs.dimse import commands, wire
 from pacs.dimse.association import Linked
 from pacs.dimse.commands import Originator
-from pacs.part10 import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 from pacs.retrieve import Located, Range
+from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 
 #: Largest P-DATA-TF that is made, also for peers that take any.
 _PDU_BYTES = 256 << 10

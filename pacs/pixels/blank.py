@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pacs.pixels import codecs, codestream, encode, jpeg_blocks, stored
+from pacs import transfer_syntaxes as ts
+from pacs.pixels import codecs, codestream, encode, jpeg_blocks
 from pacs.pixels.errors import refuse
 from pacs.pixels.layout import Layout
 
@@ -21,12 +22,12 @@ Array = NDArray[Any]
 
 #: What is written in transfer syntaxes whose process may lose something and need not (PS3.5 A.4.3, A.4.4).
 _WITHOUT_LOSS = {
-    encode.JPEG_LS_NEAR: encode.JPEG_LS,
-    encode.JPEG_2000_LOSSY: encode.JPEG_2000,
-    encode.JPEG_XL_LOSSY: encode.JPEG_XL,
+    ts.JPEG_LS_NEAR: ts.JPEG_LS,
+    ts.JPEG_2000_LOSSY: ts.JPEG_2000,
+    ts.JPEG_XL_LOSSY: ts.JPEG_XL,
 }
 _RGB = ("RGB", "YBR_RCT", "YBR_ICT")
-_JPEG_2000 = frozenset((encode.JPEG_2000, encode.JPEG_2000_LOSSY)) | encode.HTJ2K
+_JPEG_2000 = frozenset((ts.JPEG_2000, ts.JPEG_2000_LOSSY)) | ts.HTJ2K
 #: Where colour is subsampled, decoders smooth it this far over the edge of a block, in pixels.
 _SMOOTHED = 2
 
@@ -46,30 +47,30 @@ def target(form: Layout, syntax: str, heads: Sequence[codestream.Header]) -> str
     `heads` are what all frames of a JPEG syntax say of themselves. Else it is lossless JPEG 2000, and where that can't
     hold the samples either, Explicit VR Little Endian.
     """
-    if syntax in stored.NATIVE:
+    if syntax in ts.BARE:
         return syntax
     own = syntax
-    if stored.COMPRESSED[syntax] == "jpeg":
+    if ts.CODECS[syntax] == "jpeg":
         if all(head.sequential for head in heads):
             return syntax
-        if syntax not in encode.LOSSLESS_JPEG or not all(head.lossless for head in heads):
-            own = encode.JPEG_2000
-    elif syntax not in encode.TARGETS or syntax == stored.RECOMPRESSED:
-        own = encode.JPEG_2000
+        if syntax not in ts.LOSSLESS_JPEG or not all(head.lossless for head in heads):
+            own = ts.JPEG_2000
+    elif syntax not in encode.TARGETS or syntax == ts.JPEG_XL_RECOMPRESSION:
+        own = ts.JPEG_2000
     plain = replace(form, planar=False)
     fits = encode.can(plain, _WITHOUT_LOSS.get(own, own))
-    return own if fits else encode.JPEG_2000 if encode.can(plain, encode.JPEG_2000) else encode.EXPLICIT_LITTLE_ENDIAN
+    return own if fits else ts.JPEG_2000 if encode.can(plain, ts.JPEG_2000) else ts.EXPLICIT_LITTLE_ENDIAN
 
 
 def colours(form: Layout, syntax: str, heads: Sequence[codestream.Header], wanted: str) -> str:
     """Give the Photometric Interpretation of frames that were blanked and written in `wanted`, of `target`."""
-    if form.samples == 1 or syntax in stored.NATIVE or (wanted == syntax and any(head.sequential for head in heads)):
+    if form.samples == 1 or syntax in ts.BARE or (wanted == syntax and any(head.sequential for head in heads)):
         return form.photometric
-    codec = stored.COMPRESSED[syntax]
+    codec = ts.CODECS[syntax]
     # libjpeg turns 8 bits of a lossy process to RGB, JPEG XL its own colours, OpenJPEG what JPEG 2000 itself made YBR
     # (`codecs.run`).
     turned = codec == "jpeg" and any(not head.lossless and head.precision == 8 for head in heads)
-    turned |= syntax == stored.RECOMPRESSED or form.photometric == "XYB"
+    turned |= syntax == ts.JPEG_XL_RECOMPRESSION or form.photometric == "XYB"
     if not turned and form.photometric not in _RGB:
         return form.photometric.replace("YBR_FULL_422", "YBR_FULL")
     return "YBR_RCT" if wanted in _JPEG_2000 else "RGB"
@@ -77,17 +78,17 @@ def colours(form: Layout, syntax: str, heads: Sequence[codestream.Header], wante
 
 def coded(frame: bytes, form: Layout, syntax: str, wanted: str, photometric: str, boxes: Sequence[Box]) -> bytes:
     """Blank a compressed frame; `wanted` and `photometric` are of `target` and `colours`. Raises CannotDecode."""
-    if wanted == syntax and stored.COMPRESSED[syntax] == "jpeg" and codestream.jpeg(frame).sequential:
+    if wanted == syntax and ts.CODECS[syntax] == "jpeg" and codestream.jpeg(frame).sequential:
         return _in_coefficients(frame, form, boxes)
     plain = replace(form, planar=False, photometric=photometric)
-    pixels = np.array(codecs.run(stored.COMPRESSED[syntax], frame, form))
-    if syntax == encode.RLE and not form.signed and form.bits_allocated > 1:
+    pixels = np.array(codecs.run(ts.CODECS[syntax], frame, form))
+    if syntax == ts.RLE and not form.signed and form.bits_allocated > 1:
         # PS3.5 G.2: whole cells are packed, with whatever stands in unused bits. Nobody has seen that.
         pixels &= pixels.dtype.type(((1 << form.bits_stored) - 1) << (form.high_bit - form.bits_stored + 1))
     _draw(pixels, plain, boxes)
     made = encode.frame(pixels, plain, _WITHOUT_LOSS.get(wanted, wanted), ybr=photometric not in _RGB)
-    if wanted != encode.EXPLICIT_LITTLE_ENDIAN:
-        again = codecs.run(stored.COMPRESSED[wanted], made, plain)
+    if wanted != ts.EXPLICIT_LITTLE_ENDIAN:
+        again = codecs.run(ts.CODECS[wanted], made, plain)
         if not np.array_equal(again, pixels):
             raise refuse("it can't be written again without loss.")
     return made

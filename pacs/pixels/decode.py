@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from pacs import transfer_syntaxes as ts
 from pacs.pixels import image_pixel, stored, workers
 from pacs.pixels.cache import Cache
 from pacs.pixels.layout import Layout
@@ -31,7 +32,7 @@ def decode_frame(ds: Dataset, frame: bytes, transfer_syntax: str, *, bit_offset:
     Raises CannotDecode; Unavailable where the decoding process was ended from outside.
     """
     form = image_pixel.read(ds)
-    if transfer_syntax not in stored.COMPRESSED:
+    if transfer_syntax not in ts.CODECS:
         return stored.values(form, frame, transfer_syntax, bit_offset=bit_offset)
     found: Array = FRAMES.get(
         (workers.digest(frame), form, transfer_syntax), lambda: _apart(form, frame, transfer_syntax), lambda a: a.nbytes

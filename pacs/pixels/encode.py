@@ -14,25 +14,30 @@ from numpy.typing import NDArray
 
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.layout import Layout
+from pacs.transfer_syntaxes import (
+    BARE,
+    BASELINE,
+    DEFLATED_FRAMES,
+    EXPLICIT_BIG_ENDIAN,
+    EXTENDED,
+    HTJ2K,
+    JPEG_2000,
+    JPEG_2000_LOSSY,
+    JPEG_LS,
+    JPEG_LS_NEAR,
+    JPEG_XL,
+    JPEG_XL_LOSSY,
+    LOSSLESS_JPEG,
+    RLE,
+)
 
 Array = NDArray[Any]
 
-EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
-BASELINE = "1.2.840.10008.1.2.4.50"
-EXTENDED = "1.2.840.10008.1.2.4.51"
-LOSSLESS_JPEG = frozenset(("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"))
-JPEG_LS, JPEG_LS_NEAR = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"
-JPEG_2000, JPEG_2000_LOSSY = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"
-HTJ2K = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (201, 202, 203))
-#: Lossless, recompressed JPEG (see `pacs.pixels.recompress`), and lossy.
-JPEG_XL, JPEG_XL_RECOMPRESSION, JPEG_XL_LOSSY = (f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112))
-RLE = "1.2.840.10008.1.2.5"
-DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
 #: Bare samples, one after the other; Deflated Explicit VR is deflated as a data set, not by frame.
-NATIVE = frozenset((EXPLICIT_LITTLE_ENDIAN, "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.1.98"))
+_SAMPLES = BARE - {EXPLICIT_BIG_ENDIAN, DEFLATED_FRAMES}
 
 #: What a lossy process is called in Lossy Image Compression Method (PS3.3 C.7.6.1.1.5).
-LOSSY = {
+METHODS = {
     BASELINE: "ISO_10918_1",
     EXTENDED: "ISO_10918_1",
     JPEG_LS_NEAR: "ISO_14495_1",
@@ -96,7 +101,7 @@ def frame(values: Array, form: Layout, target: str, *, ybr: bool = False) -> byt
 
 def can(form: Layout, target: str) -> bool:
     """Tell whether frames of that layout can be encoded in a transfer syntax."""
-    if target in NATIVE or target == DEFLATED_FRAMES:
+    if target in _SAMPLES or target == DEFLATED_FRAMES:
         return True
     if form.floating or form.bits_allocated > 32 or target not in _ENCODERS:
         return False
@@ -107,7 +112,7 @@ def can(form: Layout, target: str) -> bool:
     if target in (JPEG_XL, JPEG_XL_LOSSY) and form.signed:
         # The codec has no signed samples, and the standard says no way to put them into unsigned ones.
         return False
-    if target not in LOSSY:
+    if target not in METHODS:
         return True
     # A palette's indices mean nothing when they are nearly right.
     if form.photometric == "PALETTE COLOR" or form.signed:
@@ -224,7 +229,7 @@ def _jpegxl(job: Job) -> Any:
 
 
 _ENCODERS: dict[str, Callable[[Job], Any]] = {
-    **dict.fromkeys(NATIVE, _native),
+    **dict.fromkeys(_SAMPLES, _native),
     DEFLATED_FRAMES: _deflated,
     RLE: _rle,
     BASELINE: _jpeg,

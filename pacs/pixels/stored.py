@@ -10,42 +10,29 @@ from numpy.typing import NDArray
 from pacs.pixels import codecs, colour
 from pacs.pixels.errors import refuse
 from pacs.pixels.layout import Layout
+from pacs.transfer_syntaxes import (
+    BARE,
+    CODECS,
+    DEFLATED_FRAMES,
+    EXPLICIT_BIG_ENDIAN,
+    JPEG_XL_RECOMPRESSION,
+    LOSSLESS_JPEG,
+    TABLE,
+    VIDEO,
+)
 
 Array = NDArray[Any]
 
-BIG_ENDIAN = "1.2.840.10008.1.2.2"
-DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
-ENCAPSULATED_NATIVE = "1.2.840.10008.1.2.1.98"
-
 #: Syntaxes whose frames are bare samples as they lie in memory; Deflated Explicit VR is inflated before frames are cut.
-LITTLE_ENDIAN = frozenset(("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", ENCAPSULATED_NATIVE))
-#: Syntaxes whose frames are bare samples, in whatever order and deflated or not.
-NATIVE = LITTLE_ENDIAN | {BIG_ENDIAN, DEFLATED_FRAMES}
-
-#: Compressed syntaxes and the codec of each (PS3.6 A); the retired JPEG processes too.
-COMPRESSED: dict[str, str] = {
-    **{f"1.2.840.10008.1.2.4.{number}": "jpeg" for number in (50, 51, 53, 55, 57, 70)},
-    **{f"1.2.840.10008.1.2.4.{number}": "jpegls" for number in (80, 81)},
-    **{f"1.2.840.10008.1.2.4.{number}": "jpeg2000" for number in (90, 91, 92, 93, 201, 202, 203)},
-    **{f"1.2.840.10008.1.2.4.{number}": "jpegxl" for number in (110, 111, 112)},
-    "1.2.840.10008.1.2.5": "rle",
-}
-
-#: A JPEG in another form: what is decoded is what the JPEG shows, its colours turned to RGB already.
-RECOMPRESSED = "1.2.840.10008.1.2.4.111"
+LITTLE_ENDIAN = BARE - {EXPLICIT_BIG_ENDIAN, DEFLATED_FRAMES}
 
 #: Colours that only a codestream can hold (PS3.3 C.7.6.3.1.2).
 ONLY_COMPRESSED = ("YBR_PARTIAL_420", "XYB")
 
-_LOSSLESS_JPEG = frozenset(("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"))
-
-#: MPEG-2, MPEG-4 AVC, HEVC, and SMPTE ST 2110 (PS3.6 A).
-_VIDEO = (*(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109)), "1.2.840.10008.1.2.7.")
-
 
 def decodable(transfer_syntax: str) -> bool:
     """Tell whether frames of this transfer syntax can be decoded at all."""
-    return transfer_syntax in NATIVE or transfer_syntax in COMPRESSED
+    return transfer_syntax in BARE or transfer_syntax in CODECS
 
 
 def values(form: Layout, frame: bytes, transfer_syntax: str, *, bit_offset: int = 0, convert: bool = True) -> Array:
@@ -56,11 +43,11 @@ def values(form: Layout, frame: bytes, transfer_syntax: str, *, bit_offset: int 
     Raises CannotDecode, nothing else.
     """
     keep = not convert and stays_ybr(form, transfer_syntax)
-    if transfer_syntax in NATIVE:
+    if transfer_syntax in BARE:
         return _native(form, frame, transfer_syntax, bit_offset, keep=keep)
-    codec = COMPRESSED.get(transfer_syntax)
+    codec = CODECS.get(transfer_syntax)
     if codec is None:
-        if transfer_syntax.startswith(_VIDEO):
+        if transfer_syntax in VIDEO:
             raise refuse("it is a video, which has no single pictures here.")
         raise refuse("its transfer syntax is not one that this server knows.")
     if form.floating or form.bits_allocated == 64:
@@ -72,16 +59,16 @@ def values(form: Layout, frame: bytes, transfer_syntax: str, *, bit_offset: int 
             raise refuse("its pixel data is of another JPEG process than its transfer syntax says.")
     else:
         # JPEG 2000 undoes YBR_ICT and YBR_RCT itself, JPEG XL XYB; the other names mean that nothing was done.
-        ybr = form.photometric.startswith(("YBR_FULL", "YBR_PARTIAL")) and transfer_syntax != RECOMPRESSED
+        ybr = form.photometric.startswith(("YBR_FULL", "YBR_PARTIAL")) and transfer_syntax != JPEG_XL_RECOMPRESSION
     # A codestream's precision is its own; RLE packs the whole sample, unused bits and all (PS3.5 G.2).
     return _coloured(_clean(found, form) if codec == "rle" else found, form, ybr and not keep)
 
 
 def stays_ybr(form: Layout, transfer_syntax: str) -> bool:
     """Tell whether `values` without `convert` gives YBR_FULL samples of such frames, not RGB."""
-    if not form.photometric.startswith("YBR_FULL") or transfer_syntax == RECOMPRESSED:
+    if not form.photometric.startswith("YBR_FULL") or transfer_syntax == JPEG_XL_RECOMPRESSION:
         return False
-    return COMPRESSED.get(transfer_syntax) != "jpeg" or transfer_syntax in _LOSSLESS_JPEG
+    return CODECS.get(transfer_syntax) != "jpeg" or transfer_syntax in LOSSLESS_JPEG
 
 
 def _native(form: Layout, frame: bytes, transfer_syntax: str, bit_offset: int, *, keep: bool) -> Array:
@@ -93,7 +80,7 @@ def _native(form: Layout, frame: bytes, transfer_syntax: str, bit_offset: int, *
         frame = codecs.inflate(frame, size)
     if form.bits_allocated == 1:
         # A frame in a fragment of its own begins with a byte of its own (PS3.5 A.4).
-        apart = transfer_syntax in (DEFLATED_FRAMES, ENCAPSULATED_NATIVE)
+        apart = TABLE[transfer_syntax].encapsulated
         return _coloured(_bits(form, frame, 0 if apart else bit_offset), form, convert=False)
     if halved and len(frame) < size:
         # PS3.3 C.7.6.3.1.2; some writers name 4:2:2 and store every sample: then there is enough for both.
@@ -101,7 +88,7 @@ def _native(form: Layout, frame: bytes, transfer_syntax: str, bit_offset: int, *
     if len(frame) < size:
         raise refuse("its pixel data is cut off.")
     # PS3.5 7.3: only Explicit VR Big Endian turns words around.
-    order = form.dtype.newbyteorder(">") if transfer_syntax == BIG_ENDIAN else form.dtype
+    order = form.dtype.newbyteorder(">") if transfer_syntax == EXPLICIT_BIG_ENDIAN else form.dtype
     flat = np.frombuffer(frame, order, size // form.dtype.itemsize).astype(form.dtype, copy=False)
     if flat.size < form.count:
         out = colour.widen_422(flat, form.rows, form.columns)

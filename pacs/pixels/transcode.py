@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from pydicom import Dataset
 
+from pacs import transfer_syntaxes as ts
 from pacs.pixels import codecs, encode, image_pixel, recompress, stored, workers
 from pacs.pixels.attributes import integer, value
 from pacs.pixels.decode import FRAMES
@@ -16,10 +17,10 @@ from pacs.pixels.layout import Layout
 
 #: The header's words for the colours within codestreams (PS3.3 C.7.6.3.1.2).
 _COLOURS = {
-    encode.JPEG_2000: "YBR_RCT",
-    encode.JPEG_2000_LOSSY: "YBR_ICT",
-    **dict.fromkeys(encode.HTJ2K, "YBR_RCT"),
-    encode.JPEG_XL_LOSSY: "XYB",
+    ts.JPEG_2000: "YBR_RCT",
+    ts.JPEG_2000_LOSSY: "YBR_ICT",
+    **dict.fromkeys(ts.HTJ2K, "YBR_RCT"),
+    ts.JPEG_XL_LOSSY: "XYB",
 }
 
 
@@ -82,16 +83,16 @@ def changes(attributes: Dataset, source_syntax: str, target_syntax: str) -> dict
             out["PhotometricInterpretation"] = colours
         if form.planar:
             out["PlanarConfiguration"] = 0
-    if target_syntax in encode.LOSSY:
+    if target_syntax in encode.METHODS:
         out["LossyImageCompression"] = "01"
         before = _texts(attributes, "LossyImageCompressionMethod")
-        out["LossyImageCompressionMethod"] = [*before, encode.LOSSY[target_syntax]]
+        out["LossyImageCompressionMethod"] = [*before, encode.METHODS[target_syntax]]
     return out
 
 
 def _colours(form: Layout, source: str, target: str) -> str:
     ybr = stored.stays_ybr(form, source)
-    if target == encode.BASELINE:
+    if target == ts.BASELINE:
         return "YBR_FULL_422"
     if ybr:
         return "YBR_FULL"
@@ -101,34 +102,34 @@ def _colours(form: Layout, source: str, target: str) -> str:
 def _targets(form: Layout, source: str, header: Dataset) -> frozenset[str]:
     if not stored.decodable(source):
         return frozenset()
-    if form.photometric in stored.ONLY_COMPRESSED and source in stored.NATIVE:
+    if form.photometric in stored.ONLY_COMPRESSED and source in ts.BARE:
         return frozenset()
     # What is decoded has colours by pixel, whatever subsampling it had before.
     plain = replace(form, planar=False)
     found = frozenset(target for target in encode.TARGETS if encode.can(plain, target))
     if stored.stays_ybr(form, source):
         # JPEG XL's codestream says itself what its colours are, and knows RGB and its own only (PS3.5 8.2.15).
-        found -= {encode.JPEG_XL, encode.JPEG_XL_LOSSY}
-    if recompress.can(form, source, encode.JPEG_XL_RECOMPRESSION):
-        found |= {encode.JPEG_XL_RECOMPRESSION}
+        found -= {ts.JPEG_XL, ts.JPEG_XL_LOSSY}
+    if recompress.can(form, source, ts.JPEG_XL_RECOMPRESSION):
+        found |= {ts.JPEG_XL_RECOMPRESSION}
     # Overlays in the samples' unused bits (retired) would be lost: such frames stay bare.
     return frozenset(filter(_bare, found)) if _bits_beside(header) else found
 
 
 def _bare(syntax: str) -> bool:
     """Tell whether frames are samples and nothing else, deflated or not."""
-    return syntax in stored.NATIVE
+    return syntax in ts.BARE
 
 
 def _between_bare(form: Layout, frame: bytes, source: str, target: str, bit_offset: int) -> bytes:
     """Keep every bit, also those that are no part of a sample; no more than the frame itself."""
     if bit_offset:
         return encode.frame(stored.values(form, frame, source, bit_offset=bit_offset), form, target)
-    if source == encode.DEFLATED_FRAMES:
+    if source == ts.DEFLATED_FRAMES:
         frame = codecs.inflate(frame, (form.count * form.bits_allocated + 7) // 8)
-    elif source == stored.BIG_ENDIAN and form.bits_allocated > 8:
+    elif source == ts.EXPLICIT_BIG_ENDIAN and form.bits_allocated > 8:
         frame = np.frombuffer(frame, form.dtype.newbyteorder(">")).astype(form.dtype).tobytes()
-    return encode.deflate(frame) if target == encode.DEFLATED_FRAMES else frame
+    return encode.deflate(frame) if target == ts.DEFLATED_FRAMES else frame
 
 
 def _bits_beside(header: Dataset) -> bool:

@@ -238,7 +238,11 @@ def test_documents_that_are_not_what_they_say_are_not_given(client: TestClient, 
 
 @pytest.mark.parametrize(
     ("syntax", "media_type"),
-    [("100", "video/mpeg"), ("102", "video/mp4"), ("103", "video/mp4"), ("107", "video/H265"), ("102.1", "video/mp4")],
+    [
+        *((number, "video/mpeg") for number in ("100", "100.1", "101", "101.1")),
+        *((number, "video/mp4") for number in ("102", "103", "102.1", "106.1")),
+        ("107", "video/H265"),
+    ],
 )
 def test_8_7_4_videos_are_given_as_they_are(client: TestClient, syntax: str, media_type: str) -> None:
     stream = bytes(range(256)) * 40

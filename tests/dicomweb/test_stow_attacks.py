@@ -19,7 +19,8 @@ from overread.kit.blobs import Writer
 from overread.kit.errors import StorageFull, Unavailable
 from pacs import ingest
 from pacs.archive import Archive
-from pacs.part10 import DEFLATED_EXPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN, write_meta
+from pacs.part10 import write_meta
+from pacs.transfer_syntaxes import DEFLATED_EXPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 
 ACCEPT = {"Accept": "application/dicom+json"}
 SINGLE = {"Content-Type": "application/dicom", **ACCEPT}

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from dicomweb.stow_dataset import BadDataset, encode
 from dicomweb.stow_xml import BadXml, from_xml
 from pacs import dicomjson, elements, part10
+from pacs import transfer_syntaxes as ts
 from pacs.dicomxml import to_xml
 
 Json = dict[str, Any]
@@ -26,7 +27,7 @@ def no_bulk(uri: str) -> Sequence[memoryview]:
 
 
 def file_of(dataset: Json) -> bytes:
-    meta = part10.write_meta("1.2.3", "1.2.4", part10.EXPLICIT_LITTLE_ENDIAN)
+    meta = part10.write_meta("1.2.3", "1.2.4", ts.EXPLICIT_LITTLE_ENDIAN)
     return meta + b"".join(encode(dataset, no_bulk, compressed=False))
 
 
@@ -150,7 +151,7 @@ def test_bulk_data_is_streamed_and_what_is_too_long_for_its_vr_becomes_un() -> N
         "00111002": {"vr": "LT", "BulkDataURI": "b"},
         "00111003": {"vr": "SQ", "Value": [{"00111001": {"vr": "OB", "BulkDataURI": "c"}}]},
     }
-    data = part10.write_meta("1.2", "1.3", part10.EXPLICIT_LITTLE_ENDIAN)
+    data = part10.write_meta("1.2", "1.3", ts.EXPLICIT_LITTLE_ENDIAN)
     data += b"".join(encode(dataset, content.__getitem__, compressed=False))
     parsed = part10.parse(data)
     assert [(e.vr, e.length) for e in parsed.elements[1:3]] == [("OW", 4), ("UN", 70_000)]
@@ -208,7 +209,7 @@ def test_the_corpus_comes_through_json_and_xml_unchanged(corpus: Path) -> None:
         inline = dicomjson.to_json(parsed.buf, parsed.elements)
         for form in (whole, from_xml(to_xml(whole))):
             try:
-                data = part10.write_meta("1.2", "1.3", part10.EXPLICIT_LITTLE_ENDIAN)
+                data = part10.write_meta("1.2", "1.3", ts.EXPLICIT_LITTLE_ENDIAN)
                 data += b"".join(encode(form, found.__getitem__, compressed=False))
             except BadDataset:
                 continue

@@ -73,6 +73,22 @@ def asked(header: str, stored: str, targets: frozenset[str], *, single: bool = T
         (f"image/jxl, {OCTETS};q=0.1", EXPLICIT, ALL, OCTETS, EXPLICIT, False),
         (f"{multi(OCTETS, J + '57')}, {multi(OCTETS, '*')};q=0.5", JLS, ALL, OCTETS, JLS, True),
         ("image/jls;q=0, image/*", J2K, ALL, "image/jp2", J2K, False),
+        # Of equal weights that which is stored, wherever it stands.
+        (f"{multi('image/jls')}, {multi('image/jp2')}, {multi(OCTETS)}", J2K, ALL, "image/jp2", J2K, True),
+        (f"{multi('image/jls')}, {multi('image/jp2')}, {multi(OCTETS)}", EXPLICIT, ALL, OCTETS, EXPLICIT, True),
+        (f"{multi(OCTETS, JLS)}, {multi(OCTETS, HTJ2K)}", HTJ2K, ALL, OCTETS, HTJ2K, True),
+        (f"{multi('image/jls')}, {multi('image/jp2')};q=0.9", J2K, ALL, "image/jls", JLS, True),
+        (f"{multi('image/jls')}, {multi('image/jp2')}", HTJ2K, ALL, "image/jls", JLS, True),
+        # Any picture: what loses nothing first, and not what is excluded.
+        ("image/*", EXPLICIT, ALL, "image/jpeg", LOSSLESS, False),
+        (multi("image/*"), DEFLATED, ALL, "image/jpeg", LOSSLESS, True),
+        ("image/*", EXPLICIT, frozenset((BASELINE, J2K)), "image/jp2", J2K, False),
+        ("image/*", EXPLICIT, frozenset((BASELINE, J2K_LOSSY)), "image/jpeg", BASELINE, False),
+        ("image/jpeg;q=0, image/*", EXPLICIT, ALL, "image/dicom-rle", RLE, False),
+        ("image/jls;q=0, image/*", JLS, ALL, "image/jpeg", LOSSLESS, False),
+        (f"{multi('image/*')};q=0.9, {multi(OCTETS)};q=0.1", EXPLICIT, ALL, "image/jpeg", LOSSLESS, True),
+        (f"{multi('image/*')};q=0.1, {multi(OCTETS)};q=0.9", EXPLICIT, ALL, OCTETS, EXPLICIT, True),
+        (f"image/*; transfer-syntax={JLS}", EXPLICIT, ALL, "image/jls", JLS, False),
     ],
 )
 def test_frames(header: str, stored: str, targets: frozenset[str], type: str, syntax: str, multipart: bool) -> None:  # noqa: A002
@@ -85,7 +101,6 @@ def test_frames(header: str, stored: str, targets: frozenset[str], type: str, sy
         ("text/html", EXPLICIT, ALL),
         ("image/png", JLS, ALL),
         ("image/jls", EXPLICIT, NONE),
-        ("image/jls;q=0, image/*", JLS, ALL),
         (f"{OCTETS};q=0", EXPLICIT, ALL),
         (multi(OCTETS, J + "57"), JLS, ALL),
         (multi("image/jp2", JLS), JLS, ALL),

@@ -15,8 +15,9 @@ from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
 from pydicom.filereader import read_dataset
 
 from pacs.elements import Unreadable, find, ints
-from pacs.frames import VIDEO_SYNTAXES, PixelMismatch, UnalignedFrames, frame_ranges, pixel_element, unaligned
+from pacs.frames import PixelMismatch, UnalignedFrames, frame_ranges, pixel_element, unaligned
 from pacs.part10 import Parsed, parse
+from pacs.transfer_syntaxes import VIDEO
 from tests.pacs import corpus
 from tests.pacs.datasets import file_bytes
 
@@ -218,7 +219,7 @@ def test_frames_of_real_files_equal_pydicoms(source: str) -> None:
                 assert ds[found.tag].value.startswith(b"".join(ours)), name
                 assert {len(frame) for frame in ours} == {len(ours[0])}, name
                 continue
-            video = parsed.meta.transfer_syntax in VIDEO_SYNTAXES
+            video = parsed.meta.transfer_syntax in VIDEO
             frames = ints(parsed.buf, find(parsed.elements, 0x00280008))
             count = frames[0] if frames and not video else 1
             table = ds.get("ExtendedOffsetTable"), ds.get("ExtendedOffsetTableLengths")

@@ -13,18 +13,12 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from pacs.elements import Malformed, Truncated, Unreadable, find, raw, text, walk
-from pacs.part10 import (
+from pacs.part10 import IMPLEMENTATION_CLASS_UID, Bomb, NotDicom, parse, read_meta, valid_uid, write_meta
+from pacs.transfer_syntaxes import (
     DEFLATED_EXPLICIT_LITTLE_ENDIAN,
     EXPLICIT_BIG_ENDIAN,
     EXPLICIT_LITTLE_ENDIAN,
-    IMPLEMENTATION_CLASS_UID,
     IMPLICIT_LITTLE_ENDIAN,
-    Bomb,
-    NotDicom,
-    parse,
-    read_meta,
-    valid_uid,
-    write_meta,
 )
 from tests.pacs import corpus
 from tests.pacs.datasets import datasets, encode, file_bytes

@@ -24,17 +24,19 @@ from pydicom.uid import UID
 from overread.kit.blobs import BlobStore
 from overread.kit.errors import Unavailable
 from pacs import part10, same_pixels
-from pacs.part10 import DEFLATED_EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN, write_meta
+from pacs import transfer_syntaxes as ts
+from pacs.part10 import write_meta
 from pacs.pixels import encode, recompress
 from pacs.pixels.layout import Layout
 from pacs.same_object import same_content, same_object
+from pacs.transfer_syntaxes import DEFLATED_EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN
 from tests.pacs.corpus import files, sources
 from tests.pacs.datasets import datasets
 
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 SC = "1.2.840.10008.5.1.4.1.1.7"
-LOSSLESS = (encode.RLE, encode.JPEG_LS, encode.JPEG_2000, *sorted(encode.LOSSLESS_JPEG), *sorted(encode.HTJ2K))
-LOSSLESS += (encode.JPEG_XL, encode.DEFLATED_FRAMES)
+LOSSLESS = (ts.RLE, ts.JPEG_LS, ts.JPEG_2000, *sorted(ts.LOSSLESS_JPEG), *sorted(ts.HTJ2K))
+LOSSLESS += (ts.JPEG_XL, ts.DEFLATED_FRAMES)
 FAST = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
@@ -333,7 +335,7 @@ def compressed(ds: Dataset, pixels: NDArray[Any], syntax: str, **header: Any) ->
     ybr = ds.PhotometricInterpretation == "YBR_FULL"
     frames = [encode.frame(np.ascontiguousarray(frame), form, syntax, ybr=ybr) for frame in pixels]
     out = copy.deepcopy(ds)
-    if form.samples == 3 and not ybr and syntax in {encode.JPEG_2000, *encode.HTJ2K}:
+    if form.samples == 3 and not ybr and syntax in {ts.JPEG_2000, *ts.HTJ2K}:
         out.PhotometricInterpretation = "YBR_RCT"
     for keyword, value in header.items():
         setattr(out, keyword, value)
@@ -394,18 +396,18 @@ def grey(frames: int = 1, seed: int = 7) -> tuple[Dataset, NDArray[Any]]:
 
 def test_a_lossy_encoding_is_other_content() -> None:
     ds, pixels = grey()
-    lossy = compressed(ds, pixels, encode.BASELINE)
+    lossy = compressed(ds, pixels, ts.BASELINE)
     assert not same(file(ds), lossy)
     # That it says so is a difference already, whatever the pixels are.
     flat = np.full((1, 8, 8), 77, np.uint8)
     ds = image(flat, 8)
-    assert same(file(ds), compressed(ds, flat, encode.RLE))
-    assert not same(file(ds), compressed(ds, flat, encode.RLE, LossyImageCompression="01"))
+    assert same(file(ds), compressed(ds, flat, ts.RLE))
+    assert not same(file(ds), compressed(ds, flat, ts.RLE, LossyImageCompression="01"))
 
 
 def test_the_same_lossy_stream_decoded_is_the_same_picture() -> None:
     ds, pixels = grey()
-    lossy = compressed(ds, pixels, encode.BASELINE)
+    lossy = compressed(ds, pixels, ts.BASELINE)
     decoded = dcmread(BytesIO(lossy)).pixel_array[None]
     assert same(lossy, file(image(decoded, 8)))
 
@@ -413,18 +415,18 @@ def test_the_same_lossy_stream_decoded_is_the_same_picture() -> None:
 def test_a_jpeg_in_the_shape_of_jpeg_xl_is_the_same_jpeg() -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (1, 16, 16, 3)).astype(np.uint8)
     ds = image(pixels, 8, "RGB")
-    jpeg = encode.frame(pixels[0], form_of(ds), encode.BASELINE)
-    other = encode.frame(255 - pixels[0], form_of(ds), encode.BASELINE)
+    jpeg = encode.frame(pixels[0], form_of(ds), ts.BASELINE)
+    other = encode.frame(255 - pixels[0], form_of(ds), ts.BASELINE)
 
-    xl = recompress.recompressed(jpeg, form_of(ds), encode.JPEG_XL_RECOMPRESSION)
+    xl = recompress.recompressed(jpeg, form_of(ds), ts.JPEG_XL_RECOMPRESSION)
 
     def put(frame: bytes, syntax: str) -> bytes:
         out = copy.deepcopy(ds)
         out.PhotometricInterpretation = "YBR_FULL_422"
         return with_frames(out, [frame], syntax)
 
-    assert same(put(jpeg, encode.BASELINE), put(xl, encode.JPEG_XL_RECOMPRESSION))
-    assert not same(put(other, encode.BASELINE), put(xl, encode.JPEG_XL_RECOMPRESSION))
+    assert same(put(jpeg, ts.BASELINE), put(xl, ts.JPEG_XL_RECOMPRESSION))
+    assert not same(put(other, ts.BASELINE), put(xl, ts.JPEG_XL_RECOMPRESSION))
 
 
 def test_colours_by_plane_are_the_same_colours_and_another_colour_space_is_not() -> None:
@@ -440,8 +442,8 @@ def test_colours_by_plane_are_the_same_colours_and_another_colour_space_is_not()
     ybr = copy.deepcopy(ds)
     ybr.PhotometricInterpretation = "YBR_FULL"
     assert not same(file(ds), file(ybr))
-    assert same(file(ybr), compressed(ybr, pixels, encode.RLE))
-    assert not same(file(ds), compressed(ybr, pixels, encode.RLE))
+    assert same(file(ybr), compressed(ybr, pixels, ts.RLE))
+    assert not same(file(ds), compressed(ybr, pixels, ts.RLE))
 
 
 def test_white_for_black_is_another_picture() -> None:
@@ -449,41 +451,41 @@ def test_white_for_black_is_another_picture() -> None:
     inverse = copy.deepcopy(ds)
     inverse.PhotometricInterpretation = "MONOCHROME1"
     assert not same(file(ds), file(inverse))
-    assert not same(file(ds), compressed(inverse, pixels, encode.RLE))
+    assert not same(file(ds), compressed(inverse, pixels, ts.RLE))
 
 
 def test_frames_that_are_more_fewer_or_in_another_order_are_other_content() -> None:
     ds, pixels = grey(3)
-    assert same(file(ds), compressed(ds, pixels, encode.RLE))
-    assert not same(file(ds), compressed(ds, pixels[::-1], encode.RLE))
-    assert not same(file(ds), compressed(ds, pixels[:2], encode.RLE))
+    assert same(file(ds), compressed(ds, pixels, ts.RLE))
+    assert not same(file(ds), compressed(ds, pixels[::-1], ts.RLE))
+    assert not same(file(ds), compressed(ds, pixels[:2], ts.RLE))
     assert not same(file(ds), file(image(pixels[:2], 8)))
 
 
 def test_frames_in_other_fragments_and_other_offset_tables_are_the_same() -> None:
     ds, pixels = grey(2)
-    frames = [encode.frame(np.ascontiguousarray(frame), form_of(ds), encode.RLE) for frame in pixels]
-    first = with_frames(ds, frames, encode.RLE, has_bot=True)
-    assert same(first, with_frames(ds, frames, encode.RLE, has_bot=False))
-    assert same(first, with_frames(ds, frames, encode.RLE, has_bot=True, fragments_per_frame=2))
+    frames = [encode.frame(np.ascontiguousarray(frame), form_of(ds), ts.RLE) for frame in pixels]
+    first = with_frames(ds, frames, ts.RLE, has_bot=True)
+    assert same(first, with_frames(ds, frames, ts.RLE, has_bot=False))
+    assert same(first, with_frames(ds, frames, ts.RLE, has_bot=True, fragments_per_frame=2))
     extended = copy.deepcopy(ds)
     extended.ExtendedOffsetTable, extended.ExtendedOffsetTableLengths = b"\0" * 16, b"\1" * 16
-    assert same(first, with_frames(extended, frames, encode.RLE, has_bot=False))
+    assert same(first, with_frames(extended, frames, ts.RLE, has_bot=False))
 
 
 def test_overlays_within_the_pixels_bits_count() -> None:
     pixels = np.random.default_rng(1).integers(0, 4096, (1, 8, 8)).astype(np.uint16)
     ds = image(pixels, 12)
-    assert same(file(ds), compressed(ds, pixels, encode.RLE))
+    assert same(file(ds), compressed(ds, pixels, ts.RLE))
     ds.add_new(0x60000100, "US", 16)
     ds.add_new(0x60000102, "US", 12)
     with_overlay = image(pixels | 0x1000, 12)
     with_overlay.add_new(0x60000100, "US", 16)
     with_overlay.add_new(0x60000102, "US", 12)
     assert not same(file(with_overlay), file(ds))
-    assert not same(file(with_overlay), compressed(with_overlay, pixels, encode.RLE))
-    assert not same(file(with_overlay), compressed(with_overlay, pixels, encode.JPEG_2000))
-    assert same(file(with_overlay), compressed(with_overlay, pixels | 0x1000, encode.RLE))
+    assert not same(file(with_overlay), compressed(with_overlay, pixels, ts.RLE))
+    assert not same(file(with_overlay), compressed(with_overlay, pixels, ts.JPEG_2000))
+    assert same(file(with_overlay), compressed(with_overlay, pixels | 0x1000, ts.RLE))
 
 
 def test_single_bits_are_compared_though_frames_begin_within_a_byte() -> None:
@@ -493,8 +495,8 @@ def test_single_bits_are_compared_though_frames_begin_within_a_byte() -> None:
     packed = np.packbits(bits.ravel(), bitorder="little").tobytes()
     ds.PixelData = packed + bytes(len(packed) % 2)
     form = form_of(ds)
-    frames = [encode.frame(np.ascontiguousarray(frame), form, encode.RLE) for frame in bits]
-    rle = with_frames(ds, frames, encode.RLE)
+    frames = [encode.frame(np.ascontiguousarray(frame), form, ts.RLE) for frame in bits]
+    rle = with_frames(ds, frames, ts.RLE)
     assert same(file(ds), rle)
     ds.PixelData = bytes((ds.PixelData[0] ^ 1,)) + ds.PixelData[1:]
     assert not same(file(ds), rle)
@@ -504,7 +506,7 @@ def test_an_icon_is_compared_as_a_picture_of_its_own() -> None:
     ds, pixels = grey()
     icon, _ = grey(seed=9)
     ds.IconImageSequence = [icon]
-    other = compressed(ds, pixels, encode.RLE)
+    other = compressed(ds, pixels, ts.RLE)
     assert same(file(ds), other)
     changed_ds = copy.deepcopy(ds)
     changed_ds.IconImageSequence[0].PixelData = bytes(64)
@@ -517,7 +519,7 @@ def test_an_icon_is_compared_as_a_picture_of_its_own() -> None:
 
 def test_damaged_frames_are_the_same_only_byte_for_byte() -> None:
     ds, pixels = grey(2)
-    rle = compressed(ds, pixels, encode.RLE)
+    rle = compressed(ds, pixels, ts.RLE)
     broken = rle[:-40] + bytes(32) + rle[-8:]
     assert not same(rle, broken)
     assert not same(file(ds), broken)
@@ -526,7 +528,7 @@ def test_damaged_frames_are_the_same_only_byte_for_byte() -> None:
 
 def test_a_comparison_decodes_only_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
     ds, pixels = grey(4)
-    one, other = file(ds), compressed(ds, pixels, encode.RLE)
+    one, other = file(ds), compressed(ds, pixels, ts.RLE)
     assert same(one, other)
     monkeypatch.setattr(same_pixels, "MAX_DECODED", 3 * (64 << 10))
     assert not same(one, other)
@@ -534,13 +536,13 @@ def test_a_comparison_decodes_only_so_much(monkeypatch: pytest.MonkeyPatch) -> N
     icon, small = grey()
     outer = image(pixels[:2], 8)
     outer.IconImageSequence = [icon, icon]
-    item = with_frames(icon, [encode.frame(small[0], form_of(icon), encode.RLE)], encode.RLE)
-    packed = compressed(outer, pixels[:2], encode.RLE)
+    item = with_frames(icon, [encode.frame(small[0], form_of(icon), ts.RLE)], ts.RLE)
+    packed = compressed(outer, pixels[:2], ts.RLE)
     nested = dcmread(BytesIO(packed))
     nested.IconImageSequence = [dcmread(BytesIO(item)), dcmread(BytesIO(item))]
     for inner in nested.IconImageSequence:
         inner["PixelData"].is_undefined_length = True
-    four = write_meta(SC, "2.25.1", encode.RLE) + file(nested)[len(write_meta(SC, "2.25.1", EXPLICIT)) :]
+    four = write_meta(SC, "2.25.1", ts.RLE) + file(nested)[len(write_meta(SC, "2.25.1", EXPLICIT)) :]
     assert not same(file(outer), four)
     monkeypatch.setattr(same_pixels, "MAX_DECODED", 4 * (64 << 10))
     assert same(file(outer), four)
@@ -551,7 +553,7 @@ def test_a_comparison_decodes_only_so_much(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_nothing_is_decoded_where_the_caller_does_not_want_it() -> None:
     ds, pixels = grey()
-    one, other = file(ds), compressed(ds, pixels, encode.RLE)
+    one, other = file(ds), compressed(ds, pixels, ts.RLE)
     assert same_content(one, other)
     assert not same_content(one, other, decode=False)
     assert same_content(one, file(ds, IMPLICIT), decode=False)
@@ -559,7 +561,7 @@ def test_nothing_is_decoded_where_the_caller_does_not_want_it() -> None:
 
 def test_who_has_to_wait_too_long_for_another_comparison_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     ds, pixels = grey()
-    one, other = file(ds), compressed(ds, pixels, encode.RLE)
+    one, other = file(ds), compressed(ds, pixels, ts.RLE)
     monkeypatch.setattr(same_pixels, "_WAIT", 0.0)
     with same_pixels._in_turn():
         assert same_content(one, file(ds, IMPLICIT))  # nothing to decode, nothing to wait for
@@ -571,13 +573,13 @@ def test_who_has_to_wait_too_long_for_another_comparison_is_told_so(monkeypatch:
 @given(data=st.data())
 def test_any_bytes_give_an_answer(data: st.DataObject) -> None:
     ds, pixels = grey(2)
-    whole = bytearray(compressed(ds, pixels, encode.RLE) if data.draw(st.booleans()) else file(ds, IMPLICIT))
+    whole = bytearray(compressed(ds, pixels, ts.RLE) if data.draw(st.booleans()) else file(ds, IMPLICIT))
     for _ in range(data.draw(st.integers(1, 6))):
         whole[data.draw(st.integers(128, len(whole) - 1))] = data.draw(st.integers(0, 255))
     cut = bytes(whole[: data.draw(st.integers(0, len(whole)))])
     for one in (bytes(whole), cut):
         same(one, file(ds))
-        same(one, compressed(ds, pixels, encode.RLE))
+        same(one, compressed(ds, pixels, ts.RLE))
 
 
 def test_sequences_that_nobody_called_so_are_bounded() -> None:
@@ -600,7 +602,7 @@ def test_a_blob_that_is_missing_is_the_same_as_none(tmp_path: Any) -> None:
     blobs = BlobStore(tmp_path)
     ds, pixels = grey()
     digests = []
-    for data in (file(ds), compressed(ds, pixels, encode.RLE), b"", b"no DICOM at all"):
+    for data in (file(ds), compressed(ds, pixels, ts.RLE), b"", b"no DICOM at all"):
         with blobs.writer() as writer:
             writer.write(data)
             digests.append(writer.keep().digest)

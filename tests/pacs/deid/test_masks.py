@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 
 from overread.kit.errors import Unprocessable
 from pacs import frames
+from pacs import transfer_syntaxes as ts
 from pacs.deid import masks
 from pacs.deid.header import deidentify
 from pacs.deid.masks import Box, NotMaskable, masked, within
@@ -315,7 +316,7 @@ CODECS: dict[str, tuple[str, Callable[[], bytes], list[El], str]] = {
 def run_lengths(image: NDArray[np.generic], bits: int, photometric: str) -> bytes:
     header = part10(described(image, bits, photometric), EXPLICIT)
     form = image_pixel.read(pydicom.dcmread(io.BytesIO(header), stop_before_pixels=True))
-    return encode.frame(image, form, encode.RLE)
+    return encode.frame(image, form, ts.RLE)
 
 
 @pytest.mark.parametrize("name", CODECS)

@@ -18,7 +18,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pacs.deid.header import deidentify
 from pacs.deid.profile import BASIC, SECOND_OPINION, Profile
 from pacs.elements import Unreadable
-from pacs.part10 import DEFLATED, EXPLICIT_BIG_ENDIAN, parse
+from pacs.part10 import parse
+from pacs.transfer_syntaxes import DEFLATED, EXPLICIT_BIG_ENDIAN
 from tests.cases.world import study
 from tests.pacs.corpus import files, sources
 from tests.pacs.deid.test_rows import SECRET, whole

@@ -16,7 +16,8 @@ from pacs.archive import Archive
 from pacs.dimse import reach
 from pacs.ingest import Source, Stored
 from pacs.models import Instance
-from pacs.part10 import EXPLICIT_LITTLE_ENDIAN, write_meta
+from pacs.part10 import write_meta
+from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
 from tests.conformance.search.archive import instance
 from tests.pacs.dimse.conftest import Listen, eventually, threads
 from tests.pacs.dimse.querying import (

@@ -16,7 +16,7 @@ from pydicom.filewriter import write_dataset
 from pacs.dimse import identifiers
 from pacs.dimse.answering import Failed
 from pacs.elements import Unreadable
-from pacs.part10 import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
+from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 from tests.pacs.datasets import VALUES, datasets, encode
 
 SYNTAXES = (EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN)

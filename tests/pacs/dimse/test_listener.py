@@ -12,11 +12,12 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
+from pynetdicom import AE
 
 from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.principals import Role
 from overread.kit.settings import Settings
-from pacs import query, retrieve
+from pacs import query, retrieve, transfer_syntaxes
 from pacs.archive import Archive
 from pacs.dimse import peers
 from pacs.dimse.listener import Listener
@@ -27,10 +28,21 @@ from tests.live.server import free_port
 ALL = Scope(ORIGINAL, unreleased=True)
 
 
+IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+DEFLATED, RLE = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"
+JPEG, JPEG_LS = "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.80"
+CT, STUDY_ROOT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.2.2.1"
+
+
 @pytest.fixture
-def port(archive: Archive, tmp_path: Path) -> Iterator[int]:
+def port(bare_port: int) -> int:
     if shutil.which("storescu") is None:
         pytest.skip("DCMTK is not installed: `make test` installs it")
+    return bare_port
+
+
+@pytest.fixture
+def bare_port(archive: Archive, tmp_path: Path) -> Iterator[int]:
     number = free_port()
     listener = Listener(archive, Settings(data_dir=tmp_path, dicom=f"127.0.0.1:{number}"))
     with archive.db.transaction() as tx:
@@ -86,6 +98,49 @@ def test_an_instance_arrives_with_its_pixels_and_its_transfer_syntax(
     kept = pydicom.dcmread(BytesIO(b"".join(retrieve.stream(archive.blobs, located.parts))))
     assert kept.PixelData == sent.PixelData
     assert kept.file_meta.SourceApplicationEntityTitle == "WARD"
+
+
+@pytest.mark.parametrize(
+    ("proposed", "taken"),
+    [
+        # What dcmsend proposes for a compressed file: it would unpack it for whoever takes another (DCMTK 3.6.7).
+        *(([stored, EXPLICIT, BIG, IMPLICIT], stored) for stored in (JPEG, JPEG_LS, RLE, DEFLATED)),
+        # Where both are bare: that which keeps the VR of private elements.
+        ([IMPLICIT, EXPLICIT], EXPLICIT),
+        ([BIG, IMPLICIT, EXPLICIT], EXPLICIT),
+        ([BIG, IMPLICIT], IMPLICIT),
+        ([EXPLICIT, JPEG], EXPLICIT),
+        ([IMPLICIT, DEFLATED, JPEG_LS], IMPLICIT),
+        # All that STOW-RS takes, retired processes too.
+        *(([one], one) for one in transfer_syntaxes.TABLE),
+        (["1.2.840.10008.1.2.6.2"], None),
+        (["1.2.3.4", JPEG], JPEG),
+    ],
+)
+def test_of_several_transfer_syntaxes_the_peer_s_own_is_taken_where_it_is_compressed(
+    bare_port: int, proposed: list[str], taken: str | None
+) -> None:
+    requestor = AE("WARD")
+    requestor.add_requested_context(CT, proposed)
+    # Of queries there is nothing to unpack.
+    requestor.add_requested_context(STUDY_ROOT, [DEFLATED, IMPLICIT, EXPLICIT])
+    assoc = requestor.associate("127.0.0.1", bare_port, ae_title="OVERREAD")
+    assert assoc.is_established
+    found = {str(one.abstract_syntax): str(one.transfer_syntax[0]) for one in assoc.accepted_contexts}
+    assoc.release()
+    assert found.pop(STUDY_ROOT) == EXPLICIT
+    assert found == ({CT: taken} if taken else {})
+
+
+@pytest.mark.skipif(shutil.which("dcmsend") is None, reason="DCMTK is not installed: `make test` installs it")
+def test_dcmsend_sends_what_is_compressed_as_it_is(port: int, archive: Archive) -> None:
+    name = file("SC_rgb_rle.dcm")
+    command = ["dcmsend", "-aet", "WARD", "-aec", "OVERREAD", "127.0.0.1", str(port), str(name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    with archive.db.transaction() as tx:
+        [located] = retrieve.locate(tx, ALL, pydicom.dcmread(name).StudyInstanceUID)
+    assert located.transfer_syntax == RLE
 
 
 @pytest.mark.parametrize("calling", ["STRANGER", "ward", "WARD7", "ELSEWHERE"])

@@ -29,7 +29,7 @@ from pacs.pixels.decode import decode_frame
 from pacs.pixels.draw import draw
 from pacs.pixels.errors import CannotDecode
 from pacs.pixels.render import render
-from pacs.pixels.stored import COMPRESSED, NATIVE
+from pacs.transfer_syntaxes import BARE, CODECS
 from tests.pacs.pixels.samples import frames, read
 
 #: Frames of one file that are looked at: they only repeat each other.
@@ -63,7 +63,7 @@ def _manifest() -> list[dict[str, str]]:
 
 
 def _syntaxes() -> list[str]:
-    return sorted({row["transfer_syntax"] for row in _manifest()} & (NATIVE | COMPRESSED.keys()))
+    return sorted({row["transfer_syntax"] for row in _manifest()} & (BARE | CODECS.keys()))
 
 
 def _rows(corpus: Path, syntax: str, *, decoded: bool = True) -> Iterator[tuple[str, Path]]:

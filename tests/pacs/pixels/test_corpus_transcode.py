@@ -24,7 +24,8 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
-from pacs.pixels import encode, stored
+from pacs import transfer_syntaxes as ts
+from pacs.pixels import encode
 from pacs.pixels.decode import decode_frame
 from pacs.pixels.errors import CannotDecode
 from pacs.pixels.transcode import changes, targets, transcode
@@ -50,9 +51,7 @@ def _syntaxes() -> list[str]:
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return sorted(
-            {row["transfer_syntax"] for row in csv.DictReader(file)} & (stored.NATIVE | stored.COMPRESSED.keys())
-        )
+        return sorted({row["transfer_syntax"] for row in csv.DictReader(file)} & (ts.BARE | ts.CODECS.keys()))
 
 
 def _raw(ds: Dataset, index: int) -> NDArray[Any] | None:
@@ -72,12 +71,12 @@ def _as(ds: Dataset, frame: bytes, source: str, target: str) -> Dataset:
     if "NumberOfFrames" in out:
         out.NumberOfFrames = 1
     for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths", "FloatPixelData", "DoubleFloatPixelData"):
-        if keyword in out and target not in stored.NATIVE:
+        if keyword in out and target not in ts.BARE:
             delattr(out, keyword)
     out.file_meta.TransferSyntaxUID = UID(target)
     out.set_original_encoding(False, True)
-    out.PixelData = encapsulate([frame]) if target in stored.COMPRESSED else frame
-    out["PixelData"].is_undefined_length = target in stored.COMPRESSED
+    out.PixelData = encapsulate([frame]) if target in ts.CODECS else frame
+    out["PixelData"].is_undefined_length = target in ts.CODECS
     return out
 
 
@@ -96,14 +95,14 @@ def test_lossless_targets_hold_the_oracles_samples(corpus: Path, syntax: str) ->
         name, ds = row["path"], read(corpus / row["path"])
         frame, bit_offset = next(iter(frames(ds, syntax)))
         plain = decode_frame(ds, frame, syntax, bit_offset=bit_offset)
-        for target in sorted(targets(syntax, ds) - {syntax} - encode.LOSSY.keys()):
+        for target in sorted(targets(syntax, ds) - {syntax} - encode.METHODS.keys()):
             try:
                 there = transcode(frame, ds, syntax, target, bit_offset=bit_offset)
             except CannotDecode as error:
                 refused.append(f"{name}: {error}")
                 continue
             compared[target] += 1
-            if target == encode.JPEG_XL_RECOMPRESSION:
+            if target == ts.JPEG_XL_RECOMPRESSION:
                 assert imagecodecs.jpegxl_decode_jpeg(there, numthreads=1) == frame, name
                 continue
             after = _as(ds, there, syntax, target)

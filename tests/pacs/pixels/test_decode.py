@@ -17,7 +17,8 @@ from pydicom.pixels.processing import convert_color_space
 from overread.kit.errors import Unprocessable
 from pacs.pixels.decode import decode_frame
 from pacs.pixels.errors import CannotDecode
-from pacs.pixels.stored import COMPRESSED, decodable
+from pacs.pixels.stored import decodable
+from pacs.transfer_syntaxes import CODECS
 from tests.pacs.pixels.samples import BIG, LITTLE, colour, header, ramp, rle
 
 JPEG, LOSSLESS, LS, J2K, XL, RLE = (
@@ -203,7 +204,7 @@ def test_headers_that_can_not_be_are_refused_with_the_reason(why: str, ds: Datas
     assert isinstance(caught.value, Unprocessable)
 
 
-@pytest.mark.parametrize("syntax", [LITTLE, DEFLATED, *COMPRESSED])
+@pytest.mark.parametrize("syntax", [LITTLE, DEFLATED, *CODECS])
 @pytest.mark.parametrize("frame", [b"", b"\0", bytes(47), b"\xff\xd8\xff", b"\xff\xd8" * 40, b"\xff\x4f\xff\x51\0\x29"])
 def test_too_few_bytes_are_refused(syntax: str, frame: bytes) -> None:
     with pytest.raises(CannotDecode):
@@ -253,7 +254,7 @@ def test_damaged_codestreams_give_pixels_or_one_kind_of_error(
 @settings(max_examples=150, deadline=None)
 @given(
     st.binary(max_size=200),
-    st.sampled_from([LITTLE, BIG, DEFLATED, *COMPRESSED]),
+    st.sampled_from([LITTLE, BIG, DEFLATED, *CODECS]),
     st.sampled_from([1, 8, 16, 32, 64]),
     st.sampled_from(["MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "PALETTE COLOR"]),
     st.integers(0, 1),

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.processing import convert_color_space
 
-from pacs.pixels import encode, stored, workers
+from pacs import transfer_syntaxes as ts
+from pacs.pixels import encode, workers
 from pacs.pixels.decode import decode_frame
 from pacs.pixels.errors import CannotDecode
 from pacs.pixels.layout import Layout
@@ -24,9 +25,9 @@ from pacs.pixels.transcode import changes, targets, transcode
 from tests.pacs.pixels.samples import BIG, LITTLE, colour, header, ramp, rle
 
 IMPLICIT, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.8.1"
-LOSSLESS = sorted(encode.TARGETS - encode.LOSSY.keys())
+LOSSLESS = sorted(encode.TARGETS - encode.METHODS.keys())
 XL, XL_JPEG = "1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.111"
-XLS = frozenset((encode.JPEG_XL, encode.JPEG_XL_RECOMPRESSION, encode.JPEG_XL_LOSSY))
+XLS = frozenset((ts.JPEG_XL, ts.JPEG_XL_RECOMPRESSION, ts.JPEG_XL_LOSSY))
 
 
 def after(ds: Dataset, source: str, target: str) -> Dataset:
@@ -78,11 +79,11 @@ def test_colours_come_back_to_the_bit(target: str, planar: int, photometric: str
     header_there = after(ds, LITTLE, target)
     if photometric == "RGB":
         np.testing.assert_array_equal(decode_frame(header_there, there, target), image)
-    expected = frame if target in stored.NATIVE else image.tobytes()
+    expected = frame if target in ts.BARE else image.tobytes()
     assert transcode(there, header_there, target, LITTLE) == expected
     back = after(header_there, target, LITTLE)
     assert back.PhotometricInterpretation == photometric
-    assert back.PlanarConfiguration == (planar if target in stored.NATIVE else 0)
+    assert back.PlanarConfiguration == (planar if target in ts.BARE else 0)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_a_frame_of_one_value_needs_no_more_bits_than_there_are(value: int) -> N
 def test_every_pair_of_compressed_syntaxes() -> None:
     image = ramp(40, 48, "<u2") * 16
     ds = header(40, 48, 16, BitsStored=12, HighBit=11)
-    compressed = [target for target in LOSSLESS if target not in stored.NATIVE]
+    compressed = [target for target in LOSSLESS if target not in ts.BARE]
     made = {target: transcode(image.tobytes(), ds, LITTLE, target) for target in compressed}
     for source in compressed:
         for target in compressed:
@@ -166,9 +167,9 @@ def test_htj2k_lets_a_thumbnail_be_cut_off(columns: int) -> None:
     np.testing.assert_array_equal(decode_frame(header(8, columns), frame, "1.2.840.10008.1.2.4.202"), image)
 
 
-@pytest.mark.parametrize("target", sorted(encode.LOSSY))
+@pytest.mark.parametrize("target", sorted(encode.METHODS))
 def test_lossy_targets_are_close_and_say_so(target: str) -> None:
-    bits = 8 if target == encode.BASELINE else 12
+    bits = 8 if target == ts.BASELINE else 12
     size = 8 if bits == 8 else 16
     smooth = np.add.outer(np.arange(64), np.arange(64)).astype(f"<u{size // 8}")
     image = smooth * (1 if bits == 8 else 16)
@@ -178,25 +179,25 @@ def test_lossy_targets_are_close_and_say_so(target: str) -> None:
     assert 0 <= int(np.abs(found - image).max()) <= (1 << bits) // 50
     said = changes(ds, LITTLE, target)
     assert said["LossyImageCompression"] == "01"
-    assert said["LossyImageCompressionMethod"] == [encode.LOSSY[target]]
+    assert said["LossyImageCompressionMethod"] == [encode.METHODS[target]]
 
 
 def test_lossy_jpeg_colours_become_rgb() -> None:
     image = ramp(32, 32, "u1", 3)
     frame = bytes(imagecodecs.jpeg8_encode(image, level=98, subsampling="422"))
     ds = colour(32, 32, "YBR_FULL_422")
-    assert changes(ds, encode.BASELINE, LITTLE) == {"PhotometricInterpretation": "RGB"}
-    found = np.frombuffer(transcode(frame, ds, encode.BASELINE, LITTLE), np.uint8).reshape(32, 32, 3)
-    np.testing.assert_array_equal(found, decode_frame(ds, frame, encode.BASELINE))
+    assert changes(ds, ts.BASELINE, LITTLE) == {"PhotometricInterpretation": "RGB"}
+    found = np.frombuffer(transcode(frame, ds, ts.BASELINE, LITTLE), np.uint8).reshape(32, 32, 3)
+    np.testing.assert_array_equal(found, decode_frame(ds, frame, ts.BASELINE))
 
 
 def test_uncompressed_422_is_spread_before_it_is_compressed() -> None:
     ybr = convert_color_space(ramp(4, 8, "u1", 3), "RGB", "YBR_FULL")
     halved = np.stack([ybr[:, 0::2, 0], ybr[:, 1::2, 0], ybr[:, 0::2, 1], ybr[:, 0::2, 2]], axis=-1)
     ds = colour(4, 8, "YBR_FULL_422")
-    assert changes(ds, LITTLE, encode.RLE) == {"PhotometricInterpretation": "YBR_FULL"}
-    there = transcode(halved.tobytes(), ds, LITTLE, encode.RLE)
-    back = np.frombuffer(transcode(there, colour(4, 8, "YBR_FULL"), encode.RLE, LITTLE), np.uint8).reshape(4, 8, 3)
+    assert changes(ds, LITTLE, ts.RLE) == {"PhotometricInterpretation": "YBR_FULL"}
+    there = transcode(halved.tobytes(), ds, LITTLE, ts.RLE)
+    back = np.frombuffer(transcode(there, colour(4, 8, "YBR_FULL"), ts.RLE, LITTLE), np.uint8).reshape(4, 8, 3)
     np.testing.assert_array_equal(back[..., 0], ybr[..., 0])
     np.testing.assert_array_equal(back[:, 1::2, 1:], ybr[:, 0::2, 1:])
     # Among uncompressed syntaxes nothing is touched.
@@ -214,9 +215,9 @@ def test_big_endian_words_are_turned_and_spare_bits_kept() -> None:
 def test_overlays_within_the_samples_are_not_lost() -> None:
     ds = header(8, 8, 16, BitsStored=12, HighBit=11)
     ds.add_new(0x60000102, "US", 12)
-    assert all(target in stored.NATIVE for target in targets(LITTLE, ds))
+    assert all(target in ts.BARE for target in targets(LITTLE, ds))
     with pytest.raises(CannotDecode):
-        transcode(bytes(128), ds, LITTLE, encode.RLE)
+        transcode(bytes(128), ds, LITTLE, ts.RLE)
 
 
 @pytest.mark.parametrize("bit_offset", [0, 3])
@@ -224,17 +225,17 @@ def test_single_bits(bit_offset: int) -> None:
     image = (ramp(9, 11, "u1") % 2).astype("u1")
     packed = np.packbits(np.r_[np.zeros(bit_offset, "u1"), image.ravel()], bitorder="little").tobytes()
     ds = header(9, 11, 1, HighBit=0)
-    there = transcode(packed, ds, LITTLE, encode.RLE, bit_offset=bit_offset)
-    np.testing.assert_array_equal(decode_frame(ds, there, encode.RLE), image)
+    there = transcode(packed, ds, LITTLE, ts.RLE, bit_offset=bit_offset)
+    np.testing.assert_array_equal(decode_frame(ds, there, ts.RLE), image)
     alone = np.packbits(image.ravel(), bitorder="little").tobytes()
-    assert transcode(there, ds, encode.RLE, LITTLE) == alone
+    assert transcode(there, ds, ts.RLE, LITTLE) == alone
     apart = "1.2.840.10008.1.2.1.98"
     assert transcode(packed, ds, LITTLE, apart, bit_offset=bit_offset) == alone
 
 
 def test_palette_indices_are_never_made_nearly_right() -> None:
     ds = header(8, 8, 8, PhotometricInterpretation="PALETTE COLOR")
-    assert not targets(LITTLE, ds) & encode.LOSSY.keys()
+    assert not targets(LITTLE, ds) & encode.METHODS.keys()
 
 
 @pytest.mark.parametrize("bits", range(1, 17))
@@ -266,31 +267,31 @@ def test_a_jpeg_becomes_jpeg_xl_and_the_same_jpeg_again(samples: int) -> None:
     image = ramp(32, 40, "u1", samples)
     frame = bytes(imagecodecs.jpeg8_encode(image, level=90))
     ds = colour(32, 40, "YBR_FULL_422") if samples == 3 else header(32, 40, 8)
-    assert XL_JPEG in targets(encode.BASELINE, ds)
+    assert XL_JPEG in targets(ts.BASELINE, ds)
     assert XL_JPEG not in targets(LITTLE, ds)
-    there = transcode(frame, ds, encode.BASELINE, XL_JPEG)
+    there = transcode(frame, ds, ts.BASELINE, XL_JPEG)
     assert bytes(imagecodecs.jpegxl_decode_jpeg(there, numthreads=1)) == frame
-    assert transcode(there, ds, XL_JPEG, encode.BASELINE) == frame
-    assert changes(ds, encode.BASELINE, XL_JPEG) == changes(ds, XL_JPEG, encode.BASELINE) == {}
+    assert transcode(there, ds, XL_JPEG, ts.BASELINE) == frame
+    assert changes(ds, ts.BASELINE, XL_JPEG) == changes(ds, XL_JPEG, ts.BASELINE) == {}
     # Both show the same, as far as two decoders of one JPEG agree.
     shown = decode_frame(ds, there, XL_JPEG).astype(int)
-    assert int(np.abs(shown - decode_frame(ds, frame, encode.BASELINE)).max()) <= 6
+    assert int(np.abs(shown - decode_frame(ds, frame, ts.BASELINE)).max()) <= 6
 
 
 def test_a_jpeg_xl_that_was_no_jpeg_is_not_given_as_one() -> None:
     frame = bytes(imagecodecs.jpegxl_encode(ramp(32, 40, "u1"), lossless=True))
     with pytest.raises(CannotDecode, match="no JPEG in it"):
-        transcode(frame, header(32, 40, 8), XL_JPEG, encode.BASELINE)
+        transcode(frame, header(32, 40, 8), XL_JPEG, ts.BASELINE)
     with pytest.raises(CannotDecode, match="another size"):
-        transcode(frame, header(32, 41, 8), XL_JPEG, encode.BASELINE)
+        transcode(frame, header(32, 41, 8), XL_JPEG, ts.BASELINE)
 
 
 def test_colours_of_jpeg_xl_are_its_own() -> None:
     image = ramp(32, 40, "u1", 3)
-    frame = transcode(image.tobytes(), colour(32, 40), LITTLE, encode.JPEG_XL_LOSSY)
-    shown = decode_frame(colour(32, 40, "XYB"), frame, encode.JPEG_XL_LOSSY).astype(int)
+    frame = transcode(image.tobytes(), colour(32, 40), LITTLE, ts.JPEG_XL_LOSSY)
+    shown = decode_frame(colour(32, 40, "XYB"), frame, ts.JPEG_XL_LOSSY).astype(int)
     assert float(np.abs(shown - image).mean()) < 4
-    assert changes(colour(32, 40, "XYB"), encode.JPEG_XL_LOSSY, LITTLE) == {"PhotometricInterpretation": "RGB"}
+    assert changes(colour(32, 40, "XYB"), ts.JPEG_XL_LOSSY, LITTLE) == {"PhotometricInterpretation": "RGB"}
     assert targets(LITTLE, colour(32, 40, "XYB")) == {LITTLE}
     with pytest.raises(CannotDecode, match="colour space"):
         decode_frame(colour(32, 40, "XYB"), image.tobytes(), LITTLE)
@@ -316,8 +317,8 @@ def test_the_same_work_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers.POOL, "call", counted)
     image = np.random.default_rng(5).integers(0, 250, (16, 16), np.uint8)
     for _ in range(3):
-        decode_frame(header(16, 16, 8), rle(image), encode.RLE)
-        transcode(image.tobytes(), header(16, 16, 8), LITTLE, encode.JPEG_2000)
+        decode_frame(header(16, 16, 8), rle(image), ts.RLE)
+        transcode(image.tobytes(), header(16, 16, 8), LITTLE, ts.JPEG_2000)
     assert asked == ["decode", "transcode"]
 
 
@@ -360,9 +361,7 @@ def test_the_same_work_is_done_once_at_once(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(workers.POOL, "call", slow)
     image = np.random.default_rng(7).integers(0, 250, (16, 16), np.uint8)
     with ThreadPoolExecutor(4) as threads:
-        made = [
-            threads.submit(transcode, image.tobytes(), header(16, 16, 8), LITTLE, encode.JPEG_2000) for _ in range(4)
-        ]
+        made = [threads.submit(transcode, image.tobytes(), header(16, 16, 8), LITTLE, ts.JPEG_2000) for _ in range(4)]
         assert begun.wait(30)
         go_on.set()
         frames = {one.result(30) for one in made}
