@@ -26,7 +26,7 @@ from pacs.retrieve import Part
 _BATCH = 1 << 20
 _PATHSEND = "http.response.pathsend"
 #: What depends on who asks is kept by nobody but the client that asked, and asked for again each time.
-_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
+HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
 
 
 #: Parts whose sizes are known, or a stream of bytes.
@@ -51,8 +51,19 @@ def unchanged(request: Request, validator: str) -> Response | None:
     asked = request.headers.get("if-none-match", "")
     known = {one.strip().removeprefix("W/") for one in asked.split(",")}
     if validator in known or "*" in known:
-        return Response(status_code=304, headers={**_HEADERS, "ETag": validator})
+        return Response(status_code=304, headers={**HEADERS, "ETag": validator})
     return None
+
+
+def picture(request: Request, body: bytes, kind: str) -> Response:
+    """A picture that was made of what is stored.
+
+    Whoever keeps it asks each time: it may have been masked meanwhile, or be no longer theirs to see.
+    """
+    validator = etag("picture", kind, body)
+    if same := unchanged(request, validator):
+        return same
+    return Response(body, media_type=kind, headers={**HEADERS, "ETag": validator})
 
 
 def single(
@@ -64,7 +75,7 @@ def single(
     ranged: bool = False,
 ) -> Response:
     """One body; `ranged`: or the ranges of it that are asked for. Raises RangeNotSatisfiable."""
-    headers = {**_HEADERS, "ETag": validator, **body.headers}
+    headers = {**HEADERS, "ETag": validator, **body.headers}
     if not isinstance(body.content, Sequence):
         return _sent(request, body.content, headers, None)
     size = retrieve.size(body.content)
@@ -115,7 +126,7 @@ def multipart(
     Its length is told where all bodies are given with theirs.
     """
     boundary = secrets.token_hex(16)
-    headers = {**_HEADERS, "Content-Type": f'{MULTIPART}; type="{kind}"; boundary={boundary}'}
+    headers = {**HEADERS, "Content-Type": f'{MULTIPART}; type="{kind}"; boundary={boundary}'}
     if validator is not None:
         headers["ETag"] = validator
     length = _length(bodies, boundary) if isinstance(bodies, Sequence) else None

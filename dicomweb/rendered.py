@@ -60,7 +60,7 @@ def thumbnail(context: Context, request: Request) -> Response:
     if request.path_params.get("instance") is None:
         found, _ = here(context, found)
     body = pictures.first(found, lambda one: states.thumbnail(context, scope, one, index, wanted))
-    return Response(body, media_type=offer.type, headers={"Cache-Control": "private, max-age=300"})
+    return answers.picture(request, body, offer.type)
 
 
 def _of_many(context: Context, request: Request, found: list[Located]) -> Response:
@@ -70,7 +70,7 @@ def _of_many(context: Context, request: Request, found: list[Located]) -> Respon
     wanted = rendering.wanted(request, cast(MediaType, offer.type))
     if not offer.multipart:
         body = pictures.first(found, lambda one: pictures.picture(context, one, None, wanted))
-        return Response(body, media_type=offer.type)
+        return answers.picture(request, body, offer.type)
     made = pictures.every(context, found, wanted)
     # The first is made before the answer begins: a study without any picture is an error, not an empty answer.
     first = next(made, None)
@@ -97,9 +97,9 @@ def _image(context: Context, request: Request, _scope: Scope, one: Located) -> R
         made = [pictures.picture(context, one, index, wanted) for index in chosen]
         return _pictures(context, request, offer.type, made)
     if offer.type == GIF and moving:
-        return Response(pictures.animation(context, one, indices, wanted), media_type=GIF)
+        return answers.picture(request, pictures.animation(context, one, indices, wanted), GIF)
     index = indices[0] if indices is not None else None
-    return Response(pictures.picture(context, one, index, wanted), media_type=offer.type)
+    return answers.picture(request, pictures.picture(context, one, index, wanted), offer.type)
 
 
 def _state(context: Context, request: Request, scope: Scope, one: Located) -> Response:
@@ -108,7 +108,7 @@ def _state(context: Context, request: Request, scope: Scope, one: Located) -> Re
     wanted = rendering.wanted(request, cast(MediaType, offer.type))
     if wanted.window is not None:
         raise BadInput("a window for a state", safe="A presentation state has a window of its own: ask without one.")
-    return Response(states.presented(context, scope, one, wanted), media_type=offer.type)
+    return answers.picture(request, states.presented(context, scope, one, wanted), offer.type)
 
 
 def _video(context: Context, request: Request, _scope: Scope, one: Located) -> Response:
@@ -149,7 +149,7 @@ def report(ds: Dataset, kind: str, links: report_text.Links | None = None) -> Re
         page = report_text.as_html(ds, links)
         # The page is well-formed XML too.
         body = page if kind == HTML else '<?xml version="1.0" encoding="UTF-8"?>\n' + page.split("\n", 1)[1]
-    return Response(body.encode(), headers={**_DOCUMENT, "Content-Type": f"{kind}; charset=utf-8"})
+    return Response(body.encode(), headers={**answers.HEADERS, **_DOCUMENT, "Content-Type": f"{kind}; charset=utf-8"})
 
 
 def _links(context: Context, scope: Scope, report: Located) -> report_text.Links:

@@ -74,7 +74,7 @@ def retrieve_uri(context: Context, request: Request) -> Response:
     else:
         picture = pictures.picture(context, one, index, look)
     _record(context, request, who, one, "pixels")
-    return Response(picture, media_type=offer.type)
+    return answers.picture(request, picture, offer.type)
 
 
 def _parameters(request: Request) -> dict[str, str]:

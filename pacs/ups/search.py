@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -13,7 +14,8 @@ from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.orm import InstrumentedAttribute
 
 from overread.kit.errors import BadInput
-from pacs.ups import attributes
+from pacs import matching, nested
+from pacs.ups import attributes, moments
 from pacs.ups.models import Workitem
 
 #: A key: the tags from the data set downwards, joined by dots.
@@ -21,6 +23,7 @@ Keys = Mapping[str, str]
 _Column = InstrumentedAttribute[str]
 _ATTRIBUTES = type_coerce(Workitem.attributes, JSONB)
 _COLUMNS: dict[str, _Column] = {attributes.STATE: Workitem.state, attributes.SOP_INSTANCE: Workitem.uid}
+_TIMEZONE = "00080201"
 _RANGES = frozenset(("DA", "DT", "TM"))
 _NUMBERS = frozenset(("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"))
 _UNMATCHED = frozenset(("SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN"))
@@ -45,59 +48,50 @@ def matches(
     keys: Keys, held: ColumnElement[Any] = _ATTRIBUTES, columns: Mapping[str, _Column] = _COLUMNS
 ) -> list[ColumnElement[bool]]:
     """The conditions on a row that holds a data set: a work item's, if nothing else is said. Raises BadInput."""
-    return [_match(path.split("."), text, held, columns) for path, text in keys.items()]
+    given = dict(keys)
+    # It is no key: it says what the times of the others are meant at (CC.2.8.1.3.1).
+    asked = given.pop(_TIMEZONE, "").strip(" ")
+    zone = matching.offset(asked) if asked else None
+    inside = {tuple(path.split(".")): _checked(text) for path, text in given.items() if "." in path}
+    found = [_match(path, _checked(text), held, columns, zone) for path, text in given.items() if "." not in path]
+    # All keys of one sequence must match in one of its items (C.2.2.2.6).
+    return found + nested.matches(held, inside, every=False, empty=False)
 
 
-def _match(tags: list[str], text: str, held: ColumnElement[Any], columns: Mapping[str, _Column]) -> ColumnElement[bool]:
-    text = text.strip(" ")
-    if text in ("", "*"):
-        return true()  # universal matching, PS3.4 C.2.2.2.3
+def _checked(text: str) -> str:
     if "\0" in text:
         raise BadInput("NUL in a key", safe="A search key holds a NUL character.")
-    vr = vr_of(tags[-1])
-    if len(tags) == 1 and (column := columns.get(tags[0])) is not None:
+    return text.strip(" ")
+
+
+def _match(
+    tag: str, text: str, held: ColumnElement[Any], columns: Mapping[str, _Column], zone: timedelta | None
+) -> ColumnElement[bool]:
+    if text in ("", "*"):
+        return true()  # universal matching, PS3.4 C.2.2.2.3
+    vr = vr_of(tag)
+    if (column := columns.get(tag)) is not None:
         return column.in_([one for one in re.split(r"[\\,]", text) if one])  # a list of UIDs, C.2.2.2.2
     if vr in _RANGES:
-        return _range(tags[0], text, held)
+        return moments.within(vr, text, held, tag, zone)
     if vr == "PN" or "*" in text or "?" in text:
-        return _pattern(tags, text, vr, held)
+        return _pattern(tag, text, vr, held)
     wanted: list[Any] = [one for one in re.split(r"[\\,]", text) if one] if vr == "UI" else [text]
     if vr in _NUMBERS:
         try:
             wanted += [int(text)]
         except ValueError:
             wanted += [float(text)] if re.fullmatch(r"[+-]?\d{1,16}\.\d{0,16}", text) else []
-    return or_(*(held.contains(_nested(tags, one)) for one in wanted))
+    return or_(*(held.contains({tag: {"Value": [one]}}) for one in wanted))
 
 
-def _nested(tags: list[str], wanted: Any) -> dict[str, Any]:
-    inner = wanted if len(tags) == 1 else _nested(tags[1:], wanted)
-    return {tags[0]: {"Value": [inner]}}
-
-
-def _pattern(tags: list[str], text: str, vr: str, held: ColumnElement[Any]) -> ColumnElement[bool]:
+def _pattern(tag: str, text: str, vr: str, held: ColumnElement[Any]) -> ColumnElement[bool]:
     """Wildcards (C.2.2.2.4); a name in any of its groups, whatever the case, without empty components at its end."""
     escaped = re.sub(
         r"[^\w\s]", lambda found: "\\" + found[0], text.rstrip("^") if vr == "PN" else text, flags=re.ASCII
     )
     regex = "^" + escaped.replace("\\*", ".*").replace("\\?", ".") + ("\\^*$" if vr == "PN" else "$")
-    path = "$" + "".join(f'."{tag}"."Value"[*]' for tag in tags) + (".*" if vr == "PN" else "")
+    path = f'$."{tag}"."Value"[*]' + (".*" if vr == "PN" else "")
     flag = ' flag "i"' if vr == "PN" else ""
     jsonpath = f'{path} ? (@.type() == "string" && @ like_regex {orjson.dumps(regex).decode()}{flag})'
     return func.jsonb_path_exists(held, literal(jsonpath, JSONPATH()))
-
-
-def _range(tag: str, text: str, held: ColumnElement[Any]) -> ColumnElement[bool]:
-    """A date and time, or a range open at either end (C.2.2.2.5). What is given of it is what is compared."""
-    # A hyphen before four digits at the end may be an offset from UTC; zones are not compared.
-    first, dash, last = text.partition("-")
-    if not all(re.fullmatch(r"(\d{2,14}(\.\d{1,6})?)?", part, re.ASCII) for part in (first, last)) or text == "-":
-        raise BadInput("a bad date", safe="A date or time must be digits (YYYYMMDDHHMMSS), a range has a hyphen.")
-    low, high = first, last if dash else first
-    found = held[(tag, "Value", 0)].astext
-    condition: ColumnElement[bool] = found.is_not(None)
-    if low:
-        condition &= func.left(found, len(low)) >= low
-    if high:
-        condition &= func.left(found, len(high)) <= high
-    return condition

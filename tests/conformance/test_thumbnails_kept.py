@@ -78,6 +78,20 @@ def test_nobody_gets_a_kept_thumbnail_of_what_they_may_not_see(client: TestClien
     assert len(drawn) == 1
 
 
+@pytest.mark.parametrize("level", ["thumbnail", "frames/1/thumbnail", "rendered", "frames/1/rendered"])
+def test_a_client_that_keeps_a_picture_asks_whether_it_still_may(client: TestClient, as_: As, level: str) -> None:
+    ds = store(client)
+    first = client.get(f"{path(ds)}/{level}")
+    assert first.headers["cache-control"] == "private, no-cache"
+    assert {one.strip() for one in first.headers["vary"].split(",")} >= {"Accept", "Authorization"}
+    again = {"If-None-Match": first.headers["etag"]}
+    assert client.get(f"{path(ds)}/{level}", headers=again).status_code == 304
+    # Another picture, and nobody's who may not see it.
+    assert client.get(f"{path(ds)}/{level}?viewport=32,32", headers=again).status_code == 200
+    assert client.get(f"{path(ds)}/{level}", headers={**again, "Accept": "image/png"}).status_code == 200
+    assert client.get(f"{path(ds)}/{level}", headers={**again, **as_(Role.PATIENT)}).status_code == 404
+
+
 def test_with_the_instance_its_thumbnails_go(client: TestClient, archive: Archive, tmp_path: Path) -> None:
     gone, stays = store(client), store(client)
     for ds in (gone, stays):

@@ -287,7 +287,83 @@ def test_11_9_search_by_what_work_items_hold(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=-1", "offset=x", "NoSuchKeyword=1", "00404005=tomorrow", "00404005=-", "PatientID=%00"]
+    ("written", "its_zone", "query", "found"),
+    [
+        # What has no offset is compared as it stands.
+        ("20250601233000+0200", "", "=20250601", True),
+        ("20250601233000+0200", "", "=20250602", False),
+        ("20250601233000", "", "=20250601233000%2B0200", True),
+        ("20250601233000", "", "=20250601213000%2B0000", False),
+        # By its own offset, the hour ends of a range too; a day is the day there.
+        ("20250601233000+0200", "", "=20250601213000%2B0000", True),
+        ("20250601233000+0200", "", "=20250601213000 0000", True),
+        ("20250601233000+0200", "", "=20250601233000%2B0200", True),
+        ("20250601233000+0200", "", "=20250601233000%2B0000", False),
+        ("20250601233000+0200", "", "=20250602030000%2B0530", True),
+        ("20250601233000+0200", "", "=20250601163000-0500", True),
+        ("20250601233000+0200", "", "=20250602%2B1000", True),
+        ("20250601233000+0200", "", "=20250601%2B1000", False),
+        ("20250601233000+0200", "", "=20250601213000%2B0000-20250601213100%2B0000", True),
+        ("20250601233000+0200", "", "=20250601234500%2B0200-20250602000000%2B0200", False),
+        ("20250601233000+0200", "", "=20250601163000-0500-20250602033000%2B0600", True),
+        ("20250601233000+0200", "", "=20250601213000%2B0000-", True),
+        ("20250601233000+0200", "", "=-20250601212900%2B0000", False),
+        ("20250601233000+0200", "", "=-20250601163000-0500", True),
+        ("20250601233000+0200", "", "=2025-2026", True),
+        ("20250601233000+0200", "", "=2024-2024", False),
+        # As much as is written, on either side; a leap day, a month's and a year's end.
+        ("2025060123+0200", "", "=2025060121%2B0000", True),
+        ("202506012330+0200", "", "=202506012130%2B0000", True),
+        ("20250601233000.25+0200", "", "=20250601213000.25%2B0000", True),
+        ("20250601233000.25+0200", "", "=20250601213000.5%2B0000", False),
+        ("202506+0200", "", "=202506%2B0000", True),
+        ("20240228233000-0500", "", "=20240229%2B0000", True),
+        ("20250228233000-0500", "", "=20250301%2B0000", True),
+        ("20251231233000-0100", "", "=20260101003000%2B0000", True),
+        # By that of its data set, and of the other keys (CC.2.8.1.3.1).
+        ("20250601233000", "+0200", "=20250601213000&TimezoneOffsetFromUTC=%2B0000", True),
+        ("20250601233000", "+0200", "=20250601213000-20250601213100&TimezoneOffsetFromUTC=%2B0000", True),
+        ("20250601233000", "+0200", "=20250601233000&00080201=%2B0200", True),
+        ("20250601233000", "+0200", "=20250601233000&TimezoneOffsetFromUTC= 0000", False),
+        ("20250601233000", "+0200", "=20250601213000%2B0000&TimezoneOffsetFromUTC=-0500", True),
+        ("20250601233000-0500", "+0200", "=20250602043000&TimezoneOffsetFromUTC=%2B0000", True),
+        ("20250601233000", "", "=20250601233000&TimezoneOffsetFromUTC=-0500", True),
+    ],
+)
+def test_11_9_moments_are_compared_where_both_say_their_offset(
+    client: TestClient, written: str, its_zone: str, query: str, found: bool
+) -> None:
+    zone = {"_00080201": attribute("SH", its_zone)} if its_zone else {}
+    uid = create(client, scheduled(_00404005=attribute("DT", written), **zone))
+    answer = client.get(f"workitems?ScheduledProcedureStepStartDateTime{query}")
+    assert "warning" not in answer.headers
+    assert uids(answer) == ([uid] if found else [])
+
+
+def test_c_2_2_2_6_the_keys_of_a_sequence_match_in_one_item(client: TestClient) -> None:
+    both = scheduled(_00404018=attribute("SQ", *(code(value, scheme) for value, scheme in (("1", "A"), ("2", "B")))))
+    uid = create(client, both)
+    for first, second, found in (("1", "A", True), ("2", "B", True), ("1", "B", False), ("2", "A", False)):
+        # What the index answers alone, and what needs a look at the items.
+        for scheme in (second, f"{second}*"):
+            query = f"00404018.CodeValue={first}&00404018.CodingSchemeDesignator={scheme}"
+            assert uids(client.get(f"workitems?{query}")) == ([uid] if found else []), query
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=-1",
+        "offset=x",
+        "NoSuchKeyword=1",
+        "00404005=tomorrow",
+        "00404005=-",
+        "00404005=2025%2B1500",
+        "00404005=2025%2B0000%2B0000",
+        "00404005=20250601213000%2B00",
+        "TimezoneOffsetFromUTC=CET",
+        "PatientID=%00",
+    ],
 )
 def test_11_9_3_a_bad_search_is_told_why(client: TestClient, query: str) -> None:
     response = client.get(f"workitems?{query}")
