@@ -24,14 +24,21 @@ def path_keys(parameters: list[tuple[str, str]]) -> tuple[dict[str, str], list[s
         if name in _OPTIONS:
             continue
         tags = [_tag(part) for part in name.split(".", _MAX_PATH)]
-        if len(tags) > _MAX_PATH or None in tags:
-            raise BadInput("unknown search key", safe="A search key is neither a keyword of an attribute nor a tag.")
-        path = ".".join(str(tag) for tag in tags)
-        if search.supported(path):
+        known = len(tags) <= _MAX_PATH and None not in tags
+        path = ".".join(map(str, tags))
+        if not known:
+            warnings.append(ignored(name))
+        elif search.supported(path):
             keys[path] = value
         else:
             warnings.append(f"Matching on {path} is not supported; it was ignored.")
     return keys, warnings
+
+
+def ignored(name: str) -> str:
+    """What the answer says of a parameter that names nothing; only a plain name is repeated in a header."""
+    what = name if re.fullmatch(r"[\w.]{1,64}", name, re.ASCII) else "A parameter"
+    return f"{what} is neither a parameter of this search nor an attribute; it was ignored."
 
 
 def _tag(text: str) -> str | None:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.context import Context
+from dicomweb.keys import ignored
 from dicomweb.media import DICOM_JSON, MediaRange, accepts, choose
 from dicomweb.uids import path_uid
 from overread.kit import audit
@@ -63,19 +64,20 @@ def read_query(request: Request, level: Level) -> tuple[Query, list[str]]:
     warnings: list[str] = []
     for name, value in parameters:
         if name == "includefield":
-            fields += [field.strip() for field in value.split(",")]
+            fields += [field.strip() for field in value.split(",") if field.strip()]
         elif name in _OPTIONS:
             if name in options:
                 raise BadInput(f"{name} twice", safe=f"{name} may be given once only.")
             options[name] = value
         else:
-            _add_key(keys, _path(name), value, warnings)
+            _add_key(keys, _known(name, warnings), value, warnings)
+    include = {_known(field, warnings) for field in fields if field.lower() != "all"}
     asked = Query(
         level,
         keys,
         study_uid=path_uid(request, "study"),
         series_uid=path_uid(request, "series"),
-        include=frozenset(_path(field) for field in fields if field.lower() != "all"),
+        include=frozenset(include - {""}),
         include_all=any(field.lower() == "all" for field in fields),
         limit=_number(options, "limit", DEFAULT_LIMIT),
         offset=_number(options, "offset", 0),
@@ -86,7 +88,17 @@ def read_query(request: Request, level: Level) -> tuple[Query, list[str]]:
     return asked, warnings
 
 
+def _known(name: str, warnings: list[str]) -> str:
+    """The path that a name stands for; where it names none, nothing and a warning: it is ignored (PS3.18 8.3.4.1)."""
+    path = _path(name)
+    if path is None:
+        warnings.append(ignored(name))
+    return path or ""
+
+
 def _add_key(keys: dict[str, str], key: str, value: str, warnings: list[str]) -> None:
+    if not key:
+        return
     if not query.supported(key):
         # PS3.18 8.3.4.1: keys that are not supported are ignored, and the answer says so.
         warnings.append(f"Matching on {key} is not supported; it was ignored.")
@@ -115,13 +127,10 @@ def _number(options: dict[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _path(text: str) -> str:
-    """The tags that tags and keywords with dots between them name (PS3.18 8.3.4.1). Raises BadInput."""
+def _path(text: str) -> str | None:
+    """The tags that tags and keywords with dots between them name (PS3.18 8.3.4.1); None where they name none."""
     tags = [_tag(part.strip()) for part in text.split(".")[: MAX_DEPTH + 1]]
-    if None in tags:
-        sentence = f"{text[:64]!r} is neither a parameter of a search, nor an attribute's keyword or tag."
-        raise BadInput("unknown attribute in a search", safe=sentence)
-    return ".".join(tag for tag in tags if tag)
+    return None if None in tags else ".".join(tag for tag in tags if tag)
 
 
 def _tag(text: str) -> str | None:
@@ -138,4 +147,5 @@ def _with_url(result: query.Result, root: str) -> dict[str, object]:
     if result.sop_uid:
         url += f"/instances/{result.sop_uid}"
     # Retrieve URL, PS3.18 Tables 10.6.3-3 to 10.6.3-5
-    return {**result.attributes, "00081190": {"vr": "UR", "Value": [url]}}
+    found = {**result.attributes, "00081190": {"vr": "UR", "Value": [url]}}
+    return dict(sorted(found.items()))  # F.2.2

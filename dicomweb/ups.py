@@ -113,7 +113,10 @@ def subscribe(context: Context, request: Request) -> Response:
     lock = request.query_params.get("deletionlock", "false").lower() == "true"
     with context.archive.db.transaction() as tx:
         if uid in (GLOBAL, FILTERED):
-            keys, _ = path_keys(_filter(request)) if uid == FILTERED else ({}, [])
+            keys, ignored = path_keys(_filter(request)) if uid == FILTERED else ({}, [])
+            if ignored:
+                # Without it the filter would let in more than was asked for, and nobody would look at a warning.
+                raise BadInput("a filter that can't be heeded", safe=ignored[0].replace("; it was ignored", ""))
             if uid == FILTERED and not keys:
                 raise BadInput("a filter without keys", safe="A filtered subscription needs filter=ATTRIBUTE=VALUE,….")
             subscriptions.watch(tx, who, subscriber, keys, deletion_lock=lock)

@@ -349,7 +349,8 @@ def main() -> None:
         _say(f"overread: a setting is wrong: {error}")
         sys.exit(2)
     except OverreadError as error:
-        _say(f"overread: {error}")
+        # What was asked wrongly is said in the words for who asks; what failed, in those of the log.
+        _say(f"overread: {error.safe if error.status < 500 else error}")
         sys.exit(1)
     except (OSError, subprocess.SubprocessError) as error:
         _say(f"overread: {error}")

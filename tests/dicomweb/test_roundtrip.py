@@ -178,9 +178,7 @@ def test_a_study_is_not_found_by(client: TestClient, stored: pydicom.Dataset, ke
     assert client.get(f"studies?{key}", headers=JSON).json() == []
 
 
-@pytest.mark.parametrize(
-    "key", ["NoSuchKeyword=1", "StudyDate=yesterday", "limit=-1", "limit=ten", "offset=x", "includefield=nonsense"]
-)
+@pytest.mark.parametrize("key", ["StudyDate=yesterday", "limit=-1", "limit=ten", "offset=x"])
 def test_a_bad_key_is_refused_in_words(client: TestClient, key: str) -> None:
     response = client.get(f"studies?{key}", headers=JSON)
     assert response.status_code == 400

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from overread import operators
+from overread import cli, operators
 from overread.kit import principals, tokens
 from overread.kit.db import Database
 from overread.kit.errors import NotFound, NotSignedIn
 from overread.kit.principals import Role
 from overread.kit.settings import Settings
+
+
+def test_what_an_operator_may_not_is_said_in_words_for_whoever_asks(
+    database: Database, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with database.transaction() as tx:
+        for name, role in (("one", Role.HOSPITAL), ("other", Role.HOSPITAL), ("reader", Role.SPECIALIST)):
+            principals.create(tx, role=role, name=name, email=f"{name}@example.org")
+
+    def add(title: str, owner: str, role: str = "hospital") -> tuple[int, str]:
+        where = ["--data-dir", str(tmp_path), "--host", "127.0.0.1", "--port", "104"]
+        asked = ["ae", "add", title, "--role", role, "--owner", f"{owner}@example.org", *where]
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("OVERREAD_DATABASE_URL", database_url)
+            patched.setattr(sys, "argv", ["overread", *asked])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        return int(ended.value.code or 0), capsys.readouterr().err
+
+    assert add("WARD", "one")[0] == 0
+    assert add("WARD", "other") == (1, "overread: WARD is registered for somebody else. Choose another title.\n")
+    assert add("WARD", "reader", "specialist") == (
+        1, "overread: WARD is registered with another role. Give this peer another title.\n"
+    )  # fmt: skip
+    assert add("DESK", "reader") == (1, "overread: The owner of this peer is no hospital.\n")
 
 
 def test_a_program_s_tokens_end_together_and_nobody_else_s(

@@ -247,9 +247,6 @@ BAD = {
     "a bomb of wild cards": "PatientID=" + "*a" * 40,
     "a bomb of wild cards in a name": "PatientName=" + "?*" * 40,
     "a key twice": "PatientID=1&PatientID=2",
-    "no such keyword": "NoSuchKeyword=1",
-    "no such field": "includefield=nonsense",
-    "an empty field": "includefield=",
     "a sequence itself": "RequestAttributesSequence=x",
     "a bad time zone": "TimezoneOffsetFromUTC=CET",
     "a number in words": "PatientSize=tall",
@@ -263,6 +260,33 @@ def test_ps3_18_10_6_3_1_a_bad_request_is_400_in_words_and_the_next_is_served(on
     assert response.status_code == 400
     assert len(json.loads(response.content)["detail"]) > 20
     assert len(one.get("studies").json()) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "warned"),
+    [
+        ("NoSuchKeyword=1", "NoSuchKeyword"),
+        ("_=1764470000", "_"),
+        ("includefield=nonsense", "nonsense"),
+        ("includefield=", None),
+        ("includefield=00081030,,nonsense", "nonsense"),
+        ("0008103=1", "0008103"),
+        ("No%22%0D%0ASuch=1", "A parameter"),
+        ("%C3%BC=1", "A parameter"),
+        (f"{'a' * 65}=1", "A parameter"),
+        ("PatientID.NoSuch=1", "PatientID.NoSuch"),
+        ("=1", "A parameter"),
+    ],
+)
+def test_ps3_18_8_3_4_1_what_names_nothing_is_ignored_with_a_warning(
+    one: TestClient, query: str, warned: str | None
+) -> None:
+    response = one.get(f"studies?{query}")
+    assert (response.status_code, len(response.json())) == (200, 1)
+    told = f'299 overread "{warned} is neither a parameter of this search nor an attribute; it was ignored."'
+    assert response.headers.get("warning") == (told if warned else None)
+    # The keys beside it count.
+    assert one.get(f"studies?{query}&PatientID=nobody").json() == []
 
 
 @pytest.mark.parametrize(
