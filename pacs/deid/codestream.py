@@ -12,14 +12,15 @@ from mmap import mmap
 
 from pacs.elements import Buffer, Element
 from pacs.part10 import Parsed
-from pacs.transfer_syntaxes import BARE, CODECS, RETIRED_JPEG, RLE, VIDEO
+from pacs.transfer_syntaxes import CODECS, DEFLATED_FRAMES, RETIRED_JPEG, RLE, VIDEO
 
 #: JPEG and JPEG-LS, its retired processes too.
 _JPEG = frozenset(uid for uid, codec in CODECS.items() if codec in ("jpeg", "jpegls")) | RETIRED_JPEG
 _JPEG_2000 = frozenset(uid for uid, codec in CODECS.items() if codec == "jpeg2000")
 _JPEG_XL = frozenset(uid for uid, codec in CODECS.items() if codec == "jpegxl")
-#: Frames without any place for text. Video is withheld as a whole, by `pixels.risk`.
-_PLAIN = BARE | {RLE} | VIDEO
+#: Frames without any place for text: RLE, deflated frames. Video is withheld as a whole, by `pixels.risk`. Fragments of
+#: Encapsulated Uncompressed are none of them: what stands behind a frame there would be handed on.
+_PLAIN = frozenset((RLE, DEFLATED_FRAMES)) | VIDEO
 
 #: Comments of encoders about themselves.
 _harmless_comment = re.compile(

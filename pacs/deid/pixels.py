@@ -22,6 +22,8 @@ _WRITTEN_ON = frozenset(("US", "IVUS", "BDUS", "ES", "XC", "OT", "SC", "DOC", "G
 #: Modalities of one channel: a colour picture of theirs is a screen, a fusion or a report.
 _GREY = frozenset(("CT", "MR", "PT", "NM", "CR", "DX", "MG", "XA", "RF"))
 
+#: What a later edition adds below them is video, too.
+_VIDEO = tuple(VIDEO)
 _VIDEO_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.77.1.{number}.1" for number in (1, 2, 4))
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _ENCAPSULATED = "1.2.840.10008.5.1.4.1.1.104."
@@ -82,7 +84,7 @@ def risk(parsed: Parsed, index: Index | None = None) -> list[str]:
     photometric = text(buf, get(0x00280004)).upper()
     if modality in _GREY and ((channels and channels[0] > 1) or photometric in ("RGB", "PALETTE COLOR")):
         reasons.append(f"It is a colour picture of modality {modality}.")
-    if parsed.meta.transfer_syntax in VIDEO or sop_class in _VIDEO_CLASSES:
+    if parsed.meta.transfer_syntax.startswith(_VIDEO) or sop_class in _VIDEO_CLASSES:
         reasons.append("It is a video, whose frames can't be cleaned one by one.")
     if _overlay_in_pixels(parsed, wanted):
         reasons.append("An overlay is kept in unused bits of the pixels.")

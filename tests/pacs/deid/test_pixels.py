@@ -55,6 +55,8 @@ def test_it_is_held_back(elements: list[El]) -> None:
 
 def test_video_is_held_back() -> None:
     assert any("video" in reason for reason in risk(syntax="1.2.840.10008.1.2.4.102"))
+    # A fragmentable form that the standard has not given a name yet.
+    assert any("video" in reason for reason in risk(syntax="1.2.840.10008.1.2.4.107.1"))
 
 
 def test_an_overlay_with_its_own_data_needs_no_look() -> None:
@@ -149,6 +151,8 @@ def test_comments_inside_of_frames_are_patched(frame: bytes, syntax: str, patche
         (b"\0\0\0\x0cjP  \r\n\x87\n", J2K),
         (b"\0\0\0\x0cJXL ", "1.2.840.10008.1.2.4.110"),
         (b"anything", "1.2.3.4.5"),
+        # Whatever stands behind the frame in a bare fragment.
+        (bytes(4096) + b"ZQ", "1.2.840.10008.1.2.1.98"),
     ],
 )
 def test_what_can_not_be_patched_is_held_back(frame: bytes, syntax: str) -> None:
