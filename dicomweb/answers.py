@@ -60,7 +60,7 @@ def picture(request: Request, body: bytes, kind: str) -> Response:
 
     Whoever keeps it asks each time: it may have been masked meanwhile, or be no longer theirs to see.
     """
-    validator = etag("picture", kind, body)
+    validator = etag("picture", kind, hashlib.sha256(body).digest())
     if same := unchanged(request, validator):
         return same
     return Response(body, media_type=kind, headers={**HEADERS, "ETag": validator})

@@ -14,38 +14,53 @@ _OPTIONS = frozenset(("limit", "offset", "includefield", "fuzzymatching", "accep
 _MAX_KEYS, _MAX_PATH = 64, 8
 
 
-def path_keys(parameters: list[tuple[str, str]]) -> tuple[dict[str, str], list[str]]:
-    """Matching keys by their path of tags, and what the answer must warn of (8.3.4.1). Raises BadInput."""
+def path_keys(parameters: list[tuple[str, str]], *, strict: bool = False) -> tuple[dict[str, str], list[str]]:
+    """Matching keys by their path of tags, and what the answer must warn of (8.3.4.1).
+
+    Raises BadInput; where it is `strict`, also for what would be ignored.
+    """
     if len(parameters) > _MAX_KEYS:
         raise BadInput("too many query parameters", safe=f"A search takes at most {_MAX_KEYS} parameters.")
     keys: dict[str, str] = {}
-    warnings: list[str] = []
+    unheeded: list[str] = []
     for name, value in parameters:
         if name in _OPTIONS:
             continue
-        tags = [_tag(part) for part in name.split(".", _MAX_PATH)]
-        known = len(tags) <= _MAX_PATH and None not in tags
+        tags = [tag(part) for part in name.split(".", _MAX_PATH)]
         path = ".".join(map(str, tags))
-        if not known:
-            warnings.append(ignored(name))
+        if len(tags) > _MAX_PATH or None in tags:
+            unheeded.append(unknown(name))
         elif search.supported(path):
             keys[path] = value
         else:
-            warnings.append(f"Matching on {path} is not supported; it was ignored.")
-    return keys, warnings
+            unheeded.append(unsupported(path))
+    if strict and unheeded:
+        raise BadInput("a key that can't be heeded", safe=f"{unheeded[0]}.")
+    return keys, [ignored(sentence) for sentence in unheeded]
 
 
-def ignored(name: str) -> str:
-    """What the answer says of a parameter that names nothing; only a plain name is repeated in a header."""
+def unknown(name: str) -> str:
+    """What is said of a parameter that names nothing; only a plain name is repeated in a header."""
     what = name if re.fullmatch(r"[\w.]{1,64}", name, re.ASCII) else "A parameter"
-    return f"{what} is neither a parameter of this search nor an attribute; it was ignored."
+    return f"{what} is neither a parameter of this search nor an attribute"
 
 
-def _tag(text: str) -> str | None:
+def unsupported(path: str) -> str:
+    """What is said of a key that is none of this search's."""
+    return f"Matching on {path} is not supported"
+
+
+def ignored(sentence: str) -> str:
+    """What the answer warns of."""
+    return f"{sentence}; it was ignored."
+
+
+def tag(text: str) -> str | None:
+    """The tag that a keyword or a tag of eight hexadecimal digits names, if any."""
     if re.fullmatch(r"[0-9A-Fa-f]{8}", text):
         return text.upper()
-    tag = tag_for_keyword(text)
-    return f"{int(tag):08X}" if tag is not None else None
+    found = tag_for_keyword(text) if text else None  # retired elements have no keyword
+    return f"{int(found):08X}" if found is not None else None
 
 
 def number(request: Request, name: str, default: int, *, digits: int = 9) -> int:

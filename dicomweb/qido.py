@@ -6,12 +6,11 @@ import re
 from uuid import UUID
 
 import orjson
-from pydicom.datadict import tag_for_keyword
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.context import Context
-from dicomweb.keys import ignored
+from dicomweb.keys import ignored, tag, unknown, unsupported
 from dicomweb.media import DICOM_JSON, MediaRange, accepts, choose
 from dicomweb.uids import path_uid
 from overread.kit import audit
@@ -92,7 +91,7 @@ def _known(name: str, warnings: list[str]) -> str:
     """The path that a name stands for; where it names none, nothing and a warning: it is ignored (PS3.18 8.3.4.1)."""
     path = _path(name)
     if path is None:
-        warnings.append(ignored(name))
+        warnings.append(ignored(unknown(name)))
     return path or ""
 
 
@@ -101,7 +100,7 @@ def _add_key(keys: dict[str, str], key: str, value: str, warnings: list[str]) ->
         return
     if not query.supported(key):
         # PS3.18 8.3.4.1: keys that are not supported are ignored, and the answer says so.
-        warnings.append(f"Matching on {key} is not supported; it was ignored.")
+        warnings.append(ignored(unsupported(key)))
     elif key not in keys:
         keys[key] = value
     elif query.takes_list(key):
@@ -129,15 +128,8 @@ def _number(options: dict[str, str], name: str, default: int) -> int:
 
 def _path(text: str) -> str | None:
     """The tags that tags and keywords with dots between them name (PS3.18 8.3.4.1); None where they name none."""
-    tags = [_tag(part.strip()) for part in text.split(".")[: MAX_DEPTH + 1]]
-    return None if None in tags else ".".join(tag for tag in tags if tag)
-
-
-def _tag(text: str) -> str | None:
-    if re.fullmatch(r"[0-9A-Fa-f]{8}", text):
-        return text.upper()
-    tag = tag_for_keyword(text) if text else None  # retired elements have no keyword
-    return f"{int(tag):08X}" if tag is not None else None
+    tags = [tag(part.strip()) for part in text.split(".")[: MAX_DEPTH + 1]]
+    return None if None in tags else ".".join(one for one in tags if one)
 
 
 def _with_url(result: query.Result, root: str) -> dict[str, object]:

@@ -131,7 +131,7 @@ def unaligned(parsed: Parsed, index: int) -> bytes:
     """
     element = pixel_element(parsed)
     assert element is not None
-    bits = _number(parsed, 0x00280010, 0) * _number(parsed, 0x00280011, 0) * _number(parsed, 0x00280002, 1)
+    bits = _frame_bits(parsed, element, element.length * 8)
     first, end = index * bits // 8, ((index + 1) * bits + 7) // 8
     value = int.from_bytes(parsed.buf[element.start + first : element.start + end], "little")
     return (value >> index * bits % 8 & (1 << bits) - 1).to_bytes((bits + 7) // 8, "little")

@@ -78,10 +78,8 @@ class Level:
     @property
     def decodable(self) -> bool:
         """Whether the frames' bytes are what the transfer syntax can hold."""
-        bare = stored.LITTLE_ENDIAN | {ts.EXPLICIT_BIG_ENDIAN}
-        return self.element.fragments is None or (
-            stored.decodable(self.syntax) and self.syntax not in bare - {ts.ENCAPSULATED_UNCOMPRESSED}
-        )
+        encapsulated = stored.decodable(self.syntax) and self.syntax not in ts.NATIVE
+        return self.element.fragments is None or encapsulated
 
     @cached_property
     def form(self) -> Layout:

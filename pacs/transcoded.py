@@ -84,9 +84,8 @@ def _targets(instance: Opened) -> frozenset[str]:
 
 def _fits(instance: Opened) -> bool:
     """Whether the decoded frames stand one behind the other in one value."""
-    ds, bits = instance.dataset(), 1
-    for keyword in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated"):
-        bits *= attributes.integer(ds, keyword, 1) or 1
+    ds = instance.dataset()
+    bits = _samples(ds) * (attributes.integer(ds, "BitsAllocated", 1) or 1)
     return len(instance.places) * bits // 8 <= _LONGEST
 
 
@@ -217,10 +216,11 @@ def _frames(
 
 def _bits(ds: Dataset, length: int) -> int:
     """Bits of a bare frame that has so many bytes alone."""
-    if attributes.integer(ds, "BitsAllocated") != 1:
-        return length * 8
-    sizes = (attributes.integer(ds, keyword, 1) or 1 for keyword in ("Rows", "Columns", "SamplesPerPixel"))
-    return prod(sizes)
+    return _samples(ds) if attributes.integer(ds, "BitsAllocated") == 1 else length * 8
+
+
+def _samples(ds: Dataset) -> int:
+    return prod(attributes.integer(ds, keyword, 1) or 1 for keyword in ("Rows", "Columns", "SamplesPerPixel"))
 
 
 def _in_a_row(frames: Iterable[bytes], ds: Dataset) -> Iterator[bytes]:

@@ -58,6 +58,9 @@ HTJ2K = frozenset(f"{_ROOT}.4.{number}" for number in (201, 202, 203))
 #: Lossless; a JPEG in another form, as which it is decoded, its colours turned to RGB; and lossy.
 JPEG_XL, JPEG_XL_RECOMPRESSION, JPEG_XL_LOSSY = (f"{_ROOT}.4.{number}" for number in (110, 111, 112))
 
+#: SMPTE ST 2110: what is streamed elsewhere.
+STREAMED = frozenset(f"{_ROOT}.7.{number}" for number in (1, 2, 3))
+
 # `image/jph` is not in the standard's table; viewers ask for HTJ2K by that name too.
 _HTJ2K = ("image/jphc", "image/jph")
 
@@ -109,8 +112,7 @@ _ROWS = [
     _compressed(203, "jpeg2000", *_HTJ2K, lossy=True),
     TransferSyntax(f"{_ROOT}.4.204", Frames.OTHER, encapsulated=False),
     TransferSyntax(f"{_ROOT}.4.205", Frames.OTHER, encapsulated=False, deflated=True),
-    # SMPTE ST 2110: references to streams.
-    *(TransferSyntax(f"{_ROOT}.7.{number}", Frames.OTHER, encapsulated=False) for number in (1, 2, 3)),
+    *(TransferSyntax(uid, Frames.OTHER, encapsulated=False) for uid in sorted(STREAMED)),
     # Papyrus 3, retired: implicit, as the first.
     TransferSyntax("1.2.840.10008.1.20", Frames.OTHER, encapsulated=False),
 ]
@@ -121,6 +123,8 @@ TABLE: dict[str, TransferSyntax] = {row.uid: row for row in _ROWS}
 
 #: Frames are samples and nothing else, in whatever order, deflated or not.
 BARE = frozenset(row.uid for row in _ROWS if row.frames is Frames.BARE)
+#: Bare samples as they lie in memory; Deflated Explicit VR is deflated as a data set, not by frame.
+IN_MEMORY = BARE - {EXPLICIT_BIG_ENDIAN, DEFLATED_FRAMES}
 #: Frames are bare samples in one value, in the file or once it is inflated.
 NATIVE = frozenset(uid for uid in BARE if not TABLE[uid].encapsulated)
 #: The codec of each syntax that has one.

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from pynetdicom import AE, AllStoragePresentationContexts, _config, evt
+from pynetdicom import AE, _config, evt
 from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
@@ -63,11 +63,9 @@ class Listener:
         self._ae.maximum_associations = 1 << 30
         self._ae.acse_timeout = self._ae.dimse_timeout = self._ae.network_timeout = self._limits.idle
         self._ae.add_supported_context(Verification)
-        for context in AllStoragePresentationContexts:
+        for sop_class in negotiation.STORAGE:
             # Both roles: a peer that fetches by C-GET is the SCP of what it is given (PS3.4 C.5.3).
-            self._ae.add_supported_context(
-                str(context.abstract_syntax), list(negotiation.SYNTAXES), scu_role=True, scp_role=True
-            )
+            self._ae.add_supported_context(sop_class, negotiation.SYNTAXES, scu_role=True, scp_role=True)
         for sop_class in (*negotiation.FIND, *negotiation.MOVE, *negotiation.GET):
             self._ae.add_supported_context(sop_class, list(PLAIN))
         self._contexts = self._ae.supported_contexts

@@ -30,7 +30,8 @@ PATIENT_ROOT = frozenset((FIND[0], MOVE[0], GET[0]))
 SYNTAXES = sorted(
     TABLE, key=lambda uid: (uid != EXPLICIT_LITTLE_ENDIAN, TABLE[uid].deflated or uid == EXPLICIT_BIG_ENDIAN)
 )
-_STORAGE = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
+#: The Storage classes.
+STORAGE = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
 
 #: Of the bytes of a query's options what is supported: all but the conversion of multi-frame images (Table C.5-1).
 _OF_FIND = bytes((1, 1, 1, 1, 0, 1, 1))
@@ -46,7 +47,7 @@ def prefer_compressed(proposed: Sequence[PresentationContext]) -> None:
     """
     for context in proposed:
         first = TABLE.get(str(context.transfer_syntax[0])) if context.transfer_syntax else None
-        if first and (first.encapsulated or first.deflated) and str(context.abstract_syntax) in _STORAGE:
+        if first and (first.encapsulated or first.deflated) and str(context.abstract_syntax) in STORAGE:
             context.transfer_syntax = [UID(first.uid)]
 
 

@@ -12,8 +12,8 @@ from pacs.pixels import attributes, overlay, tables
 from pacs.pixels import window as windows
 from pacs.pixels.decode import decode_frame
 from pacs.pixels.errors import refuse
-from pacs.pixels.stored import LITTLE_ENDIAN
 from pacs.pixels.window import Span, Window
+from pacs.transfer_syntaxes import IN_MEMORY
 
 
 def draw(
@@ -49,7 +49,7 @@ def unused_bits(ds: Dataset, frame_bytes: bytes, transfer_syntax: str) -> NDArra
     """Give the frame's samples with their unused bits, where old overlays lie; None where there are no such bits."""
     rows, columns = (attributes.integer(ds, keyword) or 0 for keyword in ("Rows", "Columns"))
     samples = attributes.integer(ds, "SamplesPerPixel") or 1
-    if attributes.integer(ds, "BitsAllocated") != 16 or samples != 1 or transfer_syntax not in LITTLE_ENDIAN:
+    if attributes.integer(ds, "BitsAllocated") != 16 or samples != 1 or transfer_syntax not in IN_MEMORY:
         return None
     return np.frombuffer(frame_bytes, "<u2", rows * columns).reshape(rows, columns)
 

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.layout import Layout
 from pacs.transfer_syntaxes import (
-    BARE,
     BASELINE,
     DEFLATED_FRAMES,
-    EXPLICIT_BIG_ENDIAN,
     EXTENDED,
     HTJ2K,
+    IN_MEMORY,
     JPEG_2000,
     JPEG_2000_LOSSY,
     JPEG_LS,
@@ -32,9 +31,6 @@ from pacs.transfer_syntaxes import (
 )
 
 Array = NDArray[Any]
-
-#: Bare samples, one after the other; Deflated Explicit VR is deflated as a data set, not by frame.
-_SAMPLES = BARE - {EXPLICIT_BIG_ENDIAN, DEFLATED_FRAMES}
 
 #: What a lossy process is called in Lossy Image Compression Method (PS3.3 C.7.6.1.1.5).
 METHODS = {
@@ -101,7 +97,7 @@ def frame(values: Array, form: Layout, target: str, *, ybr: bool = False) -> byt
 
 def can(form: Layout, target: str) -> bool:
     """Tell whether frames of that layout can be encoded in a transfer syntax."""
-    if target in _SAMPLES or target == DEFLATED_FRAMES:
+    if target in IN_MEMORY or target == DEFLATED_FRAMES:
         return True
     if form.floating or form.bits_allocated > 32 or target not in _ENCODERS:
         return False
@@ -229,7 +225,7 @@ def _jpegxl(job: Job) -> Any:
 
 
 _ENCODERS: dict[str, Callable[[Job], Any]] = {
-    **dict.fromkeys(_SAMPLES, _native),
+    **dict.fromkeys(IN_MEMORY, _native),
     DEFLATED_FRAMES: _deflated,
     RLE: _rle,
     BASELINE: _jpeg,

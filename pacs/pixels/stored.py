@@ -17,14 +17,12 @@ from pacs.transfer_syntaxes import (
     EXPLICIT_BIG_ENDIAN,
     JPEG_XL_RECOMPRESSION,
     LOSSLESS_JPEG,
+    STREAMED,
     TABLE,
     VIDEO,
 )
 
 Array = NDArray[Any]
-
-#: Syntaxes whose frames are bare samples as they lie in memory; Deflated Explicit VR is inflated before frames are cut.
-LITTLE_ENDIAN = BARE - {EXPLICIT_BIG_ENDIAN, DEFLATED_FRAMES}
 
 #: Colours that only a codestream can hold (PS3.3 C.7.6.3.1.2).
 ONLY_COMPRESSED = ("YBR_PARTIAL_420", "XYB")
@@ -47,7 +45,7 @@ def values(form: Layout, frame: bytes, transfer_syntax: str, *, bit_offset: int 
         return _native(form, frame, transfer_syntax, bit_offset, keep=keep)
     codec = CODECS.get(transfer_syntax)
     if codec is None:
-        if transfer_syntax in VIDEO:
+        if transfer_syntax in VIDEO or transfer_syntax in STREAMED:
             raise refuse("it is a video, which has no single pictures here.")
         raise refuse("its transfer syntax is not one that this server knows.")
     if form.floating or form.bits_allocated == 64:

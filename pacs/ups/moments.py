@@ -16,13 +16,20 @@ from sqlalchemy.types import Integer, Text
 
 from overread.kit.errors import BadInput
 from pacs import matching
+from pacs.keys import TIMEZONE
 
-_END = r"(\d{2,14}(?:\.\d{1,6})?)"
-# Offsets reach from -1200 to +1400: other digits behind a hyphen are a range's end. An address's plus may be a space.
-_OFFSET = r"([-+ ](?:0\d|1[0-4])[0-5]\d)?"
-_PLAIN = re.compile(rf"(?:{_END})?(-)?(?:{_END})?", re.ASCII)
-_ZONED = re.compile(rf"(?:{_END}{_OFFSET})?(-)?(?:{_END}{_OFFSET})?", re.ASCII)
-_ZONE = "[+-](0[0-9]|1[0-4])[0-5][0-9]$"
+#: Offsets reach from -1200 to +1400: other digits behind a hyphen are a range's end.
+_ZONE = "(?:0[0-9]|1[0-4])[0-5][0-9]"
+_OWN = f"[+-]{_ZONE}$"
+
+
+def _form(offset: str) -> re.Pattern[str]:
+    end = rf"(\d{{2,14}}(?:\.\d{{1,6}})?){offset}"
+    return re.compile(rf"(?:{end})?(?:(-)(?:{end})?)?", re.ASCII)
+
+
+# An address's plus may be a space.
+_ZONED, _PLAIN = _form(f"([-+ ]{_ZONE})?"), _form("()")
 #: A month that there is, a day and an hour that may be, and perhaps minutes and seconds.
 _WHOLE = r"^[1-9]\d{3}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])([0-5]\d([0-5]\d)?)?(\.\d{1,6})?$"
 
@@ -44,33 +51,27 @@ def within(vr: str, text: str, held: ColumnElement[Any], tag: str, zone: timedel
     return and_(*conditions)
 
 
-def _read(vr: str, text: str) -> tuple[str, str, str, str, str]:
+def _read(vr: str, text: str) -> tuple[str, ...]:
     """The first end and its offset, the hyphen, the last end and its offset; empty where there is none."""
-    if vr == "DT":
-        found = _ZONED.fullmatch(text)
-        parts = found.groups("") if found else ()
-    else:
-        found = _PLAIN.fullmatch(text)
-        first, dash, last = found.groups("") if found else ("", "", "")
-        parts = (first, "", dash, last, "")
-    if not found or not (parts[0] or parts[3]) or (parts[3] and not parts[2]):
+    found = (_ZONED if vr == "DT" else _PLAIN).fullmatch(text)
+    if not found or not (found[1] or found[4]):
         raise BadInput(
             "a bad date",
             safe="A date or time must be digits (YYYYMMDDHHMMSS), with an offset as +HHMM or -HHMM where it has one; "
             "a range has a hyphen.",
         )
-    return parts[0], parts[1], parts[2], parts[3], parts[4]
+    return found.groups("")
 
 
 def _at(written: ColumnElement[Any], held: ColumnElement[Any], there: timedelta | None) -> ColumnElement[Any]:
     """A held date and time as it is at an offset, as far as it tells its own and the hour; else as it stands."""
-    bare = func.regexp_replace(written, _ZONE, "", type_=Text())
+    bare = func.regexp_replace(written, _OWN, "", type_=Text())
     if there is None:
         return bare
     # What a data set says of all its times counts where one says nothing of itself.
     its = func.coalesce(
-        func.substring(written, _ZONE.replace("(", "(?:")),
-        func.substring(held[("00080201", "Value", 0)].astext, "^" + _ZONE.replace("(", "(?:")),
+        func.substring(written, _OWN),
+        func.substring(held[(TIMEZONE, "Value", 0)].astext, f"^{_OWN}"),
         type_=Text(),
     )
     minutes = _number(its, 2, 2) * 60 + _number(its, 4, 2)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from overread.kit.errors import BadInput
 from pacs import matching, nested
+from pacs.keys import TIMEZONE
 from pacs.ups import attributes, moments
 from pacs.ups.models import Workitem
 
@@ -23,7 +24,6 @@ Keys = Mapping[str, str]
 _Column = InstrumentedAttribute[str]
 _ATTRIBUTES = type_coerce(Workitem.attributes, JSONB)
 _COLUMNS: dict[str, _Column] = {attributes.STATE: Workitem.state, attributes.SOP_INSTANCE: Workitem.uid}
-_TIMEZONE = "00080201"
 _RANGES = frozenset(("DA", "DT", "TM"))
 _NUMBERS = frozenset(("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"))
 _UNMATCHED = frozenset(("SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN"))
@@ -50,7 +50,7 @@ def matches(
     """The conditions on a row that holds a data set: a work item's, if nothing else is said. Raises BadInput."""
     given = dict(keys)
     # It is no key: it says what the times of the others are meant at (CC.2.8.1.3.1).
-    asked = given.pop(_TIMEZONE, "").strip(" ")
+    asked = given.pop(TIMEZONE, "").strip(" ")
     zone = matching.offset(asked) if asked else None
     inside = {tuple(path.split(".")): _checked(text) for path, text in given.items() if "." in path}
     found = [_match(path, _checked(text), held, columns, zone) for path, text in given.items() if "." not in path]

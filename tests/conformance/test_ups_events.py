@@ -90,6 +90,18 @@ def test_11_10_a_global_subscriber_hears_of_what_is_and_of_what_comes(client: Te
     assert client.delete(f"{ALL}/subscribers/WS1").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("NoSuchKeyword", "NoSuchKeyword is neither a parameter of this search nor an attribute."),
+        ("00404018", "Matching on 00404018 is not supported."),
+    ],
+)
+def test_11_10_a_filter_with_a_key_that_is_not_heeded_is_refused(client: TestClient, key: str, told: str) -> None:
+    answer = client.post(f"{SOME}/subscribers/WS1?filter={key}=1,00741200=HIGH")
+    assert (answer.status_code, answer.json()["detail"]) == (400, told)
+
+
 def test_11_10_a_filter_lets_through_what_it_matches(client: TestClient, heard: Any) -> None:
     assert client.post(f"{SOME}/subscribers/WS1?filter=00741204=Read%20an*,00741200=HIGH").status_code == 201
     create(client)
