@@ -62,7 +62,7 @@ def _plane(ds: Dataset, group: int, frame_index: int, words: Words | None) -> ND
     if _text(ds, group, 0x0040) == "R":
         return None
     rows, columns = _number(ds, group, 0x0010), _number(ds, group, 0x0011)
-    if not (rows and columns and 0 < rows * columns <= _MAX_PIXELS):
+    if rows is None or columns is None or min(rows, columns) < 1 or rows * columns > _MAX_PIXELS:
         return None
     position = _number(ds, group, 0x0102) or 0
     data = attributes.at(ds, group, 0x3000)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -277,6 +277,7 @@ _overlay_values = st.one_of(
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from([0x10, 0x11, 0x15, 0x40, 0x50, 0x51, 0x102, 0x3000]), _overlay_values))
+@example({0x10: -1, 0x11: -1, 0x15: 0, 0x40: 0, 0x3000: b"\x00"})
 def test_damaged_overlays_are_passed_over(values: dict[int, Any]) -> None:
     ds = header(4, 4, 16, BitsStored=12, HighBit=11, WindowCenter=128, WindowWidth=256)
     for element, value in ({0x10: 4, 0x11: 4} | values).items():
