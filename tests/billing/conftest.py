@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from billing import service
@@ -14,5 +16,5 @@ PRICE = 35000
 def db(database: Database) -> Database:
     """A database with one price."""
     with database.transaction() as tx:
-        service.set_price(tx, "written", "Written report", PRICE, "USD")
+        service.set_price(tx, "written", "Written report", PRICE, "USD", valid_from=datetime(2020, 1, 1, tzinfo=UTC))
     return database

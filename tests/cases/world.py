@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -60,7 +60,8 @@ def populate(tx: Session) -> dict[str, Principal]:
     for key, role in _ROLES.items():
         principals.create(tx, role=role, name=NAME if key == "patient" else f"Some {key.title()}", email=_email(key))
     who = people_of(tx)
-    billing.set_price(tx, "written", "Written report", PRICE, "USD")
+    # What is said once for many tests was so before any of them: their clocks are not one.
+    billing.set_price(tx, "written", "Written report", PRICE, "USD", valid_from=datetime(2020, 1, 1, tzinfo=UTC))
     people.create_program(
         tx, who["admin"], "msk", "Bone and joint", price_key="written", specialist_fee=12000, excluded_places=["US-ND"]
     )

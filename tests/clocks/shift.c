@@ -39,6 +39,7 @@ static void move(struct timespec *at, int64_t by) {
   int64_t all = at->tv_sec * SECOND + at->tv_nsec + by;
   at->tv_sec = all / SECOND;
   at->tv_nsec = all % SECOND;
+  if (at->tv_nsec < 0) { at->tv_sec -= 1; at->tv_nsec += SECOND; } /* before 1970 */
 }
 
 int clock_gettime(clockid_t which, struct timespec *at) {

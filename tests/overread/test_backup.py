@@ -271,6 +271,7 @@ def test_nobody_is_told_that_it_is_erased_before_it_is_remembered(shared: Place)
     world = shared.world
     case_id = world.draft("free")
     keys = shared.settings.keys_dir
+    keys.mkdir(exist_ok=True)
     away = keys.rename(keys.with_name("keys-away"))
     keys.write_text("no folder")  # as a full disk would, this lets nothing be written there
     with pytest.raises(StorageFull) as told_so:
