@@ -11,12 +11,14 @@ from pacs.elements import Element, find, text
 _CONCEPT_NAME = 0x0040A043
 _VALUE_TYPE = 0x0040A040
 _SUBJECT_AGE = ("121033", "DCM")
+#: Dates of devices, which the patient's offset must not move: whoever knows them would learn it.
+_DATES_OF_OTHERS = frozenset((("113723", "DCM"),))  # Calibration DateTime
 
 
 def fate(buf: bytes, elements: tuple[Element, ...], profile: Profile) -> Literal["keep", "dummy", "drop"]:
     """Say by Table E.3.4-1 what happens to a content item: its attributes are cleaned in any case but the last.
 
-    "dummy" asks for a Text Value that says nothing. A concept whose option is in force, or that the table does not
+    "dummy" asks for a text or a date that says nothing. A concept whose option is in force, or that the table does not
     name with the item's Value Type, is kept. An age above the profile's cap goes.
     """
     name = find(elements, _CONCEPT_NAME)
@@ -26,6 +28,8 @@ def fate(buf: bytes, elements: tuple[Element, ...], profile: Profile) -> Literal
     code = (text(buf, find(coded, 0x00080100)), text(buf, find(coded, 0x00080102)))
     if code == _SUBJECT_AGE and _is_old(buf, elements, profile):
         return "drop"
+    if code in _DATES_OF_OTHERS and not profile.full_dates:
+        return "dummy"
     value_type = text(buf, find(elements, _VALUE_TYPE))
     for concept in concepts().get(code, ()):
         if value_type in ("", concept.value_type):

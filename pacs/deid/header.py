@@ -28,9 +28,11 @@ from pacs.deid.values import (
     KEEP,
     MEANING,
     PRIVATE,
+    RESOURCE,
     SCHEME,
     SEQUENCE,
     VALUE,
+    VERSION,
     Memory,
     Result,
     Values,
@@ -46,7 +48,8 @@ _FIRST_PIXELS = 0x7FE00008
 _CHARACTER_SET = 0x00080005
 _IDENTITY_REMOVED = 0x00120062
 _TIMES_MODIFIED = 0x00280303
-_TEXT_VALUE = 0x0040A160
+#: Text Value, DateTime and Date of a content item.
+_CONTENT_VALUES = frozenset((0x0040A160, 0x0040A120, 0x0040A121))
 
 #: Sequences up to this length are looked up by their bytes before they are rewritten once more.
 _LARGEST_REMEMBERED = 4096
@@ -218,7 +221,7 @@ class _Rewrite:
         return pixel_header(tag, vr, length + odd, self.explicit), ((start, length),) if length else (), bytes(odd)
 
     def _level(
-        self, buf: bytes, elements: list[Element] | tuple[Element, ...], codecs: tuple[str, ...], dummy_text: bool
+        self, buf: bytes, elements: list[Element] | tuple[Element, ...], codecs: tuple[str, ...], dummy_value: bool
     ) -> bytes | None:
         """Rewrite the elements of one data set; None if every byte of them may stay."""
         steps = self.values.steps
@@ -226,6 +229,7 @@ class _Rewrite:
         out: list[bytes] = []
         run = first = elements[0][2]
         local = True
+        published = False
         creators: dict[int, str] = {}
         for element in elements:
             tag, vr, offset, start, length, end, items, _ = element
@@ -234,16 +238,20 @@ class _Rewrite:
             new: Result | None
             if kind == KEEP or (kind == FIXED and length <= step[4]):
                 continue
-            if kind in (VALUE, SCHEME, MEANING):
+            if kind in (VALUE, SCHEME, MEANING, RESOURCE, VERSION):
                 raw = buf[start : start + length]
                 if kind == SCHEME:
                     local = not self.values.standard_scheme(raw)
                 elif kind == MEANING and local:
                     step = self.values.local_meaning()
+                elif kind == RESOURCE:
+                    published = self.values.published_resource(raw)
+                elif kind == VERSION and not published:
+                    step = self.values.local_version(tag, vr)
                 new = step[2].get(raw)
                 if new is None:
                     new = step[3](raw, codecs)
-                if dummy_text and tag == _TEXT_VALUE:
+                if dummy_value and tag in _CONTENT_VALUES:
                     new = put(tag, vr, DUMMIES[vr], self.explicit)
             elif kind in (DROP, FIXED) or (
                 kind == PRIVATE and tag & 0xFF00 and (tag & 0xFFFF0000 | tag >> 8 & 0xFF) not in creators

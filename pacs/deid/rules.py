@@ -57,6 +57,12 @@ class Rule(IntEnum):
     PRIVATE = 21
     #: SOP classes and transfer syntaxes, vendors' own too: kept if they are UIDs at all.
     CLASS_UID = 22
+    #: The name of one thing among others (a ROI, a beam, a segment): whole, or a number instead.
+    NAME = 23
+    #: Mapping Resource, which decides whether a version is a published one.
+    RESOURCE = 24
+    #: The version of a context group or template: kept if it is published, never moved.
+    VERSION = 25
 
 
 #: A rule, the rule that follows when nothing is left of the value, and the proof's letter for what E.1-1 asked.
@@ -123,6 +129,50 @@ _typed_keyword = re.compile(
     r"|(?:Beam|Block|Setup|Image|Stage|Timer|Implant|Assembly\w*|Group|DataSet|Element)Names?|AdditionalPosition)"
 ).fullmatch
 
+#: Of these the keywords of names: one thing is told from its neighbours by them, and half a name is another thing's.
+_name_keyword = re.compile(
+    r".*(?:Labels?|LabelVector|(?:ROI|Beam|Block|Setup|Stage|Timer|Implant|Assembly\w*|DataSet|Element|Plan"
+    r"|StructureSet|RTImage|Entity|Wedge|HangingProtocol|TemplateGroup)Names?|TrackingID)"
+).fullmatch
+
+#: Dates of something that the patient has no part in: devices, goods, documents, committees, and what was written on
+#: the way to here. Whoever knows one of them (it is printed, published, or about today) would know by its shifted value
+#: how far the patient's own were moved. Their times go with them.
+_DATES_OF_OTHERS = frozenset(
+    (
+        0x00080015,  # Instance Coercion DateTime
+        0x00080107,  # Context Group Local Version
+        0x00080404,  # Item Inventory DateTime
+        0x00080416,  # Expiration DateTime
+        0x0008041F,  # Study Update DateTime
+        0x00120086,  # Ethics Committee Approval Effectiveness Start Date and End Date
+        0x00120087,
+        0x00181200,  # Date, Time, DateTime of Last Calibration
+        0x00181201,
+        0x00181202,
+        0x00181203,  # Calibration DateTime
+        0x00181204,  # Date of Manufacture, of Installation
+        0x00181205,
+        0x0018700C,  # Date and Time of Last Detector Calibration
+        0x0018700E,
+        0x0018A002,  # Contribution DateTime
+        0x0040DB07,  # Template Local Version
+        0x0044000B,  # Product Expiration DateTime
+        0x00686226,  # Effective DateTime, Information Issue DateTime of an implant's template
+        0x00686270,
+        0x0072000A,  # Hanging Protocol Creation DateTime
+        0x01000420,  # SOP Authorization DateTime
+        0x04000105,  # Digital Signature DateTime
+        0x04000562,  # Attribute Modification DateTime
+        0x21000040,  # Creation Date and Time of a print session
+        0x21000050,
+    )
+)
+#: Groups of industrial inspection and of baggage screening, whose dates are all of that kind.
+_GROUPS_OF_OTHERS = frozenset((0x0014, 0x4010))
+#: Context Group Version, Template Version: published constants, where the resource that they are of is.
+_VERSIONS = frozenset((0x00080106, 0x0040DB06))
+
 #: SOP Class UIDs and transfer syntaxes wherever they stand.
 _CLASSES = frozenset((0x00080016, 0x0008001A, 0x0008001B, 0x0008005A, 0x00080062, 0x00081150, 0x0008115A, 0x00083002))
 
@@ -132,6 +182,7 @@ _SPECIAL: dict[int, Decision] = {
     0x00100020: (Rule.PATIENT_ID, Rule.EMPTY, "D"),
     0x00080102: (Rule.SCHEME, Rule.DUMMY, "C"),
     0x00080104: (Rule.MEANING, Rule.DUMMY, "C"),
+    0x00080105: (Rule.RESOURCE, Rule.EMPTY, "Z"),
     # Sequences whose basic action is a dummy or empty value, and for which "empty" breaks more than it protects:
     # what they hold has rows of its own.
     0x0040A073: (Rule.SEQUENCE, Rule.EMPTY, "D"),  # Verifying Observer Sequence
@@ -155,15 +206,32 @@ def decide(tag: int, vr: str, profile: Profile) -> Decision:
         return _DROP  # curves and overlays go as a whole, their labels and positions too
     special = _SPECIAL.get(tag)
     if special is not None:
-        fits = vr == "SQ" if special[0] in (Rule.SEQUENCE, Rule.CONTENT, Rule.DUMMY_CODE) else vr in _TEXTS | {"PN"}
+        fits = (
+            vr == "SQ" if special[0] in (Rule.SEQUENCE, Rule.CONTENT, Rule.DUMMY_CODE) else vr in _TEXTS | {"PN", "CS"}
+        )
         return special if fits else _DROP
     row = row_of(tag)
     known = public_vr(tag)
-    if row is not None:
-        return _listed(tag, vr, row, profile)
-    if known is None or not _compatible(vr, known):
+    if row is None and (known is None or not _compatible(vr, known)):
         return _DROP
-    return _unlisted(tag, vr, profile)
+    if vr in _DATES and profile.modified_dates:
+        own = _of_others(tag, vr, row)
+        if own is not None:
+            return own
+    rule, fallback, letter = _unlisted(tag, vr, profile) if row is None else _listed(tag, vr, row, profile)
+    if rule is Rule.CLEAN and vr in ("SH", "LO", "UC", "UT") and _name_keyword(keyword_for_tag(tag)):
+        rule = Rule.NAME
+    return (rule, fallback, letter)
+
+
+def _of_others(tag: int, vr: str, row: Row | None) -> Decision | None:
+    """Decide for a date that is not the patient's, which may not be moved by the patient's offset; None for theirs."""
+    without = Rule.DROP if row is None else _VALID.get(tag) or _basic(vr, row.basic)
+    if tag in _VERSIONS:
+        return (Rule.VERSION, without, "C")
+    if tag in _DATES_OF_OTHERS or tag >> 16 in _GROUPS_OF_OTHERS:
+        return (without, without, _LETTERS[without])
+    return None
 
 
 def _compatible(vr: str, known: str) -> bool:

@@ -24,7 +24,7 @@ _suspicious = re.compile(
     | \+\d[\d\s()/-]{5,}\d                                      # telephone with its country
     | \b\d{2,5}[-/]\d{2,5}(?:[-/]\d{2,5})*\b                    # telephone, social security number
     | \(\d{3}\)\s?\d{3}[\s-]?\d{4}                              # telephone of North America
-    | \d{5,}                                                    # number of a person, a case, a bill
+    | (?<!\d)(?<!\b\d\.)(?<!\b\d\d\.)\d{5,}                            # number of a person, a case, a bill
     | \b\d{3,4}\s\d{3,4}\b                                      # the same, written in groups
     | \b\d{1,4}(?:[\s._]\d{2,4}){2,}\b                         # and in smaller ones: a telephone, a date
     """,
@@ -45,19 +45,29 @@ _personal = re.compile(
 )
 #: Abbreviations with a stroke are one word: "w/o" cut to "w/" would say the opposite.
 _word = re.compile(
-    r"(?<![^\W_])[a-z]/[a-z](?![^\W_])|[^\W_]+(?:(?<=\d)[.,](?=\d)[^\W_]+|['’][^\W\d_]+)*", re.IGNORECASE
+    r"(?<![^\W_])(?:[a-z]/[a-z]|jpeg[ -](?:2000|ls))(?![^\W_])|[^\W_]+(?:(?<=\d)[.,](?=\d)[^\W_]+|['’][^\W\d_]+)*",
+    re.IGNORECASE,
 )
-_strokes = frozenset(("w/o", "r/o", "s/p", "c/o", "h/o", "f/u", "a/p", "p/a", "n/a", "c/w", "i/v", "l/r", "r/l"))
-_part = re.compile(r"\d+|\D+")
+_strokes = frozenset(
+    ("w/o", "r/o", "s/p", "c/o", "h/o", "f/u", "a/p", "p/a", "n/a", "c/w", "i/v", "l/r", "r/l", "e/a")
+) | {"jpeg 2000", "jpeg-2000", "jpeg-ls", "jpeg ls"}
+_UNSPACED = r"\u3040-\u30ff\u3400-\u9fff"
+_part = re.compile(rf"\d+|[{_UNSPACED}]+|[^\d{_UNSPACED}]+")
+#: "BrachialPlex", "PETRecon": words written together, each with a capital.
+_piece = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+#: Scripts that are written without spaces: Kana, Han.
+_unspaced = re.compile(rf"[{_UNSPACED}]+").fullmatch
 #: "L4L5" has four; more alternations of letters and digits are a number of someone's.
 _MOST_PARTS = 4
 _number = re.compile(
-    r"\d{1,4}(?:[.,]\d{1,4})?(?:mm|cm|m|ml|mg|s|ms|sec|min|h|hz|mhz|kv|kvp|ma|mas|t|d|x|deg|st|nd|rd|th|p|e|w|y)?",
+    r"(?:0|[1-9]\d?)\.\d{1,6}|\d{1,4}(?:x\d{1,4}){1,3}"
+    r"|\d{1,4}(?:[.,]\d{1,4})?(?:mm|cm|m|ml|mg|s|ms|sec|min|h|hz|mhz|kv|kvp|ma|mas|t|d|x|deg|st|nd|rd|th|p|e|w|y)?",
     re.IGNORECASE,
 ).fullmatch
 _year = re.compile(r"(?:19|20)\d\d").fullmatch
 _spaces = re.compile(r"\s+")
-_hollow = re.compile(r"\(\s*\)|\[\s*\]|<\s*>|\{\s*\}")
+#: The space that a cut shape leaves in front of a closing sign.
+_detached = re.compile(r" (?=[.,;:)\]])")
 _umlauts = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
@@ -109,19 +119,19 @@ _fillers = frozenset(
     )
 )
 
-#: What stands for cut words in prose: a sentence that lost its "unlikely" must not read as a whole one.
+#: What stands for cut words: a text that lost its "unlikely" or its "refuted" must not read as a whole one.
 GAP = "[...]"
-_gaps = re.compile(r"(?:\[\.\.\.\]\W*)+")
+_gaps = re.compile(r"\[\.\.\.\](?:[\W_]*\[\.\.\.\])*")
 
 
-def clean(text: str, names: Collection[str] = (), gap: str = " ") -> str:
-    """Keep the words of `text` that are in the vocabulary, and short numbers with units; `gap` replaces the rest.
+def clean(text: str, names: Collection[str] = ()) -> str:
+    """Keep the words of `text` that are in the vocabulary, and short numbers with units; GAP replaces the rest.
 
     `names` are case-folded words that go although the vocabulary has them. Punctuation stays between what is
     kept. The result is empty when no word, but only numbers or single letters, would be left of a cut text.
     """
-    text, shapes = _suspicious.subn(f" {gap} ", text)
-    cut = shapes > 0
+    text, shapes = _suspicious.subn(f" {GAP} ", text)
+    cut = shapes > 0 or GAP in text
     solid = False
 
     def decide(match: re.Match[str]) -> str:
@@ -129,7 +139,7 @@ def clean(text: str, names: Collection[str] = (), gap: str = " ") -> str:
         word = match[0]
         if word.casefold() in names or not _allowed(word):
             cut = True
-            return gap
+            return GAP
         solid = solid or (len(word) > 1 and not word[0].isdigit() and word.lower() not in _fillers)
         return word
 
@@ -138,10 +148,16 @@ def clean(text: str, names: Collection[str] = (), gap: str = " ") -> str:
         return ""
     if not cut and kept.isprintable():
         return kept.strip()
-    kept = _hollow.sub(" ", "".join(char if char.isprintable() else " " for char in kept))
-    if gap == GAP:
-        return _spaces.sub(" ", _gaps.sub(f"{GAP} ", kept)).strip()
-    return _spaces.sub(" ", kept).strip(" ^_-/,;:.=|&@#~")
+    kept = "".join(char if char.isprintable() else " " for char in kept)
+    return _detached.sub("", _spaces.sub(" ", _gaps.sub(GAP, kept))).strip()
+
+
+def fitted(text: str, longest: int | None) -> str:
+    """Give a cleaned text back, or as much of it as fits with a mark where the rest went, if marks made it too long."""
+    if longest is None or len(text) <= longest or GAP not in text:
+        return text
+    begin = text[: longest - len(GAP)].rpartition(" ")[0].removesuffix(GAP).rstrip()
+    return f"{begin} {GAP}" if begin else ""
 
 
 def _allowed(word: str) -> bool:
@@ -150,9 +166,33 @@ def _allowed(word: str) -> bool:
     if is_ordinary(word) or word.lower() in _strokes:
         return True
     parts = _part.findall(word)
-    if len(parts) == 1:
-        return False
     if len(parts) > _MOST_PARTS:
         return False
     # "1HEAD", "B31f", "ep2d": letters that are words or one alone, numbers too short to be anyone's
-    return all(len(part) <= 3 if part[0].isdigit() else len(part) == 1 or is_ordinary(part) for part in parts)
+    return all(
+        (len(part) <= 3 or part[:2] == "00")
+        if part[0].isdigit()
+        else (len(part) == 1 < len(parts)) or _is_composed(part)
+        for part in parts
+    )
+
+
+def _is_composed(letters: str) -> bool:
+    """Tell whether a word is in the vocabulary, or made of words that are."""
+    if is_ordinary(letters):
+        return True
+    if letters.isascii():
+        pieces = _piece.findall(letters)
+        return (
+            len(pieces) > 1 and "".join(pieces) == letters and all(len(one) > 2 and is_ordinary(one) for one in pieces)
+        )
+    return _unspaced(letters) is not None and _is_covered(unicodedata.normalize("NFKC", letters))
+
+
+def _is_covered(letters: str) -> bool:
+    """Tell whether words of the vocabulary, one behind the other, make up all of `letters`."""
+    reached = {0}
+    for end in range(1, len(letters) + 1):
+        if any(end - length in reached and letters[end - length : end] in vocabulary() for length in range(1, 9)):
+            reached.add(end)
+    return len(letters) in reached

@@ -7,6 +7,7 @@ study: the same few hundred values come back in every slice, and are looked up i
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import b32encode
 from collections.abc import Callable
 from hashlib import sha256
@@ -19,7 +20,7 @@ from pacs.deid.known import Identities, KnownStrings, distinctive
 from pacs.deid.profile import Profile
 from pacs.deid.proof import Residue
 from pacs.deid.rules import DUMMIES, Decision, Rule, decide, largest_length
-from pacs.deid.text import GAP, clean, looks_personal
+from pacs.deid.text import GAP, clean, fitted, looks_personal
 from pacs.deid.uids import is_public, new_uid, new_uids
 from pacs.part10 import valid_uid
 
@@ -37,6 +38,15 @@ _SCHEMES = frozenset(
     b"SCPECG CDT-2 INCITS PATHLEX NDC SPM TG-263 FTID MAYO HL7".split()
 )
 
+#: Mapping resources whose versions are published: DICOM's own and the SNOMED one for microscopy.
+_RESOURCES = frozenset((b"DCMR", b"SDM"))
+
+#: VRs of several values (PS3.5 6.4), and how many characters one of a VR may have (PS3.5 6.2).
+_MULTIPLE = frozenset(("SH", "LO", "UC", "CS"))
+_LONGEST = {"SH": 16, "LO": 64, "CS": 16, "ST": 1024, "LT": 10240}
+#: A DT without a time of day, or with midnight's.
+_version = re.compile(r"\d{8}(?:0{2}){0,3}(?:\.0+)?", re.ASCII).fullmatch
+
 _NUMBER_BYTES = b"0123456789+-.eE \\\0"
 _CODE_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_ .+-/\\\0"
 _LONGEST_CODE = 32  # twice what PS3.5 6.2 allows, as writers do
@@ -52,6 +62,8 @@ SCHEME: Final = 7
 MEANING: Final = 8
 #: Numbers of a fixed count: more bytes than that are something else.
 FIXED: Final = 9
+RESOURCE: Final = 10
+VERSION: Final = 11
 
 _KINDS = {
     Rule.KEEP: KEEP,
@@ -62,6 +74,8 @@ _KINDS = {
     Rule.PRIVATE: PRIVATE,
     Rule.SCHEME: SCHEME,
     Rule.MEANING: MEANING,
+    Rule.RESOURCE: RESOURCE,
+    Rule.VERSION: VERSION,
 }
 
 #: True where an element stays as it is, False where it goes, or the whole new element.
@@ -90,6 +104,7 @@ class Values:
         self._someone = distinctive(known).pattern()
         self._private: dict[tuple[int, str], Step] = {}
         self._local_meaning: Step | None = None
+        self._local_versions: dict[tuple[int, str], Step] = {}
 
     def step(self, tag: int, vr: str) -> Step:
         """Decide what happens to a (tag, VR), once."""
@@ -110,6 +125,14 @@ class Values:
             self._local_meaning = self._make((Rule.CLEAN, Rule.DUMMY, "C"), 0x00080104, "LO")
         return self._local_meaning
 
+    def local_version(self, tag: int, vr: str) -> Step:
+        """Decide for a version of something that is not published: as if dates were not kept."""
+        step = self._local_versions.get((tag, vr))
+        if step is None:
+            _, without, letter = decide(tag, vr, self.profile)
+            step = self._local_versions[tag, vr] = self._make((without, without, letter), tag, vr)
+        return step
+
     def uid(self, uid: str) -> str:
         """Give the UID that stands for `uid` in this case."""
         known = self._uids.get(uid)
@@ -122,6 +145,10 @@ class Values:
     def standard_scheme(self, raw: bytes) -> bool:
         """Tell whether a Coding Scheme Designator names a published scheme."""
         return raw.strip(b" \0") in _SCHEMES
+
+    def published_resource(self, raw: bytes) -> bool:
+        """Tell whether a Mapping Resource is one whose context groups and templates are published (PS3.16 8.4)."""
+        return raw.strip(b" \0") in _RESOURCES
 
     def pseudonym(self, kind: str, value: str, length: int) -> str:
         """Give `length` letters and digits that stand for `value` in this case and in no other."""
@@ -139,6 +166,8 @@ class Values:
             result: Result = True
             if rule is Rule.EMPTY or rule is Rule.DUMMY:
                 result = put(tag, vr, _instead(rule, vr) or b"", explicit) if bare else True
+            elif rule is Rule.DROP:  # where only the context says so
+                result = False
             elif bare or rule is Rule.PATIENT_NAME:
                 value = self._clean(rule, vr, bare, bare.decode("ascii") if plain else decode(bare, codecs))
                 if value is None:
@@ -159,7 +188,7 @@ class Values:
         match rule:
             case Rule.NUMBER:
                 return self._number(raw, text)
-            case Rule.CODE:
+            case Rule.CODE | Rule.RESOURCE:
                 return self._code(raw, text)
             case Rule.TEXT | Rule.SCHEME:
                 return self._text(text, looks_personal(text))
@@ -167,6 +196,10 @@ class Values:
                 return self._text(text, False)
             case Rule.CLEAN:
                 return self._descriptor(text, vr)
+            case Rule.NAME:
+                return self._name(text, vr)
+            case Rule.VERSION:  # of a published resource: a day, not a moment
+                return raw if _version(text) and shift(text, "DT", 0) else None
             case Rule.SHIFT:
                 return _encoded(shift(text, vr, self._days))
             case Rule.UID:
@@ -215,15 +248,27 @@ class Values:
         return text.encode("utf-8", "replace")
 
     def _descriptor(self, text: str, vr: str) -> bytes | None:
-        names = self.known.names
-        multiple = vr in ("SH", "LO", "UC", "CS")
-        parts = text.split("\\") if multiple else [text]
-        if self._anyone is not None:
-            parts = [self._anyone.sub(" " if multiple else GAP, part) for part in parts]
-            if multiple:
-                parts = [" ".join(part.split()) for part in parts]
-        kept = [clean(part, names, " " if multiple else GAP) for part in parts]
+        parts = text.split("\\") if vr in _MULTIPLE else [text]
+        kept = [fitted(self._cut(part), _LONGEST.get(vr)) for part in parts]
+        if vr == "CS":  # has no signs for a gap (PS3.5 6.2)
+            kept = ["" if GAP in part else part for part in kept]
         return "\\".join(kept).encode() if any(kept) else None
+
+    def _name(self, text: str, vr: str) -> bytes:
+        """Give a name as it is or, if anything of it would go, a number: the same for the same name in this case."""
+        parts = [part.strip(" \0") for part in (text.split("\\") if vr in _MULTIPLE else [text])]
+        return "\\".join(
+            part if not part or self._cut(part) == part else f"Removed {self._number_of(part)}" for part in parts
+        ).encode()
+
+    def _number_of(self, name: str) -> str:
+        digest = hmac.digest(self.secret, f"label\0{name}".encode("utf-8", "surrogateescape"), sha256)
+        return f"{int.from_bytes(digest[:8], 'big') % 1_000_000:06d}"
+
+    def _cut(self, text: str) -> str:
+        if self._anyone is not None:
+            text = self._anyone.sub(GAP, text)
+        return clean(text, self.known.names)
 
 
 def _encoded(text: str | None) -> bytes | None:

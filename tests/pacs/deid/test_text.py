@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacs.deid.text import GAP, clean, is_ordinary, looks_personal, vocabulary
+from pacs.deid.text import GAP, clean, fitted, is_ordinary, looks_personal, vocabulary
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ def test_protocols_stay_as_they_are(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        ("CT head MARIGOLD Q DOE follow-up", "CT head follow-up"),
-        ("Brain MRN4471902", "Brain"),
+        ("CT head MARIGOLD Q DOE follow-up", "CT head [...] follow-up"),
+        ("Brain MRN4471902", "Brain [...]"),
         ("for Dr Stone", ""),
-        ("MRI 12.05.1951", "MRI"),
-        ("MRI 19510704", "MRI"),
+        ("MRI 12.05.1951", "MRI [...]"),
+        ("MRI 19510704", "MRI [...]"),
         ("call 555-0142", ""),
-        ("CT (Smith)", "CT"),
-        ("m.doe@example.invalid CT", "CT"),
+        ("CT (Smith)", "CT ([...])"),
+        ("m.doe@example.invalid CT", "[...] CT"),
         ("Doe^Marigold", ""),
         ("12 Elder Lane, Faketown ZZ 00000", ""),
         ("王小东", ""),
@@ -47,10 +47,35 @@ def test_people_go(text: str, kept: str) -> None:
     assert clean(text) == kept
 
 
-def test_a_cut_in_prose_is_seen() -> None:
-    """A sentence that lost a word must not read as a whole one: the lost word may have been its "not"."""
-    assert clean("Hardly lesions. Liver normal.", gap=GAP) == "[...] lesions. Liver normal."
-    assert clean("CT w/o contrast", gap=GAP) == "CT w/o contrast"
+def test_a_cut_is_seen() -> None:
+    """A text that lost a word must not read as a whole one: the lost word may have been its "not"."""
+    assert clean("Hardly lesions. Liver normal.") == "[...] lesions. Liver normal."
+    assert clean("Lungs and Foo and Bar Baz") == "Lungs and [...] and [...]"
+    assert clean("CT [...] contrast") == "CT [...] contrast"
+
+
+@given(st.lists(st.sampled_from(["CT", "chest", "Zqfoo", "Zqbar", "no", "Dr Zqbaz", "19700101"]), max_size=12))
+def test_every_gap_is_marked_once(words: list[str]) -> None:
+    expected: list[str] = []
+    for word in words:
+        left = GAP if "Zq" in word or word.isdigit() else word
+        if not (left == GAP and expected[-1:] == [GAP]):
+            expected.append(left)
+    told = " ".join(expected)
+    assert clean(" ".join(words)) in (told, "" if GAP in told else told)
+
+
+@pytest.mark.parametrize(
+    ("text", "longest", "left"),
+    [
+        ("CT chest", 4, "CT chest"),
+        ("CT chest [...]", 16, "CT chest [...]"),
+        ("CT [...] chest [...]", 16, "CT [...]"),
+        ("[...] abdominopelvic", 16, ""),
+    ],
+)
+def test_marks_do_not_make_a_value_too_long(text: str, longest: int, left: str) -> None:
+    assert fitted(text, longest) == left
 
 
 def test_negations_are_ordinary_words() -> None:
@@ -59,7 +84,7 @@ def test_negations_are_ordinary_words() -> None:
 
 
 def test_names_go_although_the_vocabulary_has_them() -> None:
-    assert clean("CT Head contrast", frozenset(["head"])) == "CT contrast"
+    assert clean("CT Head contrast", frozenset(["head"])) == "CT [...] contrast"
 
 
 @given(st.text(max_size=60))
