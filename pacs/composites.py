@@ -29,7 +29,7 @@ from pacs.deid import suggest_text
 from pacs.deid.masks import Box
 from pacs.deid.suggest import Levels, outside_regions, text_like
 from pacs.models import DeviceMask, Instance, Study
-from pacs.pixels import attributes, draw
+from pacs.pixels import attributes, draw, overlay
 from pacs.retrieve import Located
 from pacs.scope import reviewed
 
@@ -151,6 +151,7 @@ def _extremes(archive: Archive, located: Sequence[Located]) -> _Extremes:
     high: Levels | None = None
     least: NDArray[Any] | None = None
     most: NDArray[Any] | None = None
+    marks: NDArray[np.bool_] | None = None  # of overlays, which lie over the picture whatever its values
     at = looked_at = 0
     step = 1
     for one in located:
@@ -165,7 +166,11 @@ def _extremes(archive: Archive, located: Sequence[Located]) -> _Extremes:
                     continue
                 with transcoded.turn(instance, ds, number, drawn=True):
                     stored = draw.decoded(ds, instance.frame(number), instance.transfer_syntax, number)
-                    levels = draw.levels(ds, stored, number)
+                    bare = draw.levels(ds, stored, number)
+                levels = overlay.burn(bare, ds, number)
+                if levels is not bare:
+                    over = (levels != bare).reshape(*bare.shape[:2], -1).any(axis=2)
+                    marks = over if marks is None else marks | over
                 looked_at += 1
                 if low is None or high is None:
                     low, high = levels.copy(), levels.copy()
@@ -186,6 +191,8 @@ def _extremes(archive: Archive, located: Sequence[Located]) -> _Extremes:
     if low is None or high is None:
         raise NotFound("no frames to look at")
     whole = None if least is None or most is None else _evened(least, most)
+    if whole is not None and marks is not None:
+        whole[1][marks] = 255
     found = _Extremes(low, high, whole, looked_at)
     _extremes_of.put(name, found, (low.nbytes + high.nbytes) * (2 if whole else 1))
     return found

@@ -24,15 +24,14 @@ from pacs.composites import device_of
 from pacs.damage import Lost
 from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box, within
+from pacs.deid.pixels import DOCUMENTS
 from pacs.models import DeviceMask, Instance, Series, Study
 from pacs.transfer_syntaxes import VIDEO
 from pacs.view_rows import CLEAN, HELD, UNUSABLE, WITHHELD, Choice, Maker
 
 MOST_DOCUMENT = 64 << 20
 _MASKED = "Masks were set: look at the result before you approve it."
-#: Encapsulated documents: the SOP classes of PDF, CDA, STL, OBJ and MTL (PS3.4 B.5.1.8 and following).
-_DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
-_PDF = _DOCUMENTS + "1"
+_PDF = DOCUMENTS + "1"
 #: So many instances are made anew in one transaction.
 _CHUNK = 50
 
@@ -71,7 +70,7 @@ class Picture:
     @property
     def is_document(self) -> bool:
         """Whether it holds a document in the place of a picture."""
-        return self.sop_class.startswith(_DOCUMENTS)
+        return self.sop_class.startswith(DOCUMENTS)
 
     @property
     def is_pdf(self) -> bool:

@@ -18,7 +18,7 @@ from overread.kit.errors import Unprocessable
 from pacs import damage, dicomjson, elements, frames, index, part10, retrieve, rows
 from pacs import transfer_syntaxes as ts
 from pacs.archive import Archive
-from pacs.deid import masks, pixels
+from pacs.deid import masks, overlays, pixels
 from pacs.deid.amend import amended
 from pacs.deid.encode import pixel_header
 from pacs.deid.header import Deidentified, deidentify_next
@@ -177,7 +177,7 @@ class _Made:
             front = self.header[: len(self.header) - retrieve.pixel_header_size(parsed)]
             ds = masks.described(front)
             made = masks.masked(parsed, ds, self.syntax, choice.boxes, self._patched_range, self.stray)
-            changes: dict[int, tuple[str, bytes] | None] = {**made.changes}
+            changes: dict[int, tuple[str, bytes] | None] = {**made.changes, **overlays.blanked(ds, choice.boxes)}
             if made.length is None or self.syntax != made.transfer_syntax:
                 changes |= dict.fromkeys(_TABLES)
             self.syntax = made.transfer_syntax

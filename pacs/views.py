@@ -21,6 +21,7 @@ from overread.kit.principals import Principal, Role
 from pacs import changes, query, rows
 from pacs.archive import Archive
 from pacs.deid.known import KnownStrings
+from pacs.deid.pixels import DOCUMENTS
 from pacs.deid.profile import SECOND_OPINION, Profile
 from pacs.deid.proof import Proof, merkle_root
 from pacs.models import Instance, Series, Study, View
@@ -67,7 +68,10 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class InstanceReview:
-    """An instance of a view that somebody has to look at, or did; `digest` names its bytes."""
+    """An instance of a view that somebody has to look at, or did; `digest` names its bytes.
+
+    `left_out`: its original holds a document that the copy lacks, so that there is nothing to approve yet.
+    """
 
     view_sop_uid: str
     view_series_uid: str
@@ -75,6 +79,7 @@ class InstanceReview:
     reasons: list[str]
     frames: int
     digest: str
+    left_out: bool
 
 
 @dataclass(slots=True)
@@ -241,6 +246,7 @@ def review(tx: Session, view_id: UUID, source_study_uid: str | None = None) -> l
             Instance.reasons,
             Instance.frames,
             Instance.proof["result_digest"].label("digest"),
+            _left_out.label("left_out"),
         )
         .join(Instance, Instance.study_pk == Study.pk)
         .join(Series, Series.pk == Instance.series_pk)
@@ -256,7 +262,9 @@ def review(tx: Session, view_id: UUID, source_study_uid: str | None = None) -> l
         one.instances += 1
         setattr(one, state, getattr(one, state) + 1)
         if row.review != CLEAN:
-            item = InstanceReview(row.sop_uid, row.series_uid, state, list(row.reasons), row.frames, row.digest)
+            item = InstanceReview(
+                row.sop_uid, row.series_uid, state, list(row.reasons), row.frames, row.digest, row.left_out
+            )
             one.items.append(item)
             one.reasons = list(dict.fromkeys([*one.reasons, *row.reasons]))
     return list(found.values())
@@ -278,6 +286,8 @@ def decide(
     who.require(Role.COORDINATOR)
     if decision not in (APPROVED, WITHHELD):
         raise Unprocessable(f"decision {decision!r}", safe="An instance is either approved or withheld.")
+    if decision == APPROVED:
+        _not_left_out(tx, view_id, sop_uids)
     if decision == APPROVED and digests is not None:
         _looked_at(tx, view_id, sop_uids, digests)
     # Withholding is always safe, also of what the rules find clean.
@@ -298,6 +308,25 @@ def decide(
         recount(tx, study_pk)
     for uid in sop_uids:
         audit.record(tx, who, f"pixels.{decision}", "instance", uid)
+
+
+#: A copy without the document that its original holds, which nobody has released or redacted yet.
+_left_out = Instance.sop_class.startswith(DOCUMENTS, autoescape=True) & (
+    func.coalesce(Instance.proof["document"].as_string(), "") == ""
+)
+
+
+def _not_left_out(tx: Session, view_id: UUID, sop_uids: list[str]) -> None:
+    """Raises Conflict where a copy lacks its document: its approval would give the specialist an empty one."""
+    empty = tx.scalar(
+        select(func.count()).where(Instance.view_id == view_id, Instance.sop_uid.in_(sop_uids), _left_out)
+    )
+    if empty:
+        what = "a document" if empty == 1 else f"{empty} documents"
+        raise Conflict(
+            f"{what} left out",
+            safe=f"The copy lacks {what}: open it, then release it or put a redacted one in its place. Or withhold it.",
+        )
 
 
 def _looked_at(tx: Session, view_id: UUID, sop_uids: list[str], digests: Mapping[str, str]) -> None:

@@ -244,11 +244,6 @@ def decide(
     picture = _picture(tx, who, view_id, study_uid, sop_uid, lock=True)
     if decision == "approved":
         _in_force(boxes, picture.boxes)
-        if picture.is_document and not picture.document:
-            raise Conflict(
-                "a document that is left out",
-                safe="There is nothing to approve yet: release the document, upload a redacted one, or withhold it.",
-            )
     studies.decide(tx, who, case_id, [sop_uid], decision, {sop_uid: digest})
 
 

@@ -146,7 +146,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
     items = sorted(review.items, key=lambda item: item.state != views.HELD) if review else []
     shown = items[:_MOST_PREVIEWS]
     root = f"/cases/{case.case_id}/dicomweb/studies/{study.view_study_uid}"
-    held = [item for item in shown if item.state == views.HELD]
+    held = [item for item in shown if item.state == views.HELD and not item.left_out]
     live = case.state not in ("closed", "declined", "withdrawn")
     may_revoke = live and state not in (StudyState.REVOKED, StudyState.RECEIVING)
     return {
@@ -180,11 +180,12 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
             {
                 "src": f"{root}/series/{item.view_series_uid}/instances/{item.view_sop_uid}/thumbnail",
                 "url": f"{url}/pixels/{item.view_sop_uid}",
-                "label": f"{item.frames} frames" if item.frames > 1 else "Picture",
+                "label": "Document" if item.left_out else f"{item.frames} frames" if item.frames > 1 else "Picture",
                 "sop_instance_uid": item.view_sop_uid,
                 "digest": item.digest,
                 "state": _DECISIONS[item.state],
                 "held": item.state == views.HELD,
+                "left_out": item.left_out,
                 "reason": "; ".join(item.reasons),
                 "withheld": item.state == views.WITHHELD,
             }

@@ -74,8 +74,8 @@ _CLEANED = (
         "clean_graphics",
         "E.3.3",
         "Clean annotations",
-        "Shapes that were drawn on images stay, their text is cleaned. Without this they go whole. Overlays and curves "
-        "go in any case.",
+        "Shapes that were drawn on images stay, their text is cleaned, and marks of overlays stay after a look. Without "
+        "this they go whole. Curves go in any case.",
     ),
 )
 _DATES: Mapping[str, tuple[str, str, str]] = {

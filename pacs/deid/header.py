@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pacs.charset import DEFAULT, codecs_of
-from pacs.deid import codestream, pixels
+from pacs.deid import codestream, overlays, pixels
 from pacs.deid.content import fate
 from pacs.deid.encode import SEQUENCE_DELIMITER, code_item, item, pixel_header, put, written_items
 from pacs.deid.known import KnownStrings
@@ -114,6 +114,7 @@ class _Rewrite:
         self.explicit = parsed.explicit
         self.actions: dict[int, str] = {}
         self.findings: list[str] = []
+        self.marks: tuple[str, ...] = ()
 
     def run(self) -> Deidentified:
         """Rewrite header, pixels' frame and what is known of them."""
@@ -133,7 +134,7 @@ class _Rewrite:
         start, ranges, trailer = self._pixels(pixel, expected)
         header = write_meta(sop_class, new_sop, syntax) + body + start
 
-        withhold = pixels.risk(parsed, index)
+        withhold = [*pixels.risk(parsed, index), *self.marks]
         patches, dirty = codestream.patches(parsed, pixel)
         withhold += dirty
         if not (study and series and sop):
@@ -195,15 +196,24 @@ class _Rewrite:
 
     def _root(self, buf: bytes, elements: list[Element], tags: list[int], codecs: tuple[str, ...]) -> bytes:
         """Rewrite the root data set and put in what the standard asks for (PS3.15 E.1.1)."""
-        cuts = [0, *(bisect_left(tags, tag) for tag in (_CHARACTER_SET, _IDENTITY_REMOVED, _TIMES_MODIFIED)), len(tags)]
+        starts = (_CHARACTER_SET, _IDENTITY_REMOVED, _TIMES_MODIFIED, overlays.FIRST, overlays.BEHIND)
+        cuts = [0, *(bisect_left(tags, tag) for tag in starts)]
         out: list[bytes] = []
         for part, added in enumerate((*_additions(self.values.profile, self.explicit), b"")):
-            inside = elements[cuts[part] : cuts[part + 1]]
-            if inside:
-                new = self._level(buf, inside, codecs, False)
-                out.append(buf[inside[0].offset : inside[-1].end] if new is None else new)
-            out.append(added)
+            out += [self._part(buf, elements[cuts[part] : cuts[part + 1]], codecs), added]
+        out.append(self._overlays(buf, elements[cuts[4] : cuts[5]]))
+        out.append(self._part(buf, elements[cuts[5] :], codecs))
         return b"".join(out)
+
+    def _part(self, buf: bytes, elements: list[Element], codecs: tuple[str, ...]) -> bytes:
+        new = self._level(buf, elements, codecs, False) if elements else b""
+        return buf[elements[0].offset : elements[-1].end] if new is None else new
+
+    def _overlays(self, buf: bytes, elements: list[Element]) -> bytes:
+        found = overlays.cleaned(buf, elements, explicit=self.explicit, keep=self.values.profile.clean_graphics)
+        self.actions.update((element.tag, "C" if element.tag in found.kept else "X") for element in elements)
+        self.marks = found.reasons
+        return found.written
 
     def _pixels(self, pixel: Element | None, expected: int) -> tuple[bytes, tuple[tuple[int, int], ...], bytes]:
         """Give the pixel data's own element header, the range of its value, and what closes it."""

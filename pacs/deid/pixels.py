@@ -26,7 +26,8 @@ _GREY = frozenset(("CT", "MR", "PT", "NM", "CR", "DX", "MG", "XA", "RF"))
 _VIDEO = tuple(VIDEO)
 _VIDEO_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.77.1.{number}.1" for number in (1, 2, 4))
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-_ENCAPSULATED = "1.2.840.10008.5.1.4.1.1.104."
+#: Encapsulated documents: the SOP classes of PDF, CDA, STL, OBJ and MTL (PS3.4 B.5.1.8 and following).
+DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
 _AUDIO = "1.2.840.10008.5.1.4.1.1.9.4."
 _ULTRASOUND = frozenset(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("3", "3.1", "6", "6.1", "6.2"))
 
@@ -54,7 +55,7 @@ def risk(parsed: Parsed, index: Index | None = None) -> list[str]:
     get = wanted.get
     sop_class = text(buf, get(0x00080016)) or parsed.meta.sop_class_uid
     reasons: list[str] = []
-    if sop_class.startswith(_ENCAPSULATED) or 0x00420011 in wanted:
+    if sop_class.startswith(DOCUMENTS) or 0x00420011 in wanted:
         reasons.append("It is an encapsulated document, which can't be cleaned by rule.")
     if sop_class.startswith(_AUDIO):
         reasons.append("It is a voice recording.")

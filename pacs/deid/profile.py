@@ -40,7 +40,7 @@ class Profile:
     clean_descriptors: bool = True
     #: E.3.4: content items go or stay by the concept that they name (Table E.3.4-1).
     clean_structured_content: bool = True
-    #: E.3.3: graphic annotations keep their shapes, their text is cleaned; overlays and curves go.
+    #: E.3.3: graphic annotations keep their shapes, overlays their marks, text is cleaned; curves go.
     clean_graphics: bool = True
 
     def __post_init__(self) -> None:

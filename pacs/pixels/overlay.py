@@ -51,7 +51,7 @@ def placed(
     if plane is None:
         return None
     out = np.zeros(size, bool)
-    top, left = _origin(ds, group)
+    top, left = origin(ds, group)
     seen = plane[max(-top, 0) : max(size[0] - top, 0), max(-left, 0) : max(size[1] - left, 0)]
     top, left = max(top, 0), max(left, 0)
     out[top : top + seen.shape[0], left : left + seen.shape[1]] = seen
@@ -83,7 +83,8 @@ def _plane(ds: Dataset, group: int, frame_index: int, words: Words | None) -> ND
     return bits.reshape(rows, columns).astype(bool)
 
 
-def _origin(ds: Dataset, group: int) -> tuple[int, int]:
+def origin(ds: Dataset, group: int) -> tuple[int, int]:
+    """Give the row and column of the image, from 0 and maybe outside of it, where the overlay's first pixel lies."""
     found = attributes.all_numbers(attributes.at(ds, group, 0x0050))
     return (int(found[0]) - 1, int(found[1]) - 1) if len(found) == 2 else (0, 0)
 

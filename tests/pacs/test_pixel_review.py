@@ -14,7 +14,7 @@ from pydicom.uid import generate_uid
 from sqlalchemy import select
 
 from overread.kit.db import Database
-from overread.kit.errors import Forbidden, NotFound, Unprocessable
+from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Role
 from pacs import bulk, composites, pixel_review, query, retrieve, views
 from pacs.archive import Archive
@@ -159,6 +159,11 @@ def test_a_composite_has_the_lowest_and_highest_levels_of_all_frames(archive: Ar
     elements = [e for e in skeleton() if e.tag not in (0x00280010, 0x00280011, 0x7FE00010, 0x00080060)]
     elements += [El(tag, "US", pack("<H", 16)) for tag in (0x00280010, 0x00280011)]
     elements += [text(0x00280008, "IS", "3"), El(0x7FE00010, "OW", frames.tobytes()), text(0x00080060, "CS", "US")]
+    # A mark of an overlay lies over the picture, whatever the values below it.
+    marks = np.zeros((16, 16), np.uint8)
+    marks[5, 6] = 1
+    elements += [El(tag, "US", pack("<H", 16)) for tag in (0x60000010, 0x60000011)]
+    elements += [El(0x60003000, "OW", np.packbits(marks, bitorder="little").tobytes())]
     assert isinstance(put(archive, Source(person(database, Role.HOSPITAL), "stow"), part10(elements, EXPLICIT)), Stored)
     view = view_of(archive)
     with archive.db.transaction() as tx:
@@ -170,7 +175,7 @@ def test_a_composite_has_the_lowest_and_highest_levels_of_all_frames(archive: Ar
     found = composites.composite(archive, coordinator, view, [uid])
     low, high = (np.asarray(Image.open(io.BytesIO(png))) for png in (found.minimum, found.maximum))
     assert (found.rows, found.columns, found.frames) == (16, 16, 3)
-    assert {tuple(map(int, place)) for place in np.argwhere(high)} == {(0, 0), (2, 3), (8, 9)}
+    assert {tuple(map(int, place)) for place in np.argwhere(high)} == {(0, 0), (2, 3), (5, 6), (8, 9)}
     assert {tuple(map(int, place)) for place in np.argwhere(low)} == {(0, 0)}
 
 
@@ -237,10 +242,16 @@ def test_a_document_is_left_out_until_a_person_releases_or_redacts_it(
         (item,) = views.review(tx, view)[0].items
         located = retrieve.locate(tx, Scope(view, unreleased=True), view_study)[0]
     assert b"PDF" not in b"".join(retrieve.stream(archive.blobs, located.parts))
+    # Nobody approves an empty document, from whatever page.
+    assert item.left_out
+    with pytest.raises(Conflict, match="left out"), archive.db.transaction() as tx:
+        views.decide(tx, coordinator, view, [item.view_sop_uid], views.APPROVED)
     pixel_review.release_document(archive, coordinator, view, item.view_sop_uid, NOBODY, redacted)
     with archive.db.transaction() as tx:
-        assert views.review(tx, view)[0].held == 1
+        review = views.review(tx, view)[0]
+        assert (review.held, review.items[0].left_out) == (1, False)
         located = retrieve.locate(tx, Scope(view, unreleased=True), view_study)[0]
+        views.decide(tx, coordinator, view, [item.view_sop_uid], views.APPROVED)
     ds = pydicom.dcmread(io.BytesIO(b"".join(retrieve.stream(archive.blobs, located.parts))))
     assert ds.EncapsulatedDocument[: ds.EncapsulatedDocumentLength] == seen
     assert ds.PatientIdentityRemoved == "YES"

@@ -59,10 +59,6 @@ def test_video_is_held_back() -> None:
     assert any("video" in reason for reason in risk(syntax="1.2.840.10008.1.2.4.107.1"))
 
 
-def test_an_overlay_with_its_own_data_needs_no_look() -> None:
-    assert risk(El(0x60000100, "US", pack("<H", 1)), El(0x60003000, "OW", bytes(2))) == []
-
-
 def test_high_bits_are_found_by_looking_at_every_pixel() -> None:
     others = [e for e in skeleton() if e.tag != 0x7FE00010]
     clean = parse(part10([*others, El(0x7FE00010, "OW", pack("<16H", *range(0x0FF0, 0x1000)))], EXPLICIT))
