@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 
 from overread.kit import clock
-from pacs import dicomdir, metadata, retrieve
+from pacs import metadata, retrieve
 from pacs.archive import Archive
+from pacs.dicomdir import Directory
 from pacs.retrieve import Located, Part
 
 #: What an instance is given as: its transfer syntax, and its bytes.
@@ -43,33 +44,30 @@ class _Sink:
 def stream(archive: Archive, contents: Iterable[Content], comment: Callable[[], str] = lambda: "") -> Iterator[bytes]:
     """The archive's bytes: instances in the order given, the DICOMDIR last, and a comment, asked for at the end."""
     sink = _Sink()
-    members: list[tuple[str, Located, str]] = []
+    directory = Directory()
     target: Any = sink
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as folder:
         for number, (one, syntax, content) in enumerate(contents, 1):
             # Eight capital letters and digits a component (PS3.10 8.2, PS3.12 F).
             name = f"IMAGES/I{number:07d}"
-            members.append((name, one, syntax))
             with folder.open(_entry(name), "w", force_zip64=_LARGE) as entry:
                 chunks = retrieve.stream(archive.blobs, content) if isinstance(content, Sequence) else content
                 for chunk in chunks:
                     entry.write(chunk)
                     yield from sink.taken()
+            _list(archive, directory, name, one, syntax)
             yield from sink.taken()
         with folder.open(_entry("DICOMDIR"), "w") as entry:
-            entry.write(_directory(archive, members))
+            entry.write(directory.written(f"2.25.{clock.uuid7().int}"))
         folder.comment = comment().encode()
         yield from sink.taken()
     yield from sink.taken()
 
 
-def _directory(archive: Archive, named: Sequence[tuple[str, Located, str]]) -> bytes:
-    members = []
-    for name, one, syntax in named:
-        with archive.db.transaction() as tx:
-            header = orjson.loads(metadata.of_instance(tx, one))
-        members.append(dicomdir.Member(name, syntax, {tag: header[tag] for tag in dicomdir.KEYS if tag in header}))
-    return dicomdir.make(members, f"2.25.{clock.uuid7().int}")
+def _list(archive: Archive, directory: Directory, name: str, one: Located, syntax: str) -> None:
+    with archive.db.transaction() as tx:
+        header = orjson.loads(metadata.of_instance(tx, one))
+    directory.add(name, syntax, header)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -50,6 +50,7 @@ _IDENTITY_REMOVED = 0x00120062
 _TIMES_MODIFIED = 0x00280303
 #: Text Value, DateTime and Date of a content item.
 _CONTENT_VALUES = frozenset((0x0040A160, 0x0040A120, 0x0040A121))
+_STUDY_ID = 0x00200010
 
 #: Sequences up to this length are looked up by their bytes before they are rewritten once more.
 _LARGEST_REMEMBERED = 4096
@@ -196,16 +197,20 @@ class _Rewrite:
 
     def _root(self, buf: bytes, elements: list[Element], tags: list[int], codecs: tuple[str, ...]) -> bytes:
         """Rewrite the root data set and put in what the standard asks for (PS3.15 E.1.1)."""
-        starts = (_CHARACTER_SET, _IDENTITY_REMOVED, _TIMES_MODIFIED, overlays.FIRST, overlays.BEHIND)
+        starts = (_CHARACTER_SET, _IDENTITY_REMOVED, _STUDY_ID, _TIMES_MODIFIED, overlays.FIRST, overlays.BEHIND)
         cuts = [0, *(bisect_left(tags, tag) for tag in starts)]
+        charset, identity, times = _additions(self.values.profile, self.explicit)
         out: list[bytes] = []
-        for part, added in enumerate((*_additions(self.values.profile, self.explicit), b"")):
+        for part, added in enumerate((charset, identity, self._study_id(), times, b"")):
             out += [self._part(buf, elements[cuts[part] : cuts[part + 1]], codecs), added]
-        out.append(self._overlays(buf, elements[cuts[4] : cuts[5]]))
-        out.append(self._part(buf, elements[cuts[5] :], codecs))
+        out.append(self._overlays(buf, elements[cuts[5] : cuts[6]]))
+        out.append(self._part(buf, elements[cuts[6] :], codecs))
         return b"".join(out)
 
     def _part(self, buf: bytes, elements: list[Element], codecs: tuple[str, ...]) -> bytes:
+        if elements and elements[0][0] == _STUDY_ID:
+            self.actions[_STUDY_ID] = "Z"
+            elements = elements[1:]
         new = self._level(buf, elements, codecs, False) if elements else b""
         return buf[elements[0].offset : elements[-1].end] if new is None else new
 
@@ -214,6 +219,14 @@ class _Rewrite:
         self.actions.update((element.tag, "C" if element.tag in found.kept else "X") for element in elements)
         self.marks = found.reasons
         return found.written
+
+    def _study_id(self) -> bytes:
+        """Give the Study ID that stands for the study in this case.
+
+        It is empty, or a dummy (action Z); a directory's reader wants one (PS3.3 F.5.2), and so do those who make them.
+        """
+        study = text(self.parsed.buf, self.index.get(0x0020000D))
+        return put(_STUDY_ID, "SH", f"S{self.values.pseudonym('study', study, 11)}".encode(), self.explicit)
 
     def _pixels(self, pixel: Element | None, expected: int) -> tuple[bytes, tuple[tuple[int, int], ...], bytes]:
         """Give the pixel data's own element header, the range of its value, and what closes it."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from struct import error, pack
 from typing import Any
 
 from overread.kit.errors import BadInput
-from pacs import charset, elements
-from pacs.deid.encode import item, put
+from pacs import charset, elements, from_json
+from pacs.deid.encode import put
 from pacs.dicomjson import to_json
 from pacs.dimse.answering import Failed, Status
 from pacs.nested import MAX_DEPTH
@@ -23,8 +21,6 @@ UTF_8 = "ISO_IR 192"
 _MAX_ELEMENTS = 1024
 #: What one element's 16-bit length takes, of a list of UIDs (PS3.5 7.1.2).
 _SHORT = 0xFFFE
-_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
-_BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,7 @@ def _keys(data_set: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[
         items = element.get("Value", [])
         here = (*path, tag)
         if element["vr"] != "SQ":
-            yield ".".join(here), _text(items)
+            yield ".".join(here), from_json.text(items)
         elif len(items) > 1:
             # C.2.2.2.6: one item.
             raise Failed(Status.MISMATCH, "A sequence to match has one item.", [int(here[0], 16)])
@@ -66,14 +62,6 @@ def _keys(data_set: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[
             raise Failed(Status.MISMATCH, "Sequences are matched less deep.", [int(here[0], 16)])
         else:
             yield from _keys(items[0], here)
-
-
-def _text(values: list[Any]) -> str:
-    return "\\".join(_name(one) if isinstance(one, dict) else "" if one is None else str(one) for one in values)
-
-
-def _name(value: Mapping[str, str]) -> str:
-    return "=".join(value.get(group, "") for group in _GROUPS).rstrip("=")
 
 
 def write(attributes: Mapping[str, Any], transfer_syntax: str, asked: str = "") -> bytes:
@@ -87,7 +75,7 @@ def write(attributes: Mapping[str, Any], transfer_syntax: str, asked: str = "") 
         if codec is None:
             continue
         try:
-            body = {tag: _element(tag, one, codec, explicit) for tag, one in attributes.items()}
+            body = {tag: from_json.written(tag, one, codec, explicit) for tag, one in attributes.items()}
         except UnicodeEncodeError:
             continue
         if name:
@@ -103,31 +91,6 @@ def _codec(name: str) -> str | None:
     codecs = charset.codecs_of(name.encode("ascii", "replace"))
     known = len(codecs) == 1 and charset.is_known(name.upper())
     return codecs[0] if known and re.match("latin_1|iso8859|utf_8|gb", codecs[0]) else None
-
-
-def _element(tag: str, element: Mapping[str, Any], codec: str, explicit: bool) -> bytes:
-    vr, values = element["vr"], element.get("Value") or []
-    if vr == "SQ":
-        items = (sorted(one.items()) for one in values if isinstance(one, dict))
-        bodies = (b"".join(_element(inner, found, codec, explicit) for inner, found in one) for one in items)
-        return put(int(tag, 16), vr, b"".join(map(item, bodies)), explicit)
-    try:
-        value = _value(vr, element, values, codec)
-    except UnicodeEncodeError:
-        raise
-    except (ValueError, TypeError, error):
-        value = b""
-    return put(int(tag, 16), vr, value, explicit)
-
-
-def _value(vr: str, element: Mapping[str, Any], values: list[Any], codec: str) -> bytes:
-    if "InlineBinary" in element:
-        return base64.b64decode(element["InlineBinary"])
-    if vr in _BINARY:
-        return pack(f"<{len(values)}{_BINARY[vr]}", *values)
-    if vr == "AT":
-        return b"".join(pack("<HH", int(one[:4], 16), int(one[4:], 16)) for one in values)
-    return _text(values).encode(codec)
 
 
 def failed_uids(uids: list[str], transfer_syntax: str) -> bytes:

@@ -151,6 +151,19 @@ def test_references_stay_closed() -> None:
     assert ds.FrameOfReferenceUID == ds.StudyInstanceUID
 
 
+@pytest.mark.parametrize("said", [[text(0x00200010, "SH", MARK)], [text(0x00200010, "SH", "")], []])
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_a_study_has_an_id_that_says_nothing(said: list[El], syntax: str) -> None:
+    """Z is an empty value or a dummy (PS3.15 E.1); a directory wants a Study ID (PS3.3 F.5.2), and one a study."""
+    data, ds = cleaned(said, syntax)
+    assert MARK.encode() not in data
+    assert len(ds.StudyID) == 12
+    assert [element.tag for element in ds] == sorted(element.tag for element in ds)
+    other = part10([*(one for one in skeleton() if one.tag != 0x00080018), text(0x00080018, "UI", "1.2.3.9")], syntax)
+    assert read(deidentify(parse(other), secret=SECRET), other).StudyID == ds.StudyID
+    assert read(deidentify(parse(other), secret=SECRET[::-1]), other).StudyID != ds.StudyID
+
+
 def test_a_uid_that_may_not_vanish_is_mapped() -> None:
     group = [text(0x006A0003, "UI", STUDY)]
     _, ds = cleaned([El(0x006A0002, "SQ", [group])])
