@@ -134,7 +134,8 @@ def question(request: C_FIND, context: PresentationContext, agreed: Options) -> 
         raise Failed(Status.NO_SUCH_SOP_CLASS, "This is not the presentation context's SOP class.")
     assert request.Identifier is not None, "pynetdicom takes no C-FIND-RQ without one"
     asked = identifiers.read(request.Identifier.getvalue(), str(context.transfer_syntax[0]))
-    level = levels.checked(asked, sop_class)
+    level = levels.checked(asked)
+    sop_class = levels.model(level, sop_class)
     upper = {} if agreed.relational else levels.unique_above(asked, level, sop_class)
     if levels.UNIQUE["PATIENT"] in upper:
         upper = {**upper, **levels.issuer(asked)}

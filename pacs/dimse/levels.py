@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pacs import patients
 from pacs.dimse.answering import Failed, Status
 from pacs.dimse.identifiers import LEVEL, Identifier
-from pacs.dimse.negotiation import PATIENT_ROOT
+from pacs.dimse.negotiation import FIND, GET, MOVE, PATIENT_ROOT
 from pacs.keys import COLUMNS, KEPT, TIMEZONE, Level, path
 
 #: Levels from the top, with their unique keys.
 UNIQUE = {"PATIENT": "00100020", "STUDY": "0020000D", "SERIES": "0020000E", "IMAGE": "00080018"}
 #: What is searched at each level; patients are made of their studies.
 SEARCHED = {"PATIENT": Level.STUDY, "STUDY": Level.STUDY, "SERIES": Level.SERIES, "IMAGE": Level.INSTANCE}
+_PATIENT_ROOT = {study: patient for patient, study in (FIND, MOVE, GET)}
 _OF = {Level.STUDY: "STUDY", Level.SERIES: "SERIES", Level.INSTANCE: "IMAGE"}
 
 
@@ -23,11 +24,20 @@ def root(sop_class: str) -> Sequence[str]:
     return levels if sop_class in PATIENT_ROOT else levels[1:]
 
 
-def checked(asked: Identifier, sop_class: str) -> str:
-    """The level that is asked for. Raises Failed where the information model has none such."""
-    if asked.level not in root(sop_class):
+def checked(asked: Identifier) -> str:
+    """The level that is asked for. Raises Failed where there is none such."""
+    if asked.level not in UNIQUE:
         raise Failed(Status.MISMATCH, "The Query/Retrieve Level is missing or not of this model.", [int(LEVEL, 16)])
     return asked.level
+
+
+def model(level: str, sop_class: str) -> str:
+    """The SOP class whose information model a request is of.
+
+    The Study Root has no patients (C.6.2.1). Who asks for them there, as Orthanc does, is answered by the Patient Root,
+    in which the same level has one meaning only.
+    """
+    return _PATIENT_ROOT.get(sop_class, sop_class) if level == "PATIENT" else sop_class
 
 
 def level_of(key: str, sop_class: str) -> str | None:
@@ -48,11 +58,20 @@ def above(level: str, sop_class: str) -> Sequence[str]:
 
 
 def unique_above(asked: Identifier, level: str, sop_class: str) -> Mapping[str, str]:
-    """The unique keys of the levels above, of which each names one thing (C.4.1.2.1, C.4.2.1.4.1). Raises Failed."""
-    found = {UNIQUE[one]: asked.keys.get(UNIQUE[one], "").strip() for one in above(level, sop_class)}
-    missing = [int(tag, 16) for tag, text in found.items() if not single(text, tag)]
-    if missing:
-        raise Failed(Status.MISMATCH, "The unique key of each upper level must be one value.", missing)
+    """The unique keys of the levels above, of which each names one thing (C.4.1.2.1, C.4.2.1.4.1). Raises Failed.
+
+    They all have to be there by the standard. Orthanc leaves them out, and nothing is ambiguous where a UID is given,
+    of what is asked for or of something above it: it leads to one study. Without any, everything would be searched.
+    """
+    tags = [UNIQUE[one] for one in above(level, sop_class)]
+    found = {tag: text for tag in tags if (text := asked.keys.get(tag, "").strip())}
+    wrong = [int(tag, 16) for tag, text in found.items() if not single(text, tag)]
+    if wrong:
+        raise Failed(Status.MISMATCH, "The unique key of each upper level must be one value.", wrong)
+    missing = [int(tag, 16) for tag in tags if tag not in found]
+    own = asked.keys.get(UNIQUE[level], "").strip()
+    if missing and not any(tag != UNIQUE["PATIENT"] for tag in found) and not listed(own):
+        raise Failed(Status.MISMATCH, "Name one study, series or instance by its UID.", missing)
     return found
 
 
@@ -62,6 +81,11 @@ def issuer(asked: Identifier) -> Mapping[str, str]:
     PS3.3 C.7.1.1; what C.4.1.2.1 and C.4.2.1.4.1 say of the unique keys holds for it as well.
     """
     return {tag: text for tag in patients.ISSUER if (text := asked.keys.get(tag, "").strip())}
+
+
+def listed(text: str) -> bool:
+    """Whether a key's text is UIDs, one or several, without wild cards."""
+    return bool(text) and not any(sign in text for sign in "*?,")
 
 
 def single(text: str, tag: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from pynetdicom.dimse_primitives import C_GET, C_MOVE
 from pynetdicom.presentation import PresentationContext
 
 from overread.kit import audit, log
+from overread.kit.db import Session
 from overread.kit.errors import OverreadError
 from pacs import patients, selection
 from pacs.archive import Archive
@@ -25,7 +26,9 @@ from pacs.dimse.commands import Originator
 from pacs.dimse.limits import Limits
 from pacs.dimse.negotiation import options
 from pacs.dimse.push import MOST, Outcomes, Push, stored, warns, witness
-from pacs.dimse.reach import Reaches, Wanted, locate, look
+from pacs.dimse.reach import Reach, Reaches, Wanted, locate, look
+from pacs.keys import Level
+from pacs.query import Query
 
 _logger = log.get(__name__)
 
@@ -73,15 +76,17 @@ class Retrieval:
         if request.AffectedSOPClassUID != sop_class:
             raise Failed(Status.NO_SUCH_SOP_CLASS, "This is not the presentation context's SOP class.")
         asked = identifiers.read(request.Identifier.getvalue(), str(context.transfer_syntax[0]))
-        level = levels.checked(asked, sop_class)
+        relational = options(assoc, sop_class).relational
+        level = levels.checked(asked)
+        model = levels.model(level, sop_class)
         keys = {tag: text for tag in levels.UNIQUE.values() if (text := asked.keys.get(tag, "").strip())}
         own = levels.UNIQUE[level]
         # C.4.2.1.4.1: at the level one patient, or a list of UIDs; nothing is retrieved by wild cards.
         if not keys.get(own) or "*" in keys[own] or "?" in keys[own] or (level == "PATIENT" and "\\" in keys[own]):
             raise Failed(Status.MISMATCH, "The unique key of the level must have a value.", [int(own, 16)])
-        upper = [levels.UNIQUE[one] for one in levels.above(level, sop_class)]
-        if not options(assoc, sop_class).relational:
-            levels.unique_above(asked, level, sop_class)
+        upper = [levels.UNIQUE[one] for one in levels.above(level, model)]
+        if not relational:
+            levels.unique_above(asked, level, model)
         chosen = {tag: text for tag, text in keys.items() if tag in (*upper, own)}
         if levels.UNIQUE["PATIENT"] in chosen:
             # Nothing of another person who has the same ID: by its issuer, or by all that tells people apart.
@@ -94,6 +99,10 @@ class Retrieval:
                 found += [Wanted(reach, one) for one in named]
                 if len(found) > MOST:
                     raise Failed(Status.UNABLE_TO_COUNT, f"More than {MOST} instances: ask for fewer at once.")
+            if model != sop_class and found:
+                _check_is_one_person(tx, {one.reach for one in found}, chosen)
+        if not relational and levels.UNIQUE["STUDY"] in upper and levels.UNIQUE["STUDY"] not in chosen:
+            _check_is_one_study(level, found)
         return found
 
     def _target(self, assoc: Served, request: C_MOVE) -> Target:
@@ -200,6 +209,26 @@ class Retrieval:
         else:
             status = Status.SOME_FAILED if failed or warning else Status.SUCCESS
             respond(assoc, request, status, identifier=left, counts=counts)
+
+
+def _check_is_one_person(tx: Session, reaches: Iterable[Reach], chosen: Mapping[str, str]) -> None:
+    """See that what was asked for against the model, by a Patient ID alone, is one person's. Raises Failed."""
+    keys = Query(Level.STUDY, chosen)
+    people = [one.name for reach in reaches for one in patients.search(tx, reach.scope, keys, patients.FIRST, 2)]
+    if len(people) > 1:
+        tag = int(levels.UNIQUE["PATIENT"], 16)
+        raise Failed(Status.MISMATCH, "Several people have this Patient ID: name its issuer too.", [tag])
+
+
+def _check_is_one_study(level: str, found: Iterable[Wanted]) -> None:
+    """See that each UID that was given without its study's is of one study. Raises Failed."""
+    studies: dict[str, set[str]] = {}
+    for one in found:
+        uid = one.named.series_uid if level == "SERIES" else one.named.sop_uid
+        studies.setdefault(uid, set()).add(one.named.study_uid)
+    if any(len(several) > 1 for several in studies.values()):
+        tag = int(levels.UNIQUE["STUDY"], 16)
+        raise Failed(Status.MISMATCH, "This is in several studies: name the study too.", [tag])
 
 
 def _goes_on(assoc: Served, request: Any) -> bool:

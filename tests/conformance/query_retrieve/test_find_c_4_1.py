@@ -85,17 +85,87 @@ def test_c_6_1_the_levels_of_the_patient_root_are_reached_by_the_unique_keys_abo
         assert find(assoc, PATIENT_FIND, ask("STUDY", PatientID="A1", StudyInstanceUID="2.1")).found == []
 
 
-def test_c_6_2_there_is_no_patient_level_in_the_study_root(port: int) -> None:
-    for level in ("PATIENT", "", "FRAME", "study"):
+def test_c_6_2_a_level_that_is_none_is_refused(port: int) -> None:
+    for level in ("", "FRAME", "study"):
         answers = find_once(port, STUDY_FIND, ask(level, PatientID=""))
         assert (answers.status, answers.last.OffendingElement) == (0xA900, 0x00080052)
     assert find_once(port, STUDY_FIND, ask("STUDY", PatientName="HOPPER*")).status == 0
 
 
+def test_c_6_2_patients_in_the_study_root_are_those_of_the_patient_root(port: int) -> None:
+    """The Study Root has none; Orthanc asks for them there."""
+    counts = ("Studies", "Series", "Instances")
+    keys = {"PatientName": "", "PatientSex": "", **{f"NumberOfPatientRelated{one}": "" for one in counts}}
+    for more in ({"PatientID": ""}, {"PatientID": "A1"}, {"PatientID": "*", "PatientName": "hopper*"}):
+        identifier = ask("PATIENT", **{**keys, **more})
+        in_study_root = find_once(port, STUDY_FIND, identifier)
+        assert in_study_root.status == 0
+        assert in_study_root.found
+        assert in_study_root.found == find_once(port, PATIENT_FIND, identifier).found
+    theirs = find_once(port, STUDY_FIND, ask("PATIENT", PatientID=""), calling="OTHER")
+    assert (theirs.status, theirs.found) == (0, [])
+
+
 # C.4.1.2.1, C.4.1.3.1: hierarchical search
 
 
-@pytest.mark.parametrize("value", ["", "*", "2.*", "2.1\\1.1"])
+@pytest.mark.parametrize(
+    ("model", "level", "keys", "found"),
+    [
+        (STUDY_FIND, "SERIES", {"SeriesInstanceUID": "2.1.2"}, ["2.1.2"]),
+        (STUDY_FIND, "SERIES", {"SeriesInstanceUID": "2.1.2\\1.1.1"}, ["1.1.1", "2.1.2"]),
+        (STUDY_FIND, "SERIES", {"SeriesInstanceUID": "9.9", "StudyInstanceUID": ""}, []),
+        (STUDY_FIND, "IMAGE", {"SOPInstanceUID": "2.1.2.1"}, ["2.1.2.1"]),
+        (STUDY_FIND, "IMAGE", {"SOPInstanceUID": "2.1.2.1", "StudyInstanceUID": "2.1"}, ["2.1.2.1"]),
+        (STUDY_FIND, "IMAGE", {"SOPInstanceUID": "2.1.2.1", "StudyInstanceUID": "1.1"}, []),
+        (STUDY_FIND, "IMAGE", {"SeriesInstanceUID": "2.1.1"}, ["2.1.1.1"]),
+        (STUDY_FIND, "IMAGE", {"StudyInstanceUID": "2.1"}, ["2.1.1.1", "2.1.2.1"]),
+        (
+            STUDY_FIND,
+            "IMAGE",
+            {"StudyInstanceUID": "2.1", "PatientID": "", "AccessionNumber": ""},
+            ["2.1.1.1", "2.1.2.1"],
+        ),
+        (PATIENT_FIND, "STUDY", {"StudyInstanceUID": "1.2"}, ["1.2"]),
+        (PATIENT_FIND, "SERIES", {"PatientID": "A1", "SeriesInstanceUID": "1.2.1"}, ["1.2.1"]),
+        (PATIENT_FIND, "SERIES", {"PatientID": "G1", "SeriesInstanceUID": "1.2.1"}, []),
+    ],
+)
+def test_c_4_1_2_1_unique_keys_above_may_be_left_out_where_a_uid_leads_to_one_study(
+    port: int, model: Any, level: str, keys: dict[str, str], found: list[str]
+) -> None:
+    """As Orthanc does. What may be seen stays what it was: another hospital finds nothing."""
+    own = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}[level]
+    answers = find_once(port, model, ask(level, **{own: "", **keys}))
+    assert answers.status == 0, answers.last
+    assert sorted(answers.values(own)) == found
+    for one in answers.found:
+        assert one.StudyInstanceUID == one[own].value[:3]
+    theirs = find_once(port, model, ask(level, **{own: "", **keys}), calling="OTHER")
+    assert (theirs.status, theirs.found) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("model", "level", "keys"),
+    [
+        (STUDY_FIND, "SERIES", {"SeriesInstanceUID": ""}),
+        (STUDY_FIND, "SERIES", {"SeriesInstanceUID": "2.1.*"}),
+        (STUDY_FIND, "SERIES", {"SeriesInstanceUID": "", "PatientID": "A1", "Modality": "CT"}),
+        (STUDY_FIND, "IMAGE", {"SOPInstanceUID": ""}),
+        (STUDY_FIND, "IMAGE", {"SOPInstanceUID": "*"}),
+        (PATIENT_FIND, "STUDY", {"StudyInstanceUID": ""}),
+        (PATIENT_FIND, "SERIES", {"PatientID": "A1", "SeriesInstanceUID": ""}),
+    ],
+)
+def test_c_4_1_2_1_without_any_uid_everything_would_be_searched(
+    port: int, model: Any, level: str, keys: dict[str, str]
+) -> None:
+    answers = find_once(port, model, ask(level, **keys))
+    assert (answers.status, answers.found) == (0xA900, [])
+    assert answers.last.ErrorComment == "Name one study, series or instance by its UID."
+
+
+@pytest.mark.parametrize("value", ["*", "2.*", "2.1\\1.1"])
 def test_c_4_1_2_1_the_unique_keys_above_must_be_one_value(port: int, value: str) -> None:
     answers = find_once(port, STUDY_FIND, ask("SERIES", StudyInstanceUID=value, SeriesInstanceUID=""))
     assert (answers.status, answers.found) == (0xA900, [])

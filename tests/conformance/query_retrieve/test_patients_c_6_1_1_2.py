@@ -16,7 +16,7 @@ from pacs.dimse import find as finding
 from tests.conformance.search.archive import ask as ask_qido
 from tests.conformance.search.archive import instance
 from tests.dicomweb.conftest import bearer, client
-from tests.pacs.dimse.querying import PATIENT_FIND, PATIENT_GET, Receiver, ask, find_once, get, keep
+from tests.pacs.dimse.querying import PATIENT_FIND, PATIENT_GET, STUDY_GET, Receiver, ask, find_once, get, keep
 
 __all__ = ["bearer", "client"]
 # pydicom warns of what a bad peer writes.
@@ -180,6 +180,20 @@ def test_a_retrieval_gives_nothing_of_the_other(port: int, two: None) -> None:
     assert fetched("PATIENT") == ["1.1.1", "2.1.1", "2.2.1"]
     assert fetched("STUDY", StudyInstanceUID="2.1", IssuerOfPatientID="HOSP_A") == []
     assert fetched("STUDY", StudyInstanceUID="2.1", IssuerOfPatientID="HOSP_B") == ["2.1.1"]
+
+
+def test_in_the_study_root_a_number_of_two_people_is_refused(port: int, two: None) -> None:
+    """Which has no patients (C.6.2): what is ambiguous is not given against the model; the issuer says whose it is."""
+
+    def fetched(**keys: str) -> tuple[int, list[str]]:
+        mine = Receiver()
+        done = get(port, STUDY_GET, ask("PATIENT", PatientID="P1", **keys), mine)
+        return done.status, sorted(mine.received)
+
+    assert fetched() == (0xA900, [])
+    assert fetched(IssuerOfPatientID="HOSP_A") == (0, ["1.1.1"])
+    assert fetched(PatientName="Two^Bert") == (0, ["2.1.1", "2.2.1"])
+    assert fetched(IssuerOfPatientID="HOSP_C") == (0, [])
 
 
 def test_the_same_over_qido_rs(client: TestClient, two: None) -> None:

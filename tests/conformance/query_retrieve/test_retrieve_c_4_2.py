@@ -144,9 +144,14 @@ def test_c_4_2_1_4_1_every_level_by_its_unique_keys(
         ("STUDY", {}, 0x0020000D),
         ("STUDY", {"StudyInstanceUID": "1.*"}, 0x0020000D),
         ("STUDY", {"StudyInstanceUID": "1.1; DROP"}, None),
-        ("SERIES", {"SeriesInstanceUID": "1.1.1"}, 0x0020000D),
+        ("SERIES", {}, 0x0020000E),
+        ("SERIES", {"StudyInstanceUID": "1.1"}, 0x0020000E),
+        ("SERIES", {"SeriesInstanceUID": "1.1.*"}, 0x0020000E),
         ("SERIES", {"StudyInstanceUID": "1.1\\1.2", "SeriesInstanceUID": "1.1.1"}, 0x0020000D),
-        ("PATIENT", {"PatientID": "A1"}, 0x00080052),
+        ("SERIES", {"StudyInstanceUID": "*", "SeriesInstanceUID": "1.1.1"}, 0x0020000D),
+        ("PATIENT", {}, 0x00100020),
+        ("PATIENT", {"PatientID": "A*"}, 0x00100020),
+        ("PATIENT", {"PatientID": "A1\\B2"}, 0x00100020),
         ("", {"StudyInstanceUID": "1.1"}, 0x00080052),
     ],
 )
@@ -161,6 +166,42 @@ def test_c_4_2_1_5_an_identifier_that_does_not_match_the_model_is_refused(
             assert (done.status, done.responses[-1].get("OffendingElement")) == (0xA900, offending)
         assert retrieved(assoc.send_c_move(ask("STUDY", StudyInstanceUID="1.2"), "SHELF", STUDY_MOVE)).status == 0
     assert len(shelf.received) == 2
+
+
+@pytest.mark.parametrize(
+    ("level", "keys", "given"),
+    [
+        ("PATIENT", {"PatientID": "A1"}, ["1.1.1.1", "1.1.1.2", "1.1.2.1", "1.2.1.1", "1.2.1.2"]),
+        ("SERIES", {"SeriesInstanceUID": "1.1.1"}, ["1.1.1.1", "1.1.1.2"]),
+        ("SERIES", {"SeriesInstanceUID": "1.1.2\\1.2.1", "StudyInstanceUID": ""}, ["1.1.2.1", "1.2.1.1", "1.2.1.2"]),
+        ("IMAGE", {"SOPInstanceUID": "1.1.2.1"}, ["1.1.2.1"]),
+        ("IMAGE", {"SOPInstanceUID": "1.1.2.1", "StudyInstanceUID": "1.1"}, ["1.1.2.1"]),
+        ("IMAGE", {"SOPInstanceUID": "1.1.2.1", "SeriesInstanceUID": "1.1.1"}, []),
+        ("IMAGE", {"SOPInstanceUID": "1.1.1.2\\1.2.1.1"}, ["1.1.1.2", "1.2.1.1"]),
+    ],
+)
+def test_c_4_2_1_4_1_unique_keys_above_may_be_left_out_and_patients_asked_for_in_the_study_root(
+    port: int, archive: Archive, ward: Principal, five: list[str], level: str, keys: Any, given: list[str]
+) -> None:
+    """As Orthanc asks. Another hospital is given nothing of it."""
+    other = principal_of(archive, "OTHER")
+    with receiving(archive, ward) as shelf, receiving(archive, other, title="THEIRS") as theirs:
+        assert move(port, STUDY_MOVE, ask(level, **keys), "SHELF").status == 0
+        assert move(port, STUDY_MOVE, ask(level, **keys), "THEIRS", calling="OTHER").status == 0
+    assert (sorted(shelf.received), theirs.received) == (given, {})
+    mine = Receiver()
+    assert get(port, STUDY_GET, ask(level, **keys), mine).status == 0
+    assert sorted(mine.received) == given
+
+
+def test_c_4_2_1_4_1_a_series_uid_of_two_studies_needs_its_study(port: int, archive: Archive, ward: Principal) -> None:
+    for study in ("1.1", "1.2"):
+        keep(archive, ward, instance(StudyInstanceUID=study, SeriesInstanceUID="7.7", SOPInstanceUID=f"{study}.1"))
+    mine = Receiver()
+    done = get(port, STUDY_GET, ask("SERIES", SeriesInstanceUID="7.7"), mine)
+    assert (done.status, done.responses[-1].OffendingElement, mine.received) == (0xA900, 0x0020000D, {})
+    assert get(port, STUDY_GET, ask("SERIES", StudyInstanceUID="1.2", SeriesInstanceUID="7.7"), mine).status == 0
+    assert list(mine.received) == ["1.2.1"]
 
 
 def test_c_5_2_1_relational_retrieval_needs_no_keys_above(

@@ -119,7 +119,8 @@ def _find(swept: dict[str, bytes], port: int, uid: str) -> None:
         answers = found(name, STUDY_FIND, ask("STUDY", **keys))
         assert answers.status == 0xA900
         assert answers.last.ErrorComment
-    found("without the key above", STUDY_FIND, ask("SERIES", SeriesInstanceUID=SERIES), b"")
+    # Of what was made for the case nothing has the original's UID.
+    assert found("without the key above", STUDY_FIND, ask("SERIES", SeriesInstanceUID=SERIES), b"").found == []
     found("at no level", STUDY_FIND, ask("ANGSTROM"))
 
 

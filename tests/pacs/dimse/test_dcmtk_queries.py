@@ -89,6 +89,23 @@ def test_findscu_at_every_level_of_both_roots(port: int) -> None:
     assert "DoesNotMatchSOPClass" in nothing
 
 
+def test_what_orthanc_asks(port: int, archive: Archive, tmp_path: Path) -> None:
+    """The requests of Orthanc 1.12.7: patients in the Study Root, series and instances by their own UIDs alone."""
+    empty = ("-k", "AccessionNumber=", "-k", "StudyInstanceUID=")
+    ct = pydicom.dcmread(tmp_path_file(tmp_path, "CT_small.dcm"))
+    asked = {
+        "PATIENT": ("-k", "PatientID=1CT1"),
+        "SERIES": ("-k", f"SeriesInstanceUID={ct.SeriesInstanceUID}"),
+        "IMAGE": ("-k", f"SOPInstanceUID={ct.SOPInstanceUID}"),
+    }
+    for level, keys in asked.items():
+        said = run("findscu", port, "-S", "-k", f"QueryRetrieveLevel={level}", *keys, *empty)
+        assert said.count("(Pending") == 1, said
+        with storescp(archive, tmp_path / level, f"SHELF{level[0]}", "+xa") as folder:
+            run("movescu", port, "-S", "-aem", f"SHELF{level[0]}", "-k", f"QueryRetrieveLevel={level}", *keys)
+            assert list(received(folder)) == [ct.SOPInstanceUID]
+
+
 def test_movescu_to_storescp(port: int, archive: Archive, tmp_path: Path) -> None:
     with storescp(archive, tmp_path / "got", "SHELF", "+xa") as folder:
         for name in FILES:
