@@ -63,7 +63,7 @@ def frame_ranges(parsed: Parsed) -> Frames:
         return []
     if element.fragments is None:
         return _native(parsed, element)
-    found = _encapsulated(parsed, element.fragments)
+    found = fragments_of_frames(parsed, element.fragments)
     if parsed.meta.transfer_syntax == ENCAPSULATED_UNCOMPRESSED:
         there = min(sum(length for _, length in ranges) for ranges in found)
         return _unpadded(found, (_frame_bits(parsed, element, there * 8) + 7) // 8)
@@ -137,7 +137,11 @@ def unaligned(parsed: Parsed, index: int) -> bytes:
     return (value >> index * bits % 8 & (1 << bits) - 1).to_bytes((bits + 7) // 8, "little")
 
 
-def _encapsulated(parsed: Parsed, fragments: tuple[Range, ...]) -> Frames:
+def fragments_of_frames(parsed: Parsed, fragments: tuple[Range, ...]) -> Frames:
+    """Give for every frame its fragments, of which `fragments` has all, the offset table's first. Raises PixelMismatch.
+
+    Where the Extended Offset Table counts, a fragment is as long as it says, without padding.
+    """
     if len(fragments) < 2:
         raise PixelMismatch("The encapsulated pixel data has no fragments.")
     pieces = list(fragments[1:])
@@ -174,6 +178,23 @@ def _by_extended_table(parsed: Parsed, pieces: list[Range], count: int) -> Frame
             return None
         frames.append([(piece[0], length)])
     return frames if len(set(offsets)) == count else None
+
+
+def extended_table_holds(parsed: Parsed, fragments: tuple[Range, ...]) -> bool:
+    """Tell whether the Extended Offset Table is that of these fragments, each but for a byte of padding as long as it
+    says."""
+    try:
+        count = frame_count(parsed)
+    except PixelMismatch:
+        return False
+    found = _by_extended_table(parsed, list(fragments[1:]), count) if len(fragments) > 1 else None
+    lengths = dict(fragments)
+    return found is not None and all(lengths[start] - length < 2 for [(start, length)] in found)
+
+
+def basic_table_holds(parsed: Parsed, fragments: tuple[Range, ...]) -> bool:
+    """Tell whether the Basic Offset Table is empty, or names beginnings of fragments and nothing else."""
+    return not fragments[0][1] or _by_basic_table(parsed, fragments[0], list(fragments[1:]), None) is not None
 
 
 def _table(parsed: Parsed, element: Element | None) -> tuple[int, ...]:

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import re
 import zlib
+from array import array
 from struct import Struct
 from typing import NamedTuple
 
 from pacs.bigendian import to_little_endian
-from pacs.elements import Buffer, Element, Malformed, Truncated, Unreadable, find, looks_explicit, text, walk
-from pacs.transfer_syntaxes import DEFLATED, EXPLICIT_BIG_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
+from pacs.dictionary import PIXEL_DATA
+from pacs.elements import Buffer, Element, Malformed, Truncated, Unreadable, find, ints, looks_explicit, text, walk
+from pacs.transfer_syntaxes import (
+    DEFLATED,
+    EXPLICIT_BIG_ENDIAN,
+    EXPLICIT_LITTLE_ENDIAN,
+    GE_BIG_ENDIAN_PIXELS,
+    IMPLICIT_LITTLE_ENDIAN,
+)
 
 #: Who wrote a file, in (0002,0012) and (0002,0013): a UID of our own, made from a random UUID (PS3.5 B.2).
 IMPLEMENTATION_CLASS_UID = "2.25.213863402029591945710640950022226716984"
@@ -73,6 +81,11 @@ class Parsed(NamedTuple):
     elements: list[Element]
     #: False when `buf` is a copy that was inflated or turned into little endian.
     is_original_bytes: bool
+
+    @property
+    def plain_syntax(self) -> str:
+        """The transfer syntax of the elements in `buf`, the frames of compressed pixel data apart."""
+        return EXPLICIT_LITTLE_ENDIAN if self.explicit else IMPLICIT_LITTLE_ENDIAN
 
 
 def valid_uid(uid: str) -> bool:
@@ -136,7 +149,20 @@ def parse(buf: Buffer, *, max_unpacked: int = MAX_INFLATED) -> Parsed:
     elements = walk(data, start, end, explicit=explicit)
     if not elements:
         raise Malformed(f"The file has no data set: nothing follows its meta information at byte {start}.")
+    if syntax == GE_BIG_ENDIAN_PIXELS and (pixel := _swapped(data, elements)):
+        if end > max_unpacked:
+            raise Bomb(f"The file with big endian pixels has {end} bytes; at most {max_unpacked} are converted.")
+        words = array("H", bytes(data[pixel.start : pixel.end]))
+        words.byteswap()
+        data = b"".join((bytes(data[: pixel.start]), words.tobytes(), bytes(data[pixel.end : end])))
     return Parsed(meta, data, start, end, explicit, elements, data is buf)
+
+
+def _swapped(buf: Buffer, elements: list[Element]) -> Element | None:
+    """The pixel data whose words of two bytes are in big endian, as far as it is known to be such."""
+    pixel, bits = find(elements, PIXEL_DATA), ints(buf, find(elements, 0x00280100))
+    whole = pixel is not None and pixel.fragments is None and pixel.length % 2 == 0 and bits == [16]
+    return pixel if whole else None
 
 
 def inflate(buf: Buffer, start: int, limit: int = MAX_INFLATED) -> bytes:

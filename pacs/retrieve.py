@@ -23,7 +23,6 @@ from overread.kit.blobs import BlobStore
 from overread.kit.db import Connection, Session, reading
 from overread.kit.errors import NotFound
 from pacs import damage, elements, frames, part10
-from pacs import transfer_syntaxes as ts
 from pacs.archive import Archive
 from pacs.models import Instance
 from pacs.scope import Scope
@@ -211,9 +210,14 @@ class Opened:
 
     @property
     def pixels(self) -> elements.Element | None:
-        """The element that holds the pixels, as far as the scope shows it any."""
-        shown = self.located.header is None or self.located.ranges
-        return frames.pixel_element(self.parsed) if shown else None
+        """The element that holds the pixels, as far as the scope shows it any, and no further."""
+        pixel, located = frames.pixel_element(self.parsed), self.located
+        if located.header is None or pixel is None:
+            return pixel
+        if not located.ranges:
+            return None
+        [(start, length)] = located.ranges
+        return pixel._replace(start=start, length=length)
 
     @cached_property
     def places(self) -> frames.Frames:
@@ -251,7 +255,7 @@ def opened(archive: Archive, located: Located) -> Iterator[Opened]:
     damage.here(archive, [located])
     with archive.blobs.mapped(located.blob) as buffer:
         parsed = part10.parse(buffer)
-        syntax = located.transfer_syntax if parsed.is_original_bytes else ts.EXPLICIT_LITTLE_ENDIAN
+        syntax = located.transfer_syntax if parsed.is_original_bytes else parsed.plain_syntax
         yield Opened(located, syntax, parsed)
 
 

@@ -58,6 +58,9 @@ HTJ2K = frozenset(f"{_ROOT}.4.{number}" for number in (201, 202, 203))
 #: Lossless; a JPEG in another form, as which it is decoded, its colours turned to RGB; and lossy.
 JPEG_XL, JPEG_XL_RECOMPRESSION, JPEG_XL_LOSSY = (f"{_ROOT}.4.{number}" for number in (110, 111, 112))
 
+#: GE's own, of the nineties: a data set in Implicit VR Little Endian whose pixels alone are in big endian.
+GE_BIG_ENDIAN_PIXELS = "1.2.840.113619.5.2"
+
 #: SMPTE ST 2110: what is streamed elsewhere.
 STREAMED = frozenset(f"{_ROOT}.7.{number}" for number in (1, 2, 3))
 

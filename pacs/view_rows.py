@@ -8,9 +8,11 @@ blob of its own, so that whatever reads it needs to know of none of this (docs/d
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from overread.kit import log
@@ -20,6 +22,7 @@ from pacs import transfer_syntaxes as ts
 from pacs.archive import Archive
 from pacs.deid import masks, overlays, pixels
 from pacs.deid.amend import amended
+from pacs.deid.codestream import TABLES
 from pacs.deid.encode import pixel_header
 from pacs.deid.header import Deidentified, deidentify_next
 from pacs.deid.known import KnownStrings
@@ -38,8 +41,8 @@ CLEAN, HELD, APPROVED, WITHHELD, UNUSABLE = "clean", "held", "approved", "withhe
 _ODD_SIGNS = "Unused bits of the pixels hold more than the sign: an overlay may be kept in them."
 _BITS_ALLOCATED = 0x00280100
 _DOCUMENT, _DOCUMENT_LENGTH = 0x00420011, 0x00420015
-#: Extended Offset Table and its lengths speak of frames as the source had them (PS3.3 C.7.6.3.1.8).
-_TABLES = (0x7FE00001, 0x7FE00002)
+#: Bytes of pixels that are held in memory at a time.
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,7 @@ class _Made:
             made = masks.masked(parsed, ds, self.syntax, choice.boxes, self._patched_range, self.stray)
             changes: dict[int, tuple[str, bytes] | None] = {**made.changes, **overlays.blanked(ds, choice.boxes)}
             if made.length is None or self.syntax != made.transfer_syntax:
-                changes |= dict.fromkeys(_TABLES)
+                changes |= dict.fromkeys(TABLES)  # they speak of frames as the source had them
             self.syntax = made.transfer_syntax
             if self.syntax == ts.EXPLICIT_LITTLE_ENDIAN and not parsed.explicit:
                 self.syntax = ts.IMPLICIT_LITTLE_ENDIAN
@@ -196,22 +199,32 @@ class _Made:
             allocated = elements.ints(parsed.buf, elements.find(parsed.elements, _BITS_ALLOCATED))[0]
             plain = (piece for place in places for piece in masks.cleared(source, *place, self.stray, allocated))
             self.pieces = chain(plain, [result.trailer])
-        elif unpacked is not None or result.patches:
-            self.pieces = [*(self._patched(*place) for place in places), result.trailer]
+        elif unpacked is not None or result.patches or result.table:
+            self.pieces = chain([result.table], *(self._laid(*place) for place in places), [result.trailer])
 
     def _patched_range(self, start: int, length: int) -> bytes:
         """A range of the parsed buffer with the patches over it; those of unpacked pixels count from their begin."""
         if self.result.pixel_bytes is None:
-            return self._patched(start, length)
+            return b"".join(self._laid(start, length))
         return bytes(self.parsed.buf[start : start + length])
 
-    def _patched(self, start: int, length: int) -> bytes:
+    def _laid(self, start: int, length: int) -> Iterator[bytes]:
+        """A range of the pixels in pieces, with the patches laid over them as they pass."""
         source = self.parsed.buf if self.result.pixel_bytes is None else self.result.pixel_bytes
-        piece = bytearray(source[start : start + length])
-        for offset, replacement in self.result.patches:
-            if start <= offset < start + length:
-                piece[offset - start : offset - start + len(replacement)] = replacement
-        return bytes(piece)
+        patches = self.result.patches
+        number = max(0, bisect_right(patches, start, key=itemgetter(0)) - 1)
+        for at in range(start, start + length, _CHUNK):
+            end = min(at + _CHUNK, start + length)
+            piece = bytearray(source[at:end])
+            while number < len(patches) and patches[number][0] < end:
+                offset, value = patches[number]
+                first, last = max(offset, at), min(offset + len(value), end)
+                if first < last:
+                    piece[first - at : last - at] = value[first - offset : last - offset]
+                if offset + len(value) > end:
+                    break
+                number += 1
+            yield bytes(piece)
 
     def _take_document(self, choice: Choice) -> None:
         """PS3.3 C.24.2: the document, which de-identification leaves out, as a person released or redacted it."""

@@ -1,166 +1,170 @@
-"""Text inside of compressed frames: JPEG APPn and COM segments (ITU-T T.81 B.2.4), JPEG 2000 COM (T.800 A.9.2).
+"""What stands inside of encapsulated pixel data and is no pixel: found frame by frame, and blanked or a reason to look.
 
-Segments that are not known to be harmless are overwritten in place, so that lengths and offsets stay and no pixel
-changes. What can't be patched that simply is a reason to withhold.
+A frame is walked by the structure of its codec (`pacs.deid.streams`), all its fragments as one. What no decoder of
+pixels reads is overwritten in place, so that lengths and offsets stay and no pixel changes; where nobody can say what
+bytes are, that is a reason to withhold. Offset tables are believed only where they are the ones that the fragments
+have: anything else in them is not copied.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from mmap import mmap
 
-from pacs.elements import Buffer, Element
+from pacs import frames
+from pacs.deid.pixels import LARGEST_EXCESS
+from pacs.deid.streams import Data, Found, Patch, Scan, blanked, jpeg, jpeg2000, jpegxl, rle
+from pacs.elements import Element, Unreadable, ints
 from pacs.part10 import Parsed
-from pacs.transfer_syntaxes import CODECS, DEFLATED_FRAMES, RETIRED_JPEG, RLE, VIDEO
+from pacs.transfer_syntaxes import CODECS, DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED, RETIRED_JPEG, RLE, VIDEO
 
-#: JPEG and JPEG-LS, its retired processes too.
-_JPEG = frozenset(uid for uid, codec in CODECS.items() if codec in ("jpeg", "jpegls")) | RETIRED_JPEG
-_JPEG_2000 = frozenset(uid for uid, codec in CODECS.items() if codec == "jpeg2000")
-_JPEG_XL = frozenset(uid for uid, codec in CODECS.items() if codec == "jpegxl")
-#: Frames without any place for text: RLE, deflated frames. Video is withheld as a whole, by `pixels.risk`. Fragments of
-#: Encapsulated Uncompressed are none of them: what stands behind a frame there would be handed on.
-_PLAIN = frozenset((RLE, DEFLATED_FRAMES)) | VIDEO
+#: A Basic Offset Table without offsets (PS3.5 A.4).
+EMPTY_TABLE = b"\xfe\xff\x00\xe0\0\0\0\0"
+#: Extended Offset Table, its lengths, and the total length, which nobody needs (PS3.3 C.7.6.3.1.8).
+TABLES = (0x7FE00001, 0x7FE00002, 0x7FE00003)
 
-#: Comments of encoders about themselves.
-_harmless_comment = re.compile(
-    rb"(?:Kakadu-v?[\w.]+|Kdu-Layer-Info: [\w\s,.:(){}/+\-=]*|Created by OpenJPEG version [\d.]+"
-    rb"|Creator: JasPer Version [\d.]+|LEAD Technologies Inc\. V[\d.]+|OpenJPH Ver [\d.]+[\d. ]*|HM )[\0\s]*"
-).fullmatch
+#: Of a frame in several fragments, which is put together in memory.
+_LONGEST_JOINED = 1 << 30
+_CHUNK = 1 << 18
 
-#: A patch: where in the buffer, and which bytes stand there instead.
-Patch = tuple[int, bytes]
+_SCANS: dict[str, Scan] = {
+    **{uid: jpeg.scan for uid, codec in CODECS.items() if codec in ("jpeg", "jpegls")},
+    **dict.fromkeys(RETIRED_JPEG, jpeg.scan),
+    **{uid: jpeg2000.scan for uid, codec in CODECS.items() if codec == "jpeg2000"},
+    **{uid: jpegxl.scan for uid, codec in CODECS.items() if codec == "jpegxl"},
+}
 
 
-def patches(parsed: Parsed, pixel: Element | None) -> tuple[list[Patch], list[str]]:
-    """Find text inside of the frames of encapsulated pixel data.
+def patches(parsed: Parsed, pixel: Element | None, index: Mapping[int, Element]) -> tuple[list[Patch], list[str]]:
+    """Find what is no pixel in encapsulated pixel data; `index` has the root's elements by tag.
 
-    Gives patches, whose offsets refer to `parsed.buf`, and reasons to withhold where a patch would not do.
+    Gives patches in the order of their offsets, which refer to `parsed.buf`, and reasons to withhold where a patch
+    would not do. Video, whose bytes are none of frames, is withheld as a whole by `pixels.risk`.
     """
-    if pixel is None or not pixel.fragments:
-        return [], []
     syntax = parsed.meta.transfer_syntax
-    if syntax in _PLAIN:
+    if pixel is None or not pixel.fragments or syntax in VIDEO:
         return [], []
+    scan = _SCANS.get(syntax) or _bare(parsed, index)
+    if scan is None:
+        return [], ["The frames are compressed by a codec that is not known."]
+    try:
+        places = _whole(frames.fragments_of_frames(parsed, pixel.fragments), pixel.fragments)
+    except Unreadable:
+        return list(_lone_table(pixel)), ["The frames of the compressed pixel data can't be told apart."]
+    data: Data = parsed.buf if isinstance(parsed.buf, (bytes, mmap)) else bytes(parsed.buf)
     found: list[Patch] = []
     reasons: set[str] = set()
-    buf = parsed.buf
-    for number, (start, length) in enumerate(pixel.fragments):
-        if number == 0:
-            continue  # the Basic Offset Table
-        begin = bytes(buf[start : start + 4])
-        if syntax in _JPEG:
-            first = begin[:2] == b"\xff\xd8" or number == 1
-            scan = _jpeg(buf, start, start + length) if first else _continued(buf, start, start + length)
-        elif syntax in _JPEG_2000:
-            if begin[:2] != b"\xff\x4f" and number > 1:
-                continue  # a later fragment of a frame: packets, or tile-parts that the main header announced
-            scan = _jpeg_2000(buf, start, start + length)
-        elif syntax in _JPEG_XL:
-            if begin == b"\0\0\0\x0c":
-                reasons.add("A JPEG XL frame is in a container, which may hold text.")
-            continue
-        else:
-            reasons.add("The frames are compressed by a codec that is not known.")
-            break
-        for patch in scan:
-            if isinstance(patch, str):
-                reasons.add(patch)
+    if sum(map(len, places)) != len(pixel.fragments) - 1:
+        reasons.add("A fragment of the compressed pixel data belongs to no frame.")
+    for place in places:
+        for one in _walked(scan, data, place):
+            if isinstance(one, str):
+                reasons.add(one)
             else:
-                found.append(patch)
-    return found, sorted(reasons)
+                found.append(one)
+    return sorted(found), sorted(reasons)
 
 
-def dirty_codestream(parsed: Parsed, pixel: Element | None) -> bool:
-    """Tell whether any frame holds text that is not known to be harmless."""
-    found, reasons = patches(parsed, pixel)
-    return bool(found or reasons)
+def _whole(places: frames.Frames, fragments: tuple[frames.Range, ...]) -> frames.Frames:
+    """Frames of whole fragments, whatever of them a table leaves out."""
+    lengths = dict(fragments[1:])
+    return [[(start, lengths[start]) for start, _ in place] for place in places]
 
 
-def _jpeg(buf: Buffer, start: int, end: int) -> Iterator[Patch | str]:
-    """Walk the marker segments of one JPEG or JPEG-LS frame up to its first scan."""
-    if bytes(buf[start : start + 2]) != b"\xff\xd8":
-        yield "A frame does not begin as JPEG."
+def _walked(scan: Scan, data: Data, place: list[frames.Range]) -> Iterator[Found]:
+    """Walk one frame where it lies, or put together, its patches then being brought back to where its bytes are."""
+    if len(place) == 1:
+        start, length = place[0]
+        yield from scan(data, start, start + length)
         return
-    pos = start + 2
-    while pos + 4 <= end:
-        if buf[pos] != 0xFF:
-            yield "A JPEG frame can't be read."
-            return
-        marker = buf[pos + 1]
-        if marker == 0xFF:
-            pos += 1
-            continue
-        length = buf[pos + 2] << 8 | buf[pos + 3]
-        after = pos + 2 + length
-        if length < 2 or after > end:
-            yield "A JPEG frame can't be read."
-            return
-        if marker == 0xDA:
-            yield from _continued(buf, after, end)
-            return
-        payload = bytes(buf[pos + 4 : after])
-        if marker == 0xFE:
-            if payload.strip(b"\0 ") and not _harmless_comment(payload):
-                yield pos + 4, b" " * len(payload)
-        elif 0xE0 <= marker <= 0xEF and not _harmless_segment(marker, payload):
-            yield pos + 4, bytes(len(payload))
-        pos = after
-    yield "A JPEG frame can't be read."
-
-
-def _harmless_segment(marker: int, payload: bytes) -> bool:
-    if not payload.strip(b"\0"):
-        return True
-    if marker == 0xE0:
-        return payload[:5] == b"JFIF\0" and len(payload) == 14  # longer ones hold a thumbnail
-    if marker == 0xE2:
-        return payload[:12] == b"ICC_PROFILE\0"
-    if marker == 0xE8:
-        return payload[:4] == b"mrfx" and len(payload) <= 8  # the colour transform of HP's JPEG-LS
-    return marker == 0xEE and payload[:5] == b"Adobe" and len(payload) == 12
-
-
-def _continued(buf: Buffer, start: int, end: int) -> Iterator[Patch | str]:
-    """Look at entropy-coded data, where 0xFF is never followed by a comment's or an application's code."""
-    data: bytes | mmap = buf if isinstance(buf, (bytes, mmap)) else bytes(buf)
-    if data.find(b"\xff\xfe", start, end) >= 0 or data.find(b"\xff\xe1", start, end) >= 0:
-        yield "A JPEG frame has a comment between its scans."
-    closing = data.rfind(b"\xff\xd9", start, end)
-    if closing >= 0 and data[closing + 2 : end].strip(b"\0\xff"):
-        yield closing + 2, bytes(end - closing - 2)
-
-
-def _jpeg_2000(buf: Buffer, start: int, end: int) -> Iterator[Patch | str]:
-    """Walk the main header and the tile-part headers of one JPEG 2000 or HTJ2K frame."""
-    if bytes(buf[start : start + 2]) != b"\xff\x4f":
-        yield "A JPEG 2000 frame is in a container, which may hold text."
+    lengths = [length for _, length in place]
+    if sum(lengths) > _LONGEST_JOINED:
+        yield "A frame is too long to be looked through."
         return
-    pos = start + 2
-    tile_end = 0
-    while pos + 4 <= end:
-        if buf[pos] != 0xFF:
-            yield "A JPEG 2000 frame can't be read."
-            return
-        marker = buf[pos + 1]
-        if marker == 0xD9:
-            return
-        if marker == 0x93:  # SOD: packets up to the end of the tile-part
-            if tile_end == 0:
-                return
-            pos = tile_end
+    joined = b"".join(data[start : start + length] for start, length in place)
+    begins = [0, *accumulate(lengths)]
+    for one in scan(joined, 0, len(joined)):
+        if isinstance(one, str):
+            yield one
             continue
-        after = pos + 2 + (buf[pos + 2] << 8 | buf[pos + 3])
-        if after > end:
-            yield "A JPEG 2000 frame can't be read."
+        at, value = one
+        while value:
+            number = bisect_right(begins, at) - 1
+            piece = value[: begins[number + 1] - at]
+            yield place[number][0] + at - begins[number], piece
+            at, value = at + len(piece), value[len(piece) :]
+
+
+def _bare(parsed: Parsed, index: Mapping[int, Element]) -> Scan | None:
+    """The walk over frames whose size the header tells: run lengths, deflated samples, samples as they are."""
+    syntax = parsed.meta.transfer_syntax
+    if syntax not in (RLE, DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED):
+        return None
+    numbers = [ints(parsed.buf, index.get(tag)) for tag in (0x00280002, 0x00280010, 0x00280011, 0x00280100)]
+    samples, rows, columns, bits = (found[0] if found else 0 for found in numbers)
+    samples = samples or 1
+    if syntax == RLE:
+        # PS3.5 G.2; single bits are packed first (A.4.2).
+        count, size = (samples, (rows * columns + 7) // 8) if bits == 1 else (samples * bits // 8, rows * columns)
+        return rle.scanner(count, size)
+    size = (rows * columns * samples * bits + 7) // 8
+    return _deflated(size) if syntax == DEFLATED_FRAMES else _uncompressed(size)
+
+
+def _uncompressed(size: int) -> Scan:
+    def scan(data: Data, start: int, end: int) -> Iterator[Found]:
+        if end - start - size > LARGEST_EXCESS:
+            yield "The pixel data is longer than its frames."
+        elif size <= end - start:
+            yield from blanked(data, start + size, end)
+
+    return scan
+
+
+def _deflated(size: int) -> Scan:
+    """PS3.5 A.4.13: a deflated stream a frame, which makes as many bytes as the frame has, to an even number."""
+
+    def scan(data: Data, start: int, end: int) -> Iterator[Found]:
+        stream = zlib.decompressobj(-zlib.MAX_WBITS)
+        made, pos, left = 0, start, b""
+        try:
+            while not stream.eof and made <= size + 1:
+                if not left:
+                    left = data[pos : min(pos + _CHUNK, end)]
+                    pos += len(left)
+                piece = stream.decompress(left, _CHUNK)
+                if not (piece or left or stream.eof):
+                    break  # cut off
+                made += len(piece)
+                left = stream.unconsumed_tail
+        except zlib.error:
+            made = -1
+        if not stream.eof or not size <= made <= size + 1:
+            yield "A deflated frame can't be read, or makes more than its pixels."
             return
-        if marker == 0x90:  # SOT: its Psot counts from the marker; 0 reaches to the end (T.800 A.4.2)
-            size = int.from_bytes(bytes(buf[pos + 6 : pos + 10]), "big")
-            tile_end = pos + size if size else 0
-            if size and (size < 14 or tile_end > end + 1):
-                return  # the tile-part goes on in the next fragment
-        elif marker == 0x64:
-            payload = bytes(buf[pos + 6 : after])
-            if payload.strip(b"\0 ") and not _harmless_comment(payload):
-                yield pos + 6, b" " * len(payload)
-        pos = after
+        yield from blanked(data, pos - len(stream.unused_data), end)
+
+    return scan
+
+
+def has_own_table(parsed: Parsed, pixel: Element) -> bool:
+    """Tell whether encapsulated pixel data begins with a Basic Offset Table that is empty or that of its fragments."""
+    assert pixel.fragments is not None
+    return len(pixel.fragments) < 2 or frames.basic_table_holds(parsed, pixel.fragments)
+
+
+def _lone_table(pixel: Element) -> Iterator[Patch]:
+    """A Basic Offset Table without any fragment behind it."""
+    assert pixel.fragments is not None
+    if len(pixel.fragments) == 1 and pixel.fragments[0][1]:
+        yield pixel.fragments[0][0], bytes(pixel.fragments[0][1])
+
+
+def kept_tables(parsed: Parsed, pixel: Element | None) -> tuple[int, ...]:
+    """Which of `TABLES` the frames really have, so that they may stay."""
+    if pixel is None or not pixel.fragments or not frames.extended_table_holds(parsed, pixel.fragments):
+        return ()
+    return TABLES[:2]

@@ -17,6 +17,7 @@ from pacs.deid.encode import SEQUENCE_DELIMITER, code_item, item, pixel_header, 
 from pacs.deid.known import KnownStrings
 from pacs.deid.profile import SECOND_OPINION, TABLE_EDITION, Profile
 from pacs.deid.rules import DUMMIES
+from pacs.deid.syntax import label
 from pacs.deid.table import safe_creators, safe_private
 from pacs.deid.trust import distrust
 from pacs.deid.uids import is_standard
@@ -37,13 +38,12 @@ from pacs.deid.values import (
     Result,
     Values,
 )
-from pacs.dictionary import PIXEL_DATA
 from pacs.elements import Element, Item, text, walk
+from pacs.frames import pixel_element
 from pacs.part10 import Parsed, valid_uid, write_meta
-from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 
-_PIXELS = frozenset((0x7FE00008, 0x7FE00009, PIXEL_DATA))
-_FIRST_PIXELS = 0x7FE00008
+#: From here on elements are the pixels' own: their offset tables, and the value.
+_FIRST_PIXELS = codestream.TABLES[0]
 
 _CHARACTER_SET = 0x00080005
 _IDENTITY_REMOVED = 0x00120062
@@ -59,17 +59,19 @@ _SEQUENCES = 512
 
 @dataclass(frozen=True, slots=True)
 class Deidentified:
-    """A de-identified instance: `header`, then the pixels, then `trailer`.
+    """A de-identified instance: `header`, then `table`, the pixels and `trailer`.
 
     The pixels are the ranges `pixels` of the source (start, length in bytes) with `patches` laid over them, or
     `pixel_bytes` where the source's own bytes are deflated or big endian.
     """
 
     header: bytes
+    #: The Basic Offset Table where it is written anew; empty where the source's is among the ranges, or has none.
+    table: bytes
     pixels: tuple[tuple[int, int], ...]
     pixel_bytes: bytes | None
     trailer: bytes
-    #: (offset in the source, or in `pixel_bytes` if those are given; bytes that stand there instead).
+    #: (offset in the source, or in `pixel_bytes` if those are given; bytes that stand there instead), in their order.
     patches: tuple[tuple[int, bytes], ...]
     study_uid: str
     series_uid: str
@@ -122,22 +124,21 @@ class _Rewrite:
         parsed = self.parsed
         source = parsed.buf
         index = self.index
-        pixel = index.get(PIXEL_DATA) or index.get(0x7FE00008) or index.get(0x7FE00009)
-        buf, elements, tags = self._front()
+        pixel = pixel_element(parsed)
+        buf, elements, tags = self._front(pixel)
         body = self._root(buf, elements, tags, _codecs(buf, elements, DEFAULT))
 
         study, series, sop = (text(source, index.get(tag)) for tag in (0x0020000D, 0x0020000E, 0x00080018))
         sop_class = text(source, index.get(0x00080016)) or parsed.meta.sop_class_uid
         sop_class = sop_class if valid_uid(sop_class) else ""
-        syntax = self._syntax(pixel)
         new_sop = self.values.uid(sop)
         expected = pixels.expected_length(parsed, index)
-        start, ranges, trailer = self._pixels(pixel, expected)
+        syntax, unsure = label(parsed, pixel, expected)
+        start, table, ranges, trailer = self._pixels(pixel, expected)
         header = write_meta(sop_class, new_sop, syntax) + body + start
 
-        withhold = [*pixels.risk(parsed, index), *self.marks]
-        patches, dirty = codestream.patches(parsed, pixel)
-        withhold += dirty
+        patches, dirty = codestream.patches(parsed, pixel, index)
+        withhold = [*pixels.risk(parsed, index), *self.marks, *unsure, *dirty]
         if not (study and series and sop):
             withhold.append("A study, series or SOP instance UID is missing.")
         own_uids = tuple(uid for uid in (study, series, sop) if uid and not is_standard(uid))
@@ -149,6 +150,7 @@ class _Rewrite:
             ranges = ()
         return Deidentified(
             header,
+            table,
             ranges,
             pixel_bytes,
             trailer,
@@ -164,25 +166,14 @@ class _Rewrite:
             refused,
         )
 
-    def _syntax(self, pixel: Element | None) -> str:
-        """Give the transfer syntax that tells how the result is really encoded.
-
-        Frames need the codec's own, even if the header around them is in implicit VR against the standard.
-        """
-        syntax = self.parsed.meta.transfer_syntax
-        if not self.parsed.is_original_bytes:
-            return EXPLICIT_LITTLE_ENDIAN
-        if not self.explicit and not (pixel is not None and pixel.fragments and valid_uid(syntax)):
-            return IMPLICIT_LITTLE_ENDIAN
-        return syntax if syntax != IMPLICIT_LITTLE_ENDIAN and valid_uid(syntax) else EXPLICIT_LITTLE_ENDIAN
-
-    def _front(self) -> tuple[bytes, list[Element], list[int]]:
+    def _front(self, pixel: Element | None) -> tuple[bytes, list[Element], list[int]]:
         """Give the elements in front of the pixels with a buffer of their own, in order and each once."""
         elements = self.parsed.elements
         source = self.parsed.buf
         tags = [element[0] for element in elements]
+        stays = (pixel.tag if pixel else 0, *codestream.kept_tables(self.parsed, pixel))
         for tag in tags[bisect_left(tags, _FIRST_PIXELS) :]:
-            if tag not in _PIXELS:
+            if tag not in stays:
                 self.actions[tag] = "X"  # padding, signatures, anything behind the pixels
         if tags == sorted(tags) and len(set(tags)) == len(tags):
             behind = bisect_left(tags, _FIRST_PIXELS)
@@ -228,20 +219,31 @@ class _Rewrite:
         study = text(self.parsed.buf, self.index.get(0x0020000D))
         return put(_STUDY_ID, "SH", f"S{self.values.pseudonym('study', study, 11)}".encode(), self.explicit)
 
-    def _pixels(self, pixel: Element | None, expected: int) -> tuple[bytes, tuple[tuple[int, int], ...], bytes]:
-        """Give the pixel data's own element header, the range of its value, and what closes it."""
+    def _pixels(self, pixel: Element | None, expected: int) -> tuple[bytes, bytes, tuple[tuple[int, int], ...], bytes]:
+        """Give what stands in front of the pixels' value, its offset table if that is new, its range, and its end."""
         if pixel is None:
-            return b"", (), b""
+            return b"", b"", (), b""
         tag, vr, _, start, length, _, _, fragments = pixel
         if fragments is not None:
+            front, table = self._tables(pixel), b""
             end = fragments[-1][0] + fragments[-1][1] if fragments else start
+            if fragments and not codestream.has_own_table(self.parsed, pixel):
+                self.findings.append("The offset table was not that of the frames.")
+                table, start = codestream.EMPTY_TABLE, fragments[1][0] - 8
             ranges = ((start, end - start),) if end > start else ()
-            return pixel_header(tag, vr, None, self.explicit), ranges, SEQUENCE_DELIMITER
+            return front + pixel_header(tag, vr, None, self.explicit), table, ranges, SEQUENCE_DELIMITER
         if expected and 1 < length - expected <= pixels.LARGEST_EXCESS:
             self.findings.append("Bytes behind the last frame were cut off.")
             length = expected
         odd = length & 1
-        return pixel_header(tag, vr, length + odd, self.explicit), ((start, length),) if length else (), bytes(odd)
+        ranges = ((start, length),) if length else ()
+        return pixel_header(tag, vr, length + odd, self.explicit), b"", ranges, bytes(odd)
+
+    def _tables(self, pixel: Element) -> bytes:
+        """The elements of the Extended Offset Table, where it is that of the frames."""
+        source = self.parsed.buf
+        kept = (self.index[tag] for tag in codestream.kept_tables(self.parsed, pixel))
+        return b"".join(bytes(source[element.offset : element.end]) for element in kept)
 
     def _level(
         self, buf: bytes, elements: list[Element] | tuple[Element, ...], codecs: tuple[str, ...], dummy_value: bool

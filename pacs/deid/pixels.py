@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pacs.dictionary import PIXEL_DATA
 from pacs.elements import Element, ints, text
+from pacs.frames import pixel_element
 from pacs.part10 import Parsed
 from pacs.transfer_syntaxes import VIDEO
 
@@ -89,7 +90,7 @@ def risk(parsed: Parsed, index: Index | None = None) -> list[str]:
         reasons.append("It is a video, whose frames can't be cleaned one by one.")
     if _overlay_in_pixels(parsed, wanted):
         reasons.append("An overlay is kept in unused bits of the pixels.")
-    expected, pixel = expected_length(parsed, wanted), get(PIXEL_DATA)
+    expected, pixel = expected_length(parsed, wanted), pixel_element(parsed)
     if expected and pixel is not None and pixel.fragments is None and pixel.length - expected > LARGEST_EXCESS:
         reasons.append("The pixel data is longer than its frames.")
     return reasons
@@ -111,15 +112,19 @@ def expected_length(parsed: Parsed, index: Index) -> int:
         values = ints(buf, index.get(tag))
         if values:
             numbers[tag] = values[0]
-    photometric = text(buf, index.get(0x00280004))
+    photometric = text(buf, index.get(0x00280004)).upper()
     bits = numbers.get(0x00280100, 0)
     cells = numbers.get(0x00280010, 0) * numbers.get(0x00280011, 0) * max(1, numbers.get(0x00280008, 1))
     samples = numbers.get(0x00280002, 1)
-    if "42" in photometric:  # subsampled chroma; how much is stored differs between writers
-        return 0
     if samples > 4 or bits > 64:
         return 0
-    return (cells * samples * bits + 7) // 8
+    length = (cells * samples * bits + 7) // 8
+    # Chrominance that is halved (PS3.3 C.7.6.3.1.2) some writers store in full.
+    pixel = index.get(PIXEL_DATA)
+    halved = samples == 3 and "42" in photometric and pixel is not None and pixel.length < length
+    if halved:
+        return 0 if "420" in photometric else length // 3 * 2
+    return length
 
 
 def high_bits(parsed: Parsed) -> int:

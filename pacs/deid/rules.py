@@ -107,7 +107,10 @@ _ALSO_DROPPED = frozenset(
         0x04000500,  # Encrypted Attributes Sequence holds the original values
         0x04000510,
         0x04000520,
-        0x7FE00008,  # pixel data anywhere but at root, where they are handled before any rule
+        0x7FE00001,  # offset tables and pixel data anywhere but at root, where they are handled before any rule
+        0x7FE00002,
+        0x7FE00003,
+        0x7FE00008,
         0x7FE00009,
         0x7FE00010,
     )

@@ -133,6 +133,18 @@ def _segments(frame: bytes, count: int, size: int) -> NDArray[np.uint8]:
     return out
 
 
+def runs_make(segment: bytes, size: int) -> bool:
+    """Tell whether run-length encoded bytes make `size` bytes and end there, up to one of padding (PS3.5 G.3.2).
+
+    Nothing is kept of what they make. It runs in the caller's process: the codec is one loop that compares each step
+    with both ends, and sending the frame elsewhere would take longer.
+    """
+    try:
+        return bool(segment) and len(imagecodecs.packbits_decode(segment, out=size + 128)) == size
+    except imagecodecs.PackbitsError:
+        return False  # more than fits, or a run that is cut off
+
+
 def inflate(frame: bytes, limit: int) -> bytes:
     """Inflate a frame of Deflated Image Frame Compression (PS3.5 A.4.13), to at most `limit` bytes."""
     try:

@@ -6,6 +6,7 @@ import csv
 import os
 import warnings
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 
 import pydicom
@@ -14,8 +15,12 @@ import pytest
 from pacs.deid.header import Deidentified, deidentify
 from pacs.elements import Unreadable
 from pacs.part10 import parse
+from pacs.pixels.decode import decode_frame
+from pacs.pixels.errors import CannotDecode
 from tests.pacs.corpus import files, sources
+from tests.pacs.deid.compressed import given
 from tests.pacs.deid.test_rows import SECRET, whole
+from tests.pacs.pixels.samples import frames
 
 
 def answer_keys() -> list[Path]:
@@ -75,3 +80,26 @@ def test_every_result_is_read_by_pydicom(source: str) -> None:
             if original is not None and original.fragments is None and not result.findings:
                 kept = bytes(parsed.buf[original.start : original.start + original.length])
                 assert (ds.PixelData or b"") == kept + b"\0" * (len(kept) % 2), name
+
+
+@pytest.mark.parametrize("source", sources())
+def test_what_is_cleaned_inside_of_frames_changes_no_pixel(source: str) -> None:
+    for name, data in files(source):
+        try:
+            parsed = parse(data)
+        except Unreadable:
+            continue
+        result = deidentify(parsed, secret=SECRET)
+        if not (result.patches or result.table) or not parsed.is_original_bytes:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            before, after = (pydicom.dcmread(BytesIO(one)) for one in (data, given(result, data)))
+            for (first, _), (second, _) in islice(
+                zip(*(frames(ds, result.transfer_syntax) for ds in (before, after)), strict=True), 3
+            ):
+                try:
+                    wanted = decode_frame(before, first, result.transfer_syntax)
+                except CannotDecode:
+                    continue
+                assert (decode_frame(after, second, result.transfer_syntax) == wanted).all(), name

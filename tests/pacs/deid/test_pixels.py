@@ -6,7 +6,7 @@ from struct import pack
 
 import pytest
 
-from pacs.deid import codestream, pixels
+from pacs.deid import pixels
 from pacs.deid.header import deidentify
 from pacs.elements import find
 from pacs.part10 import parse, write_meta
@@ -118,6 +118,7 @@ def j2k(*segments: bytes, tile: bytes = b"") -> bytes:
         (jpeg(segment(0xE1, b"Exif\0\0ZQ")), JPEG, 1),
         (jpeg(segment(0xE0, b"JFXX\0ZQ"), segment(0xED, b"Photoshop ZQ")), JPEG, 2),
         (jpeg(after=b"ZQ behind the end"), JPEG, 1),
+        (jpeg(scan=b"\x12" + segment(0xFE, b"ZQ of Anna") + b"\xff\xda\0\x08\1\1\0\0\x3f\0\x34"), JPEG, 1),
         (j2k(segment(0x64, b"\0\1Kakadu-v5.2.1")), J2K, 0),
         (j2k(segment(0x64, b"\0\1ZQ of Anna")), J2K, 1),
         (j2k(tile=segment(0x64, b"\0\1ZQ of Anna")), J2K, 1),
@@ -134,21 +135,18 @@ def test_comments_inside_of_frames_are_patched(frame: bytes, syntax: str, patche
     cleaned = whole(result, bytes(written))
     assert b"ZQ" not in cleaned
     assert cleaned.endswith(pack("<HHI", 0xFFFE, 0xE0DD, 0))
-    again = parse(cleaned)
-    assert codestream.dirty_codestream(again, find(again.elements, 0x7FE00010)) is False
+    twice = deidentify(parse(cleaned), secret=SECRET)
+    assert (twice.patches, twice.withhold) == ((), [])
 
 
 @pytest.mark.parametrize(
     ("frame", "syntax"),
     [
-        (jpeg(scan=b"\x12" + segment(0xFE, b"ZQ") + b"\x34"), JPEG),
         (b"\x00\x01not a frame", JPEG),
         (jpeg()[:9], JPEG),
         (b"\0\0\0\x0cjP  \r\n\x87\n", J2K),
         (b"\0\0\0\x0cJXL ", "1.2.840.10008.1.2.4.110"),
         (b"anything", "1.2.3.4.5"),
-        # Whatever stands behind the frame in a bare fragment.
-        (bytes(4096) + b"ZQ", "1.2.840.10008.1.2.1.98"),
     ],
 )
 def test_what_can_not_be_patched_is_held_back(frame: bytes, syntax: str) -> None:
@@ -171,7 +169,30 @@ def test_frames_in_an_implicit_header_keep_their_codec() -> None:
     assert result.transfer_syntax == JPEG
 
 
-def test_frames_of_plain_codecs_are_left_alone() -> None:
-    parsed = parse(encapsulated(b"\1\0\0\0 run lengths", "1.2.840.10008.1.2.5"))
-    assert codestream.patches(parsed, find(parsed.elements, 0x7FE00010)) == ([], [])
-    assert deidentify(parsed, secret=SECRET).sop_class_uid == CT
+@pytest.mark.parametrize(
+    ("photometric", "stored", "kept"),
+    [
+        ("YBR_FULL_422", 8192, 8192),
+        ("YBR_PARTIAL_422", 8192, 8192),
+        ("YBR_FULL_422", 12288, 12288),
+        ("RGB", 12288, 12288),
+    ],
+)
+def test_what_follows_the_last_native_frame_is_cut_off(photometric: str, stored: int, kept: int) -> None:
+    """Chrominance is halved, or stored in full as some writers do."""
+    own = {0x00280002: b"\3\0", 0x00280010: b"\x40\0", 0x00280011: b"\x40\0", 0x00280100: b"\x08\0"}
+    own |= {0x00280004: photometric.encode(), 0x7FE00010: bytes(stored) + b"ZQ of Anna"}
+    source = part10([El(e.tag, e.vr, own.get(e.tag, e.value)) for e in skeleton()], EXPLICIT)
+    result = deidentify(parse(source), secret=SECRET)
+    assert sum(length for _, length in result.pixels) == kept
+    assert b"ZQ" not in whole(result, source)
+
+
+def test_of_two_kinds_of_pixel_data_one_is_kept() -> None:
+    """The one that frames are read from, so that no way leads to the other."""
+    source = part10([*skeleton(), El(0x7FE00008, "OF", bytes(64))], EXPLICIT)
+    parsed = parse(source)
+    result = deidentify(parsed, secret=SECRET)
+    again = parse(whole(result, source))
+    assert [e.tag for e in again.elements if e.tag >> 16 == 0x7FE0] == [0x7FE00008]
+    assert result.actions[0x7FE00010] == "X"

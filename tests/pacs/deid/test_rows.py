@@ -34,7 +34,7 @@ def whole(result: Deidentified, source: bytes) -> bytes:
     pixels = result.pixel_bytes
     if pixels is None:
         pixels = b"".join(source[start : start + length] for start, length in result.pixels)
-    return result.header + pixels + result.trailer
+    return result.header + result.table + pixels + result.trailer
 
 
 def read(result: Deidentified, source: bytes) -> Dataset:

@@ -18,8 +18,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pacs.deid.header import deidentify
 from pacs.deid.profile import BASIC, SECOND_OPINION, Profile
 from pacs.elements import Unreadable
-from pacs.part10 import parse
-from pacs.transfer_syntaxes import DEFLATED, EXPLICIT_BIG_ENDIAN
+from pacs.part10 import parse, write_meta
+from pacs.transfer_syntaxes import CODECS, DEFLATED, EXPLICIT_BIG_ENDIAN
 from tests.cases.world import study
 from tests.pacs.corpus import files, sources
 from tests.pacs.deid.test_rows import SECRET, whole
@@ -86,7 +86,12 @@ def test_no_error_is_new(source: str, profile: Profile, tmp_path: Path) -> None:
             continue
         syntax = parsed.meta.transfer_syntax
         plain = syntax == EXPLICIT_BIG_ENDIAN or (syntax not in DEFLATED and parsed.meta.has_preamble)
-        before.write_bytes(data if plain else rewritten(data))
+        if syntax in CODECS and result.transfer_syntax not in CODECS:
+            # Bare samples under a codec's label, upon which dciodvfy ends itself: compared under their own.
+            meta = write_meta(result.sop_class_uid, result.sop_uid, result.transfer_syntax)
+            before.write_bytes(meta + data[parsed.meta.dataset_start :])
+        else:
+            before.write_bytes(data if plain else rewritten(data))
         after.write_bytes(whole(result, data))
         found = errors(after) - errors(before)
         if found:
