@@ -74,7 +74,7 @@ _CLEANED = (
         "clean_graphics",
         "E.3.3",
         "Clean annotations",
-        "Shapes that were drawn on images stay, their text is cleaned, and marks of overlays stay after a look. Without "
+        "Shapes that were drawn on images stay, their text is cleaned; marks of overlays stay after a look. Without "
         "this they go whole. Curves go in any case.",
     ),
 )

@@ -19,7 +19,7 @@ from overread.kit import http, principals, tokens
 from overread.services import Services
 from pacs.dimse import peers
 from tests.cases.world import World, study
-from tests.fakes.payments import DECLINED
+from tests.fakes.payments import DECLINED, Sandbox
 from tests.web.mailbox import Mailbox
 
 Browser = Callable[..., TestClient]
@@ -42,6 +42,11 @@ AGREED = {
 
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in.*sRGB2014:pytest.PytestUnraisableExceptionWarning")
+def _captured(sandbox: Sandbox) -> int:
+    """How many charges were captured, by the tests that share the sandbox."""
+    return len([charge for charge in sandbox.listed("charges") if charge["captured"]])
+
+
 def test_a_case_from_sign_up_to_follow_up(world: World, browser: Browser, services: Services) -> None:
     patient = browser()
     _to(
@@ -65,10 +70,11 @@ def test_a_case_from_sign_up_to_follow_up(world: World, browser: Browser, servic
     assert "$350" in refused.text
 
     # Twice the same page; it is refused, then paid.
+    assert world.sandbox
+    before = _captured(world.sandbox)
     page = _to(patient.post(f"{case}/consent", data=AGREED), "http://127.0.0.1")
     assert patient.post(f"{case}/consent", data=AGREED).headers["location"] == page
     assert "waiting for your bank" in patient.get(f"{case}/payment").text
-    assert world.sandbox
     assert world.sandbox.submit(page, DECLINED).status_code != 303
     assert world.state(case_id) == "draft"
     back = world.sandbox.pay(page)
@@ -114,7 +120,7 @@ def test_a_case_from_sign_up_to_follow_up(world: World, browser: Browser, servic
     reading = f"/reading/{case_id}"
     _to(specialist.post(f"/offers/{case_id}/accept"), f"{reading}?done=accepted")
     _to(specialist.post(f"/offers/{case_id}/accept"), f"{reading}?done=accepted")
-    assert len([c for c in world.sandbox.listed("charges") if c["captured"]]) == 1
+    assert _captured(world.sandbox) == before + 1
     assert specialist.get(f"{case}/dicomweb/studies", headers={"Accept": "*/*"}).status_code == 200
     opened = specialist.post(f"{reading}/viewer").headers["location"]
     assert re.fullmatch(r"http://viewer\.example/open#[\w-]{40,}", opened)
