@@ -125,7 +125,7 @@ def portal_app(services: Services) -> ASGIApp:
     """DICOMweb, the API, webhooks, health and the portal's pages."""
     settings = services.settings
 
-    def healthz(_request: Request) -> Response:
+    async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok")
 
     def readyz(_request: Request) -> Response:

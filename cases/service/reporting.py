@@ -126,7 +126,7 @@ def sign(tx: Session, who: Principal, case_id: UUID, proof: Proof, *, digest: st
     Forbidden without it, Unprocessable while a question is open or no study is listed, Conflict where the text was
     changed since.
     """
-    proof.require(who)
+    proof.require(tx, who)
     case, actor = load(tx, who, case_id, lock=True)
     report = latest_report(tx, case_id)
     if digest is not None and report is not None and digest != report_digest(report):

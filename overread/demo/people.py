@@ -6,7 +6,7 @@ from datetime import date
 
 from billing import prices
 from cases.models import Licence, LicenceRule, Place, Program
-from overread.kit import principals, tokens
+from overread.kit import principals
 from overread.kit.db import Session
 from overread.kit.principals import Principal, Role
 from pacs.dimse import peers
@@ -25,9 +25,11 @@ PEOPLE = (
 )
 
 
-def seed(tx: Session) -> dict[Role, Principal]:
-    """Add the sample people, the program with its price, and the licences; the first of each role is returned."""
-    hashed = tokens.hash_password(PASSWORD)
+def seed(tx: Session, hashed: str) -> dict[Role, Principal]:
+    """Add the sample people, the program with its price, and the licences; the first of each role is returned.
+
+    `hashed`: what is kept of `PASSWORD`.
+    """
     first: dict[Role, Principal] = {}
     specialists = []
     for role, name, email in PEOPLE:

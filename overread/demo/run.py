@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from billing.sandbox import server as sandbox
 from overread import serve
 from overread.demo import people, samples
+from overread.kit import passwords
 from overread.kit.principals import Role
 from overread.kit.settings import Settings, address
 from overread.processes import Child
@@ -69,8 +70,9 @@ def _seed_once(settings: Settings) -> None:
     services = build(settings, pool_size=2)
     folder = settings.data_dir / "samples"
     samples.write_all(folder)
+    hashed = passwords.hashed(people.PASSWORD)
     with services.db.transaction() as tx:
-        someone = people.seed(tx)
+        someone = people.seed(tx, hashed)
     _send(services, Source(someone[Role.HOSPITAL], "import"), folder / "stray-ct")
     services.db.close()
     marker.touch()

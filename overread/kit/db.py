@@ -34,6 +34,8 @@ _DOUBT = 30.0
 QUICK = "SET plan_cache_mode = force_generic_plan"
 #: In a session's `info`: what is called after its commit, and with what.
 _AFTER = "after_commit"
+#: How many transactions a thread is in.
+_here = threading.local()
 _T = TypeVar("_T")
 
 # A page of search results is mostly JSON.
@@ -102,11 +104,15 @@ class Database:
     def transaction(self) -> Iterator[Session]:
         """One transaction: committed at the end of the block, rolled back on any exception.
 
-        Raises Unavailable where the database can't be reached, StorageFull where its disk is full.
+        Raises Unavailable where the database can't be reached or has no connection free, StorageFull where its disk
+        is full.
         """
         try:
-            with self._sessions() as session, session.begin():
+            with _counted(), self._sessions() as session, session.begin():
                 yield session
+        except exc.TimeoutError as error:
+            # Raised by the pool alone: nothing was begun.
+            raise Unavailable(f"every connection is at work: {error}") from error
         except (exc.OperationalError, psycopg.OperationalError) as error:
             self._doubtful_until = time.monotonic() + _DOUBT
             raise _translated(error.orig if isinstance(error, exc.OperationalError) else error) from error
@@ -168,6 +174,21 @@ def after_commit(tx: Session, act: Callable[[Database, list[UUID]], None], subje
     It may find that a subject was rolled back with a savepoint. What it raises, the block's caller gets.
     """
     tx.info.setdefault(_AFTER, {}).setdefault(act, []).append(subject)
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    _here.depth = getattr(_here, "depth", 0) + 1
+    try:
+        yield
+    finally:
+        _here.depth -= 1
+
+
+def refuse_within_transaction(what: str) -> None:
+    """Raises RuntimeError where this thread is in a transaction: for what takes long, and must hold no connection."""
+    if getattr(_here, "depth", 0):
+        raise RuntimeError(f"{what} within a transaction")
 
 
 def _begin_in_utc(connection: Any, _record: Any) -> None:

@@ -17,6 +17,7 @@ client may read and says what to do. An error without its own `safe` text shows 
       Unprocessable          422  well-formed, but a rule refuses it
       TooManyRequests        429
       Unavailable            503  try again later; nothing was changed
+        Busy                 503  too many ask for it at once
         StorageFull          507
 """
 
@@ -143,6 +144,10 @@ class Unavailable(OverreadError):
     status = 503
     title = "Not available just now"
     default_safe = "This is not available just now. Nothing was changed; please try again in a minute."
+
+
+class Busy(Unavailable):
+    """Too many ask at once for what costs much; `extra["retry_after"]` tells when to come again."""
 
 
 class StorageFull(Unavailable):

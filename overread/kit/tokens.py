@@ -1,6 +1,6 @@
-"""Credentials: bearer tokens, browser sessions, viewers' tokens, the codes that open a viewer, and passwords.
+"""Credentials: bearer tokens, browser sessions, viewers' tokens, and the codes that open a viewer.
 
-A token is 256 random bits; the database keeps its SHA-256 alone. Passwords are hashed with argon2id.
+A token is 256 random bits; the database keeps its SHA-256 alone.
 
 Whatever opens something without a password is a row of one table, so that one statement ends all of it (decision 28).
 Who gives a credential out holds its owner's row in common with others, who ends them holds it alone: of two at once,
@@ -12,17 +12,15 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
-from functools import cache
 from typing import NamedTuple
 from uuid import UUID
 
-from pwdlib import PasswordHash
 from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from overread.kit import clock, principals
 from overread.kit.db import Connection, reading
-from overread.kit.errors import NotSignedIn, Unprocessable
+from overread.kit.errors import NotSignedIn
 from overread.kit.principals import Principal, PrincipalRow, Role, TokenRow
 
 API, SESSION, VIEWER, LAUNCH = "api", "session", "viewer", "launch"
@@ -31,26 +29,7 @@ DEVICE = "device"
 SESSION_LENGTH = timedelta(hours=12)
 VIEWER_LENGTH = timedelta(hours=4)
 DEVICE_LENGTH = timedelta(days=180)
-MIN_PASSWORD = 10
 _ENDED = "This access was ended. Sign in again."
-
-
-@cache
-def _hasher() -> PasswordHash:
-    return PasswordHash.recommended()
-
-
-@cache
-def _decoy() -> str:
-    # Verified where no such account exists, so that the answer takes as long as for one that does.
-    return _hasher().hash(secrets.token_hex(16))
-
-
-def hash_password(password: str) -> str:
-    """The argon2id hash of a password. Raises Unprocessable where it is too short to be one."""
-    if len(password) < MIN_PASSWORD:
-        raise Unprocessable("password too short", safe=f"Choose a password of at least {MIN_PASSWORD} characters.")
-    return _hasher().hash(password)
 
 
 def issue(
@@ -173,9 +152,8 @@ def let_in(tx: Session, principal_id: UUID) -> None:
     tx.execute(update(PrincipalRow).where(PrincipalRow.id == principal_id).values(active=True))
 
 
-def change_password(tx: Session, principal_id: UUID, password: str) -> None:
-    """Give a principal a password; all that was opened with the old one ends. Raises NotFound, Unprocessable."""
-    hashed = hash_password(password)
+def change_password(tx: Session, principal_id: UUID, hashed: str) -> None:
+    """Give a principal a password, by its hash; all that was opened with the old one ends. Raises NotFound."""
     revoke_all(tx, principal_id)
     tx.execute(update(PrincipalRow).where(PrincipalRow.id == principal_id).values(password_hash=hashed))
 
@@ -199,21 +177,6 @@ def revoke_everything(tx: Session) -> int:
     """End every token of everybody, of programs too; how many ended."""
     ended = update(TokenRow).where(TokenRow.revoked_at.is_(None)).values(revoked_at=clock.now())
     return len(tx.execute(ended.returning(TokenRow.id)).all())
-
-
-def sign_in(tx: Session, email: str, password: str) -> PrincipalRow | None:
-    """The principal with this address and password, or None (the same, after the same time, for no such account)."""
-    row = principals.by_email(tx, email)
-    hashed = row.password_hash if row is not None and row.active else None
-    good = _hasher().verify(password, hashed or _decoy())
-    return row if good and hashed else None
-
-
-def password_is(tx: Session, principal_id: UUID, password: str) -> bool:
-    """Whether a password is this principal's; as long for one who has none."""
-    row = tx.get(PrincipalRow, principal_id)
-    hashed = row.password_hash if row is not None and row.active else None
-    return _hasher().verify(password, hashed or _decoy()) and bool(hashed)
 
 
 def device(tx: Session, token: str, principal_id: UUID) -> UUID | None:

@@ -12,18 +12,16 @@ from starlette.responses import RedirectResponse, Response
 
 from overread.kit import attempts, audit, http, principals, proofs, tokens
 from overread.kit.db import Session
-from overread.kit.errors import NotSignedIn, OverreadError, Unprocessable
+from overread.kit.errors import Busy, NotSignedIn, OverreadError
 from overread.kit.principals import Principal, PrincipalRow
 from overread.services import Services
 from overread.web.errors import local_path
-from overread.web.forms import FieldErrors, Form, errors_of
+from overread.web.forms import Form, errors_of
 from overread.web.render import HOMES, page
 
 _WRONG = "E-mail address and password don’t fit together. Please try again."
-TOO_MANY = proofs.TOO_MANY
 #: Tells a browser that has signed in before; it opens nothing, and goes to the sign-in page alone.
 DEVICE_COOKIE = "overread_device"
-MAX_PASSWORD = proofs.MAX_PASSWORD
 
 
 def visitor(request: Request, services: Services) -> Principal | None:
@@ -60,25 +58,24 @@ def sign_in(request: Request, services: Services, form: Form) -> Response:
     email, password, where = form.text("email"), form.text("password"), address(request)
     budgets = attempts.signing_in(email, where, _device(request, services, email))
     try:
-        # Counted before it is looked at: of many guesses at once no more are evaluated than one after another.
-        attempts.spend(services.db, *budgets, safe=TOO_MANY)
+        # In the same words and after the same time, whether there is such an account or not.
+        known = proofs.shown(
+            services.db,
+            budgets,
+            lambda tx: principals.by_email(tx, email),
+            password,
+            lambda tx: record_refusal(tx, email, where),
+        )
+        if known is None:
+            return _sign_in_form(request, services, form.text("next"), form.values(), {"form": _WRONG}, 422)
         with services.db.transaction() as tx:
-            known = tokens.sign_in(tx, email, password[:MAX_PASSWORD])
-            if known is not None:
-                response = open_session(request, services, tx, known, form.text("next"))
-            else:
-                # In the same words and after the same time, whether there is such an account or not.
-                record_refusal(tx, email, where)
+            return open_session(request, services, tx, known.account(tx), form.text("next"))
     except OverreadError as error:
-        if error.status >= 500:
+        if not told_by_form(error):
             raise
         shown = _sign_in_form(request, services, form.text("next"), form.values(), errors_of(error), error.status)
         shown.headers.update(http.error_headers(error))
         return shown
-    if known is None:
-        return _sign_in_form(request, services, form.text("next"), form.values(), {"form": _WRONG}, 422)
-    attempts.give_back(services.db, *budgets)
-    return response
 
 
 def sign_out(request: Request, services: Services, _form: Form) -> Response:
@@ -103,13 +100,9 @@ def sign_out_everywhere(services: Services, tx: Session, who: Principal) -> Resp
     return _without_cookie(services, RedirectResponse("/sign-in", 303))
 
 
-def is_password_of(services: Services, who: Principal, password: str, where: str) -> bool:
-    """Whether a password is this person's own, who is signed in; raises TooManyRequests for one who guesses."""
-    try:
-        proofs.by_password(services.db, who, password, where)
-    except Unprocessable:
-        return False
-    return True
+def told_by_form(error: OverreadError) -> bool:
+    """Whether an error is said above the form that was sent: not where the server itself has failed."""
+    return error.status < 500 or isinstance(error, Busy)
 
 
 def record_refusal(tx: Session, email: str, where: str) -> None:
@@ -117,11 +110,9 @@ def record_refusal(tx: Session, email: str, where: str) -> None:
     audit.record(tx, None, "session.refused", "account", _digest(email), outcome=audit.REFUSED, address=where)
 
 
-def set_password(tx: Session, who: Principal, password: str) -> None:
-    """Give somebody a new password; what was opened with the old one ends. Raises Unprocessable."""
-    if not tokens.MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise FieldErrors({"new_password": f"Choose a password of at least {tokens.MIN_PASSWORD} characters."})
-    tokens.change_password(tx, who.id, password)
+def set_password(tx: Session, who: Principal, hashed: str) -> None:
+    """Give somebody a new password, by its hash; what was opened with the old one ends."""
+    tokens.change_password(tx, who.id, hashed)
     audit.record(tx, who, "account.password", "principal", who.id)
 
 

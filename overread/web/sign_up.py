@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from cases.service import accounts
-from overread.kit import addresses, attempts, http, principals, tokens
-from overread.kit.errors import NotFound, OverreadError, TooManyRequests
+from overread.kit import addresses, attempts, http, passwords, principals, proofs
+from overread.kit.errors import Busy, NotFound, OverreadError, TooManyRequests
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import forms, session
@@ -59,19 +59,23 @@ def sign_up(request: Request, services: Services, form: Form) -> Response:
     name = check.text("name", "Please give your name.", 120)
     email = check.email("email")
     password = form.text("password")
-    if not tokens.MIN_PASSWORD <= len(password) <= session.MAX_PASSWORD:
-        check.errors["password"] = f"Choose a password of at least {tokens.MIN_PASSWORD} characters."
+    if not passwords.SHORTEST <= len(password) <= passwords.LONGEST:
+        check.errors["password"] = passwords.TOO_SHORT
     try:
         check.done()
         budget = attempts.signing_up(session.address(request), services.settings.max_sign_ups_per_hour)
         attempts.spend(services.db, *budget, safe="Too many accounts were made from your network.")
+        try:
+            hashed = passwords.hashed(password)
+        except Busy:
+            attempts.give_back(services.db, *budget)
+            raise
         mail = _may_mail(services, email)
-        hashed = tokens.hash_password(password)
         with services.db.transaction() as tx:
             made = accounts.sign_up(tx, name=name, email=email, password_hash=hashed, mail=mail)
             return session.open_session(request, services, tx, made, form.text("next") or "/start")
     except OverreadError as error:
-        if error.status >= 500:
+        if not session.told_by_form(error):
             raise
         shown = _form(request, services, form.text("next"), form.values(), errors_of(error), error.status)
         shown.headers.update(http.error_headers(error))
@@ -161,7 +165,7 @@ def _confirm(request: Request, services: Services, form: Form) -> Response:
     except NotFound:
         raise
     except OverreadError as error:
-        if error.status >= 500:
+        if not session.told_by_form(error):
             raise
         shown = _confirm_page(request, services, errors_of(error), error.status)
         shown.headers.update(http.error_headers(error))
@@ -177,16 +181,17 @@ def _confirm_by_password(request: Request, services: Services, password: str) ->
     with services.db.transaction() as tx:
         person = addresses.of_link(tx, _token(request))
     email = person.pending_email or person.email or ""
-    budgets = attempts.signing_in(f"{person.id}", where)
-    attempts.spend(services.db, *budgets, safe=session.TOO_MANY)
-    with services.db.transaction() as tx:
-        good = tokens.password_is(tx, person.id, password[: session.MAX_PASSWORD])
-        if not good:
-            session.record_refusal(tx, email, where)
-    if not good:
+    known = proofs.shown(
+        services.db,
+        attempts.signing_in(f"{person.id}", where),
+        lambda tx: principals.get(tx, person.id),
+        password,
+        lambda tx: session.record_refusal(tx, email, where),
+    )
+    if known is None:
         raise FieldErrors({"password": "This is not the password that you chose when you made the account."})
-    attempts.give_back(services.db, *budgets)
     with services.db.transaction() as tx:
+        known.account(tx)
         return session.open_session(
             request, services, tx, addresses.confirm(tx, _token(request)), "/cases?done=address-confirmed"
         )
@@ -211,7 +216,7 @@ def _form(
         status=status,
         action="/sign-up",
         next_url=local_path(target, ""),
-        min_password=tokens.MIN_PASSWORD,
+        min_password=passwords.SHORTEST,
         values=values,
         errors=errors,
     )

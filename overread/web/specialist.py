@@ -19,7 +19,7 @@ from overread.services import Services
 from overread.web import labels, render
 from overread.web.forms import Check, FieldErrors
 from overread.web.viewers import open_viewer
-from overread.web.visits import Desk, Visit, go
+from overread.web.visits import Desk, Errand, Visit, go, in_transaction
 from viewer_bridge import grants
 
 _DONE = (CaseState.SIGNED, CaseState.PUBLISHED, CaseState.CLOSED)
@@ -41,7 +41,7 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.post("/reading/{case}/follow-ups/{question}", answer_follow_up, case_page),
         desk.get("/reading/{case}/report", report_page),
         desk.post("/reading/{case}/report", save, report_page),
-        desk.post("/reading/{case}/sign", sign, report_page),
+        desk.work("/reading/{case}/sign", sign, in_transaction(report_page)),
     ]
 
 
@@ -203,20 +203,22 @@ def save(visit: Visit) -> Response:
     return go(url, step="preview") if visit.form.text("step") == "preview" else go(url, "saved")
 
 
-def sign(visit: Visit) -> Response:
+def sign(errand: Errand) -> Response:
     """Sign exactly the text that was shown; the password stands for the hand."""
-    reporting.may_sign(visit.tx, visit.who, visit.uuid())
+    with errand.visit() as visit:
+        reporting.may_sign(visit.tx, visit.who, visit.uuid())
     missing = {}
-    if not visit.form.text("confirm"):
+    if not errand.form.text("confirm"):
         missing["confirm"] = "Please confirm that you have read the studies."
     try:
-        proof = proofs.by_password(visit.services.db, visit.who, visit.form.text("password"), visit.address)
+        proof = proofs.by_password(errand.services.db, errand.who, errand.form.text("password"), errand.address)
     except Unprocessable as error:
         raise FieldErrors({**missing, "password": error.safe}) from error
     if missing:
         raise FieldErrors(missing)
-    reporting.sign(visit.tx, visit.who, visit.uuid(), proof, digest=visit.form.text("digest"))
-    return go(f"/reading/{visit.uuid()}", "signed")
+    with errand.visit() as visit:
+        reporting.sign(visit.tx, visit.who, visit.uuid(), proof, digest=visit.form.text("digest"))
+    return go(f"/reading/{errand.uuid()}", "signed")
 
 
 def _missing(visit: Visit, case: SpecialistCase) -> dict[str, str]:

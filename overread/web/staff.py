@@ -14,15 +14,15 @@ from starlette.routing import BaseRoute
 from billing import service as billing
 from cases.models import Program
 from cases.service import intake
-from overread.kit import audit, ended, principals, tokens
+from overread.kit import audit, ended, passwords, principals, proofs, tokens
 from overread.kit.audit import AuditRow
 from overread.kit.ended import Ended
-from overread.kit.errors import Conflict
+from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.principals import PrincipalRow, Role
 from overread.services import Services
 from overread.web import permissions, render, session
 from overread.web.forms import Check, FieldErrors, typed
-from overread.web.visits import Desk, Visit, go
+from overread.web.visits import Desk, Errand, Visit, go, in_transaction
 from pacs.dimse import peers
 
 _CURRENCIES = ("USD", "EUR", "GBP", "CHF", "CAD", "AUD", "INR", "JPY")
@@ -34,7 +34,7 @@ def routes(services: Services) -> list[BaseRoute]:
     desk, anybody = Desk(services, Role.ADMIN), Desk(services, *Role)
     return [
         desk.get("/people", people_page),
-        desk.post("/people", add_person, people_page),
+        desk.work("/people", add_person, in_transaction(people_page)),
         desk.post("/people/{person}/lock", lock, people_page),
         desk.post("/people/{person}/unlock", unlock, people_page),
         desk.get("/peers", peers_page),
@@ -42,7 +42,7 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.get("/prices", prices_page),
         desk.post("/prices", add_price, prices_page),
         anybody.get("/account", account_page),
-        anybody.post("/account", change_password, account_page),
+        anybody.work("/account", change_password, in_transaction(account_page)),
         anybody.post("/account/sign-out", sign_out_everywhere, account_page),
     ]
 
@@ -52,15 +52,21 @@ def people_page(visit: Visit) -> Response:
     return _people(visit)
 
 
-def add_person(visit: Visit) -> Response:
+def add_person(errand: Errand) -> Response:
     """Make an account. Its first password is shown once, here, for the admin to hand over."""
-    check = Check(visit.form)
+    check = Check(errand.form)
     name = check.text("name", "Please give a name.", 120)
     email = check.email("email")
     role = check.one_of("role", [role.value for role in Role], "Please choose a role.")
     check.done()
     password = secrets.token_urlsafe(12)
-    hashed = tokens.hash_password(password)
+    hashed = passwords.hashed(password)
+    with errand.visit() as visit:
+        _add(visit, role, name, email, hashed)
+        return _people(visit, made={"name": name, "password": password})
+
+
+def _add(visit: Visit, role: str, name: str, email: str, hashed: str) -> None:
     # The number makes a form that is sent twice one account; the second answer, the one that is seen, shows a password.
     wish = visit.form.text("wish")[:64]
     try:
@@ -73,7 +79,6 @@ def add_person(visit: Visit) -> Response:
         made = before
     made.password_hash = hashed
     visit.tx.flush()
-    return _people(visit, made={"name": name, "password": password})
 
 
 def _made_by(visit: Visit, wish: str, email: str) -> PrincipalRow | None:
@@ -224,7 +229,7 @@ def account_page(visit: Visit) -> Response:
                 "label": "New password",
                 "type": "password",
                 "autocomplete": "new-password",
-                "hint": f"At least {tokens.MIN_PASSWORD} letters.",
+                "hint": f"At least {passwords.SHORTEST} letters.",
             },
         ],
         hidden={},
@@ -242,12 +247,22 @@ def account_page(visit: Visit) -> Response:
     )
 
 
-def change_password(visit: Visit) -> Response:
+def change_password(errand: Errand) -> Response:
     """Change it; every other session of this person ends, and whatever was opened in any."""
-    if not session.is_password_of(visit.services, visit.who, visit.form.text("password"), visit.address):
-        raise FieldErrors({"password": "This is not your password."})
-    session.set_password(visit.tx, visit.who, visit.form.text("new_password"))
-    return session.renewed(visit.services, visit.tx, visit.who, go("/account", "changed"))
+    try:
+        proof = proofs.by_password(errand.services.db, errand.who, errand.form.text("password"), errand.address)
+    except Unprocessable as error:
+        raise FieldErrors({"password": error.safe}) from error
+    try:
+        hashed = passwords.hashed(errand.form.text("new_password"))
+    except Unprocessable as error:
+        raise FieldErrors({"new_password": error.safe}) from error
+    with errand.visit() as visit:
+        # Alone, before it is looked at: of two changes at once one finds the other.
+        principals.lock(visit.tx, visit.who.id)
+        proof.require(visit.tx, visit.who)
+        session.set_password(visit.tx, visit.who, hashed)
+        return session.renewed(visit.services, visit.tx, visit.who, go("/account", "changed"))
 
 
 def sign_out_everywhere(visit: Visit) -> Response:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +17,7 @@ from starlette.routing import Route
 from billing.errors import Declined
 from overread.kit import http
 from overread.kit.db import Session
-from overread.kit.errors import Conflict, NotFound, OverreadError, TooManyRequests, Unprocessable
+from overread.kit.errors import Busy, Conflict, NotFound, OverreadError, TooManyRequests, Unprocessable
 from overread.kit.principals import Principal, Role
 from overread.services import Services
 from overread.web import forms, render, session
@@ -27,7 +28,7 @@ from overread.web.forms import Form
 class Errand:
     """One request of somebody: who, with which form, and what was wrong with it.
 
-    It has no transaction: what decodes pixels takes its own, and holds none meanwhile.
+    It has no transaction: what decodes pixels or hashes a password takes its own, and holds none meanwhile.
     """
 
     request: Request
@@ -35,6 +36,12 @@ class Errand:
     who: Principal
     form: Form = field(default_factory=Form)
     errors: dict[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def visit(self) -> Iterator[Visit]:
+        """The same in one transaction, which is committed at the end of the block."""
+        with self.services.db.transaction() as tx:
+            yield Visit(**{one.name: getattr(self, one.name) for one in fields(self)}, tx=tx)
 
     def uuid(self, name: str = "case") -> UUID:
         """A path parameter. Raises NotFound where it is no UUID."""
@@ -80,6 +87,16 @@ def go(path: str, done: str = "", **query: str) -> Response:
     return RedirectResponse(path + (f"?{urlencode(query)}" if query else ""), 303)
 
 
+def in_transaction(handler: Handler) -> Work:
+    """A handler that takes its transaction itself."""
+
+    def work(errand: Errand) -> Response:
+        with errand.visit() as visit:
+            return handler(visit)
+
+    return work
+
+
 class Desk:
     """Makes routes for one audience. Each checks who asks, by session or API token, before anything else."""
 
@@ -89,7 +106,7 @@ class Desk:
 
     def get(self, path: str, handler: Handler) -> Route:
         """A page."""
-        return self._got(path, self._in_transaction(handler), handler.__doc__)
+        return self._got(path, in_transaction(handler), handler.__doc__)
 
     def look(self, path: str, work: Work) -> Route:
         """A page or a picture that takes its own transactions."""
@@ -97,19 +114,12 @@ class Desk:
 
     def post(self, path: str, handler: Handler, again: Handler | None = None) -> Route:
         """An action. Where a rule refuses it, `again` shows the page that it came from, else there is an error page."""
-        shown = self._in_transaction(again) if again else None
-        return self._posted(path, self._in_transaction(handler), shown, handler.__doc__)
+        shown = in_transaction(again) if again else None
+        return self._posted(path, in_transaction(handler), shown, handler.__doc__)
 
     def work(self, path: str, work: Work, again: Work, *, files: int = 0) -> Route:
         """An action that takes its own transactions; with its form may come files of so many bytes."""
         return self._posted(path, work, again, work.__doc__, files)
-
-    def _in_transaction(self, handler: Handler) -> Work:
-        def work(errand: Errand) -> Response:
-            with self._services.db.transaction() as tx:
-                return handler(Visit(**{one.name: getattr(errand, one.name) for one in fields(errand)}, tx=tx))
-
-        return work
 
     def _got(self, path: str, work: Work, said: str | None) -> Route:
         def endpoint(request: Request) -> Response:
@@ -139,7 +149,7 @@ class Desk:
 def _act(errand: Errand, work: Work, again: Work | None) -> Response:
     try:
         return work(errand)
-    except (Unprocessable, Conflict, Declined, TooManyRequests) as error:
+    except (Unprocessable, Conflict, Declined, TooManyRequests, Busy) as error:
         if again is None:
             raise
         problem: OverreadError = error

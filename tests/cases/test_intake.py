@@ -18,7 +18,7 @@ from cases.service import assignment, facts, intake, payments, people, read, rep
 from cases.service.intake import Changes
 from cases.states import CaseEvent, CaseState, case_rule
 from cases.views import PatientCase
-from overread.kit import proofs, tokens
+from overread.kit import passwords, proofs
 from overread.kit.db import Session
 from overread.kit.errors import Conflict, Forbidden, TooManyRequests, Unprocessable
 from overread.kit.principals import PrincipalRow
@@ -169,8 +169,9 @@ def test_a_signature_needs_the_password_whatever_way_it_comes(world: World) -> N
     with pytest.raises(Unprocessable) as none:
         proofs.by_password(world.db, specialist, password, "192.0.2.1")
     assert "this account has none" in none.value.safe
+    hashed = passwords.hashed(password)
     with world.db.transaction() as tx:
-        tx.get_one(PrincipalRow, specialist.id).password_hash = tokens.hash_password(password)
+        tx.get_one(PrincipalRow, specialist.id).password_hash = hashed
     with pytest.raises(Unprocessable) as wrong:
         proofs.by_password(world.db, specialist, "another one", "192.0.2.1")
     assert wrong.value.safe == "This is not your password."
@@ -185,8 +186,9 @@ def test_a_signature_needs_the_password_whatever_way_it_comes(world: World) -> N
 
 
 def test_guesses_of_a_signers_password_are_counted(world: World) -> None:
+    hashed = passwords.hashed("three words together")
     with world.db.transaction() as tx:
-        tx.get_one(PrincipalRow, world.specialist.id).password_hash = tokens.hash_password("three words together")
+        tx.get_one(PrincipalRow, world.specialist.id).password_hash = hashed
     with pytest.raises(TooManyRequests):  # noqa: PT012  it is one of the next fifty
         for _ in range(50):
             with pytest.raises(Unprocessable):

@@ -28,7 +28,7 @@ from overread.kit import clock, principals
 from overread.kit.db import Database
 from overread.kit.jobs import Bus
 from overread.kit.principals import Principal, Role
-from overread.kit.proofs import Proof
+from overread.kit.proofs import Proof, Shown
 from overread.kit.settings import Settings
 from pacs import ingest, settle
 from pacs.archive import Archive
@@ -282,7 +282,7 @@ class World:
 
 def proof(who: Principal) -> Proof:
     """What a right password gives."""
-    return Proof(who, clock.now())
+    return Proof(who, clock.now(), Shown(who.id, None))
 
 
 def study(name: str = DICOM_NAME, born: str = DICOM_BORN, **keywords: str) -> bytes:

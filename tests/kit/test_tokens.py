@@ -1,4 +1,4 @@
-"""Credentials: tokens that end, passwords that are checked alike for everybody, guessing that is slowed."""
+"""Credentials: tokens that end, and an address that is one account's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from overread.kit import principals, tokens
 from overread.kit.db import Session
-from overread.kit.errors import Conflict, Forbidden, NotSignedIn, Unprocessable
+from overread.kit.errors import Conflict, Forbidden, NotSignedIn
 from overread.kit.principals import Role, TokenRow
 
 
@@ -57,16 +57,10 @@ def test_a_viewer_s_token_is_for_its_case_alone(tx: Session) -> None:
         tokens.verify(tx, token)
 
 
-def test_signing_in_needs_the_password(tx: Session) -> None:
-    hashed = tokens.hash_password("correct horse battery")
-    principals.create(tx, role=Role.PATIENT, name="P", email="Someone@Example.org", password_hash=hashed)
-    assert tokens.sign_in(tx, "someone@example.org", "correct horse battery") is not None
-    assert tokens.sign_in(tx, "someone@example.org", "wrong horse battery") is None
-    assert tokens.sign_in(tx, "nobody@example.org", "correct horse battery") is None
+def test_an_address_has_one_account(tx: Session) -> None:
+    principals.create(tx, role=Role.PATIENT, name="P", email="Someone@Example.org")
     with pytest.raises(Conflict):
         principals.create(tx, role=Role.PATIENT, name="Q", email="someone@example.ORG")
-    with pytest.raises(Unprocessable):
-        tokens.hash_password("short")
 
 
 def test_a_known_browser_is_its_person_s_alone(tx: Session) -> None:

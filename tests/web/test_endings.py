@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from overread.kit import http, tokens
+from overread.kit import http, passwords, tokens
 from overread.kit.audit import AuditRow
 from overread.kit.errors import NotFound, NotSignedIn
 from overread.services import Services
@@ -35,8 +35,9 @@ class Open:
 def opened(browser: Browser, world: World, services: Services) -> Open:
     who = world.who["coordinator"]
     case = world.draft()
+    hashed = passwords.hashed(PASSWORD)
     with services.db.transaction() as tx:
-        tokens.change_password(tx, who.id, PASSWORD)
+        tokens.change_password(tx, who.id, hashed)
         program = tokens.issue(tx, who.id)
     here, there = browser(world, "coordinator"), browser(world, "coordinator")
     with services.db.transaction() as tx:

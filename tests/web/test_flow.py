@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from cases.models import Question, Report
 from cases.service import inboxes
-from overread.kit import http, principals, tokens
+from overread.kit import http, passwords, principals
 from overread.services import Services
 from pacs.dimse import peers
 from tests.cases.world import World, study
@@ -149,8 +149,9 @@ def test_a_case_from_sign_up_to_follow_up(world: World, browser: Browser, servic
     preview = specialist.get(_to(specialist.post(f"{reading}/report", data=whole), f"{reading}/report")).text
     digest = re.search(r'name="digest" value="([0-9a-f]{64})"', preview)
     assert digest
+    hashed = passwords.hashed(PASSWORD)
     with services.db.transaction() as tx:
-        principals.get(tx, world.specialist.id).password_hash = tokens.hash_password(PASSWORD)
+        principals.get(tx, world.specialist.id).password_hash = hashed
     signature = {"digest": digest[1], "confirm": "yes", "password": "not mine"}
     wrong = specialist.post(f"{reading}/sign", data=signature)
     assert wrong.status_code == 422

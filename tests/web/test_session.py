@@ -10,7 +10,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from overread.app import portal_app
-from overread.kit import attempts, http, principals, tokens
+from overread.kit import attempts, http, passwords, principals
 from overread.kit.audit import AuditRow
 from overread.kit.principals import PrincipalRow, Role
 from overread.services import Services
@@ -24,10 +24,9 @@ Browser = Callable[..., TestClient]
 
 @pytest.fixture
 def account(services: Services) -> str:
+    hashed = passwords.hashed(PASSWORD)
     with services.db.transaction() as tx:
-        principals.create(
-            tx, role=Role.PATIENT, name="Ada", email="ada@example.org", password_hash=tokens.hash_password(PASSWORD)
-        )
+        principals.create(tx, role=Role.PATIENT, name="Ada", email="ada@example.org", password_hash=hashed)
     return "ada@example.org"
 
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import delete, select
 from starlette.testclient import TestClient
 
-from overread.kit import addresses, clock, http, principals, tokens
+from overread.kit import addresses, clock, http, passwords, principals
 from overread.kit.addresses import AddressLink
 from overread.kit.attempts import Attempt
 from overread.kit.errors import NotFound
@@ -119,8 +119,8 @@ def test_nobody_confirms_an_account_that_a_stranger_made_with_their_address(
 def test_sign_up_is_the_same_for_an_address_that_has_an_account(
     browser: Browser, mailbox: Mailbox, services: Services
 ) -> None:
+    hashed = passwords.hashed("the owner's own words")
     with services.db.transaction() as tx:
-        hashed = tokens.hash_password("the owner's own words")
         principals.create(tx, role=Role.PATIENT, name="Ada", email="ada@example.org", password_hash=hashed)
     pages = {}
     for email in ("ada@example.org", "ADA@example.org", "new@example.org"):

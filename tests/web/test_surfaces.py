@@ -21,7 +21,7 @@ from cases.repository import load_unasked
 from cases.service import intake, reporting
 from dicomweb.routes import routes as dicomweb_routes
 from overread.app import case_context, portal_app
-from overread.kit import log, principals, tokens
+from overread.kit import log, passwords, principals, tokens
 from overread.kit.hosts import Origin
 from overread.kit.principals import Role
 from overread.services import Services
@@ -211,8 +211,9 @@ def _life(world: World, sweep: Sweep) -> tuple[set[bytes], set[bytes]]:
     assert sweep.ask("PUT", f"/api/v1/cases/{case_id}/report", json=body).status_code == 204
     sweep.ask("GET", f"/reading/{case_id}/report?step=preview", "text/html", note="preview: ")
     sweep.ask("POST", f"/reading/{case_id}/sign", "text/html", data={"confirm": "1", "password": "wrong"})
+    hashed = passwords.hashed("three words together")
     with world.db.transaction() as tx:
-        principals.get(tx, world.specialist.id).password_hash = tokens.hash_password("three words together")
+        principals.get(tx, world.specialist.id).password_hash = hashed
     post("/api/v1/cases/{case}/report/sign", json={"password": "three words together"})
     sweep.pages(names, "signed")
     with world.db.transaction() as tx:

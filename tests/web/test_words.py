@@ -193,7 +193,7 @@ def test_the_demos_hospital_sees_what_its_nodes_send(world: World, services: Ser
     with world.db.transaction() as tx:
         for who in world.who.values():
             principals.get(tx, who.id).email = None
-        someone = demo.seed(tx)
+        someone = demo.seed(tx, "a hash")
         hospital = someone[Role.HOSPITAL]
         acts_for = peers.identify(tx, demo.HOSPITAL_AE, "127.0.0.1")
         assert acts_for is not None
