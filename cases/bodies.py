@@ -102,6 +102,12 @@ class Match(Body):
     case_id: UUID
 
 
+class Release(Body):
+    """Studies that are to be released together, by their Study Instance UIDs: all of them, or none."""
+
+    studies: Annotated[list[Uid], Field(min_length=1, max_length=1000)]
+
+
 class Decision(Body):
     """What is to become of held images (UIDs of the view).
 

@@ -243,6 +243,8 @@ OPERATIONS: tuple[Operation, ...] = (
               bodies.Reason, None, 204),
     Operation("POST", f"{_CASE}/studies/{{study}}/release", "studies", "Release a study for the specialist",
               lambda c: studies.release(c.tx, c.who, c.case_id, c.path["study"]), None, None, 204),
+    Operation("POST", f"{_CASE}/releases", "studies", "Release studies for the specialist, all or none",
+              lambda c: studies.release_all(c.tx, c.who, c.case_id, c.body.studies), bodies.Release, None, 204),
     Operation("POST", f"{_CASE}/decisions", "studies", "Approve or withhold held images",
               _decide, bodies.Decision, None, 204, apart=True),
     *pictures.OPERATIONS,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from overread.kit import audit, jobs
 from overread.kit.errors import Unavailable
-from pacs import index, query, rows
+from pacs import index, query, rows, sealing
 from pacs import transfer_syntaxes as ts
 from pacs.archive import Archive
 from pacs.deid.profile import TABLE_EDITION, Profile
@@ -167,7 +167,7 @@ def _row(tx: Session, scope: Scope, one: Prepared) -> rows.Row:
         withheld=(),
         refused=(),
     )
-    view.proof_root = None
+    sealing.opened(tx, scope.view_id, Study.study_uid == one.keys.study_uid)
     return rows.Row(
         one.keys,
         blob.digest,

@@ -42,8 +42,6 @@ class View(Base):
     sealed_secret: Mapped[bytes | None] = mapped_column()
     #: Name and options of the profile as they were when the view was opened (`pacs.deid.profile.Profile.stored`).
     profile: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    #: Merkle root over the proofs of its instances; None while it has none.
-    proof_root: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
@@ -89,6 +87,8 @@ class Study(Base):
     study_uid: Mapped[str] = mapped_column(String(64))
     #: Of a view: the original that it was made from.
     source_uid: Mapped[str | None] = mapped_column(String(64))
+    #: Of a view: the Merkle root over the proofs of its instances; None where one has changed since (`pacs.sealing`).
+    proof_root: Mapped[str | None] = mapped_column(String(64))
     patient_name: Mapped[str] = mapped_column(Text, default="")
     patient_fold: Mapped[str] = mapped_column(Text, default="")
     patient_id: Mapped[str] = mapped_column(Text, default="")

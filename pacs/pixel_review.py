@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, aliased
 from overread.kit import audit
 from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
-from pacs import rows, views
+from pacs import rows, sealing, views
 from pacs.archive import Archive
 from pacs.composites import device_of
 from pacs.damage import Lost
@@ -291,10 +291,12 @@ def _remake(
             action = "pixels.mask" if not choice.document else f"document.{choice.document}"
             audit.record(tx, who, action, "instance", instance.sop_uid, masks=len(choice.boxes))
         tx.flush()
-        for study_pk in {instance.study_pk for instance in found}:
+        studies = {instance.study_pk for instance in found}
+        for study_pk in studies:
             views.recount(tx, study_pk)
         if found:
-            views.reseal(tx, view_id)
+            sealing.opened(tx, view_id, Study.pk.in_(studies))
+            sealing.seal(tx, view_id)
         if found and choice.boxes:
             _remember(tx, made[found[0].sop_uid], choice.boxes)
     # They may show what is covered now. Nobody is given them any more; nor shall they lie there.

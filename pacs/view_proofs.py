@@ -14,9 +14,12 @@ from pacs import part10
 from pacs.archive import Archive
 from pacs.deid.known import Identities
 from pacs.deid.profile import Profile
-from pacs.deid.proof import Part, Proof, Residue, merkle_root, result_digest
-from pacs.models import Instance, View
+from pacs.deid.proof import Part, Proof, Residue, joint_root, result_digest, root_of
+from pacs.models import Instance, Study, View
 from pacs.retrieve import parts_of
+
+#: Instances, with their headers, that are held at once.
+_ROWS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +44,49 @@ def check(archive: Archive) -> Iterator[Checked]:
 
 
 def _check_view(archive: Archive, view_id: UUID) -> Checked:
-    source = aliased(Instance)
     problems: list[str] = []
     with archive.db.transaction() as tx:
         view = tx.get(View, view_id)
         profile = Profile.of(view.profile if view else {})
-        kept = view.proof_root if view else None
-        found = tx.execute(
-            select(Instance, source.blob)
-            .outerjoin(source, source.pk == Instance.source_pk)
-            .where(Instance.view_id == view_id)
-            .order_by(Instance.pk)
-        ).all()
-    proofs: list[Proof] = []
-    for instance, source_blob in found:
-        try:
-            proof = Proof.of(instance.proof)
-        except ValueError:
-            problems.append(f"{instance.sop_uid} has no proof")
-            continue
-        proofs.append(proof)
-        problems += [f"{instance.sop_uid} {what}" for what in _problems(archive, instance, proof, source_blob, profile)]
-    root = merkle_root(proofs)
-    if kept is not None and kept != root:
-        problems.append("the proofs are not those that the root was made of")
-    return Checked(view_id, root, len(found), tuple(problems))
+        kept = tx.execute(select(Study.pk, Study.proof_root).where(Study.view_id == view_id).order_by(Study.pk)).all()
+    roots: list[str] = []
+    count = 0
+    for study_pk, root in kept:
+        leaves: list[bytes] = []
+        for instance, source_blob in _instances(archive, study_pk):
+            count += 1
+            try:
+                proof = Proof.of(instance.proof)
+            except ValueError:
+                problems.append(f"{instance.sop_uid} has no proof")
+                continue
+            leaves.append(proof.digest())
+            found = _problems(archive, instance, proof, source_blob, profile)
+            problems += [f"{instance.sop_uid} {what}" for what in found]
+        roots.append(root_of(leaves))
+        if root is not None and root != roots[-1]:
+            problems.append("the proofs are not those that the root was made of")
+    return Checked(view_id, joint_root(roots), count, tuple(problems))
+
+
+def _instances(archive: Archive, study_pk: int) -> Iterator[tuple[Instance, str | None]]:
+    """The instances of a view's study with the blobs of their originals: no more at once than are read together."""
+    source = aliased(Instance)
+    last = 0
+    while True:
+        with archive.db.transaction() as tx:
+            rows = tx.execute(
+                select(Instance, source.blob)
+                .outerjoin(source, source.pk == Instance.source_pk)
+                .where(Instance.study_pk == study_pk, Instance.pk > last)
+                .order_by(Instance.pk)
+                .limit(_ROWS)
+            ).all()
+        for instance, blob in rows:
+            last = instance.pk
+            yield instance, blob
+        if len(rows) < _ROWS:
+            return
 
 
 def _problems(

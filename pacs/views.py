@@ -18,12 +18,11 @@ from sqlalchemy.orm import Session, aliased
 from overread.kit import audit
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
-from pacs import changes, query, rows
+from pacs import changes, query, rows, sealing
 from pacs.archive import Archive
 from pacs.deid.known import KnownStrings
 from pacs.deid.pixels import DOCUMENTS
 from pacs.deid.profile import SECOND_OPINION, Profile
-from pacs.deid.proof import Proof, merkle_root
 from pacs.models import Instance, Series, Study, View
 from pacs.scope import Scope
 from pacs.view_rows import APPROVED, CLEAN, HELD, UNUSABLE, WITHHELD, Maker
@@ -46,7 +45,6 @@ __all__ = [
     "open_view",
     "recount",
     "release",
-    "reseal",
     "review",
     "revoke",
     "secret_of",
@@ -127,7 +125,7 @@ def derive(
             secret_of(archive, tx.get(View, view_id, with_for_update=True))
             _insert(tx, view_id, study_uid, made)
     with archive.db.transaction() as tx:
-        reseal(tx, view_id)
+        sealing.seal(tx, view_id)
         found = review(tx, view_id, study_uid)
     if not found:
         raise NotFound(f"study {study_uid} has no instances to derive from")
@@ -176,7 +174,7 @@ def erase(tx: Session, view_id: UUID) -> set[str]:
     gone |= set(tx.scalars(select(Instance.sop_uid).where(Instance.view_id == view_id)))
     tx.execute(delete(changes.Change).where(changes.Change.view_id == view_id))
     tx.execute(delete(Study).where(Study.view_id == view_id))
-    tx.execute(update(View).where(View.id == view_id).values(sealed_secret=None, proof_root=None, profile={}))
+    tx.execute(update(View).where(View.id == view_id).values(sealed_secret=None, profile={}))
     return gone
 
 
@@ -187,15 +185,6 @@ def drop(tx: Session, view_id: UUID, study_uid: str) -> None:
     ).all()
     if gone:
         audit.record(tx, None, "view.drop", "study", study_uid)
-        reseal(tx, view_id)
-
-
-def reseal(tx: Session, view_id: UUID) -> str:
-    """Compute the Merkle root over the proofs of a view's instances anew, keep it, and give it."""
-    proofs = tx.scalars(select(Instance.proof).where(Instance.view_id == view_id))
-    root = merkle_root(Proof.of(one) for one in proofs)
-    tx.execute(update(View).where(View.id == view_id).values(proof_root=root))
-    return root
 
 
 def _missing(tx: Session, view_id: UUID, source: Scope, study_uid: str) -> list[Instance]:
@@ -230,7 +219,7 @@ def _insert(tx: Session, view_id: UUID, source_uid: str, made: list[rows.Row]) -
         if late and one.review == CLEAN:
             one.review, one.reasons = HELD, [_LATE]
     rows.write(tx, view_id, view_id, made, source_uid=source_uid, released=False, watch=False)
-    tx.execute(update(View).where(View.id == view_id).values(proof_root=None))
+    sealing.opened(tx, view_id, Study.source_uid == source_uid)
 
 
 def review(tx: Session, view_id: UUID, source_study_uid: str | None = None) -> list[StudyReview]:
@@ -364,7 +353,7 @@ def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:
     study.released = True
     tx.flush()
     recount(tx, study.pk)
-    audit.record(tx, who, "view.release", "study", study.study_uid, proof_root=reseal(tx, view_id))
+    audit.record(tx, who, "view.release", "study", study.study_uid, proof_root=sealing.seal(tx, view_id))
     changes.record(tx, study, changes.Kind.RELEASED)
 
 

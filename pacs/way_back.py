@@ -14,7 +14,7 @@ from overread.kit import audit
 from overread.kit.blobs import Blob
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
-from pacs import ingest, part10, retrieve, rows
+from pacs import ingest, part10, retrieve, rows, sealing
 from pacs import transfer_syntaxes as ts
 from pacs.archive import Archive
 from pacs.deid.profile import Profile
@@ -25,7 +25,7 @@ from pacs.ingest import Prepared, Refused, Source
 from pacs.models import Instance, Study, View
 from pacs.same_object import same_object
 from pacs.scope import ORIGINAL
-from pacs.views import reseal, secret_of
+from pacs.views import secret_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str
         # What it is proved of is the original now, from which nothing but the patient differs.
         kept.proof = {**kept.proof, "source_digest": row.blob}
         tx.flush()
-        reseal(tx, view_id)
+        sealing.opened(tx, view_id, Study.pk == kept.study_pk)
+        sealing.seal(tx, view_id)
         audit.record(tx, None, "derived.bring_back", "instance", sop_uid, case_id=case_id, study=row.keys.study_uid)
     return BroughtBack(row.keys.study_uid, found.study_pk, found.pk)
 

@@ -270,6 +270,7 @@ def upgrade() -> None:
         sa.Column("leads", sa.Boolean(), nullable=False),
         sa.Column("study_uid", sa.String(length=64), nullable=False),
         sa.Column("source_uid", sa.String(length=64), nullable=True),
+        sa.Column("proof_root", sa.String(length=64), nullable=True),
         sa.Column("patient_name", sa.Text(), nullable=False),
         sa.Column("patient_fold", sa.Text(), nullable=False),
         sa.Column("patient_id", sa.Text(), nullable=False),
@@ -344,7 +345,6 @@ def upgrade() -> None:
         sa.Column(
             "profile", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
-        sa.Column("proof_root", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pacs_view")),
         sa.UniqueConstraint("case_id", name=op.f("uq_pacs_view_case_id")),

@@ -219,6 +219,18 @@ def release(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> None:
     imaging.lead(tx, _move(tx, who, case_id, study_uid, StudyEvent.RELEASE, ""))
 
 
+def release_all(tx: Session, who: Principal, case_id: UUID, study_uids: Sequence[str]) -> None:
+    """Show several studies to the specialist, all or none: those that somebody saw to be ready, and no others.
+
+    Raises Conflict while an image of one of them is held, Unprocessable where none is named.
+    """
+    if not study_uids:
+        raise Unprocessable("no study to release", safe="Please choose the studies to release.")
+    # In one order, so that two who release the same never wait for each other in a circle.
+    for study_uid in sorted(set(study_uids)):
+        release(tx, who, case_id, study_uid)
+
+
 def review(tx: Session, who: Principal, case_id: UUID) -> list[StudyReview]:
     """How far the case's de-identified copies are checked, for the coordinator."""
     case = _case(tx, who, case_id, lock=False)

@@ -71,6 +71,8 @@ def case_page(visit: Visit) -> Response:
     def action(event: CaseEvent, path: str) -> str:
         return f"{url}/{path}" if event in case.actions else ""
 
+    shown = [_study(case, study) for study in case.studies]
+    ready = [study.study_uid for study, one in zip(case.studies, shown, strict=True) if one["release_action"]]
     running = CaseState(case.state) in labels.RUNNING and case.paused_at is None
     refundable = case.paid is not None and case.paid.state in TAKEN
     may_answer = any(e in case.actions for e in (CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
@@ -105,7 +107,11 @@ def case_page(visit: Visit) -> Response:
         answer_action=f"{url}/answer" if may_answer else "",
         viewer_action=f"{url}/viewer" if case.view_id else "",
         offered_to=next((o.specialist for o in case.offers if o.outcome == "open"), ""),
-        studies=[_study(case, study) for study in case.studies],
+        studies=shown,
+        # One has a button of its own.
+        release_all={"action": f"{url}/release", "studies": " ".join(ready), "count": len(ready)}
+        if ready[1:]
+        else None,
         apart=case.apart,
         specialists=_specialists(visit, case) if CaseEvent.OFFER in case.actions else [],
         offers=[_offer(offer) for offer in case.offers if offer.outcome != "open"],

@@ -49,6 +49,7 @@ def routes(services: Services) -> list[BaseRoute]:
         f"{case}/close": close,
         f"{case}/refund": refund,
         f"{case}/viewer": open_viewer,
+        f"{case}/release": release_all,
         f"{study}/confirm": confirm,
         f"{study}/revoke": revoke,
         f"{study}/release": release,
@@ -244,6 +245,12 @@ def release(visit: Visit) -> Response:
     """Show a study to the specialist."""
     studies.release(visit.tx, visit.who, visit.uuid(), _study_uid(visit))
     return _done(visit, "released")
+
+
+def release_all(visit: Visit) -> Response:
+    """Show all studies that the page showed as ready to the specialist."""
+    studies.release_all(visit.tx, visit.who, visit.uuid(), visit.form.text("studies").split())
+    return _done(visit, "released-all")
 
 
 def decide(visit: Visit) -> Response:

@@ -65,6 +65,7 @@ DONE: Mapping[str, str] = {
     "confirmed": "The study is the patient’s. Its de-identified copy is being made.",
     "revoked": "The study was taken out of the case.",
     "released": "The study was released to the specialist.",
+    "released-all": "The studies were released to the specialist.",
     "ready": "The case is ready to be offered.",
     "offered": "The case was offered.",
     "taken-back": "The offer was taken back.",

@@ -76,7 +76,7 @@ class Proof:
         return {name: getattr(self, name) for name in _FIELDS}
 
     def digest(self) -> bytes:
-        """Give the SHA-256 of `canonical`, a leaf of the case's Merkle tree."""
+        """Give the SHA-256 of `canonical`, a leaf of its study's Merkle tree."""
         return sha256(b"\0" + self.canonical()).digest()
 
 
@@ -124,11 +124,21 @@ def result_digest(parts: Iterable[Part]) -> str:
 
 
 def merkle_root(proofs: Iterable[Proof]) -> str:
-    """Give the hexadecimal root over a case's proofs, in the order of their digests (RFC 9162 2.1.1 hashing).
+    """Give the hexadecimal root over the proofs of a study, in the order of their digests."""
+    return root_of(proof.digest() for proof in proofs)
 
-    An odd node moves up unhashed, as in the RFC. No proofs give the digest of nothing.
+
+def joint_root(roots: Iterable[str]) -> str:
+    """Give the hexadecimal root over the roots of a case's studies, which are its leaves, in their order."""
+    return root_of(sha256(b"\0" + bytes.fromhex(root)).digest() for root in roots)
+
+
+def root_of(leaves: Iterable[bytes]) -> str:
+    """Give the hexadecimal root over digests of leaves, in any order, hashed as in RFC 9162 2.1.1.
+
+    An odd node moves up unhashed, as in the RFC. Nothing gives the digest of nothing.
     """
-    level = sorted(proof.digest() for proof in proofs)
+    level = sorted(leaves)
     if not level:
         return sha256().hexdigest()
     while len(level) > 1:

@@ -144,6 +144,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         body |= {"password": "three words together"} if "password" in fields else {}
         body |= {"kind": "terms", "version": "1"} if "kind" in fields and "version" in fields else {}
         body |= {"sop_uids": ["1.2"]} if "sop_uids" in fields else {}
+        body |= {"studies": ["1.2"]} if op.path.endswith("/releases") else {}
         body |= {"decision": "approved"} if "decision" in fields else {}
         body |= {"boxes": [[0, 0, 1, 1]]} if "boxes" in fields else {}
         body |= {"answers": {}, "impression": "", "studies": []} if "answers" in fields else {}

@@ -17,7 +17,7 @@ from cases.service.intake import Changes
 from cases.states import StudyState
 from cases.views import CoordinatorCase, PatientCase, SpecialistCase
 from overread.kit import audit
-from overread.kit.errors import Conflict, Forbidden, NotFound
+from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from pacs.events import StudySettled
 from tests.cases.world import BORN, World, study
 from viewer_bridge import grants
@@ -81,6 +81,35 @@ def test_another_person_s_study_is_quarantined(world: World) -> None:
         studies.confirm(tx, world.coordinator, case_id, theirs, "married name, seen on the passport")
     world.drain()
     assert states(world, case_id) == ["deid_review", "deid_review"]
+
+
+def test_studies_are_released_together_or_not_at_all(world: World) -> None:
+    case_id = world.draft("free")
+    mine, also, other = (
+        world.upload(case_id),
+        world.upload(case_id),
+        world.upload(case_id, dicom=study("SOMEBODY^ELSE")),
+    )
+    with world.db.transaction() as tx:
+        intake.submit(tx, world.patient, case_id)
+    for uid in (mine, also, other):
+        world.settle(uid)
+    assert states(world, case_id) == ["deid_review", "deid_review", "mismatch"]
+    for wrong in ([mine, also, other], [mine, "1.2.3"], [mine, "none"], []):
+        with pytest.raises((Conflict, NotFound, Unprocessable)), world.db.transaction() as tx:
+            studies.release_all(tx, world.coordinator, case_id, wrong)
+        assert states(world, case_id) == ["deid_review", "deid_review", "mismatch"]
+    for key in ("patient", "specialist", "hospital", "admin", "auditor"):
+        with world.db.transaction() as tx, pytest.raises((Forbidden, NotFound)):
+            studies.release_all(tx, world.who[key], case_id, [mine])
+    with world.db.transaction() as tx:
+        # Twice the same is once.
+        studies.release_all(tx, world.coordinator, case_id, [mine, also, mine])
+    assert states(world, case_id) == ["released", "released", "mismatch"]
+    with world.db.transaction() as tx:
+        lines = [line for line in audit.read(tx, world.coordinator, case_id=case_id) if line.action == "study.release"]
+        assert {line.object_id for line in lines} == {mine, also}
+        assert len(lines) == 2
 
 
 def test_a_wrong_study_never_shows_to_the_patient_whom_a_hospital_sent_it(world: World) -> None:

@@ -27,6 +27,10 @@ def of_study(act: Callable[..., Any], *more: str) -> Click:
     return click
 
 
+def of_studies(w: World, tx: Session, case: UUID) -> None:
+    studies.release_all(tx, w.coordinator, case, [one.study_uid for one in studies_of(tx, case)])
+
+
 #: Where a case stands, what is clicked, and the same place with another wish (which must not pass for the first).
 CLICKS: dict[str, tuple[str, Click, Click | None]] = {
     "withdraw": ("submitted", lambda w, tx, c: intake.withdraw(tx, w.patient, c, "a"), None),
@@ -41,6 +45,7 @@ CLICKS: dict[str, tuple[str, Click, Click | None]] = {
         lambda w, tx, c: intake.ask_info(tx, w.coordinator, c, "Since when?"),
     ),
     "release": ("cleared", of_study(studies.release), None),
+    "release all": ("cleared", of_studies, None),
     "revoke": ("submitted", of_study(studies.reject, "wrong person"), of_study(studies.reject, "another reason")),
     "ready": ("released", lambda w, tx, c: assignment.mark_ready(tx, w.coordinator, c), None),
     "offer": (

@@ -15,9 +15,10 @@ from sqlalchemy import select, update
 from overread.kit.db import Database
 from overread.kit.errors import Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Role
-from pacs import part10, pixel_review, profiles, retrieve, view_proofs, views, way_back
+from pacs import part10, pixel_review, profiles, retrieve, sealing, view_proofs, views, way_back
 from pacs.archive import Archive
 from pacs.deid.profile import BASIC, SECOND_OPINION, Profile
+from pacs.deid.proof import joint_root
 from pacs.ingest import Source, Stored
 from pacs.models import Instance, Study, View
 from pacs.scope import ORIGINAL, Scope
@@ -35,7 +36,10 @@ def test_a_view_s_proofs_hold(archive: Archive, database: Database) -> None:
     (checked,) = view_proofs.check(archive)
     assert (checked.view_id, checked.instances, checked.problems) == (view, 3, ())
     with database.transaction() as tx:
-        assert tx.scalars(select(View.proof_root)).one() == checked.root
+        assert sealing.seal(tx, view) == checked.root
+        (kept,) = tx.scalars(select(Study.proof_root).where(Study.view_id == view))
+    assert kept is not None
+    assert checked.root == joint_root([kept])
 
 
 def test_masks_are_in_the_proof_and_the_root(archive: Archive, database: Database) -> None:

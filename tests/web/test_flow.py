@@ -292,6 +292,30 @@ def test_a_strangers_study_is_decided_side_by_side(world: World, browser: Browse
     assert page.count("Taken out") == 2, "and the study its state"
 
 
+def test_one_button_releases_what_is_ready(world: World, browser: Browser) -> None:
+    case_id = world.submitted("free")
+    first = world.first(case_id)
+    coordinator, url = browser(world, "coordinator"), f"/queue/{case_id}"
+    # One study has a button of its own.
+    assert "that are ready" not in coordinator.get(url).text
+    second, other = world.upload(case_id), world.upload(case_id, dicom=study(name="DOE^JOHN", born="19500101"))
+    for uid in (second, other):
+        world.settle(uid)
+    page = coordinator.get(url).text
+    assert "Release all 2 that are ready" in page
+    named = re.search(r'name="studies" value="([0-9. ]+)"', page)
+    assert named
+    assert set(named[1].split()) == {first, second}
+    _to(coordinator.post(f"{url}/release", data={"studies": named[1]}), f"{url}?done=released-all")
+    page = coordinator.get(f"{url}?done=released-all").text
+    assert "The studies were released to the specialist." in page
+    assert "that are ready" not in page
+    assert coordinator.post(f"{url}/release", data={"studies": ""}).status_code == 422
+    assert coordinator.post(f"{url}/release", data={"studies": other}).status_code == 409
+    assert coordinator.post(f"/api/v1/cases/{case_id}/releases", json={"studies": [first, second]}).status_code == 204
+    assert coordinator.post(f"/api/v1/cases/{case_id}/releases", json={"studies": []}).status_code == 400
+
+
 def test_the_admin_makes_people_peers_and_prices(world: World, browser: Browser) -> None:
     admin = browser(world, "admin")
     made = admin.post("/people", data={"name": "Dr. New", "email": "new@example.org", "role": "specialist"})
