@@ -52,12 +52,10 @@ def metadata(context: Context, request: Request) -> Response:
     validator = answers.etag("metadata", seen.digest, root, offer.type, offer.multipart, gzipped)
     if answer := answers.unchanged(request, validator):
         return answer
-    if offer.type == DICOM_XML:
-        with db.transaction() as tx:
-            documents = [to_xml(orjson.loads(one)) for one in kept.each(tx, root, scope, *names)]
-        return _xml(context, request, documents, validator, offer.multipart)
     if ready is None:
         ready = kept.made(db, seen, root, context.owns(root), scope, *names)
+    if offer.type == DICOM_XML:
+        return _xml(context, request, ready, validator, offer.multipart)
     headers = {"Content-Type": offer.type, "Vary": "Accept, Accept-Encoding, Authorization"}
     if gzipped:
         headers["Content-Encoding"] = "gzip"
@@ -66,12 +64,13 @@ def metadata(context: Context, request: Request) -> Response:
     return answers.single(request, context.archive.blobs, Body(headers, ready.json()), validator)
 
 
-def _xml(context: Context, request: Request, documents: list[bytes], validator: str, multipart: bool) -> Response:
-    own = {"Content-Type": DICOM_XML}
-    blobs = context.archive.blobs
+def _xml(context: Context, request: Request, ready: kept.Ready, validator: str, multipart: bool) -> Response:
+    """Documents, made one by one of what JSON is made of, as they are sent."""
+    documents = map(to_xml, map(orjson.loads, ready.each()))
+    own, blobs = {"Content-Type": DICOM_XML}, context.archive.blobs
     if not multipart:
-        return answers.single(request, blobs, Body(own, documents), validator)
-    return answers.multipart(request, blobs, DICOM_XML, [Body(own, [one]) for one in documents], validator)
+        return answers.single(request, blobs, Body(own, list(documents)), validator)
+    return answers.multipart(request, blobs, DICOM_XML, (Body(own, [one]) for one in documents), validator)
 
 
 def takes_gzip(request: Request) -> bool:

@@ -62,6 +62,18 @@ class Ready:
     gzipped: bytes
     size: int
 
+    def each(self) -> Iterator[bytes]:
+        """The data sets, one after the other: each has a line of its own, as `pack` has it."""
+        held: list[bytes] = []
+        for piece in self.json():
+            end, *lines = piece.split(b"\n")
+            held.append(end)
+            for line in lines:
+                yield b"".join(held).strip(b"[],")
+                held = [line]
+        if last := b"".join(held).strip(b"[],"):
+            yield last
+
     def json(self) -> Iterator[bytes]:
         """The JSON, in pieces."""
         stream = zlib.decompressobj(31)
@@ -127,7 +139,7 @@ def _with_syntax(found: bytes, syntax: str) -> bytes:
 
 
 def pack(bodies: Iterable[bytes]) -> Ready:
-    """A JSON array of bodies, gzipped as they come."""
+    """A JSON array of bodies, gzipped as they come: each on a line of its own, whose end none holds (RFC 8259 7)."""
     # What instances have in common, level 6 finds: it is as quick as level 1 here, and a quarter of the size.
     stream = zlib.compressobj(6, zlib.DEFLATED, 31)
     out: list[bytes] = []
@@ -135,9 +147,9 @@ def pack(bodies: Iterable[bytes]) -> Ready:
     opening = b"["
     for body in bodies:
         out.append(stream.compress(opening + body))
-        size += len(body) + (opening == b",")
-        opening = b","
-    out.append(stream.compress(b"]" if opening == b"," else b"[]"))
+        size += len(body) + (len(opening) if len(out) > 1 else 0)
+        opening = b",\n"
+    out.append(stream.compress(b"[]" if opening == b"[" else b"]"))
     out.append(stream.flush())
     return Ready(b"".join(out), size)
 

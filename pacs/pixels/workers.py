@@ -1,4 +1,8 @@
-"""The decoding workers of this process: started when first needed, ended when idle, replaced when they die."""
+"""The decoding workers of this process: started when first needed, ended when idle, replaced when they die.
+
+One that went home is waited for at once by a thread of its own, so that it leaves neither an entry in the process table
+nor a socket, also where nobody asks for a frame any more.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore, Lock, Thread
 from typing import Any
 
 from overread.kit import threads
@@ -144,10 +148,24 @@ class Pool:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
             if worker is None:
-                return _Worker(self._module)
+                return self._start()
             if worker.alive:
                 return worker
             worker.end()
+
+    def _start(self) -> _Worker:
+        worker = _Worker(self._module)
+        Thread(target=self._reap, args=(worker,), name="decoder ended", daemon=True).start()
+        return worker
+
+    def _reap(self, worker: _Worker) -> None:
+        worker.process.wait()
+        with self._lock:
+            if worker not in self._idle:
+                # Somebody waits for its answer, and is told.
+                return
+            self._idle.remove(worker)
+        worker.sock.close()
 
 
 def digest(frame: bytes) -> bytes:

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from overread import admin
 from overread.kit import clock
 from overread.kit.db import Database
-from pacs import commitment, damage, retrieve, views
+from pacs import commitment, damage, retrieve, view_proofs, views
 from pacs.archive import Archive
 from pacs.commitment import Failure, Reference
 from pacs.damage import DamagedBlob
@@ -144,10 +144,14 @@ def test_of_a_study_with_a_missing_original_the_others_are_derived(archive: Arch
     assert told(archive) == 1
 
 
-def test_verify_tells_of_what_it_finds(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("held", [1, 2, 3, 1000])
+def test_verify_tells_of_what_it_finds_however_few_rows_it_holds(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], held: int
 ) -> None:
-    _, sent = stored_study(archive)
+    monkeypatch.setattr(admin, "_CHUNK", held)
+    monkeypatch.setattr(view_proofs, "_ROWS", held)
+    study, sent = stored_study(archive)
+    views.derive(archive, view_of(archive), LEADING, study)
     altered(archive, str(sent[0].SOPInstanceUID))
     _missing(archive, str(sent[1].SOPInstanceUID))
     bad = {blob_of(archive, str(ds.SOPInstanceUID)) for ds in sent[:2]}
@@ -157,7 +161,10 @@ def test_verify_tells_of_what_it_finds(
 
     Services.archive = archive  # type: ignore[attr-defined]
     monkeypatch.setattr(admin, "build", lambda _settings: Services)
-    assert admin.verify(None) == 2  # type: ignore[arg-type]
+    # Two blobs, and a copy whose original can't be read.
+    assert admin.verify(None) == 3  # type: ignore[arg-type]
     assert known(archive) == bad
     said = capsys.readouterr().err
-    assert all(f"blob {digest} is missing or altered" in said for digest in bad)
+    assert all(said.count(f"blob {digest} is missing or altered") == 1 for digest in bad)
+    assert "3 blobs read, 2 bad" in said
+    assert "3 proofs, root " in said

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from overread.kit.errors import Unavailable
@@ -99,6 +100,23 @@ def confinable() -> bool:
 def test_a_worker_killed_between_frames_is_replaced(pool: Pool) -> None:
     os.kill(int(ask(pool, "pid")), signal.SIGKILL)
     assert ask(pool, "echo", b"next") == b"next"
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_that_ended_leaves_nothing_behind_though_nobody_asks_again(pool: Pool, how: signal.Signals) -> None:
+    ask(pool, "echo")
+    before = psutil.Process().num_fds()
+    for _ in range(3):
+        gone = int(ask(pool, "pid"))
+        os.kill(gone, how)
+        deadline = time.monotonic() + 60
+        # A zombie is found there, too.
+        while psutil.pid_exists(gone) or pool.pids():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert psutil.Process().num_fds() < before
+    assert ask(pool, "echo", b"next") == b"next"
+    assert psutil.Process().num_fds() == before
 
 
 def test_a_worker_killed_in_the_middle_of_a_frame_costs_nothing_but_time(pool: Pool) -> None:
