@@ -21,12 +21,14 @@ from cases.allowance import Allowance, limits
 from dicomweb.context import Context, Upload
 from dicomweb.routes import archive_routes, at
 from dicomweb.routes import routes as dicomweb_routes
+from overread.access import Access
 from overread.connections import Connection, Limits, Table
 from overread.cors import Cors
 from overread.guard import Guard
 from overread.kit import errors, hosts, http
 from overread.kit.db import Session
 from overread.kit.hosts import Origin
+from overread.kit.observed import Latencies, named
 from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings, address
 from overread.kit.slashes import shortened
@@ -153,7 +155,7 @@ def portal_app(services: Services) -> ASGIApp:
 
     kinds = (errors.OverreadError, HTTPException, Exception)
     app = Starlette(routes=routes, exception_handlers=dict.fromkeys(kinds, refused))
-    return Guard(shortened(app), settings)
+    return Guard(shortened(named(app)), settings)
 
 
 def wants_page(request: Request) -> bool:
@@ -180,17 +182,25 @@ class Origins:
         await app(scope, receive, send)
 
 
-def application(services: Services) -> ASGIApp:
-    """Both origins in one ASGI application."""
+def application(services: Services, workers: int = 1) -> Access:
+    """Both origins in one ASGI application, which `workers` processes will run."""
     settings = services.settings
     in_viewer = case_context(services, viewer_origin(settings))
     viewer = viewer_app(settings, services.db, dicomweb_routes(in_viewer))
     both = Standing(Origins(portal_app(services), viewer, address(settings.viewer)[1]), http.problem)
-    return TrustedProxies(Cors(both, settings.cors_origins), settings.trusted_proxies)
+    outside = TrustedProxies(Cors(both, settings.cors_origins), settings.trusted_proxies)
+    return Access(outside, Latencies(workers))
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
+    """A web server, and the numbers that it shares with others of its kind."""
+
+    def __init__(self, config: uvicorn.Config, latencies: Latencies) -> None:
+        super().__init__(config)
+        self.latencies = latencies
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and tell the supervisor."""
         await super().startup(sockets)
         if self.started:
             announce_ready()
@@ -213,12 +223,13 @@ def listeners(settings: Settings) -> list[socket.socket]:
     return [listen(settings.http), listen(settings.viewer)]
 
 
-def server(services: Services, limits: Limits | None = None) -> uvicorn.Server:
-    """A web server with both origins, ready to run; workers that are forked now share what it is made of."""
+def server(services: Services, limits: Limits | None = None, *, workers: int = 1) -> Server:
+    """A web server with both origins, ready to run; `workers` that are forked now share what it is made of."""
     limits = limits or Limits()
     protocol: Any = partial(Connection, Table(limits))
+    app = application(services, workers)
     config = uvicorn.Config(
-        application(services),
+        app,
         http=protocol,
         loop="uvloop",
         ws="wsproto",
@@ -234,11 +245,12 @@ def server(services: Services, limits: Limits | None = None) -> uvicorn.Server:
         proxy_headers=False,
     )
     config.load()
-    return _Server(config)
+    return Server(config, app.latencies)
 
 
-def run(services: Services, server: uvicorn.Server, sockets: list[socket.socket]) -> None:
-    """Serve both origins until SIGTERM, on sockets that workers of one supervisor share."""
+def run(services: Services, server: Server, sockets: list[socket.socket], number: int = 0) -> None:
+    """Serve both origins until SIGTERM, on sockets that workers of one supervisor share; this is one of them."""
+    server.latencies.be(number)
     raise_descriptors(_DESCRIPTORS)
     try:
         server.run(sockets=sockets)

@@ -1,10 +1,7 @@
-"""ASGI middleware around the portal: security headers, and one identifier a request in every log line."""
+"""ASGI middleware around the portal: security headers."""
 
 from __future__ import annotations
 
-import uuid
-
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from overread.kit import http
@@ -54,5 +51,4 @@ class Guard:
                 message["headers"] += [header for header in self._headers if header[0] not in given]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request=uuid.uuid4().hex):
-            await self._app({**scope, http.PUBLIC_URL: self._public_url}, receive, guarded)
+        await self._app({**scope, http.PUBLIC_URL: self._public_url}, receive, guarded)

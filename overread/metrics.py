@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
 from sqlalchemy import func, select, text
 from starlette.requests import Request
 from starlette.responses import Response
 
+from overread.kit import observed
+from overread.kit.observed import BOUNDS, Latencies
 from overread.services import Services
 from pacs.damage import DamagedBlob
 from pacs.models import Instance, Study
@@ -16,10 +20,15 @@ from pacs.scope import ORIGINAL
 
 
 def metrics(services: Services) -> Callable[[Request], Response]:
-    """The handler; it counts in the database, so that every worker gives the same numbers."""
+    """The handler; it counts in the database, or in memory that workers share: each of them gives the same numbers."""
 
-    def handler(_request: Request) -> Response:
+    def handler(request: Request) -> Response:
         registry = CollectorRegistry()
+        if (seen := observed.of(request.scope)) is not None:
+            registry.register(_Durations(seen.latencies))
+            # This one is under way, too.
+            under_way = Gauge("overread_http_requests_under_way", "HTTP requests that are served", registry=registry)
+            under_way.set(seen.latencies.under_way)
         with services.db.transaction() as tx:
             numbers = {
                 "overread_studies": ("Original studies", select(func.count()).where(Study.view_id == ORIGINAL)),
@@ -46,3 +55,19 @@ def metrics(services: Services) -> Callable[[Request], Response]:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return handler
+
+
+class _Durations(Collector):
+    """How long requests took, from their head to the last byte of their answer."""
+
+    def __init__(self, latencies: Latencies) -> None:
+        self._latencies = latencies
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """As a histogram for each method and route that was asked for."""
+        what = "Seconds from a request's head to the end of its answer"
+        found = HistogramMetricFamily("overread_http_request_seconds", what, labels=["method", "route"])
+        bounds = [*(f"{bound:g}" for bound in BOUNDS), "+Inf"]
+        for method, template, buckets, seconds in self._latencies.rows():
+            found.add_metric([method, template], list(zip(bounds, buckets, strict=True)), seconds)
+        yield found

@@ -24,9 +24,12 @@ def children(settings: Settings) -> list[Child]:
     shared = app.listeners(settings)
     # Made once, before the children are forked, who share its memory. Nothing of it is connected or runs yet.
     services = build(settings)
-    server = app.server(services)
+    server = app.server(services, workers=settings.workers)
     return [
-        *(Child(f"web {number + 1}", partial(app.run, services, server, shared)) for number in range(settings.workers)),
+        *(
+            Child(f"web {number + 1}", partial(app.run, services, server, shared, number))
+            for number in range(settings.workers)
+        ),
         Child("dimse", partial(dimse.run, services), supervises=settings.dimse_processes > 1),
         Child("worker", partial(worker.run, services)),
     ]

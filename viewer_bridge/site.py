@@ -27,6 +27,7 @@ from starlette.types import ASGIApp
 
 from overread.kit import errors, http, whole_body
 from overread.kit.db import Database
+from overread.kit.observed import named
 from overread.kit.settings import Settings
 from overread.kit.slashes import shortened
 from viewer_bridge import files, launch, policies
@@ -60,9 +61,11 @@ def viewer_app(
     # Around everything, so that what Starlette says of a failure is guarded too.
     return policies.Guard(
         shortened(
-            Starlette(
-                routes=routes,
-                exception_handlers={errors.OverreadError: _problem, HTTPException: _problem, Exception: _problem},
+            named(
+                Starlette(
+                    routes=routes,
+                    exception_handlers={errors.OverreadError: _problem, HTTPException: _problem, Exception: _problem},
+                )
             )
         )
     )

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from overread.kit import errors, log, standing, tokens
+from overread.kit import errors, log, observed, standing, tokens
 from overread.kit.db import Database
 from overread.kit.principals import Principal
 
@@ -64,6 +64,7 @@ def principal(request: HTTPConnection, db: Database) -> Principal:
     structlog.contextvars.bind_contextvars(principal=str(who.id), role=who.role.value)
     # An error's page keeps the look of whoever is signed in, also while the database is away.
     request.state.principal = who
+    observed.who(request.scope, who)
     standing.watch(request, lambda: asked_again(request, db))
     return who
 
@@ -176,8 +177,8 @@ def log_error(request: HTTPConnection, error: errors.OverreadError, cause: Excep
     line(
         "request_refused" if error.status < 500 else "request_failed",
         method=request.scope.get("method"),
-        # The path without its query: a query may hold a name.
-        path=request.scope.get("path"),
+        # Not the path, nor its query: they may name a study or a person.
+        route=observed.route(request.scope),
         status=error.status,
         reason=str(error),
         exc_info=cause if error.status == 500 else None,

@@ -18,7 +18,7 @@ from typing import Any
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from overread.kit import log, looks
+from overread.kit import log, looks, observed
 from overread.kit.errors import NotSignedIn, OverreadError, Unavailable
 from overread.kit.looks import Look
 
@@ -91,7 +91,7 @@ class _Exchange:
         self._receive, self._send = receive, send
         # What changes something answers what became of it: it may have ended its own access.
         self._gives = scope["method"] in ("GET", "HEAD")
-        self._path = scope["path"]
+        self._scope = scope
         self._cut: Callable[[], None] | None = (scope.get("extensions") or {}).get(CUT, {}).get("now")
         self._look: Look | None = None
         self._looked = 0.0
@@ -195,7 +195,7 @@ class _Exchange:
     def _end(self, error: OverreadError) -> None:
         if self.error is None:
             self.error = error
-            _logger.info("access_ended", path=self._path, reason=str(error))
+            _logger.info("access_ended", route=observed.route(self._scope), reason=str(error))
             if self._cut is not None and self.began:
                 self._cut()
 
@@ -221,7 +221,7 @@ class _Exchange:
                 except OverreadError:
                     raise
                 except Exception as error:
-                    _logger.exception("look_failed", path=self._path)
+                    _logger.exception("look_failed", route=observed.route(self._scope))
                     raise NotSignedIn("the access could not be looked at") from error
                 else:
                     self._looked = began

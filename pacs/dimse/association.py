@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -109,6 +111,9 @@ class Served(Linked):
         #: The association that this one's request is carried out over, as long as it is.
         self.beside: Linked | None = None
         self._request = b""
+        #: How many requests of each kind were served, for the log; and since when it has been.
+        self.served: Counter[str] = Counter()
+        self.began = time.monotonic()
         self._ended: Callable[[Served], None] = lambda _assoc: None
 
     @property
@@ -195,6 +200,7 @@ class Served(Linked):
 
     def _serve(self, message: Any, context_id: int) -> None:
         """Answer a request. Raises ProtocolError for what is none: pynetdicom would ignore it, and the peer wait."""
+        self.served[type(message).__name__.replace("_", "-")] += 1
         try:
             nameless = isinstance(message, C_STORE) and message.AffectedSOPInstanceUID is None
             if nameless and isinstance(message.DataSet, Streamed):

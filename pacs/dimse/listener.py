@@ -150,7 +150,6 @@ class Listener:
                 return _BUSY
             self._by_peer[assoc.calling] += 1
         assoc.principal = who
-        _logger.info("association", principal=str(who.id), **facts)
         return None
 
     def _ended(self, assoc: Served) -> None:
@@ -162,6 +161,18 @@ class Listener:
                 self._by_peer[assoc.calling] -= 1
                 if not self._by_peer[assoc.calling]:
                     del self._by_peer[assoc.calling]
+        if hasattr(assoc, "principal"):
+            _logger.info(
+                "association",
+                principal=str(assoc.principal.id),
+                role=assoc.principal.role.value,
+                calling=assoc.calling,
+                address=_plain(assoc.requestor.address),
+                # How many of each, and nothing of what was asked for.
+                served=dict(assoc.served),
+                released=bool(assoc.is_released),
+                seconds=round(time.monotonic() - assoc.began, 3),
+            )
         sock = assoc.dul.channel.release()
         if sock is not None:
             self._acceptor.linger(sock)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import queue
 import shutil
 import subprocess
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -19,6 +21,7 @@ from overread.kit.principals import Role
 from overread.kit.settings import Settings
 from pacs import query, retrieve, transfer_syntaxes
 from pacs.archive import Archive
+from pacs.dimse import listener as listening
 from pacs.dimse import peers
 from pacs.dimse.listener import Listener
 from pacs.query import Level, Query
@@ -194,3 +197,37 @@ def test_registering_checks_what_is_given(archive: Archive) -> None:
         ):
             with pytest.raises(Unprocessable):
                 peers.register(tx, title, host, port, role)
+
+
+def test_an_association_is_one_line_that_says_what_was_served(
+    bare_port: int, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    class Logger:
+        def info(self, event: str, **facts: Any) -> None:
+            lines.put({"event": event, **facts})
+
+        warning = error = info
+
+    monkeypatch.setattr(listening, "_logger", Logger())
+    ae = AE(ae_title="WARD")
+    ae.add_requested_context(CT, EXPLICIT)
+    ae.add_requested_context("1.2.840.10008.1.1")
+    ds = pydicom.dcmread(file())
+    assoc = ae.associate("127.0.0.1", bare_port, ae_title="OVERREAD")
+    for _ in range(2):
+        assert assoc.send_c_store(ds).Status == 0
+    assert assoc.send_c_echo().Status == 0
+    assoc.release()
+    line = lines.get(timeout=60)
+    facts = {name: line[name] for name in ("event", "role", "calling", "address", "served", "released")}
+    assert facts == {
+        "event": "association", "role": "hospital", "calling": "WARD", "address": "127.0.0.1",
+        "served": {"C-STORE": 2, "C-ECHO": 1}, "released": True,
+    }  # fmt: skip
+    assert str(ds.StudyInstanceUID) not in repr(line)
+    assoc = ae.associate("127.0.0.1", bare_port, ae_title="OVERREAD")
+    assoc.abort()
+    assert lines.get(timeout=60)["released"] is False
+    assert lines.empty()
