@@ -16,7 +16,7 @@ from pacs.deid.content import fate
 from pacs.deid.encode import SEQUENCE_DELIMITER, code_item, item, pixel_header, put, written_items
 from pacs.deid.known import KnownStrings
 from pacs.deid.profile import SECOND_OPINION, TABLE_EDITION, Profile
-from pacs.deid.rules import DUMMIES
+from pacs.deid.rules import DUMMIES, fits
 from pacs.deid.syntax import label
 from pacs.deid.table import safe_creators, safe_private
 from pacs.deid.trust import distrust
@@ -26,6 +26,7 @@ from pacs.deid.values import (
     DROP,
     DUMMY_CODE,
     FIXED,
+    HOLD,
     KEEP,
     MEANING,
     PRIVATE,
@@ -38,7 +39,7 @@ from pacs.deid.values import (
     Result,
     Values,
 )
-from pacs.elements import Element, Item, text, walk
+from pacs.elements import MAX_DEPTH, MAX_NODES, Element, Item, Unreadable, items_of, text, walk
 from pacs.frames import pixel_element
 from pacs.part10 import Parsed, valid_uid, write_meta
 
@@ -55,6 +56,10 @@ _STUDY_ID = 0x00200010
 #: Sequences up to this length are looked up by their bytes before they are rewritten once more.
 _LARGEST_REMEMBERED = 4096
 _SEQUENCES = 512
+#: Sequences without a VR in one another: each is walked by itself.
+_DEEPEST_OPAQUE = 4
+#: Bytes of an instance that may be held: a header is kept in memory, and compressed in the database.
+_MOST_HELD = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,11 @@ class _Rewrite:
         self.explicit = parsed.explicit
         self.actions: dict[int, str] = {}
         self.findings: list[str] = []
-        self.marks: tuple[str, ...] = ()
+        #: Why a person has to look at what stayed, and how many bytes that are.
+        self.held: list[str] = []
+        self.held_bytes = 0
+        #: In how many opaque sequences the one is that is just being rewritten.
+        self.opaque = 0
 
     def run(self) -> Deidentified:
         """Rewrite header, pixels' frame and what is known of them."""
@@ -138,7 +147,7 @@ class _Rewrite:
         header = write_meta(sop_class, new_sop, syntax) + body + start
 
         patches, dirty = codestream.patches(parsed, pixel, index)
-        withhold = [*pixels.risk(parsed, index), *self.marks, *unsure, *dirty]
+        withhold = [*pixels.risk(parsed, index), *unsure, *dirty, *self.held]
         if not (study and series and sop):
             withhold.append("A study, series or SOP instance UID is missing.")
         own_uids = tuple(uid for uid in (study, series, sop) if uid and not is_standard(uid))
@@ -208,7 +217,7 @@ class _Rewrite:
     def _overlays(self, buf: bytes, elements: list[Element]) -> bytes:
         found = overlays.cleaned(buf, elements, explicit=self.explicit, keep=self.values.profile.clean_graphics)
         self.actions.update((element.tag, "C" if element.tag in found.kept else "X") for element in elements)
-        self.marks = found.reasons
+        self.held += found.reasons
         return found.written
 
     def _study_id(self) -> bytes:
@@ -321,9 +330,13 @@ class _Rewrite:
         known = seen.get(key)
         if known is None:
             actions, self.actions = self.actions, {}
+            before = self.held_bytes
             result = self._items(buf, element, items, codecs, content)
             known = (result, self.actions)
             self.actions = actions
+            if self.held_bytes != before:  # what is held is so in each instance
+                self.actions.update(known[1])
+                return result
             if len(seen) >= _SEQUENCES:
                 seen.clear()
             seen[key] = known
@@ -386,17 +399,45 @@ class _Rewrite:
                 e[0] >> 16 == group and e[0] >> 8 & 0xFF == number and (creator, group, e[0] & 0xFF) in safe
                 for e in elements
             )
-        listed = safe.get((creators.get(group << 16 | number >> 8, ""), group, number & 0xFF))
-        if listed is None or vr not in (listed, "UN"):
+        row = safe.get((creators.get(group << 16 | number >> 8, ""), group, number & 0xFF))
+        if row is None or not fits(vr if self.explicit or items is not None else "UN", row):
             return False
-        kind, _, memo, compute, _ = self.values.private_step(tag, listed)
-        if kind == KEEP:
-            return True
+        kind, _, memo, compute, limit = self.values.private_step(tag, row)
         if kind == SEQUENCE:
-            return self._sequence(buf, element, codecs, False) if items else False
+            return self._opaque(buf, element, codecs) if items is None else self._sequence(buf, element, codecs, False)
+        if items is not None or element.fragments is not None or (limit and length > limit):
+            return False
         raw = buf[start : start + length]
+        if kind == HOLD:
+            return self._hold(raw, row.name)
         new = memo.get(raw)
         return compute(raw, codecs) if new is None else new
+
+    def _opaque(self, buf: bytes, element: Element, codecs: tuple[str, ...]) -> Result:
+        """Rewrite a sequence that no dictionary knows, which comes as one value (PS3.5 6.2.2)."""
+        if element.fragments is not None or self.opaque >= _DEEPEST_OPAQUE:
+            return False
+        try:
+            items, _ = items_of(buf, element, explicit=self.explicit, max_nodes=MAX_NODES, max_depth=MAX_DEPTH)
+        except Unreadable:
+            return False
+        if not items:
+            return False
+        self.opaque += 1
+        result = self._sequence(buf, element._replace(items=items), codecs, False)
+        self.opaque -= 1
+        return result
+
+    def _hold(self, raw: bytes, name: str) -> bool:
+        """Let bytes stay that nobody can read, if they are few and name no one known, and have a person decide."""
+        if not raw:
+            return True
+        if self.held_bytes + len(raw) > _MOST_HELD or self.values.residue.reasons(raw):
+            self.findings.append("Private bytes that nobody can read were left out.")
+            return False
+        self.held_bytes += len(raw)
+        self.held.append(f"It has private bytes that nobody can read: {name}.")
+        return True
 
     def _dummy_code(self, items: tuple[Item, ...] | None) -> bytes:
         return code_item("REMOVED", "99OVERREAD", "Removed", self.explicit) if items else b""

@@ -13,7 +13,7 @@ from enum import IntEnum
 from pydicom.datadict import dictionary_is_retired, dictionary_VM, keyword_for_tag
 
 from pacs.deid.profile import Profile
-from pacs.deid.table import Row, row_of
+from pacs.deid.table import Row, Safe, most_values, row_of
 from pacs.dictionary import public_vr
 
 
@@ -63,6 +63,10 @@ class Rule(IntEnum):
     RESOURCE = 24
     #: The version of a context group or template: kept if it is published, never moved.
     VERSION = 25
+    #: Binary numbers of which nobody says what they are: kept unless they can be read as text.
+    NUMBERS = 26
+    #: Bytes that nobody can read: they stay, and the instance is held until a person has looked.
+    HOLD = 27
 
 
 #: A rule, the rule that follows when nothing is left of the value, and the proof's letter for what E.1-1 asked.
@@ -227,6 +231,35 @@ def decide(tag: int, vr: str, profile: Profile) -> Decision:
     return (rule, fallback, letter)
 
 
+def decide_private(row: Safe) -> Decision:
+    """Decide for a private attribute that is listed as safe (PS3.15 E.3.10): nobody says what else may be in it."""
+    if row.decision:
+        return {"clean": (Rule.CLEAN, Rule.DROP, "C"), "hold": (Rule.HOLD, Rule.DROP, "C")}[row.decision]
+    if row.vr in _WIDTHS:
+        return (Rule.NUMBERS, Rule.DROP, "C")
+    return _PRIVATE_BY_VR[row.vr]
+
+
+_PRIVATE_BY_VR: dict[str, Decision] = {
+    "CS": (Rule.CODE, Rule.DROP, "C"),
+    "DS": (Rule.NUMBER, Rule.DROP, "C"),
+    "IS": (Rule.NUMBER, Rule.DROP, "C"),
+    "LO": (Rule.TEXT, Rule.DROP, "C"),
+    "LT": (Rule.CLEAN, Rule.DROP, "C"),
+    "SH": (Rule.TEXT, Rule.DROP, "C"),
+    "SQ": (Rule.SEQUENCE, Rule.DROP, "C"),
+    "ST": (Rule.CLEAN, Rule.DROP, "C"),
+    "UI": (Rule.PUBLIC_UID, Rule.DROP, "U"),
+}
+
+
+def fits(vr: str, row: Safe) -> bool:
+    """Tell whether the VR that a private element has is one that its row speaks of."""
+    if vr == "UN" or not row.vr:
+        return vr in _BINARY
+    return any(vr == listed or _compatible(vr, listed) for listed in row.vr.split("/"))
+
+
 def _of_others(tag: int, vr: str, row: Row | None) -> Decision | None:
     """Decide for a date that is not the patient's, which may not be moved by the patient's offset; None for theirs."""
     without = Rule.DROP if row is None else _VALID.get(tag) or _basic(vr, row.basic)
@@ -359,13 +392,23 @@ DUMMIES: dict[str, bytes] = {
 _WIDTHS = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "FD": 8, "UV": 8, "SV": 8}
 
 
+#: VRs that a row without one may have in a file: none of text, none with data sets inside.
+_BINARY = frozenset(_WIDTHS) | {"UN", "OB", "OW", "OF", "OD", "OL", "OV"}
+#: The most characters of one number in text: twice what PS3.5 6.2 allows, as writers do.
+_TEXT_WIDTHS = {"DS": 33, "IS": 25}
+
+
 def largest_length(tag: int, vr: str) -> int:
     """Give the bytes that a binary number of the dictionary's multiplicity may have at most, 0 for any number."""
     width = _WIDTHS.get(vr)
     if width is None or tag >> 16 & 1:
         return 0
     try:
-        most = dictionary_VM(tag).rpartition("-")[2]
+        return most_values(dictionary_VM(tag)) * width
     except KeyError:
         return 0
-    return int(most) * width if most.isdecimal() else 0
+
+
+def largest_private(row: Safe) -> int:
+    """Give the bytes that the numbers of a private attribute may have at most, 0 for any number and what is none."""
+    return row.most * (_WIDTHS.get(row.vr) or _TEXT_WIDTHS.get(row.vr, 0))

@@ -28,6 +28,19 @@ class Concept(NamedTuple):
     options: dict[str, str]
 
 
+class Safe(NamedTuple):
+    """A private attribute that stays: its VR, the most values it has (0: any number), and what it is, to be told.
+
+    `decision` is "" where the VR decides, "clean" for text that people may have typed, "hold" for bytes that nobody
+    can read, which stay if a person says so. The VR is "" where the table has none.
+    """
+
+    vr: str
+    most: int
+    decision: str
+    name: str
+
+
 _OPTIONS = (
     "retain_safe_private",
     "retain_uids",
@@ -85,11 +98,15 @@ def concepts() -> dict[tuple[str, str], list[Concept]]:
 
 
 @cache
-def safe_private() -> dict[tuple[str, int, int], str]:
-    """Give Table E.3.10-1: (private creator, group, element's low byte) -> VR."""
+def safe_private() -> dict[tuple[str, int, int], Safe]:
+    """Give Table E.3.10-1 and our own rows by (private creator, group, element's low byte), but for those that go."""
     return {
-        (line["private_creator"], int(line["group"], 16), int(line["element"][2:], 16)): line["vr"]
-        for line in _read("table-e.3.10-1.csv")
+        (line["private_creator"], int(line["group"], 16), int(line["element"][2:], 16)): Safe(
+            line["vr"], most_values(line["vm"]), line["decision"], f"{line['meaning']}, {line['private_creator']}"
+        )
+        for name in ("table-e.3.10-1.csv", "private.csv")
+        for line in _read(name)
+        if line["decision"] != "drop"
     }
 
 
@@ -97,3 +114,9 @@ def safe_private() -> dict[tuple[str, int, int], str]:
 def safe_creators() -> frozenset[tuple[str, int]]:
     """Give every (private creator, group) that has a safe attribute at all."""
     return frozenset((creator, group) for creator, group, _ in safe_private())
+
+
+def most_values(multiplicity: str) -> int:
+    """Give the most values that a Value Multiplicity allows (PS3.5 6.4), 0 for any number."""
+    most = multiplicity.rpartition("-")[2]
+    return int(most) if most.isdecimal() else 0

@@ -19,7 +19,8 @@ from pacs.deid.encode import put
 from pacs.deid.known import Identities, KnownStrings, distinctive
 from pacs.deid.profile import Profile
 from pacs.deid.proof import Residue
-from pacs.deid.rules import DUMMIES, Decision, Rule, decide, largest_length
+from pacs.deid.rules import DUMMIES, Decision, Rule, decide, decide_private, largest_length, largest_private
+from pacs.deid.table import Safe
 from pacs.deid.text import GAP, clean, fitted, looks_personal
 from pacs.deid.uids import is_public, new_uid, new_uids
 from pacs.part10 import valid_uid
@@ -47,6 +48,9 @@ _LONGEST = {"SH": 16, "LO": 64, "CS": 16, "ST": 1024, "LT": 10240}
 #: A DT without a time of day, or with midnight's.
 _version = re.compile(r"\d{8}(?:0{2}){0,3}(?:\.0+)?", re.ASCII).fullmatch
 
+#: So many characters of a text in a row stand in binary numbers in one of seven million places by chance.
+_legible = re.compile(rb"[A-Za-z0-9 ^,.'=-]{12}").search
+
 _NUMBER_BYTES = b"0123456789+-.eE \\\0"
 _CODE_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_ .+-/\\\0"
 _LONGEST_CODE = 32  # twice what PS3.5 6.2 allows, as writers do
@@ -64,6 +68,7 @@ MEANING: Final = 8
 FIXED: Final = 9
 RESOURCE: Final = 10
 VERSION: Final = 11
+HOLD: Final = 12
 
 _KINDS = {
     Rule.KEEP: KEEP,
@@ -76,12 +81,13 @@ _KINDS = {
     Rule.MEANING: MEANING,
     Rule.RESOURCE: RESOURCE,
     Rule.VERSION: VERSION,
+    Rule.HOLD: HOLD,
 }
 
 #: True where an element stays as it is, False where it goes, or the whole new element.
 Result = bytes | bool
 #: Kind, letter for the proof, what is remembered, and how to clean (value, codecs) that is not.
-#: The last is the largest length in bytes, for FIXED.
+#: The last is the largest length in bytes, for FIXED and for private numbers; 0 for any.
 Step = tuple[int, str, dict[bytes, Result], Callable[[bytes, tuple[str, ...]], Result], int]
 
 
@@ -102,21 +108,23 @@ class Values:
         self._days = 0 if profile.full_dates else offset_days(secret)
         self._anyone = known.pattern()
         self._someone = distinctive(known).pattern()
-        self._private: dict[tuple[int, str], Step] = {}
+        self._private: dict[tuple[int, Safe], Step] = {}
         self._local_meaning: Step | None = None
         self._local_versions: dict[tuple[int, str], Step] = {}
 
     def step(self, tag: int, vr: str) -> Step:
         """Decide what happens to a (tag, VR), once."""
         decision = decide(tag, vr, self.profile)
-        step = self.steps[tag, vr] = self._make(decision, tag, vr)
+        limit = largest_length(tag, vr) if decision[0] is Rule.KEEP else 0
+        step = self.steps[tag, vr] = self._make(decision, tag, vr, limit)
         return step
 
-    def private_step(self, tag: int, vr: str) -> Step:
-        """Decide for a private attribute that is listed as safe: its VR alone counts."""
-        step = self._private.get((tag, vr))
+    def private_step(self, tag: int, row: Safe) -> Step:
+        """Decide for a private attribute that is listed as safe."""
+        step = self._private.get((tag, row))
         if step is None:
-            step = self._private[tag, vr] = self._make(_PRIVATE_RULES.get(vr, _KEPT), tag, vr)
+            step = self._make(decide_private(row), tag, row.vr, largest_private(row))
+            self._private[tag, row] = step
         return step
 
     def local_meaning(self) -> Step:
@@ -155,7 +163,7 @@ class Values:
         digest = hmac.digest(self.secret, f"{kind}\0{value}".encode("utf-8", "surrogateescape"), sha256)
         return b32encode(digest).decode("ascii")[:length]
 
-    def _make(self, decision: Decision, tag: int, vr: str) -> Step:
+    def _make(self, decision: Decision, tag: int, vr: str, limit: int = 0) -> Step:
         rule, fallback, letter = decision
         explicit = self.explicit
         memo: dict[bytes, Result] = {}
@@ -168,6 +176,8 @@ class Values:
                 result = put(tag, vr, _instead(rule, vr) or b"", explicit) if bare else True
             elif rule is Rule.DROP:  # where only the context says so
                 result = False
+            elif rule is Rule.NUMBERS:
+                result = _legible(raw) is None
             elif bare or rule is Rule.PATIENT_NAME:
                 value = self._clean(rule, vr, bare, bare.decode("ascii") if plain else decode(bare, codecs))
                 if value is None:
@@ -180,8 +190,7 @@ class Values:
                 memo[raw] = result
             return result
 
-        limit = largest_length(tag, vr) if rule is Rule.KEEP else 0
-        return (FIXED if limit else _KINDS.get(rule, VALUE), letter, memo, compute, limit)
+        return (FIXED if limit and rule is Rule.KEEP else _KINDS.get(rule, VALUE), letter, memo, compute, limit)
 
     def _clean(self, rule: Rule, vr: str, raw: bytes, text: str) -> bytes | None:
         """Clean one value; None when nothing is left of it."""
@@ -279,17 +288,6 @@ def _instead(fallback: Rule, vr: str) -> bytes | None:
     if fallback is Rule.DUMMY:
         return DUMMIES.get(vr, b"")
     return b"" if fallback is Rule.EMPTY else None
-
-
-_KEPT: Decision = (Rule.KEEP, Rule.KEEP, "K")
-_PRIVATE_RULES: dict[str, Decision] = {
-    "CS": (Rule.CODE, Rule.DROP, "C"),
-    "DS": (Rule.NUMBER, Rule.DROP, "C"),
-    "IS": (Rule.NUMBER, Rule.DROP, "C"),
-    "LO": (Rule.TEXT, Rule.DROP, "C"),
-    "SH": (Rule.TEXT, Rule.DROP, "C"),
-    "SQ": (Rule.SEQUENCE, Rule.DROP, "C"),
-}
 
 
 class Memory:
