@@ -132,13 +132,15 @@ def reidentified(archive: Archive, who: Principal | None, view_id: UUID, derived
         view = tx.get(View, view_id)
         secret = secret_of(archive, view)
         profile = Profile.of(view.profile if view else {})
-        blobs = tx.scalars(
-            select(source.blob)
+        # Of the whole case: an object may speak of a study beside the one that it belongs to.
+        found = tx.execute(
+            select(source.blob, Study.study_uid == study_uid)
             .join(Instance, Instance.source_pk == source.pk)
             .join(Study, Study.pk == Instance.study_pk)
-            .where(Instance.view_id == view_id, Study.study_uid == study_uid)
+            .where(Instance.view_id == view_id)
             .order_by(source.pk)
         ).all()
+        blobs = [digest for digest, own in found if own]
         if not blobs and tx.scalar(select(Study.pk).where(Study.view_id == view_id, Study.study_uid == study_uid)):
             raise NotFound("the originals are gone", safe="The originals of this study were deleted.")
         if not blobs:
@@ -149,7 +151,7 @@ def reidentified(archive: Archive, who: Principal | None, view_id: UUID, derived
         audit.record(tx, who, "view.reidentify", "study", study_uid, case_id=view.case_id if view else None)
     back = WayBack(secret, moved_dates=profile.modified_dates)
     first: pydicom.Dataset | None = None
-    for digest in blobs:
+    for digest in blobs + [digest for digest, own in found if not own]:
         with archive.blobs.mapped(digest) as buffer:
             original = part10.parse(buffer)
             back.learn(original)

@@ -204,6 +204,45 @@ def test_a_report_about_a_view_comes_back_to_the_patient(archive: Archive, datab
         assert len(retrieve.locate(tx, Scope(ORIGINAL, unreleased=True), study_uid)) == 4
 
 
+def test_what_it_says_of_another_study_of_the_case_comes_back_too(archive: Archive, database: Database) -> None:
+    """A comparison with an earlier examination (PS3.3 C.17.2.3, evidence of several studies)."""
+    current, sent = stored_study(archive, count=1)
+    earlier, sent_before = stored_study(archive, count=2, study_uid=generate_uid())
+    stranger, sent_elsewhere = stored_study(archive, count=1, study_uid=generate_uid())
+    view, other = view_of(archive), view_of(archive)
+    seen = {}
+    for one, uid in ((view, current), (view, earlier), (other, stranger)):
+        study = views.derive(archive, one, LEADING, uid).study_uid
+        with database.transaction() as tx:
+            seen[uid] = (
+                study,
+                [located.sop_uid for located in retrieve.locate(tx, Scope(one, unreleased=True), study)],
+            )
+    ds = pydicom.dcmread(io.BytesIO(report(seen[current][0], seen[current][1][0], "")))
+    evidence = [(uid, sop) for uid in (current, earlier, stranger) for sop in seen[uid][1]]
+    ds.CurrentRequestedProcedureEvidenceSequence = []
+    for uid, sop in evidence:
+        image, item, series = Dataset(), Dataset(), Dataset()
+        image.ReferencedSOPInstanceUID = sop
+        series.ReferencedSOPSequence = [image]
+        item.StudyInstanceUID, item.ReferencedSeriesSequence = seen[uid][0], [series]
+        ds.CurrentRequestedProcedureEvidenceSequence.append(item)
+    out = io.BytesIO()
+    ds.save_as(out)
+    back = pydicom.dcmread(
+        io.BytesIO(way_back.reidentified(archive, person(database, Role.COORDINATOR), view, out.getvalue()))
+    )
+    named = [
+        (item.StudyInstanceUID, item.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+        for item in back.CurrentRequestedProcedureEvidenceSequence
+    ]
+    assert back.StudyInstanceUID == current
+    assert set(named[:3]) == {(current, sent[0].SOPInstanceUID)} | {(earlier, ds.SOPInstanceUID) for ds in sent_before}
+    # What is of another case nobody here can tell.
+    assert named[3] == (seen[stranger][0], seen[stranger][1][0])
+    assert sent_elsewhere[0].SOPInstanceUID not in named[3]
+
+
 def test_an_object_of_another_study_has_no_way_back(archive: Archive, database: Database) -> None:
     study_uid, _ = stored_study(archive, count=1)
     view = view_of(archive)

@@ -41,11 +41,14 @@ def sender(database: Database, study_uid: str) -> Principal:
     return Principal(holder_id, Role.HOSPITAL, "its sender")
 
 
-def stored_study(archive: Archive, name: str = "CT_small.dcm", count: int = 3) -> tuple[str, list[pydicom.Dataset]]:
+def stored_study(
+    archive: Archive, name: str = "CT_small.dcm", count: int = 3, study_uid: str = ""
+) -> tuple[str, list[pydicom.Dataset]]:
     source = Source(person(archive.db, Role.HOSPITAL), "stow")
+    changes = NAMES | ({"StudyInstanceUID": study_uid, "SeriesInstanceUID": generate_uid()} if study_uid else {})
     sent: list[pydicom.Dataset] = []
     for number in range(count):
-        data = changed(sample(name), **NAMES, SOPInstanceUID=generate_uid(), InstanceNumber=str(number + 1))
+        data = changed(sample(name), **changes, SOPInstanceUID=generate_uid(), InstanceNumber=str(number + 1))
         assert isinstance(put(archive, source, data), Stored)
         sent.append(pydicom.dcmread(io.BytesIO(data)))
     return str(sent[0].StudyInstanceUID), sent
