@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from overread.kit import audit, jobs
 from overread.kit.errors import Unavailable
-from pacs import index, query, rows, sealing
+from pacs import index, query, rows, sealing, sop_classes
 from pacs import transfer_syntaxes as ts
 from pacs.archive import Archive
 from pacs.deid.profile import TABLE_EDITION, Profile
@@ -38,7 +38,10 @@ CLASSES = frozenset(
         uids.BlendingSoftcopyPresentationStateStorage,
         uids.XAXRFGrayscaleSoftcopyPresentationStateStorage,
         uids.AdvancedBlendingPresentationStateStorage,
+        sop_classes.WAVEFORM_PRESENTATION_STATE,
         uids.SegmentationStorage,
+        sop_classes.LABEL_MAP_SEGMENTATION,
+        sop_classes.HEIGHT_MAP_SEGMENTATION,
         uids.SurfaceSegmentationStorage,
         uids.ParametricMapStorage,
         uids.RealWorldValueMappingStorage,

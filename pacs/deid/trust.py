@@ -12,13 +12,12 @@ from pydicom._uid_dict import UID_dictionary
 from pacs.charset import codecs_of, decode, is_known
 from pacs.elements import Element, text
 from pacs.part10 import Parsed
+from pacs.sop_classes import YOUNGER
 
 _CHARACTER_SET = 0x00080005
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _TEXTS = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 _LONGEST = 4096
-#: SOP classes of the standard that are younger than pydicom's list: Label Map Segmentation Storage.
-_YOUNGER = frozenset(("1.2.840.10008.5.1.4.1.1.66.7",))
 #: Character sets that are complete by themselves and prohibit code extensions (PS3.3 C.12.1.1.2).
 _ALONE = ("ISO_IR 192", "GB18030", "GBK")
 _REPLACED = "\ufffd"
@@ -28,7 +27,7 @@ def distrust(parsed: Parsed, index: Mapping[int, Element]) -> list[str]:
     """Give the reasons why what the file says can't be believed; `index` has the root's elements by tag."""
     reasons: list[str] = []
     sop_class = text(parsed.buf, index.get(0x00080016)) or parsed.meta.sop_class_uid
-    if UID_dictionary.get(sop_class, ("", ""))[1] != "SOP Class" and sop_class not in _YOUNGER:
+    if UID_dictionary.get(sop_class, ("", ""))[1] != "SOP Class" and sop_class not in YOUNGER:
         reasons.append("Its SOP class is not one of the standard, so nobody can say what its attributes hold.")
     elif sop_class == _DIRECTORY:
         reasons.append("It is a media directory, which lists patients and nothing else.")

@@ -11,6 +11,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
+    UID,
     CTImageStorage,
     EncapsulatedPDFStorage,
     EnhancedSRStorage,
@@ -32,7 +33,7 @@ from overread.kit import tokens
 from overread.kit.principals import Principal
 from overread.kit.settings import Settings
 from overread.services import Services
-from pacs import deletion, ingest, retrieve, view_proofs, way_back
+from pacs import deletion, ingest, retrieve, sop_classes, view_proofs, way_back
 from pacs.ingest import Source
 from pacs.models import Instance
 from pacs.scope import ORIGINAL, Scope, originals
@@ -45,13 +46,15 @@ CLASSES = (
     EnhancedSRStorage,
     KeyObjectSelectionDocumentStorage,
     EncapsulatedPDFStorage,
+    UID(sop_classes.LABEL_MAP_SEGMENTATION),
+    UID(sop_classes.HEIGHT_MAP_SEGMENTATION),
 )
 
 
 def made_of(seen: Dataset, sop_class: str, **changes: Any) -> Dataset:
     """An object of a class, made of the image that was seen."""
     ds = Dataset()
-    ds.SOPClassUID, ds.SOPInstanceUID = pydicom.uid.UID(sop_class), generate_uid()
+    ds.SOPClassUID, ds.SOPInstanceUID = UID(sop_class), generate_uid()
     ds.SeriesInstanceUID, ds.StudyInstanceUID = generate_uid(), seen.StudyInstanceUID
     ds.PatientName, ds.PatientID = seen.PatientName, seen.PatientID
     ds.PatientBirthDate, ds.StudyDate = seen.get("PatientBirthDate", ""), seen.get("StudyDate", "")
@@ -118,7 +121,7 @@ def reader(world: World) -> Iterator[Reader]:
         yield Reader(client, world, case_id)
 
 
-@pytest.mark.parametrize("sop_class", CLASSES, ids=lambda uid: uid.keyword)
+@pytest.mark.parametrize("sop_class", CLASSES, ids=lambda uid: uid.keyword or str(uid))
 def test_what_a_specialist_made_comes_back_to_the_patient(reader: Reader, sop_class: str) -> None:
     world, made = reader.world, reader.made(sop_class)
     answer = reader.store(made)
