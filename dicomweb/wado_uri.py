@@ -195,7 +195,8 @@ def _window(asked: Mapping[str, str]) -> Window | None:
     centre, width = (_decimal(text or "") for text in given)
     if centre is None or width is None:
         raise BadInput("a bad window", safe="windowCenter and windowWidth are decimal numbers, given together.")
-    return Window(centre, width)
+    # The parameters name no function: a width that LINEAR has no meaning for is meant exactly (PS3.3 C.11.2.1.3.2).
+    return Window(centre, width, "LINEAR" if width >= 1 else "LINEAR_EXACT")
 
 
 def _viewport(asked: Mapping[str, str], columns: int, rows: int) -> Viewport | None:

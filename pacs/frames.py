@@ -22,6 +22,8 @@ MAX_FRAMES = 1_000_000
 PIXEL_TAGS = (FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA, PIXEL_DATA)
 
 _NUMBER_OF_FRAMES = 0x00280008
+#: Colours of which two pixels share theirs; the second is retired (PS3.3 C.7.6.3.1.2, 2017).
+_HALVED = ("YBR_FULL_422", "YBR_PARTIAL_422")
 _EXTENDED_OFFSETS = 0x7FE00001
 _EXTENDED_LENGTHS = 0x7FE00002
 
@@ -106,7 +108,7 @@ def _frame_bits(parsed: Parsed, element: Element, there: int) -> int:
     if min(rows, columns, samples) < 1 or not (bits == 1 or (bits > 0 and bits % 8 == 0)):
         raise PixelMismatch(f"No frame can have {rows} x {columns} pixels of {samples} samples in {bits} bits.")
     frame_bits = rows * columns * samples * bits
-    if there < frame_bits and samples == 3 and text(parsed.buf, find(parsed.elements, 0x00280004)) == "YBR_FULL_422":
+    if there < frame_bits and samples == 3 and text(parsed.buf, find(parsed.elements, 0x00280004)) in _HALVED:
         return frame_bits // 3 * 2  # every second chrominance sample is left out (PS3.3 C.7.6.3.1.2)
     return frame_bits
 

@@ -35,7 +35,10 @@ class Window:
         """Refuse a window that has no meaning: LINEAR needs a width of 1, the others more than 0."""
         finite = np.isfinite(self.center) and np.isfinite(self.width)
         if not finite or self.width <= 0 or (self.function == "LINEAR" and self.width < 1):
-            raise BadInput("a window without width", safe="The window's width has to be at least 1.")
+            raise BadInput(
+                "a window without width",
+                safe="The window's width has to be at least 1, or more than 0 where its function is not LINEAR.",
+            )
 
     def apply(self, values: Floats) -> Floats:
         """Give grey levels from 0 to 1 (PS3.3 C.11.2.1.2.1, C.11.2.1.3)."""
@@ -81,12 +84,21 @@ def modality(ds: Dataset, values: NDArray[Any], frame_index: int = 0) -> Floats:
         table = tables.lut(item, signed=attributes.integer(ds, "PixelRepresentation") == 1)
         if table is not None:
             return table.apply(values).astype(np.float64)
-    source = attributes.group(ds, frame_index, "PixelValueTransformationSequence") or ds
-    slope = attributes.number(source, "RescaleSlope")
-    intercept = attributes.number(source, "RescaleIntercept")
+    slope, intercept = _rescale(ds, frame_index)
     out = values.astype(np.float64)
     # A slope of 0 would make every pixel equal: it is a writer's slip, never meant.
     return out * (slope or 1.0) + (intercept or 0.0) if slope or intercept else out
+
+
+def _rescale(ds: Dataset, frame_index: int) -> tuple[float | None, float | None]:
+    source = attributes.group(ds, frame_index, "PixelValueTransformationSequence") or ds
+    return attributes.number(source, "RescaleSlope"), attributes.number(source, "RescaleIntercept")
+
+
+def _is_fractional(ds: Dataset, frame_index: int) -> bool:
+    """Tell whether modality values of integers lie closer together than 1."""
+    slope, _ = _rescale(ds, frame_index)
+    return slope is not None and 0 < abs(slope) < 1 and not attributes.items(ds, "ModalityLUTSequence")
 
 
 def voi(ds: Dataset, frame_index: int = 0, *, signed: bool = True) -> Window | _Lut | None:
@@ -104,8 +116,10 @@ def voi(ds: Dataset, frame_index: int = 0, *, signed: bool = True) -> Window | _
     if center is None or width is None:
         return None
     name = attributes.text(source, "VOILUTFunction")
-    if name in ("", "LINEAR") and attributes.integer(ds, "BitsStored") is None:
-        # Values that are no integers have no step of 1, which LINEAR takes off: their width of 1 would be a threshold.
+    floating = attributes.integer(ds, "BitsStored") is None
+    if name in ("", "LINEAR") and (floating or (width < 1 and _is_fractional(ds, frame_index))):
+        # Values that are no integers have no step of 1, which LINEAR takes off: floats' width of 1 would be a
+        # threshold, and a narrower window, as diffusion maps in mm2/s have, none at all (PS3.3 C.11.2.1.2.1).
         name = "LINEAR_EXACT"
     function: Function = "SIGMOID" if name == "SIGMOID" else "LINEAR_EXACT" if name == "LINEAR_EXACT" else "LINEAR"
     try:

@@ -106,6 +106,9 @@ def test_9_5_1_2_the_pixels_are_those_of_the_rendered_resource(client: TestClien
     ours = image(ask(client, ct, contentType="image/png", windowCenter="40", windowWidth="400"))
     theirs = image(client.get(path(ct) + "/rendered?window=40,400,linear", headers={"Accept": "image/png"}))
     assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+    ours = image(ask(client, ct, contentType="image/png", windowCenter="40", windowWidth="0.5"))
+    theirs = image(client.get(path(ct) + "/rendered?window=40,0.5,linear-exact", headers={"Accept": "image/png"}))
+    assert np.array_equal(np.asarray(ours), np.asarray(theirs))
     other = image(ask(client, ct, contentType="image/png", windowCenter="1000", windowWidth="50"))
     assert not np.array_equal(np.asarray(ours), np.asarray(other))
 

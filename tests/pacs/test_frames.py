@@ -86,9 +86,10 @@ def test_float_pixels_take_their_width_from_the_element() -> None:
     assert [[n for _, n in frame] for frame in frame_ranges(parse(file_bytes(ds)))] == [[128], [128]]
 
 
-def test_subsampled_colour_is_shorter() -> None:
+@pytest.mark.parametrize("photometric", ["YBR_FULL_422", "YBR_PARTIAL_422"])
+def test_subsampled_colour_is_shorter(photometric: str) -> None:
     ds = image(bytes(64), frames=2)
-    ds.SamplesPerPixel, ds.PhotometricInterpretation = 3, "YBR_FULL_422"
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 3, photometric
     assert [[n for _, n in frame] for frame in frame_ranges(parse(file_bytes(ds)))] == [[32], [32]]
 
 

@@ -125,6 +125,18 @@ def test_the_retired_partial_colours_by_their_equations() -> None:
     _close(found, np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]]), by=2)
 
 
+def test_half_as_many_partial_colours_as_pixels() -> None:
+    """pydicom has no partial colours: it spreads the samples of the full ones, which lie the same way."""
+    made = RANDOM.integers(16, 236, 30 * 40 * 2).astype(np.uint8)
+    ds = image(COLOURS, PhotometricInterpretation="YBR_FULL_422", PixelData=made.tobytes())
+    spread = pixel_array(ds, raw=True).astype(float)
+    ds.PhotometricInterpretation = "YBR_PARTIAL_422"
+    y, cb, cr = (spread[..., index] - (16, 128, 128)[index] for index in range(3))
+    y *= 1.1644
+    expected = np.stack([y + 1.5960 * cr, y - 0.3917 * cb - 0.8130 * cr, y + 2.0173 * cb], axis=-1)
+    _close(draw(ds, made.tobytes(), LITTLE), np.clip(expected, 0, 255), by=1)
+
+
 @pytest.mark.parametrize("syntax", [LITTLE, BIG])
 def test_dose_grids_of_32_bits(syntax: str) -> None:
     stored = RANDOM.integers(0, 2**32, (3, 10, 12), np.uint64).astype("<u4")

@@ -72,6 +72,40 @@ def test_a_requested_window_wins_over_the_headers() -> None:
     )
 
 
+@settings(deadline=None)
+@given(
+    st.floats(0, 4).map(lambda n: round(n, 3)),
+    st.floats(0.01, 0.99).map(lambda n: round(n, 3)),
+    st.sampled_from(["", "LINEAR", "LINEAR_EXACT"]),
+    st.sampled_from([0.001, 0.0125, 0.0002]),
+)
+def test_a_window_narrower_than_1_is_meant_exactly_where_values_are(
+    center: float, width: float, function: str, slope: float
+) -> None:
+    """pydicom refuses such a LINEAR window, and is asked for the exact one."""
+    values = {"WindowCenter": center, "WindowWidth": width, "RescaleSlope": slope, "RescaleIntercept": 0}
+    found = grey(_ct(**values, VOILUTFunction=function), RAMP)
+    exact = _ct(**values, VOILUTFunction="LINEAR_EXACT")
+    units = apply_windowing(apply_modality_lut(RAMP, exact), exact)
+    low, high = 0, slope * 4095
+    assert float(np.abs(found - (units - low) / (high - low) * 255).max()) <= 0.501
+
+
+def test_a_frames_own_rescale_tells_whether_its_window_is_narrow() -> None:
+    ds = header(64, 64, RescaleSlope=1, RescaleIntercept=0)
+    item = _frame(2, 0.001)
+    item.FrameVOILUTSequence[0].WindowWidth = 0.5
+    ds.SharedFunctionalGroupsSequence = [item]
+    found = grey(ds, RAMP)
+    assert (found[0, 0], found[-1, -1], found.ravel()[2000]) == (0, 255, 128)
+
+
+@pytest.mark.parametrize("slope", [1, 2, 0])
+def test_between_whole_values_a_narrower_one_means_nothing(slope: float) -> None:
+    narrow = _ct(WindowCenter=40, WindowWidth=0.5, RescaleSlope=slope)
+    np.testing.assert_array_equal(grey(narrow, RAMP), grey(_ct(RescaleSlope=slope), RAMP))
+
+
 def test_the_headers_useless_window_is_passed_over() -> None:
     np.testing.assert_array_equal(grey(_ct(WindowCenter=40, WindowWidth=0), RAMP), grey(_ct(), RAMP))
 
