@@ -8,6 +8,8 @@ from pacs.deid.profile import Profile
 from pacs.deid.table import concepts
 from pacs.elements import Element, find, text
 
+Fate = Literal["keep", "dummy", "specimen", "drop"]
+
 _CONCEPT_NAME = 0x0040A043
 _VALUE_TYPE = 0x0040A040
 _SUBJECT_AGE = ("121033", "DCM")
@@ -15,11 +17,16 @@ _SUBJECT_AGE = ("121033", "DCM")
 _DATES_OF_OTHERS = frozenset((("113723", "DCM"),))  # Calibration DateTime
 
 
-def fate(buf: bytes, elements: tuple[Element, ...], profile: Profile) -> Literal["keep", "dummy", "drop"]:
+#: Specimen Identifier, Specimen Container Identifier, Parent Specimen Identifier: one is told from another by them.
+_SPECIMENS = frozenset((("121041", "DCM"), ("111700", "DCM"), ("111705", "DCM")))
+
+
+def fate(buf: bytes, elements: tuple[Element, ...], profile: Profile) -> Fate:
     """Say by Table E.3.4-1 what happens to a content item: its attributes are cleaned in any case but the last.
 
-    "dummy" asks for a text or a date that says nothing. A concept whose option is in force, or that the table does not
-    name with the item's Value Type, is kept. An age above the profile's cap goes.
+    "dummy" asks for a text or a date that says nothing, "specimen" for a specimen's pseudonym. A concept whose option
+    is in force, or that the table does not name with the item's Value Type, is kept. An age above the profile's cap
+    goes.
     """
     name = find(elements, _CONCEPT_NAME)
     if name is None or not name.items:
@@ -30,6 +37,8 @@ def fate(buf: bytes, elements: tuple[Element, ...], profile: Profile) -> Literal
         return "drop"
     if code in _DATES_OF_OTHERS and not profile.full_dates:
         return "dummy"
+    if code in _SPECIMENS and profile.clean_structured_content:
+        return "specimen"
     value_type = text(buf, find(elements, _VALUE_TYPE))
     for concept in concepts().get(code, ()):
         if value_type in ("", concept.value_type):

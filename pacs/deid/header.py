@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from pacs.charset import DEFAULT, codecs_of
 from pacs.deid import codestream, overlays, pixels
-from pacs.deid.content import fate
+from pacs.deid.content import Fate, fate
 from pacs.deid.encode import SEQUENCE_DELIMITER, code_item, item, pixel_header, put, written_items
 from pacs.deid.known import KnownStrings
 from pacs.deid.profile import SECOND_OPINION, TABLE_EDITION, Profile
@@ -50,7 +50,8 @@ _CHARACTER_SET = 0x00080005
 _IDENTITY_REMOVED = 0x00120062
 _TIMES_MODIFIED = 0x00280303
 #: Text Value, DateTime and Date of a content item.
-_CONTENT_VALUES = frozenset((0x0040A160, 0x0040A120, 0x0040A121))
+_TEXT_VALUE = 0x0040A160
+_CONTENT_VALUES = frozenset((_TEXT_VALUE, 0x0040A120, 0x0040A121))
 _STUDY_ID = 0x00200010
 
 #: Sequences up to this length are looked up by their bytes before they are rewritten once more.
@@ -211,7 +212,7 @@ class _Rewrite:
         if elements and elements[0][0] == _STUDY_ID:
             self.actions[_STUDY_ID] = "Z"
             elements = elements[1:]
-        new = self._level(buf, elements, codecs, False) if elements else b""
+        new = self._level(buf, elements, codecs, "keep") if elements else b""
         return buf[elements[0].offset : elements[-1].end] if new is None else new
 
     def _overlays(self, buf: bytes, elements: list[Element]) -> bytes:
@@ -255,7 +256,7 @@ class _Rewrite:
         return b"".join(bytes(source[element.offset : element.end]) for element in kept)
 
     def _level(
-        self, buf: bytes, elements: list[Element] | tuple[Element, ...], codecs: tuple[str, ...], dummy_value: bool
+        self, buf: bytes, elements: list[Element] | tuple[Element, ...], codecs: tuple[str, ...], what: Fate
     ) -> bytes | None:
         """Rewrite the elements of one data set; None if every byte of them may stay."""
         steps = self.values.steps
@@ -282,10 +283,12 @@ class _Rewrite:
                     published = self.values.published_resource(raw)
                 elif kind == VERSION and not published:
                     step = self.values.local_version(tag, vr)
+                if what == "specimen" and tag == _TEXT_VALUE:
+                    step = self.values.specimen()
                 new = step[2].get(raw)
                 if new is None:
                     new = step[3](raw, codecs)
-                if dummy_value and tag in _CONTENT_VALUES:
+                if what == "dummy" and tag in _CONTENT_VALUES:
                     new = put(tag, vr, DUMMIES[vr], self.explicit)
             elif kind in (DROP, FIXED) or (
                 kind == PRIVATE and tag & 0xFF00 and (tag & 0xFFFF0000 | tag >> 8 & 0xFF) not in creators
@@ -361,13 +364,13 @@ class _Rewrite:
             if not elements:
                 parts.append(item(b""))
                 continue
-            what = fate(buf, elements, self.values.profile) if content else "keep"
+            what: Fate = fate(buf, elements, self.values.profile) if content else "keep"
             if what == "drop":
                 changed = True
                 self.actions[element.tag] = "C"
                 continue
             inner = codecs if elements[0][0] > _CHARACTER_SET else _codecs(buf, elements, codecs)
-            body = self._level(buf, elements, inner, what == "dummy")
+            body = self._level(buf, elements, inner, what)
             if body is None:
                 body = buf[elements[0][2] : elements[-1][5]]
             else:

@@ -16,12 +16,17 @@ from pydicom.dataset import Dataset
 
 from pacs import part10
 from pacs import transfer_syntaxes as ts
+from pacs.charset import DEFAULT, codecs_of, decode
 from pacs.deid.dates import offset_days, shift
-from pacs.deid.uids import new_uid
-from pacs.elements import Element, text
+from pacs.deid.uids import new_specimen, new_uid
+from pacs.elements import Element, find, raw, text
 from pacs.part10 import Parsed
 
+_CHARACTER_SET = 0x00080005
 _DATES = frozenset(("DA", "DT"))
+_TEXTS = frozenset(("LO", "SH", "ST", "UC", "UT"))
+#: Container Identifier, Specimen Identifier.
+_SPECIMENS = frozenset((0x00400512, 0x00400551))
 #: Modules Patient, General Study and Patient Study (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2), as far as they tell whose and
 #: which study it is: taken from the original as they are, or left out where it has none.
 _OF_THE_PATIENT = (
@@ -52,27 +57,37 @@ _SAID_OF_US = (
 
 
 class WayBack:
-    """What stands behind the UIDs and dates of one case's view, gathered from its originals."""
+    """What stands behind the UIDs, dates and specimens of one case's view, gathered from its originals."""
 
     def __init__(self, secret: bytes, *, moved_dates: bool = True) -> None:
         self._secret = secret
         self._days = offset_days(secret) if moved_dates else 0
         self._uids: dict[str, str] = {}
         self._dates: dict[str, str] = {}
+        self._specimens: dict[str, str] = {}
+        self._of_vr = {
+            "UI": self._uids,
+            **dict.fromkeys(_DATES, self._dates),
+            **dict.fromkeys(_TEXTS, self._specimens),
+        }
 
     def learn(self, parsed: Parsed) -> None:
-        """Take in an original: every UID and every date of its header, at any depth."""
-        self._walk(parsed, parsed.elements)
+        """Take in an original: every UID, date and specimen's identifier of its header, at any depth."""
+        declared = find(parsed.elements, _CHARACTER_SET)
+        self._walk(parsed, parsed.elements, codecs_of(raw(parsed.buf, declared)) if declared else DEFAULT)
 
-    def _walk(self, parsed: Parsed, elements: Iterable[Element]) -> None:
+    def _walk(self, parsed: Parsed, elements: Iterable[Element], codecs: tuple[str, ...]) -> None:
         for element in elements:
             if element.items is not None:
                 for item in element.items:
-                    self._walk(parsed, item.elements)
+                    self._walk(parsed, item.elements, codecs)
             elif element.vr == "UI":
                 for part in text(parsed.buf, element).split("\\"):
                     if part:
                         self._uids[new_uid(self._secret, part)] = part
+            elif element.tag in _SPECIMENS and element.length:
+                value = decode(raw(parsed.buf, element), codecs).strip(" \0")
+                self._specimens[new_specimen(self._secret, value)] = value
             elif element.vr in _DATES and self._days:
                 for part in text(parsed.buf, element).split("\\"):
                     moved = shift(part, element.vr, self._days)
@@ -86,8 +101,8 @@ class WayBack:
     def apply(self, derived: bytes, original: Dataset) -> bytes:
         """Give a derived object, as Part 10 bytes, as one of the patient's and study's of `original`.
 
-        UIDs and dates of the view are put back wherever they stand; the object's own stay. Patient and study are the
-        original's. Raises Unreadable where `derived` is no DICOM file.
+        UIDs, dates and specimens' identifiers of the view are put back wherever they stand; the object's own stay.
+        Patient and study are the original's. Raises Unreadable where `derived` is no DICOM file.
         """
         parsed = part10.parse(derived)
         ds = pydicom.dcmread(BytesIO(derived), force=True)
@@ -110,8 +125,8 @@ class WayBack:
         return out.getvalue()
 
     def _put_back(self, _: Dataset, element: DataElement) -> None:
-        known = self._uids if element.VR == "UI" else self._dates if element.VR in _DATES else None
-        if known is None or element.value is None:
+        known = self._of_vr.get(element.VR)
+        if not known or element.value is None:
             return
         if isinstance(element.value, str):
             element.value = known.get(str(element.value), element.value)

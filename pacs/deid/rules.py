@@ -67,6 +67,8 @@ class Rule(IntEnum):
     NUMBERS = 26
     #: Bytes that nobody can read: they stay, and the instance is held until a person has looked.
     HOLD = 27
+    #: The identifier of a container or a specimen.
+    SPECIMEN = 28
 
 
 #: A rule, the rule that follows when nothing is left of the value, and the proof's letter for what E.1-1 asked.
@@ -190,6 +192,8 @@ _SPECIAL: dict[int, Decision] = {
     0x00080102: (Rule.SCHEME, Rule.DUMMY, "C"),
     0x00080104: (Rule.MEANING, Rule.DUMMY, "C"),
     0x00080105: (Rule.RESOURCE, Rule.EMPTY, "Z"),
+    0x00400512: (Rule.SPECIMEN, Rule.DUMMY, "D"),  # Container Identifier, Specimen Identifier
+    0x00400551: (Rule.SPECIMEN, Rule.DUMMY, "D"),
     # Sequences whose basic action is a dummy or empty value, and for which "empty" breaks more than it protects:
     # what they hold has rows of its own.
     0x0040A073: (Rule.SEQUENCE, Rule.EMPTY, "D"),  # Verifying Observer Sequence
@@ -198,6 +202,7 @@ _SPECIAL: dict[int, Decision] = {
     # Removed by the table, and of type 1 or 2 in their IODs: a value that says nothing keeps the object valid.
     0x00102297: (Rule.EMPTY, Rule.EMPTY, "Z"),  # Responsible Person, of an animal
     0x00102299: (Rule.EMPTY, Rule.EMPTY, "Z"),  # Responsible Organization
+    0x00400612: (Rule.CONTENT, Rule.EMPTY, "C"),  # Specimen Preparation Step Content Item Sequence
     0x0040A730: (Rule.CONTENT, Rule.EMPTY, "C"),  # Content Sequence: without the option, still by concept
 }
 

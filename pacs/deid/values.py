@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import b32encode
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
@@ -20,9 +19,10 @@ from pacs.deid.known import Identities, KnownStrings, distinctive
 from pacs.deid.profile import Profile
 from pacs.deid.proof import Residue
 from pacs.deid.rules import DUMMIES, Decision, Rule, decide, decide_private, largest_length, largest_private
+from pacs.deid.schemes import PUBLISHED
 from pacs.deid.table import Safe
 from pacs.deid.text import GAP, clean, fitted, looks_personal
-from pacs.deid.uids import is_public, new_uid, new_uids
+from pacs.deid.uids import is_public, new_specimen, new_uid, new_uids, pseudonym
 from pacs.part10 import valid_uid
 
 #: How many results a step remembers before it starts anew: more than a long series has, and a few megabytes a case.
@@ -31,13 +31,6 @@ _LONGEST_REMEMBERED = 512
 #: How many sets of known strings are remembered at a time; a study has one or two.
 _IDENTITIES = 16
 _SHORTEST_SECRET = 16
-
-#: Coding schemes whose meanings are published (PS3.16 8): their words are no one's own.
-_SCHEMES = frozenset(
-    b"DCM SCT SRT SNM3 99SDM SDM UCUM LN FMA NCIt UMLS RADLEX MDC RXNORM C4 I9C I9P I10 I10P ICD11 ACR BI BARI IBSI "
-    b"NEU UNS MA ITIS_TSN PUBCHEM_CID ISO3166_1 ISO639_1 ISO639_2 RFC3066 IETF4646 NCDR NICIP UBERON HPC CD8 DC "
-    b"SCPECG CDT-2 INCITS PATHLEX NDC SPM TG-263 FTID MAYO HL7".split()
-)
 
 #: Mapping resources whose versions are published: DICOM's own and the SNOMED one for microscopy.
 _RESOURCES = frozenset((b"DCMR", b"SDM"))
@@ -110,6 +103,7 @@ class Values:
         self._someone = distinctive(known).pattern()
         self._private: dict[tuple[int, Safe], Step] = {}
         self._local_meaning: Step | None = None
+        self._specimen: Step | None = None
         self._local_versions: dict[tuple[int, str], Step] = {}
 
     def step(self, tag: int, vr: str) -> Step:
@@ -133,6 +127,12 @@ class Values:
             self._local_meaning = self._make((Rule.CLEAN, Rule.DUMMY, "C"), 0x00080104, "LO")
         return self._local_meaning
 
+    def specimen(self) -> Step:
+        """Decide for Text Value of a content item that names a specimen or its container."""
+        if self._specimen is None:
+            self._specimen = self._make((Rule.SPECIMEN, Rule.DUMMY, "D"), 0x0040A160, "UT")
+        return self._specimen
+
     def local_version(self, tag: int, vr: str) -> Step:
         """Decide for a version of something that is not published: as if dates were not kept."""
         step = self._local_versions.get((tag, vr))
@@ -152,16 +152,11 @@ class Values:
 
     def standard_scheme(self, raw: bytes) -> bool:
         """Tell whether a Coding Scheme Designator names a published scheme."""
-        return raw.strip(b" \0") in _SCHEMES
+        return raw.strip(b" \0") in PUBLISHED
 
     def published_resource(self, raw: bytes) -> bool:
         """Tell whether a Mapping Resource is one whose context groups and templates are published (PS3.16 8.4)."""
         return raw.strip(b" \0") in _RESOURCES
-
-    def pseudonym(self, kind: str, value: str, length: int) -> str:
-        """Give `length` letters and digits that stand for `value` in this case and in no other."""
-        digest = hmac.digest(self.secret, f"{kind}\0{value}".encode("utf-8", "surrogateescape"), sha256)
-        return b32encode(digest).decode("ascii")[:length]
 
     def _make(self, decision: Decision, tag: int, vr: str, limit: int = 0) -> Step:
         rule, fallback, letter = decision
@@ -227,11 +222,13 @@ class Values:
             case Rule.ZONE:
                 return raw if valid_zone(text.strip(" \0")) else None
             case Rule.PATIENT_NAME:
-                return f"Case^{self.pseudonym('name', '', 6)}".encode()
+                return f"Case^{pseudonym(self.secret, 'name', '', 6)}".encode()
             case Rule.PATIENT_ID:
-                return f"P{self.pseudonym('patient', text.strip(), 11)}".encode()
+                return f"P{pseudonym(self.secret, 'patient', text.strip(), 11)}".encode()
+            case Rule.SPECIMEN:
+                return new_specimen(self.secret, text.strip()).encode()
             case Rule.ACCESSION:
-                return f"A{self.pseudonym('accession', text.strip(), 11)}".encode()
+                return f"A{pseudonym(self.secret, 'accession', text.strip(), 11)}".encode()
             case _:
                 return None
 
