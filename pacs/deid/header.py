@@ -20,7 +20,7 @@ from pacs.deid.rules import DUMMIES, fits
 from pacs.deid.syntax import label
 from pacs.deid.table import safe_creators, safe_private
 from pacs.deid.trust import distrust
-from pacs.deid.uids import is_standard
+from pacs.deid.uids import is_standard, pseudonym
 from pacs.deid.values import (
     CONTENT,
     DROP,
@@ -227,7 +227,7 @@ class _Rewrite:
         It is empty, or a dummy (action Z); a directory's reader wants one (PS3.3 F.5.2), and so do those who make them.
         """
         study = text(self.parsed.buf, self.index.get(0x0020000D))
-        return put(_STUDY_ID, "SH", f"S{self.values.pseudonym('study', study, 11)}".encode(), self.explicit)
+        return put(_STUDY_ID, "SH", f"S{pseudonym(self.values.secret, 'study', study, 11)}".encode(), self.explicit)
 
     def _pixels(self, pixel: Element | None, expected: int) -> tuple[bytes, bytes, tuple[tuple[int, int], ...], bytes]:
         """Give what stands in front of the pixels' value, its offset table if that is new, its range, and its end."""
