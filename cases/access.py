@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -24,11 +25,14 @@ from cases.states import FINAL, KNOWN_THEIRS, Actor, CaseState, StudyState
 from overread.kit.db import Connection, reading
 from overread.kit.errors import Conflict, Forbidden, NotFound
 from overread.kit.principals import Principal, Role
+from overread.kit.words import counted
 from pacs.scope import ORIGINAL, Scope
 from viewer_bridge import grants
 
 #: Asked for every picture that a viewer takes: in PostgreSQL's own words, which costs a fifth of the time.
 _ASSIGNED = "SELECT 1 FROM cases_case WHERE id = %s AND specialist_id = %s"
+#: Cases that an error names; of the others it says how many they are.
+_MOST_NAMED = 5
 
 
 def scope(tx: Session, who: Principal, case_id: UUID) -> Scope:
@@ -120,8 +124,16 @@ def unneeded(tx: Session, within: Scope, study_uid: str) -> None:
     if used:
         raise Conflict(
             f"study {study_uid} is used by {len(used)} cases",
-            safe=f"Case {', '.join(used[:5])} uses this study. Take the study out of the case first.",
+            safe=f"{_used_by(used)} this study. Take the study out first.",
         )
+
+
+def _used_by(references: Sequence[str]) -> str:
+    if len(references) == 1:
+        return f"Case {references[0]} uses"
+    more = len(references) - _MOST_NAMED
+    rest = f" and {counted(more, 'other', 'others')}" if more > 0 else ""
+    return f"Cases {', '.join(references[:_MOST_NAMED])}{rest} use"
 
 
 def released(tx: Session, case_id: UUID, within: Scope) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
-from cases import erasure, events, imaging, notify
+from cases import digest, erasure, events, imaging, notify
 from cases.models import Offer, OfferOutcome, Report
 from cases.move import Move, StudyMove
 from cases.repository import latest_report, open_offer, studies_of
@@ -163,8 +163,8 @@ def _mail_patient(template: str) -> Callable[[Move], None]:
     return lambda move: notify.queue(move.tx, move.case, move.case.patient_id, template)
 
 
-def _mail_coordinators(template: str) -> Callable[[Move], None]:
-    return lambda move: notify.queue_coordinators(move.tx, move.case, template)
+def _tell_coordinators(kind: str) -> Callable[[Move], None]:
+    return lambda move: digest.note(move.tx, kind, move.case)
 
 
 def _mail_offered(template: str) -> Callable[[Move], None]:
@@ -208,15 +208,15 @@ EFFECTS: Mapping[str, Callable[[Move], None]] = {
     "seal_report": _seal_report,
     "publish_report": _publish_report,
     "destroy": _destroy,
-    "mail_submitted": _mail_all(_mail_patient("submitted"), _mail_coordinators("new_case")),
+    "mail_submitted": _mail_all(_mail_patient("submitted"), _tell_coordinators("new_case")),
     "mail_needs_info": _mail_patient("needs_info"),
     "mail_answered": _mail_assigned("answered"),
     "mail_expired": _mail_all(_mail_patient("expired"), _mail_assigned("ended")),
     "mail_offer": _mail_offered("offer"),
     "mail_accepted": _mail_all(_mail_patient("accepted"), _mail_assigned("accepted_by_you")),
-    "mail_offer_refused": _mail_coordinators("offer_refused"),
+    "mail_offer_refused": _tell_coordinators("offer_refused"),
     "mail_offer_taken_back": _mail_offered("offer_taken_back"),
-    "mail_signed": _mail_coordinators("signed"),
+    "mail_signed": _tell_coordinators("signed"),
     "mail_published": _mail_patient("published"),
     "mail_declined": _mail_all(_mail_patient("declined"), _mail_assigned("ended")),
     "mail_withdrawn": _mail_all(_mail_patient("withdrawn"), _mail_assigned("ended")),
@@ -262,11 +262,11 @@ def _mail_new_images(move: StudyMove) -> None:
         notify.queue(move.tx, move.case, move.case.specialist_id, "new_images")
 
 
-def _mail_about_study(template: str) -> Callable[[StudyMove], None]:
+def _tell_of_study(kind: str) -> Callable[[StudyMove], None]:
     def send(move: StudyMove) -> None:
         # A draft is not theirs to open yet; they hear of it as a whole when it is submitted.
         if move.case.state is not CaseState.DRAFT:
-            notify.queue_coordinators(move.tx, move.case, template)
+            digest.note(move.tx, kind, move.case)
 
     return send
 
@@ -284,7 +284,7 @@ STUDY_EFFECTS: Mapping[str, Callable[[StudyMove], None]] = {
     "revoke_view": _revoke_view,
     "drop_copies": _drop_copies,
     "mail_new_images": _mail_new_images,
-    "mail_mismatch": _mail_about_study("mismatch"),
-    "mail_deid_review": _mail_about_study("deid_review"),
-    "mail_unreadable": _mail_about_study("unreadable"),
+    "mail_mismatch": _tell_of_study("mismatch"),
+    "mail_deid_review": _tell_of_study("deid_review"),
+    "mail_unreadable": _tell_of_study("unreadable"),
 }

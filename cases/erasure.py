@@ -25,12 +25,13 @@ from cases.models import (
     LegalHold,
     Message,
     Note,
+    Notice,
     Offer,
     Question,
     Report,
     Step,
 )
-from cases.repository import erasure_of, load_unasked, studies_of
+from cases.repository import erasure_of, load_unasked, studies_of, waits
 from cases.states import Actor, CaseEvent, CaseState, StudyState
 from overread.kit import audit, ended, jobs
 from overread.kit.ended import Ended
@@ -91,8 +92,9 @@ def destroy(tx: Session, case: Case) -> None:
     waited = and_(InboxStudy.case_id == case.id, InboxStudy.study_pk.in_(whole))
     tx.execute(delete(InboxStudy).where(or_(InboxStudy.matched_case_id == case.id, waited)))
     # What another sender has goes on waiting, where it was not sent for this case alone.
-    tx.execute(update(InboxStudy).where(InboxStudy.case_id == case.id).values(case_id=None, named=False, reason=""))
-    for model in (Allowance, Question, Consent, CaseStudy, Offer, Report, Note, Message):
+    nothing = {"case_id": None, "named": False, "reason": "", "dismissed_reason": ""}
+    tx.execute(update(InboxStudy).where(InboxStudy.case_id == case.id).values(nothing))
+    for model in (Allowance, Question, Consent, CaseStudy, Offer, Report, Note, Message, Notice):
         tx.execute(delete(model).where(model.case_id == case.id))
     tx.execute(delete(Step).where(Step.case_id == case.id, Step.study_uid.is_not(None)))
     tx.execute(update(Step).where(Step.case_id == case.id).values(reason=""))
@@ -155,14 +157,7 @@ def _divided(tx: Session, case: Case) -> tuple[dict[int, frozenset[int]], set[in
 
 def _apart(tx: Session, case: Case) -> Sequence[int]:
     """The senders' studies that name the case and wait beside it."""
-    return tx.scalars(
-        select(InboxStudy.study_pk).where(
-            InboxStudy.case_id == case.id,
-            InboxStudy.named,
-            InboxStudy.matched_case_id.is_(None),
-            InboxStudy.left_at.is_(None),
-        )
-    ).all()
+    return tx.scalars(select(InboxStudy.study_pk).where(InboxStudy.case_id == case.id, InboxStudy.named, waits())).all()
 
 
 def _blank(tx: Session, case: Case) -> None:

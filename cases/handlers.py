@@ -31,14 +31,14 @@ from cases.mail import Mailer
 from cases.models import Case, Message, Report
 from cases.move import Move
 from cases.repository import load_unasked
-from cases.service import assignment, payments, studies
+from cases.service import assignment, inboxes, payments, studies
 from cases.states import FINAL, Actor, CaseEvent, CaseState
 from overread.kit import addresses, clock, jobs, log, principals
 from overread.kit.db import Database
 from overread.kit.principals import PrincipalRow, Role
 from overread.kit.settings import Settings
 from pacs.archive import Archive
-from pacs.events import BlobsDamaged, ObjectDerived, StudySettled
+from pacs.events import BlobsDamaged, ObjectDerived, StudyGone, StudySettled
 
 _logger = log.get(__name__)
 
@@ -55,6 +55,12 @@ def on_study_settled(archive: Archive, event: StudySettled) -> None:
     """A study has arrived: match it, or put it into the inbox."""
     with archive.db.transaction() as tx:
         studies.settle(tx, archive, event)
+
+
+def on_study_gone(db: Database, event: StudyGone) -> None:
+    """A study was deleted: it waits for no case any more."""
+    with db.transaction() as tx:
+        inboxes.forget(tx, event.study_pk)
 
 
 def on_case_submitted(db: Database, event: events.CaseSubmitted) -> None:
@@ -221,6 +227,9 @@ def subscribe(
     def cases_study_settled(event: StudySettled) -> None:
         on_study_settled(archive, event)
 
+    def cases_study_gone(event: StudyGone) -> None:
+        on_study_gone(db, event)
+
     def cases_submitted(event: events.CaseSubmitted) -> None:
         on_case_submitted(db, event)
 
@@ -273,6 +282,7 @@ def subscribe(
         send_mail(db, mailer, settings.base_url, event)
 
     bus.subscribe(StudySettled, cases_study_settled)
+    bus.subscribe(StudyGone, cases_study_gone)
     bus.subscribe(events.CaseSubmitted, cases_submitted)
     bus.subscribe(events.StudyMatched, cases_study_matched)
     bus.subscribe(ObjectDerived, cases_object_derived)

@@ -8,11 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKey, Index, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from cases.states import CaseState, StudyState
 from overread.kit import clock
 from overread.kit.db import Base
+from pacs import folding
 
 SUBJECTS = ("mammogram", "MRI", "CT", "X-ray", "PET", "ultrasound", "pathology", "other")
 CONSENTS = ("terms", "privacy", "authority_to_share")
@@ -95,7 +96,10 @@ class Case(Base):
     place: Mapped[str] = mapped_column(String(8), default="")
     emergency: Mapped[bool] = mapped_column(default=False)
     patient_name: Mapped[str] = mapped_column(String(200), default="")
-    birth_date: Mapped[date | None] = mapped_column()
+    # The name without case and accents, as it is searched; follows `patient_name`.
+    patient_fold: Mapped[str] = mapped_column(Text, default="")
+    # By it a study without a case finds those that it may belong to.
+    birth_date: Mapped[date | None] = mapped_column(index=True)
     sex: Mapped[str] = mapped_column(String(1), default="")
     images_by: Mapped[ImagesBy | None] = mapped_column(_enum(ImagesBy))
     due_at: Mapped[datetime | None] = mapped_column(index=True)
@@ -119,6 +123,11 @@ class Case(Base):
     )
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  SQLAlchemy reads this attribute as it is
+
+    @validates("patient_name")
+    def _folded(self, _key: str, name: str) -> str:
+        self.patient_fold = folding.fold(name)
+        return name
 
 
 class Question(Base):
@@ -224,8 +233,20 @@ class InboxStudy(Base):
     references: Mapped[list[Any]] = mapped_column(default=list)
     arrived_at: Mapped[datetime] = mapped_column(default=clock.now)
     matched_case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases_case.id"))
-    # A coordinator left it where it is: it belongs to no case.
-    left_at: Mapped[datetime | None] = mapped_column()
+    # A coordinator said that it belongs to no case, and why.
+    dismissed_at: Mapped[datetime | None] = mapped_column()
+    dismissed_by: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))
+    dismissed_reason: Mapped[str] = mapped_column(Text, default="")
+
+    __table_args__ = (
+        Index(
+            "ix_cases_inbox_waiting",
+            "arrived_at",
+            "id",
+            postgresql_where=matched_case_id.is_(None) & dismissed_at.is_(None),
+        ),
+        Index("ix_cases_inbox_dismissed", "dismissed_at", "id", postgresql_where=dismissed_at.is_not(None)),
+    )
 
 
 class Offer(Base):
@@ -384,3 +405,16 @@ class Message(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     sent_at: Mapped[datetime | None] = mapped_column()
+
+
+class Notice(Base):
+    """Something that coordinators are to look at, until their next mail tells of it (`cases.digest`)."""
+
+    __tablename__ = "cases_notice"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    kind: Mapped[str] = mapped_column(String(32))
+    case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases_case.id"), index=True)
+    # The item of the inbox that it tells of.
+    item_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases_inbox.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now, index=True)

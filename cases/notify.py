@@ -90,9 +90,6 @@ TEMPLATES: Mapping[str, Template] = {
         "The hold on your card has ended or was refused, and nothing was charged. Please confirm the payment:\n{link}",
     ),
     "message": Template("{reference}: a message for you", "There is a new message for you. Read it here:\n{link}"),
-    "new_message": Template(
-        "{reference}: a message from the patient", "There is a new message. Read it here:\n{link}", "/queue/{case_id}"
-    ),
     "follow_up": Template(
         "{reference}: a question after your report",
         "The reader of your report has a question. Answer it here:\n{link}",
@@ -101,35 +98,11 @@ TEMPLATES: Mapping[str, Template] = {
     "follow_up_answered": Template(
         "{reference}: your question was answered", "The answer is here:\n{link}", "/cases/{case_id}/report"
     ),
-    "new_case": Template(
-        "{reference}: a new request", "A new request has come, due by {due}.\n\nOpen it:\n{link}", "/queue/{case_id}"
-    ),
-    "mismatch": Template(
-        "{reference}: a study needs a look",
-        "A study's identity differs from the patient's. It stays in quarantine until you decide:\n{link}",
-        "/queue/{case_id}",
-    ),
-    "unreadable": Template(
-        "{reference}: a study can't be read", "A study can't be read. See why:\n{link}", "/queue/{case_id}"
-    ),
-    "deid_review": Template(
-        "{reference}: a study waits for release",
-        "A study was de-identified. Check and release it:\n{link}",
-        "/queue/{case_id}",
-    ),
     "incident": Template(
         "{reference}: incident: a study was taken out after it was open to a specialist",
         "A study was taken out of a case whose images a specialist could see. Find out whether it was seen, and "
         "follow the incident procedure:\n{link}",
         "/queue/{case_id}",
-    ),
-    "offer_refused": Template(
-        "{reference}: needs another specialist",
-        "The offer was declined or has run out. Choose another specialist:\n{link}",
-        "/queue/{case_id}",
-    ),
-    "signed": Template(
-        "{reference}: the report is signed", "The report is signed. Publish it:\n{link}", "/queue/{case_id}"
     ),
     "hold_ending": Template(
         "{reference}: the hold on the card ends soon",
@@ -146,14 +119,11 @@ TEMPLATES: Mapping[str, Template] = {
         "What the patient is owed could not be given back automatically. See the case:\n{link}",
         "/queue/{case_id}",
     ),
-    "unmatched": Template(
-        "A study waits in the inbox", "A study has come that names no request. Match it:\n{link}", "/inbox"
-    ),
-    "apart": Template(
-        "A study is kept apart",
-        "A study has come that can't simply join a request: the request has it from another sender, or it was taken "
-        "out before. See why, and decide:\n{link}",
-        "/inbox",
+    "digest": Template(
+        "{subject}",
+        "There is something to look at. What was done before this mail was made is left out.\n\n{entries}\n\n"
+        "The whole queue:\n{link}",
+        "/queue",
     ),
     "damaged": Template(
         "The file of an image is missing or damaged",
@@ -233,7 +203,7 @@ def queue_confirmation(tx: Session, recipient_id: UUID, address: str) -> None:
 
 
 def queue_coordinators(tx: Session, case: Case | None, template: str, **facts: Any) -> None:
-    """The same to every coordinator."""
+    """The same to every coordinator, at once: of what can wait `cases.digest` tells."""
     for person in principals.with_role(tx, Role.COORDINATOR):
         queue(tx, case, person.id, template, **facts)
 
@@ -243,6 +213,8 @@ def rendered(message: Message, address: str, base_url: str, token: str = "") -> 
     template = TEMPLATES[message.template]
     facts = dict(message.facts)
     facts["link"] = base_url + template.page.format(case_id=message.case_id, token=token)
+    if "entries" in facts:
+        facts["entries"] = "\n\n".join(f"{words}\n{base_url}{page}" for words, page in facts["entries"])
     program = facts.get("program") or "Overread"
     text = template.body.format(**facts) + f"\n\n{program}\n\nThis mail was sent automatically; replies are not read.\n"
     domain = base_url.partition("://")[2].partition("/")[0].partition(":")[0] or "localhost"

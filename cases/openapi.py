@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from cases.operations import Operation
+from cases.operations import AFTER, Operation
 
 _REF = "#/components/schemas/{model}"
 _PROBLEM = {
@@ -61,11 +61,18 @@ def _operation(op: Operation, schemas: dict[int, Any]) -> dict[str, Any]:
         "tags": [op.tag],
         "responses": {str(op.status): good, "default": {"description": "A problem", "content": problem}},
     }
-    names = re.findall(r"{(\w+)}", op.path)
-    if names:
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
-        ]
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", op.path)
+    ]
+    for one in op.parameters:
+        schema = {"type": "string", **({"enum": list(one.choices)} if one.choices else {})}
+        parameters.append({"name": one.name, "in": "query", "description": one.about, "schema": schema})
+    if parameters:
+        described["parameters"] = parameters
+    if AFTER in op.parameters:
+        link = "The page behind this one, as rel=next (RFC 8288); none at the end of the list"
+        good["headers"] = {"Link": {"description": link, "schema": {"type": "string"}}}
     if op.body is not None:
         described["requestBody"] = {
             "required": True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from cases.models import (
@@ -147,20 +147,19 @@ def hold_of(tx: Session, case_id: UUID) -> LegalHold | None:
 
 def apart_from(tx: Session, case_id: UUID) -> Sequence[str]:
     """Why studies that came for a case are kept apart from it, oldest first."""
-    return tx.scalars(
-        select(InboxStudy.reason)
-        .where(InboxStudy.case_id == case_id, InboxStudy.matched_case_id.is_(None), InboxStudy.left_at.is_(None))
-        .order_by(InboxStudy.arrived_at)
-    ).all()
+    mine = select(InboxStudy.reason).where(InboxStudy.case_id == case_id, waits())
+    return tx.scalars(mine.order_by(InboxStudy.arrived_at, InboxStudy.id)).all()
 
 
-def inbox(tx: Session) -> Sequence[InboxStudy]:
-    """The studies that wait for a case, newest first; for coordinators, which the caller has asked for."""
-    return tx.scalars(
-        select(InboxStudy)
-        .where(InboxStudy.matched_case_id.is_(None), InboxStudy.left_at.is_(None))
-        # What was deleted since waits for nobody.
-        .where(select(Study.pk).where(Study.pk == InboxStudy.study_pk).exists())
-        .order_by(InboxStudy.arrived_at.desc())
-        .limit(500)
-    ).all()
+def waits() -> ColumnElement[bool]:
+    """That a study of the inbox waits for a coordinator: it is in no case, was not dismissed and is still there."""
+    return and_(InboxStudy.matched_case_id.is_(None), InboxStudy.dismissed_at.is_(None), _there())
+
+
+def dismissed() -> ColumnElement[bool]:
+    """That a study of the inbox was dismissed, and is still there."""
+    return and_(InboxStudy.dismissed_at.is_not(None), _there())
+
+
+def _there() -> ColumnElement[bool]:
+    return select(Study.pk).where(Study.pk == InboxStudy.study_pk).exists()

@@ -6,12 +6,13 @@ Money is integer minor units with an ISO 4217 currency, times are RFC 3339, erro
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -23,7 +24,7 @@ from starlette.routing import Route
 from billing.gateway import Gateway
 from cases import bodies, consents, money, pictures, report_pdf
 from cases.openapi import document
-from cases.operations import Call, Operation
+from cases.operations import AFTER, LIMIT, Call, Operation, Parameter
 from cases.service import approval, assignment, inboxes, intake, payments, people, read, reporting, studies
 from cases.service.assignment import Eligibility
 from cases.service.inboxes import InboxItem
@@ -34,6 +35,7 @@ from overread.kit import proofs, whole_body
 from overread.kit.db import Database
 from overread.kit.errors import BadInput
 from overread.kit.http import JSON, principal
+from overread.kit.paging import Page
 from overread.kit.settings import Settings
 from pacs.archive import Archive
 
@@ -113,6 +115,21 @@ class RuleLine:
     source: str
     valid_from: date
     created_at: datetime
+
+
+_SHOW = Parameter("show", "Which cases; all where none is named", tuple(read.Show))
+_SEARCH = Parameter("search", "A part of the patient's name, a reference number or a study's UID: found newest first")
+_SHOW_INBOX = Parameter("show", "Which studies; those that wait where none is named", tuple(inboxes.Show))
+
+
+def _cases(c: Call) -> Page[CaseLine]:
+    show, search = read.Show(c.query.get(_SHOW.name, read.Show.ALL)), c.query.get(_SEARCH.name, "").strip()
+    return read.listing(c.tx, c.who, show, search=search, after=c.after, limit=c.limit)
+
+
+def _inbox(c: Call) -> Page[InboxItem]:
+    show = inboxes.Show(c.query.get(_SHOW_INBOX.name, inboxes.Show.WAITING))
+    return inboxes.listed(c.tx, c.who, show, after=c.after, limit=c.limit)
 
 
 def _create(c: Call) -> Made:
@@ -202,8 +219,8 @@ def _save_report(c: Call) -> None:
 OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/api/v1/programs", "programs", "The programs and their prices", _programs,
               result=list[ProgramLine], public=True),
-    Operation("GET", "/api/v1/cases", "cases", "The cases that you have a part in, by due time",
-              lambda c: read.listing(c.tx, c.who), result=list[CaseLine]),
+    Operation("GET", "/api/v1/cases", "cases", "The cases that you have a part in, by due time", _cases,
+              result=list[CaseLine], parameters=(_SHOW, _SEARCH, AFTER, LIMIT)),
     Operation("POST", "/api/v1/cases", "cases", "Open a draft", _create, bodies.NewCase, Made, 201),
     Operation("GET", _CASE, "cases", "A case as your role sees it", lambda c: read.show(c.tx, c.who, c.case_id),
               result=PatientCase | CoordinatorCase | SpecialistCase),
@@ -226,15 +243,18 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", f"{_CASE}/messages", "cases", "Write to the other side",
               lambda c: intake.write_note(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
     Operation("GET", f"{_CASE}/accesses", "cases", "Who did what with this case's data",
-              lambda c: people.who_accessed(c.tx, c.who, c.case_id), result=list[Access]),
+              lambda c: people.who_accessed(c.tx, c.who, c.case_id, after=c.after, limit=c.limit),
+              result=list[Access], parameters=(AFTER, LIMIT)),
     Operation("POST", f"{_CASE}/launch", "images", "A one-time link that opens the viewer", _launch, None, Link),
     Operation("GET", "/api/v1/inbox", "studies", "Studies in no case, and those kept apart from one",
-              lambda c: inboxes.listed(c.tx, c.who), result=list[InboxItem]),
+              _inbox, result=list[InboxItem], parameters=(_SHOW_INBOX, AFTER, LIMIT)),
     Operation("POST", "/api/v1/inbox/{item}/match", "studies", "Put a study into a case, beside what it has of it",
               lambda c: StudyNow(studies.match_by_hand(c.tx, c.who, c.uuid("item"), c.body.case_id)),
               bodies.Match, StudyNow),
-    Operation("POST", "/api/v1/inbox/{item}/leave", "studies", "Leave a study in no case",
-              lambda c: inboxes.leave(c.tx, c.who, c.uuid("item"), c.body.reason), bodies.Reason, None, 204),
+    Operation("POST", "/api/v1/inbox/{item}/dismiss", "studies", "Say that a study belongs to no case",
+              lambda c: inboxes.dismiss(c.tx, c.who, c.uuid("item"), c.body.reason), bodies.Reason, None, 204),
+    Operation("POST", "/api/v1/inbox/{item}/restore", "studies", "Take a dismissal back: the study waits again",
+              lambda c: inboxes.restore(c.tx, c.who, c.uuid("item")), None, None, 204),
     Operation("POST", f"{_CASE}/studies/{{study}}/confirm", "studies", "This is the patient's all the same",
               lambda c: studies.confirm(c.tx, c.who, c.case_id, c.path["study"], c.body.reason),
               bodies.Reason, None, 204),
@@ -319,13 +339,14 @@ def _endpoint(
 ) -> Callable[[Request], Awaitable[Response]]:
     def work(request: Request, raw: bytes) -> Response:
         who = None if op.public else principal(request, db)
-        body = _parsed(op, raw)
+        query, body = _asked(op, request), _parsed(op, raw)
         with nullcontext() if op.apart else db.transaction() as tx:
             result = op.run(
                 Call(
                     tx,  # type: ignore[arg-type]  # one that works apart asks for none
                     who,  # type: ignore[arg-type]  # a public operation asks nobody
                     dict(request.path_params),
+                    query,
                     body,
                     gateway,
                     settings,
@@ -333,7 +354,7 @@ def _endpoint(
                     request.client.host if request.client else "",
                 )
             )
-        return _answer(op, result)
+        return _answer(op, result, request)
 
     async def endpoint(request: Request) -> Response:
         return await run_in_threadpool(work, request, await whole_body.read(request, _MOST_BYTES))
@@ -341,16 +362,35 @@ def _endpoint(
     return endpoint
 
 
-def _answer(op: Operation, result: Any) -> Response:
+def _answer(op: Operation, result: Any, request: Request) -> Response:
     # Nothing of a case may stay in a shared cache or in the browser's.
     headers = {"Cache-Control": "no-store"}
     if op.status == 204:
         return Response(status_code=204, headers=headers)
     if isinstance(result, bytes):
         return Response(result, media_type=op.media_type, headers=headers)
+    if isinstance(result, Page):
+        if result.next:
+            # RFC 8288 3.2: relative to the address that was asked, whatever name the client knows us by.
+            asked = {**request.query_params, AFTER.name: result.next}
+            headers["Link"] = f'<{request.url.path}?{urlencode(asked)}>; rel="next"'
+        result = result.rows
     if isinstance(result, Made):
         headers["Location"] = f"/api/v1/cases/{result.case_id}"
     return JSON(result, op.status, headers=headers)
+
+
+def _asked(op: Operation, request: Request) -> Mapping[str, str]:
+    """The parameters of the query. Raises BadInput for one that is unknown, given twice or has another value."""
+    given, known = request.query_params.multi_items(), {one.name: one for one in op.parameters}
+    for name, value in given if known else ():
+        if name not in known or len(request.query_params.getlist(name)) > 1:
+            one = "may be given once only" if name in known else "is no parameter here"
+            raise BadInput(f"{op.name}: query parameters", safe=f"{name[:40]!r} {one}.")
+        if "\x00" in value or (known[name].choices and value not in known[name].choices):
+            these = f" is one of {', '.join(known[name].choices)}" if known[name].choices else " can't hold a NUL"
+            raise BadInput(f"{op.name}: parameter {name}", safe=f"{name}{these}.")
+    return dict(given)
 
 
 def _parsed(op: Operation, raw: bytes) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from billing import handlers as billing_handlers
 from billing.unconfigured import Unconfigured
+from cases import digest
 from cases import handlers as case_handlers
 from overread.kit import addresses, attempts, ended
 from overread.kit.jobs import Bus
@@ -56,6 +59,11 @@ def wire(services: Services) -> Bus:
             attempts.sweep(tx)
             addresses.sweep(tx)
 
+    def digests_send() -> None:
+        with services.db.transaction() as tx:
+            digest.send(tx, timedelta(minutes=services.settings.digest_minutes))
+
+    bus.every("* * * * *", digests_send)
     bus.every("7 * * * *", attempts_sweep)
     bus.every("17 * * * *", blobs_sweep)
     bus.every("37 3 * * *", results_expire)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from overread.kit import clock
+from overread.kit import clock, jobs
+from pacs.events import StudyGone
 from pacs.models import Instance, Series, Study
+from pacs.scope import ORIGINAL
 
 
 def bring_up_to_date(tx: Session, study_pk: int) -> int:
@@ -21,6 +23,8 @@ def bring_up_to_date(tx: Session, study_pk: int) -> int:
         gone = tx.execute(
             delete(Study).where(Study.pk == study_pk).returning(Study.view_id, Study.study_uid, Study.leads)
         ).one_or_none()
+        if gone is not None and gone.view_id == ORIGINAL:
+            jobs.emit(tx, StudyGone(study_pk))
         if gone is not None and gone.leads:
             other = aliased(Study)
             next_one = select(func.min(other.pk)).where(

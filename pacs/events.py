@@ -30,6 +30,13 @@ class BlobsDamaged(Event):
 
 
 @dataclass(frozen=True)
+class StudyGone(Event):
+    """A study of the originals has no instance left, and is no study any more."""
+
+    study_pk: int
+
+
+@dataclass(frozen=True)
 class StudySettled(Event):
     """A sender's study stopped growing. It is told again when it grows later.
 

@@ -14,12 +14,13 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.rows import namedtuple_row
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, true
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.orm import Session, aliased
 
 from overread.kit.db import Connection, reading
+from overread.kit.paging import Keyset, Page
 from pacs import answer, matching, nested
 from pacs.answer import Wanted
 from pacs.bounds import bounded
@@ -36,6 +37,7 @@ __all__ = [
     "may_see",
     "search",
     "summaries",
+    "summary_page",
     "supported",
     "takes_list",
     "within",
@@ -45,6 +47,7 @@ MAX_RESULTS = 1000
 MAX_OFFSET = 10_000_000
 #: Behind every row.
 _LAST = 2**63 - 1
+_RECEIVED = (Study.received_at, Study.pk)
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 
@@ -380,36 +383,41 @@ class StudySummary:
     received_at: datetime
 
 
-def summaries(tx: Session, scope: Scope, study_uid: str | None = None) -> list[StudySummary]:
-    """The studies of a scope, newest received first, at most MAX_RESULTS."""
+def summaries(tx: Session, scope: Scope) -> list[StudySummary]:
+    """The studies of a scope, newest received first: of one that is short, or names them; else `summary_page`."""
+    return _summaries(tx, scope, true())
+
+
+def summary_page(tx: Session, scope: Scope, after: str, limit: int) -> Page[StudySummary]:
+    """The studies of a scope in pages, newest received first. Raises BadInput for a cursor that is none."""
+    page = Keyset(*_RECEIVED, descending=True).page(tx, select(Study).where(within(scope)), after, limit)
+    return page.of(_summaries(tx, scope, Study.pk.in_([study.pk for study in page])))
+
+
+def _summaries(tx: Session, scope: Scope, chosen: ColumnElement[bool]) -> list[StudySummary]:
     (_, _, modalities, series, instances), _ = _columns(scope)
-    statement = (
-        select(Study, modalities.label("kinds"), series.label("series"), instances.label("instances"))
-        .where(within(scope))
-        .order_by(Study.received_at.desc())
-        .limit(MAX_RESULTS)
+    columns = (Study, modalities.label("kinds"), series.label("series"), instances.label("instances"))
+    statement = select(*columns).where(within(scope), chosen).order_by(*(column.desc() for column in _RECEIVED))
+    return [_summary(*row) for row in tx.execute(statement)]
+
+
+def _summary(row: Study, kinds: list[str], in_series: int, in_all: int) -> StudySummary:
+    return StudySummary(
+        pk=row.pk,
+        holder_id=row.holder_id,
+        study_uid=row.study_uid,
+        patient_name=row.patient_name,
+        patient_id=row.patient_id,
+        birth_date=_compact(row.birth_date),
+        sex=row.sex,
+        study_date=_compact(row.study_date),
+        description=row.description,
+        accession=row.accession,
+        modalities=sorted(kinds),
+        series=in_series,
+        instances=in_all,
+        received_at=row.received_at,
     )
-    if study_uid is not None:
-        statement = statement.where(Study.study_uid == study_uid)
-    return [
-        StudySummary(
-            pk=row.pk,
-            holder_id=row.holder_id,
-            study_uid=row.study_uid,
-            patient_name=row.patient_name,
-            patient_id=row.patient_id,
-            birth_date=_compact(row.birth_date),
-            sex=row.sex,
-            study_date=_compact(row.study_date),
-            description=row.description,
-            accession=row.accession,
-            modalities=sorted(kinds),
-            series=in_series,
-            instances=in_all,
-            received_at=row.received_at,
-        )
-        for row, kinds, in_series, in_all in tx.execute(statement)
-    ]
 
 
 def _compact(day: date | None) -> str:

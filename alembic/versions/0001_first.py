@@ -162,7 +162,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_kit_audit")),
     )
     op.create_index(op.f("ix_kit_audit_actor_id"), "kit_audit", ["actor_id"], unique=False)
-    op.create_index(op.f("ix_kit_audit_at"), "kit_audit", ["at"], unique=False)
+    op.create_index("ix_kit_audit_at_id", "kit_audit", ["at", "id"], unique=False)
     op.create_index(op.f("ix_kit_audit_case_id"), "kit_audit", ["case_id"], unique=False)
     op.create_index(op.f("ix_kit_audit_object_id"), "kit_audit", ["object_id"], unique=False)
     op.create_table(
@@ -424,6 +424,7 @@ def upgrade() -> None:
         sa.Column("place", sa.String(length=8), nullable=False),
         sa.Column("emergency", sa.Boolean(), nullable=False),
         sa.Column("patient_name", sa.String(length=200), nullable=False),
+        sa.Column("patient_fold", sa.Text(), nullable=False),
         sa.Column("birth_date", sa.Date(), nullable=True),
         sa.Column("sex", sa.String(length=1), nullable=False),
         sa.Column(
@@ -482,6 +483,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("reference", name=op.f("uq_cases_case_reference")),
         sa.UniqueConstraint("view_id", name=op.f("uq_cases_case_view_id")),
     )
+    op.create_index(op.f("ix_cases_case_birth_date"), "cases_case", ["birth_date"], unique=False)
     op.create_index(op.f("ix_cases_case_due_at"), "cases_case", ["due_at"], unique=False)
     op.create_index(op.f("ix_cases_case_patient_id"), "cases_case", ["patient_id"], unique=False)
     op.create_index(op.f("ix_cases_case_specialist_id"), "cases_case", ["specialist_id"], unique=False)
@@ -766,15 +768,50 @@ def upgrade() -> None:
         ),
         sa.Column("arrived_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("matched_case_id", sa.Uuid(), nullable=True),
-        sa.Column("left_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("dismissed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("dismissed_by", sa.Uuid(), nullable=True),
+        sa.Column("dismissed_reason", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_inbox_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["dismissed_by"], ["kit_principal.id"], name=op.f("fk_cases_inbox_dismissed_by_kit_principal")
+        ),
         sa.ForeignKeyConstraint(
             ["matched_case_id"], ["cases_case.id"], name=op.f("fk_cases_inbox_matched_case_id_cases_case")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_inbox")),
         sa.UniqueConstraint("study_pk", name=op.f("uq_cases_inbox_study_pk")),
     )
+    op.create_index(
+        "ix_cases_inbox_dismissed",
+        "cases_inbox",
+        ["dismissed_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("dismissed_at IS NOT NULL"),
+    )
     op.create_index(op.f("ix_cases_inbox_study_uid"), "cases_inbox", ["study_uid"], unique=False)
+    op.create_index(
+        "ix_cases_inbox_waiting",
+        "cases_inbox",
+        ["arrived_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("matched_case_id IS NULL AND dismissed_at IS NULL"),
+    )
+    op.create_table(
+        "cases_notice",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=True),
+        sa.Column("item_id", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_notice_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["item_id"], ["cases_inbox.id"], name=op.f("fk_cases_notice_item_id_cases_inbox"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_notice")),
+    )
+    op.create_index(op.f("ix_cases_notice_case_id"), "cases_notice", ["case_id"], unique=False)
+    op.create_index(op.f("ix_cases_notice_created_at"), "cases_notice", ["created_at"], unique=False)
+    op.create_index(op.f("ix_cases_notice_item_id"), "cases_notice", ["item_id"], unique=False)
     op.create_table(
         "cases_legal_hold",
         sa.Column("id", sa.Uuid(), nullable=False),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from billing.gateway import Gateway
@@ -20,6 +20,7 @@ from cases.service.facts import name_of
 from cases.states import LABELS, Actor, CaseEvent, CaseState
 from overread.kit import audit, clock
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit.paging import Keyset, Page
 from overread.kit.principals import Principal, Role
 
 _MOST_TEXT = 2000
@@ -55,14 +56,14 @@ def ask(tx: Session, who: Principal, case_id: UUID, reason: str = "") -> None:
         audit.record(tx, who, "erasure.ask", "case", case_id, case_id=case_id)
 
 
-def listing(tx: Session, who: Principal) -> list[Request]:
+def listing(tx: Session, who: Principal, *, after: str = "", limit: int = 200) -> Page[Request]:
     """Every erasure that was asked for, and every case under legal hold; those to do first, then the newest."""
     who.require(Role.ADMIN, Role.COORDINATOR, Role.AUDITOR)
-    asked = {one.case_id: one for one in tx.scalars(select(Erasure))}
-    held = set(tx.scalars(select(LegalHold.case_id).where(LegalHold.lifted_at.is_(None))))
-    cases = tx.scalars(select(Case).where(Case.id.in_({*asked, *held}))).unique()
-    found = [_request(tx, case, None) for case in cases]
-    return sorted(found, key=lambda one: (one.done_at is not None, one.asked_at is None, -one.case_id.int))
+    held = select(LegalHold.case_id).where(LegalHold.lifted_at.is_(None))
+    listed = select(Case).outerjoin(Erasure, Erasure.case_id == Case.id)
+    order = Keyset(Erasure.done_at.is_(None), Erasure.asked_at.is_not(None), Case.id, descending=True)
+    page = order.page(tx, listed.where(or_(Erasure.case_id.is_not(None), Case.id.in_(held))), after, limit)
+    return page.of([_request(tx, case, None) for case in page])
 
 
 def show(tx: Session, who: Principal, case_id: UUID) -> Request:

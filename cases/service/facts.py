@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import ColumnElement, and_
 from sqlalchemy.orm import Session
 
 from cases import identity, money
@@ -57,6 +59,12 @@ def is_late(case: Case) -> bool:
     """Whether a case has missed its time while the clock ran."""
     open_ones = case.state not in FINAL and case.state is not CaseState.PUBLISHED and case.paused_at is None
     return open_ones and case.due_at is not None and case.due_at < clock.now()
+
+
+def late(now: datetime) -> ColumnElement[bool]:
+    """That a case has missed its time, for a query: what `is_late` says of one."""
+    stopped = Case.state.in_([*FINAL, CaseState.PUBLISHED])
+    return and_(~stopped, Case.paused_at.is_(None), Case.due_at < now)
 
 
 def study_label(case: Case, study: CaseStudy, images: Found | None) -> str:

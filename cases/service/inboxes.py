@@ -4,29 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
-from cases import imaging, notify, reference
+from cases import digest, identity, imaging, reference
+from cases.identity import Verdict
 from cases.imaging import Found
 from cases.models import Case, CaseStudy, InboxStudy
-from cases.repository import inbox
-from cases.service.facts import sender
-from cases.states import StudyState
+from cases.repository import dismissed, visible, waits
+from cases.service.facts import name_of, sender
+from cases.states import FINAL, CaseState, StudyState
 from overread.kit import audit, clock
 from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.paging import Keyset, Page
 from overread.kit.principals import Principal, Role
+
+_MOST_REASON = 500
+
+
+class Show(StrEnum):
+    """Which studies of the inbox a list shows."""
+
+    WAITING = "waiting"
+    DISMISSED = "dismissed"
+
+
+_ORDER = {
+    Show.WAITING: Keyset(InboxStudy.arrived_at, InboxStudy.id, descending=True),
+    Show.DISMISSED: Keyset(InboxStudy.dismissed_at, InboxStudy.id, descending=True),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class InboxItem:
-    """A study that waits for a case, as the coordinator sees it.
+    """A study that waits for a case, or was dismissed, as the coordinator sees it.
 
     `sender`: who sent it; its DICOMweb root is `/senders/{holder_id}/dicomweb`. `reason`: why it is kept apart, and
-    `case_id` from which case.
+    `case_id` from which case. `dismissed_at`, `dismissed_by` and `dismissed_reason`: when, by whom and why.
     """
 
     id: UUID
@@ -38,15 +56,55 @@ class InboxItem:
     case_reference: str
     reason: str
     study: Found | None
+    dismissed_at: datetime | None
+    dismissed_by: str
+    dismissed_reason: str
 
 
-def listed(tx: Session, who: Principal) -> list[InboxItem]:
-    """The coordinator's inbox, newest first. Raises Forbidden."""
+def listed(
+    tx: Session, who: Principal, show: Show = Show.WAITING, *, after: str = "", limit: int = 200
+) -> Page[InboxItem]:
+    """The coordinator's inbox, newest first. Raises Forbidden, BadInput for a cursor that is none."""
     who.require(Role.COORDINATOR)
-    rows = inbox(tx)
-    known = imaging.senders(tx, *(row.study_pk for row in rows))
+    page = _ORDER[show].page(tx, select(InboxStudy).where(_shown(show)), after, limit)
+    known = imaging.senders(tx, *(row.study_pk for row in page))
     audit.record(tx, who, "inbox.read", "inbox", "inbox")
-    return [_item(tx, row, known.get(row.study_pk)) for row in rows]
+    return page.of([_item(tx, row, known.get(row.study_pk)) for row in page])
+
+
+def count(tx: Session, who: Principal, show: Show = Show.WAITING) -> int:
+    """How many studies a list of the inbox has. Raises Forbidden."""
+    who.require(Role.COORDINATOR)
+    return tx.scalar(select(func.count()).select_from(InboxStudy).where(_shown(show))) or 0
+
+
+def candidates(tx: Session, who: Principal, items: Sequence[InboxItem]) -> dict[UUID, list[str]]:
+    """The reference numbers of the open cases whose patient has an item's name and birth date, by the item's id.
+
+    None of a case that this very study was taken out of. Raises Forbidden.
+    """
+    who.require(Role.COORDINATOR)
+    born = {item.id: identity.parse_da(item.study.birth_date) for item in items if item.study}
+    # Without an equal birth date no identity is the same: the index on it leaves few names to compare.
+    query = visible(who).where(Case.birth_date.in_({day for day in born.values() if day}))
+    by_day: dict[date | None, list[Case]] = {}
+    for case in tx.scalars(query.where(Case.state.not_in((*FINAL, CaseState.DRAFT))).order_by(Case.id)):
+        by_day.setdefault(case.birth_date, []).append(case)
+    out = taken_out(tx, who, items)
+    return {
+        item.id: [
+            case.reference
+            for case in by_day.get(born[item.id], ())
+            if (case.id, item.study.pk) not in out and _same(case, item.study)
+        ]
+        for item in items
+        if item.study
+    }
+
+
+def _same(case: Case, study: Found) -> bool:
+    told = identity.compare(case.patient_name, case.birth_date, study.patient_name, study.birth_date)
+    return told.verdict is Verdict.SAME
 
 
 def taken_out(tx: Session, who: Principal, items: Sequence[InboxItem]) -> set[tuple[UUID, int]]:
@@ -68,37 +126,69 @@ def wait(
     case: Case | None,
     reason: str,
 ) -> None:
-    """A sender's study waits for a coordinator, who hears of it. Idempotent; what was matched or left waits again."""
+    """A sender's study waits for a coordinator, who hears of it. Idempotent.
+
+    What was matched or dismissed waits again.
+    """
     row = tx.scalars(select(InboxStudy).where(InboxStudy.study_pk == study_pk)).one_or_none()
-    news = row is None or row.left_at is not None or row.matched_case_id is not None or row.reason != reason
+    news = row is None or row.dismissed_at is not None or row.matched_case_id is not None or row.reason != reason
     if row is None:
         row = InboxStudy(study_pk=study_pk, study_uid=study_uid, holder_id=holder_id)
         tx.add(row)
+    elif news:
+        # Among what is new: far down, where it stood before, nobody would see it.
+        row.arrived_at = clock.now()
     row.references = list(references) or row.references or []
     row.case_id, row.reason = case.id if case else None, reason
     row.named = case is not None and any(case.reference == found for found in map(reference.find, references))
-    row.matched_case_id = row.left_at = None
+    row.matched_case_id = None
+    _wait_again(row)
     tx.flush()
     if news:
-        notify.queue_coordinators(tx, case, "apart" if reason else "unmatched")
+        digest.note(tx, "apart" if reason else "unmatched", case, row)
 
 
 def take(tx: Session, item_id: UUID, case: Case) -> InboxStudy:
     """An item that is now matched to a case. Raises NotFound, Conflict where it was matched to another one before."""
     row = _unmatched(tx, item_id, but_to=case.id)
-    row.matched_case_id, row.left_at = case.id, None
+    row.matched_case_id = case.id
+    _wait_again(row)
     return row
 
 
-def leave(tx: Session, who: Principal, item_id: UUID, reason: str) -> None:
-    """Leave a study where it is, in no case: its sender alone sees it. It waits again when it grows. Idempotent."""
+def dismiss(tx: Session, who: Principal, item_id: UUID, reason: str) -> None:
+    """Say that a study belongs to no case: its sender alone sees it. It waits again when it grows. Idempotent."""
     who.require(Role.COORDINATOR)
     row = _unmatched(tx, item_id)
     if not reason.strip():
         raise Unprocessable("no reason", safe="Please say why this study belongs to no case.")
-    if row.left_at is None:
-        row.left_at = clock.now()
-        audit.record(tx, who, "inbox.leave", "study", row.study_uid, case_id=row.case_id, reason=reason.strip()[:500])
+    if row.dismissed_at is None:
+        row.dismissed_at, row.dismissed_by = clock.now(), who.id
+        # Free text, which has no place in the audit log: it may name the patient.
+        row.dismissed_reason = reason.replace("\x00", "").strip()[:_MOST_REASON]
+        audit.record(tx, who, "inbox.dismiss", "study", row.study_uid, case_id=row.case_id)
+
+
+def restore(tx: Session, who: Principal, item_id: UUID) -> None:
+    """Take a dismissal back: the study waits again, where it stood. Idempotent."""
+    who.require(Role.COORDINATOR)
+    row = _unmatched(tx, item_id)
+    if row.dismissed_at is not None:
+        _wait_again(row)
+        audit.record(tx, who, "inbox.restore", "study", row.study_uid, case_id=row.case_id)
+
+
+def forget(tx: Session, study_pk: int) -> None:
+    """A study is gone from the archive: nobody has to find a case for it. Idempotent."""
+    tx.execute(delete(InboxStudy).where(InboxStudy.study_pk == study_pk))
+
+
+def _wait_again(row: InboxStudy) -> None:
+    row.dismissed_at, row.dismissed_by, row.dismissed_reason = None, None, ""
+
+
+def _shown(show: Show) -> ColumnElement[bool]:
+    return waits() if show is Show.WAITING else dismissed()
 
 
 def _unmatched(tx: Session, item_id: UUID, but_to: UUID | None = None) -> InboxStudy:
@@ -123,4 +213,7 @@ def _item(tx: Session, row: InboxStudy, found: Found | None) -> InboxItem:
         case_reference=case.reference if case else "",
         reason=row.reason,
         study=found,
+        dismissed_at=row.dismissed_at,
+        dismissed_by=name_of(tx, row.dismissed_by),
+        dismissed_reason=row.dismissed_reason,
     )

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing import prices
-from cases import consents, licences, notify, reference
+from cases import consents, digest, licences, notify, reference
 from cases.machine import repeated, transition
 from cases.models import SUBJECTS, Case, Consent, ImagesBy, Note, Program, Question
 from cases.move import Move
@@ -214,7 +214,7 @@ def write_note(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
     tx.add(Note(case_id=case.id, author_id=who.id, from_patient=from_patient, text=_text(text, _MAX_TEXT, "message")))
     audit.record(tx, who, "case.message", "case", case.id, case_id=case.id)
     if from_patient:
-        notify.queue_coordinators(tx, case, "new_message")
+        digest.note(tx, "new_message", case)
     else:
         notify.queue(tx, case, case.patient_id, "message")
 

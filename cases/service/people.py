@@ -8,8 +8,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from cases.models import Licence, LicenceRule, Place, Program
 from cases.repository import load, studies_of
@@ -17,6 +17,7 @@ from cases.states import KNOWN_THEIRS, Actor
 from overread.kit import audit, clock, principals
 from overread.kit.audit import AuditRow
 from overread.kit.errors import Conflict, Forbidden, Unprocessable
+from overread.kit.paging import Keyset, Page
 from overread.kit.principals import Principal, Role
 
 #: The audit log's actions as a patient reads them; the rest is bookkeeping that touches none of their data.
@@ -44,7 +45,6 @@ _SENTENCES = {
 
 #: A viewer reads a study in hundreds of requests: within this time they are one look.
 _ONE_LOOK = timedelta(hours=1)
-_MOST_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,13 @@ class Access:
     what: str
 
 
-def who_accessed(tx: Session, who: Principal, case_id: UUID, *, limit: int = 500) -> list[Access]:
+def who_accessed(
+    tx: Session, who: Principal, case_id: UUID, *, others: bool = False, after: str = "", limit: int = 200
+) -> Page[Access]:
     """Who did what with a case's data, newest first; for its patient, and for coordinators.
 
-    Also what was done with its studies outside the case: an admin's look at an original is in it.
+    Also what was done with its studies outside the case: an admin's look at an original is in it. `others`: without
+    what patients did themselves. Raises BadInput for a cursor that is none.
     """
     _, actor = load(tx, who, case_id)
     if actor not in (Actor.PATIENT, Actor.COORDINATOR):
@@ -68,21 +71,21 @@ def who_accessed(tx: Session, who: Principal, case_id: UUID, *, limit: int = 500
     theirs = [s for s in studies_of(tx, case_id) if s.state in KNOWN_THEIRS]
     uids = [uid for s in theirs for uid in (s.study_uid, s.view_study_uid) if uid]
     of_study = and_(AuditRow.object_kind == "study", AuditRow.object_id.in_(uids), AuditRow.case_id.is_(None))
-    rows = tx.execute(
-        select(AuditRow.at, AuditRow.actor_id, AuditRow.actor, AuditRow.role, AuditRow.action)
-        .where(or_(AuditRow.case_id == case_id, of_study), AuditRow.action.in_(_SENTENCES))
-        .order_by(AuditRow.at.desc(), AuditRow.id.desc())
-        .limit(_MOST_ROWS)
+    sentence = case(_SENTENCES, value=AuditRow.action)
+    later = func.lag(AuditRow.at).over(
+        partition_by=(AuditRow.actor_id, sentence), order_by=(AuditRow.at.desc(), AuditRow.id.desc())
     )
-    found: list[Access] = []
-    earliest: dict[tuple[UUID | None, str], datetime] = {}
-    for at, actor_id, name, role, action in rows:
-        what = _SENTENCES[action]
-        before = earliest.get((actor_id, what))
-        earliest[actor_id, what] = at
-        if before is None or before - at > _ONE_LOOK:
-            found.append(Access(at, name, role, what))
-    return found[:limit]
+    lines = select(AuditRow, (later - AuditRow.at).label("later")).where(
+        or_(AuditRow.case_id == case_id, of_study), AuditRow.action.in_(_SENTENCES)
+    )
+    if others:
+        lines = lines.where(AuditRow.role != Role.PATIENT.value)
+    told = lines.subquery()
+    line = aliased(AuditRow, told)
+    # A look's newest line: behind it nothing came for an hour, or nothing at all.
+    looks = select(line).where(or_(told.c.later.is_(None), told.c.later > _ONE_LOOK))
+    page = Keyset(line.at, line.id, descending=True).page(tx, looks, after, limit)
+    return page.of([Access(row.at, row.actor, row.role, _SENTENCES[row.action]) for row in page])
 
 
 def licences_of(tx: Session, who: Principal, specialist_id: UUID | None = None) -> Sequence[Licence]:

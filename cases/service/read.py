@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, false, func, literal_column, or_, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
+from cases import reference
 from cases.guards import unreleased
-from cases.models import Case, CaseStudy, Offer
+from cases.models import Case, CaseStudy, Offer, Program
 from cases.repository import load, open_offer, studies_by_case, visible
 from cases.service import facts
 from cases.service.for_coordinator import coordinator_case
@@ -17,8 +21,13 @@ from cases.service.for_patient import patient_case
 from cases.service.for_specialist import specialist_case
 from cases.states import FINAL, LABELS, Actor, CaseState, StudyState
 from cases.views import CaseLine, CoordinatorCase, PatientCase, SpecialistCase
-from overread.kit import audit
+from overread.kit import audit, clock
+from overread.kit.paging import Keyset, Page
 from overread.kit.principals import Principal, Role
+from pacs import folding
+
+#: A specialist has signed their report of a case that stands here.
+_SIGNED = (CaseState.SIGNED, CaseState.PUBLISHED, CaseState.CLOSED)
 
 CaseView = PatientCase | CoordinatorCase | SpecialistCase
 
@@ -32,27 +41,100 @@ def show(tx: Session, who: Principal, case_id: UUID) -> CaseView:
     return coordinator_case(tx, who, case) if actor is Actor.COORDINATOR else specialist_case(tx, who, case, actor)
 
 
-def listing(tx: Session, who: Principal, *, states: tuple[CaseState, ...] = (), limit: int = 200) -> list[CaseLine]:
-    """The cases that `who` has a part in: those due first at the top, those without a due time last."""
-    query = visible(who).order_by(Case.due_at.asc().nulls_last(), Case.id.desc()).limit(min(limit, 1000))
-    if states:
-        query = query.where(Case.state.in_(states))
-    cases = tx.scalars(query).all()
-    studies = studies_by_case(tx, [case.id for case in cases])
-    return [_line(tx, who, case, studies[case.id]) for case in cases]
+class Show(StrEnum):
+    """Which cases a list shows."""
+
+    ALL = "all"
+    #: Sent, and not ended.
+    OPEN = "open"
+    #: Those in which a coordinator is next.
+    OURS = "ours"
+    LATE = "late"
+    ENDED = "ended"
+    #: Of a specialist: those that wait for an answer, and those that were accepted.
+    OFFERED = "offered"
+    READING = "reading"
 
 
-def queue(tx: Session, who: Principal) -> list[CaseLine]:
-    """The coordinator's open cases by due time. Raises Forbidden."""
-    who.require(Role.COORDINATOR)
-    return listing(tx, who, states=tuple(s for s in CaseState if s not in FINAL and s is not CaseState.DRAFT))
+_OURS = (CaseState.SUBMITTED, CaseState.READY, CaseState.SIGNED)
+_NOT_OPEN = (*FINAL, CaseState.DRAFT)
+#: When a case is due that has no due time: behind all others. Written out, so that an index could have it.
+_NEVER: ColumnElement[datetime] = literal_column("timestamptz '9999-12-31 00:00:00+00'")
+_BY_DUE = Keyset(func.coalesce(Case.due_at, _NEVER), Case.id)
+_NEWEST = Keyset(Case.id, descending=True)
 
 
-def counts(tx: Session, who: Principal) -> dict[str, int]:
-    """How many cases that `who` has a part in stand where, by state."""
-    inner = visible(who).subquery()
-    rows = tx.execute(select(inner.c.state, func.count()).group_by(inner.c.state)).all()
-    return {str(state): count for state, count in rows}
+def listing(
+    tx: Session, who: Principal, show: Show = Show.ALL, *, search: str = "", after: str = "", limit: int = 200
+) -> Page[CaseLine]:
+    """The cases that `who` has a part in: those due first at the top, the ended and those that are found newest first.
+
+    `search` is a part of the patient's name, a reference number or a study's UID; for coordinators, and for patients
+    among their own. Raises Forbidden, BadInput for a cursor that is none.
+    """
+    query = visible(who).where(_shown(show))
+    if search:
+        # To a specialist the answer would tell whose images they read.
+        who.require(Role.COORDINATOR, Role.PATIENT)
+        query = query.where(_found(search))
+    order = _NEWEST if search or show is Show.ENDED else _BY_DUE
+    page = order.page(tx, query, after, limit)
+    studies = studies_by_case(tx, [case.id for case in page])
+    return page.of([_line(tx, who, case, studies[case.id]) for case in page])
+
+
+def counts(tx: Session, who: Principal, *shows: Show) -> dict[Show, int]:
+    """How many cases each list shows to `who`."""
+    columns = [func.count().filter(_shown(show)) for show in shows]
+    row = tx.execute(visible(who).with_only_columns(*columns)).one()
+    return dict(zip(shows, row, strict=True))
+
+
+def earned(tx: Session, who: Principal) -> dict[str, tuple[int, int]]:
+    """How many reports a specialist has signed, and what they earn by them in minor units, by currency."""
+    who.require(Role.SPECIALIST)
+    fees = (
+        select(Offer.case_id, Offer.fee)
+        .where(Offer.specialist_id == who.id)
+        .ext(distinct_on(Offer.case_id))
+        .order_by(Offer.case_id, Offer.id.desc())
+        .subquery()
+    )
+    rows = tx.execute(
+        select(Program.currency, func.count(), func.coalesce(func.sum(fees.c.fee), 0))
+        .select_from(Case)
+        .join(Program, Program.id == Case.program_id)
+        .outerjoin(fees, fees.c.case_id == Case.id)
+        .where(Case.specialist_id == who.id, Case.state.in_(_SIGNED))
+        .group_by(Program.currency)
+    )
+    return {currency: (count, int(amount)) for currency, count, amount in rows}
+
+
+def _shown(show: Show) -> ColumnElement[bool]:
+    match show:
+        case Show.ALL:
+            return true()
+        case Show.OPEN:
+            return Case.state.not_in(_NOT_OPEN)
+        case Show.OURS:
+            return Case.state.in_(_OURS)
+        case Show.LATE:
+            return and_(Case.state.not_in(_NOT_OPEN), facts.late(clock.now()))
+        case Show.ENDED:
+            return Case.state.in_(FINAL)
+        case Show.OFFERED:
+            return Case.state == CaseState.OFFERED
+        case Show.READING:
+            return Case.state.not_in((*_NOT_OPEN, CaseState.OFFERED))
+
+
+def _found(search: str) -> ColumnElement[bool]:
+    if "." in search and search.replace(".", "").isdigit():
+        return Case.id.in_(select(CaseStudy.case_id).where(CaseStudy.study_uid == search))
+    named, name = reference.find(search), folding.fold(search)
+    of_name = Case.patient_fold.contains(name, autoescape=True) if name else false()
+    return or_(Case.reference == named, of_name) if named else of_name
 
 
 def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy]) -> CaseLine:

@@ -12,11 +12,12 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import String, select
+from sqlalchemy import Index, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from overread.kit import clock
 from overread.kit.db import Base, Connection, reading
+from overread.kit.paging import Keyset, Page
 from overread.kit.principals import Principal, Role
 
 SUCCESS, REFUSED, FAILED = "success", "refused", "failed"
@@ -30,7 +31,7 @@ class AuditRow(Base):
     __tablename__ = "kit_audit"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
-    at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
+    at: Mapped[datetime] = mapped_column(default=clock.now)
     actor_id: Mapped[UUID | None] = mapped_column(index=True)
     actor: Mapped[str] = mapped_column(String(200))
     role: Mapped[str] = mapped_column(String(16))
@@ -40,6 +41,9 @@ class AuditRow(Base):
     outcome: Mapped[str] = mapped_column(String(16))
     case_id: Mapped[UUID | None] = mapped_column(index=True)
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    # The order of lists (`NEWEST`): a page is read from where it begins, however long the log is.
+    __table_args__ = (Index("ix_kit_audit_at_id", "at", "id"),)
 
 
 _ADD = """
@@ -104,20 +108,17 @@ def forget(tx: Session, case_id: UUID, uids: Collection[str]) -> None:
         reading(tx).execute(statement, {"case": case_id, "uids": sorted(uids)})
 
 
+#: Of lists, newest first: two lines of one moment are told apart by their ids.
+NEWEST = Keyset(AuditRow.at, AuditRow.id, descending=True)
+
+
 def read(
-    tx: Session,
-    who: Principal,
-    *,
-    case_id: UUID | None = None,
-    actor_id: UUID | None = None,
-    limit: int = 200,
-) -> list[AuditRow]:
+    tx: Session, who: Principal, *, case_id: UUID | None = None, after: str = "", limit: int = 200
+) -> Page[AuditRow]:
     """The newest lines first: all for auditors and admins, a case's for coordinators, else the caller's own."""
-    query = select(AuditRow).order_by(AuditRow.at.desc(), AuditRow.id.desc()).limit(min(limit, 1000))
+    query = select(AuditRow)
     if who.role not in (Role.ADMIN, Role.AUDITOR) and not (who.role is Role.COORDINATOR and case_id is not None):
         query = query.where(AuditRow.actor_id == who.id)
     if case_id is not None:
         query = query.where(AuditRow.case_id == case_id)
-    if actor_id is not None:
-        query = query.where(AuditRow.actor_id == actor_id)
-    return list(tx.scalars(query))
+    return NEWEST.page(tx, query, after, limit)

@@ -70,6 +70,9 @@ class Settings(BaseSettings):
         description="smtp://USER:PASSWORD@HOST:PORT (smtps:// for TLS); without it mail is written to data_dir/mail",
     )
     mail_from: str = Field("Overread <no-reply@localhost>", description="Sender of mails")
+    digest_minutes: int = Field(
+        15, ge=0, le=1440, description="Minutes for which what coordinators are to look at is gathered into one mail"
+    )
     demo: bool = Field(False, description="Set by `overread demo`: sample people, and the payment sandbox")
     sandbox: str = Field("127.0.0.1:8044", description="HOST:PORT of the demo's payment sandbox")
     log_level: str = Field("INFO", description="Lowest level that is logged")

@@ -15,15 +15,17 @@ from cases.service import assignment, read, reporting
 from cases.states import CaseEvent, CaseState, StudyEvent, StudyState
 from cases.views import CoordinatorCase, CoordinatorStudy, OfferView, StepView
 from overread.kit import audit
+from overread.kit.audit import AuditRow
 from overread.kit.errors import NotFound
+from overread.kit.paging import Page
 from overread.kit.words import counted
-from overread.web import labels, places, render
+from overread.web import labels, paging, places, render
 from overread.web.visits import Visit
 from pacs import views
 
 #: Pictures shown at once; the rest follows when these are decided.
 _MOST_PREVIEWS = 24
-_TRAIL, _WHOLE_TRAIL = 15, 1000
+_TRAIL, _LONG_TRAIL = 15, 100
 _DECISIONS = {
     views.HELD: render.status("Held", "warn"),
     views.APPROVED: render.status("Approved", "good"),
@@ -73,6 +75,7 @@ def case_page(visit: Visit) -> Response:
 
     shown = [_study(case, study) for study in case.studies]
     ready = [study.study_uid for study, one in zip(case.studies, shown, strict=True) if one["release_action"]]
+    trail, whole = _trail(visit, case.case_id), visit.query("trail") == "all"
     running = CaseState(case.state) in labels.RUNNING and case.paused_at is None
     refundable = case.paid is not None and case.paid.state in TAKEN
     may_answer = any(e in case.actions for e in (CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
@@ -138,8 +141,17 @@ def case_page(visit: Visit) -> Response:
             for n in case.notes
         ],
         message_action=f"{url}/messages",
-        audit=_trail(visit, case.case_id),
-        audit_url=f"{url}?trail=all",
+        audit=[
+            {
+                "at": render.moment(row.at),
+                "who": f"{row.actor}, {row.role}",
+                "what": labels.action(row.action),
+                "detail": labels.detail(row.detail),
+            }
+            for row in trail
+        ],
+        audit_url=f"{url}?trail=all#trail",
+        audit_pager=paging.links(visit, url, trail, part="trail", trail="all") if whole else None,
         values=visit.form.values(),
     )
 
@@ -262,14 +274,6 @@ def _report(visit: Visit, case: CoordinatorCase) -> dict[str, Any]:
     }
 
 
-def _trail(visit: Visit, case_id: UUID) -> list[dict[str, Any]]:
-    most = _WHOLE_TRAIL if visit.query("trail") == "all" else _TRAIL
-    return [
-        {
-            "at": render.moment(row.at),
-            "who": f"{row.actor}, {row.role}",
-            "what": labels.action(row.action),
-            "detail": labels.detail(row.detail),
-        }
-        for row in audit.read(visit.tx, visit.who, case_id=case_id, limit=most)
-    ]
+def _trail(visit: Visit, case_id: UUID) -> Page[AuditRow]:
+    most = _LONG_TRAIL if visit.query("trail") == "all" else _TRAIL
+    return audit.read(visit.tx, visit.who, case_id=case_id, after=visit.query(paging.AFTER), limit=most)

@@ -1,34 +1,32 @@
-"""The coordinator's pages: the queue by due time, the inbox of unmatched studies, and what is done with a case."""
+"""The coordinator's pages: the queue by due time, and what is done with a case."""
 
 from __future__ import annotations
 
 from itertools import zip_longest
-from typing import Any
-from uuid import UUID
 
-from sqlalchemy import select
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases import identity, reference
-from cases.identity import Verdict
-from cases.models import Case, CaseStudy
-from cases.repository import by_reference, inbox, visible
 from cases.service import approval, assignment, inboxes, intake, payments, read, reporting, studies
 from cases.service.approval import SuggestionsOpen
+from cases.service.read import Show
 from cases.states import FINAL, CaseState
-from cases.views import CaseLine
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import labels, render
+from overread.web import labels, paging, render
 from overread.web.casework import case_page, worked
 from overread.web.forms import Check, FieldErrors
 from overread.web.pixels import asked
 from overread.web.viewers import open_viewer
 from overread.web.visits import Desk, Visit, go
 
-_OURS = (CaseState.SUBMITTED, CaseState.READY, CaseState.SIGNED)
-_FILTERS = (("", "All open"), ("ours", "Waits for us"), ("late", "Late"), ("ended", "Ended"))
+#: A list of cases, its name in the address, and what it is called.
+_FILTERS = (
+    (Show.OPEN, "", "All open"),
+    (Show.OURS, "ours", "Waits for us"),
+    (Show.LATE, "late", "Late"),
+    (Show.ENDED, "ended", "Ended"),
+)
 
 
 def routes(services: Services) -> list[BaseRoute]:
@@ -59,25 +57,19 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.get("/queue", queue),
         desk.get(case, case_page),
         *(desk.post(path, handler, case_page) for path, handler in actions.items()),
-        desk.get("/inbox", inbox_page),
-        desk.post("/inbox/{item}/match", match, inbox_page),
-        desk.post("/inbox/{item}/leave", leave, inbox_page),
     ]
 
 
 def queue(visit: Visit) -> Response:
-    """Open cases by due time."""
-    chosen, query = visit.query("filter"), visit.query("q")
-    by_state = read.counts(visit.tx, visit.who)
-    # The ended ones are many: they are only read where they are wanted.
-    ended = read.listing(visit.tx, visit.who, states=tuple(FINAL)) if query or chosen == "ended" else []
-    shown = {"": read.queue(visit.tx, visit.who), "ended": ended}
-    shown["ours"] = [line for line in shown[""] if line.state in _OURS]
-    shown["late"] = [line for line in shown[""] if line.late]
-    lines = shown.get(chosen, shown[""])
-    counts = {name: len(found) for name, found in shown.items()} | {"ended": sum(by_state.get(s, 0) for s in FINAL)}
-    if query:
-        lines = _searched(visit, [*shown[""], *shown["ended"]], query)
+    """Open cases by due time; those that were found, and the ended ones, newest first."""
+    show = next((one for one, value, _ in _FILTERS if value and value == visit.query("filter")), Show.OPEN)
+    search = visit.query("q")
+    # Who looks for a case finds it wherever it stands.
+    shown = Show.ALL if search else show
+    after = visit.query(paging.AFTER)
+    page = read.listing(visit.tx, visit.who, shown, search=search, after=after, limit=paging.ROWS)
+    counts = read.counts(visit.tx, visit.who, *(one for one, _, _ in _FILTERS))
+    kept = {"q": search} if search else {"filter": next(value for one, value, _ in _FILTERS if one is show)}
     return visit.page(
         "coordinator/queue.html",
         cases=[
@@ -88,60 +80,28 @@ def queue(visit: Visit) -> Response:
                 "patient": line.patient_name,
                 "status": labels.case(line.state),
                 "due": render.moment(line.due_at) if CaseState(line.state) in labels.RUNNING else None,
+                "ended": line.state in FINAL,
                 "late": line.late,
                 "assigned": line.specialist,
                 "images": line.studies,
                 "note": line.note,
             }
-            for line in lines
+            for line in page
         ],
         filters=[
             {
                 "label": label,
-                "href": f"/queue?filter={value}" if value else "/queue",
-                "current": value == chosen and not query,
-                "count": counts[value],
+                "href": paging.address("/queue", filter=value),
+                "current": one is show and not search,
+                "count": counts[one],
             }
-            for value, label in _FILTERS
+            for one, value, label in _FILTERS
         ],
-        inbox={"count": len(inbox(visit.tx)), "url": "/inbox"},
-        query=query,
+        pager=paging.links(visit, "/queue", page, **kept),
+        inbox={"count": inboxes.count(visit.tx, visit.who), "url": "/inbox"},
+        query=search,
         search_action="/queue",
     )
-
-
-def inbox_page(visit: Visit) -> Response:
-    """Studies that are in no case, and those that are kept apart from one."""
-    waiting = inboxes.listed(visit.tx, visit.who)
-    open_states = tuple(state for state in CaseState if state not in FINAL and state is not CaseState.DRAFT)
-    candidates = list(visit.tx.scalars(visible(visit.who).where(Case.state.in_(open_states)).limit(500)))
-    out = inboxes.taken_out(visit.tx, visit.who, waiting)
-    return visit.page(
-        "coordinator/inbox.html",
-        # What was taken out of a case goes back into it only where its number is typed: it is not offered.
-        studies=[_waiting(item, candidates, out) for item in waiting],
-        typed=visit.form.text("case"),
-    )
-
-
-def match(visit: Visit) -> Response:
-    """Put a study of the inbox into the case whose reference number was typed."""
-    named = reference.find(visit.form.text("case"))
-    case = by_reference(visit.tx, named) if named else None
-    if case is None:
-        raise FieldErrors({str(_item(visit)): "There is no case with this reference number. Please check it."})
-    studies.match_by_hand(visit.tx, visit.who, _item(visit), case.id)
-    return go(f"/queue/{case.id}", "matched")
-
-
-def leave(visit: Visit) -> Response:
-    """A study of the inbox belongs to no case: only its sender goes on seeing it."""
-    inboxes.leave(visit.tx, visit.who, _item(visit), visit.form.text("reason"))
-    return go("/inbox", "left")
-
-
-def _item(visit: Visit) -> UUID:
-    return visit.uuid("item")
 
 
 def write(visit: Visit) -> Response:
@@ -283,43 +243,3 @@ def _needed(visit: Visit, name: str, missing: str) -> str:
     text = check.text(name, missing, 4000)
     check.done()
     return text
-
-
-def _searched(visit: Visit, lines: list[CaseLine], query: str) -> list[CaseLine]:
-    if "." in query and query.replace(".", "").isdigit():
-        # A study's UID; the lines are the caller's own, so a case that isn't theirs is never found.
-        named = set(visit.tx.scalars(select(CaseStudy.case_id).where(CaseStudy.study_uid == query)))
-        return [line for line in lines if line.case_id in named]
-    found, words = reference.find(query), query.casefold()
-    return [line for line in lines if line.reference == found or words in line.patient_name.casefold()]
-
-
-def _waiting(item: inboxes.InboxItem, candidates: list[Case], out: set[tuple[UUID, int]]) -> dict[str, Any]:
-    found = item.study
-    same = [
-        {"reference": case.reference, "label": "Same name and birth date"}
-        for case in candidates
-        if found
-        and (case.id, found.pk) not in out
-        and identity.compare(case.patient_name, case.birth_date, found.patient_name, found.birth_date).verdict
-        is Verdict.SAME
-    ]
-    came_for = item.case_id is not None and found is not None and (item.case_id, found.pk) not in out
-    kept_from = [{"reference": item.case_reference, "label": "It came for this case"}] if came_for else []
-    return {
-        "id": str(item.id),
-        "title": labels.title(found.modalities, found.description) if found else "Study",
-        "date": render.day(found.study_date) if found else None,
-        "instances": found.instances if found else 0,
-        "patient": render.person(found.patient_name) if found else "",
-        "birth_date": render.day(found.birth_date) if found else None,
-        "patient_id": found.patient_id if found else "",
-        "accession": found.accession if found else "",
-        "from_": item.sender,
-        "reason": item.reason,
-        "thumbnail": f"/senders/{item.holder_id}/dicomweb/studies/{item.study_uid}/thumbnail" if found else "",
-        "received": render.moment(item.arrived_at),
-        "match_action": f"/inbox/{item.id}/match",
-        "leave_action": f"/inbox/{item.id}/leave",
-        "suggestions": [*kept_from, *(one for one in same if one["reference"] != item.case_reference)][:5],
-    }

@@ -12,7 +12,7 @@ from cases.service.erasure import Request
 from overread.kit.principals import Role
 from overread.kit.words import counted
 from overread.services import Services
-from overread.web import render
+from overread.web import paging, render
 from overread.web.forms import Check, FieldErrors
 from overread.web.visits import Desk, Visit, go
 
@@ -37,6 +37,7 @@ def routes(services: Services) -> list[BaseRoute]:
 
 def erasures_page(visit: Visit) -> Response:
     """What is asked to be erased, what is under legal hold, and what was erased."""
+    page = erasure.listing(visit.tx, visit.who, after=visit.query(paging.AFTER), limit=paging.ROWS)
     return visit.page(
         "admin/erasures.html",
         requests=[
@@ -46,8 +47,9 @@ def erasures_page(visit: Visit) -> Response:
                 "asked": render.moment(one.asked_at),
                 "status": _status(one),
             }
-            for one in erasure.listing(visit.tx, visit.who)
+            for one in page
         ],
+        pager=paging.links(visit, "/erasures", page),
     )
 
 

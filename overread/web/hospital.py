@@ -12,7 +12,7 @@ from cases.models import Case, CaseStudy, InboxStudy
 from cases.states import StudyState
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import labels, render
+from overread.web import labels, paging, render
 from overread.web.visits import Desk, Visit
 from pacs import query
 from pacs.models import Peer
@@ -27,7 +27,7 @@ def routes(services: Services) -> list[BaseRoute]:
 def sent(visit: Visit) -> Response:
     """Every study that the hospital sent, newest first."""
     settings = visit.services.settings
-    found = query.summaries(visit.tx, originals(visit.who))
+    found = query.summary_page(visit.tx, originals(visit.who), visit.query(paging.AFTER), paging.ROWS)
     states = _states(visit.tx, [study.pk for study in found])
     own = visit.tx.scalars(select(Peer).where(Peer.principal_id == visit.who.id).order_by(Peer.ae_title))
     return visit.page(
@@ -44,6 +44,7 @@ def sent(visit: Visit) -> Response:
             }
             for study in found
         ],
+        pager=paging.links(visit, "/sent", found),
         ae_title=settings.ae_title,
         dicom_address=render.dicom_address(settings),
         stow_url=f"{settings.base_url}/dicomweb/studies",

@@ -14,7 +14,7 @@ from cases.states import CaseEvent, CaseState
 from cases.views import PatientCase
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import labels, render
+from overread.web import labels, paging, render
 from overread.web.forms import Check
 from overread.web.start import own
 from overread.web.viewers import open_viewer
@@ -35,6 +35,8 @@ _NEXT: Mapping[str, str] = {
     CaseState.WITHDRAWN: "You withdrew this request.",
     CaseState.ERASED: "Erased.",
 }
+#: The parameter that says where the list of who saw the data begins, and how many of them one page has.
+_ACCESSES, _MOST_ACCESSES = "accesses", 25
 _GOOD = ("Your report is ready", "Your images were checked", "The specialist signed the report")
 _BAD = ("We could not take your request", "Your request was closed without an answer")
 
@@ -61,6 +63,7 @@ def routes(services: Services) -> list[BaseRoute]:
 
 def cases(visit: Visit) -> Response:
     """The visitor's cases."""
+    page = read.listing(visit.tx, visit.who, after=visit.query(paging.AFTER), limit=paging.ROWS)
     return visit.page(
         "patient/cases.html",
         start_url="/start",
@@ -75,8 +78,9 @@ def cases(visit: Visit) -> Response:
                 "due": render.moment(line.due_at) if CaseState(line.state) in labels.RUNNING else None,
                 "patient_name": "" if line.patient_name == visit.who.name else line.patient_name,
             }
-            for line in read.listing(visit.tx, visit.who)
+            for line in page
         ],
+        pager=paging.links(visit, "/cases", page),
     )
 
 
@@ -85,6 +89,9 @@ def case(visit: Visit) -> Response:
     shown = own(visit)
     url = f"/cases/{shown.case_id}"
     running = CaseState(shown.state) in labels.RUNNING
+    # Their own steps tell them nothing about others.
+    after = visit.query(_ACCESSES)
+    seen = people.who_accessed(visit.tx, visit.who, shown.case_id, others=True, after=after, limit=_MOST_ACCESSES)
     return visit.page(
         "patient/case.html",
         case={
@@ -125,12 +132,8 @@ def case(visit: Visit) -> Response:
             {"sender": n.author, "at": render.moment(n.at), "text": n.text, "mine": n.from_patient} for n in shown.notes
         ],
         message_action=f"{url}/messages",
-        accesses=[
-            {"at": render.moment(a.at), "who": f"{a.who}, {a.role}", "what": a.what}
-            for a in people.who_accessed(visit.tx, visit.who, shown.case_id)
-            # Their own steps tell them nothing about others.
-            if a.role != Role.PATIENT
-        ],
+        accesses=[{"at": render.moment(a.at), "who": f"{a.who}, {a.role}", "what": a.what} for a in seen],
+        accesses_pager=paging.links(visit, url, seen, name=_ACCESSES, part=_ACCESSES),
         report_url=f"{url}/report" if shown.has_report else "",
         add_images_url=f"{url}/images" if shown.may_upload else "",
         withdraw_url=f"{url}/withdraw" if CaseEvent.WITHDRAW in shown.actions else "",

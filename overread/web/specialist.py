@@ -10,18 +10,21 @@ from starlette.routing import BaseRoute
 from cases.effects import report_digest
 from cases.repository import latest_report
 from cases.service import assignment, intake, read, reporting
-from cases.states import FINAL, CaseEvent, CaseState
+from cases.service.read import Show
+from cases.states import CaseEvent, CaseState
 from cases.views import SpecialistCase
 from overread.kit import audit, clock, proofs, tokens
 from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import labels, render
+from overread.web import labels, paging, render
 from overread.web.forms import Check, FieldErrors
 from overread.web.viewers import open_viewer
 from overread.web.visits import Desk, Errand, Visit, go, in_transaction
 from viewer_bridge import grants
 
+#: The parameter that says where the list of offers begins, beside that of what is being read.
+_OFFERS = "offers"
 _DONE = (CaseState.SIGNED, CaseState.PUBLISHED, CaseState.CLOSED)
 
 
@@ -55,9 +58,10 @@ def assigned(visit: Visit) -> SpecialistCase:
 
 def offers(visit: Visit) -> Response:
     """What is offered, what is being read, and what was earned."""
-    lines = read.listing(visit.tx, visit.who)
-    done = [line for line in lines if line.state in _DONE]
-    currencies = {line.currency for line in done}
+    path, later, behind = "/offers", visit.query(_OFFERS), visit.query(paging.AFTER)
+    offered = read.listing(visit.tx, visit.who, Show.OFFERED, after=later, limit=paging.ROWS)
+    reading = read.listing(visit.tx, visit.who, Show.READING, after=behind, limit=paging.ROWS)
+    earned = read.earned(visit.tx, visit.who)
     return visit.page(
         "specialist/offers.html",
         offers=[
@@ -71,8 +75,7 @@ def offers(visit: Visit) -> Response:
                 "answer_by": render.moment(line.answer_by),
                 "due": render.moment(line.due_at),
             }
-            for line in lines
-            if line.answer_by is not None
+            for line in offered
         ],
         cases=[
             {
@@ -83,17 +86,15 @@ def offers(visit: Visit) -> Response:
                 "due": render.moment(line.due_at) if CaseState(line.state) in labels.RUNNING else None,
                 "fee": render.money(line.fee, line.currency),
             }
-            for line in lines
-            if line.answer_by is None and CaseState(line.state) not in FINAL
+            for line in reading
         ],
+        offers_pager=paging.links(visit, path, offered, name=_OFFERS, **{paging.AFTER: behind}),
+        pager=paging.links(visit, path, reading, **{_OFFERS: later}),
         # Sums of different currencies can't be added.
-        earned={
-            "label": "Signed so far",
-            "count": len(done),
-            "amount": render.money(sum(line.fee for line in done), currencies.pop()),
-        }
-        if len(currencies) == 1
-        else None,
+        earned=[
+            {"label": "Signed so far", "count": count, "amount": render.money(amount, currency)}
+            for currency, (count, amount) in sorted(earned.items())
+        ],
     )
 
 

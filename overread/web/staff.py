@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
@@ -18,14 +18,17 @@ from overread.kit import audit, ended, passwords, principals, proofs, tokens
 from overread.kit.audit import AuditRow
 from overread.kit.ended import Ended
 from overread.kit.errors import Conflict, Unprocessable
+from overread.kit.paging import Keyset
 from overread.kit.principals import PrincipalRow, Role
 from overread.services import Services
-from overread.web import permissions, render, session
+from overread.web import paging, permissions, render, session
 from overread.web.forms import Check, FieldErrors, typed
 from overread.web.visits import Desk, Errand, Visit, go, in_transaction
 from pacs.dimse import peers
 
 _CURRENCIES = ("USD", "EUR", "GBP", "CHF", "CAD", "AUD", "INR", "JPY")
+#: By role and name; a name may be a patient's, and has no place in an address.
+_PEOPLE = Keyset(PrincipalRow.role, func.lower(PrincipalRow.name), PrincipalRow.id, private=True)
 _PEER_ROLES = (Role.HOSPITAL.value, Role.SPECIALIST.value)
 
 
@@ -102,7 +105,7 @@ def lock(visit: Visit) -> Response:
     tokens.lock_out(visit.tx, person.id)
     audit.record(visit.tx, visit.who, "account.lock", "principal", person.id)
     ended.record(visit.tx, Ended(locked=[str(person.id)]))
-    return go("/people", "changed")
+    return go("/people", "changed", **_where(visit))
 
 
 def unlock(visit: Visit) -> Response:
@@ -111,7 +114,7 @@ def unlock(visit: Visit) -> Response:
     tokens.let_in(visit.tx, person.id)
     audit.record(visit.tx, visit.who, "account.unlock", "principal", person.id)
     ended.record(visit.tx, Ended(unlocked=[str(person.id)]))
-    return go("/people", "changed")
+    return go("/people", "changed", **_where(visit))
 
 
 def peers_page(visit: Visit) -> Response:
@@ -274,9 +277,18 @@ def sign_out_everywhere(visit: Visit) -> Response:
 
 
 def _people(visit: Visit, made: dict[str, str] | None = None) -> Response:
+    search, role = visit.query("q"), visit.query("role")
+    asked = [PrincipalRow.role == role] if role in tuple(Role) else []
+    if search:
+        names = (PrincipalRow.name, PrincipalRow.email)
+        asked.append(or_(*(name.icontains(search, autoescape=True) for name in names)))
+    after = "" if made else visit.query(paging.AFTER)
+    page = _PEOPLE.page(visit.tx, select(PrincipalRow).where(*asked), after, paging.ROWS)
+    ids = [person.id for person in page]
     last = select(AuditRow.actor_id, func.max(AuditRow.at)).where(AuditRow.action == "session.start")
-    seen = {actor: at for actor, at in visit.tx.execute(last.group_by(AuditRow.actor_id))}  # noqa: C416  typed rows
-    everybody = visit.tx.scalars(select(PrincipalRow).order_by(PrincipalRow.role, PrincipalRow.name).limit(1000))
+    started = last.where(AuditRow.actor_id.in_(ids)).group_by(AuditRow.actor_id)
+    seen = {actor: at for actor, at in visit.tx.execute(started)}  # noqa: C416  typed rows
+    roles = [{"value": role.value, "label": role.value.capitalize()} for role in Role]
     return visit.page(
         "admin/people.html",
         people=[
@@ -286,12 +298,15 @@ def _people(visit: Visit, made: dict[str, str] | None = None) -> Response:
                 "role": person.role,
                 "active": person.active,
                 "last_seen": render.moment(seen.get(person.id)),
-                "toggle_action": _toggle(person) if person.id != visit.who.id else "",
+                "toggle_action": _toggle(visit, person) if person.id != visit.who.id else "",
             }
-            for person in everybody
+            for person in page
         ],
+        count=visit.tx.scalar(select(func.count()).select_from(PrincipalRow).where(*asked)) or 0,
+        filter={"q": search, "role": role},
+        pager=paging.links(visit, "/people", page, q=search, role=role),
         made=made,
-        roles=[{"value": role.value, "label": role.value.capitalize()} for role in Role],
+        roles=roles,
         action="/people",
         wish=str(uuid4()),
         permissions={"roles": permissions.ROLES, "rows": permissions.ROWS},
@@ -299,9 +314,14 @@ def _people(visit: Visit, made: dict[str, str] | None = None) -> Response:
     )
 
 
-def _toggle(person: PrincipalRow) -> str:
+def _toggle(visit: Visit, person: PrincipalRow) -> str:
     # Each says what it does: of two clicks on "Lock" the second does not open again.
-    return f"/people/{person.id}/{'lock' if person.active else 'unlock'}"
+    return paging.address(f"/people/{person.id}/{'lock' if person.active else 'unlock'}", **_where(visit))
+
+
+def _where(visit: Visit) -> dict[str, str]:
+    """The place in the list that a form stood in."""
+    return {name: visit.query(name) for name in ("q", "role", paging.AFTER) if visit.query(name)}
 
 
 def _pace(program: Program | None, currency: str) -> dict[str, Any]:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from sqlalchemy import Select, or_, select
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 
 from overread.kit import audit
 from overread.kit.audit import AuditRow
+from overread.kit.db import Database
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import render
-from overread.web.visits import Desk, Visit
+from overread.web import paging, render
+from overread.web.visits import Desk, Errand, Visit
 
-_PAGE, _MOST_EXPORTED = 100, 50_000
+_ROWS, _BATCH = 100, 1_000
 _FILTERS = ("person", "object", "what", "since", "until")
 _KINDS = {
     "session.": "Signing in and out",
@@ -40,50 +41,60 @@ _TONES = {audit.SUCCESS: "good", audit.REFUSED: "warn", audit.FAILED: "bad"}
 def routes(services: Services) -> list[BaseRoute]:
     """The log's routes, for auditors and admins."""
     desk = Desk(services, Role.AUDITOR, Role.ADMIN)
-    return [desk.get("/audit", log_page), desk.get("/audit.csv", export)]
+    return [desk.get("/audit", log_page), desk.look("/audit.csv", export)]
 
 
 def log_page(visit: Visit) -> Response:
     """A page of the log, newest first."""
-    chosen = {name: visit.query(name) for name in _FILTERS if visit.query(name)}
-    query = _filtered(chosen).limit(_PAGE + 1)
-    before = _uuid(visit.query("before"))
-    if before is not None:
-        # Ids are UUIDv7: in the order of their making.
-        query = query.where(AuditRow.id < before)
-    rows = list(visit.tx.scalars(query))
+    chosen = _chosen(visit)
+    page = audit.NEWEST.page(visit.tx, _filtered(chosen), visit.query(paging.AFTER), _ROWS)
     audit.record(visit.tx, visit.who, "audit.read", "audit", "log")
-    more = len(rows) > _PAGE
-    rows = rows[:_PAGE]
-    older = {**chosen, "before": str(rows[-1].id)} if more else {}
     return visit.page(
         "auditor/audit.html",
-        events=[_event(row) for row in rows],
+        events=[_event(row) for row in page],
         filter=chosen,
         kinds=[{"value": value, "label": label} for value, label in _KINDS.items()],
         action="/audit",
-        export_url="/audit.csv" + (f"?{urlencode(chosen)}" if chosen else ""),
-        next_url=f"/audit?{urlencode(older)}" if more else "",
+        export_url=paging.address("/audit.csv", **chosen),
+        pager=paging.links(visit, "/audit", page, **chosen),
         integrity=None,
     )
 
 
-def export(visit: Visit) -> Response:
-    """The filtered log as CSV (RFC 4180)."""
-    chosen = {name: visit.query(name) for name in _FILTERS if visit.query(name)}
-    text = io.StringIO()
+def export(errand: Errand) -> Response:
+    """The filtered log as CSV (RFC 4180), all of it, newest first."""
+    with errand.services.db.transaction() as tx:
+        audit.record(tx, errand.who, "audit.export", "audit", "log")
+    headers = {"Content-Disposition": 'attachment; filename="audit.csv"', "Cache-Control": "no-store"}
+    return StreamingResponse(_lines(errand.services.db, _chosen(errand)), media_type="text/csv", headers=headers)
+
+
+def _chosen(errand: Errand) -> dict[str, str]:
+    return {name: errand.query(name) for name in _FILTERS if errand.query(name)}
+
+
+def _lines(db: Database, chosen: dict[str, str]) -> Iterator[bytes]:
+    """The log's lines, some at a time: no connection waits, and nothing is held, while a slow reader takes them."""
+    after, text = "", io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["at", "actor", "role", "action", "object_kind", "object_id", "case_id", "outcome", "detail"])
-    for row in visit.tx.scalars(_filtered(chosen).limit(_MOST_EXPORTED)):
-        values = (row.actor, row.role, row.action, row.object_kind, row.object_id, row.case_id or "", row.outcome)
-        writer.writerow([row.at.astimezone(UTC).isoformat(), *map(_cell, values), _cell(_details(row))])
-    audit.record(visit.tx, visit.who, "audit.export", "audit", "log")
-    headers = {"Content-Disposition": 'attachment; filename="audit.csv"', "Cache-Control": "no-store"}
-    return Response(text.getvalue(), media_type="text/csv", headers=headers)
+    while True:
+        with db.transaction() as tx:
+            page = audit.NEWEST.page(tx, _filtered(chosen), after, _BATCH)
+            tx.expunge_all()
+        for row in page:
+            values = (row.actor, row.role, row.action, row.object_kind, row.object_id, row.case_id or "", row.outcome)
+            writer.writerow([row.at.astimezone(UTC).isoformat(), *map(_cell, values), _cell(_details(row))])
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+        after = page.next
+        if not after:
+            return
 
 
 def _filtered(chosen: dict[str, str]) -> Select[AuditRow]:
-    query = select(AuditRow).order_by(AuditRow.id.desc())
+    query = select(AuditRow)
     if person := chosen.get("person"):
         query = query.where(AuditRow.actor.icontains(person, autoescape=True))
     if thing := chosen.get("object"):

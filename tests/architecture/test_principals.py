@@ -16,6 +16,7 @@ _WITHOUT = {
     "bring_back": "hears the archive's event",
     "wait": "puts into the inbox what the archive's event tells of",
     "take": "takes out of the inbox what a coordinator matches, whom its caller asked for",
+    "forget": "hears the archive's event",
     "sender": "takes an identifier out of an inbox that somebody was let see",
     "expire_offer": "hears a time-out",
     "submit_if_complete": "hears the payment's event",

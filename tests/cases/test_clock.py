@@ -234,7 +234,7 @@ def test_mails_leave_by_smtp_once(world: World, inbox: tuple[Controller, list[by
     server, got = inbox
     sender = SmtpMailer(f"smtp://127.0.0.1:{server.port}", "Clinic <clinic@example.org>")
     with world.db.transaction() as tx:
-        notify.queue(tx, None, world.coordinator.id, "unmatched")
+        notify.queue(tx, None, world.coordinator.id, "damaged")
         message_id = str(tx.query(Message.id).order_by(Message.id.desc()).limit(1).scalar())
     for _ in range(2):
         handlers.send_mail(world.db, sender, "https://overread.example", events.MailQueued(message_id))
@@ -243,12 +243,12 @@ def test_mails_leave_by_smtp_once(world: World, inbox: tuple[Controller, list[by
     assert mail["To"] == "coordinator@example.org"
     assert mail["From"] == "Clinic <clinic@example.org>"
     assert mail["Message-ID"] == f"<{message_id}@overread.example>"
-    assert "https://overread.example/inbox" in mail.get_payload()
+    assert "https://overread.example/" in mail.get_payload()
 
 
 def test_a_mail_that_can_t_be_sent_stays(world: World) -> None:
     with world.db.transaction() as tx:
-        notify.queue(tx, None, world.coordinator.id, "unmatched")
+        notify.queue(tx, None, world.coordinator.id, "damaged")
         message_id = str(tx.query(Message.id).order_by(Message.id.desc()).limit(1).scalar())
     with pytest.raises(Unavailable):
         handlers.send_mail(
@@ -271,6 +271,7 @@ def test_a_missing_file_is_told_to_those_who_can_have_it_mended(world: World) ->
 
 def test_every_template_can_be_filled(world: World) -> None:
     facts = {"days": 3, "left": 4, "expires": moment(clock.now()), "reference": "OV-2222-2222", "due": "soon"}
+    facts |= {"subject": "one", "entries": [["two", "/queue"]]}
     for name in TEMPLATES:
         message = Message(id=clock.uuid7(), case_id=clock.uuid7(), template=name, facts=facts)
         mail = notify.rendered(message, "a@example.org", "https://overread.example")

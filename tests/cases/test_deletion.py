@@ -19,7 +19,7 @@ def test_a_study_that_a_case_uses_is_not_deleted(world: World) -> None:
     case_id = world.released()
     with world.db.transaction() as tx, pytest.raises(Conflict) as refused:
         access.unneeded(tx, originals(world.coordinator), world.first(case_id))
-    assert "Take the study out of the case first" in refused.value.safe
+    assert "Take the study out first" in refused.value.safe
 
 
 def test_a_study_that_was_taken_out_goes_with_its_copies(world: World) -> None:

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from cases import handlers, report_pdf
 from cases.events import ReportPublished
 from cases.models import Report
-from cases.repository import inbox, studies_of
-from cases.service import reporting
+from cases.repository import studies_of
+from cases.service import inboxes, reporting
 from cases.service.reporting import Answer, ReportView
 from pacs import query, retrieve
 from pacs.scope import ORIGINAL, Scope, originals
@@ -75,7 +75,7 @@ def test_the_report_stands_in_the_archive_beside_the_images(world: World) -> Non
     handlers.on_report_published(world.archive, ReportPublished(str(case_id), str(report.id)))
     world.settle(report.study_uid)
     with world.db.transaction() as tx:
-        assert inbox(tx) == []
+        assert inboxes.count(tx, world.coordinator) == 0
         assert len(studies_of(tx, case_id)) == 1
         [located] = retrieve.locate(tx, Scope(ORIGINAL, unreleased=True), report.study_uid)
     ds = pydicom.dcmread(io.BytesIO(b"".join(retrieve.stream(world.archive.blobs, located.parts))))

@@ -152,9 +152,8 @@ def test_nobody_sees_a_case_that_is_not_theirs_in_a_list(world: World) -> None:
         for role in ("hospital", "admin", "auditor"):
             with pytest.raises(Forbidden):
                 read.listing(tx, world.who[role])
-        with pytest.raises(Forbidden):
-            read.queue(tx, world.patient)
-        assert read.counts(tx, world.patient) == {"offered": 1, "draft": 1}
+        counts = read.counts(tx, world.patient, read.Show.ALL, read.Show.OPEN, read.Show.OFFERED, read.Show.ENDED)
+        assert list(counts.values()) == [2, 1, 1, 0]
     assert seen["patient"] == [case_id, draft]
     assert seen["coordinator"] == seen["specialist"] == [case_id]
     assert seen["other_patient"] == seen["other_specialist"] == []
@@ -208,9 +207,10 @@ def test_mails_hold_no_health_data_and_no_name(world: World) -> None:
     case_id = world.published("msk")
     with world.db.transaction() as tx:
         intake.write_note(tx, world.coordinator, case_id, "Your meniscus is torn.")
+    world.digest()
     world.drain(later=True)
     mails = world.mails()
-    assert len(mails) >= 9
+    assert len(mails) >= 6
     for mail in mails:
         body = mail.partition("\n\n")[2].lower()
         for word in ("knee", "meniscus", "maría", "oyelaran", "angstrom", "answer 1", "all is well", "=c3=", " ct "):
@@ -270,7 +270,7 @@ def test_the_patient_is_told_of_every_look(world: World) -> None:
             audit.record(tx, world.admin, "instances.read", "study", world.first(case_id))
         audit.record(tx, world.admin, "instances.read", "study", "1.2.3")
         tx.flush()
-        found = people.who_accessed(tx, world.patient, case_id)
+        found = list(people.who_accessed(tx, world.patient, case_id))
     told = {(line.role, line.what) for line in found}
     assert ("coordinator", "opened your request") in told
     assert ("specialist", "opened your request") in told

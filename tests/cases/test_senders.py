@@ -75,7 +75,7 @@ def root(world: World, who: Principal, case_id: UUID) -> Scope:
 
 def waiting(world: World) -> list[inboxes.InboxItem]:
     with world.db.transaction() as tx:
-        return inboxes.listed(tx, world.coordinator)
+        return list(inboxes.listed(tx, world.coordinator))
 
 
 def states(world: World, case_id: UUID) -> list[str]:
@@ -154,6 +154,7 @@ def test_a_disc_and_a_hospital_become_one_study_by_a_person(world: World) -> Non
     [item] = waiting(world)
     assert (item.case_reference, item.sender) == (number, "Some Hospital")
     assert "1 image is new, 1 is there already, and 0 differ" in item.reason
+    world.digest()
     assert any("kept apart" in mail for mail in world.mails())
     with world.db.transaction() as tx:
         shown = read.show(tx, world.coordinator, case_id)
@@ -350,7 +351,7 @@ def test_what_names_a_case_and_was_kept_apart_is_erased_with_it(world: World, le
     [item] = waiting(world)
     if left:
         with world.db.transaction() as tx:
-            inboxes.leave(tx, world.coordinator, item.id, "not this patient's")
+            inboxes.dismiss(tx, world.coordinator, item.id, "not this patient's")
     assert erased(world, case_id) == 1 + (not left)
     assert len(instances(world, originals(world.hospital), uid)) == left
     assert waiting(world) == []
@@ -511,13 +512,13 @@ def test_a_study_is_left_in_no_case_until_more_of_it_comes(world: World) -> None
     [item] = waiting(world)
     with world.db.transaction() as tx:
         with pytest.raises(Forbidden):
-            inboxes.leave(tx, world.hospital, item.id, "no")
+            inboxes.dismiss(tx, world.hospital, item.id, "no")
         with pytest.raises(Unprocessable):
-            inboxes.leave(tx, world.coordinator, item.id, " ")
+            inboxes.dismiss(tx, world.coordinator, item.id, " ")
         with pytest.raises(NotFound):
-            inboxes.leave(tx, world.coordinator, world.patient.id, "no")
-        inboxes.leave(tx, world.coordinator, item.id, "a test picture")
-        inboxes.leave(tx, world.coordinator, item.id, "a test picture")
+            inboxes.dismiss(tx, world.coordinator, world.patient.id, "no")
+        inboxes.dismiss(tx, world.coordinator, item.id, "a test picture")
+        inboxes.dismiss(tx, world.coordinator, item.id, "a test picture")
     assert waiting(world) == []
     put(world, world.hospital, like(data))
     world.settle(uid)

@@ -21,8 +21,7 @@ from sqlalchemy import select
 from cases import access
 from cases.models import CONSENTS, ImagesBy
 from cases.models import Case as CaseRow
-from cases.repository import inbox
-from cases.service import intake, studies
+from cases.service import inboxes, intake, studies
 from cases.service.intake import Changes
 from overread.kit import principals
 from overread.kit.errors import NotFound
@@ -160,7 +159,7 @@ class Walk:
 
     def match(self) -> str:
         with self.world.db.transaction() as tx:
-            waiting = [one for one in inbox(tx) if one.study_uid in self.uids]
+            waiting = self._waiting(tx)
             if not waiting:
                 return "nothing to match"
             item = self.random.choice(waiting)
@@ -207,8 +206,12 @@ class Walk:
                 self._copies(tx, key)
             for uid in self.uids:
                 self._one_for_all(tx, uid)
-            waiting = {(self.names[i.holder_id], i.study_uid) for i in inbox(tx) if i.study_uid in self.uids}
+            waiting = {(self.names[i.holder_id], i.study_uid) for i in self._waiting(tx)}
             assert waiting == self.model.inbox
+
+    def _waiting(self, tx: Any) -> list[inboxes.InboxItem]:
+        found = inboxes.listed(tx, self.world.coordinator, limit=1000)
+        return [one for one in found if one.study_uid in self.uids]
 
     def _same(self, tx: Any, scope: Scope, uid: str, expected: list[Sent], *, first: bool = True) -> None:
         """A scope shows a study as made of these objects alone: bytes, counts, modalities and attributes."""

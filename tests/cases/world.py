@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from billing import service as billing
 from billing.gateway import Gateway
-from cases import consents, handlers
+from cases import consents, digest, handlers
 from cases.mail import FolderMailer
 from cases.models import CONSENTS, ImagesBy, Place
 from cases.repository import studies_of
@@ -269,6 +269,12 @@ class World:
 
     def today(self) -> date:
         return clock.now().date()
+
+    def digest(self) -> None:
+        """What waits to be told to the coordinators is told now."""
+        with self.db.transaction() as tx:
+            digest.send(tx, timedelta(0))
+        self.drain()
 
     def mails(self) -> list[str]:
         """Every mail that was sent, as text."""

@@ -1,0 +1,130 @@
+"""What coordinators are to look at, gathered into one mail a coordinator and period.
+
+What happens leaves a notice in its own transaction (`note`). Once the oldest is as old as the period, the worker takes
+all of them away and queues the mails in one transaction more (`send`), so that each is told once, whoever dies when.
+Told is how things stand then: what somebody has done meanwhile is left out, and where nothing is left no mail goes.
+What can't wait (an incident, damage, money) is a mail of its own (`notify.queue_coordinators`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BindParameter, Uuid, any_, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+from cases import notify
+from cases.models import Case, CaseStudy, InboxStudy, Notice
+from cases.repository import waits
+from cases.states import FINAL, CaseState, StudyState
+from overread.kit import clock
+from overread.kit.words import counted
+
+#: A line of a mail, and the page that it points to.
+Entry = tuple[str, str]
+#: Cases that one mail names; of the others it says how many they are.
+MOST_CASES = 20
+#: Notices of the inbox, which name one of its studies.
+ITEMS = ("unmatched", "apart")
+#: Notices of a case, while it stands where it stood then, and in words.
+_CASES: Mapping[str, tuple[CaseState | None, str]] = {
+    "new_case": (CaseState.SUBMITTED, "a new request{due}"),
+    "offer_refused": (CaseState.READY, "the offer was declined or has run out: choose another specialist"),
+    "signed": (CaseState.SIGNED, "the report is signed: publish it"),
+    "new_message": (None, "a message from the patient"),
+}
+#: Notices of studies of a case, while some are in this state.
+_STUDIES: Mapping[str, tuple[StudyState, str, str]] = {
+    "mismatch": (StudyState.MISMATCH, "study of another identity: decide", "studies of another identity: decide"),
+    "unreadable": (StudyState.UNREADABLE, "study that can't be read", "studies that can't be read"),
+    "deid_review": (StudyState.DEID_REVIEW, "study to check and release", "studies to check and release"),
+}
+KINDS = frozenset((*ITEMS, *_CASES, *_STUDIES))
+#: Two workers don't send at once.
+_LOCK = func.pg_try_advisory_xact_lock(func.hashtextextended("digest", 0))
+
+
+def note(tx: Session, kind: str, case: Case | None = None, item: InboxStudy | None = None) -> None:
+    """Have the coordinators' next mail tell of a case, or of a study in the inbox."""
+    assert kind in KINDS, kind
+    tx.add(Notice(kind=kind, case_id=case.id if case else None, item_id=item.id if item else None))
+
+
+def send(tx: Session, period: timedelta) -> bool:
+    """Queue a mail to each coordinator where something has waited for `period` to be told; whether one was queued."""
+    if not tx.scalar(select(_LOCK)):
+        return False
+    oldest = tx.scalar(select(func.min(Notice.created_at)))
+    # What is dated in the future is of a clock that ran ahead: nobody waits for that to come true.
+    if oldest is None or timedelta(0) <= clock.now() - oldest < period:
+        return False
+    taken = tx.execute(delete(Notice).returning(Notice.kind, Notice.case_id, Notice.item_id)).all()
+    studies, of_inbox = _inbox(tx, {item_id for _, _, item_id in taken if item_id})
+    cases, of_cases = _cases(tx, [(case_id, kind) for kind, case_id, item_id in taken if case_id and not item_id])
+    what = [
+        *([counted(cases, "case", "cases")] if cases else []),
+        *([counted(studies, "study in the inbox", "studies in the inbox")] if studies else []),
+    ]
+    if not what:
+        return False
+    subject = f"{' and '.join(what)} to look at"
+    notify.queue_coordinators(tx, None, "digest", subject=subject, entries=[*of_inbox, *of_cases])
+    return True
+
+
+def _inbox(tx: Session, item_ids: Collection[UUID]) -> tuple[int, list[Entry]]:
+    """How many of these studies wait still; an entry for those in no case, and one for those that are kept apart."""
+    apart = InboxStudy.reason != ""
+    of_these = select(apart, func.count()).where(InboxStudy.id == any_(_array(item_ids)), waits())
+    found = {kept: count for kept, count in tx.execute(of_these.group_by(apart))}  # noqa: C416  typed rows
+    words = {
+        False: ("study without a request: match it, or dismiss it", "studies without a request: match or dismiss them"),
+        True: ("study is kept apart from its request", "studies are kept apart from their requests"),
+    }
+    return sum(found.values()), [(counted(found[kept], *words[kept]), "/inbox") for kept in words if kept in found]
+
+
+def _cases(tx: Session, told: Sequence[tuple[UUID, str]]) -> tuple[int, list[Entry]]:
+    """How many of these cases have still what was told of them; an entry for each, those due first at the top."""
+    kinds: dict[UUID, set[str]] = {}
+    for case_id, kind in told:
+        kinds.setdefault(case_id, set()).add(kind)
+    in_state: dict[tuple[UUID, StudyState], int] = {
+        (case_id, state): count
+        for case_id, state, count in tx.execute(
+            select(CaseStudy.case_id, CaseStudy.state, func.count())
+            .where(CaseStudy.case_id == any_(_array(kinds)))
+            .group_by(CaseStudy.case_id, CaseStudy.state)
+        )
+    }
+    rows = tx.execute(
+        select(Case.id, Case.reference, Case.state, Case.due_at)
+        .where(Case.id == any_(_array(kinds)))
+        .order_by(Case.due_at.asc().nulls_last(), Case.id)
+    )
+    entries: list[Entry] = []
+    for case_id, reference, state, due_at in rows:
+        due = f", due by {notify.moment(due_at)}" if due_at else ""
+        said = [
+            text.format(due=due)
+            for kind, (where, text) in _CASES.items()
+            if kind in kinds[case_id] and where in (None, state)
+        ]
+        for kind, (where, *words) in _STUDIES.items():
+            count = in_state.get((case_id, where), 0) if kind in kinds[case_id] and state not in FINAL else 0
+            if count:
+                said.append(counted(count, *words))
+        if said:
+            entries.append((f"{reference}: {'; '.join(said)}", f"/queue/{case_id}"))
+    more = len(entries) - MOST_CASES
+    rest = [(f"{counted(more, 'more case', 'more cases')}. All of them:", "/queue")] if more > 0 else []
+    return len(entries), entries[:MOST_CASES] + rest
+
+
+def _array(ids: Collection[UUID]) -> BindParameter[Any]:
+    """Keys as one parameter, of which a statement may have 65,535."""
+    return literal(list(ids), ARRAY(Uuid))

@@ -1,0 +1,128 @@
+"""The coordinators' inbox: studies that are in no case, those that are kept apart from one, and those dismissed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from cases import reference
+from cases.repository import by_reference
+from cases.service import inboxes, studies
+from cases.service.inboxes import InboxItem, Show
+from overread.kit.principals import Role
+from overread.services import Services
+from overread.web import labels, paging, render
+from overread.web.forms import FieldErrors
+from overread.web.visits import Desk, Visit, go
+
+_ROWS = 25
+#: A list of studies, its name in the address, and what it is called.
+_FILTERS = ((Show.WAITING, "", "Waiting"), (Show.DISMISSED, "dismissed", "Dismissed"))
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """The inbox's routes."""
+    desk = Desk(services, Role.COORDINATOR)
+    return [
+        desk.get("/inbox", inbox_page),
+        desk.post("/inbox/{item}/match", match, inbox_page),
+        desk.post("/inbox/{item}/dismiss", dismiss, inbox_page),
+        desk.post("/inbox/{item}/restore", restore, inbox_page),
+    ]
+
+
+def inbox_page(visit: Visit) -> Response:
+    """Studies that are in no case, and those that are kept apart from one; or those that were dismissed."""
+    show, after = _shown(visit), visit.query(paging.AFTER)
+    page = inboxes.listed(visit.tx, visit.who, show, after=after, limit=_ROWS)
+    waiting = page.rows if show is Show.WAITING else []
+    found = inboxes.candidates(visit.tx, visit.who, waiting)
+    # What was taken out of a case goes back into it only where its number is typed: it is not offered.
+    out = inboxes.taken_out(visit.tx, visit.who, waiting)
+    name = next(name for one, name, _ in _FILTERS if one is show)
+    return visit.page(
+        "coordinator/inbox.html",
+        studies=[_study(item, found.get(item.id, ()), out, show=name, after=after) for item in page],
+        filters=[
+            {
+                "label": label,
+                "href": paging.address("/inbox", show=name),
+                "current": one is show,
+                "count": inboxes.count(visit.tx, visit.who, one),
+            }
+            for one, name, label in _FILTERS
+        ],
+        dismissed=show is Show.DISMISSED,
+        pager=paging.links(visit, "/inbox", page, show=name),
+        typed=visit.form.text("case"),
+    )
+
+
+def _shown(visit: Visit) -> Show:
+    return next((one for one, name, _ in _FILTERS if name and name == visit.query("show")), Show.WAITING)
+
+
+def match(visit: Visit) -> Response:
+    """Put a study of the inbox into the case whose reference number was typed."""
+    named = reference.find(visit.form.text("case"))
+    case = by_reference(visit.tx, named) if named else None
+    if case is None:
+        raise FieldErrors({str(_item(visit)): "There is no case with this reference number. Please check it."})
+    studies.match_by_hand(visit.tx, visit.who, _item(visit), case.id)
+    return go(f"/queue/{case.id}", "matched")
+
+
+def dismiss(visit: Visit) -> Response:
+    """A study of the inbox belongs to no case: only its sender goes on seeing it."""
+    inboxes.dismiss(visit.tx, visit.who, _item(visit), visit.form.text("reason"))
+    return _back(visit, "dismissed")
+
+
+def restore(visit: Visit) -> Response:
+    """A study that was dismissed waits again."""
+    inboxes.restore(visit.tx, visit.who, _item(visit))
+    return _back(visit, "restored")
+
+
+def _back(visit: Visit, done: str) -> Response:
+    """To the list, and the place in it, that a form stood in."""
+    where = {name: visit.query(name) for name in ("show", paging.AFTER)}
+    return go("/inbox", done, **{name: value for name, value in where.items() if value})
+
+
+def _item(visit: Visit) -> UUID:
+    return visit.uuid("item")
+
+
+def _study(item: InboxItem, same: Sequence[str], out: set[tuple[UUID, int]], **where: str) -> dict[str, Any]:
+    found = item.study
+    came_for = item.case_id is not None and found is not None and (item.case_id, found.pk) not in out
+    suggestions = [{"reference": item.case_reference, "label": "It came for this case"}] if came_for else []
+    suggestions += [
+        {"reference": one, "label": "Same name and birth date"} for one in same if one != item.case_reference
+    ]
+    return {
+        "id": str(item.id),
+        "title": labels.title(found.modalities, found.description) if found else "Study",
+        "date": render.day(found.study_date) if found else None,
+        "instances": found.instances if found else 0,
+        "patient": render.person(found.patient_name) if found else "",
+        "birth_date": render.day(found.birth_date) if found else None,
+        "patient_id": found.patient_id if found else "",
+        "accession": found.accession if found else "",
+        "from_": item.sender,
+        "reason": item.reason,
+        "thumbnail": f"/senders/{item.holder_id}/dicomweb/studies/{item.study_uid}/thumbnail" if found else "",
+        "received": render.moment(item.arrived_at),
+        "dismissed": render.moment(item.dismissed_at),
+        "dismissed_by": item.dismissed_by,
+        "dismissed_reason": item.dismissed_reason,
+        "match_action": paging.address(f"/inbox/{item.id}/match", **where),
+        "dismiss_action": paging.address(f"/inbox/{item.id}/dismiss", **where),
+        "restore_action": paging.address(f"/inbox/{item.id}/restore", **where),
+        "suggestions": suggestions,
+    }
