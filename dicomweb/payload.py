@@ -106,15 +106,20 @@ def answer(
         body = b"".join(part + to_xml(dict(one)) + b"\r\n" for one in datasets) + f"--{boundary}--\r\n".encode()
         media_type = f'{MULTIPART}; type="{kind}"; boundary={boundary}'
         return Response(body, status, headers=dict(headers or {}), media_type=media_type)
-    return Response(orjson.dumps(list(datasets)), status, headers=dict(headers or {}), media_type=kind)
+    return Response(to_json(list(datasets)), status, headers=dict(headers or {}), media_type=kind)
 
 
 def single(
     kind: str, found: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """One data set by itself."""
-    content = to_xml(dict(found)) if kind in XML_TYPES else orjson.dumps(found)
+    content = to_xml(dict(found)) if kind in XML_TYPES else to_json(found)
     return Response(content, status, headers=dict(headers or {}), media_type=kind)
+
+
+def to_json(found: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> bytes:
+    """Data sets as DICOM JSON, their attributes in ascending order of tags at every depth (PS3.18 F.2.2)."""
+    return orjson.dumps(found, option=orjson.OPT_SORT_KEYS)
 
 
 def ui(uid: str) -> dict[str, Any]:

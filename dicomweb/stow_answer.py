@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import orjson
 from starlette.responses import Response
 
-from dicomweb.media import DICOM_XML
+from dicomweb import payload
 from overread.kit.errors import BadInput, OverreadError, TooLarge
 from pacs.batch import Result
-from pacs.dicomxml import to_xml
 from pacs.ingest import AlreadyStored, Refused, Stored
 from pacs.status import Reason
 
@@ -41,8 +39,7 @@ def answer(results: Sequence[Result], root: str, media_type: str) -> Response:
     warned = any(warning is not None for _, warning in stored)
     # 200 is for instances that were all stored as they came; with failures or warnings it is 202, with none 409.
     status = 409 if not stored else 202 if refused or warned else 200
-    content = to_xml(body) if media_type == DICOM_XML else orjson.dumps(body)
-    return Response(content, status, headers=_warning_header(refused, warned), media_type=media_type)
+    return payload.single(media_type, body, status, _warning_header(refused, warned))
 
 
 def _warning_header(refused: Iterable[Refused], warned: bool) -> dict[str, str]:

@@ -10,12 +10,12 @@ import asyncio
 from contextlib import suppress
 
 import anyio
-import orjson
 from anyio.to_thread import run_sync
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from dicomweb import payload
 from dicomweb.context import Context
 from dicomweb.ups import ae_title
 from overread.kit import looks
@@ -105,7 +105,7 @@ class Channels:
         while not closed.is_set():
             waiting = await run_sync(self._pending, who, subscriber)
             for _, report in waiting:
-                await socket.send_text(orjson.dumps(report).decode())
+                await socket.send_text(payload.to_json(report).decode())
             if waiting:
                 await run_sync(self._delivered, who, [pk for pk, _ in waiting])
             else:

@@ -66,16 +66,18 @@ STREAMED = frozenset(f"{_ROOT}.7.{number}" for number in (1, 2, 3))
 
 # `image/jph` is not in the standard's table; viewers ask for HTJ2K by that name too.
 _HTJ2K = ("image/jphc", "image/jph")
+# `video/mpeg` is the registered name (RFC 2046 4.4); clients (dicomweb-client) ask for frames by the other.
+_MPEG2 = ("video/mpeg", "video/mpeg2")
 
 
 def _compressed(number: int, codec: str, *types: str, lossy: bool = False) -> TransferSyntax:
     return TransferSyntax(f"{_ROOT}.4.{number}", Frames.COMPRESSED, codec, lossy=lossy, types=types)
 
 
-def _videos(kind: str, *numbers: int, fragmentable: bool = True) -> list[TransferSyntax]:
+def _videos(*numbers: int, types: tuple[str, ...], fragmentable: bool = True) -> list[TransferSyntax]:
     ends = ("", ".1") if fragmentable else ("",)
     uids = [f"{_ROOT}.4.{number}{end}" for number in numbers for end in ends]
-    return [TransferSyntax(uid, Frames.VIDEO, lossy=True, types=(kind,)) for uid in uids]
+    return [TransferSyntax(uid, Frames.VIDEO, lossy=True, types=types) for uid in uids]
 
 
 # Of the syntaxes of a media type the first is what the type alone stands for.
@@ -103,9 +105,9 @@ _ROWS = [
     _compressed(93, "jpeg2000", "image/jpx", lossy=True),
     TransferSyntax(f"{_ROOT}.4.94", Frames.OTHER, encapsulated=False),
     TransferSyntax(f"{_ROOT}.4.95", Frames.OTHER, encapsulated=False, deflated=True),
-    *_videos("video/mpeg", 101, 100),
-    *_videos("video/mp4", 102, 103, 104, 105, 106),
-    *_videos("video/H265", 107, 108, fragmentable=False),
+    *_videos(101, 100, types=_MPEG2),
+    *_videos(102, 103, 104, 105, 106, types=("video/mp4",)),
+    *_videos(107, 108, types=("video/H265",), fragmentable=False),
     _compressed(110, "jpegxl", "image/jxl"),
     # It gives the JPEG back as it was, which may have lost something before.
     _compressed(111, "jpegxl", "image/jxl", lossy=True),

@@ -12,6 +12,9 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Match, Mount, Router
 from starlette.types import Receive, Scope, Send
 
+#: What a path may hold as it is (RFC 3986 3.3): frames are listed with commas.
+_AS_THEY_ARE = "/:@!$&'()*+,;="
+
 
 def shortened(app: Starlette) -> Starlette:
     """The application, with redirects that name no host."""
@@ -33,7 +36,9 @@ def _shorten(router: Router) -> None:
             asked = {**scope, "path": path}
             if any(route.matches(asked)[0] is not Match.NONE for route in router.routes):
                 query = scope["query_string"].decode("latin-1")
-                await RedirectResponse(quote(path) + (f"?{query}" if query else ""))(scope, receive, send)
+                await RedirectResponse(quote(path, safe=_AS_THEY_ARE) + (f"?{query}" if query else ""))(
+                    scope, receive, send
+                )
                 return
         await otherwise(scope, receive, send)
 

@@ -72,7 +72,7 @@ def shown(item: Workitem) -> JsonDataset:
         SOP_INSTANCE: {"vr": "UI", "Value": [item.uid]},
         STATE: {"vr": "CS", "Value": [item.state]},
     }
-    return dict(sorted({**item.attributes, **own}.items()))
+    return {**item.attributes, **own}
 
 
 def update(tx: Session, who: Principal, uid: str, changes: JsonDataset, transaction: str | None) -> None:

@@ -66,6 +66,8 @@ def asked(header: str, stored: str, targets: frozenset[str], *, single: bool = T
         ("image/*", J2K, NONE, "image/jp2", J2K, False),
         (f"image/jpeg; transfer-syntax={BASELINE}", EXPLICIT, ALL, "image/jpeg", BASELINE, False),
         ("video/mpeg", MPEG2, NONE, "video/mpeg", MPEG2, False),
+        ("video/mpeg2", MPEG2, NONE, "video/mpeg2", MPEG2, False),
+        (multi("video/mpeg2", MPEG2), MPEG2, NONE, "video/mpeg2", MPEG2, True),
         ("video/mp4", H264, NONE, "video/mp4", H264, False),
         ("video/*", HEVC, NONE, "video/h265", HEVC, False),
         # Qualities order, what can't be had is passed over, 0 excludes.

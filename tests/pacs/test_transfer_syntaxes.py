@@ -50,5 +50,5 @@ def test_a_media_type_alone_stands_for_its_default() -> None:
     assert {name: ts.TYPES[name][0].removeprefix("1.2.840.10008.1.2.") for name in ts.TYPES} == {
         "image/jpeg": "4.70", "image/dicom-rle": "5", "image/jls": "4.80", "image/jp2": "4.90", "image/jpx": "4.92",
         "image/jphc": "4.201", "image/jph": "4.201", "image/jxl": "4.110",
-        "video/mpeg": "4.101", "video/mp4": "4.102", "video/h265": "4.107",
+        "video/mpeg": "4.101", "video/mpeg2": "4.101", "video/mp4": "4.102", "video/h265": "4.107",
     }  # fmt: skip
