@@ -21,6 +21,7 @@ from overread.kit.blobs import BlobStore
 from overread.kit.errors import NotFound
 from pacs import part10
 from pacs import transfer_syntaxes as ts
+from pacs.dictionary import LONG_VRS, SHORT_VRS
 from pacs.elements import MAX_DEPTH, MAX_NODES, Buffer, Element, Item, Unreadable, find, ints, items_of
 from pacs.frames import PIXEL_TAGS
 from pacs.part10 import Parsed
@@ -216,10 +217,19 @@ def _samples(buf: Buffer, elements: Sequence[Element]) -> int:
 
 
 def _told(buf: Buffer, element: Element, explicit: bool) -> str:
-    """The VR that the bytes name; "" where they name none, or UN, and the dictionary has to say it (PS3.5 6.2.2)."""
-    if not explicit or element.vr == "UN":
+    """The VR that the bytes name; "" where they name none, or UN, and the dictionary has to say it (PS3.5 6.2.2).
+
+    Two letters that are no VR are told, too: what can't be read is not the same as what can.
+    """
+    if not explicit:
         return ""
-    return element.vr if bytes(buf[element.offset + 4 : element.offset + 6]) == element.vr.encode() else ""
+    letters = str(buf[element.offset + 4 : element.offset + 6], "latin-1")
+    if letters.isalpha() and letters.isupper() and letters not in _VRS:
+        return letters
+    return element.vr if letters == element.vr != "UN" else ""
+
+
+_VRS = frozenset((*SHORT_VRS, *LONG_VRS))
 
 
 def _common_vr(told: str, also: str, vr: str, other: str) -> str | None:
@@ -227,7 +237,8 @@ def _common_vr(told: str, also: str, vr: str, other: str) -> str | None:
     if told and also and told != also:
         return "OB" if {told, also} <= _WORDS and "OW" in (told, also) else None
     if told or also:
-        return told or also
+        # Letters that are no VR say nothing of a value that the dictionary reads.
+        return (told or also) if told == also or (told or also) in _VRS else None
     if vr == other:
         return vr
     return vr if other == "UN" else other if vr == "UN" else "OB"

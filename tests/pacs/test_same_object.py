@@ -269,6 +269,12 @@ def test_what_only_one_encoding_names_is_read_by_that_name() -> None:
     unknown = element(CHARSET, "CS", b"ISO_IR 100", private, header(0x00991001, "UN", b"text"))
     assert same(texts, unknown)
     assert same(plain, unknown)
+    # Letters that are no VR tell nothing of the value: who reads the one can't read the other.
+    nonsense = element(CHARSET, "CS", b"ISO_IR 100", private, header(0x00991001, "QQ", b"text"))
+    assert same(nonsense, nonsense)
+    assert not same(texts, nonsense)
+    assert not same(plain, nonsense)
+    assert not same(unknown, nonsense)
     # Called by two names, it is two values.
     numbers = element(CHARSET, "CS", b"ISO_IR 100", private, header(0x00991001, "US", b"text"))
     assert not same(texts, numbers)

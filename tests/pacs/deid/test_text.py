@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pacs.deid.text import GAP, clean, fitted, is_ordinary, looks_personal, vocabulary
@@ -87,12 +90,33 @@ def test_names_go_although_the_vocabulary_has_them() -> None:
     assert clean("CT Head contrast", frozenset(["head"])) == "CT [...] contrast"
 
 
+UNSPACED_OR_NOT = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]+|[^\u3040-\u30ff\u3400-\u9fff]+")
+
+
+def made_of_words(part: str) -> bool:
+    """Whether letters are a word, words with a capital each, or (of scripts without spaces) words in a row."""
+    if is_ordinary(part):
+        return True
+    pieces = re.split(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", part)
+    if len(pieces) > 1:
+        return all(len(piece) > 2 and is_ordinary(piece) for piece in pieces)
+    part = unicodedata.normalize("NFKC", part)
+    return any(part[:cut] in vocabulary() and made_of_words(part[cut:]) for cut in range(1, len(part)))
+
+
 @given(st.text(max_size=60))
+@example("InjPoint")
+@example("胸部造影CT")
 def test_only_the_vocabulary_and_short_numbers_are_left(text: str) -> None:
     for word in clean(text).split():
         letters = "".join(char if char.isalpha() else " " for char in word).split()
+        parts = [
+            part
+            for run in letters
+            for part in re.findall(r"[\u3040-\u30ff\u3400-\u9fff]+|[^\u3040-\u30ff\u3400-\u9fff]+", run)
+        ]
         assert all(
-            len(part) == 1 or is_ordinary(part) or part.lower() in ("mm", "cm") or len(part) <= 4 for part in letters
+            len(part) == 1 or made_of_words(part) or part.lower() in ("mm", "cm") or len(part) <= 4 for part in parts
         )
 
 
