@@ -48,7 +48,7 @@ def viewer(index: str) -> str:
     return (
         f"default-src 'none'; script-src 'self' 'wasm-unsafe-eval' {scripts}; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' blob: data:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self' blob: data:; "
-        f"worker-src 'self' blob:; object-src blob:; frame-src blob:; {_CLOSED}"
+        f"worker-src 'self' blob:; object-src 'self' blob:; frame-src blob:; {_CLOSED}"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator
 from copy import deepcopy
@@ -12,7 +11,12 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser
 from pydicom.dataset import Dataset
-from pydicom.uid import EncapsulatedPDFStorage, PositronEmissionTomographyImageStorage, generate_uid
+from pydicom.uid import (
+    EncapsulatedPDFStorage,
+    ImplicitVRLittleEndian,
+    PositronEmissionTomographyImageStorage,
+    generate_uid,
+)
 
 from dicomweb.context import Context, Upload
 from dicomweb.routes import routes
@@ -24,7 +28,9 @@ from overread.kit.principals import Principal
 from overread.kit.settings import Settings
 from pacs import ingest
 from pacs.archive import Archive
+from pacs.part10 import write_meta
 from pacs.scope import ORIGINAL, Scope
+from tests.pacs.datasets import encode
 from tests.viewer_bridge import reader
 from tests.viewer_bridge.fake_dicomweb import bundled, ct_series
 from tests.viewer_bridge.reader import Reading
@@ -50,10 +56,11 @@ def store(archive: Archive, who: Principal, instances: list[Dataset]) -> None:
     source = ingest.Source(who, "import")
     prepared = []
     for ds in instances:
-        body = io.BytesIO()
-        ds.save_as(body, enforce_file_format=True)
+        # pydicom writes only transfer syntaxes that it knows.
+        syntax = ds.file_meta.TransferSyntaxUID
+        meta = write_meta(ds.SOPClassUID, ds.SOPInstanceUID, syntax)
         with ingest.receive(archive, source) as incoming:
-            incoming.write(body.getvalue())
+            incoming.write(meta + encode(ds, implicit=syntax == ImplicitVRLittleEndian))
             made = incoming.finish()
         assert isinstance(made, ingest.Prepared), made
         prepared.append(made)

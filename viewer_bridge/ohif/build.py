@@ -15,20 +15,22 @@ import sys
 import tempfile
 from pathlib import Path
 
+from viewer_bridge.ohif import patches
+
 HERE = Path(__file__).parent
 DIST = HERE / "dist"
 STAMP = ".stamp"
-# onnxruntime (136 MB, for segmentation models that nothing here loads) and the microscopy viewer (20 MB) go; so do
-# pages for sign-in by OpenID Connect and Google's cloud, which would be a way in that nobody looks after.
+# onnxruntime (136 MB, for segmentation models that nothing here loads) goes; so do pages for sign-in by OpenID Connect
+# and Google's cloud, which would be a way in that nobody looks after.
 _LEFT_OUT = frozenset(
     (
         "ort",
-        "dicom-microscopy-viewer",
         "customizations",
         "google.js",
         "silent-refresh.html",
         "oidc-client.min.js",
         "init-service-worker.js",
+        "sw.js",
         "app-config.js",
         "manifest.json",
         "serve.json",
@@ -53,9 +55,9 @@ _UNWANTED_TAGS = (
 
 
 def stamp() -> str:
-    """What a prepared `dist/` is made of: the lock and this very script."""
+    """What a prepared `dist/` is made of: the lock, this very script, and what it rewrites."""
     digest = hashlib.sha256()
-    for path in (HERE / "package-lock.json", Path(__file__)):
+    for path in (HERE / "package-lock.json", Path(__file__), Path(patches.__file__)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -89,6 +91,7 @@ def build() -> Path:
         shutil.copy(package / "LICENSE", prepared / "LICENSE.txt")
         index = prepared / "index.html"
         index.write_text(neutral(index.read_text()))
+        patches.apply(prepared)
         compress(prepared)
         (prepared / STAMP).write_text(stamp())
         prepared.chmod(0o755)

@@ -55,6 +55,10 @@
     },
   };
 
+  // What the viewer's decoders draw, and no more: of anything else the server makes Explicit VR Little Endian (PS3.18
+  // 8.7.3.3). JPEG Extended (…4.51) is not here, since of twelve bits its decoder draws nothing.
+  const DECODED = ['1.2.1', '1.2.5', ...[50, 57, 70, 80, 81, 90, 91, 201, 202, 203].map(n => `1.2.4.${n}`)];
+
   window.config = {
     name: 'overread',
     routerBasename: null,
@@ -99,7 +103,9 @@
           // Not 'video' or 'pdf': those would be given to an element by address, and so be fetched without the bearer.
           singlepart: 'bulkdata',
           bulkDataURI: { enabled: true, relativeResolution: 'studies' },
-          omitQuotationForMultipartRequest: false,
+          acceptHeader: DECODED.map(
+            uid => `multipart/related; type="application/octet-stream"; transfer-syntax=1.2.840.10008.${uid}`,
+          ),
         },
       },
     ],
