@@ -162,10 +162,16 @@ class Database:
             raise exc.DisconnectionError from error
 
     def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every pooled connection, and those that are at work as soon as they come back."""
+        pool = self.engine.pool
         self.engine.dispose()
+        event.listen(pool, "checkin", _close)
         for one in self._others.values():
             one.close()
+
+
+def _close(connection: Any, _record: Any) -> None:
+    connection.close()
 
 
 def after_commit(tx: Session, act: Callable[[Database, list[UUID]], None], subject: UUID) -> None:
