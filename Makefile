@@ -124,6 +124,6 @@ $(STAMPS)/frontend: frontend/package-lock.json $(shell find frontend/src fronten
 	cd frontend && npm ci --no-audit --no-fund --silent && npm run --silent build
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/ohif: viewer_bridge/ohif/package-lock.json viewer_bridge/ohif/build.py $(STAMPS)/python
+$(STAMPS)/ohif: viewer_bridge/ohif/package-lock.json viewer_bridge/ohif/build.py viewer_bridge/ohif/patches.py $(STAMPS)/python
 	$(BIN)/python -m viewer_bridge.ohif
 	@mkdir -p $(STAMPS) && touch $@
