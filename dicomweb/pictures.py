@@ -15,6 +15,7 @@ from dicomweb.context import Context
 from overread.kit import log
 from overread.kit.errors import BadInput, NotFound, OverreadError
 from pacs import frames, part10, retrieve, transcoded
+from pacs.deid.pixels import DOCUMENTS
 from pacs.elements import Element, Unreadable
 from pacs.pixels import image_pixel, presentation, render
 from pacs.pixels.cache import Cache
@@ -33,7 +34,6 @@ MADE: Cache[bytes] = Cache(16 << 20)
 #: Images of which one may stand for all, while they can't be decoded.
 _TRIES = 5
 _TEXT = "1.2.840.10008.5.1.4.1.1.88."
-_DOCUMENT = "1.2.840.10008.5.1.4.1.1.104."
 #: Presentation states, those that are not drawn too.
 STATES = "1.2.840.10008.5.1.4.1.1.11."
 #: Storage classes without a picture of their own: states of other kinds, raw data, waveforms, registrations, plans.
@@ -50,7 +50,7 @@ def category(one: Located) -> Category:
         return "state"
     if one.sop_class.startswith(_TEXT):
         return "text"
-    if one.sop_class.startswith(_DOCUMENT):
+    if one.sop_class.startswith(DOCUMENTS):
         return "document"
     return "other" if one.sop_class in _OTHER or one.sop_class.startswith(_OTHER[:2]) else "image"
 

@@ -277,8 +277,8 @@ def decide(
         raise Unprocessable(f"decision {decision!r}", safe="An instance is either approved or withheld.")
     if decision == APPROVED:
         _not_left_out(tx, view_id, sop_uids)
-    if decision == APPROVED and digests is not None:
-        _looked_at(tx, view_id, sop_uids, digests)
+        if digests is not None:
+            _looked_at(tx, view_id, sop_uids, digests)
     # Withholding is always safe, also of what the rules find clean.
     before = (HELD, APPROVED, WITHHELD) if decision == APPROVED else (HELD, APPROVED, WITHHELD, CLEAN)
     changed = tx.scalars(

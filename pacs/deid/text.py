@@ -24,7 +24,7 @@ _suspicious = re.compile(
     | \+\d[\d\s()/-]{5,}\d                                      # telephone with its country
     | \b\d{2,5}[-/]\d{2,5}(?:[-/]\d{2,5})*\b                    # telephone, social security number
     | \(\d{3}\)\s?\d{3}[\s-]?\d{4}                              # telephone of North America
-    | (?<!\d)(?<!\b\d\.)(?<!\b\d\d\.)\d{5,}                            # number of a person, a case, a bill
+    | (?<!\d)(?<!\b\d\.)(?<!\b\d\d\.)\d{5,}                          # number of a person, a case, a bill
     | \b\d{3,4}\s\d{3,4}\b                                      # the same, written in groups
     | \b\d{1,4}(?:[\s._]\d{2,4}){2,}\b                         # and in smaller ones: a telephone, a date
     """,
