@@ -1,6 +1,6 @@
 """The hosted viewer's own origin: OHIF's files, the launch page, and one case's DICOMweb beside them.
 
-    /open#CODE  ->  POST /launch {code}  ->  sessionStorage  ->  /viewer?StudyInstanceUIDs=…
+    /open#CODE  ->  POST /launch {code}  ->  sessionStorage  ->  /viewer?StudyInstanceUIDs=…  (#CODE.fused: /tmtv?…)
                                                                   |  /app-config.js sets the bearer from sessionStorage
                                                                   v
                                                       /cases/{case}/dicomweb/… on this very origin: no CORS
@@ -36,7 +36,7 @@ from viewer_bridge.ohif.build import DIST, HERE
 PAGES = Path(__file__).parent / "pages"
 _MOST_BODY = 4096  # bytes of a launch request; a code has 43
 # OHIF's own pages, drawn by its script; everything else that is no file is a 404 of ours.
-_OHIF_PAGES = ("/viewer", "/segmentation", "/notfoundstudy", "/notfoundserver")
+_OHIF_PAGES = ("/viewer", "/tmtv", "/segmentation", "/notfoundstudy", "/notfoundserver")
 _FRESH = {"Cache-Control": "no-cache"}
 
 
@@ -80,13 +80,15 @@ class _Site:
         self._portal = html.escape(settings.base_url, quote=True)
         self._files = files.scan(folder) | files.scan(PAGES)
         self._message = Template((PAGES / "message.html").read_text())
-        self._open = Template((PAGES / "open.html").read_text()).substitute(portal=self._portal)
+        self._open, self._ended = (
+            Template((PAGES / name).read_text()).substitute(portal=self._portal) for name in ("open.html", "ended.html")
+        )
         version = json.loads((HERE / "package.json").read_text())["dependencies"]["@ohif/app"]
         self._config = (PAGES / "app-config.js").read_text().replace("__OHIF_VERSION__", version)
         index = folder / "index.html"
         self._policy = policies.viewer(index.read_text()) if index.exists() else None
         # Served by routes of their own, or not at all.
-        for path in ("/message.html", "/open.html", "/index.html", "/app-config.js"):
+        for path in ("/message.html", "/open.html", "/ended.html", "/index.html", "/app-config.js"):
             found = self._files.pop(path, None)
             if path == "/index.html":
                 self._index = found
@@ -134,8 +136,8 @@ class _Site:
         return Response(self._config, headers=_FRESH, media_type="text/javascript")
 
     async def ended(self, request: Request) -> Response:  # noqa: ARG002  a plain page
-        """Where the viewer goes when its token is no longer good."""
-        return self._say("Your viewer session has ended", "Go back to the case and open the viewer again.", 200)
+        """Where the viewer goes when its token is no longer good, or a study that it shows is no longer there."""
+        return HTMLResponse(self._ended, headers=_FRESH | {"Content-Security-Policy": policies.PAGE})
 
     async def home(self, request: Request) -> Response:  # noqa: ARG002  a plain page
         """What stands at the bare address."""

@@ -274,6 +274,7 @@ def _page(visit: Visit, case: SpecialistCase, shown_once: dict[str, Any] | None 
                 "instances": study.instances,
                 "late": study.late,
                 "thumbnail": f"{root}/studies/{study.study_uid}/thumbnail",
+                "fused": {"PT", "CT"} <= set(study.modalities),
             }
             for study in case.studies
         ],

@@ -13,6 +13,7 @@ from viewer_bridge import launch
 def open_viewer(visit: Visit) -> Response:
     """A one-time code for the study that the form names, or for all of the case, and over to the viewer with it.
 
+    The form's `layout` may be "fused": a PET over its CT.
     Raises NotFound for a study that this person may not open, Conflict where there is none yet.
     """
     case_id = visit.uuid()
@@ -23,4 +24,5 @@ def open_viewer(visit: Visit) -> Response:
     chosen = [wanted] if wanted else allowed[: launch.MOST_STUDIES]
     code = launch.create(visit.tx, visit.who, case_id, chosen)
     # In the fragment, which browsers send to nobody.
-    return RedirectResponse(f"{visit.services.settings.viewer_base_url}/open#{code}", 303)
+    layout = ".fused" if visit.form.text("layout") == "fused" else ""
+    return RedirectResponse(f"{visit.services.settings.viewer_base_url}/open#{code}{layout}", 303)

@@ -145,7 +145,9 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "/account/address": frozenset((PATIENT,)),
 }
 #: OHIF's own pages, drawn in the browser.
-OHIF = frozenset(("viewer:/viewer", "viewer:/segmentation", "viewer:/notfoundstudy", "viewer:/notfoundserver"))
+OHIF = frozenset(
+    f"viewer:{path}" for path in ("/viewer", "/tmtv", "/segmentation", "/notfoundstudy", "/notfoundserver")
+)
 #: Forms that a visitor sends: they are answered, never obeyed, without what they ask for.
 VISITORS_FORMS = frozenset(("/sign-in", "/sign-up", "/sign-out", "/webhooks/stripe", "/launch", "/confirm/{token}"))
 

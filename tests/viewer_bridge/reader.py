@@ -75,11 +75,11 @@ class Reading:
             grants.grant(tx, self.who.id, self.case, uuid4(), clock.now() + timedelta(hours=1))
             return launch.create(tx, self.who, self.case, list(studies))
 
-    def open(self, *studies: str) -> str:
+    def open(self, *studies: str, fused: bool = False) -> str:
         """Open the viewer the way the portal does; the code."""
         code = self.code(*studies)
-        self.page.goto(f"{self.origin}/open#{code}")
-        self.page.wait_for_url("**/viewer?*")
+        self.page.goto(f"{self.origin}/open#{code}{'.fused' if fused else ''}")
+        self.page.wait_for_url("**/tmtv?*" if fused else "**/viewer?*")
         return code
 
     def token(self) -> str:

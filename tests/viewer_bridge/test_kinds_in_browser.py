@@ -130,6 +130,22 @@ def picture(name: str) -> Image.Image:
     return Image.open(path).convert("RGB") if path.exists() else Image.new("RGB", (1, 1), "magenta")
 
 
+def awaited(reading: Reading, name: str, fallback: Path) -> None:
+    """Wait until what is on the screen is like a kept picture; else keep what is there."""
+    page, kept = reading.page, picture(name)
+    page.locator("[data-cy='viewport-grid']").first.wait_for(timeout=90_000)
+    for _ in range(300):
+        shown = seen(page)
+        if alike(shown, kept):
+            return
+        page.wait_for_timeout(200)
+    folder = Path(os.environ.get("OVERREAD_ARTIFACTS") or fallback) / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    shown.save(folder / f"{name}.png", optimize=True)
+    page.screenshot(path=folder / f"{name}-page.png")
+    raise AssertionError(f"what is drawn is not like {name}.png, see {folder}; {reading.complaints}")
+
+
 def test_what_is_compared_tells_every_kind_from_the_others_and_from_an_empty_viewport() -> None:
     kept = {name: picture(name) for name in {kind.picture for kind in KINDS.values()}}
     for one, other in itertools.combinations(kept, 2):
@@ -144,19 +160,9 @@ def test_it_is_drawn(reading: Reading, studies: dict[str, list[Dataset]], name: 
     reading.complaints.clear()
     reading.open(studies[name][0].StudyInstanceUID)
     if kind.thumbnail:
+        # Upon its images, once they are there.
+        awaited(reading, "ct", tmp_path / name)
         thumbnail = page.locator("[data-cy^='study-browser-thumbnail']").filter(has_text=kind.thumbnail)
         thumbnail.dblclick(timeout=90_000)
-    kept = picture(kind.picture)
-    page.locator("[data-cy='viewport-grid']").first.wait_for(timeout=90_000)
-    for _ in range(300):
-        shown = seen(page)
-        if alike(shown, kept):
-            break
-        page.wait_for_timeout(200)
-    else:
-        folder = Path(os.environ.get("OVERREAD_ARTIFACTS") or tmp_path) / "pictures"
-        folder.mkdir(parents=True, exist_ok=True)
-        shown.save(folder / f"{name}.png", optimize=True)
-        page.screenshot(path=folder / f"{name}-page.png")
-        raise AssertionError(f"{name} is not drawn as in {kind.picture}.png, see {folder}; {reading.complaints}")
+    awaited(reading, kind.picture, tmp_path / name)
     assert reading.complaints == []

@@ -21,6 +21,10 @@ function setPixelDataType(imageFrame) {
 async setVideoURL(videoURL) {
 genericMetadataProvider.add(imageId, {
       type: 'imageUrlModule',
+}, /*#__PURE__*/react.createElement(ui_next_src/* .Button */.$nd, { size: "sm", onClick: e => {
+  commandsManager.run('promptSaveReport', { StudyInstanceUID });
+} }, /*#__PURE__*/react.createElement(ui_next_src/* .Icons.Add */.FI1.Add, null), t('Create SR')), more);
+const title = `${t('Something went wrong')}${!isProduction && ` ${t('in')} ${context}`}.`;
 """
 
 

@@ -140,6 +140,69 @@ def test_revoking_the_grant_ends_the_open_viewer(reading: Reading, fake: FakeDic
     assert reading.page.evaluate("() => sessionStorage.getItem('overread.viewer')") is None
 
 
+def test_a_study_that_was_taken_back_is_no_longer_shown(reading: Reading, fake: FakeDicomweb) -> None:
+    reading.open(fake.instances[20].StudyInstanceUID)
+    reading.screen()
+    # What the study never had ends nothing.
+    asked = len(fake.asked)
+    reading.page.evaluate("root => fetch(`${root}/nothing`)", f"/cases/{reading.case}/dicomweb")
+    while not any(path.endswith("/studies") for path, _ in fake.asked[asked:]):
+        reading.page.wait_for_timeout(50)
+    reading.page.wait_for_timeout(5500)
+    assert "/viewer?" in reading.page.url
+    fake.instances.clear()
+    reading.page.evaluate("root => void fetch(`${root}/nothing`)", f"/cases/{reading.case}/dicomweb")
+    reading.page.wait_for_url("**/ended")
+    expect(reading.page.get_by_text("the access to these images was ended")).to_be_visible()
+    expect(reading.page.get_by_text("Your measurements were kept")).to_be_hidden()
+
+
+def test_measurements_are_kept_when_the_session_ends(reading: Reading, fake: FakeDicomweb) -> None:
+    ds = fake.instances[20]
+    reading.open(ds.StudyInstanceUID)
+    reading.screen()
+    page = reading.page
+    page.locator("[data-cy='MeasurementTools-split-button-primary']").click()
+    box = page.locator("canvas.cornerstone-canvas").first.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 10, steps=4)
+    page.mouse.up()
+    page.locator("[data-cy='trackedMeasurements-btn']").click()
+    expect(page.get_by_role("button", name="CSV")).to_be_visible()
+    # Nothing is saved from the viewer, so nothing offers to.
+    assert page.get_by_text("Create SR").count() == 0
+    with reading.db.transaction() as tx:
+        grants.revoke(tx, reading.case)
+    page.evaluate("root => void fetch(`${root}/studies`)", f"/cases/{reading.case}/dicomweb")
+    page.wait_for_url("**/ended")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save them now").click()
+    assert download.value.suggested_filename == "measurements.csv"
+    head, row = download.value.path().read_text().splitlines()
+    assert head.startswith('"StudyInstanceUID","SeriesInstanceUID","SOPInstanceUID"')
+    assert row.startswith(f'"{ds.StudyInstanceUID}","{ds.SeriesInstanceUID}","{ds.SOPInstanceUID}"')
+    assert "mm" in row
+    # They belong to that session alone.
+    reading.open(ds.StudyInstanceUID)
+    assert page.evaluate("() => sessionStorage.getItem('overread.measurements')") is None
+
+
+def test_the_end_of_the_session_is_told_before(reading: Reading, fake: FakeDicomweb) -> None:
+    reading.open(fake.instances[20].StudyInstanceUID)
+    reading.screen()
+    reading.page.evaluate("""() => {
+        const session = JSON.parse(sessionStorage.getItem('overread.viewer'));
+        session.expiresAt = new Date(Date.now() + 240_000).toISOString();
+        sessionStorage.setItem('overread.viewer', JSON.stringify(session));
+    }""")
+    reading.page.reload()
+    expect(reading.page.get_by_text("This viewer session ends soon")).to_be_visible()
+    expect(reading.page.get_by_text("Save your measurements before")).to_be_visible()
+
+
 def test_reformatted_planes_are_drawn_too(reading: Reading, fake: FakeDicomweb) -> None:
     study = fake.instances[0].StudyInstanceUID
     reading.open(study)

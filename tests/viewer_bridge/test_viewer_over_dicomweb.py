@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from copy import deepcopy
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser
+from PIL import Image
+from playwright.sync_api import Browser, expect
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     EncapsulatedPDFStorage,
@@ -154,6 +156,25 @@ def test_a_pet_and_its_ct_lie_side_by_side(
     else:
         raise AssertionError("the PET never came on the screen")
     keep(reading, tmp_path, "pet-ct")
+    assert reading.complaints == []
+
+
+def test_a_pet_lies_over_its_ct(reading: Reading, archive: Archive, specialist: Principal, tmp_path: Path) -> None:
+    ct = ct_series(size=128)
+    store(archive, specialist, [*ct, *pet_series(ct)])
+    reading.open(ct[0].StudyInstanceUID, fused=True)
+    # CT, PET and both, each in three planes, and the PET as a whole.
+    expect(reading.page.locator("canvas.cornerstone-canvas")).to_have_count(10, timeout=90_000)
+    grid = reading.page.locator("[data-cy='viewport-grid']").first
+    for _ in range(300):
+        shown = np.asarray(Image.open(io.BytesIO(grid.screenshot())).convert("RGB")).astype(int)
+        # Only where both are, there are colours.
+        if np.mean(np.ptp(shown, axis=2) > 40) > 0.05:
+            break
+        reading.page.wait_for_timeout(200)
+    else:
+        raise AssertionError("the PET is not over the CT")
+    keep(reading, tmp_path, "pet-over-ct")
     assert reading.complaints == []
 
 

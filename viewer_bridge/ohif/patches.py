@@ -1,4 +1,5 @@
-"""What is rewritten in the scripts of OHIF as published, so that every kind of object is drawn under our policy.
+"""What is rewritten in the scripts of OHIF as published: every kind of object is drawn under our policy, and no button
+does nothing.
 
 Each passage must be found: a release of OHIF that no longer has it fails the build, and is to be looked at.
 """
@@ -146,6 +147,23 @@ PATCHES = (
         "type: 'imageUrlModule'",
         re.compile(r"genericMetadataProvider\.add\(imageId, \{\s*type: 'imageUrlModule',"),
         _VIDEO_ADDRESS,
+    ),
+    # Nothing is saved from the viewer: a button that would, and did nothing, goes.
+    Patch(
+        "t('Create SR')",
+        re.compile(
+            r"/\*#__PURE__\*/react\.createElement\(ui_next_src/\* \.Button \*/\.\$nd, \{(?:(?!createElement).)*?"
+            r"promptSaveReport(?:(?!createElement).)*?\}, /\*#__PURE__\*/react\.createElement\([^()]*\), "
+            r"t\('Create SR'\)\), ",
+            re.DOTALL,
+        ),
+        "",
+    ),
+    # It said "Something went wrongfalse."
+    Patch(
+        "${t('Something went wrong')}",
+        re.compile(r"\$\{t\('Something went wrong'\)\}\$\{!isProduction && (` \$\{t\('in'\)\} \$\{context\}`)\}"),
+        "${t('Something went wrong')}${isProduction ? '' : ` ${t('in')} ${context}`}",
     ),
 )
 

@@ -8,23 +8,86 @@
       return null;
     }
   };
+  let services;
+  // Measurements live in the page alone; what there is when the session ends, its last page offers as a file.
+  const keep = () => {
+    const made = services?.measurementService.getMeasurements() ?? [];
+    if (!made.length) return;
+    const cell = value => `"${String(value ?? '').replaceAll('"', '""')}"`;
+    const rows = made.map(one => [
+      one.referenceStudyUID,
+      one.referenceSeriesUID,
+      one.SOPInstanceUID,
+      one.frameNumber,
+      one.toolName,
+      one.label,
+      [...(one.displayText?.primary ?? []), ...(one.displayText?.secondary ?? [])].join('; '),
+      JSON.stringify(one.points ?? []),
+    ]);
+    const head = ['StudyInstanceUID', 'SeriesInstanceUID', 'SOPInstanceUID', 'Frame', 'Tool', 'Label', 'Values', 'Points'];
+    const lines = [head, ...rows].map(row => row.map(cell).join(',') + '\r\n');
+    sessionStorage.setItem('overread.measurements', lines.join(''));
+  };
   const leave = () => {
-    sessionStorage.removeItem(KEY);
-    location.replace('/ended');
+    try {
+      keep();
+    } finally {
+      sessionStorage.removeItem(KEY);
+      // What is drawn goes at once, and not only when the next page is there.
+      document.documentElement.style.display = 'none';
+      location.replace('/ended');
+    }
   };
   const session = read();
   const left = session ? Date.parse(session.expiresAt) - Date.now() : 0;
+  const WARNED = 5 * 60_000;
+  const warn = () =>
+    services?.uiNotificationService.show({
+      title: 'This viewer session ends soon',
+      message: `At ${new Date(session.expiresAt).toLocaleTimeString()} the images close. Save your measurements before (CSV in the list of measurements), or from the page that follows.`,
+      type: 'warning',
+      autoClose: false,
+    });
+  const soon = (what, wait) => setTimeout(what, Math.min(Math.max(wait, 0), 2 ** 31 - 1));
   if (left <= 0) leave();
-  else setTimeout(leave, Math.min(left, 2 ** 31 - 1));
+  else {
+    soon(leave, left);
+    soon(warn, Math.max(left - WARNED, 10_000));
+  }
   const root = session?.dicomwebRoot ?? '/none';
 
   // The token goes with every request to the case's own DICOMweb root and nowhere else. The viewer's image loader
   // swallows a 401, so what ends the session is seen here, whoever asked.
   const ours = url => new URL(url, location.href).href.startsWith(location.origin + root + '/');
   const seen = (url, status) => {
-    if (status === 401 && ours(url)) leave();
+    if (!ours(url)) return;
+    if (status === 401) leave();
+    else if (status === 403 || status === 404) check();
   };
   const plainFetch = window.fetch;
+  // 404 may be a study that was taken back, or a video that has no thumbnail: so the studies themselves are asked for;
+  // now and then too, since what is on the screen and was fetched ahead asks for nothing more.
+  let checking = false;
+  const check = async () => {
+    if (checking || !session) return;
+    checking = true;
+    try {
+      const uids = session.studyInstanceUIDs;
+      const query = new URLSearchParams({ StudyInstanceUID: uids.join(','), limit: uids.length });
+      const answer = await plainFetch.call(window, `${root}/studies?${query}`, {
+        headers: { Authorization: `Bearer ${session.token}`, Accept: 'application/dicom+json' },
+      });
+      if ([401, 403, 404].includes(answer.status)) return leave();
+      if (!answer.ok) return;
+      const found = answer.status === 204 ? [] : await answer.json();
+      if (found.length < uids.length) leave();
+    } catch {
+      // The network may be back in a minute.
+    } finally {
+      setTimeout(() => (checking = false), 5000);
+    }
+  };
+  if (left > 0) setInterval(check, 60_000);
   window.fetch = async (input, init) => {
     const answer = await plainFetch.call(window, input, init);
     seen(answer.url, answer.status);
@@ -48,6 +111,7 @@
     id: 'overread.session',
     // Set before any data source asks; nothing of the token is ever part of an address.
     preRegistration({ servicesManager }) {
+      services = servicesManager.services;
       servicesManager.services.userAuthenticationService.setServiceImplementation({
         getAuthorizationHeader: () => ({ Authorization: `Bearer ${session?.token ?? ''}` }),
         handleUnauthenticated: leave,

@@ -8,7 +8,7 @@
     document.getElementById('opening').hidden = true;
     document.getElementById('refused').hidden = false;
   };
-  const code = location.hash.slice(1);
+  const [code, layout] = location.hash.slice(1).split('.');
   // Out of the address bar and the history before anything else is done with it.
   history.replaceState(null, '', location.pathname);
   sessionStorage.removeItem('overread.viewer');
@@ -24,7 +24,9 @@
     if (!answer.ok) return show();
     const launch = await answer.json();
     sessionStorage.setItem('overread.viewer', JSON.stringify(launch));
-    location.replace('/viewer?' + new URLSearchParams({ StudyInstanceUIDs: launch.studyInstanceUIDs.join(',') }));
+    sessionStorage.removeItem('overread.measurements');
+    const page = layout === 'fused' ? '/tmtv?' : '/viewer?';
+    location.replace(page + new URLSearchParams({ StudyInstanceUIDs: launch.studyInstanceUIDs.join(',') }));
   } catch {
     show('The viewer can’t be opened just now', 'The server did not answer. Wait a minute, then open the viewer again from the case.');
   }
