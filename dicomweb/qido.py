@@ -13,7 +13,7 @@ from dicomweb.context import Context
 from dicomweb.keys import ignored, tag, unknown, unsupported
 from dicomweb.media import DICOM_JSON, MediaRange, accepts, choose
 from dicomweb.uids import path_uid
-from overread.kit import audit
+from overread.kit.audit_looks import record_look
 from overread.kit.db import Connection
 from overread.kit.errors import BadInput
 from pacs import bounds, query
@@ -35,11 +35,12 @@ def search(context: Context, level: Level, request: Request) -> Response:
     choose(accepts(request), _OFFERS, "Search results")
     asked, warnings = read_query(request, level)
     case = request.path_params.get("case")
-    looked = ("studies.search", level.value, asked.study_uid or "all", UUID(case) if case else None)
+    looked = ("studies.search", level.value, asked.study_uid or "all")
+    case_id = UUID(case) if case else None
 
     def find(connection: Connection) -> tuple[list[query.Result], bool]:
         found = query.search(connection, scope, asked)
-        audit.record_once(connection, who, *looked)
+        record_look(connection, who, *looked, case_id=case_id)
         return found
 
     results, more = context.archive.db.at_once(find, bounds.SETTINGS)

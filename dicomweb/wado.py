@@ -9,7 +9,8 @@ from starlette.requests import Request
 
 from dicomweb.context import Context
 from dicomweb.uids import need_uid, path_uid
-from overread.kit import audit, standing
+from overread.kit import standing
+from overread.kit.audit_looks import record_look
 from overread.kit.db import Connection
 from overread.kit.errors import BadInput, NotFound
 from overread.kit.principals import Principal
@@ -56,16 +57,17 @@ def path(request: Request) -> tuple[str, str | None, str | None]:
 
 
 def witness(tx: Connection, request: Request, who: Principal, what: str, count: int) -> None:
-    """A line in the audit log: each time for instances and metadata, once a look for pixels. HEAD reads nothing."""
+    """Have the audit log tell of it: how many instances were given, or that pixels were. HEAD reads nothing."""
     if request.method == "HEAD":
         return
-    study = need_uid(request, "study")
     case = request.path_params.get("case")
-    case_id = UUID(case) if case else None
-    if what == "pixels":
-        audit.record_once(tx, who, "pixels.read", "study", study, case_id)
-    else:
-        audit.record(tx, who, f"{what}.read", "study", study, case_id=case_id, instances=count)
+    record_given(tx, who, need_uid(request, "study"), UUID(case) if case else None, what, count)
+
+
+def record_given(tx: Connection, who: Principal, study_uid: str, case_id: UUID | None, what: str, count: int) -> None:
+    """The same, of what the path does not name. What of a picture its pixels are in tells no number of instances."""
+    instances = None if what == "pixels" else count
+    record_look(tx, who, f"{what}.read", "study", study_uid, instances=instances, case_id=case_id)
 
 
 def address(root: str, one: Located) -> str:

@@ -19,8 +19,7 @@ from dicomweb.media import DICOM, GIF, JP2, JPEG, JXL, PNG, MediaRange, accepted
 from dicomweb.rendered import HTML, TEXT, XML, report
 from dicomweb.rendering import annotation
 from dicomweb.syntaxes import instance_syntax
-from dicomweb.wado import frame_list, watch
-from overread.kit import audit
+from dicomweb.wado import frame_list, record_given, watch
 from overread.kit.errors import BadInput, NotAcceptable
 from overread.kit.principals import Principal
 from pacs import damage, retrieve, transcoded
@@ -160,11 +159,7 @@ def _state(context: Context, scope: Scope, one: Located, asked: Mapping[str, str
 def _record(context: Context, request: Request, who: Principal, one: Located, what: str) -> None:
     case = request.path_params.get("case")
     case_id = UUID(case) if case else None
-    with context.archive.db.transaction() as tx:
-        if what == "pixels":
-            audit.record_once(tx, who, "pixels.read", "study", one.study_uid, case_id)
-        else:
-            audit.record(tx, who, "instances.read", "study", one.study_uid, case_id=case_id, instances=1)
+    context.archive.db.at_once(lambda connection: record_given(connection, who, one.study_uid, case_id, what, 1))
 
 
 def _frame(asked: Mapping[str, str]) -> int:

@@ -159,7 +159,11 @@ def upgrade() -> None:
         sa.Column(
             "detail", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("instances", sa.Integer(), nullable=True),
+        sa.Column("look", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_kit_audit")),
+        sa.UniqueConstraint("look", name=op.f("uq_kit_audit_look")),
     )
     op.create_index(op.f("ix_kit_audit_actor_id"), "kit_audit", ["actor_id"], unique=False)
     op.create_index("ix_kit_audit_at_id", "kit_audit", ["at", "id"], unique=False)

@@ -8,8 +8,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, case, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Bundle, Session
 
 from cases.models import Licence, LicenceRule, Place, Program
 from cases.repository import load, studies_of
@@ -49,12 +50,17 @@ _ONE_LOOK = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One look at, or one step with, a patient's data; `at` is the newest moment of the look."""
+    """One look at, or one step with, a patient's data: from `since` to `at`, its newest moment.
 
+    `images`: how many were given in it, one that was given twice counted twice; None where nothing counts them.
+    """
+
+    since: datetime
     at: datetime
     who: str
     role: str
     what: str
+    images: int | None
 
 
 def who_accessed(
@@ -71,21 +77,52 @@ def who_accessed(
     theirs = [s for s in studies_of(tx, case_id) if s.state in KNOWN_THEIRS]
     uids = [uid for s in theirs for uid in (s.study_uid, s.view_study_uid) if uid]
     of_study = and_(AuditRow.object_kind == "study", AuditRow.object_id.in_(uids), AuditRow.case_id.is_(None))
-    sentence = case(_SENTENCES, value=AuditRow.action)
-    later = func.lag(AuditRow.at).over(
-        partition_by=(AuditRow.actor_id, sentence), order_by=(AuditRow.at.desc(), AuditRow.id.desc())
-    )
-    lines = select(AuditRow, (later - AuditRow.at).label("later")).where(
-        or_(AuditRow.case_id == case_id, of_study), AuditRow.action.in_(_SENTENCES)
-    )
+    conditions = [or_(AuditRow.case_id == case_id, of_study), AuditRow.action.in_(_SENTENCES)]
     if others:
-        lines = lines.where(AuditRow.role != Role.PATIENT.value)
-    told = lines.subquery()
-    line = aliased(AuditRow, told)
-    # A look's newest line: behind it nothing came for an hour, or nothing at all.
-    looks = select(line).where(or_(told.c.later.is_(None), told.c.later > _ONE_LOOK))
-    page = Keyset(line.at, line.id, descending=True).page(tx, looks, after, limit)
-    return page.of([Access(row.at, row.actor, row.role, _SENTENCES[row.action]) for row in page])
+        conditions.append(AuditRow.role != Role.PATIENT.value)
+    looks = _looks(conditions)
+    query: Select[Any] = select(Bundle("look", *looks.c))
+    page = Keyset(looks.c.at, looks.c.id, descending=True).page(tx, query, after, limit)
+    return page.of([_access(look) for look in page])
+
+
+def _looks(conditions: Sequence[ColumnElement[bool]]) -> Subquery:
+    """The lines of the log that are so, joined to looks: those of one person that say the same, no hour apart."""
+    what = case(_SENTENCES, value=AuditRow.action).label("what")
+    ended = func.coalesce(AuditRow.until, AuditRow.at).label("ended")
+    lines = select(AuditRow, what, ended).where(*conditions).subquery()
+    same, order = (lines.c.actor_id, lines.c.what), (lines.c.at, lines.c.id)
+    before = func.max(lines.c.ended).over(partition_by=same, order_by=order, rows=(None, -1))
+    begins = case((lines.c.at - before <= _ONE_LOOK, 0), else_=1).label("begins")
+    marked = select(*lines.c, begins).subquery()
+    same, order = (marked.c.actor_id, marked.c.what), (marked.c.at, marked.c.id)
+    number = func.sum(marked.c.begins).over(partition_by=same, order_by=order).label("number")
+    line = select(*marked.c, number).subquery().c
+
+    def newest(column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.array_agg(aggregate_order_by(column, line.ended.desc(), line.id.desc()))[1].label(column.key)
+
+    def given(action: str) -> ColumnElement[Any]:
+        return func.sum(line.instances).filter(line.action == action)
+
+    return (
+        select(
+            func.min(line.at).label("since"),
+            func.max(line.ended).label("at"),
+            *(newest(column) for column in (line.id, line.actor, line.role)),
+            line.what,
+            # A viewer that asks for an image's header and for the image shows one image.
+            func.greatest(given("instances.read"), given("metadata.read")).label("images"),
+        )
+        .group_by(line.actor_id, line.what, line.number)
+        .subquery()
+    )
+
+
+def _access(look: Any) -> Access:
+    images = None if look.images is None else int(look.images)
+    what = look.what if not images else f"looked at {images:,} image{'' if images == 1 else 's'}"
+    return Access(look.since, look.at, look.actor, look.role, what, images)
 
 
 def licences_of(tx: Session, who: Principal, specialist_id: UUID | None = None) -> Sequence[Licence]:

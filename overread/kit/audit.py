@@ -1,11 +1,11 @@
 """The audit log: who did or tried what, to which object, when, and how it ended. Rows are only ever added.
 
-An erased case's lines stay, without whose it was: `forget`.
+Two things change in lines that are there: a look's goes on until it is over (`overread.kit.audit_looks`), and an erased
+case's lines stay without whose it was (`forget`).
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
@@ -21,8 +21,6 @@ from overread.kit.paging import Keyset, Page
 from overread.kit.principals import Principal, Role
 
 SUCCESS, REFUSED, FAILED = "success", "refused", "failed"
-_ONE_LOOK, _MOST_RECENT = 600.0, 10_000
-_recent: dict[tuple[UUID, str, str, UUID | None], float] = {}
 
 
 class AuditRow(Base):
@@ -41,6 +39,12 @@ class AuditRow(Base):
     outcome: Mapped[str] = mapped_column(String(16))
     case_id: Mapped[UUID | None] = mapped_column(index=True)
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    #: Of looks: when they ended, or were last seen going on.
+    until: Mapped[datetime | None] = mapped_column()
+    #: Of looks: how many instances were given in them, one that was given twice counted twice.
+    instances: Mapped[int | None] = mapped_column()
+    #: Of a look that may go on: a digest of all that makes a request belong to it.
+    look: Mapped[bytes | None] = mapped_column(unique=True)
 
     # The order of lists (`NEWEST`): a page is read from where it begins, however long the log is.
     __table_args__ = (Index("ix_kit_audit_at_id", "at", "id"),)
@@ -69,28 +73,11 @@ def record(
     reading(tx).execute(_ADD, (clock.uuid7(), clock.now(), *actor, *what))
 
 
-def record_once(
-    tx: Session | Connection, who: Principal, action: str, object_kind: str, object_id: str, case_id: UUID | None
-) -> None:
-    """Add a line unless this process added the same one a short while ago.
-
-    A viewer asks for a study's pictures in hundreds of requests, which are one look.
-    """
-    key = (who.id, action, object_id, case_id)
-    now = time.monotonic()
-    if now - _recent.get(key, -_ONE_LOOK) < _ONE_LOOK:
-        return
-    record(tx, who, action, object_kind, object_id, case_id=case_id)
-    if len(_recent) >= _MOST_RECENT:
-        _recent.clear()
-    _recent[key] = now
-
-
 _NO_PERSON = """
-UPDATE kit_audit SET actor = 'a patient', actor_id = NULL WHERE case_id = %(case)s AND role = 'patient'
+UPDATE kit_audit SET actor = 'a patient', actor_id = NULL, look = NULL WHERE case_id = %(case)s AND role = 'patient'
 """
 _NO_OBJECT = """
-UPDATE kit_audit SET object_id = 'erased', detail = '{}'
+UPDATE kit_audit SET object_id = 'erased', detail = '{}', instances = NULL, look = NULL
 WHERE (case_id = %(case)s AND object_kind IN ('study', 'series', 'instance'))
    OR (object_kind IN ('study', 'series', 'instance') AND object_id = ANY(%(uids)s))
 """

@@ -146,7 +146,9 @@ def case_page(visit: Visit) -> Response:
                 "at": render.moment(row.at),
                 "who": f"{row.actor}, {row.role}",
                 "what": labels.action(row.action),
-                "detail": labels.detail(row.detail),
+                "detail": ", ".join(
+                    filter(None, [labels.look(row.at, row.until, row.instances), labels.detail(row.detail)])
+                ),
             }
             for row in trail
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from billing.states import State
@@ -117,6 +118,20 @@ def detail(facts: Mapping[str, Any]) -> str:
         said.append(" → ".join(names.get(step, step) for step in steps))
     said += [f"{key.replace('_', ' ')} {value}" for key, value in left.items() if value not in (None, "", {}, [])]
     return ", ".join(said)
+
+
+def look(since: datetime, until: datetime | None, images: int | None) -> str:
+    """What a look was, in a few words: "120 images, 10:02 to 10:09". Nothing where it is told by its moment alone."""
+    said = [f"{images:,} image{'' if images == 1 else 's'}"] if images else []
+    if until is not None and (first := _minute(since)) != (last := _minute(until)):
+        same_day = since.astimezone(UTC).date() == until.astimezone(UTC).date()
+        said.append(f"{first[-5:]} to {last[-5:]}" if same_day else f"{first} to {last}")
+    return ", ".join(said)
+
+
+def _minute(at: datetime) -> str:
+    at = at.astimezone(UTC)
+    return f"{at.day} {at:%b %Y, %H:%M}"
 
 
 def options(names: Mapping[str, str]) -> list[dict[str, str]]:

@@ -132,7 +132,14 @@ def case(visit: Visit) -> Response:
             {"sender": n.author, "at": render.moment(n.at), "text": n.text, "mine": n.from_patient} for n in shown.notes
         ],
         message_action=f"{url}/messages",
-        accesses=[{"at": render.moment(a.at), "who": f"{a.who}, {a.role}", "what": a.what} for a in seen],
+        accesses=[
+            {
+                "at": render.moment(a.at),
+                "who": f"{a.who}, {a.role}",
+                "what": ", ".join(filter(None, [a.what, labels.look(a.since, a.at, None)])),
+            }
+            for a in seen
+        ],
         accesses_pager=paging.links(visit, url, seen, name=_ACCESSES, part=_ACCESSES),
         report_url=f"{url}/report" if shown.has_report else "",
         add_images_url=f"{url}/images" if shown.may_upload else "",

@@ -9,20 +9,24 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, func, or_, select
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 
 from overread.kit import audit
 from overread.kit.audit import AuditRow
+from overread.kit.audit_looks import LONGEST
 from overread.kit.db import Database
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import paging, render
+from overread.web import labels, paging, render
 from overread.web.visits import Desk, Errand, Visit
 
 _ROWS, _BATCH = 100, 1_000
 _FILTERS = ("person", "object", "what", "since", "until")
+_HEAD = (
+    "at", "actor", "role", "action", "object_kind", "object_id", "case_id", "outcome", "detail", "until", "instances",
+)  # fmt: skip
 _KINDS = {
     "session.": "Signing in and out",
     "account.": "Accounts",
@@ -77,14 +81,18 @@ def _lines(db: Database, chosen: dict[str, str]) -> Iterator[bytes]:
     """The log's lines, some at a time: no connection waits, and nothing is held, while a slow reader takes them."""
     after, text = "", io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["at", "actor", "role", "action", "object_kind", "object_id", "case_id", "outcome", "detail"])
+    writer.writerow(_HEAD)
     while True:
         with db.transaction() as tx:
             page = audit.NEWEST.page(tx, _filtered(chosen), after, _BATCH)
             tx.expunge_all()
         for row in page:
             values = (row.actor, row.role, row.action, row.object_kind, row.object_id, row.case_id or "", row.outcome)
-            writer.writerow([row.at.astimezone(UTC).isoformat(), *map(_cell, values), _cell(_details(row))])
+            ends = row.until.astimezone(UTC).isoformat() if row.until else ""
+            given = "" if row.instances is None else row.instances
+            writer.writerow(
+                [row.at.astimezone(UTC).isoformat(), *map(_cell, values), _cell(_details(row)), ends, given]
+            )
         yield text.getvalue().encode()
         text.seek(0)
         text.truncate()
@@ -104,7 +112,8 @@ def _filtered(chosen: dict[str, str]) -> Select[AuditRow]:
     if chosen.get("what") in _KINDS:
         query = query.where(AuditRow.action.startswith(chosen["what"], autoescape=True))
     if since := _day(chosen.get("since")):
-        query = query.where(AuditRow.at >= since)
+        # A look that began before may have gone on until then; the first condition is what the index answers.
+        query = query.where(AuditRow.at >= since - LONGEST, func.coalesce(AuditRow.until, AuditRow.at) >= since)
     if until := _day(chosen.get("until")):
         query = query.where(AuditRow.at < until + timedelta(days=1))
     return query
@@ -116,6 +125,7 @@ def _event(row: AuditRow) -> dict[str, Any]:
         "who": row.actor,
         "role": row.role,
         "what": row.action,
+        "look": labels.look(row.at, row.until, row.instances),
         "object": f"{row.object_kind} {row.object_id}",
         "address": str(row.detail.get("address", "")),
         "outcome": render.status(row.outcome.capitalize(), _TONES.get(row.outcome, "neutral")),

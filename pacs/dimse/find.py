@@ -9,7 +9,7 @@ from typing import Any
 from pynetdicom.dimse_primitives import C_FIND
 from pynetdicom.presentation import PresentationContext
 
-from overread.kit import audit
+from overread.kit.audit_looks import record_look
 from overread.kit.errors import BadInput, OverreadError
 from overread.kit.principals import Principal
 from pacs import patients, query
@@ -83,7 +83,7 @@ class Find:
             for reach in reaches:
                 study = asked.query.keys.get(levels.UNIQUE["STUDY"], "")
                 named = study if levels.single(study, levels.UNIQUE["STUDY"]) else "all"
-                audit.record_once(tx, who, "studies.search", asked.level.lower(), named, reach.case_id)
+                record_look(tx, who, "studies.search", asked.level.lower(), named, case_id=reach.case_id)
         count = 0
         for reach in reaches:
             for attributes in self._in_reach(who, reach, asked):

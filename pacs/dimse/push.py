@@ -11,7 +11,8 @@ from pynetdicom import AE
 from pynetdicom.dimse_primitives import C_ECHO
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from overread.kit import audit, log
+from overread.kit import log
+from overread.kit.audit_looks import record_look
 from overread.kit.db import Session
 from overread.kit.errors import NotFound, OverreadError, Unprocessable
 from overread.kit.principals import Principal
@@ -175,17 +176,19 @@ def warns(status: int) -> bool:
 
 
 def witness(tx: Session, who: Principal, wanted: Sequence[Wanted], destination: str) -> None:
-    """A line in the audit log for each study of which instances are given."""
-    found = Counter((one.reach, one.named.study_uid) for one in wanted)
-    for (reach, study_uid), count in found.items():
-        audit.record(
+    """Have the audit log tell how many instances of each study are given."""
+    found = Counter((one.named.study_uid, one.reach.case_id) for one in wanted)
+    # In one order, so that two that give the same studies never wait for each other in a circle.
+    for study_uid, case_id in sorted(found, key=str):
+        count = found[study_uid, case_id]
+        record_look(
             tx,
             who,
             "instances.read",
             "study",
             study_uid,
-            case_id=reach.case_id,
             instances=count,
+            case_id=case_id,
             destination=destination,
         )
 

@@ -19,6 +19,7 @@ from cases.models import Case, CaseStudy, InboxStudy, LegalHold, Offer, OfferOut
 from cases.repository import erasure_of, visible
 from cases.service import erasure, facts, inboxes, people, read
 from cases.service.inboxes import InboxItem
+from cases.service.people import Access
 from cases.service.read import Show
 from cases.states import FINAL, CaseState
 from overread.kit import audit, clock
@@ -308,8 +309,12 @@ def test_looks_of_many_lines_are_paged_as_looks(world: World) -> None:
         actions = ["instances.read", "metadata.read", "case.read", "report.read", "bookkeeping"]
         for n in range(900):
             who = chance.choice(people_)
+            at = now - timedelta(minutes=n * 7 // 3 * 2)
+            # Some go on for a while, some into others or past what comes after them.
+            until = chance.choice([None, at, at + timedelta(minutes=chance.randrange(200))])
             row = AuditRow(
-                at=now - timedelta(minutes=n * 7 // 3 * 2), actor_id=who.id, actor=who.name, role=who.role.value,
+                at=at, until=until, instances=chance.choice([None, 0, 1, 40]),
+                actor_id=who.id, actor=who.name, role=who.role.value,
                 action=chance.choice(actions), object_kind="case", object_id=str(case_id), outcome="success",
                 case_id=case_id, detail={},
             )  # fmt: skip
@@ -321,22 +326,42 @@ def test_looks_of_many_lines_are_paged_as_looks(world: World) -> None:
             for limit in (1000, 13):
                 asked = partial(people.who_accessed, tx, world.patient, case_id, others=others, limit=limit)
                 found = list(whole(asked))
-                assert [(one.at, one.who, one.what) for one in found] == wanted
+                assert found == wanted
         assert len(wanted) > 100
 
 
-def _looks(lines: list[AuditRow]) -> list[tuple[datetime, str, str]]:
+def _looks(lines: list[AuditRow]) -> list[Access]:
     """As a loop over all lines says it."""
-    found, before = [], dict[tuple[UUID | None, str], datetime]()
-    for line in sorted(lines, key=lambda one: (one.at, one.id), reverse=True):
-        what = people._SENTENCES.get(line.action)
-        if what is None:
-            continue
-        last = before.get((line.actor_id, what))
-        before[line.actor_id, what] = line.at
-        if last is None or last - line.at > timedelta(hours=1):
-            found.append((line.at, line.actor, what))
-    return found
+    groups = dict[tuple[UUID | None, str], list[list[AuditRow]]]()
+    for line in sorted(lines, key=lambda one: (one.at, one.id)):
+        if line.action in people._SENTENCES:
+            looks = groups.setdefault((line.actor_id, people._SENTENCES[line.action]), [])
+            if looks and line.at - max(map(_ended, looks[-1])) <= timedelta(hours=1):
+                looks[-1].append(line)
+            else:
+                looks.append([line])
+    told = [(_look(what, look), _newest(look)) for (_, what), looks in groups.items() for look in looks]
+    return [one for one, newest in sorted(told, key=lambda pair: (pair[0].at, pair[1].id), reverse=True)]
+
+
+def _ended(line: AuditRow) -> datetime:
+    return line.until or line.at
+
+
+def _newest(look: list[AuditRow]) -> AuditRow:
+    return max(look, key=lambda line: (_ended(line), line.id))
+
+
+def _look(what: str, look: list[AuditRow]) -> Access:
+    given = [
+        sum(line.instances for line in look if line.action == action and line.instances is not None)
+        for action in ("instances.read", "metadata.read")
+        if any(line.action == action and line.instances is not None for line in look)
+    ]
+    images, newest = max(given, default=None), _newest(look)
+    if images:
+        what = f"looked at {images} image{'s' if images > 1 else ''}"
+    return Access(look[0].at, _ended(newest), newest.actor, newest.role, what, images)
 
 
 def test_erasures_to_do_come_first_on_every_page(world: World) -> None:

@@ -20,6 +20,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
+from overread.kit.audit import AuditRow
 from overread.kit.principals import Role
 from pacs import metadata
 from pacs.archive import Archive
@@ -465,3 +466,30 @@ def test_the_metadata_of_a_series_is_made_once_however_many_ask_first(
         go_on.set()
         bodies = {one.result(30) for one in (first, *others)}
     assert (len(made), len(bodies)) == (1, 1)
+
+
+def test_a_viewer_that_takes_a_study_one_by_one_looks_once(
+    client: TestClient, archive: Archive, bearer: Bearer
+) -> None:
+    images = series(client, 12)
+    other = bearer(Role.COORDINATOR)
+
+    def take(ds: pydicom.Dataset) -> None:
+        dicom = {"Accept": "application/dicom"}
+        assert client.head(path(ds), headers=dicom).status_code == 200
+        assert client.get(path(ds), headers=dicom).status_code == 200
+        assert client.get(path(ds), headers={**dicom, **other}).status_code == 200
+        assert client.get(path(ds) + "/metadata", headers=JSON).status_code == 200
+        assert client.get(path(ds) + "/frames/1", headers={"Accept": OCTETS}).status_code == 200
+        assert client.get(path(ds)[:-3], headers=dicom).status_code == 404
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(take, images))
+    assert client.get(f"studies/{images[0].StudyInstanceUID}/metadata", headers=JSON).status_code == 200
+    with archive.db.transaction() as tx:
+        rows = tx.scalars(select(AuditRow).where(AuditRow.action.like("%.read"))).all()
+    assert {row.object_id for row in rows} == {images[0].StudyInstanceUID}
+    found = sorted((row.action, row.instances) for row in rows if row.instances is not None)
+    assert found == [("instances.read", 12), ("instances.read", 12), ("metadata.read", 24)]
+    assert len({row.actor_id for row in rows if row.action == "instances.read"}) == 2
+    assert [row.action for row in rows if row.instances is None] == ["pixels.read"]

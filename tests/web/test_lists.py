@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +17,7 @@ from starlette.testclient import TestClient
 from cases.models import Case
 from cases.service import erasure, inboxes
 from cases.states import FINAL, CaseState
-from overread.kit import clock, principals, tokens
+from overread.kit import audit_looks, clock, principals, tokens
 from overread.kit.principals import Role
 from overread.web import trail
 from pacs.models import Study
@@ -212,6 +214,38 @@ def test_the_audit_log_is_exported_whole_and_piece_by_piece(
     assert moments == sorted(moments, reverse=True)
     shown = seen(client, "/audit?until=2026-01-02", r'<span class="mono small">thing (\d+)</span>')
     assert [int(one) for one in shown] == [int(line.split(",")[5]) for line in lines[1:]]
+
+
+def test_a_look_is_one_line_on_every_page_that_tells_of_it(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_id = world.submitted("free")
+    began = datetime(2026, 3, 4, 23, 58, tzinfo=UTC)
+    with monkeypatch.context() as at, world.db.transaction() as tx:
+        for minute in range(120):
+            at.setattr(clock, "now", lambda minute=minute: began + timedelta(minutes=minute / 17))
+            look = partial(audit_looks.record_look, tx, world.coordinator, case_id=case_id)
+            look("metadata.read", "study", "1.2", instances=1)
+            look("instances.read", "study", "1.2", instances=10)
+    line = "looked at 1,200 images, 4 Mar 2026, 23:58 to 5 Mar 2026, 00:05"
+    shown = "1,200 images, 4 Mar 2026, 23:58 to 5 Mar 2026, 00:05"
+    assert browser(world, "patient").get(f"/cases/{case_id}").text.count(line) == 1
+    [told] = [
+        one for one in api(browser(world, "patient"), f"/api/v1/cases/{case_id}/accesses") if one["images"] is not None
+    ]
+    assert (told["what"], told["images"]) == ("looked at 1,200 images", 1200)
+    assert str(told["since"]).startswith("2026-03-04T23:58:00")
+    assert browser(world, "coordinator").get(f"/queue/{case_id}?trail=all").text.count(shown) == 1
+    auditor = browser(world, "auditor")
+    assert auditor.get("/audit?since=2026-03-05&until=2026-03-05").text.count(shown) == 1
+    assert shown in auditor.get("/audit?since=2026-03-04&until=2026-03-04").text
+    assert shown not in auditor.get("/audit?since=2026-03-06").text
+    head, *rows = list(csv.reader(auditor.get("/audit.csv?until=2026-03-05").text.splitlines()))
+    assert head[-2:] == ["until", "instances"]
+    assert sorted((row[3], row[0][:16], row[-2][:16], row[-1]) for row in rows) == [
+        ("instances.read", "2026-03-04T23:58", "2026-03-05T00:05", "1200"),
+        ("metadata.read", "2026-03-04T23:58", "2026-03-05T00:05", "120"),
+    ]
 
 
 def test_an_export_is_in_the_log_before_its_first_line_is_sent(world: World, browser: Browser) -> None:

@@ -501,8 +501,27 @@ def test_every_study_that_is_read_has_a_line_in_the_audit_log(
     get(port, STUDY_GET, ask("STUDY", StudyInstanceUID="1.2"), Receiver())
     with archive.db.transaction() as tx:
         rows = tx.scalars(select(AuditRow).where(AuditRow.action == "instances.read").order_by(AuditRow.at)).all()
-    assert [(row.object_id, row.actor_id, row.detail) for row in rows] == [
-        ("1.1", ward.id, {"instances": 3, "destination": "SHELF"}),
-        ("1.2", ward.id, {"instances": 2, "destination": "SHELF"}),
-        ("1.2", ward.id, {"instances": 2, "destination": "WARD"}),
+    assert [(row.object_id, row.actor_id, row.instances, row.detail) for row in rows] == [
+        ("1.1", ward.id, 3, {"destination": "SHELF"}),
+        ("1.2", ward.id, 2, {"destination": "SHELF"}),
+        ("1.2", ward.id, 2, {"destination": "WARD"}),
     ]
+
+
+def test_instances_that_are_moved_one_by_one_are_one_look(
+    port: int, archive: Archive, ward: Principal, five: list[str]
+) -> None:
+    with archive.db.transaction() as tx:
+        located = retrieve.locate(tx, originals(ward), "1.1")
+    with receiving(archive, ward):
+        for one in located:
+            keys = ask("IMAGE", StudyInstanceUID="1.1", SeriesInstanceUID=one.series_uid, SOPInstanceUID=one.sop_uid)
+            assert move(port, STUDY_MOVE, keys, "SHELF").status == 0
+            assert move(port, STUDY_MOVE, keys, "NOWHERE").status == 0xA801
+    with archive.db.transaction() as tx:
+        rows = tx.scalars(select(AuditRow).where(AuditRow.action == "instances.read").order_by(AuditRow.at)).all()
+    refused = [row for row in rows if row.outcome == "refused"]
+    [look] = [row for row in rows if row.outcome == "success"]
+    assert (look.object_id, look.instances, len(refused)) == ("1.1", 3, 3)
+    assert look.until is not None
+    assert look.until > look.at
