@@ -8,7 +8,7 @@ from billing import handlers as billing_handlers
 from billing.unconfigured import Unconfigured
 from cases import digest
 from cases import handlers as case_handlers
-from overread.kit import addresses, attempts, ended
+from overread.kit import addresses, attempts, ended, jobs, retention, tokens
 from overread.kit.jobs import Bus
 from overread.services import Services
 from pacs import commitment, damage, metadata, settle, sweep
@@ -59,6 +59,10 @@ def wire(services: Services) -> Bus:
             attempts.sweep(tx)
             addresses.sweep(tx)
 
+    def ended_sweep() -> None:
+        retention.in_batches(services.db, tokens.sweep)
+        retention.in_batches(services.db, jobs.sweep)
+
     def digests_send() -> None:
         with services.db.transaction() as tx:
             digest.send(tx, timedelta(minutes=services.settings.digest_minutes))
@@ -68,4 +72,5 @@ def wire(services: Services) -> Bus:
     bus.every("17 * * * *", blobs_sweep)
     bus.every("37 3 * * *", results_expire)
     bus.every("27 * * * *", launches_sweep)
+    bus.every("47 3 * * *", ended_sweep)
     return bus

@@ -23,6 +23,8 @@ from overread.kit.db import libpq_url, raw
 
 _EVENT_TASK, _HANDLER_TASK, _QUEUE = "overread.event", "overread.handle", "overread"
 _RETRY = procrastinate.RetryStrategy(max_attempts=12, exponential_wait=2)
+#: How long a job that failed waits for somebody to mend its cause.
+KEPT = timedelta(days=90)
 #: Seconds between two looks for jobs whose time has come; the others are told of at once.
 _LOOK = 1.0
 _logger = log.get(__name__)
@@ -31,6 +33,15 @@ _manager = JobManager(procrastinate.SyncPsycopgConnector())
 _FORGET = """
 DELETE FROM procrastinate_jobs j USING unnest(%s::text[]) AS word
 WHERE j.status <> 'doing' AND j.args::text LIKE '%%' || word || '%%'
+"""
+
+# A job has failed for good with its last event.
+_SWEEP = """
+DELETE FROM procrastinate_jobs WHERE id IN (
+    SELECT id FROM procrastinate_jobs j WHERE j.status IN ('failed', 'cancelled', 'aborted')
+    AND NOT EXISTS (SELECT FROM procrastinate_events e WHERE e.job_id = j.id AND e.at >= %s)
+    LIMIT %s FOR UPDATE SKIP LOCKED
+)
 """
 
 # A clock that ran ahead dated what was enqueued meanwhile: those jobs would wait for as long as it was wrong, and a
@@ -74,6 +85,11 @@ def emit(tx: Session, event: Event, *, after: timedelta | None = None) -> None:
 def forget(tx: Session, words: Sequence[str]) -> None:
     """Remove the jobs whose events name any of these words; what a worker has in its hands goes when it is done."""
     raw(tx).execute(_FORGET, (list(words),))
+
+
+def sweep(tx: Session, most: int) -> int:
+    """Delete some of the jobs that failed for good so long ago that nobody will try them again; how many."""
+    return raw(tx).execute(_SWEEP, (clock.now() - KEPT, most)).rowcount
 
 
 def _defer(tx: Session, task: str, kwargs: dict[str, Any], after: timedelta | None = None) -> None:

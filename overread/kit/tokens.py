@@ -29,6 +29,7 @@ DEVICE = "device"
 SESSION_LENGTH = timedelta(hours=12)
 VIEWER_LENGTH = timedelta(hours=4)
 DEVICE_LENGTH = timedelta(days=180)
+KEPT = timedelta(days=30)
 _ENDED = "This access was ended. Sign in again."
 
 
@@ -177,6 +178,23 @@ def revoke_everything(tx: Session) -> int:
     """End every token of everybody, of programs too; how many ended."""
     ended = update(TokenRow).where(TokenRow.revoked_at.is_(None)).values(revoked_at=clock.now())
     return len(tx.execute(ended.returning(TokenRow.id)).all())
+
+
+# A row that others were given out under stays until they are gone; codes go with what they open (viewer_bridge.launch).
+_SWEEP = """
+DELETE FROM kit_token WHERE id IN (
+    SELECT id FROM kit_token t
+    WHERE least(t.revoked_at, t.expires_at) < %(before)s AND t.kind <> %(launch)s
+    AND NOT EXISTS (SELECT FROM kit_token given WHERE given.parent_id = t.id)
+    LIMIT %(most)s FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+def sweep(tx: Session, most: int) -> int:
+    """Delete some of the tokens that ended a month ago, which until then are told from unknown ones; how many."""
+    values = {"before": clock.now() - KEPT, "launch": LAUNCH, "most": most}
+    return reading(tx).execute(_SWEEP, values).rowcount
 
 
 def device(tx: Session, token: str, principal_id: UUID) -> UUID | None:
