@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 from collections.abc import Sequence
+from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -12,13 +13,20 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
+from sqlalchemy import delete, or_, select
+from sqlalchemy.orm import Session
+
+from cases.models import Case, LegalHold, Message
 from cases.notify import Mail
+from cases.states import FINAL
 from overread.kit import clock, log
 from overread.kit.errors import Unavailable
 from overread.kit.settings import Settings
 
 _logger = log.get(__name__)
 _TIMEOUT = 20.0
+#: How long it can be told that a mail was sent.
+KEPT = timedelta(days=90)
 
 
 class Mailer(Protocol):
@@ -84,6 +92,23 @@ class FolderMailer:
         """Remove their files."""
         for message_id in message_ids:
             (self._folder / f"{UUID(message_id)}.eml").unlink(missing_ok=True)
+
+
+def sweep(mailer: Mailer, tx: Session, most: int) -> int:
+    """Delete some of the mails that were sent long ago, and their files; how many.
+
+    Those of a case that goes on, or that a legal hold keeps, stay.
+    """
+    held = select(LegalHold.case_id).where(LegalHold.lifted_at.is_(None))
+    over = select(Case.id).where(Case.state.in_(FINAL), Case.id.not_in(held))
+    old = select(Message.id).where(
+        Message.sent_at < clock.now() - KEPT, or_(Message.case_id.is_(None), Message.case_id.in_(over))
+    )
+    gone = list(tx.scalars(old.limit(most).with_for_update(skip_locked=True)))
+    tx.execute(delete(Message).where(Message.id.in_(gone)))
+    # Whoever erases the case later knows of none of them any more.
+    mailer.forget([str(one) for one in gone])
+    return len(gone)
 
 
 def mailer(settings: Settings) -> Mailer:

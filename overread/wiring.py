@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from billing import handlers as billing_handlers
 from billing.unconfigured import Unconfigured
-from cases import digest
+from cases import digest, mail
 from cases import handlers as case_handlers
 from overread.kit import addresses, attempts, ended, jobs, retention, tokens
 from overread.kit.jobs import Bus
@@ -62,6 +63,7 @@ def wire(services: Services) -> Bus:
     def ended_sweep() -> None:
         retention.in_batches(services.db, tokens.sweep)
         retention.in_batches(services.db, jobs.sweep)
+        retention.in_batches(services.db, partial(mail.sweep, services.mailer))
 
     def digests_send() -> None:
         with services.db.transaction() as tx:
