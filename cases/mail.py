@@ -16,9 +16,9 @@ from uuid import UUID
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from cases.models import Case, LegalHold, Message
+from cases.kept import over
+from cases.models import Message
 from cases.notify import Mail
-from cases.states import FINAL
 from overread.kit import clock, log
 from overread.kit.errors import Unavailable
 from overread.kit.settings import Settings
@@ -99,10 +99,8 @@ def sweep(mailer: Mailer, tx: Session, most: int) -> int:
 
     Those of a case that goes on, or that a legal hold keeps, stay.
     """
-    held = select(LegalHold.case_id).where(LegalHold.lifted_at.is_(None))
-    over = select(Case.id).where(Case.state.in_(FINAL), Case.id.not_in(held))
     old = select(Message.id).where(
-        Message.sent_at < clock.now() - KEPT, or_(Message.case_id.is_(None), Message.case_id.in_(over))
+        Message.sent_at < clock.now() - KEPT, or_(Message.case_id.is_(None), Message.case_id.in_(over()))
     )
     gone = list(tx.scalars(old.limit(most).with_for_update(skip_locked=True)))
     tx.execute(delete(Message).where(Message.id.in_(gone)))

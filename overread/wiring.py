@@ -7,12 +7,12 @@ from functools import partial
 
 from billing import handlers as billing_handlers
 from billing.unconfigured import Unconfigured
-from cases import digest, mail
+from cases import digest, kept, mail
 from cases import handlers as case_handlers
 from overread.kit import addresses, attempts, ended, jobs, retention, tokens
 from overread.kit.jobs import Bus
 from overread.services import Services
-from pacs import commitment, damage, metadata, settle, sweep
+from pacs import changes, commitment, damage, metadata, settle, sweep
 from pacs.commitment import CommitmentRequested
 from pacs.events import StudyGrowing, StudySettled
 from pacs.ups import service, subscriptions
@@ -64,6 +64,8 @@ def wire(services: Services) -> Bus:
         retention.in_batches(services.db, tokens.sweep)
         retention.in_batches(services.db, jobs.sweep)
         retention.in_batches(services.db, partial(mail.sweep, services.mailer))
+        retention.in_batches(services.db, changes.sweep)
+        retention.in_batches(services.db, partial(kept.sweep_audit, services.settings.audit_days))
 
     def digests_send() -> None:
         with services.db.transaction() as tx:

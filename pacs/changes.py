@@ -6,7 +6,7 @@ commit: numbers become visible in their order, so that whoever has read number n
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -14,11 +14,13 @@ from sqlalchemy import BigInteger, Identity, Index, String, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from overread.kit import clock
-from overread.kit.db import Base
+from overread.kit.db import Base, reading
 from pacs.models import Study
 from pacs.scope import Scope
 
 MOST = 1000
+#: How long each step on the way to what is so now is told.
+KEPT = timedelta(days=90)
 #: The advisory lock of whoever takes a number; any constant that nobody else uses.
 _LOCK = 0x0C4A6E5
 
@@ -56,7 +58,10 @@ class Change(Base):
     leads: Mapped[bool] = mapped_column()
     at: Mapped[datetime] = mapped_column(default=clock.now)
 
-    __table_args__ = (Index("ix_pacs_change_view_id_number", "view_id", "number"),)
+    __table_args__ = (
+        Index("ix_pacs_change_view_id_number", "view_id", "number"),
+        Index("ix_pacs_change_study_pk_number", "study_pk", "number"),
+    )
 
 
 def record(
@@ -101,3 +106,28 @@ def read(tx: Session, scope: Scope, after: int, limit: int) -> list[Change]:
     if not scope.unreleased:
         query = query.where(Change.kind.in_((Kind.RELEASED.value, Kind.REVOKED.value)))
     return list(tx.scalars(query.order_by(Change.number).limit(max(1, min(limit, MOST)))))
+
+
+# A change may go once everybody who may hear of it hears of a newer one that says all that it said: how far the study
+# is, whether it may be seen, or that the whole of it is gone, its parts with it.
+_SWEEP = """
+DELETE FROM pacs_change WHERE number IN (
+    SELECT number FROM pacs_change old WHERE at < %(before)s AND EXISTS (
+        SELECT FROM pacs_change new WHERE new.study_pk = old.study_pk AND new.number > old.number
+        AND new.holder_id = old.holder_id AND new.leads >= old.leads AND (
+            old.kind IN ('growing', 'stable') AND new.kind IN ('growing', 'stable')
+            OR old.kind IN ('released', 'revoked') AND new.kind IN ('released', 'revoked')
+            OR old.kind IN ('growing', 'stable', 'deleted') AND new.kind = 'deleted'
+            AND new.series_uid IS NULL AND new.sop_uid IS NULL
+        )
+    ) LIMIT %(most)s
+)
+"""
+
+
+def sweep(tx: Session, most: int) -> int:
+    """Delete some of the changes that are old and that newer ones made needless; how many.
+
+    What became of each study stays, so that a reader, however late, misses nothing that is so.
+    """
+    return reading(tx).execute(_SWEEP, {"before": clock.now() - KEPT, "most": most}).rowcount

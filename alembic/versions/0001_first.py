@@ -228,6 +228,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_pacs_change")),
     )
+    op.create_index("ix_pacs_change_study_pk_number", "pacs_change", ["study_pk", "number"], unique=False)
     op.create_index("ix_pacs_change_view_id_number", "pacs_change", ["view_id", "number"], unique=False)
     op.create_table(
         "pacs_damaged_blob",

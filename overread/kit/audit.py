@@ -7,12 +7,12 @@ case's lines stay without whose it was (`forget`).
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import Index, String, select
+from sqlalchemy import ColumnElement, CursorResult, Index, String, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from overread.kit import clock
@@ -93,6 +93,15 @@ def forget(tx: Session, case_id: UUID, uids: Collection[str]) -> None:
     """
     for statement in (_NO_PERSON, _NO_OBJECT, _NO_DETAIL):
         reading(tx).execute(statement, {"case": case_id, "uids": sorted(uids)})
+
+
+def sweep(tx: Session, lasts: timedelta, goes: ColumnElement[bool], most: int) -> int:
+    """Delete some of the lines, oldest first, that tell of nothing younger than `lasts` and that `goes` means."""
+    before = clock.now() - lasts
+    # What a look's line tells ends later than it begins, by half a day at most.
+    old = select(AuditRow.id).where(AuditRow.at < before, func.coalesce(AuditRow.until, AuditRow.at) < before, goes)
+    gone = tx.execute(delete(AuditRow).where(AuditRow.id.in_(old.order_by(AuditRow.at, AuditRow.id).limit(most))))
+    return cast(CursorResult[Any], gone).rowcount
 
 
 #: Of lists, newest first: two lines of one moment are told apart by their ids.

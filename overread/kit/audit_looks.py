@@ -104,18 +104,19 @@ def _write(connection: Connection, values: dict[str, Any], instances: int | None
 
 @dataclass
 class _Batch:
-    """Numbers that are written together."""
+    """Numbers that are written together, by the first that came; the others wait until it is done."""
 
     instances: int = 0
     written: bool = False
+    done: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
 class _Queue:
-    """Of one look: who writes, and what gathers meanwhile."""
+    """Of one look: whose turn it is to write, and what gathers meanwhile."""
 
     turn: threading.Lock = field(default_factory=threading.Lock)
-    next: _Batch = field(default_factory=_Batch)
+    gathers: _Batch | None = None
     users: int = 0
 
 
@@ -132,15 +133,9 @@ def _gather(connection: Connection, look: bytes, values: dict[str, Any], instanc
     with _lock:
         queue = _queues.setdefault(look, _Queue())
         queue.users += 1
-        batch = queue.next
-        batch.instances += instances
     try:
-        with queue.turn:
-            with _lock:
-                if batch is queue.next:
-                    queue.next = _Batch()
-            if not batch.written:
-                _write_batch(connection, values, batch, instances)
+        while not _with_others(queue, connection, values, instances):
+            pass
     finally:
         with _lock:
             queue.users -= 1
@@ -148,11 +143,22 @@ def _gather(connection: Connection, look: bytes, values: dict[str, Any], instanc
                 del _queues[look]
 
 
-def _write_batch(connection: Connection, values: dict[str, Any], batch: _Batch, own: int) -> None:
+def _with_others(queue: _Queue, connection: Connection, values: dict[str, Any], instances: int) -> bool:
+    """Whether the number was written: not when the one that wrote for all failed, which alone is told so."""
+    with _lock:
+        batch, leads = queue.gathers, queue.gathers is None
+        if batch is None:
+            batch = queue.gathers = _Batch()
+        batch.instances += instances
+    if not leads:
+        batch.done.wait()
+        return batch.written
     try:
-        _write(connection, values, batch.instances)
-    except BaseException:
-        # This request is not answered; the next one writes for the others.
-        batch.instances -= own
-        raise
-    batch.written = True
+        with queue.turn:
+            with _lock:
+                queue.gathers = None
+            _write(connection, values, batch.instances)
+        batch.written = True
+    finally:
+        batch.done.set()
+    return True

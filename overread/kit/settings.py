@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     digest_minutes: int = Field(
         15, ge=0, le=1440, description="Minutes for which what coordinators are to look at is gathered into one mail"
     )
+    audit_days: int = Field(
+        3653, ge=365, description="Days for which the audit log is kept; what is under a legal hold is kept longer"
+    )
     demo: bool = Field(False, description="Set by `overread demo`: sample people, and the payment sandbox")
     sandbox: str = Field("127.0.0.1:8044", description="HOST:PORT of the demo's payment sandbox")
     log_level: str = Field("INFO", description="Lowest level that is logged")
