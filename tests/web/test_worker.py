@@ -56,7 +56,9 @@ def test_what_is_too_old_goes_once_a_day(world: World, services: Services, monke
                 tx, Study(pk=1, study_uid="1.1", view_id=ORIGINAL, holder_id=world.patient.id, leads=True), kind
             )
         audit.record(tx, world.patient, "something.read", "study", "1.1")
-        job = "INSERT INTO procrastinate_jobs (queue_name, task_name, status) VALUES ('o', 'old', 'failed') RETURNING id"
+        job = (
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, status) VALUES ('o', 'old', 'failed') RETURNING id"
+        )
         event = "INSERT INTO procrastinate_events (job_id, type, at) VALUES (:job, 'failed', :now)"
         tx.execute(text(event), {"job": tx.scalar(text(job)), "now": now})
     settings = services.settings.model_copy(update={"audit_days": 500})
