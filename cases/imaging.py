@@ -66,6 +66,11 @@ def found(tx: Session, scope: Scope) -> dict[str, Found]:
     return {study.study_uid: study for study in query.summaries(tx, scope)}
 
 
+def unshown(tx: Session, scope: Scope) -> dict[str, int]:
+    """How many images of each study in a scope, by Study Instance UID, the hosted viewer can't show."""
+    return query.unshown(tx, scope)
+
+
 def scope_of(
     case_id: UUID, studies: Iterable[CaseStudy], uploads: Iterable[int] = (), *, all_of: bool = False
 ) -> Scope:

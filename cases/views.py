@@ -90,7 +90,10 @@ class CoordinatorStudy:
 
 @dataclass(frozen=True, slots=True)
 class SpecialistStudy:
-    """A study of the de-identified view. `late`: released after the case was accepted."""
+    """A study of the de-identified view.
+
+    `unshown`: how many of its instances need the specialist's own viewer. `late`: released after the case was accepted.
+    """
 
     study_uid: str
     title: str
@@ -98,6 +101,7 @@ class SpecialistStudy:
     study_date: str
     series: int
     instances: int
+    unshown: int
     late: bool
 
 

@@ -27,6 +27,7 @@ from pacs.bounds import bounded
 from pacs.keys import COLUMNS, KEPT, MOMENTS, TIMEZONE, Key, Kind, Level, path, supported, takes_list
 from pacs.models import Instance, Series, Study, Upload
 from pacs.scope import ORIGINAL, Scope
+from pacs.transfer_syntaxes import UNSHOWN
 
 __all__ = [
     "Level",
@@ -418,6 +419,16 @@ def _summary(row: Study, kinds: list[str], in_series: int, in_all: int) -> Study
         instances=in_all,
         received_at=row.received_at,
     )
+
+
+def unshown(tx: Session, scope: Scope) -> dict[str, int]:
+    """How many instances of each study, by its UID, are in a transfer syntax that no browser can show."""
+    rows = (
+        select(Study.study_uid, func.count())
+        .join(Instance, Instance.study_pk == Study.pk)
+        .where(within(scope), may_see(scope), Instance.transfer_syntax.in_(UNSHOWN))
+    )
+    return dict(tx.execute(rows.group_by(Study.study_uid)).all())
 
 
 def _compact(day: date | None) -> str:

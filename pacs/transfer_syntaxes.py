@@ -134,6 +134,8 @@ IN_MEMORY = BARE - {EXPLICIT_BIG_ENDIAN, DEFLATED_FRAMES}
 NATIVE = frozenset(uid for uid in BARE if not TABLE[uid].encapsulated)
 #: The codec of each syntax that has one.
 CODECS = {row.uid: row.codec for row in _ROWS if row.codec}
+#: No browser plays them, and no library here decodes them: whoever wants to see them needs a program of their own.
+UNSHOWN = frozenset(row.uid for row in _ROWS if row.types == _MPEG2 or row.frames is Frames.OTHER)
 VIDEO = frozenset(row.uid for row in _ROWS if row.frames is Frames.VIDEO)
 DEFLATED = frozenset(row.uid for row in _ROWS if row.deflated)
 LOSSY = frozenset(row.uid for row in _ROWS if row.lossy)

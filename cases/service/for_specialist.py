@@ -33,6 +33,7 @@ def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Sp
     shown = []
     if granted is not None:
         known = imaging.found(tx, Scope(granted.view_id))
+        unshown = imaging.unshown(tx, Scope(granted.view_id))
         for study in studies:
             one = known.get(study.view_study_uid or "")
             if one is not None:
@@ -45,6 +46,7 @@ def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Sp
                         one.study_date,
                         one.series,
                         one.instances,
+                        unshown.get(one.study_uid, 0),
                         late,
                     )
                 )

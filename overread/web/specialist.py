@@ -272,6 +272,7 @@ def _page(visit: Visit, case: SpecialistCase, shown_once: dict[str, Any] | None 
                 "date": render.day(study.study_date),
                 "series": study.series,
                 "instances": study.instances,
+                "unshown": study.unshown,
                 "late": study.late,
                 "thumbnail": f"{root}/studies/{study.study_uid}/thumbnail",
                 "fused": {"PT", "CT"} <= set(study.modalities),
