@@ -69,6 +69,8 @@ class Rule(IntEnum):
     HOLD = 27
     #: The identifier of a container or a specimen.
     SPECIMEN = 28
+    #: An ICC profile, written anew without its texts.
+    COLOURS = 29
 
 
 #: A rule, the rule that follows when nothing is left of the value, and the proof's letter for what E.1-1 asked.
@@ -110,6 +112,15 @@ _ALSO_DROPPED = frozenset(
         0x00100033,  # birth and death in another calendar (LO), which no date shift reaches
         0x00100034,
         0x00102298,  # Responsible Person Role, which needs the person's name beside it
+        0x0008041B,  # keys and identifiers in bytes of anybody's own, and a signature: of the original
+        0x0008041C,
+        0x0040A074,
+        0x0040A089,
+        0x04000120,
+        0x00686300,  # HPGL Document: drawings of an implant, which may have words in them
+        0x00080202,  # retired, and said nowhere what they hold
+        0x00189445,
+        0x00280020,
         0x04000500,  # Encrypted Attributes Sequence holds the original values
         0x04000510,
         0x04000520,
@@ -202,8 +213,14 @@ _SPECIAL: dict[int, Decision] = {
     # Removed by the table, and of type 1 or 2 in their IODs: a value that says nothing keeps the object valid.
     0x00102297: (Rule.EMPTY, Rule.EMPTY, "Z"),  # Responsible Person, of an animal
     0x00102299: (Rule.EMPTY, Rule.EMPTY, "Z"),  # Responsible Organization
+    0x00282000: (Rule.COLOURS, Rule.DROP, "C"),  # ICC Profile
     0x00400612: (Rule.CONTENT, Rule.EMPTY, "C"),  # Specimen Preparation Step Content Item Sequence
     0x0040A730: (Rule.CONTENT, Rule.EMPTY, "C"),  # Content Sequence: without the option, still by concept
+}
+#: The VRs that a special rule is for; the others are for texts.
+_VRS = {
+    **dict.fromkeys((Rule.SEQUENCE, Rule.CONTENT, Rule.DUMMY_CODE), frozenset(("SQ",))),
+    Rule.COLOURS: frozenset(("OB", "OW")),
 }
 
 
@@ -218,10 +235,7 @@ def decide(tag: int, vr: str, profile: Profile) -> Decision:
         return _DROP  # curves and overlays go as a whole, their labels and positions too
     special = _SPECIAL.get(tag)
     if special is not None:
-        fits = (
-            vr == "SQ" if special[0] in (Rule.SEQUENCE, Rule.CONTENT, Rule.DUMMY_CODE) else vr in _TEXTS | {"PN", "CS"}
-        )
-        return special if fits else _DROP
+        return special if vr in _VRS.get(special[0], _TEXTS | {"PN", "CS"}) else _DROP
     row = row_of(tag)
     known = public_vr(tag)
     if row is None and (known is None or not _compatible(vr, known)):

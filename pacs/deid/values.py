@@ -20,6 +20,7 @@ from pacs.deid.profile import Profile
 from pacs.deid.proof import Residue
 from pacs.deid.rules import DUMMIES, Decision, Rule, decide, decide_private, largest_length, largest_private
 from pacs.deid.schemes import PUBLISHED
+from pacs.deid.streams import icc
 from pacs.deid.table import Safe
 from pacs.deid.text import GAP, clean, fitted, looks_personal
 from pacs.deid.uids import is_public, new_specimen, new_uid, new_uids, pseudonym
@@ -173,6 +174,9 @@ class Values:
                 result = False
             elif rule is Rule.NUMBERS:
                 result = _legible(raw) is None
+            elif rule is Rule.COLOURS:
+                profile = icc.cleaned(raw) if len(raw) <= icc.LONGEST else None
+                result = profile == raw or (profile is not None and put(tag, vr, profile, explicit))
             elif bare or rule is Rule.PATIENT_NAME:
                 value = self._clean(rule, vr, bare, bare.decode("ascii") if plain else decode(bare, codecs))
                 if value is None:

@@ -1,9 +1,9 @@
-"""ICC profiles (ICC.1:2022) in JPEG frames (APP2), written anew: the numbers that make colours, and no text.
+"""ICC profiles (ICC.1:2022), written anew: the numbers that make colours, and no text.
 
 A profile names its maker, its device, the moment it was made at, and has free text in descriptions, copyrights and
 tags of anybody's own. Photographs, slides and dermoscopy lose their colours without the rest: where a profile is of
-matrices, curves and tables alone, these stay to the bit. One that can't be written like that goes as a whole. Readers
-of DICOM take colours from ICC Profile (0028,2000) in the header (PS3.3 C.11.15), which is none of this.
+matrices, curves and tables alone, these stay to the bit. One that can't be written like that goes as a whole. They
+stand in ICC Profile (0028,2000) of the header (PS3.3 C.11.15), and in JPEG frames (APP2).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pacs.deid.streams import Data, Patch
 
 #: How the segments of a profile begin (ICC.1:2022 Annex B); the number of the segment and of all follow.
 MARK = b"ICC_PROFILE\0"
-_LONGEST = 4 << 20
+#: Bytes that a profile may have.
+LONGEST = 4 << 20
 _MOST_TAGS = 100
 
 _CLASSES = (b"scnr", b"mntr", b"prtr", b"spac")
@@ -51,7 +52,7 @@ def patched(data: Data, segments: list[tuple[int, int]]) -> Iterator[Patch]:
     total = len(parts)
     ordered = [told for told, _, _ in parts] == [bytes((number, total)) for number in range(1, total + 1)]
     whole = b"".join(data[body:after] for _, body, after in parts) if ordered else b""
-    clean = cleaned(whole) if 0 < len(whole) <= _LONGEST else None
+    clean = cleaned(whole) if 0 < len(whole) <= LONGEST else None
     if clean is None:
         yield from ((body, bytes(after - body)) for body, after in segments)
         return
