@@ -30,6 +30,7 @@ from overread.migrations import migrate
 from pacs.archive import Archive
 from tests.cases.world import populate
 from tests.fakes.payments import Sandbox
+from tests.fakes.reactor import steady
 
 # A machine that is busy is no failure: tests assert what is right, `make bench` measures how fast it is.
 hypothesis.settings.register_profile("overread", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -45,6 +46,9 @@ for _phase in ("connect", "read", "write", "pool"):
 setattr(PGDialect_psycopg, "__hash__", lambda _self: hash(PGDialect_psycopg))  # noqa: B010
 setattr(PGDialect_psycopg, "__eq__", lambda self, other: type(self) is type(other))  # noqa: B010
 setattr(db, "create_engine", partial(create_engine, execution_options={"compiled_cache": {}}))  # noqa: B010
+
+
+steady()
 
 
 _TEMPORARY = "PYTEST_DEBUG_TEMPROOT"

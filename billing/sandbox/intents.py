@@ -14,6 +14,8 @@ from billing.sandbox.world import Obj, World, public
 
 # https://docs.stripe.com/payments/place-a-hold-on-a-payment-method: shorter on a Visa whose owner is not there.
 HOLD_SECONDS, HOLD_SECONDS_VISA_ABSENT = 7 * 86400, 4 * 86400 + 18 * 3600
+#: Seconds from a capture to the dispute that some test cards bring: the capture's own answer tells of none.
+DISPUTED_AFTER = 60
 _CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_action", "requires_capture")
 
 
@@ -218,7 +220,7 @@ def capture(world: World, intent: Obj, amount: int | None = None) -> None:
     world.event("charge.captured", charge)
     method = world.get("payment_method", charge["payment_method"])
     if behaviour(method).disputes:
-        charge["_dispute_at"] = world.now() + 1
+        charge["_dispute_at"] = world.now() + DISPUTED_AFTER
 
 
 def cancel(world: World, intent: Obj, why: str | None, event: str = "charge.refunded") -> None:

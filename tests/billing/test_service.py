@@ -17,6 +17,7 @@ from sqlalchemy import text
 from billing import repository, service
 from billing.errors import Declined, HoldEnded, NotHeld, NotRefundable
 from billing.models import Payment
+from billing.sandbox.intents import DISPUTED_AFTER
 from billing.service import CheckoutLink
 from billing.states import State
 from billing.stripe_gateway import StripeGateway
@@ -503,7 +504,7 @@ def test_a_dispute(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> No
         subject = words
         payment = held(db, gateway, sandbox, subject, cards.DISPUTES)
         take(db, gateway, subject)
-        sandbox.advance(5)
+        sandbox.advance(DISPUTED_AFTER)
         assert look(db, gateway, payment.id).state is State.DISPUTED
         case = sandbox.listed("disputes")[-1]
         sandbox.post(f"/v1/disputes/{case['id']}", {"evidence[uncategorized_text]": words}).raise_for_status()
