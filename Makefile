@@ -71,7 +71,7 @@ browser: setup-test ## the tests that drive chromium; screenshots land in $(ARTI
 	TMPDIR=$(TEST_FOLDER) OVERREAD_ARTIFACTS=$(abspath $(ARTIFACTS)) $(PYTEST) -m browser
 
 test-clocks: setup-test $(STAMPS)/clock-packages ## unit tests at the ends of days, months, summer time (90 min); CLOCKS="year spring"
-	$(BIN)/python -m tests.clocks $(CLOCKS) -- -q $(SPREAD)
+	TMPDIR=$(TEST_FOLDER) $(BIN)/python -m tests.clocks $(CLOCKS) -- -q $(SPREAD)
 
 test-busy: setup-test ## the tests, while something else keeps every core busy (half an hour)
 	@MAKE="$(MAKE)" scripts/busy.sh scripts/every.sh unit live browser
