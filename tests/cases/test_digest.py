@@ -154,8 +154,10 @@ def test_what_waits_is_told_by_case_without_a_name(world: World, letters: list[R
     assert "1 study of another identity: decide" in line
     assert "2 studies to check and release" in line
     assert f"https://overread.example/queue/{case_id}" in told
+    # References and addresses are made of letters and digits by chance, sometimes of these.
+    rest = told.replace(number, "").replace(str(case_id), "").lower().replace("overread", "")
     for word in (*NAME.split(), *DICOM_NAME.replace("^", " ").split(), "knee", "SMITH", "Ada", "1971", "CT"):
-        assert word.lower() not in told.lower().replace("overread", ""), word
+        assert word.lower() not in rest, word
 
 
 def test_a_mail_names_so_many_cases_and_says_how_many_more(world: World, letters: list[Received]) -> None:
