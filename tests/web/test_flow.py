@@ -127,7 +127,7 @@ def test_a_case_from_sign_up_to_follow_up(world: World, browser: Browser, servic
     opened = specialist.post(f"{reading}/viewer", data={"layout": "fused"}).headers["location"]
     assert re.fullmatch(r"http://viewer\.example/open#[\w-]{40,}\.fused", opened)
     # It is offered for a PET with its CT alone.
-    assert "Open PET over CT" not in specialist.get(reading).text
+    assert "PET over CT" not in specialist.get(reading).text
 
     # A token for their own viewer is shown once and opens this case alone.
     once = specialist.post(f"{reading}/token")
