@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
-from cases.models import Case, CaseStudy, LegalHold
+from cases.models import Case, LegalHold
 from cases.states import FINAL
 from overread.kit import audit
 from overread.kit.audit import AuditRow
@@ -22,13 +22,10 @@ def over() -> Select[UUID]:
 def sweep_audit(days: int, tx: Session, most: int) -> int:
     """Delete some of the audit log's lines that are older than `days`; how many.
 
-    Those of a case that goes on or is held stay, and those of a held case's studies that name no case.
+    Those of a case that goes on or is held stay, and while any case is held those that name none: they may be of its
+    images, of its patient, of whoever looked at them.
     """
-    studies = select(CaseStudy.study_uid).where(CaseStudy.case_id.in_(_held()))
-    goes = or_(
-        AuditRow.case_id.in_(over()),
-        and_(AuditRow.case_id.is_(None), AuditRow.object_id.not_in(studies)),
-    )
+    goes = or_(AuditRow.case_id.in_(over()), and_(AuditRow.case_id.is_(None), ~_held().exists()))
     return audit.sweep(tx, timedelta(days=days), goes, most)
 
 

@@ -61,6 +61,7 @@ def remove(
     told = tx.scalars(_losing(found)).all()
     for one in told:
         tx.expunge(one)
+    led = joins.leading(tx, study_uid)
     gone, blobs, dropped = _remove(tx, found)
     ended.record(tx, Ended(removed=dropped))
     level, uid = next(
@@ -75,6 +76,7 @@ def remove(
         left = tx.scalar(select(Study.instance_count).where(Study.pk == one.pk)) or 0
         kind = changes.Kind.STABLE if level == "study" and left else changes.Kind.DELETED
         changes.record(tx, one, kind, series_uid=series_uid, sop_uid=sop_uid, instances=left)
+    joins.tell_of_another(tx, study_uid, led)
     return Deleted(len(found), copies, blobs)
 
 
@@ -109,6 +111,7 @@ def erase(tx: Session, case_id: UUID, study_pk: int, named: AbstractSet[int]) ->
     if study is None:
         return set()
     uid = study.study_uid
+    led = joins.leading(tx, uid)
     tx.expunge(study)
     senders = joins.members(tx, study_pk)
     gone: set[str] = set()
@@ -124,6 +127,7 @@ def erase(tx: Session, case_id: UUID, study_pk: int, named: AbstractSet[int]) ->
         _remove(tx, tx.scalars(select(Instance.pk).where(Instance.study_pk == study_pk)).all())
     if tx.scalar(select(Study.pk).where(Study.study_uid == uid, Study.view_id == ORIGINAL).limit(1)) is None:
         tx.execute(delete(changes.Change).where(changes.Change.study_uid == uid))
+    joins.tell_of_another(tx, uid, led)
     return gone
 
 

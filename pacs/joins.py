@@ -112,6 +112,19 @@ def lead(tx: Session, study_pk: int) -> None:
     changes.record(tx, study, changes.Kind.STABLE, instances=study.instance_count)
 
 
+def leading(tx: Session, study_uid: str) -> int | None:
+    """The study of a UID that answers to whoever sees all originals."""
+    return tx.scalar(select(Study.pk).where(Study.study_uid == study_uid, Study.view_id == ORIGINAL, Study.leads))
+
+
+def tell_of_another(tx: Session, study_uid: str, led: int | None) -> None:
+    """Have those who see all originals hear of the study that leads where another one led: they knew nothing of it."""
+    now = leading(tx, study_uid)
+    if now is not None and now != led:
+        study = tx.get_one(Study, now, populate_existing=True)
+        changes.record(tx, study, changes.Kind.STABLE, instances=study.instance_count)
+
+
 def _shown(scope: Scope) -> ColumnElement[bool]:
     return and_(query.may_see(scope), Instance.study_pk.in_(scope.studies or ()))
 

@@ -89,6 +89,8 @@ def _touch(tx: Session | Connection, look: bytes, values: dict[str, Any]) -> Non
     if look in _recent and abs(now - _recent[look]) < _OFTEN:
         return
     _write(reading(tx), values, None)
+    if isinstance(tx, Session):
+        return  # It may still be taken back.
     if len(_recent) >= _MOST_RECENT:
         _recent.clear()
     _recent[look] = now

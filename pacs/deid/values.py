@@ -20,7 +20,7 @@ from pacs.deid.profile import Profile
 from pacs.deid.proof import Residue
 from pacs.deid.rules import DUMMIES, Decision, Rule, decide, decide_private, largest_length, largest_private
 from pacs.deid.schemes import PUBLISHED
-from pacs.deid.streams import icc
+from pacs.deid.streams import icc, legible
 from pacs.deid.table import Safe
 from pacs.deid.text import GAP, clean, fitted, looks_personal
 from pacs.deid.uids import is_public, new_specimen, new_uid, new_uids, pseudonym
@@ -41,9 +41,6 @@ _MULTIPLE = frozenset(("SH", "LO", "UC", "CS"))
 _LONGEST = {"SH": 16, "LO": 64, "CS": 16, "ST": 1024, "LT": 10240}
 #: A DT without a time of day, or with midnight's.
 _version = re.compile(r"\d{8}(?:0{2}){0,3}(?:\.0+)?", re.ASCII).fullmatch
-
-#: So many characters of a text in a row stand in binary numbers in one of seven million places by chance.
-_legible = re.compile(rb"[A-Za-z0-9 ^,.'=-]{12}").search
 
 _NUMBER_BYTES = b"0123456789+-.eE \\\0"
 _CODE_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_ .+-/\\\0"
@@ -173,7 +170,7 @@ class Values:
             elif rule is Rule.DROP:  # where only the context says so
                 result = False
             elif rule is Rule.NUMBERS:
-                result = _legible(raw) is None
+                result = legible(raw) is None
             elif rule is Rule.COLOURS:
                 profile = icc.cleaned(raw) if len(raw) <= icc.LONGEST else None
                 result = profile == raw or (profile is not None and put(tag, vr, profile, explicit))

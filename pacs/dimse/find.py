@@ -10,6 +10,7 @@ from pynetdicom.dimse_primitives import C_FIND
 from pynetdicom.presentation import PresentationContext
 
 from overread.kit.audit_looks import record_look
+from overread.kit.db import Connection
 from overread.kit.errors import BadInput, OverreadError
 from overread.kit.principals import Principal
 from pacs import patients, query
@@ -80,10 +81,14 @@ class Find:
         """The attributes of each match, in all that the principal may see. Raises Failed where they are too many."""
         with self._archive.db.transaction() as tx:
             reaches = self._reaches(tx, who, None)
+        study = asked.query.keys.get(levels.UNIQUE["STUDY"], "")
+        named = study if levels.single(study, levels.UNIQUE["STUDY"]) else "all"
+
+        def looks(connection: Connection) -> None:
             for reach in reaches:
-                study = asked.query.keys.get(levels.UNIQUE["STUDY"], "")
-                named = study if levels.single(study, levels.UNIQUE["STUDY"]) else "all"
-                record_look(tx, who, "studies.search", asked.level.lower(), named, case_id=reach.case_id)
+                record_look(connection, who, "studies.search", asked.level.lower(), named, case_id=reach.case_id)
+
+        self._archive.db.at_once(looks)
         count = 0
         for reach in reaches:
             for attributes in self._in_reach(who, reach, asked):

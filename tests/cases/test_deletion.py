@@ -12,7 +12,7 @@ from pacs import changes, deletion
 from pacs.models import Instance, Study
 from pacs.scope import originals
 from pacs.sweep import sweep
-from tests.cases.world import World
+from tests.cases.world import World, study
 
 
 def test_a_study_that_a_case_uses_is_not_deleted(world: World) -> None:
@@ -58,3 +58,28 @@ def test_the_feed_tells_of_arrival_release_and_revocation(world: World) -> None:
         view = changes.read(tx, access.scope(tx, world.coordinator, case_id), 0, 100)
         assert [one.kind for one in view] == ["released"]
         assert view[0].study_uid != uid
+
+
+@pytest.mark.parametrize("erased", [False, True])
+def test_who_sees_all_hears_of_the_study_that_leads_after_another(world: World, erased: bool) -> None:
+    """What another sender has under the same UID was not to be seen while the first one's was there."""
+    case_id = world.released()
+    uid = world.first(case_id)
+    world.upload(None, who=world.other_patient, dicom=study(StudyInstanceUID=uid))
+    world.settle(uid)
+    everything = originals(world.coordinator)
+    with world.db.transaction() as tx:
+        studies.reject(tx, world.coordinator, case_id, uid, "It is somebody else's.")
+        before = changes.read(tx, everything, 0, 100)[-1].number
+        [led] = tx.scalars(select(Study).where(Study.study_uid == uid, Study.leads))
+        if erased:
+            deletion.erase(tx, case_id, led.pk, frozenset((led.pk,)))
+        else:
+            deletion.remove(tx, world.coordinator, everything, uid)
+    with world.db.transaction() as tx:
+        told = changes.read(tx, everything, before, 100)
+        [leads] = tx.scalars(select(Study).where(Study.study_uid == uid, Study.leads))
+    assert leads.holder_id == world.other_patient.id
+    # An erasure tells nobody of what was erased.
+    assert [one.kind for one in told] == (["stable"] if erased else ["deleted", "stable"])
+    assert (told[-1].study_pk, told[-1].instances) == (leads.pk, 1)

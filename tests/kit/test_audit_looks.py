@@ -140,6 +140,15 @@ def test_what_a_transaction_takes_back_is_not_counted(database: Database) -> Non
     assert [line.instances for line in lines(database)] == [1]
 
 
+def test_what_was_taken_back_hides_no_later_one(database: Database) -> None:
+    with database.transaction() as tx:
+        record_look(tx, WHO, "studies.search", "study", "all")
+        tx.rollback()
+    assert lines(database) == []
+    give(database, None, action="studies.search")
+    assert len(lines(database)) == 1
+
+
 class Broken:
     """A connection that holds on until others wait behind it, and then fails."""
 

@@ -28,6 +28,8 @@ _CHUNK = 1 << 20
 #: hundred million frames; blank pixels repeat few different ones.
 _LEAST_LETTERS, _LONGEST_LOOK = 6, 64
 _words = re.compile(rb"[0-9A-Za-z ^.,:;/=_-]{14,}[\0\xff]*\Z").search
+#: So many characters of a text in a row stand in binary numbers in one of seven million places by chance.
+legible = re.compile(rb"[A-Za-z0-9 ^,.'=-]{12}").search
 WORDS_BEHIND = "Words seem to stand behind the last pixel of a compressed frame."
 
 
