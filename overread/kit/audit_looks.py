@@ -86,7 +86,8 @@ def record_look(
 
 def _touch(tx: Session | Connection, look: bytes, values: dict[str, Any]) -> None:
     now = clock.now()
-    if look in _recent and abs(now - _recent[look]) < _OFTEN:
+    last = _recent.get(look)
+    if last is not None and abs(now - last) < _OFTEN:
         return
     _write(reading(tx), values, None)
     if isinstance(tx, Session):

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import select
 
-from overread.kit import audit, audit_looks, clock
+from overread.kit import audit, audit_looks
 from overread.kit.audit import AuditRow
 from overread.kit.audit_looks import IDLE, LONGEST, record_look
 from overread.kit.db import Connection, Database
@@ -31,14 +31,6 @@ def give(db: Database, instances: int | None = 1, who: Principal = WHO, **more: 
 def lines(db: Database) -> list[AuditRow]:
     with db.transaction() as tx:
         return list(tx.scalars(select(AuditRow).order_by(AuditRow.at, AuditRow.id)))
-
-
-@pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """A clock that stands still; its one member is what it shows."""
-    shown = [clock.now()]
-    monkeypatch.setattr(clock, "now", lambda: shown[0])
-    return shown
 
 
 def test_requests_at_once_are_one_line_and_none_is_lost(database: Database) -> None:

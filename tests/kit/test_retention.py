@@ -7,19 +7,11 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from overread.kit import clock, jobs, principals, retention, tokens
+from overread.kit import jobs, principals, retention, tokens
 from overread.kit.db import Database
 from overread.kit.principals import Role, TokenRow
 
 LATER = timedelta(seconds=1)
-
-
-@pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """A clock that stands still; its one member is what it shows."""
-    shown = [clock.now()]
-    monkeypatch.setattr(clock, "now", lambda: shown[0])
-    return shown
 
 
 def kinds(db: Database) -> list[str]:

@@ -73,7 +73,9 @@ def patched(data: Data, segments: list[tuple[int, int]]) -> Iterator[Patch]:
 def cleaned(profile: bytes) -> bytes | None:
     """Write a profile anew in as many bytes; None where it is none, or has tables of a kind that is not known here."""
     digest = sha256(profile).digest()
-    if digest not in _known:
+    # Another thread may empty it at any moment; no profile is written as nothing.
+    clean = _known.get(digest, b"")
+    if clean == b"":
         try:
             clean = _written(profile)
         except (error, IndexError, ValueError):
@@ -81,8 +83,7 @@ def cleaned(profile: bytes) -> bytes | None:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
         _known[digest] = clean
-        return clean
-    return _known.get(digest)
+    return clean
 
 
 def _written(profile: bytes) -> bytes | None:
