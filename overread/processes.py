@@ -99,7 +99,6 @@ class Child:
                     _end_without_parent(lifeline[0])
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.environ[_READY_FD] = str(writer)
-            _spare_memory()
             # A header of a thousand frames makes tens of thousands of objects and no cycle: collecting at every 700
             # of them doubles the time that it takes to read.
             gc.set_threshold(50_000, 20, 100)
@@ -160,12 +159,17 @@ def _end_without_parent(reader: int) -> None:
 
 
 def _spare_memory() -> None:
-    """Have the C library give back what was freed: it keeps an arena a thread, and blocks of megabytes, for ever."""
-    tune = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it, others need none of this
-    if tune is not None:
+    """Have the C library give back what was freed: it keeps an arena a thread, and blocks of megabytes, for ever.
+
+    The children that are forked then do the same.
+    """
+    library = ctypes.CDLL(None)
+    tune, trim = getattr(library, "mallopt", None), getattr(library, "malloc_trim", None)
+    if tune is not None and trim is not None:  # glibc has them, others need none of this
         tune(_M_ARENA_MAX, 2)
         tune(_M_TRIM_THRESHOLD, 1 << 20)
         tune(_M_MMAP_THRESHOLD, 4 << 20)
+        trim(ctypes.c_size_t(0))
 
 
 def raise_descriptors(wanted: int) -> None:
@@ -212,6 +216,7 @@ class Supervisor:
         # What is loaded now is never collected: the collector's marks would unshare every page of it.
         gc.collect()
         gc.freeze()
+        _spare_memory()
         for child in self._children:
             child.start(self._lifeline)
         deadline = time.monotonic() + timeout
