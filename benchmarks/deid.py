@@ -24,7 +24,7 @@ from benchmarks import series
 from pacs.deid.header import deidentify_next
 from pacs.deid.profile import SECOND_OPINION
 from pacs.deid.values import Memory
-from pacs.part10 import parse
+from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import EXPLICIT, El, Planted, decoys, nest, part10, plant, skeleton, text
 from tests.pacs.deid.test_rows import may_stay
 

@@ -32,9 +32,9 @@ from overread.kit.postgres import start
 from overread.kit.principals import Role
 from overread.kit.settings import Settings
 from overread.migrations import migrate
-from pacs import bounds, index, query
-from pacs.query import Level, Query
-from pacs.scope import ORIGINAL, Scope
+from pacs.index import bounds, index, query
+from pacs.index.query import Level, Query
+from pacs.index.scope import ORIGINAL, Scope
 
 _FIRST = "Anna Ben Chloe David Emma Finn Greta Hugo Ida Jan Kira Leo Mia Noah Olga Paul Rosa Sam Tara Udo"
 _LAST = (

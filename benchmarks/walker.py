@@ -9,7 +9,7 @@ from io import BytesIO
 
 import pydicom
 
-from pacs import dicomjson, part10
+from pacs.dicom import dicomjson, part10
 
 
 def ours(data: bytes) -> None:

@@ -26,7 +26,7 @@ from overread.kit.db import Connection, reading
 from overread.kit.errors import Conflict, Forbidden, NotFound
 from overread.kit.principals import Principal, Role
 from overread.kit.words import counted
-from pacs.scope import ORIGINAL, Scope
+from pacs.index.scope import ORIGINAL, Scope
 from viewer_bridge import grants
 
 #: Asked for every picture that a viewer takes: in PostgreSQL's own words, which costs a fifth of the time.

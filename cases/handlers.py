@@ -37,8 +37,8 @@ from overread.kit import addresses, clock, jobs, log, principals
 from overread.kit.db import Database
 from overread.kit.principals import PrincipalRow, Role
 from overread.kit.settings import Settings
-from pacs.archive import Archive
-from pacs.events import BlobsDamaged, ObjectDerived, StudyGone, StudySettled
+from pacs.index.events import BlobsDamaged, ObjectDerived, StudyGone, StudySettled
+from pacs.store.archive import Archive
 
 _logger = log.get(__name__)
 

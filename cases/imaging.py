@@ -15,22 +15,24 @@ from sqlalchemy.orm import Session
 from cases.models import CaseStudy
 from overread.kit import ended
 from overread.kit.principals import Principal
-from pacs import composites, deletion, joins, pixel_review, profiles, query, sweep, views, way_back
-from pacs.archive import Archive
-from pacs.composites import MOST_PIXELS, Composite, Suggestion
 from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box
 from pacs.deid.profile import Profile
-from pacs.identities import Identity, Seen, said
-from pacs.joins import Compared
-from pacs.models import Instance, Study, Upload, View
-from pacs.pixel_review import Picture, Stack
-from pacs.query import StudySummary as Found
-from pacs.same_object import same_object
-from pacs.scope import ORIGINAL, STAFF, Scope
+from pacs.index import query
+from pacs.index.identities import Identity, Seen, said
+from pacs.index.models import Instance, Study, Upload, View
+from pacs.index.query import StudySummary as Found
+from pacs.index.scope import ORIGINAL, STAFF, Scope
+from pacs.store import deletion, joins, sweep
+from pacs.store.archive import Archive
+from pacs.store.joins import Compared
+from pacs.store.same_object import same_object
 from pacs.ups import reading
-from pacs.views import Derived, StudyReview
-from pacs.way_back import BroughtBack
+from pacs.views import composites, pixel_review, profiles, views, way_back
+from pacs.views.composites import MOST_PIXELS, Composite, Suggestion
+from pacs.views.pixel_review import Picture, Stack
+from pacs.views.views import Derived, StudyReview
+from pacs.views.way_back import BroughtBack
 
 __all__ = [
     "MOST_PIXELS",

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 from cases.states import CaseState, StudyState
 from overread.kit import clock
 from overread.kit.db import Base
-from pacs import folding
+from pacs.index import folding
 
 SUBJECTS = ("mammogram", "MRI", "CT", "X-ray", "PET", "ultrasound", "pathology", "other")
 CONSENTS = ("terms", "privacy", "authority_to_share")
@@ -175,7 +175,7 @@ class CaseStudy(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), index=True)
     study_uid: Mapped[str] = mapped_column(String(64), index=True)
-    # Which sender's study of this UID it is, or which joined one (`pacs.models.Study.pk`).
+    # Which sender's study of this UID it is, or which joined one (`pacs.index.models.Study.pk`).
     study_pk: Mapped[int] = mapped_column(BigInteger, index=True)
     # All of that study; else what its sender sent to this case.
     whole: Mapped[bool] = mapped_column(default=True)
@@ -187,7 +187,7 @@ class CaseStudy(Base):
     # A coordinator has said that it is this patient's although its identity differs; of which names and birth dates.
     confirmed: Mapped[bool] = mapped_column(default=False)
     identities: Mapped[list[Any]] = mapped_column(default=list)
-    # The newest instance whose identity was compared (`pacs.models.Instance.pk`).
+    # The newest instance whose identity was compared (`pacs.index.models.Instance.pk`).
     looked_at: Mapped[int] = mapped_column(BigInteger, default=0)
     # How it got here: upload, reference, hand.
     found_by: Mapped[str] = mapped_column(String(16), default="upload")

@@ -19,9 +19,10 @@ from cases.service import reporting
 from cases.states import StudyState
 from overread.kit.errors import OverreadError
 from overread.kit.principals import PrincipalRow
-from pacs import ingest, part10
-from pacs.archive import Archive
-from pacs.ingest import Prepared, Refused, Source
+from pacs.dicom import part10
+from pacs.store import ingest
+from pacs.store.archive import Archive
+from pacs.store.ingest import Prepared, Refused, Source
 
 
 def archive_report(archive: Archive, case_id: UUID, report_id: UUID) -> None:

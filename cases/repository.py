@@ -24,7 +24,7 @@ from cases.models import (
 from cases.states import Actor, CaseState
 from overread.kit.errors import Forbidden, NotFound
 from overread.kit.principals import Principal, Role
-from pacs.models import Study
+from pacs.index.models import Study
 
 
 def load(tx: Session, who: Principal, case_id: UUID, *, lock: bool = False) -> tuple[Case, Actor]:

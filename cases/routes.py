@@ -37,7 +37,7 @@ from overread.kit.errors import BadInput
 from overread.kit.http import JSON, principal
 from overread.kit.paging import Page
 from overread.kit.settings import Settings
-from pacs.archive import Archive
+from pacs.store.archive import Archive
 
 _MOST_BYTES = 1 << 20
 _CASE = "/api/v1/cases/{case}"

@@ -20,8 +20,8 @@ from starlette.types import Receive, Scope, Send
 from dicomweb import ranges
 from dicomweb.media import MULTIPART
 from overread.kit.blobs import BlobStore
-from pacs import retrieve
-from pacs.retrieve import Part
+from pacs.serve import retrieve
+from pacs.serve.retrieve import Part
 
 _BATCH = 1 << 20
 _PATHSEND = "http.response.pathsend"

@@ -22,10 +22,10 @@ from dicomweb.partial import here
 from dicomweb.wado import address, locate
 from overread.kit import log
 from overread.kit.errors import NotFound, OverreadError
-from pacs import bulk, metadata, retrieve
-from pacs.elements import Unreadable
+from pacs.dicom.elements import Unreadable
 from pacs.pixels.errors import CannotDecode
-from pacs.retrieve import Located
+from pacs.serve import bulk, metadata, retrieve
+from pacs.serve.retrieve import Located
 
 _logger = log.get(__name__)
 _OFFERS = [MediaRange(kind, multipart=True) for kind in (OCTETS, "image/*", "video/*")]

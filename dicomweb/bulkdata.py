@@ -16,12 +16,12 @@ from dicomweb.media import OCTETS, MediaRange, accepts, ranked, refusal
 from dicomweb.syntaxes import Answer, pixel_answers, pixel_offers
 from dicomweb.wado import address, locate
 from overread.kit.errors import NotFound
-from pacs import bulk, retrieve, transcoded
-from pacs.archive import Archive
-from pacs.frame_index import frame_index
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, NATIVE
 from pacs.pixels.turns import asker
-from pacs.retrieve import Located
-from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, NATIVE
+from pacs.serve import bulk, retrieve, transcoded
+from pacs.serve.frame_index import frame_index
+from pacs.serve.retrieve import Located
+from pacs.store.archive import Archive
 
 _MAX_PATH = 256
 #: A document may hold script: it is saved, never shown in our name.

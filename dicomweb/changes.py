@@ -9,7 +9,7 @@ from dicomweb.context import Context
 from dicomweb.keys import number
 from dicomweb.media import MediaRange, accepts, choose
 from overread.kit.http import JSON
-from pacs import changes
+from pacs.index import changes
 
 _OFFERS = [MediaRange("application/json")]
 

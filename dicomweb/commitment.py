@@ -17,10 +17,10 @@ from overread.kit import whole_body
 from overread.kit.errors import BadInput, TooLarge
 from overread.kit.http import principal
 from overread.kit.principals import Principal
-from pacs import commitment
-from pacs.commitment import Failure, Reference, Result
-from pacs.part10 import valid_uid
-from pacs.scope import originals
+from pacs.dicom.part10 import valid_uid
+from pacs.index.scope import originals
+from pacs.store import commitment
+from pacs.store.commitment import Failure, Reference, Result
 
 _MOST, _MOST_BYTES = 20_000, 16 << 20
 _RETRY = {"Retry-After": "5"}

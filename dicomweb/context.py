@@ -14,9 +14,9 @@ from overread.kit.errors import Forbidden
 from overread.kit.hosts import Origin
 from overread.kit.http import asked_again, principal
 from overread.kit.principals import Principal
-from pacs.archive import Archive
-from pacs.batch import Allowance
-from pacs.scope import Scope
+from pacs.index.scope import Scope
+from pacs.store.archive import Archive
+from pacs.views.batch import Allowance
 
 #: Gives what the caller may see of the resource's view just now, or raises NotFound or Forbidden.
 ScopeOf = Callable[[Principal, Request], Scope]

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from dicomweb.context import Context
 from dicomweb.uids import need_uid, path_uid
-from pacs import deletion
+from pacs.store import deletion
 
 
 def delete(context: Context, request: Request) -> Response:

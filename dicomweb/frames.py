@@ -15,13 +15,14 @@ from dicomweb.media import accepts, refusal
 from dicomweb.syntaxes import Answer, pixel_answers, pixel_offers
 from dicomweb.wado import address, frame_list, locate
 from overread.kit.errors import NotFound
-from pacs import damage, retrieve, transcoded
-from pacs.archive import Archive
-from pacs.frame_index import frame_index
-from pacs.frames import UnalignedFrames
+from pacs.dicom.frames import UnalignedFrames
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, NATIVE
 from pacs.pixels.turns import asker
-from pacs.retrieve import Located, Part
-from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, NATIVE
+from pacs.serve import retrieve, transcoded
+from pacs.serve.frame_index import frame_index
+from pacs.serve.retrieve import Located, Part
+from pacs.store import damage
+from pacs.store.archive import Archive
 
 
 def frames(context: Context, request: Request) -> Response:

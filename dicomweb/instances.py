@@ -19,12 +19,12 @@ from dicomweb.syntaxes import equals, instance_syntax
 from dicomweb.wado import address, locate
 from overread.kit import log
 from overread.kit.errors import OverreadError
-from pacs import transcoded, zipped
-from pacs.archive import Archive
-from pacs.elements import Unreadable
+from pacs.dicom.elements import Unreadable
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.turns import asker
-from pacs.retrieve import Located
+from pacs.serve import transcoded, zipped
+from pacs.serve.retrieve import Located
+from pacs.store.archive import Archive
 
 #: Bytes of stored instances whose transcoding is begun before the answer is, so that what fails can still be said.
 _AHEAD = 1 << 20

@@ -16,8 +16,8 @@ from dicomweb.wado import path, witness
 from overread.kit import standing
 from overread.kit.db import Connection
 from overread.kit.errors import Conflict
-from pacs import metadata as kept
-from pacs.dicomxml import to_xml
+from pacs.dicom.dicomxml import to_xml
+from pacs.serve import metadata as kept
 
 
 def metadata(context: Context, request: Request) -> Response:

@@ -20,7 +20,7 @@ from overread.kit import whole_body
 from overread.kit.errors import BadInput, NotAcceptable, UnsupportedMedia
 from overread.kit.http import principal
 from overread.kit.principals import Principal
-from pacs import non_patient
+from pacs.store import non_patient
 
 _MOST_PARTS = 200
 _OFFERS = [MediaRange(DICOM), MediaRange(DICOM, multipart=True), *payload.OFFERS]

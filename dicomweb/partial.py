@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from starlette.responses import Response
 
 from dicomweb.context import Context
-from pacs import damage
-from pacs.retrieve import Located
+from pacs.serve.retrieve import Located
+from pacs.store import damage
 
 #: UIDs that are named at most where there is room for them.
 _NAMED = 200
@@ -56,7 +56,7 @@ class Left:
 
 
 def here(context: Context, found: Sequence[Located]) -> tuple[list[Located], Left]:
-    """The instances whose files are here, and what is left out. Raises `pacs.damage.Lost` where none is."""
+    """The instances whose files are here, and what is left out. Raises `pacs.store.damage.Lost` where none is."""
     kept = damage.here(context.archive, found)
     left = Left(len(found))
     if len(kept) < len(found):

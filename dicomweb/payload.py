@@ -15,9 +15,9 @@ from dicomweb import media
 from dicomweb.media import DICOM_JSON, DICOM_XML, MULTIPART, MediaRange, accepts, choose
 from dicomweb.stow_xml import BadXml, from_xml
 from overread.kit.errors import BadInput, TooLarge, UnsupportedMedia
-from pacs.dicomjson import JsonDataset
-from pacs.dicomxml import to_xml
-from pacs.elements import MAX_DEPTH
+from pacs.dicom.dicomjson import JsonDataset
+from pacs.dicom.dicomxml import to_xml
+from pacs.dicom.elements import MAX_DEPTH
 
 JSON_TYPES = (DICOM_JSON, "application/json")
 XML_TYPES = (DICOM_XML, "application/xml", "text/xml")

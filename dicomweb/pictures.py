@@ -14,15 +14,16 @@ from pydicom.filereader import read_dataset
 from dicomweb.context import Context
 from overread.kit import log
 from overread.kit.errors import BadInput, NotFound, OverreadError
-from pacs import frames, part10, retrieve, transcoded
 from pacs.deid.pixels import DOCUMENTS
-from pacs.elements import Element, Unreadable
+from pacs.dicom import frames, part10
+from pacs.dicom.elements import Element, Unreadable
+from pacs.dicom.transfer_syntaxes import VIDEO
 from pacs.pixels import image_pixel, presentation, render
 from pacs.pixels.cache import Cache
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.render import Wanted
-from pacs.retrieve import Located, Opened
-from pacs.transfer_syntaxes import VIDEO
+from pacs.serve import retrieve, transcoded
+from pacs.serve.retrieve import Located, Opened
 
 Category = Literal["image", "state", "video", "text", "document", "other"]
 

@@ -16,9 +16,9 @@ from dicomweb.uids import path_uid
 from overread.kit.audit_looks import record_look
 from overread.kit.db import Connection
 from overread.kit.errors import BadInput
-from pacs import bounds, query
-from pacs.nested import MAX_DEPTH
-from pacs.query import Level, Query
+from pacs.index import bounds, query
+from pacs.index.nested import MAX_DEPTH
+from pacs.index.query import Level, Query
 
 _OFFERS = [MediaRange(DICOM_JSON), MediaRange("application/json")]
 #: What is neither a key nor an includefield (PS3.18 8.3.4, 8.3.3.1).

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from overread.kit.errors import RangeNotSatisfiable
-from pacs.retrieve import Part, Range
+from pacs.serve.retrieve import Part, Range
 
 #: More would cost more than they save; RFC 9110 14.2 lets a server refuse them.
 MAX_RANGES = 8

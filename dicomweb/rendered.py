@@ -21,11 +21,12 @@ from dicomweb.media import GIF, JP2, JPEG, JXL, PNG, MediaRange, accepts, choose
 from dicomweb.partial import here
 from dicomweb.wado import frame_list, locate
 from overread.kit.errors import BadInput, NotAcceptable, NotFound
-from pacs import frames, retrieve
+from pacs.dicom import frames
+from pacs.dicom.transfer_syntaxes import TABLE
+from pacs.index.scope import Scope
 from pacs.pixels.picture import MediaType
-from pacs.retrieve import Located, Opened, Range
-from pacs.scope import Scope
-from pacs.transfer_syntaxes import TABLE
+from pacs.serve import retrieve
+from pacs.serve.retrieve import Located, Opened, Range
 
 HTML, TEXT, XML, PDF = "text/html", "text/plain", "text/xml", "application/pdf"
 _PICTURES = (JPEG, PNG, GIF, JP2, JXL)

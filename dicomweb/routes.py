@@ -19,8 +19,8 @@ from dicomweb.frames import frames
 from dicomweb.instances import instances
 from dicomweb.metadata import metadata
 from dicomweb.wado_uri import retrieve_uri
-from pacs.non_patient import CATEGORIES
-from pacs.query import Level
+from pacs.index.query import Level
+from pacs.store.non_patient import CATEGORIES
 
 _STUDY = "/studies/{study}"
 _SERIES = _STUDY + "/series/{series}"

@@ -12,15 +12,16 @@ from pydicom import Dataset
 from dicomweb import pictures
 from dicomweb.context import Context
 from overread.kit.errors import BadInput, NotFound
-from pacs import damage, retrieve
+from pacs.index.scope import Scope
 from pacs.pixels import blending, draw, plane, presentation, render, window
 from pacs.pixels.errors import refuse
 from pacs.pixels.placeholder import placeholder
 from pacs.pixels.plane import Plane
 from pacs.pixels.presentation import Reference
 from pacs.pixels.render import State, Wanted
-from pacs.retrieve import Located
-from pacs.scope import Scope
+from pacs.serve import retrieve
+from pacs.serve.retrieve import Located
+from pacs.store import damage
 
 #: Images that a state refers to and that are looked for, and frames among which the one beneath is looked for.
 _MAX_IMAGES, _MAX_FRAMES = 500, 5_000

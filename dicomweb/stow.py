@@ -27,8 +27,8 @@ from overread.kit import standing
 from overread.kit.errors import BadInput, UnsupportedMedia
 from overread.kit.http import asked_again, principal, problem
 from overread.kit.principals import Principal
-from pacs.batch import Allowance, Batch, submit
-from pacs.ingest import Source
+from pacs.store.ingest import Source
+from pacs.views.batch import Allowance, Batch, submit
 
 #: Seconds in which at least so many bytes must arrive: a sender that trickles is cut off.
 _PATIENCE = 30.0

@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from dicomweb import payload
 from overread.kit.errors import BadInput, OverreadError, TooLarge
-from pacs.batch import Result
-from pacs.ingest import AlreadyStored, Refused, Stored
-from pacs.status import Reason
+from pacs.dicom.status import Reason
+from pacs.store.ingest import AlreadyStored, Refused, Stored
+from pacs.views.batch import Result
 
 #: Coercion of data elements (PS3.18 Table I.2.2-1): an attribute was changed on the way in.
 COERCED = 0xB000

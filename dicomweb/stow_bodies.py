@@ -6,7 +6,7 @@ from typing import Protocol
 
 from dicomweb.media import DICOM
 from dicomweb.stow_multipart import Broken, PartParser
-from pacs.batch import Batch, Result
+from pacs.views.batch import Batch, Result
 
 #: Instances in one request; a study of more is sent in several.
 MAX_INSTANCES = 20_000

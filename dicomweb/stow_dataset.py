@@ -13,9 +13,9 @@ from typing import Any
 
 from pydicom.valuerep import format_number_as_ds
 
-from pacs.deid.encode import SEQUENCE_DELIMITER, item, pixel_header, put
-from pacs.dictionary import LONG_VRS, PIXEL_DATA, SHORT_VRS, public_vr, tag_text
-from pacs.elements import MAX_DEPTH
+from pacs.dicom.dictionary import LONG_VRS, PIXEL_DATA, SHORT_VRS, public_vr, tag_text
+from pacs.dicom.elements import MAX_DEPTH
+from pacs.dicom.encode import SEQUENCE_DELIMITER, item, pixel_header, put
 
 #: The views of a bulk value, one a part of the body; a frame each where they are compressed.
 Bulk = Callable[[str], Sequence[memoryview]]

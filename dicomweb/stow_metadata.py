@@ -20,10 +20,10 @@ from dicomweb.stow_syntax import syntax_of
 from dicomweb.stow_xml import BadXml, from_xml
 from overread.kit.blobs import Writer
 from overread.kit.errors import BadInput, TooLarge
-from pacs.batch import Batch, Result
-from pacs.part10 import valid_uid, write_meta
-from pacs.status import Reason
-from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
+from pacs.dicom.part10 import valid_uid, write_meta
+from pacs.dicom.status import Reason
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
+from pacs.views.batch import Batch, Result
 
 #: Bytes of all metadata of a request, and how many arrays and objects (or tags) it may have: it is read into memory.
 MAX_METADATA = 16 << 20

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dicomweb.media import OCTETS, MediaRange
 from dicomweb.stow_dataset import BadDataset
 from overread.kit.errors import OverreadError
-from pacs.pixels import codestream
-from pacs.transfer_syntaxes import (
+from pacs.dicom.transfer_syntaxes import (
     BASELINE,
     EXPLICIT_LITTLE_ENDIAN,
     EXTENDED,
@@ -18,6 +17,7 @@ from pacs.transfer_syntaxes import (
     VIDEO,
     Frames,
 )
+from pacs.pixels import codestream
 
 #: Other names of media types (registered ones, and those of older editions).
 _ALIASES = {"image/x-dicom-rle": "image/dicom-rle", "image/x-jls": "image/jls"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from xml.parsers import expat
 
-from pacs.dicomxml import NAMESPACE
-from pacs.elements import MAX_DEPTH
+from pacs.dicom.dicomxml import NAMESPACE
+from pacs.dicom.elements import MAX_DEPTH
 
 #: Elements that may be open at once: an attribute and an item for every level of sequences, and what is in a name.
 _MAX_OPEN = 2 * MAX_DEPTH + 8

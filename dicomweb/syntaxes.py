@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from dicomweb.media import DICOM, OCTETS, MediaRange
-from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN, LOSSY, NATIVE, TYPES
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN, LOSSY, NATIVE, TYPES
 
 #: Gives the transfer syntaxes that can be made of what is stored; asked only where what is stored is not enough.
 Targets = Callable[[], frozenset[str]]

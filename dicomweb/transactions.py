@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pacs.non_patient import CATEGORIES
+from pacs.store.non_patient import CATEGORIES
 
 _JSON = ("application/dicom+json", "application/json")
 _DATA = (*_JSON, "application/dicom+xml", "application/xml")

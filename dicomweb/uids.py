@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from overread.kit.errors import BadInput
-from pacs.part10 import valid_uid
+from pacs.dicom.part10 import valid_uid
 
 
 def path_uid(request: Request, name: str) -> str | None:

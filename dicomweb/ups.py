@@ -17,8 +17,8 @@ from overread.kit import whole_body
 from overread.kit.errors import BadInput
 from overread.kit.http import principal, problem
 from overread.kit.principals import Principal
-from pacs.dicomjson import JsonDataset
-from pacs.part10 import valid_uid
+from pacs.dicom.dicomjson import JsonDataset
+from pacs.dicom.part10 import valid_uid
 from pacs.ups import attributes, service, subscriptions
 from pacs.ups.states import NotPossible, Reason, State
 from pacs.ups.subscriptions import FILTERED, GLOBAL

@@ -14,9 +14,9 @@ from overread.kit.audit_looks import record_look
 from overread.kit.db import Connection
 from overread.kit.errors import BadInput, NotFound
 from overread.kit.principals import Principal
-from pacs import retrieve
-from pacs.retrieve import Located
-from pacs.scope import Scope
+from pacs.index.scope import Scope
+from pacs.serve import retrieve
+from pacs.serve.retrieve import Located
 
 #: Frames of one request; a viewer asks for one or a few, and whole objects have a resource of their own.
 MAX_FRAMES = 1000
@@ -25,8 +25,8 @@ MAX_FRAMES = 1000
 def locate(context: Context, request: Request, what: str) -> tuple[Principal, Scope, list[Located]]:
     """The instances that the request's path names, with a line in the audit log for what is read.
 
-    Raises NotFound. Whether their files are here is found where they are opened (`pacs.retrieve.opened`), or asked of
-    `dicomweb.partial.here` where they are sent unopened.
+    Raises NotFound. Whether their files are here is found where they are opened (`pacs.serve.retrieve.opened`), or
+    asked of `dicomweb.partial.here` where they are sent unopened.
     """
     who, scope = context.authorise(request)
 

@@ -22,14 +22,15 @@ from dicomweb.syntaxes import instance_syntax
 from dicomweb.wado import frame_list, record_given, watch
 from overread.kit.errors import BadInput, NotAcceptable
 from overread.kit.principals import Principal
-from pacs import damage, retrieve, transcoded
-from pacs.part10 import valid_uid
+from pacs.dicom.part10 import valid_uid
+from pacs.index.scope import ORIGINAL, Scope
 from pacs.pixels.picture import MAX_SIDE, MediaType
 from pacs.pixels.render import Wanted
 from pacs.pixels.viewport import Viewport
 from pacs.pixels.window import Window
-from pacs.retrieve import Located, Opened
-from pacs.scope import ORIGINAL, Scope
+from pacs.serve import retrieve, transcoded
+from pacs.serve.retrieve import Located, Opened
+from pacs.store import damage
 
 _PICTURES = [MediaRange(kind) for kind in (JPEG, PNG, GIF, JP2, JXL)]
 _TEXTS = [MediaRange(kind) for kind in (HTML, TEXT, XML)]

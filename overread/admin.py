@@ -10,10 +10,11 @@ from sqlalchemy import func, select
 
 from overread.kit.settings import Settings
 from overread.services import Services, build
-from pacs import damage, view_proofs
-from pacs import sweep as pacs_sweep
-from pacs.models import Instance
-from pacs.sweep import Swept
+from pacs.index.models import Instance
+from pacs.store import damage
+from pacs.store import sweep as pacs_sweep
+from pacs.store.sweep import Swept
+from pacs.views import view_proofs
 
 #: Names of blobs that are held at once.
 _CHUNK = 1000

@@ -52,7 +52,7 @@ def end_again(settings: Settings, *, went_back: bool) -> Again | None:
     """The same, without the quick look. `went_back`: the database is known to be older; nobody else uses it then."""
     # Loads every room, which few commands need.
     from overread.services import build
-    from pacs import sweep
+    from pacs.store import sweep
 
     services = build(settings, pool_size=2)
     db, folder = services.db, settings.keys_dir
@@ -79,7 +79,7 @@ def _apply(tx: Session, files: Sequence[tuple[UUID, datetime, Ended]]) -> Again:
     from cases import erasure
     from overread.kit import audit, jobs, tokens
     from overread.kit.principals import PrincipalRow
-    from pacs import deletion
+    from pacs.store import deletion
 
     cases = images = 0
     locked: dict[str, bool] = {}

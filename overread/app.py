@@ -39,8 +39,8 @@ from overread.proxy import TrustedProxies
 from overread.services import Services
 from overread.web import pages, session
 from overread.web.errors import error_page
-from pacs.scope import Scope as ViewScope
-from pacs.scope import originals, sent_by
+from pacs.index.scope import Scope as ViewScope
+from pacs.index.scope import originals, sent_by
 from viewer_bridge.site import viewer_app
 
 #: One a connection, and those of files, of the database and of decoding workers.

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from pacs import elements, part10
+from pacs.dicom import elements, part10
 
 #: The SOP class of a DICOMDIR (PS3.4 Table I.4-1, Media Storage Directory Storage).
 _DIRECTORY = "1.2.840.10008.1.3.10"

@@ -25,13 +25,13 @@ from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings
 from overread.operators import machine
 from overread.services import build
-from pacs import elements, part10
-from pacs.archive import Archive
-from pacs.batch import Batch
-from pacs.ingest import AlreadyStored, Refused, Source
-from pacs.models import Instance
-from pacs.scope import holder_of
-from pacs.status import Reason
+from pacs.dicom import elements, part10
+from pacs.dicom.status import Reason
+from pacs.index.models import Instance
+from pacs.index.scope import holder_of
+from pacs.store.archive import Archive
+from pacs.store.ingest import AlreadyStored, Refused, Source
+from pacs.views.batch import Batch
 
 _CHUNK = 1 << 20
 #: Entries that are looked up and stored together.

@@ -14,9 +14,9 @@ from starlette.responses import Response
 from overread.kit import observed
 from overread.kit.observed import BOUNDS, Latencies
 from overread.services import Services
-from pacs.damage import DamagedBlob
-from pacs.models import Instance, Study
-from pacs.scope import ORIGINAL
+from pacs.index.models import Instance, Study
+from pacs.index.scope import ORIGINAL
+from pacs.store.damage import DamagedBlob
 
 
 def metrics(services: Services) -> Callable[[Request], Response]:

@@ -12,7 +12,7 @@ from overread import models
 from overread.kit.db import Database
 from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings
-from pacs.archive import Archive, open_archive
+from pacs.store.archive import Archive, open_archive
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from cases import handlers as case_handlers
 from overread.kit import addresses, attempts, ended, jobs, retention, tokens
 from overread.kit.jobs import Bus
 from overread.services import Services
-from pacs import changes, commitment, damage, metadata, settle, sweep
-from pacs.commitment import CommitmentRequested
-from pacs.events import StudyGrowing, StudySettled
+from pacs.index import changes
+from pacs.index.events import StudyGrowing, StudySettled
+from pacs.serve import metadata
+from pacs.store import commitment, damage, settle, sweep
+from pacs.store.commitment import CommitmentRequested
 from pacs.ups import service, subscriptions
 from viewer_bridge import launch
 

@@ -27,7 +27,7 @@ from overread.kit.postgres import start
 from overread.kit.sealed import Sealer
 from overread.kit.settings import Settings
 from overread.migrations import migrate
-from pacs.archive import Archive
+from pacs.store.archive import Archive
 from tests.cases.world import populate
 from tests.fakes.payments import Sandbox
 from tests.fakes.reactor import steady

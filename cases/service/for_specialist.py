@@ -17,7 +17,7 @@ from cases.states import LABELS, Actor, CaseEvent, StudyState
 from cases.views import QuestionView, SpecialistCase, SpecialistStudy
 from overread.kit import clock
 from overread.kit.principals import Principal
-from pacs.scope import Scope
+from pacs.index.scope import Scope
 from viewer_bridge import grants
 
 #: Ages above are one group: they name people almost alone (45 CFR 164.514(b)(2)(i)(C)).

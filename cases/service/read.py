@@ -24,7 +24,7 @@ from cases.views import CaseLine, CoordinatorCase, PatientCase, SpecialistCase
 from overread.kit import audit, clock
 from overread.kit.paging import Keyset, Page
 from overread.kit.principals import Principal, Role
-from pacs import folding
+from pacs.index import folding
 
 #: A specialist has signed their report of a case that stands here.
 _SIGNED = (CaseState.SIGNED, CaseState.PUBLISHED, CaseState.CLOSED)

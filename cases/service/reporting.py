@@ -22,7 +22,7 @@ from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal
 from overread.kit.proofs import Proof
 from overread.kit.words import counted
-from pacs.scope import Scope
+from pacs.index.scope import Scope
 
 _MAX_TEXT = 50_000
 

@@ -21,7 +21,7 @@ from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal, PrincipalRow, Role
 from overread.kit.words import counted
-from pacs.events import StudySettled
+from pacs.index.events import StudySettled
 
 
 def settle(tx: Session, archive: Archive, event: StudySettled) -> None:

@@ -17,8 +17,8 @@ from overread.kit.principals import Role
 from overread.kit.settings import Settings, address
 from overread.processes import Child
 from overread.services import Services, build
-from pacs import ingest
-from pacs.ingest import Prepared, Source
+from pacs.store import ingest
+from pacs.store.ingest import Prepared, Source
 
 
 def run(settings: Settings) -> None:

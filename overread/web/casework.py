@@ -21,7 +21,7 @@ from overread.kit.paging import Page
 from overread.kit.words import counted
 from overread.web import labels, paging, places, render
 from overread.web.visits import Visit
-from pacs import views
+from pacs.views import views
 
 #: Pictures shown at once; the rest follows when these are decided.
 _MOST_PREVIEWS = 24

@@ -14,9 +14,9 @@ from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, paging, render
 from overread.web.visits import Desk, Visit
-from pacs import query
-from pacs.models import Peer
-from pacs.scope import originals
+from pacs.index import query
+from pacs.index.models import Peer
+from pacs.index.scope import originals
 
 
 def routes(services: Services) -> list[BaseRoute]:

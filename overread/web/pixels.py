@@ -20,7 +20,7 @@ from overread.services import Services
 from overread.web import render
 from overread.web.forms import FieldErrors
 from overread.web.visits import Desk, Errand, go
-from pacs import pixel_review, views
+from pacs.views import pixel_review, views
 
 #: Pictures in the list; the rest follows when these are decided.
 _MOST_LISTED = 200

@@ -19,7 +19,7 @@ from overread.services import Services
 from overread.web.forms import FieldErrors
 from overread.web.pixels import STATES, asked, blanked, boxes_of, label, png, rows_of, suggestion
 from overread.web.visits import Desk, Errand, go
-from pacs import views
+from pacs.views import views
 
 #: Pictures in a page's list.
 _A_PAGE = 100

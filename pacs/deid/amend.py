@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pacs.deid.encode import put
-from pacs.elements import walk
-from pacs.part10 import read_meta, write_meta
+from pacs.dicom.elements import walk
+from pacs.dicom.encode import put
+from pacs.dicom.part10 import read_meta, write_meta
 
 
 def amended(header: bytes, changes: Mapping[int, tuple[str, bytes] | None], syntax: str, explicit: bool) -> bytes:

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from mmap import mmap
 
-from pacs import frames
 from pacs.deid.pixels import LARGEST_EXCESS
 from pacs.deid.streams import Data, Found, Patch, Scan, blanked, jpeg, jpeg2000, jpegxl, rle
-from pacs.elements import Element, Unreadable, ints
-from pacs.part10 import Parsed
-from pacs.transfer_syntaxes import CODECS, DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED, RETIRED_JPEG, RLE, VIDEO
+from pacs.dicom import frames
+from pacs.dicom.elements import Element, Unreadable, ints
+from pacs.dicom.part10 import Parsed
+from pacs.dicom.transfer_syntaxes import CODECS, DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED, RETIRED_JPEG, RLE, VIDEO
 
 #: A Basic Offset Table without offsets (PS3.5 A.4).
 EMPTY_TABLE = b"\xfe\xff\x00\xe0\0\0\0\0"

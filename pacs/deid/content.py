@@ -6,7 +6,7 @@ from typing import Literal
 
 from pacs.deid.profile import Profile
 from pacs.deid.table import concepts
-from pacs.elements import Element, find, text
+from pacs.dicom.elements import Element, find, text
 
 Fate = Literal["keep", "dummy", "specimen", "drop"]
 

@@ -10,10 +10,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pacs.charset import DEFAULT, codecs_of
 from pacs.deid import codestream, overlays, pixels
 from pacs.deid.content import Fate, fate
-from pacs.deid.encode import SEQUENCE_DELIMITER, code_item, item, pixel_header, put, written_items
 from pacs.deid.known import KnownStrings
 from pacs.deid.profile import SECOND_OPINION, TABLE_EDITION, Profile
 from pacs.deid.rules import DUMMIES, fits
@@ -39,9 +37,11 @@ from pacs.deid.values import (
     Result,
     Values,
 )
-from pacs.elements import MAX_DEPTH, MAX_NODES, Element, Item, Unreadable, items_of, text, walk
-from pacs.frames import pixel_element
-from pacs.part10 import Parsed, valid_uid, write_meta
+from pacs.dicom.charset import DEFAULT, codecs_of
+from pacs.dicom.elements import MAX_DEPTH, MAX_NODES, Element, Item, Unreadable, items_of, text, walk
+from pacs.dicom.encode import SEQUENCE_DELIMITER, code_item, item, pixel_header, put, written_items
+from pacs.dicom.frames import pixel_element
+from pacs.dicom.part10 import Parsed, valid_uid, write_meta
 
 #: From here on elements are the pixels' own: their offset tables, and the value.
 _FIRST_PIXELS = codestream.TABLES[0]
@@ -100,8 +100,8 @@ def deidentify(
     """De-identify one instance by PS3.15 Annex E for the case that owns `secret` (32 bytes).
 
     `known` are strings of the case that the file itself may not name: the account's name, mail, telephone.
-    Raises ValueError for a secret that could be guessed, and what `pacs.elements.walk` raises if a data set out of
-    order can't be put into order.
+    Raises ValueError for a secret that could be guessed, and what `pacs.dicom.elements.walk` raises if a data set out
+    of order can't be put into order.
     """
     return deidentify_next(parsed, Memory(secret, profile), known)
 

@@ -14,11 +14,11 @@ from functools import cache
 
 from pydicom._dicom_dict import DicomDictionary
 
-from pacs.charset import DEFAULT, codecs_of, decode
 from pacs.deid.dates import shift_date
 from pacs.deid.text import is_ordinary
-from pacs.elements import Buffer, Element
-from pacs.part10 import Parsed
+from pacs.dicom.charset import DEFAULT, codecs_of, decode
+from pacs.dicom.elements import Buffer, Element
+from pacs.dicom.part10 import Parsed
 
 _PATIENT_IDS = 0x00101002  # Other Patient IDs Sequence
 _CHARACTER_SET = 0x00080005

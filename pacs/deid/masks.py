@@ -18,11 +18,11 @@ import pydicom
 from pydicom import Dataset
 
 from overread.kit.errors import Unprocessable
-from pacs import frames
-from pacs import transfer_syntaxes as ts
-from pacs.deid.encode import SEQUENCE_DELIMITER
-from pacs.elements import Buffer
-from pacs.part10 import Parsed
+from pacs.dicom import frames
+from pacs.dicom import transfer_syntaxes as ts
+from pacs.dicom.elements import Buffer
+from pacs.dicom.encode import SEQUENCE_DELIMITER
+from pacs.dicom.part10 import Parsed
 from pacs.pixels import blank, codecs, codestream, encode, image_pixel, stored, workers
 from pacs.pixels.blank import Box
 from pacs.pixels.errors import CannotDecode

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from pydicom import Dataset
 
-from pacs.deid.encode import put
-from pacs.elements import Element, ints, raw, text
+from pacs.dicom.elements import Element, ints, raw, text
+from pacs.dicom.encode import put
 from pacs.pixels import attributes
 from pacs.pixels.blank import Box
 from pacs.pixels.overlay import GROUPS, origin

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pacs.dictionary import PIXEL_DATA
-from pacs.elements import Element, ints, text
-from pacs.frames import pixel_element
-from pacs.part10 import Parsed
-from pacs.transfer_syntaxes import VIDEO
+from pacs.dicom.dictionary import PIXEL_DATA
+from pacs.dicom.elements import Element, ints, text
+from pacs.dicom.frames import pixel_element
+from pacs.dicom.part10 import Parsed
+from pacs.dicom.transfer_syntaxes import VIDEO
 
 #: Modalities whose devices write into the picture, or whose pictures were made outside of a device.
 _WRITTEN_ON = frozenset(("US", "IVUS", "BDUS", "ES", "XC", "OT", "SC", "DOC", "GM", "SMR", "OSS", "HC"))

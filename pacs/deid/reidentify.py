@@ -14,13 +14,13 @@ import pydicom
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from pacs import part10
-from pacs import transfer_syntaxes as ts
-from pacs.charset import DEFAULT, codecs_of, decode
 from pacs.deid.dates import offset_days, shift
 from pacs.deid.uids import new_specimen, new_uid
-from pacs.elements import Element, find, raw, text
-from pacs.part10 import Parsed
+from pacs.dicom import part10
+from pacs.dicom import transfer_syntaxes as ts
+from pacs.dicom.charset import DEFAULT, codecs_of, decode
+from pacs.dicom.elements import Element, find, raw, text
+from pacs.dicom.part10 import Parsed
 
 _CHARACTER_SET = 0x00080005
 _DATES = frozenset(("DA", "DT"))

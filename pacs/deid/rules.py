@@ -14,7 +14,7 @@ from pydicom.datadict import dictionary_is_retired, dictionary_VM, keyword_for_t
 
 from pacs.deid.profile import Profile
 from pacs.deid.table import Row, Safe, most_values, row_of
-from pacs.dictionary import public_vr
+from pacs.dicom.dictionary import public_vr
 
 
 class Rule(IntEnum):

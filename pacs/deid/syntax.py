@@ -6,9 +6,9 @@ certain that they are bare samples in little endian.
 
 from __future__ import annotations
 
-from pacs.elements import Element
-from pacs.part10 import Parsed, valid_uid
-from pacs.transfer_syntaxes import EXPLICIT_BIG_ENDIAN, NATIVE, TABLE
+from pacs.dicom.elements import Element
+from pacs.dicom.part10 import Parsed, valid_uid
+from pacs.dicom.transfer_syntaxes import EXPLICIT_BIG_ENDIAN, NATIVE, TABLE
 
 _UNKNOWN = "Its transfer syntax is none of the standard's, so nobody can say how the pixels are encoded."
 _ELSEWHERE = "Its transfer syntax has pixels elsewhere, so nobody can say what the pixel data in it is."

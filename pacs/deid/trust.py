@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from pydicom._uid_dict import UID_dictionary
 
-from pacs.charset import codecs_of, decode, is_known
-from pacs.elements import Element, text
-from pacs.part10 import Parsed
-from pacs.sop_classes import YOUNGER
+from pacs.dicom.charset import codecs_of, decode, is_known
+from pacs.dicom.elements import Element, text
+from pacs.dicom.part10 import Parsed
+from pacs.dicom.sop_classes import YOUNGER
 
 _CHARACTER_SET = 0x00080005
 _DIRECTORY = "1.2.840.10008.1.3.10"

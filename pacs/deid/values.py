@@ -12,9 +12,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
-from pacs.charset import decode
 from pacs.deid.dates import cap_age, offset_days, shift, valid_zone
-from pacs.deid.encode import put
 from pacs.deid.known import Identities, KnownStrings, distinctive
 from pacs.deid.profile import Profile
 from pacs.deid.proof import Residue
@@ -24,7 +22,9 @@ from pacs.deid.streams import icc, legible
 from pacs.deid.table import Safe
 from pacs.deid.text import GAP, clean, fitted, looks_personal
 from pacs.deid.uids import is_public, new_specimen, new_uid, new_uids, pseudonym
-from pacs.part10 import valid_uid
+from pacs.dicom.charset import decode
+from pacs.dicom.encode import put
+from pacs.dicom.part10 import valid_uid
 
 #: How many results a step remembers before it starts anew: more than a long series has, and a few megabytes a case.
 _MEMORY = 1024

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
 
 from overread.kit.errors import BadInput, OverreadError, Unavailable
-from pacs.bounds import TooSlow
+from pacs.dicom.elements import Unreadable
 from pacs.dimse.association import Linked
-from pacs.elements import Unreadable
+from pacs.index.bounds import TooSlow
 
 Request = C_FIND | C_GET | C_MOVE
 #: Characters of an Error Comment (PS3.7 C.1; LO).

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pynetdicom.dimse_primitives import C_STORE
 
-from pacs.part10 import valid_uid
+from pacs.dicom.part10 import valid_uid
 
 _element = Struct("<HHL").unpack_from
 _ushort = Struct("<H").unpack

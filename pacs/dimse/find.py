@@ -13,19 +13,19 @@ from overread.kit.audit_looks import record_look
 from overread.kit.db import Connection
 from overread.kit.errors import BadInput, OverreadError
 from overread.kit.principals import Principal
-from pacs import patients, query
-from pacs.archive import Archive
-from pacs.dictionary import public_vr
+from pacs.dicom.dictionary import public_vr
 from pacs.dimse import identifiers, levels
 from pacs.dimse.answering import Failed, Status, failure, respond
 from pacs.dimse.association import Served
 from pacs.dimse.identifiers import CHARACTER_SET, LEVEL
 from pacs.dimse.negotiation import Options, options
 from pacs.dimse.reach import Reach, Reaches
-from pacs.keys import TIMEZONE, path
-from pacs.matching import is_universal
-from pacs.query import Query
-from pacs.scope import NOTHING
+from pacs.index import patients, query
+from pacs.index.keys import TIMEZONE, path
+from pacs.index.matching import is_universal
+from pacs.index.query import Query
+from pacs.index.scope import NOTHING
+from pacs.store.archive import Archive
 
 #: Answers that are read at once. Between pages no transaction is open, however slow the peer is.
 PAGE = 200

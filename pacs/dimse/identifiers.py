@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from overread.kit.errors import BadInput
-from pacs import charset, elements, from_json
-from pacs.deid.encode import put
-from pacs.dicomjson import to_json
+from pacs.dicom import charset, elements, from_json
+from pacs.dicom.dicomjson import to_json
+from pacs.dicom.encode import put
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
 from pacs.dimse.answering import Failed, Status
-from pacs.nested import MAX_DEPTH
-from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
+from pacs.index.nested import MAX_DEPTH
 
 CHARACTER_SET, LEVEL = "00080005", "00080052"
 UTF_8 = "ISO_IR 192"
@@ -27,7 +27,8 @@ _SHORT = 0xFFFE
 class Identifier:
     """What was asked: the level, and the text of each key by its path, "" where every value matches.
 
-    A path is tags of eight hexadecimal digits, those inside sequences with dots between, as in `pacs.query.Query`.
+    A path is tags of eight hexadecimal digits, those inside sequences with dots between, as in
+    `pacs.index.query.Query`.
     """
 
     level: str

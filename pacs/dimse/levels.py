@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pacs import patients
 from pacs.dimse.answering import Failed, Status
 from pacs.dimse.identifiers import LEVEL, Identifier
 from pacs.dimse.negotiation import FIND, GET, MOVE, PATIENT_ROOT
-from pacs.keys import COLUMNS, KEPT, TIMEZONE, Level, path
+from pacs.index import patients
+from pacs.index.keys import COLUMNS, KEPT, TIMEZONE, Level, path
 
 #: Levels from the top, with their unique keys.
 UNIQUE = {"PATIENT": "00100020", "STUDY": "0020000D", "SERIES": "0020000E", "IMAGE": "00080018"}

@@ -15,7 +15,6 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from overread.kit import log
 from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings, address
-from pacs.archive import Archive
 from pacs.dimse import negotiation, peers, tls, wire
 from pacs.dimse.acceptor import Acceptor
 from pacs.dimse.association import Rejection, Served, Service
@@ -26,6 +25,7 @@ from pacs.dimse.retrieval import Retrieval
 from pacs.dimse.sending import PLAIN
 from pacs.dimse.storage import Storage
 from pacs.dimse.wire import Channel
+from pacs.store.archive import Archive
 
 _logger = log.get(__name__)
 _SUCCESS = 0x0000
@@ -41,7 +41,7 @@ _config.LOG_HANDLER_LEVEL = "none"
 
 
 class Listener:
-    """Accepts associations of registered peers, hands their instances to `pacs.ingest`, and answers their queries.
+    """Accepts associations of registered peers, hands instances to `pacs.store.ingest`, and answers queries.
 
     `reaches` says what a peer's principal may see, `takes` where objects go that they made of it.
     """

@@ -14,7 +14,7 @@ from overread.kit import audit, principals
 from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.principals import Principal, Role
 from pacs.dimse.calling import Target
-from pacs.models import Peer
+from pacs.index.models import Peer
 
 #: PS3.5 6.2: an AE title has at most 16 characters of the default repertoire, no backslash, not only spaces.
 _AE_TITLE = re.compile(r"[ !-\[\]-~]{1,16}")

@@ -17,8 +17,6 @@ from overread.kit.db import Session
 from overread.kit.errors import NotFound, OverreadError, Unprocessable
 from overread.kit.principals import Principal
 from overread.kit.settings import Settings
-from pacs import selection
-from pacs.archive import Archive
 from pacs.dimse import peers, sending
 from pacs.dimse.association import Linked
 from pacs.dimse.calling import Calling, Target, Unreachable, called
@@ -27,6 +25,8 @@ from pacs.dimse.limits import Limits
 from pacs.dimse.reach import Reaches, Wanted, locate, look
 from pacs.dimse.sending import Lost, Watch
 from pacs.dimse.wire import ProtocolError
+from pacs.index import selection
+from pacs.store.archive import Archive
 
 _logger = log.get(__name__)
 #: Presentation contexts of one association (PS3.8 9.3.2.2).

@@ -9,11 +9,11 @@ from uuid import UUID
 from overread.kit.db import Session
 from overread.kit.errors import NotFound
 from overread.kit.principals import Principal, Role
-from pacs import retrieve
-from pacs.archive import Archive
-from pacs.retrieve import Located
-from pacs.scope import Scope, originals
-from pacs.selection import Named
+from pacs.index.scope import Scope, originals
+from pacs.index.selection import Named
+from pacs.serve import retrieve
+from pacs.serve.retrieve import Located
+from pacs.store.archive import Archive
 
 
 class Reach(NamedTuple):

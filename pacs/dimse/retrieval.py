@@ -16,8 +16,6 @@ from pynetdicom.presentation import PresentationContext
 from overread.kit import audit, log
 from overread.kit.db import Session
 from overread.kit.errors import OverreadError
-from pacs import patients, selection
-from pacs.archive import Archive
 from pacs.dimse import identifiers, levels, peers, sending
 from pacs.dimse.answering import Counts, Failed, Status, failure, respond
 from pacs.dimse.association import Linked, Served
@@ -27,8 +25,10 @@ from pacs.dimse.limits import Limits
 from pacs.dimse.negotiation import options
 from pacs.dimse.push import MOST, Outcomes, Push, stored, warns, witness
 from pacs.dimse.reach import Reach, Reaches, Wanted, locate, look
-from pacs.keys import Level
-from pacs.query import Query
+from pacs.index import patients, selection
+from pacs.index.keys import Level
+from pacs.index.query import Query
+from pacs.store.archive import Archive
 
 _logger = log.get(__name__)
 

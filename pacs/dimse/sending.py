@@ -16,13 +16,15 @@ from pynetdicom.presentation import PresentationContext
 
 from overread.kit.errors import OverreadError
 from overread.kit.looks import Every, Look
-from pacs import damage, part10, retrieve, transcoded
-from pacs.archive import Archive
+from pacs.dicom import part10
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 from pacs.dimse import commands, wire
 from pacs.dimse.association import Linked
 from pacs.dimse.commands import Originator
-from pacs.retrieve import Located, Range
-from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
+from pacs.serve import retrieve, transcoded
+from pacs.serve.retrieve import Located, Range
+from pacs.store import damage
+from pacs.store.archive import Archive
 
 #: Largest P-DATA-TF that is made, also for peers that take any.
 _PDU_BYTES = 256 << 10

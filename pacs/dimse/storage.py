@@ -1,4 +1,4 @@
-"""C-STORE as SCP (PS3.4 B.2, PS3.7 9.1.1): a data set is streamed to `pacs.ingest` while it arrives."""
+"""C-STORE as SCP (PS3.4 B.2, PS3.7 9.1.1): a data set is streamed to `pacs.store.ingest` while it arrives."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from overread.kit import log, principals
 from overread.kit.errors import NotSignedIn, TooLarge, Unavailable
 from overread.kit.looks import Every
 from overread.kit.principals import Role
-from pacs import derived, ingest, part10
-from pacs.archive import Archive
+from pacs.dicom import part10
+from pacs.dicom.status import Reason
 from pacs.dimse.association import Served
 from pacs.dimse.messages import Streamed
 from pacs.dimse.reach import Takes
 from pacs.dimse.wire import ProtocolError
-from pacs.ingest import Incoming, Prepared, Refused, Source
-from pacs.status import Reason
+from pacs.store import ingest
+from pacs.store.archive import Archive
+from pacs.store.ingest import Incoming, Prepared, Refused, Source
+from pacs.views import derived
 
 _logger = log.get(__name__)
 _SUCCESS = 0x0000

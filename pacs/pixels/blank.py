@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pacs import transfer_syntaxes as ts
+from pacs.dicom import transfer_syntaxes as ts
 from pacs.pixels import codecs, codestream, encode, jpeg_blocks
 from pacs.pixels.errors import refuse
 from pacs.pixels.layout import Layout

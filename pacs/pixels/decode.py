@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from pacs import transfer_syntaxes as ts
+from pacs.dicom import transfer_syntaxes as ts
 from pacs.pixels import image_pixel, stored, workers
 from pacs.pixels.cache import Cache
 from pacs.pixels.layout import Layout

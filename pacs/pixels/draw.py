@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from pacs.dicom.transfer_syntaxes import IN_MEMORY
 from pacs.pixels import attributes, overlay, tables
 from pacs.pixels import window as windows
 from pacs.pixels.decode import decode_frame
 from pacs.pixels.errors import refuse
 from pacs.pixels.window import Span, Window
-from pacs.transfer_syntaxes import IN_MEMORY
 
 
 def draw(

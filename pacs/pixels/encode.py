@@ -12,9 +12,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from pacs.pixels.errors import CannotDecode, refuse
-from pacs.pixels.layout import Layout
-from pacs.transfer_syntaxes import (
+from pacs.dicom.transfer_syntaxes import (
     BASELINE,
     DEFLATED_FRAMES,
     EXTENDED,
@@ -29,6 +27,8 @@ from pacs.transfer_syntaxes import (
     LOSSLESS_JPEG,
     RLE,
 )
+from pacs.pixels.errors import CannotDecode, refuse
+from pacs.pixels.layout import Layout
 
 Array = NDArray[Any]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import imagecodecs
 
+from pacs.dicom.transfer_syntaxes import BASELINE, JPEG_XL_RECOMPRESSION
 from pacs.pixels import codecs
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.layout import Layout
-from pacs.transfer_syntaxes import BASELINE, JPEG_XL_RECOMPRESSION
 
 
 def can(form: Layout, source: str, target: str) -> bool:

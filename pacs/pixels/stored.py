@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pacs.pixels import codecs, colour
-from pacs.pixels.errors import refuse
-from pacs.pixels.layout import Layout
-from pacs.transfer_syntaxes import (
+from pacs.dicom.transfer_syntaxes import (
     BARE,
     CODECS,
     DEFLATED_FRAMES,
@@ -21,6 +18,9 @@ from pacs.transfer_syntaxes import (
     TABLE,
     VIDEO,
 )
+from pacs.pixels import codecs, colour
+from pacs.pixels.errors import refuse
+from pacs.pixels.layout import Layout
 
 Array = NDArray[Any]
 

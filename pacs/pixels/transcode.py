@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydicom import Dataset
 
-from pacs import transfer_syntaxes as ts
+from pacs.dicom import transfer_syntaxes as ts
 from pacs.pixels import codecs, encode, image_pixel, recompress, stored, workers
 from pacs.pixels.attributes import integer, value
 from pacs.pixels.decode import FRAMES

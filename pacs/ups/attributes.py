@@ -12,7 +12,7 @@ from pydicom.datadict import keyword_for_tag
 
 from overread.kit import clock
 from overread.kit.errors import BadInput
-from pacs.dicomjson import JsonDataset
+from pacs.dicom.dicomjson import JsonDataset
 from pacs.ups.states import State
 
 #: Unified Procedure Step - Push, of which every work item is an instance (CC.3.1); the events' SOP class.

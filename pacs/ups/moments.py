@@ -15,8 +15,8 @@ from sqlalchemy import ColumnElement, Interval, and_, case, cast, func, literal
 from sqlalchemy.types import Integer, Text
 
 from overread.kit.errors import BadInput
-from pacs import matching
-from pacs.keys import TIMEZONE
+from pacs.index import matching
+from pacs.index.keys import TIMEZONE
 
 #: Offsets reach from -1200 to +1400: other digits behind a hyphen are a range's end.
 _ZONE = "(?:0[0-9]|1[0-4])[0-5][0-9]"

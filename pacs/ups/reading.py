@@ -13,7 +13,7 @@ from sqlalchemy import Text, cast, delete, select
 from sqlalchemy.orm import Session
 
 from overread.kit import clock
-from pacs.dicomjson import JsonDataset
+from pacs.dicom.dicomjson import JsonDataset
 from pacs.ups import attributes, service
 from pacs.ups.attributes import code, dt, human, sq
 from pacs.ups.models import Report, Workitem

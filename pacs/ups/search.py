@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.orm import InstrumentedAttribute
 
 from overread.kit.errors import BadInput
-from pacs import matching, nested
-from pacs.keys import TIMEZONE
+from pacs.index import matching, nested
+from pacs.index.keys import TIMEZONE
 from pacs.ups import attributes, moments
 from pacs.ups.models import Workitem
 

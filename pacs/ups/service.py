@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from overread.kit import audit, clock
 from overread.kit.errors import BadInput, Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal, PrincipalRow, Role
-from pacs.dicomjson import JsonDataset
-from pacs.models import Study
-from pacs.scope import ORIGINAL
+from pacs.dicom.dicomjson import JsonDataset
+from pacs.index.models import Study
+from pacs.index.scope import ORIGINAL
 from pacs.ups import attributes, search, subscriptions
 from pacs.ups.attributes import PROGRESS, PUSH, SOP_CLASS, SOP_INSTANCE, STATE
 from pacs.ups.models import Workitem

@@ -26,12 +26,12 @@ from overread import cli
 from overread.app import portal_app
 from overread.kit.db import Database
 from overread.kit.settings import Settings
-from pacs import keys
-from pacs.archive import open_archive
-from pacs.commitment import Failure
-from pacs.dictionary import public_vr
+from pacs.dicom.dictionary import public_vr
+from pacs.dicom.status import Reason
 from pacs.dimse.listener import Listener
-from pacs.status import Reason
+from pacs.index import keys
+from pacs.store.archive import open_archive
+from pacs.store.commitment import Failure
 from pacs.ups.states import TABLE as WORKITEM_STATES
 from pacs.ups.states import Reason as Refusal
 from pacs.ups.states import State

@@ -15,7 +15,7 @@ from cases.mail import mailer
 from overread.kit.db import Database
 from overread.kit.settings import Settings
 from overread.services import Services
-from pacs.archive import open_archive
+from pacs.store.archive import open_archive
 
 #: What a mount of files answers, since it has no routes of its own.
 _FILES = frozenset(("GET", "HEAD"))

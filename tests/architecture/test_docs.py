@@ -134,8 +134,8 @@ def _resolves(dotted: str) -> bool:
 def test_the_walk_names_functions() -> None:
     named = {span for span in _SPAN.findall(page("architecture.md")) if _DOTTED.fullmatch(span)}
     assert len(named) > 70
-    assert not _resolves("pacs.ingest.no_such_function")
-    assert not _resolves("pacs.retrieve.Opened.no_such_method")
+    assert not _resolves("pacs.store.ingest.no_such_function")
+    assert not _resolves("pacs.serve.retrieve.Opened.no_such_method")
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

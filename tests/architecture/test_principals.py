@@ -33,7 +33,7 @@ _WITHOUT = {
 }
 #: Who makes a scope: the rooms that own the rule.
 _SCOPE_MAKERS = {
-    "pacs/scope.py": "the originals, by role",
+    "pacs/index/scope.py": "the originals, by role",
     "cases/access.py": "a case's images, by the part that somebody has in it",
     "cases/imaging.py": "what matching compares, for the system",
     "cases/service/reporting.py": "the studies that a report names",
@@ -65,7 +65,9 @@ def test_every_service_of_cases_says_who_asks() -> None:
 
 
 def test_every_query_of_the_archive_takes_a_scope() -> None:
-    asked = [f for path in ("pacs/query.py", "pacs/retrieve.py") for f in _functions(path) if "tx" in _takes(f)]
+    asked = [
+        f for path in ("pacs/index/query.py", "pacs/serve/retrieve.py") for f in _functions(path) if "tx" in _takes(f)
+    ]
     assert len(asked) >= 3
     assert [f.name for f in asked if _takes(f).get("scope") != "Scope"] == []
 

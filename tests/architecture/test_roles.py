@@ -23,7 +23,7 @@ from overread.kit import principals, tokens
 from overread.kit.db import Database, libpq_url
 from overread.kit.hosts import Origin
 from overread.kit.principals import Role
-from pacs.non_patient import CATEGORIES
+from pacs.store.non_patient import CATEGORIES
 from tests.architecture.surface import routes_of, services
 from viewer_bridge.site import viewer_app
 

@@ -19,8 +19,8 @@ from cases.service import intake, studies
 from overread.kit import http, looks, tokens
 from overread.kit.db import Session
 from overread.services import Services
-from pacs import retrieve
-from pacs.models import Instance, Study
+from pacs.index.models import Instance, Study
+from pacs.serve import retrieve
 from tests.attacks.conftest import BUFFER, Site, in_review, picture
 from tests.cases.world import World
 from viewer_bridge import grants

@@ -16,8 +16,8 @@ from overread.kit.errors import OverreadError
 from overread.kit.looks import Look
 from overread.kit.standing import Standing
 from overread.services import Services
-from pacs import retrieve
-from pacs.models import Instance
+from pacs.index.models import Instance
+from pacs.serve import retrieve
 from tests.attacks.conftest import in_review
 from tests.cases.world import World
 from viewer_bridge import grants

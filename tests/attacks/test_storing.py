@@ -21,7 +21,7 @@ from overread.kit import principals, tokens
 from overread.kit.errors import Conflict, TooLarge
 from overread.kit.principals import Role
 from overread.services import Services
-from pacs.models import Instance
+from pacs.index.models import Instance
 from tests.cases.world import World, study
 
 MEGABYTE = 1 << 20

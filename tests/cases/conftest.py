@@ -8,7 +8,7 @@ import pytest
 
 from billing.stripe_gateway import StripeGateway
 from overread.kit.db import Database
-from pacs.archive import Archive
+from pacs.store.archive import Archive
 from tests.cases.world import World
 from tests.fakes.payments import Sandbox
 

@@ -23,7 +23,7 @@ from cases.views import PatientCase, SpecialistCase
 from overread.kit import clock, jobs
 from overread.kit.errors import Conflict, Forbidden, Unavailable, Unprocessable
 from overread.kit.settings import Settings
-from pacs.events import BlobsDamaged
+from pacs.index.events import BlobsDamaged
 from tests.cases.world import World, proof
 from tests.live.server import free_port
 

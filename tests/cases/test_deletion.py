@@ -8,10 +8,11 @@ from sqlalchemy import select
 from cases import access
 from cases.service import assignment, studies
 from overread.kit.errors import Conflict
-from pacs import changes, deletion
-from pacs.models import Instance, Study
-from pacs.scope import originals
-from pacs.sweep import sweep
+from pacs.index import changes
+from pacs.index.models import Instance, Study
+from pacs.index.scope import originals
+from pacs.store import deletion
+from pacs.store.sweep import sweep
 from tests.cases.world import World, study
 
 

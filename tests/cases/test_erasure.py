@@ -22,10 +22,11 @@ from overread.kit.db import Session
 from overread.kit.errors import Conflict, Forbidden, NotFound, OverreadError, Unavailable, Unprocessable
 from overread.kit.principals import Principal, PrincipalRow, Role
 from overread.kit.sealed import Sealer, destroyed, mirror
-from pacs import rows, sweep, views
-from pacs.models import Instance, View
-from pacs.scope import ORIGINAL
-from pacs.view_rows import Maker
+from pacs.index.models import Instance, View
+from pacs.index.scope import ORIGINAL
+from pacs.store import rows, sweep
+from pacs.views import views
+from pacs.views.view_rows import Maker
 from tests.cases.world import World, proof, study
 from tests.pacs.test_views import LEADING
 from viewer_bridge import grants

@@ -27,9 +27,9 @@ from overread.kit.audit import AuditRow
 from overread.kit.errors import BadInput, Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.paging import Page
 from overread.kit.principals import Role
-from pacs import deletion
-from pacs.models import Series, Study
-from pacs.scope import ORIGINAL, originals
+from pacs.index.models import Series, Study
+from pacs.index.scope import ORIGINAL, originals
+from pacs.store import deletion
 from tests.cases.world import BORN, NAME, World, study
 
 COORDINATORS = (Show.ALL, Show.OPEN, Show.OURS, Show.LATE, Show.ENDED, Show.OFFERED, Show.READING)

@@ -27,9 +27,10 @@ from cases.service import assignment, pixels, studies
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal
-from pacs import query, retrieve
-from pacs.models import Instance
-from pacs.query import Level, Query
+from pacs.index import query
+from pacs.index.models import Instance
+from pacs.index.query import Level, Query
+from pacs.serve import retrieve
 from tests.cases.world import DICOM_BORN, DICOM_NAME, World, study
 
 BOXES = [(10, 5, 40, 12), (60, 60, 20, 20)]

@@ -12,7 +12,7 @@ from cases.service import profiles
 from overread.kit import audit
 from overread.kit.errors import Forbidden, NotFound, Unprocessable
 from pacs.deid.profile import SECOND_OPINION
-from pacs.models import View
+from pacs.index.models import View
 from tests.cases.world import World
 
 OLD_DATES = {"modified_dates": False, "full_dates": True, "age_cap": 70, "clean_graphics": False}

@@ -9,7 +9,7 @@ from cases import readings
 from cases.repository import load_unasked
 from cases.service import assignment, intake
 from overread.kit.principals import Principal
-from pacs.dicomjson import JsonDataset
+from pacs.dicom.dicomjson import JsonDataset
 from pacs.ups import service
 from pacs.ups.attributes import missing_for
 from pacs.ups.models import Workitem

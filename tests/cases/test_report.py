@@ -16,8 +16,9 @@ from cases.models import Report
 from cases.repository import studies_of
 from cases.service import inboxes, reporting
 from cases.service.reporting import Answer, ReportView
-from pacs import query, retrieve
-from pacs.scope import ORIGINAL, Scope, originals
+from pacs.index import query
+from pacs.index.scope import ORIGINAL, Scope, originals
+from pacs.serve import retrieve
 from tests.cases.world import DICOM_NAME, NAME, World
 
 PLAIN = ReportView(

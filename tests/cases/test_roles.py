@@ -22,7 +22,7 @@ from overread.kit import audit, clock, tokens
 from overread.kit.db import Session
 from overread.kit.errors import Conflict, Forbidden, NotFound, OverreadError, Unprocessable
 from overread.kit.principals import Principal
-from pacs.scope import ORIGINAL
+from pacs.index.scope import ORIGINAL
 from tests.cases.world import BORN, DICOM_NAME, EMAIL, NAME, World, proof, study
 from viewer_bridge import grants, launch
 

@@ -22,11 +22,13 @@ from cases.views import CoordinatorCase
 from overread.kit import principals
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
-from pacs import changes, commitment, deletion, ingest, query, retrieve
-from pacs.ingest import AlreadyStored, Outcome, Prepared, Refused, Source, Stored
-from pacs.models import Instance, Joined, Study, Upload
-from pacs.query import Level, Query
-from pacs.scope import ORIGINAL, STAFF, Scope, originals, sent_by
+from pacs.index import changes, query
+from pacs.index.models import Instance, Joined, Study, Upload
+from pacs.index.query import Level, Query
+from pacs.index.scope import ORIGINAL, STAFF, Scope, originals, sent_by
+from pacs.serve import retrieve
+from pacs.store import commitment, deletion, ingest
+from pacs.store.ingest import AlreadyStored, Outcome, Prepared, Refused, Source, Stored
 from tests.cases.world import DICOM_BORN, DICOM_NAME, World, study
 
 

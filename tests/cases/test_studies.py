@@ -18,7 +18,7 @@ from cases.states import StudyState
 from cases.views import CoordinatorCase, PatientCase, SpecialistCase
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
-from pacs.events import StudySettled
+from pacs.index.events import StudySettled
 from tests.cases.world import BORN, World, study
 from viewer_bridge import grants
 

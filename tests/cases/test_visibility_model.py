@@ -26,11 +26,13 @@ from cases.service.intake import Changes
 from overread.kit import principals
 from overread.kit.errors import NotFound
 from overread.kit.principals import Principal, Role
-from pacs import ingest, query, retrieve
-from pacs.ingest import AlreadyStored, Prepared, Source, Stored
-from pacs.models import Instance, Study
-from pacs.query import Level, Query
-from pacs.scope import ORIGINAL, Scope, holder_of, originals
+from pacs.index import query
+from pacs.index.models import Instance, Study
+from pacs.index.query import Level, Query
+from pacs.index.scope import ORIGINAL, Scope, holder_of, originals
+from pacs.serve import retrieve
+from pacs.store import ingest
+from pacs.store.ingest import AlreadyStored, Prepared, Source, Stored
 from tests.cases.visibility import STAFF, Case, Identity, Model, Part, Sent
 from tests.cases.world import World
 

@@ -33,10 +33,13 @@ from overread.kit import tokens
 from overread.kit.principals import Principal
 from overread.kit.settings import Settings
 from overread.services import Services
-from pacs import deletion, ingest, retrieve, sop_classes, view_proofs, way_back
-from pacs.ingest import Source
-from pacs.models import Instance
-from pacs.scope import ORIGINAL, Scope, originals
+from pacs.dicom import sop_classes
+from pacs.index.models import Instance
+from pacs.index.scope import ORIGINAL, Scope, originals
+from pacs.serve import retrieve
+from pacs.store import deletion, ingest
+from pacs.store.ingest import Source
+from pacs.views import view_proofs, way_back
 from tests.cases.world import DICOM_BORN, DICOM_NAME, World, proof, study
 from viewer_bridge import launch
 

@@ -30,12 +30,12 @@ from overread.kit.jobs import Bus
 from overread.kit.principals import Principal, Role
 from overread.kit.proofs import Proof, Shown
 from overread.kit.settings import Settings
-from pacs import ingest, settle
-from pacs.archive import Archive
-from pacs.events import StudyGrowing
-from pacs.ingest import AlreadyStored, Prepared, Source, Stored
-from pacs.models import Study
-from pacs.scope import ORIGINAL
+from pacs.index.events import StudyGrowing
+from pacs.index.models import Study
+from pacs.index.scope import ORIGINAL
+from pacs.store import ingest, settle
+from pacs.store.archive import Archive
+from pacs.store.ingest import AlreadyStored, Prepared, Source, Stored
 from tests.fakes.payments import Sandbox
 
 PRICE = 35000

@@ -13,7 +13,7 @@ from overread.kit import principals, tokens
 from overread.kit.db import Database
 from overread.kit.principals import Principal, Role
 from overread.services import Services
-from pacs.archive import Archive
+from pacs.store.archive import Archive
 from tests.architecture import surface
 
 As = Callable[[Role], dict[str, str]]

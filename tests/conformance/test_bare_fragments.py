@@ -14,7 +14,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.uid import UID
 from starlette.testclient import TestClient
 
-from pacs import transfer_syntaxes as ts
+from pacs.dicom import transfer_syntaxes as ts
 from pacs.pixels import encode
 from tests.conformance.rendered_objects import LITTLE, image, parts, path, store
 from tests.dicomweb import conftest as web

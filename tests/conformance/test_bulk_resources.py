@@ -16,8 +16,8 @@ from pydicom.uid import generate_uid
 from starlette.testclient import TestClient
 
 from overread.kit.principals import Role
-from pacs.archive import Archive
-from pacs.ingest import Source
+from pacs.store.archive import Archive
+from pacs.store.ingest import Source
 from tests.conformance.conftest import As
 from tests.conformance.samples import path, sample, store
 from tests.conformance.test_retrieve_10_4_corpus import source, stored, uris

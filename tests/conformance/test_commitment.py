@@ -15,10 +15,10 @@ from overread.kit.audit import AuditRow
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.wiring import wire
-from pacs import commitment
-from pacs.archive import Archive
-from pacs.dicomxml import to_xml
-from pacs.models import Instance
+from pacs.dicom.dicomxml import to_xml
+from pacs.index.models import Instance
+from pacs.store import commitment
+from pacs.store.archive import Archive
 from tests.conformance.conftest import As
 from tests.conformance.samples import path, store
 

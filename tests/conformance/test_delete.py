@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 
 from overread.kit.audit import AuditRow
 from overread.kit.principals import Role
-from pacs.archive import Archive
-from pacs.models import Instance, Series, Study
-from pacs.sweep import sweep
+from pacs.index.models import Instance, Series, Study
+from pacs.store.archive import Archive
+from pacs.store.sweep import sweep
 from tests.conformance.conftest import As
 from tests.conformance.samples import path, sample, store
 

@@ -18,10 +18,11 @@ from starlette.testclient import TestClient
 from dicomweb import pictures, report_text
 from overread.kit import principals
 from overread.kit.principals import Role
-from pacs import retrieve, views
-from pacs.archive import Archive
+from pacs.index.scope import Scope
 from pacs.pixels import annotate
-from pacs.scope import Scope
+from pacs.serve import retrieve
+from pacs.store.archive import Archive
+from pacs.views import views
 from tests.conformance.rendered_objects import LITTLE, image, instance, item, levels, parts, path, ramp, shown, store
 from tests.dicomweb import conftest as web
 from tests.pacs.test_views import LEADING, stored_study, view_of

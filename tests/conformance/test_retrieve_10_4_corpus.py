@@ -15,10 +15,11 @@ from starlette.testclient import TestClient
 
 from dicomweb.stow_xml import from_xml
 from overread.kit.principals import Principal, Role
-from pacs import ingest, part10
-from pacs.archive import Archive
-from pacs.index import Keys
-from pacs.ingest import Prepared, Source, Stored
+from pacs.dicom import part10
+from pacs.index.index import Keys
+from pacs.store import ingest
+from pacs.store.archive import Archive
+from pacs.store.ingest import Prepared, Source, Stored
 from tests.pacs import corpus
 
 BINARY = {"OB", "OW", "OF", "OD", "OL", "OV", "UN"}

@@ -19,13 +19,15 @@ from dicomweb.context import Context, Upload
 from overread.kit.db import Database
 from overread.kit.hosts import Origin
 from overread.kit.principals import Role
-from pacs import pixel_review, retrieve, sweep
-from pacs.archive import Archive
-from pacs.models import Study
+from pacs.index.models import Study
+from pacs.index.scope import Scope, originals
 from pacs.pixels import render
 from pacs.pixels.cache import Cache
-from pacs.scope import Scope, originals
-from pacs.thumbnails import Thumbnails
+from pacs.serve import retrieve
+from pacs.store import sweep
+from pacs.store.archive import Archive
+from pacs.store.thumbnails import Thumbnails
+from pacs.views import pixel_review
 from tests.conformance.conftest import As
 from tests.conformance.samples import path, store
 from tests.pacs.test_pixel_review import NOBODY, held_view

@@ -9,7 +9,7 @@ from pydicom.uid import generate_uid
 from starlette.testclient import TestClient
 
 from overread.kit.principals import Principal, Role
-from pacs.dicomxml import to_xml
+from pacs.dicom.dicomxml import to_xml
 from tests.conformance.conftest import As
 from tests.conformance.samples import store
 

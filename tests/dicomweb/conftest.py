@@ -19,8 +19,8 @@ from overread.kit.db import Session
 from overread.kit.errors import OverreadError
 from overread.kit.hosts import Origin
 from overread.kit.principals import Principal, Role
-from pacs.archive import Archive
-from pacs.scope import Scope, originals
+from pacs.index.scope import Scope, originals
+from pacs.store.archive import Archive
 
 Bearer = Callable[[Role], dict[str, str]]
 

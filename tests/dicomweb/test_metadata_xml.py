@@ -17,10 +17,10 @@ from starlette.testclient import TestClient
 from dicomweb import metadata
 from dicomweb.context import Context
 from overread.kit.hosts import Origin
-from pacs.archive import Archive
-from pacs.dicomxml import NAMESPACE, to_xml
-from pacs.metadata import pack
-from pacs.scope import originals
+from pacs.dicom.dicomxml import NAMESPACE, to_xml
+from pacs.index.scope import originals
+from pacs.serve.metadata import pack
+from pacs.store.archive import Archive
 from tests.dicomweb.test_wado import above, series
 
 JSON = {"Accept": "application/dicom+json"}

@@ -17,9 +17,9 @@ from sqlalchemy import delete, select
 from starlette.testclient import TestClient
 
 from overread.kit.db import Database
-from pacs.archive import Archive
-from pacs.damage import DamagedBlob
-from pacs.models import Instance
+from pacs.index.models import Instance
+from pacs.store.archive import Archive
+from pacs.store.damage import DamagedBlob
 from tests.conformance.test_retrieve_10_4_corpus import parts
 from tests.dicomweb.test_roundtrip import path, sample, varied
 from tests.dicomweb.test_wado import EXPLICIT, OCTETS, above, series, store

@@ -15,7 +15,7 @@ from pydicom.uid import generate_uid
 from starlette.testclient import TestClient
 
 from overread.kit.principals import Role
-from pacs.archive import Archive
+from pacs.store.archive import Archive
 from tests.dicomweb.conftest import Bearer
 
 JSON = {"Accept": "application/dicom+json"}

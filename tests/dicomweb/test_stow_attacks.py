@@ -17,10 +17,10 @@ from starlette.testclient import TestClient
 from dicomweb import stow_bodies
 from overread.kit.blobs import Writer
 from overread.kit.errors import StorageFull, Unavailable
-from pacs import ingest
-from pacs.archive import Archive
-from pacs.part10 import write_meta
-from pacs.transfer_syntaxes import DEFLATED_EXPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
+from pacs.dicom.part10 import write_meta
+from pacs.dicom.transfer_syntaxes import DEFLATED_EXPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
+from pacs.store import ingest
+from pacs.store.archive import Archive
 
 ACCEPT = {"Accept": "application/dicom+json"}
 SINGLE = {"Content-Type": "application/dicom", **ACCEPT}
@@ -272,7 +272,7 @@ def test_a_database_that_is_away_is_503_and_the_sender_may_try_again(
 def test_many_groups_of_one_request_are_all_listed_in_order(
     client: TestClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pacs.batch.GROUP", 3)
+    monkeypatch.setattr("pacs.views.batch.GROUP", 3)
     names = [f"1.2.9.{number}" for number in range(20)]
     body = b""
     for number, name in enumerate(names):

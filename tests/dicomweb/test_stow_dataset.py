@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from dicomweb.stow_dataset import BadDataset, encode
 from dicomweb.stow_xml import BadXml, from_xml
-from pacs import dicomjson, elements, part10
-from pacs import transfer_syntaxes as ts
-from pacs.dicomxml import to_xml
+from pacs.dicom import dicomjson, elements, part10
+from pacs.dicom import transfer_syntaxes as ts
+from pacs.dicom.dicomxml import to_xml
 
 Json = dict[str, Any]
 

@@ -14,8 +14,8 @@ from pydicom.encaps import generate_frames
 from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, generate_uid
 from starlette.testclient import TestClient
 
-from pacs.archive import Archive
-from pacs.dicomxml import to_xml
+from pacs.dicom.dicomxml import to_xml
+from pacs.store.archive import Archive
 
 ACCEPT = {"Accept": "application/dicom+json"}
 Part = tuple[dict[str, str], bytes]

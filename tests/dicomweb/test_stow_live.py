@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from dicomweb import stow
-from pacs.archive import Archive
+from pacs.store.archive import Archive
 
 JSON = "application/dicom+json"
 

@@ -13,9 +13,9 @@ from pydicom.uid import ExplicitVRLittleEndian
 from starlette.testclient import TestClient
 
 from overread.kit.principals import Role
-from pacs import transcoded
 from pacs.pixels import workers
 from pacs.pixels.turns import Turns
+from pacs.serve import transcoded
 from tests.dicomweb.conftest import Bearer
 from tests.dicomweb.test_roundtrip import JSON
 from tests.dicomweb.test_wado import store

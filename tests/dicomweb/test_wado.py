@@ -22,12 +22,12 @@ from starlette.testclient import TestClient
 
 from overread.kit.audit import AuditRow
 from overread.kit.principals import Role
-from pacs import metadata
-from pacs.archive import Archive
-from pacs.events import StudySettled
-from pacs.models import KeptMetadata, Study
+from pacs.index.events import StudySettled
+from pacs.index.models import KeptMetadata, Study
+from pacs.index.scope import ORIGINAL, Scope, one_study
 from pacs.pixels.cache import Cache
-from pacs.scope import ORIGINAL, Scope, one_study
+from pacs.serve import metadata
+from pacs.store.archive import Archive
 from tests.conformance.test_retrieve_10_4_corpus import parts
 from tests.dicomweb.conftest import Bearer
 from tests.dicomweb.test_roundtrip import JSON, MULTIPART, body, path, sample, varied

@@ -27,10 +27,10 @@ from overread.kit.errors import NotSignedIn, OverreadError, StorageFull
 from overread.kit.principals import PrincipalRow
 from overread.kit.sealed import destroyed
 from overread.kit.settings import Settings
-from pacs import deletion
-from pacs.archive import Archive, open_archive
-from pacs.models import Instance, Study
-from pacs.scope import originals
+from pacs.index.models import Instance, Study
+from pacs.index.scope import originals
+from pacs.store import deletion
+from pacs.store.archive import Archive, open_archive
 from tests.cases.test_erasure import PLANTED, erase, everything, told
 from tests.cases.world import World, study
 from tests.faults.harness import folder

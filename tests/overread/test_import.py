@@ -22,8 +22,8 @@ from overread import cli, importing
 from overread.importing import Tally, import_paths
 from overread.kit.db import Database
 from overread.kit.settings import Settings
-from pacs.batch import Batch
-from pacs.models import Instance
+from pacs.index.models import Instance
+from pacs.views.batch import Batch
 
 
 def sample() -> bytes:

@@ -27,7 +27,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from pacs import transfer_syntaxes as ts
+from pacs.dicom import transfer_syntaxes as ts
 from pacs.pixels import encode
 from tests.viewer_bridge.fake_dicomweb import bundled, ct_series
 

@@ -28,8 +28,8 @@ from overread.kit.hosts import Origin
 from overread.kit.principals import Role
 from overread.kit.sealed import Sealer
 from overread.kit.settings import Settings
-from pacs.archive import Archive
-from pacs.scope import ORIGINAL, Scope
+from pacs.index.scope import ORIGINAL, Scope
+from pacs.store.archive import Archive
 from tests.conftest import new_database
 from tests.viewer_bridge import kinds, reader
 from tests.viewer_bridge.conftest import person

@@ -28,10 +28,10 @@ from overread.kit.hosts import Origin
 from overread.kit.http import path_uuid
 from overread.kit.principals import Principal
 from overread.kit.settings import Settings
-from pacs import ingest
-from pacs.archive import Archive
-from pacs.part10 import write_meta
-from pacs.scope import ORIGINAL, Scope
+from pacs.dicom.part10 import write_meta
+from pacs.index.scope import ORIGINAL, Scope
+from pacs.store import ingest
+from pacs.store.archive import Archive
 from tests.pacs.datasets import encode
 from tests.viewer_bridge import reader
 from tests.viewer_bridge.fake_dicomweb import bundled, ct_series

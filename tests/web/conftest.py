@@ -16,7 +16,7 @@ from overread.kit import clock, http, tokens
 from overread.kit.db import Database
 from overread.kit.settings import Settings
 from overread.services import Services
-from pacs.archive import Archive
+from pacs.store.archive import Archive
 from tests.cases.world import World
 from tests.fakes.payments import Sandbox
 

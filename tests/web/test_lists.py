@@ -20,8 +20,8 @@ from cases.states import FINAL, CaseState
 from overread.kit import audit_looks, clock, principals, tokens
 from overread.kit.principals import Role
 from overread.web import trail
-from pacs.models import Study
-from pacs.scope import ORIGINAL
+from pacs.index.models import Study
+from pacs.index.scope import ORIGINAL
 from tests.cases.test_lists import fill, stray
 from tests.cases.world import BORN, World, study
 

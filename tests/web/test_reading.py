@@ -12,8 +12,8 @@ from pydicom.uid import generate_uid
 from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
-from pacs.models import Instance, Study
-from pacs.scope import ORIGINAL
+from pacs.index.models import Instance, Study
+from pacs.index.scope import ORIGINAL
 from tests.cases.world import World
 from tests.cases.world import study as sample
 

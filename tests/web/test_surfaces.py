@@ -25,7 +25,7 @@ from overread.kit import log, passwords, principals, tokens
 from overread.kit.hosts import Origin
 from overread.kit.principals import Role
 from overread.services import Services
-from pacs.non_patient import CATEGORIES
+from pacs.store.non_patient import CATEGORIES
 from tests.architecture.test_roles import OHIF
 from tests.cases.planting import leaks, offer, planted
 from tests.cases.world import DICOM_BORN, DICOM_NAME, EMAIL, World

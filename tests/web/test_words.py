@@ -21,7 +21,7 @@ from overread.kit.errors import Unavailable
 from overread.kit.principals import Role
 from overread.services import Services
 from pacs.dimse import peers
-from pacs.models import Peer
+from pacs.index.models import Peer
 from tests.cases.world import DICOM_BORN, DICOM_NAME, World, proof, study
 
 Browser = Callable[..., TestClient]

@@ -15,10 +15,10 @@ from overread.kit import audit, clock, tokens
 from overread.kit.audit import AuditRow
 from overread.kit.principals import TokenRow
 from overread.services import Services
-from pacs import changes
-from pacs.changes import Change, Kind
-from pacs.models import Study
-from pacs.scope import ORIGINAL
+from pacs.index import changes
+from pacs.index.changes import Change, Kind
+from pacs.index.models import Study
+from pacs.index.scope import ORIGINAL
 from tests.cases.test_lists import stray
 from tests.cases.world import BORN, World
 

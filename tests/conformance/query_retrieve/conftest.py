@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from overread.kit.principals import Principal
-from pacs.archive import Archive
+from pacs.store.archive import Archive
 from tests.pacs.dimse.conftest import Listen, listen, registered
 from tests.pacs.dimse.querying import principal_of
 

@@ -11,8 +11,8 @@ from pydicom.sequence import Sequence
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
 from overread.kit.principals import Principal
-from pacs.archive import Archive
 from pacs.dimse import find as finding
+from pacs.store.archive import Archive
 from tests.conformance.search.archive import instance
 from tests.pacs.dimse.querying import PATIENT_FIND, STUDY_FIND, ask, associated, find, find_once, keep, principal_of
 

@@ -11,8 +11,8 @@ from pydicom.dataset import Dataset
 from starlette.testclient import TestClient
 
 from overread.kit.principals import Principal
-from pacs.archive import Archive
 from pacs.dimse import find as finding
+from pacs.store.archive import Archive
 from tests.conformance.search.archive import ask as ask_qido
 from tests.conformance.search.archive import instance
 from tests.dicomweb.conftest import bearer, client

@@ -15,11 +15,11 @@ from sqlalchemy import select
 
 from overread.kit.audit import AuditRow
 from overread.kit.principals import Principal
-from pacs import retrieve, transcoded
-from pacs.archive import Archive
+from pacs.dicom.part10 import write_meta
 from pacs.dimse import peers
-from pacs.part10 import write_meta
-from pacs.scope import originals
+from pacs.index.scope import originals
+from pacs.serve import retrieve, transcoded
+from pacs.store.archive import Archive
 from tests.conformance.search.archive import instance
 from tests.dicomweb.test_partial import JPEG_LS, encapsulated
 from tests.pacs.dimse.conftest import Listen

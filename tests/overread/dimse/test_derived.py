@@ -13,9 +13,9 @@ from pynetdicom import AE
 
 from cases.repository import studies_of
 from cases.service import reporting
-from pacs import retrieve
-from pacs.scope import ORIGINAL, Scope
-from pacs.status import Reason
+from pacs.dicom.status import Reason
+from pacs.index.scope import ORIGINAL, Scope
+from pacs.serve import retrieve
 from tests.cases.test_way_back import made_of
 from tests.cases.world import DICOM_NAME, World, proof
 from tests.overread.dimse.test_roles import files

@@ -20,8 +20,8 @@ from overread.kit import principals
 from overread.kit.audit import AuditRow
 from overread.kit.errors import NotFound
 from overread.kit.settings import Settings
-from pacs import retrieve
 from pacs.dimse import peers, push
+from pacs.serve import retrieve
 from tests.cases.world import World
 from tests.pacs.dimse.querying import (
     CT,

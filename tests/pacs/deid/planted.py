@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from pacs.deid.dates import MOST_DAYS
 from pacs.deid.table import Row, rows
-from pacs.dictionary import LONG_VRS, public_vr
-from pacs.part10 import write_meta
+from pacs.dicom.dictionary import LONG_VRS, public_vr
+from pacs.dicom.part10 import write_meta
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 IMPLICIT = "1.2.840.10008.1.2"

@@ -12,7 +12,7 @@ import pytest
 from pacs.deid.header import deidentify
 from pacs.deid.streams import icc
 from pacs.deid.streams.icc import LONGEST
-from pacs.part10 import parse
+from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import EXPLICIT, IMPLICIT, El, part10, skeleton
 from tests.pacs.deid.test_codestream import MARK, matrix_profile
 from tests.pacs.deid.test_matrix import values

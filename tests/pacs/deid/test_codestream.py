@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from pacs.deid.header import Deidentified, deidentify
 from pacs.deid.streams import jpegxl, rle
-from pacs.elements import find
-from pacs.part10 import parse
+from pacs.dicom.elements import find
+from pacs.dicom.part10 import parse
 from pacs.pixels.codecs import runs_make
 from tests.pacs.deid.compressed import (
     DEFLATED,

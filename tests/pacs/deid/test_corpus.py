@@ -14,8 +14,8 @@ import pytest
 
 from pacs.deid.header import Deidentified, deidentify
 from pacs.deid.overlays import MARKS
-from pacs.elements import Unreadable
-from pacs.part10 import parse
+from pacs.dicom.elements import Unreadable
+from pacs.dicom.part10 import parse
 from pacs.pixels.decode import decode_frame
 from pacs.pixels.errors import CannotDecode
 from tests.pacs.corpus import files, sources

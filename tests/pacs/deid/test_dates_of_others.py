@@ -13,7 +13,7 @@ from pacs.deid.dates import offset_days
 from pacs.deid.header import deidentify
 from pacs.deid.profile import SECOND_OPINION, Profile
 from pacs.deid.rules import Rule, decide
-from pacs.part10 import parse
+from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import EXPLICIT, IMPLICIT, El, part10, skeleton
 from tests.pacs.deid.test_matrix import values
 from tests.pacs.deid.test_rows import whole

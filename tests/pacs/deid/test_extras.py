@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 
 from pacs.deid.header import deidentify
 from pacs.deid.known import KnownStrings
-from pacs.elements import find
-from pacs.part10 import parse
+from pacs.dicom.elements import find
+from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import BIG, EXPLICIT, IMPLICIT, SOP, STUDY, El, dataset, part10, skeleton, text
 from tests.pacs.deid.test_rows import SECRET, SYNTAXES, read, whole
 

@@ -17,13 +17,13 @@ from PIL import Image
 from pydicom.dataset import Dataset
 
 from overread.kit.errors import Unprocessable
-from pacs import frames
-from pacs import transfer_syntaxes as ts
 from pacs.deid import masks
 from pacs.deid.header import deidentify
 from pacs.deid.masks import Box, NotMaskable, masked, within
-from pacs.elements import Unreadable
-from pacs.part10 import parse
+from pacs.dicom import frames
+from pacs.dicom import transfer_syntaxes as ts
+from pacs.dicom.elements import Unreadable
+from pacs.dicom.part10 import parse
 from pacs.pixels import encode, image_pixel, jpeg_blocks, workers
 from pacs.pixels.decode import decode_frame
 from pacs.pixels.errors import CannotDecode

@@ -8,13 +8,13 @@ from struct import pack
 import pytest
 from pydicom._dicom_dict import DicomDictionary
 
-from pacs.charset import decode
 from pacs.deid.dates import offset_days, shift
 from pacs.deid.header import deidentify
 from pacs.deid.profile import BASIC, SECOND_OPINION, Profile
 from pacs.deid.table import row_of
-from pacs.elements import Buffer, Element
-from pacs.part10 import parse
+from pacs.dicom.charset import decode
+from pacs.dicom.elements import Buffer, Element
+from pacs.dicom.part10 import parse
 from tests.pacs.deid.places import PLACES
 from tests.pacs.deid.planted import (
     DEFLATED,

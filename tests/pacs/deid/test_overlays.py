@@ -16,7 +16,7 @@ from pacs.deid import overlays
 from pacs.deid.header import Deidentified, deidentify
 from pacs.deid.overlays import DAMAGED, LEFT_OUT, MARKS
 from pacs.deid.profile import BASIC, SECOND_OPINION
-from pacs.part10 import parse
+from pacs.dicom.part10 import parse
 from pacs.pixels.blank import Box
 from pacs.pixels.draw import draw
 from tests.pacs.deid.planted import BIG, DEFLATED, EXPLICIT, IMPLICIT, El, part10, skeleton, text

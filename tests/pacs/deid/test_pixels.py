@@ -8,8 +8,8 @@ import pytest
 
 from pacs.deid import pixels
 from pacs.deid.header import deidentify
-from pacs.elements import find
-from pacs.part10 import parse, write_meta
+from pacs.dicom.elements import find
+from pacs.dicom.part10 import parse, write_meta
 from tests.pacs.deid.planted import CT, EXPLICIT, IMPLICIT, SOP, El, dataset, part10, skeleton, text
 from tests.pacs.deid.test_rows import SECRET, whole
 

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pacs.deid.dates import offset_days
 from pacs.deid.header import Deidentified, deidentify
 from pacs.deid.profile import BASIC, SECOND_OPINION, Profile
-from pacs.part10 import parse
+from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import (
     BIG,
     DEFLATED,

@@ -22,7 +22,7 @@ from pacs.deid.rules import decide_private, fits
 from pacs.deid.table import most_values, safe_private
 from pacs.deid.uids import new_uid
 from pacs.deid.values import Memory
-from pacs.part10 import parse
+from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import EXPLICIT, El, part10, skeleton, text
 from tests.pacs.deid.test_rows import SECRET, SYNTAXES, read, whole
 

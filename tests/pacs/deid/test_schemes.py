@@ -8,7 +8,7 @@ from pydicom.sr._concepts_dict import concepts
 from pacs.deid import schemes
 from pacs.deid.header import deidentify
 from pacs.deid.uids import is_public
-from pacs.part10 import parse
+from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import EXPLICIT, El, part10, skeleton, text
 from tests.pacs.deid.test_rows import SECRET, read
 

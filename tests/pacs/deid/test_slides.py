@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pacs.deid.header import deidentify
 from pacs.deid.profile import BASIC, SECOND_OPINION, Profile
 from pacs.deid.reidentify import WayBack
-from pacs.part10 import parse
+from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import EXPLICIT, El, part10, skeleton, text
 from tests.pacs.deid.test_rows import SECRET, read
 

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 
 from pacs.deid.header import deidentify
-from pacs.part10 import parse, write_meta
+from pacs.dicom.part10 import parse, write_meta
 from tests.pacs.deid.compressed import FRAMES, J2K, JPEG, deflated, given, item
 from tests.pacs.deid.planted import BIG, CT, DEFLATED, EXPLICIT, IMPLICIT, SOP, dataset, skeleton
 from tests.pacs.deid.test_rows import SECRET

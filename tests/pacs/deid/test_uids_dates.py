@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pacs.deid.dates import FEWEST_DAYS, MOST_DAYS, cap_age, check_time, offset_days, shift, shift_date, shift_datetime
 from pacs.deid.uids import is_public, is_standard, new_uid, new_uids
-from pacs.part10 import valid_uid
+from pacs.dicom.part10 import valid_uid
 
 secrets = st.binary(min_size=32, max_size=32)
 uids = st.lists(st.integers(0, 10**9), min_size=3, max_size=6).map(lambda parts: "1.3.6.1." + ".".join(map(str, parts)))

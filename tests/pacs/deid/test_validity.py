@@ -17,9 +17,9 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from pacs.deid.header import deidentify
 from pacs.deid.profile import BASIC, SECOND_OPINION, Profile
-from pacs.elements import Unreadable
-from pacs.part10 import parse, write_meta
-from pacs.transfer_syntaxes import CODECS, DEFLATED, EXPLICIT_BIG_ENDIAN
+from pacs.dicom.elements import Unreadable
+from pacs.dicom.part10 import parse, write_meta
+from pacs.dicom.transfer_syntaxes import CODECS, DEFLATED, EXPLICIT_BIG_ENDIAN
 from tests.cases.world import study
 from tests.pacs.corpus import files, sources
 from tests.pacs.deid.test_rows import SECRET, whole

@@ -27,9 +27,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from overread.kit.principals import Principal
-from pacs.archive import Archive
 from pacs.dimse import peers
-from pacs.ingest import Source, Stored
+from pacs.store.archive import Archive
+from pacs.store.ingest import Source, Stored
 from tests.conformance.search.archive import part10
 from tests.pacs.test_ingest import put
 

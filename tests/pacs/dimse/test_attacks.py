@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from overread.kit.errors import Unavailable
-from pacs.archive import Archive
+from pacs.dicom.status import Reason
 from pacs.dimse import acceptor
 from pacs.dimse.association import Served
-from pacs.status import Reason
+from pacs.store.archive import Archive
 from tests.pacs.dimse import raw
 from tests.pacs.dimse.conftest import Listen, eventually, settled, threads
 from tests.pacs.dimse.raw import ABORT, REJECT, Peer, pdu, pdv

@@ -16,8 +16,8 @@ import pytest
 from overread.dimse import reaches
 from overread.kit.principals import Principal
 from overread.kit.settings import Settings
-from pacs.archive import Archive
 from pacs.dimse import peers, push
+from pacs.store.archive import Archive
 from tests.live.server import free_port
 from tests.pacs.dimse.conftest import Listen, eventually
 from tests.pacs.dimse.querying import keep, principal_of

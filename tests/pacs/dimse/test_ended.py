@@ -12,12 +12,12 @@ from sqlalchemy import func, select
 
 from overread.kit import looks, tokens
 from overread.kit.principals import Principal
-from pacs.archive import Archive
+from pacs.dicom.part10 import write_meta
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
 from pacs.dimse import reach
-from pacs.ingest import Source, Stored
-from pacs.models import Instance
-from pacs.part10 import write_meta
-from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
+from pacs.index.models import Instance
+from pacs.store.archive import Archive
+from pacs.store.ingest import Source, Stored
 from tests.conformance.search.archive import instance
 from tests.pacs.dimse.conftest import Listen, eventually, threads
 from tests.pacs.dimse.querying import (

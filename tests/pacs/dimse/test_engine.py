@@ -21,9 +21,9 @@ from pynetdicom.sop_class import CTImageStorage, Verification  # type: ignore[at
 
 from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings
-from pacs.archive import Archive
+from pacs.dicom.status import Reason
 from pacs.dimse import commands, tls
-from pacs.status import Reason
+from pacs.store.archive import Archive
 from tests.live.server import PROGRAM, clean_environment, free_port
 from tests.pacs.dimse import raw
 from tests.pacs.dimse.conftest import Listen, eventually, settled, threads

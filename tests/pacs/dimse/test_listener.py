@@ -19,13 +19,15 @@ from pynetdicom import AE
 from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.principals import Role
 from overread.kit.settings import Settings
-from pacs import query, retrieve, transfer_syntaxes
-from pacs.archive import Archive
+from pacs.dicom import transfer_syntaxes
 from pacs.dimse import listener as listening
 from pacs.dimse import peers
 from pacs.dimse.listener import Listener
-from pacs.query import Level, Query
-from pacs.scope import ORIGINAL, Scope
+from pacs.index import query
+from pacs.index.query import Level, Query
+from pacs.index.scope import ORIGINAL, Scope
+from pacs.serve import retrieve
+from pacs.store.archive import Archive
 from tests.live.server import free_port
 
 ALL = Scope(ORIGINAL, unreleased=True)

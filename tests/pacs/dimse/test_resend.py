@@ -13,10 +13,10 @@ from pynetdicom import AE
 from sqlalchemy import select
 
 from overread.kit.audit import AuditRow
-from pacs import retrieve
-from pacs.archive import Archive
-from pacs.part10 import read_meta
-from pacs.status import Reason
+from pacs.dicom.part10 import read_meta
+from pacs.dicom.status import Reason
+from pacs.serve import retrieve
+from pacs.store.archive import Archive
 from tests.pacs.dimse.conftest import Listen
 from tests.pacs.dimse.raw import Peer, pdu, pdv, store_command
 from tests.pacs.dimse.test_listener import ALL

@@ -14,9 +14,9 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE
 
-from pacs import retrieve
-from pacs.archive import Archive
-from pacs.part10 import read_meta
+from pacs.dicom.part10 import read_meta
+from pacs.serve import retrieve
+from pacs.store.archive import Archive
 from tests.pacs.dimse.conftest import Listen
 from tests.pacs.dimse.test_listener import ALL
 

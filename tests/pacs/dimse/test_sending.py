@@ -18,13 +18,13 @@ from pydicom.uid import generate_uid
 from pynetdicom import evt
 
 from overread.kit.principals import Principal
-from pacs import selection
-from pacs.archive import Archive
+from pacs.dicom.part10 import write_meta
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
 from pacs.dimse import peers, reach, sending
 from pacs.dimse.reach import Wanted
-from pacs.ingest import Source, Stored
-from pacs.part10 import write_meta
-from pacs.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
+from pacs.index import selection
+from pacs.store.archive import Archive
+from pacs.store.ingest import Source, Stored
 from tests.conformance.search.archive import instance
 from tests.pacs.dimse.conftest import Listen, eventually, threads
 from tests.pacs.dimse.querying import (

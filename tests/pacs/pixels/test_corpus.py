@@ -24,12 +24,12 @@ from PIL import Image
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
 
+from pacs.dicom.transfer_syntaxes import BARE, CODECS
 from pacs.pixels import window
 from pacs.pixels.decode import decode_frame
 from pacs.pixels.draw import draw
 from pacs.pixels.errors import CannotDecode
 from pacs.pixels.render import render
-from pacs.transfer_syntaxes import BARE, CODECS
 from tests.pacs.pixels.samples import frames, read
 
 #: Frames of one file that are looked at: they only repeat each other.

@@ -24,7 +24,7 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
-from pacs import transfer_syntaxes as ts
+from pacs.dicom import transfer_syntaxes as ts
 from pacs.pixels import encode
 from pacs.pixels.decode import decode_frame
 from pacs.pixels.errors import CannotDecode

@@ -15,10 +15,10 @@ from pydicom import Dataset
 from pydicom.pixels.processing import convert_color_space
 
 from overread.kit.errors import Unprocessable
+from pacs.dicom.transfer_syntaxes import CODECS
 from pacs.pixels.decode import decode_frame
 from pacs.pixels.errors import CannotDecode
 from pacs.pixels.stored import decodable
-from pacs.transfer_syntaxes import CODECS
 from tests.pacs.pixels.samples import BIG, LITTLE, colour, header, ramp, rle
 
 JPEG, LOSSLESS, LS, J2K, XL, RLE = (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.processing import convert_color_space
 
-from pacs import transfer_syntaxes as ts
+from pacs.dicom import transfer_syntaxes as ts
 from pacs.pixels import encode, workers
 from pacs.pixels.decode import decode_frame
 from pacs.pixels.errors import CannotDecode

@@ -1,0 +1,131 @@
+"""What a match is answered with (PS3.18 10.6.3.3, Tables 10.6.3-3 to 10.6.3-5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from pacs.index import index
+from pacs.index.nested import Path
+
+Attributes = dict[str, Any]
+
+#: Of Table 10.6.3-3, what is kept as the instances say it; the description is what everybody asks for besides.
+_STUDY = (
+    "00080020",
+    "00080030",
+    "00080050",
+    "00080090",
+    "00080201",
+    "00081030",
+    "00100010",
+    "00100020",
+    "00100030",
+    "00100040",
+    "0020000D",
+    "00200010",
+)
+#: Of Table 10.6.3-4.
+_SERIES = ("00080060", "0008103E", "0020000E", "00200011", "00400244", "00400245", "00400275")
+#: Attributes of a study or series that always have a place in the answer, if an empty one (Type R).
+_VRS = {
+    "00080020": "DA",
+    "00080030": "TM",
+    "00080050": "SH",
+    "00080090": "PN",
+    "00100010": "PN",
+    "00100020": "LO",
+    "00100030": "DA",
+    "00100040": "CS",
+    "00200010": "SH",
+    "00080060": "CS",
+    "00200011": "IS",
+}
+_ONLINE = {"vr": "CS", "Value": ["ONLINE"]}  # Instance Availability, PS3.3 C.4.23.1.1
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an answer holds beyond the tables: `paths` of attributes, or everything that is kept."""
+
+    paths: frozenset[Path]
+    everything: bool
+
+
+def of_study(wanted: Wanted, kept: Attributes, modalities: list[str], series: int, instances: int) -> Attributes:
+    """A study's attributes, from what is kept of it and its aggregates."""
+    found = _chosen(kept, _STUDY, wanted)
+    found["00080056"] = _ONLINE
+    # Left out where no series says one: viewers stumble over a list without values.
+    if modalities:
+        found["00080061"] = {"vr": "CS", "Value": sorted(modalities)}
+    found["00201206"] = {"vr": "IS", "Value": [series]}
+    found["00201208"] = {"vr": "IS", "Value": [instances]}
+    return found
+
+
+def of_series(wanted: Wanted, kept: Attributes, instances: int) -> Attributes:
+    """A series' attributes, from what is kept of it and the number of its instances."""
+    found = _chosen(kept, _SERIES, wanted)
+    found["00080056"] = _ONLINE
+    found["00201209"] = {"vr": "IS", "Value": [instances]}
+    return found
+
+
+def of_instance(wanted: Wanted, columns: dict[str, int | None], texts: dict[str, str], deflated: bytes) -> Attributes:
+    """An instance's attributes from its columns; its header is opened only where more is asked for.
+
+    `columns`: numbers by tag, None where the instance says none; `texts`: UIDs by tag; `deflated` may be empty where
+    the columns say all that is wanted.
+    """
+    found: Attributes = {tag: {"vr": "UI", "Value": [value]} for tag, value in texts.items()}
+    found["00080056"] = _ONLINE
+    for tag, value in columns.items():
+        vr = "US" if tag.startswith("0028") and tag != "00280008" else "IS"
+        if value is not None:
+            found[tag] = {"vr": vr, "Value": [value]}
+    missing = {path for path in wanted.paths if path[0] not in found}
+    if deflated and (wanted.everything or missing):
+        header: Attributes = orjson.loads(index.inflate(deflated))
+        if wanted.everything:
+            return {**{tag: value for tag, value in header.items() if "BulkDataURI" not in value}, **found}
+        for path in missing:
+            _add(found, header, path)
+    return found
+
+
+def only(wanted: Wanted, upper: Attributes, always: Iterable[str]) -> Attributes:
+    """Of an upper level's attributes those that were asked for, and those that are `always` there."""
+    tags = {*always, *(path[0] for path in wanted.paths)}
+    return {tag: value for tag, value in upper.items() if tag in tags}
+
+
+def _chosen(kept: Attributes, table: Iterable[str], wanted: Wanted) -> Attributes:
+    if wanted.everything:
+        found = dict(kept)
+    else:
+        found = {tag: kept[tag] for tag in table if tag in kept}
+        for path in wanted.paths:
+            _add(found, kept, path)
+    for tag in table:
+        if tag not in found and tag in _VRS:
+            found[tag] = {"vr": _VRS[tag]}
+    return found
+
+
+def _add(found: Attributes, source: Attributes, path: Path) -> None:
+    """Add the attribute at a path; of a sequence's items only what was asked for."""
+    tag, rest = path[0], path[1:]
+    if tag not in source or "BulkDataURI" in source[tag]:
+        return
+    items = source[tag].get("Value")
+    if not rest or found.get(tag) is source[tag] or not isinstance(items, list):
+        found[tag] = source[tag]
+        return
+    ours = found.setdefault(tag, {"vr": source[tag]["vr"], "Value": [{} for _ in items]})
+    for mine, item in zip(ours["Value"], items, strict=True):
+        if isinstance(item, dict) and mine is not item:
+            _add(mine, item, rest)

@@ -1,0 +1,1 @@
+"""How it is read: one read path, and the forms in which instances are given."""

@@ -1,0 +1,126 @@
+"""A DICOMDIR: the Basic Directory of a folder of files (PS3.3 F, PS3.10 8.6)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from struct import pack_into
+
+from overread.kit.errors import BadInput
+from pacs.dicom import from_json
+from pacs.dicom.dicomjson import JsonDataset
+from pacs.dicom.encode import item, put
+from pacs.dicom.part10 import IMPLEMENTATION_CLASS_UID, write_meta
+from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
+from pacs.index import index
+from pacs.serve import directory_records
+
+#: Media Storage Directory Storage.
+_SOP_CLASS = "1.2.840.10008.1.3.10"
+_PATIENT_ID, _ISSUER, _NAME, _STUDY_UID, _SERIES_UID = "00100020", "00100021", "00100010", "0020000D", "0020000E"
+_PLACES = {"next": 8, "lower": 30}
+
+
+@dataclass(slots=True)
+class _Record:
+    body: bytearray
+    below: dict[str, _Record] = field(default_factory=dict)
+    offset: int = 0
+
+
+class Directory:
+    """The directory of a folder to which files are added one by one."""
+
+    def __init__(self) -> None:
+        self._patients: dict[str, _Record] = {}
+        self._ids: list[str] = []
+
+    def add(self, name: str, transfer_syntax: str, ds: JsonDataset) -> None:
+        """Add a file by its name, its transfer syntax and the DICOM JSON of its header."""
+        level = self._patients
+        # An ID is its issuer's (PS3.3 C.7.1.1); who has none goes by the name.
+        who = [index.string(ds, _PATIENT_ID), index.string(ds, _ISSUER)]
+        who = who if who[0].strip() else ["", index.name(ds, _NAME)]
+        for kind, key in (
+            ("PATIENT", "\\".join(who)),
+            ("STUDY", index.uid(ds, _STUDY_UID)),
+            ("SERIES", index.uid(ds, _SERIES_UID)),
+        ):
+            if key not in level:
+                level[key] = _record(kind, self._keys(kind, ds, len(level) + 1), b"")
+            level = level[key].below
+        kind = directory_records.kind_of(ds)
+        number = len(level) + 1
+        level[str(number)] = _record(kind, self._keys(kind, ds, number), _reference(name, transfer_syntax, ds))
+
+    def _keys(self, kind: str, ds: JsonDataset, number: int) -> JsonDataset:
+        keys = directory_records.attributes(kind, ds, number)
+        if kind == "PATIENT":
+            [patient_id] = keys[_PATIENT_ID]["Value"]
+            keys[_PATIENT_ID]["Value"] = [directory_records.unlike(patient_id, self._ids)]
+            self._ids += keys[_PATIENT_ID]["Value"]
+        return keys
+
+    def written(self, uid: str) -> bytes:
+        """The DICOMDIR's bytes; `uid` is the folder's own."""
+        meta = write_meta(_SOP_CLASS, uid, EXPLICIT_LITTLE_ENDIAN)
+        # Offsets count from the first byte of the file (PS3.3 F.3.2.2): the sequence's header is the last before the
+        # items.
+        head = put(0x00041130, "CS", b"", True)
+        start = len(meta) + len(head) + 3 * 12 - 2 + 12
+        roots = list(self._patients.values())
+        end = _place(roots, start)
+        head += put(0x00041200, "UL", roots[0].offset.to_bytes(4, "little") if roots else bytes(4), True)
+        head += put(0x00041202, "UL", roots[-1].offset.to_bytes(4, "little") if roots else bytes(4), True)
+        head += put(0x00041212, "US", bytes(2), True)
+        records = b"".join(item(bytes(record.body)) for record in _walk(roots))
+        whole = meta + head + put(0x00041220, "SQ", records, True)
+        assert len(whole) == end, "the offsets are those of the bytes"
+        return whole
+
+
+def _record(kind: str, keys: JsonDataset, reference: bytes) -> _Record:
+    body = put(0x00041400, "UL", bytes(4), True) + put(0x00041410, "US", b"\xff\xff", True)
+    body += put(0x00041420, "UL", bytes(4), True) + put(0x00041430, "CS", kind.encode(), True)
+    if kind == "PRIVATE":
+        body += put(0x00041432, "UI", IMPLEMENTATION_CLASS_UID.encode(), True)
+    return _Record(bytearray(body + reference + _written(keys)))
+
+
+def _written(keys: JsonDataset) -> bytes:
+    """The keys' bytes, with a character set where they need one."""
+    for codec, said in (("ascii", b""), ("utf-8", put(0x00080005, "CS", b"ISO_IR 192", True))):
+        with contextlib.suppress(UnicodeEncodeError):
+            return said + b"".join(from_json.written(tag, keys[tag], codec, True) for tag in sorted(keys))
+    raise BadInput("a directory's keys that UTF-8 can't hold")
+
+
+def _reference(name: str, transfer_syntax: str, ds: JsonDataset) -> bytes:
+    return (
+        put(0x00041500, "CS", name.replace("/", "\\").encode(), True)
+        + put(0x00041510, "UI", index.uid(ds, "00080016").encode(), True)
+        + put(0x00041511, "UI", index.uid(ds, "00080018").encode(), True)
+        + put(0x00041512, "UI", transfer_syntax.encode(), True)
+    )
+
+
+def _place(level: Iterable[_Record], at: int) -> int:
+    """Give every record its offset, and its neighbours' and children's; returns the first byte behind them."""
+    before: _Record | None = None
+    for record in level:
+        record.offset = at
+        if before is not None:
+            pack_into("<I", before.body, _PLACES["next"], at)
+        at += 8 + len(record.body)
+        if record.below:
+            pack_into("<I", record.body, _PLACES["lower"], at)
+            at = _place(record.below.values(), at)
+        before = record
+    return at
+
+
+def _walk(level: Iterable[_Record]) -> Iterable[_Record]:
+    for record in level:
+        yield record
+        yield from _walk(record.below.values())

@@ -1,0 +1,270 @@
+"""The directory records of a DICOMDIR: which type an instance has, and the keys of each type (PS3.3 F.4, F.5).
+
+A key of type 1 has a value always: the instance's own where it is one of its VR, or else what comes nearest, or a
+value that says nothing. What a reader of directories takes for granted is never missing then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pacs.dicom.dicomjson import JsonDataset
+from pacs.dicom.dictionary import public_vr
+from pacs.index import index
+
+_CONCEPT, _ITEMS, _RELATIONSHIP = "0040A043", "0040A730", "0040A010"
+_VERIFICATION, _VERIFYING_OBSERVERS = "0040A030", "0040A073"
+_ROWS, _DOCUMENT, _HL7 = "00280010", "00420011", "0040E001"
+_SOP_CLASS, _SOP_INSTANCE = "00080016", "00080018"
+_CONTENT = "00080023:1 00080033:1 00200013:1"
+#: The Content Identification Macro (Table 10-12).
+_IDENTIFICATION = "00200013:1 00700080:1 00700081:2 00700084:2"
+_IDENTIFIED = f"00080023:1 00080033:1 {_IDENTIFICATION}"
+_TABLES = {
+    "PATIENT": "00100010:2 00100020:1 00100021:1C",  # F.5.1; the issuer is any other attribute
+    "STUDY": "00080020:1 00080030:1 00080050:2 00081030:2 0020000D:1 00200010:1",  # F.5.2
+    "SERIES": "00080060:1 0020000E:1 00200011:1",  # F.5.3
+    "IMAGE": "00200013:1",  # F.5.4
+    "RT DOSE": "00200013:1 30040006:1C 3004000A:1",  # F.5.19
+    "RT STRUCTURE SET": "00200013:1 30060002:1 30060008:2 30060009:2",  # F.5.20
+    "RT PLAN": "00200013:1 300A0002:1 300A0006:2 300A0007:2",  # F.5.21
+    "RT TREAT RECORD": "00200013:1 30080250:2 30080251:2",  # F.5.22
+    "PRESENTATION": f"00081115:1C {_IDENTIFICATION} 00700082:1 00700083:1 00700402:1C",  # F.5.23
+    "WAVEFORM": _CONTENT,  # F.5.24
+    "SR DOCUMENT": f"{_CONTENT} 0040A030:1C 0040A043:1 0040A491:1 0040A493:1 0040A730:1C",  # F.5.25
+    "KEY OBJECT DOC": f"{_CONTENT} 0040A043:1 0040A730:1C",  # F.5.26
+    "SPECTROSCOPY": f"00080008:1 {_CONTENT} 00089092:1C 00280008:1 00280010:1 00280011:1 "  # F.5.27
+    "00289001:1 00289002:1",
+    "RAW DATA": "00080023:1 00080033:1 00200013:2",  # F.5.28
+    "REGISTRATION": _IDENTIFIED,  # F.5.29
+    "FIDUCIAL": _IDENTIFIED,  # F.5.30
+    "ENCAP DOC": "00080023:2 00080033:2 00200013:1 0040A043:2 0040E001:1C 00420010:2 00420012:1",  # F.5.32
+    "VALUE MAP": _IDENTIFIED,  # F.5.34
+    "STEREOMETRIC": _IDENTIFICATION,  # F.5.35: any other attribute
+    "PLAN": "",  # F.5.40
+    "MEASUREMENT": _IDENTIFIED,  # F.5.41
+    "SURFACE": _IDENTIFIED,  # F.5.42
+    "SURFACE SCAN": "00080023:1 00080033:1",  # F.5.43
+    "TRACT": _IDENTIFIED,  # F.5.44
+    "ASSESSMENT": "00080012:1 00080013:2 00200013:1",  # F.5.45
+    "RADIOTHERAPY": "00200013:1 00700081:2 00700084:2 30100033:1C 30100034:1C",  # F.5.46
+    "PRIVATE": "",  # F.6.1
+}
+#: The keys of each type of record, with their own types; 1C stands for a key that is there where the instance has it.
+KEYS: Mapping[str, Mapping[str, str]] = {
+    kind: {key[:8]: key[9:] for key in keys.split()} for kind, keys in _TABLES.items()
+}
+
+_CDA = "1.2.840.10008.5.1.4.1.1.104.2"
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+_SOP_CLASSES: dict[str, str] = {
+    "RT DOSE": "481.2",
+    "RT STRUCTURE SET": "481.3",
+    "RT PLAN": "481.5 481.8",
+    "RT TREAT RECORD": "481.4 481.6 481.7 481.9",
+    "PRESENTATION": "11.1 11.2 11.3 11.4 11.5 11.6 11.7 11.8 11.9 11.10 11.11 11.12 131",
+    "WAVEFORM": "9.1.1 9.1.2 9.1.3 9.1.4 9.2.1 9.3.1 9.4.1 9.4.2 9.5.1 9.6.1 9.6.2 9.7.1 9.7.2 9.7.3 9.7.4 9.8.1",
+    "SR DOCUMENT": "78.6 79.1 88.11 88.22 88.33 88.34 88.35 88.40 88.50 88.65 88.67 88.68 88.69 88.70 88.71 88.72 88.73"
+    " 88.74 88.75 88.76 88.77",
+    "KEY OBJECT DOC": "88.59",
+    "SPECTROSCOPY": "4.2",
+    "RAW DATA": "66",
+    "REGISTRATION": "66.1 66.3",
+    "FIDUCIAL": "66.2",
+    "ENCAP DOC": "104.1 104.2 104.3 104.4 104.5",
+    "VALUE MAP": "67",
+    "STEREOMETRIC": "77.1.5.3",
+    "MEASUREMENT": "78.1 78.2 78.3 78.4 78.5 78.7 78.8 80.1",
+    "SURFACE": "66.5",
+    "SURFACE SCAN": "68.1 68.2",
+    "TRACT": "66.6",
+    "ASSESSMENT": "90.1",
+    "RADIOTHERAPY": "481.10 481.11 481.12 481.13 481.14 481.15 481.16 481.17 481.18 481.19 481.20 481.21 481.22 481.25",
+}
+#: The type of record by SOP class, of those that are no images.
+TYPES: Mapping[str, str] = {
+    **{_STORAGE + number: kind for kind, numbers in _SOP_CLASSES.items() for number in numbers.split()},
+    # RT Beams and RT Brachy Application Setup Delivery Instruction.
+    **dict.fromkeys(("1.2.840.10008.5.1.4.34.7", "1.2.840.10008.5.1.4.34.10"), "PLAN"),
+}
+
+#: Dates and times that say as much as one that is missing.
+_DATES = ("00080021", "00080022", "00080023", "0008002A", "00080012", "00080020")
+_TIMES = ("00080031", "00080032", "00080033", "0008002A", "00080013", "00080030")
+#: What keys of type 1 say where the instance has nothing that fits.
+_INSTEAD: dict[str, Any] = {
+    "00080008": ["ORIGINAL", "PRIMARY"],
+    "00080060": ["OT"],
+    _CONCEPT: [
+        {
+            "00080100": {"vr": "SH", "Value": ["74964007"]},
+            "00080102": {"vr": "SH", "Value": ["SCT"]},
+            "00080104": {"vr": "LO", "Value": ["Other"]},
+        }
+    ],
+    "0040A491": ["PARTIAL"],
+    "0040A493": ["UNVERIFIED"],
+    "00420012": ["application/octet-stream"],
+    "00700080": ["UNNAMED"],
+    "3004000A": ["UNKNOWN"],
+    "30060002": ["UNNAMED"],
+    "300A0002": ["UNNAMED"],
+}
+#: What is kept of a reference: to studies, series and instances, their frames and segments.
+_REFERENCES = frozenset(
+    ("0020000D", "0020000E", "00081115", "00081140", "00081150", "00081155", "00081160", "00081199", "0062000B")
+)
+_LONGEST = {"SH": 16, "LO": 64, "CS": 16}
+_SHORTEST_OF_DT = 14
+_CODE = re.compile("[A-Z0-9 _]+")
+_MOMENT = re.compile(r"\d{8}(\d{6}(\.\d{1,6})?([+-]\d{4})?)?", re.ASCII)
+_TIME = re.compile(r"\d\d(\d\d(\d\d(\.\d{1,6})?)?)?", re.ASCII)
+_MAX_IS = 1 << 31
+
+
+def kind_of(ds: JsonDataset) -> str:
+    """The type of an instance's record. What is neither listed nor an image has a private one (F.6.1).
+
+    Microscopy Bulk Simple Annotations, too: one ANNOTATION record, and pydicom 3.0.2 loads nothing of the directory.
+    """
+    listed = TYPES.get(index.uid(ds, _SOP_CLASS))
+    return listed or ("ENCAP DOC" if _DOCUMENT in ds else "IMAGE" if _ROWS in ds else "PRIVATE")
+
+
+def attributes(kind: str, ds: JsonDataset, number: int) -> JsonDataset:
+    """The keys of a record. `number` is its place among its neighbours, for what has to be numbered and is not."""
+    found: JsonDataset = {}
+    for tag, type_ in KEYS[kind].items():
+        vr = (public_vr(int(tag, 16)) or "LO")[:2]
+        values = _own(tag, vr, ds) or (_instead(tag, vr, ds, number) if type_ == "1" else [])
+        if values:
+            found[tag] = {"vr": vr, "Value": values}
+        elif type_ != "1C":
+            found[tag] = {"vr": vr}
+    return found
+
+
+def _own(tag: str, vr: str, ds: JsonDataset) -> list[Any]:
+    """What the instance says, as far as it fits the key."""
+    if tag == _VERIFICATION:
+        # Of the verifications the last (F.5.25).
+        observers = [one for one in index.values(ds, _VERIFYING_OBSERVERS) if isinstance(one, dict)]
+        moments = [index.string(one, _VERIFICATION).strip() for one in observers]
+        return [max(fitting)] if (fitting := [one for one in moments if _MOMENT.fullmatch(one)]) else []
+    if tag == _HL7 and tag not in ds and index.uid(ds, _SOP_CLASS) == _CDA:
+        # An OID of its own; PS3.3 C.24.2 wants one of every HL7 document.
+        return [index.uid(ds, _SOP_INSTANCE)]
+    values = _fitting(tag, vr, ds)
+    if tag == _ITEMS:
+        # What modifies the document's title, and nothing else (F.5.25, F.5.26).
+        return [one for one in values if index.string(one, _RELATIONSHIP).strip() == "HAS CONCEPT MOD"]
+    return values if vr == "SQ" or tag == "00080008" else values[:1]
+
+
+def _instead(tag: str, vr: str, ds: JsonDataset, number: int) -> list[Any]:
+    """What a key of type 1 says instead."""
+    if vr == "DA":
+        return [next(filter(None, (_day(ds, one) for one in _DATES)), "19000101")]
+    if vr == "TM":
+        return [next(filter(None, (_time(ds, one) for one in _TIMES)), "000000")]
+    if tag in _INSTEAD:
+        return list(_INSTEAD[tag])
+    return [1 if vr in ("US", "UL") else str(number)]
+
+
+def _fitting(tag: str, vr: str, ds: JsonDataset) -> list[Any]:
+    """The values of an attribute that are values of its VR (PS3.5 6.2)."""
+    if vr == "SQ":
+        only = _REFERENCES if tag in _SEQUENCES_OF_REFERENCES else None
+        return [_item(one, only) for one in index.values(ds, tag) if isinstance(one, dict)]
+    if vr == "DA":
+        return [day] if (day := _day(ds, tag)) else []
+    if vr == "TM":
+        return [time] if (time := _time(ds, tag)) else []
+    check = _CHECKS.get(vr) or _text(vr)
+    found = (check(one) for one in index.values(ds, tag) if one is not None)
+    return [one for one in found if one not in (None, "")]
+
+
+_SEQUENCES_OF_REFERENCES = frozenset(("00081115", "00700402", "00089092"))
+
+
+def _item(ds: JsonDataset, only: frozenset[str] | None) -> JsonDataset:
+    """An item of a sequence, without what is private; of references no more than where they lead."""
+    kept: JsonDataset = {}
+    for tag, element in ds.items():
+        vr = public_vr(int(tag, 16))
+        if vr is None or (only is not None and tag not in only):
+            continue
+        if element["vr"] == "SQ":
+            items = [_item(one, only) for one in index.values(ds, tag) if isinstance(one, dict)]
+            kept[tag] = {"vr": "SQ", "Value": items}
+        elif "BulkDataURI" not in element:
+            fitting = element["vr"] in _LONGEST or element["vr"] in ("DA", "TM", "IS", "US", "PN")
+            kept[tag] = {"vr": element["vr"], "Value": _fitting(tag, element["vr"], ds)} if fitting else element
+    return kept
+
+
+def _day(ds: JsonDataset, tag: str) -> str:
+    day = index.day(ds, tag)
+    return f"{day.year:04}{day.month:02}{day.day:02}" if day else ""
+
+
+def _time(ds: JsonDataset, tag: str) -> str:
+    if ds.get(tag, {}).get("vr") == "DT":
+        text = index.string(ds, tag)
+        return text[8:_SHORTEST_OF_DT] if _MOMENT.fullmatch(text) and len(text) >= _SHORTEST_OF_DT else ""
+    text, clock = index.string(ds, tag).strip(), index.clock(ds, tag)
+    if clock is None or _TIME.fullmatch(text):
+        return text if clock else ""
+    return clock.replace(":", "").removesuffix(".000000")
+
+
+def _number(value: Any) -> str | None:
+    number = index.number({"_": {"Value": [value]}}, "_")
+    return str(number) if number is not None and -_MAX_IS <= number < _MAX_IS else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and 0 <= value <= 0xFFFF else None
+
+
+def _code(value: Any) -> str | None:
+    text = str(value).strip().upper()[: _LONGEST["CS"]].strip()
+    return text if _CODE.fullmatch(text) else None
+
+
+def _person(value: Any) -> dict[str, str] | None:
+    """A name, of five components in up to three groups of 64 characters (PS3.5 6.2.1)."""
+    if not isinstance(value, dict):
+        return None
+    groups = {group: "^".join(_printable(text).split("^")[:5])[:64].strip() for group, text in value.items()}
+    return {group: text for group, text in groups.items() if text} or None
+
+
+def _text(vr: str) -> Callable[[Any], str]:
+    return lambda value: _printable(str(value)).strip()[: _LONGEST.get(vr)].strip()
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else " " for one in text)
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "IS": _number,
+    "US": _count,
+    "UL": _count,
+    "CS": _code,
+    "PN": _person,
+}
+
+
+def unlike(text: str, taken: Sequence[str]) -> str:
+    """A Patient ID that no other record has: it may not appear twice (F.5.1)."""
+    number, made = 1, text
+    while made in taken:
+        number += 1
+        made = f"{text[:56]} ({number})"
+    return made

@@ -1,0 +1,1 @@
+"""How it is kept: one write path, the blobs and what removes them."""
