@@ -8,7 +8,7 @@ from pydicom.datadict import tag_for_keyword
 from starlette.requests import Request
 
 from overread.kit.errors import BadInput
-from pacs.ups import search
+from pacs.index import datasets
 
 _OPTIONS = frozenset(("limit", "offset", "includefield", "fuzzymatching", "accept", "emptyvaluematching"))
 _MAX_KEYS, _MAX_PATH = 64, 8
@@ -30,7 +30,7 @@ def path_keys(parameters: list[tuple[str, str]], *, strict: bool = False) -> tup
         path = ".".join(map(str, tags))
         if len(tags) > _MAX_PATH or None in tags:
             unheeded.append(unknown(name))
-        elif search.supported(path):
+        elif datasets.supported(path):
             keys[path] = value
         else:
             unheeded.append(unsupported(path))

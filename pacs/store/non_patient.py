@@ -21,10 +21,9 @@ from pacs.dicom import dicomjson, file_meta, part10
 from pacs.dicom.elements import Unreadable
 from pacs.dicom.part10 import valid_uid
 from pacs.dicom.status import Reason
-from pacs.index import index
+from pacs.index import datasets, index
+from pacs.index.datasets import Keys
 from pacs.store.same_object import same_content
-from pacs.ups import search
-from pacs.ups.search import Keys
 
 #: Each category's resource and its SOP classes (PS3.18 Table 12.1.1-1, PS3.4 Table GG.3-1). Inventories are left out:
 #: they list patients.
@@ -143,7 +142,7 @@ def find(
     """The attributes of the instances that match, oldest first, and whether there are more. Raises Forbidden."""
     may_read(who)
     limit = max(0, min(limit, MOST))
-    conditions = search.matches(keys, type_coerce(NonPatient.attributes, JSONB), {})
+    conditions = datasets.matches(keys, type_coerce(NonPatient.attributes, JSONB), {})
     statement = select(NonPatient.attributes).where(NonPatient.category == category, *conditions)
     rows = tx.scalars(
         statement.order_by(NonPatient.received_at, NonPatient.sop_uid).offset(offset).limit(limit + 1)

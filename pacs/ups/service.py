@@ -15,12 +15,12 @@ from overread.kit import audit, clock
 from overread.kit.errors import BadInput, Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal, PrincipalRow, Role
 from pacs.dicom.dicomjson import JsonDataset
+from pacs.index.datasets import Keys
 from pacs.index.models import Study
 from pacs.index.scope import ORIGINAL
 from pacs.ups import attributes, search, subscriptions
 from pacs.ups.attributes import PROGRESS, PUSH, SOP_CLASS, SOP_INSTANCE, STATE
 from pacs.ups.models import Workitem
-from pacs.ups.search import Keys
 from pacs.ups.states import FINAL, NotPossible, Reason, State, check_update, next_state
 from pacs.ups.subscriptions import Event, visible
 

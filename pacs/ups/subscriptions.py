@@ -18,10 +18,10 @@ from sqlalchemy.orm import Session
 from overread.kit import clock
 from overread.kit.errors import NotFound
 from overread.kit.principals import Principal, PrincipalRow, Role
+from pacs.index.datasets import Keys
 from pacs.ups import attributes, search
 from pacs.ups.attributes import CANCELED_AT, DISCONTINUATION, PROGRESS, READINESS, REASON, STATE, value
 from pacs.ups.models import Report, Subscription, Watch, Workitem
-from pacs.ups.search import Keys
 
 #: The well-known UIDs that stand for all work items, and for those that a filter lets through (CC.2.3.1, CC.3.1).
 GLOBAL, FILTERED = "1.2.840.10008.5.1.4.34.5", "1.2.840.10008.5.1.4.34.5.1"

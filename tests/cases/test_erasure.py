@@ -28,7 +28,7 @@ from pacs.store import rows, sweep
 from pacs.views import views
 from pacs.views.view_rows import Maker
 from tests.cases.world import World, proof, study
-from tests.pacs.test_views import LEADING
+from tests.pacs.views.test_views import LEADING
 from viewer_bridge import grants
 
 #: What is planted: in the story, in the image, in messages. The account of the patient is not the case's.

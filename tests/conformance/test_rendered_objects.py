@@ -25,7 +25,7 @@ from pacs.store.archive import Archive
 from pacs.views import views
 from tests.conformance.rendered_objects import LITTLE, image, instance, item, levels, parts, path, ramp, shown, store
 from tests.dicomweb import conftest as web
-from tests.pacs.test_views import LEADING, stored_study, view_of
+from tests.pacs.views.test_views import LEADING, stored_study, view_of
 
 bearer, client = web.bearer, web.client
 

@@ -30,8 +30,8 @@ from pacs.store.thumbnails import Thumbnails
 from pacs.views import pixel_review
 from tests.conformance.conftest import As
 from tests.conformance.samples import path, store
-from tests.pacs.test_pixel_review import NOBODY, held_view
-from tests.pacs.test_views import person
+from tests.pacs.views.test_pixel_review import NOBODY, held_view
+from tests.pacs.views.test_views import person
 
 
 def files(folder: Path) -> list[Path]:

@@ -23,7 +23,7 @@ from pacs.store.damage import DamagedBlob
 from tests.conformance.test_retrieve_10_4_corpus import parts
 from tests.dicomweb.test_roundtrip import path, sample, varied
 from tests.dicomweb.test_wado import EXPLICIT, OCTETS, above, series, store
-from tests.pacs.test_damage import DAMAGES, Damage, blob_of
+from tests.pacs.store.test_damage import DAMAGES, Damage, blob_of
 
 JPEG_LS, MPEG4 = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.102"
 DICOM = 'multipart/related; type="application/dicom"'

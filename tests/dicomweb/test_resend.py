@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from tests.dicomweb.test_roundtrip import MULTIPART, body, raw_parts
 from tests.dicomweb.test_stow_forms import ACCEPT, file, json_part, metadata, post
-from tests.pacs.test_resend import ANEW
+from tests.pacs.store.test_resend import ANEW
 
 CT = "CT_small.dcm"
 

@@ -44,7 +44,7 @@ from tests.pacs.dimse.querying import (
     retrieved,
     until,
 )
-from tests.pacs.test_damage import DAMAGES, Damage, told
+from tests.pacs.store.test_damage import DAMAGES, Damage, told
 
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

@@ -40,7 +40,7 @@ from tests.pacs.dimse.querying import (
     keep,
     move,
 )
-from tests.pacs.test_ingest import sample
+from tests.pacs.store.test_ingest import sample
 from viewer_bridge import grants
 
 

@@ -35,7 +35,7 @@ from pacs.dicom.elements import Unreadable, raw, walk
 from pacs.dicom.part10 import parse
 from tests.pacs import corpus
 from tests.pacs.datasets import datasets, encode
-from tests.pacs.test_elements import ITEM, element, open_sequence
+from tests.pacs.dicom.test_elements import ITEM, element, open_sequence
 
 
 def explicit_json(data: bytes, **options: Any) -> dict[str, Any]:

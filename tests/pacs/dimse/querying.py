@@ -31,7 +31,7 @@ from pacs.dimse import peers
 from pacs.store.archive import Archive
 from pacs.store.ingest import Source, Stored
 from tests.conformance.search.archive import part10
-from tests.pacs.test_ingest import put
+from tests.pacs.store.test_ingest import put
 
 PATIENT_FIND, STUDY_FIND = PatientRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelFind
 PATIENT_MOVE, STUDY_MOVE = PatientRootQueryRetrieveInformationModelMove, StudyRootQueryRetrieveInformationModelMove

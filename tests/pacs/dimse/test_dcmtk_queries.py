@@ -21,7 +21,7 @@ from pacs.store.archive import Archive
 from tests.live.server import free_port
 from tests.pacs.dimse.conftest import Listen, eventually
 from tests.pacs.dimse.querying import keep, principal_of
-from tests.pacs.test_ingest import sample
+from tests.pacs.store.test_ingest import sample
 
 CT = "1.3.6.1.4.1.5962.1.2.1.20040119072730.12322"  # CT_small.dcm's study
 FILES = ("CT_small.dcm", "MR_small.dcm", "examples_jpeg2k.dcm")

@@ -34,7 +34,7 @@ from tests.pacs.dimse.querying import (
 )
 from tests.pacs.dimse.raw import ABORT, Peer, pdu, pdv, store_command
 from tests.pacs.dimse.test_sending import _body, register
-from tests.pacs.test_ingest import put
+from tests.pacs.store.test_ingest import put
 
 MOVE = ask("STUDY", StudyInstanceUID="1.1")
 NOT_AUTHORISED = 0x0124  # PS3.7 C.5.13

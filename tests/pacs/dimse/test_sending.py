@@ -43,7 +43,7 @@ from tests.pacs.dimse.querying import (
     principal_of,
     retrieved,
 )
-from tests.pacs.test_ingest import put
+from tests.pacs.store.test_ingest import put
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from pacs.serve import metadata, retrieve
 from pacs.store.archive import Archive
 from pacs.store.ingest import Source, Stored
 from pacs.views import views
-from tests.pacs.test_ingest import changed, put, sample
-from tests.pacs.test_views import LEADING, NAMES, person, stored_study, view_of
+from tests.pacs.store.test_ingest import changed, put, sample
+from tests.pacs.views.test_views import LEADING, NAMES, person, stored_study, view_of
 
 
 def searched(tx: Session, scope: Scope, study_uid: str) -> set[str]:

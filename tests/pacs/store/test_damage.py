@@ -20,7 +20,7 @@ from pacs.store.commitment import Failure, Reference
 from pacs.store.damage import DamagedBlob
 from pacs.views import view_proofs, views
 from pacs.views.views import CLEAN, UNUSABLE
-from tests.pacs.test_views import LEADING, stored_study, view_of
+from tests.pacs.views.test_views import LEADING, stored_study, view_of
 
 Damage = Callable[[Archive, str], None]
 

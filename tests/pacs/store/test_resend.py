@@ -26,7 +26,7 @@ from pacs.store.archive import Archive
 from pacs.store.ingest import AlreadyStored, Refused, Source, Stored
 from pacs.views.batch import Batch
 from tests.pacs.corpus import files, sources
-from tests.pacs.test_ingest import ALL, changed, put, sample, someone
+from tests.pacs.store.test_ingest import ALL, changed, put, sample, someone
 
 
 def written(ds: pydicom.Dataset) -> bytes:

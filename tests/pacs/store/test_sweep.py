@@ -13,7 +13,7 @@ from overread.kit.errors import NotFound
 from pacs.store import sweep
 from pacs.store.archive import Archive
 from pacs.store.ingest import Source, Stored
-from tests.pacs.test_ingest import put, sample, someone
+from tests.pacs.store.test_ingest import put, sample, someone
 
 
 def orphan(archive: Archive, data: bytes, age: float) -> str:

@@ -28,9 +28,9 @@ from pacs.store.archive import Archive
 from pacs.store.ingest import Source, Stored
 from pacs.views import composites, pixel_review, views
 from tests.pacs.deid.planted import EXPLICIT, El, part10, skeleton, text
-from tests.pacs.test_damage import DAMAGES
-from tests.pacs.test_ingest import put
-from tests.pacs.test_views import LEADING, person, stored_study, view_of
+from tests.pacs.store.test_damage import DAMAGES
+from tests.pacs.store.test_ingest import put
+from tests.pacs.views.test_views import LEADING, person, stored_study, view_of
 
 BOXES = [(10, 5, 40, 12)]
 NOBODY = KnownStrings()

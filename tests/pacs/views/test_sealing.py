@@ -14,8 +14,8 @@ from pacs.deid.proof import Proof, joint_root, merkle_root, root_of
 from pacs.index.models import Instance, Study
 from pacs.store.archive import Archive
 from pacs.views import pixel_review, sealing, view_proofs, views
-from tests.pacs.test_pixel_review import NOBODY
-from tests.pacs.test_views import LEADING, person, stored_study, view_of
+from tests.pacs.views.test_pixel_review import NOBODY
+from tests.pacs.views.test_views import LEADING, person, stored_study, view_of
 
 COUNT = 4
 

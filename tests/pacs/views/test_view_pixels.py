@@ -17,8 +17,8 @@ from pacs.store.archive import Archive
 from pacs.store.ingest import Source, Stored
 from pacs.views import views
 from tests.pacs.deid.compressed import J2K, item
-from tests.pacs.test_ingest import changed, put, sample
-from tests.pacs.test_views import LEADING, person, view_of
+from tests.pacs.store.test_ingest import changed, put, sample
+from tests.pacs.views.test_views import LEADING, person, view_of
 
 MARK = b"ZQANNA GARDNER 19700101 "
 

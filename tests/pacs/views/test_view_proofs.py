@@ -26,9 +26,9 @@ from pacs.store.ingest import Source, Stored
 from pacs.views import pixel_review, profiles, sealing, view_proofs, views, way_back
 from tests.pacs.deid.planted import EXPLICIT, El, skeleton, text
 from tests.pacs.deid.planted import part10 as written
-from tests.pacs.test_ingest import put
-from tests.pacs.test_pixel_review import NOBODY, held_view
-from tests.pacs.test_views import LEADING, NAMES, person, sender, stored_study, view_of
+from tests.pacs.store.test_ingest import put
+from tests.pacs.views.test_pixel_review import NOBODY, held_view
+from tests.pacs.views.test_views import LEADING, NAMES, person, sender, stored_study, view_of
 
 
 def test_a_view_s_proofs_hold(archive: Archive, database: Database) -> None:

@@ -23,7 +23,7 @@ from pacs.serve import bulk, metadata, retrieve, transcoded
 from pacs.store.archive import Archive
 from pacs.store.ingest import Source, Stored
 from pacs.views import views
-from tests.pacs.test_ingest import changed, put, sample
+from tests.pacs.store.test_ingest import changed, put, sample
 
 NAMES = {"PatientName": "Okonkwo^Ngozi", "PatientID": "MRN-99881", "PatientBirthDate": "19710304"}
 
