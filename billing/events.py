@@ -28,58 +28,86 @@ class PaymentEvent(Event):
 class PaymentMethodSaved(PaymentEvent):
     """A card is kept; nothing is held."""
 
+    name = "billing.payment_method_saved"
+
 
 class PaymentActionRequired(PaymentEvent):
     """The payer must act: a pay link is needed unless they are on the payment page now."""
+
+    name = "billing.payment_action_required"
 
 
 class PaymentAuthorised(PaymentEvent):
     """The amount is held."""
 
+    name = "billing.payment_authorised"
+
 
 class PaymentCaptured(PaymentEvent):
     """The amount was taken."""
+
+    name = "billing.payment_captured"
 
 
 class PaymentPartlyRefunded(PaymentEvent):
     """A part was given back; `refunded` is the sum of all parts."""
 
+    name = "billing.payment_partly_refunded"
+
 
 class PaymentRefunded(PaymentEvent):
     """All was given back."""
+
+    name = "billing.payment_refunded"
 
 
 class PaymentDisputed(PaymentEvent):
     """The payer's bank has taken the money back until the dispute is settled."""
 
+    name = "billing.payment_disputed"
+
 
 class PaymentDisputeWon(PaymentEvent):
     """The dispute was settled for us."""
+
+    name = "billing.payment_dispute_won"
 
 
 class PaymentDisputeLost(PaymentEvent):
     """The dispute was settled against us."""
 
+    name = "billing.payment_dispute_lost"
+
 
 class PaymentVoided(PaymentEvent):
     """The hold was released; nothing was charged."""
+
+    name = "billing.payment_voided"
 
 
 class PaymentExpired(PaymentEvent):
     """The hold (`previous` authorised) or the payment page (`previous` none) ran out."""
 
+    name = "billing.payment_expired"
+
 
 class PaymentFailed(PaymentEvent):
     """The card was refused for good."""
+
+    name = "billing.payment_failed"
 
 
 class PaymentHoldEnding(PaymentEvent):
     """A hold ends within a day: time to nudge, and to renew it where the card was saved."""
 
+    name = "billing.payment_authorisation_ending"
+
 
 @dataclass(frozen=True)
 class WebhookReceived(Event):
     """The provider has told us something; `webhook_id` is its row."""
+
+    name = "billing.webhook_received"
 
     webhook_id: str
 
@@ -88,6 +116,8 @@ class WebhookReceived(Event):
 class ReleaseHold(Event):
     """A hold that another has replaced is to be released, now that the replacement is on record."""
 
+    name = "billing.authorisation_replaced"
+
     payment_id: str
     payment_intent_id: str
 
@@ -95,6 +125,8 @@ class ReleaseHold(Event):
 @dataclass(frozen=True)
 class LookAgain(Event):
     """The provider is to be asked what became of a payment."""
+
+    name = "billing.payment_uncertain"
 
     payment_id: str
 

@@ -1,4 +1,4 @@
-"""Billing's own jobs: which of its events it hears itself, and what it does by the clock."""
+"""Billing's own jobs: which of its events it hears itself (`overread.wiring`), and what it does by the clock."""
 
 from __future__ import annotations
 
@@ -8,35 +8,34 @@ from billing import service, webhooks
 from billing.events import LookAgain, PaymentHoldEnding, ReleaseHold, WebhookReceived
 from billing.gateway import Gateway
 from overread.kit.db import Database
-from overread.kit.jobs import Bus
-
-RECONCILE_CRON = "*/10 * * * *"
 
 
-def subscribe(bus: Bus, db: Database, gateway: Gateway) -> None:
-    """Register billing's handlers and its reconciler. Each handler is one transaction and idempotent."""
+class Handlers:
+    """What is done about each event, in one transaction and idempotent."""
 
-    def billing_look_again(event: LookAgain) -> None:
-        with db.transaction() as tx:
-            service.sync(tx, gateway, UUID(event.payment_id))
+    def __init__(self, db: Database, gateway: Gateway) -> None:
+        self._db, self._gateway = db, gateway
 
-    def billing_process_webhook(event: WebhookReceived) -> None:
-        with db.transaction() as tx:
-            webhooks.process_webhook(tx, gateway, UUID(event.webhook_id))
+    def sync_payment(self, event: LookAgain) -> None:
+        """Ask the provider what became of a payment."""
+        with self._db.transaction() as tx:
+            service.sync(tx, self._gateway, UUID(event.payment_id))
 
-    def billing_renew_hold(event: PaymentHoldEnding) -> None:
-        with db.transaction() as tx:
-            service.renew_hold(tx, gateway, UUID(event.payment_id))
+    def process_webhook(self, event: WebhookReceived) -> None:
+        """Do what the provider's message calls for."""
+        with self._db.transaction() as tx:
+            webhooks.process_webhook(tx, self._gateway, UUID(event.webhook_id))
 
-    def billing_release_hold(event: ReleaseHold) -> None:
-        service.release_hold(gateway, UUID(event.payment_id), event.payment_intent_id)
+    def renew_authorisation(self, event: PaymentHoldEnding) -> None:
+        """Replace a hold that ends, where the card was saved."""
+        with self._db.transaction() as tx:
+            service.renew_hold(tx, self._gateway, UUID(event.payment_id))
 
-    def billing_reconcile() -> None:
-        with db.transaction() as tx:
-            webhooks.reconcile(tx, gateway)
+    def release_authorisation(self, event: ReleaseHold) -> None:
+        """Release a hold that another has replaced."""
+        service.release_hold(self._gateway, UUID(event.payment_id), event.payment_intent_id)
 
-    bus.subscribe(LookAgain, billing_look_again)
-    bus.subscribe(WebhookReceived, billing_process_webhook)
-    bus.subscribe(PaymentHoldEnding, billing_renew_hold)
-    bus.subscribe(ReleaseHold, billing_release_hold)
-    bus.every(RECONCILE_CRON, billing_reconcile)
+    def reconcile(self) -> None:
+        """Compare what the provider says with what is on record."""
+        with self._db.transaction() as tx:
+            webhooks.reconcile(tx, self._gateway)

@@ -11,12 +11,16 @@ from overread.kit.jobs import Event
 class CaseSubmitted(Event):
     """A draft was submitted: who its patient is stands fast now."""
 
+    name = "cases.submitted"
+
     case_id: str
 
 
 @dataclass(frozen=True)
 class StudyMatched(Event):
     """A study is known to be the patient's: its de-identified copy can be made."""
+
+    name = "cases.study_matched"
 
     case_id: str
     study_uid: str
@@ -26,6 +30,8 @@ class StudyMatched(Event):
 class CaseErased(Event):
     """A case's rows are gone: its key, its blobs and its mails are to go, too."""
 
+    name = "cases.erased"
+
     case_id: str
     message_ids: list[str]
 
@@ -34,12 +40,16 @@ class CaseErased(Event):
 class MailQueued(Event):
     """A mail waits to be sent."""
 
+    name = "cases.mail_queued"
+
     message_id: str
 
 
 @dataclass(frozen=True)
 class MoneyToReturn(Event):
     """A case ended before its report: a hold is voided, of a captured payment this part is refunded."""
+
+    name = "cases.refund_due"
 
     case_id: str
     percent: int
@@ -49,12 +59,16 @@ class MoneyToReturn(Event):
 class HoldWanted(Event):
     """A case is ready for a specialist: where a card was only saved, its price is to be held now."""
 
+    name = "cases.authorisation_due"
+
     case_id: str
 
 
 @dataclass(frozen=True)
 class OfferEnds(Event):
     """The time to accept an offer is over (nothing happens where it was answered)."""
+
+    name = "cases.offer_ends"
 
     case_id: str
     offer_id: str
@@ -64,12 +78,16 @@ class OfferEnds(Event):
 class ReadingMoved(Event):
     """An offer or a reading of a case began, went on or ended: its work items follow."""
 
+    name = "cases.reading_moved"
+
     case_id: str
 
 
 @dataclass(frozen=True)
 class InfoOverdue(Event):
     """Information was asked for `days` ago (nothing happens where it came since)."""
+
+    name = "cases.information_overdue"
 
     case_id: str
     asked_at: str
@@ -80,6 +98,8 @@ class InfoOverdue(Event):
 class ReportPublished(Event):
     """A report was published."""
 
+    name = "cases.report_published"
+
     case_id: str
     report_id: str
 
@@ -87,6 +107,8 @@ class ReportPublished(Event):
 @dataclass(frozen=True)
 class ReportUnread(Event):
     """A report was published some days ago: the patient is reminded where it was not opened."""
+
+    name = "cases.report_unread"
 
     case_id: str
     report_id: str

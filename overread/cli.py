@@ -240,6 +240,19 @@ def verify(data_dir: DataDir = None) -> None:
 
 
 @app.command()
+def doctor(data_dir: DataDir = None) -> None:
+    """Say what somebody has to look at: jobs that can't be done, files that can't be given; exits with 1 then."""
+    from overread import doctor
+
+    with database(settings(data_dir=data_dir)) as ready:
+        assert ready.database_url is not None
+        found = doctor.complaints(ready.database_url)
+    for complaint in found or ["All is well."]:
+        print(complaint)  # noqa: T201
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command()
 def sweep(
     data_dir: DataDir = None,
     older_than: Annotated[

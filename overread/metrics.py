@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from starlette.requests import Request
 from starlette.responses import Response
 
-from overread.kit import observed
+from overread.kit import jobs, observed
 from overread.kit.observed import BOUNDS, Latencies
 from overread.services import Services
 from pacs.index.models import Instance, Study
@@ -43,7 +43,15 @@ def metrics(services: Services) -> Callable[[Request], Response]:
                 ),
                 "overread_jobs_waiting": (
                     "Jobs that wait",
-                    select(func.count()).select_from(text("procrastinate_jobs")).where(text("status = 'todo'")),
+                    select(func.count())
+                    .select_from(text("procrastinate_jobs"))
+                    .where(text(f"status = 'todo' AND queue_name <> '{jobs.PARKED}'")),
+                ),
+                "overread_jobs_parked": (
+                    "Jobs that nobody here knows",
+                    select(func.count())
+                    .select_from(text("procrastinate_jobs"))
+                    .where(text(f"queue_name = '{jobs.PARKED}'")),
                 ),
                 "overread_jobs_failed": (
                     "Jobs that failed for good",

@@ -1,19 +1,23 @@
-"""Which event is heard by whom: the one place where a lower room's news reaches a higher one."""
+"""Which event is heard by whom: the one place where a lower room's news reaches a higher one.
+
+The names of jobs stand here, and stay: what waits in the queue goes by them (`tests/overread/test_job_names.py`).
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
 
-from billing import handlers as billing_handlers
+from billing import events as billed
+from billing.handlers import Handlers as BillingHandlers
 from billing.unconfigured import Unconfigured
 from cases import digest, kept, mail
-from cases import handlers as case_handlers
+from cases import events as cased
+from cases.handlers import Handlers as CaseHandlers
 from overread.kit import addresses, attempts, ended, jobs, retention, tokens
-from overread.kit.jobs import Bus
+from overread.kit.bus import Bus
 from overread.services import Services
-from pacs.index import changes
-from pacs.index.events import StudyGrowing, StudySettled
+from pacs.index import changes, events
 from pacs.serve import metadata
 from pacs.store import commitment, damage, settle, sweep
 from pacs.store.commitment import CommitmentRequested
@@ -24,26 +28,66 @@ from viewer_bridge import launch
 def wire(services: Services) -> Bus:
     """The bus with every handler, for the worker."""
     bus = Bus(services.db)
-
-    def pacs_settle(event: StudyGrowing) -> None:
-        settle.on_study_growing(services.archive, event)
-
-    def pacs_metadata(event: StudySettled) -> None:
-        metadata.on_study_settled(services.archive, event, f"{services.settings.base_url}/dicomweb")
-
-    def pacs_commitment(event: CommitmentRequested) -> None:
-        commitment.on_requested(services.archive, event)
-
-    bus.subscribe(StudyGrowing, pacs_settle)
-    bus.subscribe(StudySettled, pacs_metadata)
-    bus.subscribe(CommitmentRequested, pacs_commitment)
+    wire_archive(bus, services)
     if not isinstance(services.gateway, Unconfigured):
-        billing_handlers.subscribe(bus, services.db, services.gateway)
-    case_handlers.subscribe(bus, services.db, services.archive, services.gateway, services.mailer, services.settings)
+        wire_billing(bus, BillingHandlers(services.db, services.gateway))
+    wire_cases(bus, CaseHandlers(services.archive, services.gateway, services.mailer, services.settings.base_url))
+    wire_clock(bus, services)
+    return bus
+
+
+def wire_archive(bus: Bus, services: Services) -> None:
+    """What the archive hears of itself."""
+    archive = services.archive
+    root = f"{services.settings.base_url}/dicomweb"
+    bus.subscribe(events.StudyGrowing, "pacs.await_stable", partial(settle.on_study_growing, archive))
+    bus.subscribe(
+        events.StudySettled, "pacs.keep_metadata", lambda event: metadata.on_study_settled(archive, event, root)
+    )
+    bus.subscribe(CommitmentRequested, "pacs.examine_commitment", partial(commitment.on_requested, archive))
+
+
+def wire_billing(bus: Bus, billing: BillingHandlers) -> None:
+    """What billing hears of itself, and does by the clock."""
+    bus.subscribe(billed.LookAgain, "billing.sync_payment", billing.sync_payment)
+    bus.subscribe(billed.WebhookReceived, "billing.process_webhook", billing.process_webhook)
+    bus.subscribe(billed.PaymentHoldEnding, "billing.renew_authorisation", billing.renew_authorisation)
+    bus.subscribe(billed.ReleaseHold, "billing.release_authorisation", billing.release_authorisation)
+    bus.every("*/10 * * * *", "billing.reconcile", billing.reconcile)
+
+
+def wire_cases(bus: Bus, cases: CaseHandlers) -> None:
+    """What the case layer hears of the archive, of billing and of itself."""
+    bus.subscribe(events.StudySettled, "cases.match_study", cases.match_study)
+    bus.subscribe(events.StudyGone, "cases.forget_study", cases.forget_study)
+    bus.subscribe(events.ObjectDerived, "cases.file_evidence", cases.file_evidence)
+    bus.subscribe(events.BlobsDamaged, "cases.tell_damage", cases.tell_damage)
+    for secured in (billed.PaymentAuthorised, billed.PaymentMethodSaved):
+        bus.subscribe(secured, "cases.submit_paid", cases.submit_paid)
+    for problem in (billed.PaymentFailed, billed.PaymentExpired, billed.PaymentActionRequired):
+        bus.subscribe(problem, "cases.tell_payment_problem", cases.tell_payment_problem)
+    bus.subscribe(billed.PaymentDisputed, "cases.tell_dispute", cases.tell_dispute)
+    bus.subscribe(billed.PaymentHoldEnding, "cases.tell_authorisation_ending", cases.tell_authorisation_ending)
+    bus.subscribe(cased.CaseSubmitted, "cases.compare_identity", cases.compare_identity)
+    bus.subscribe(cased.StudyMatched, "cases.deidentify_study", cases.deidentify_study)
+    bus.subscribe(cased.CaseErased, "cases.destroy_files", cases.destroy_files)
+    bus.subscribe(cased.HoldWanted, "cases.authorise", cases.authorise)
+    bus.subscribe(cased.MoneyToReturn, "cases.refund", cases.refund)
+    bus.subscribe(cased.OfferEnds, "cases.expire_offer", cases.expire_offer)
+    bus.subscribe(cased.ReadingMoved, "cases.update_worklist", cases.update_worklist)
+    bus.subscribe(cased.InfoOverdue, "cases.remind_information", cases.remind_information)
+    bus.subscribe(cased.ReportPublished, "cases.archive_report", cases.archive_report)
+    bus.subscribe(cased.ReportUnread, "cases.remind_unread", cases.remind_unread)
+    bus.subscribe(cased.MailQueued, "cases.send_mail", cases.send_mail)
+
+
+def wire_clock(bus: Bus, services: Services) -> None:
+    """What is done by the clock."""
+    settings = services.settings
 
     def blobs_sweep() -> None:
         # Where there was no room to note an end, there may be now.
-        ended.write_down(services.db, services.settings.keys_dir)
+        ended.write_down(services.db, settings.keys_dir)
         sweep.sweep(services.archive)
         damage.look_again(services.archive)
 
@@ -67,16 +111,15 @@ def wire(services: Services) -> Bus:
         retention.in_batches(services.db, jobs.sweep)
         retention.in_batches(services.db, partial(mail.sweep, services.mailer))
         retention.in_batches(services.db, changes.sweep)
-        retention.in_batches(services.db, partial(kept.sweep_audit, services.settings.audit_days))
+        retention.in_batches(services.db, partial(kept.sweep_audit, settings.audit_days))
 
     def digests_send() -> None:
         with services.db.transaction() as tx:
-            digest.send(tx, timedelta(minutes=services.settings.digest_minutes))
+            digest.send(tx, timedelta(minutes=settings.digest_minutes))
 
-    bus.every("* * * * *", digests_send)
-    bus.every("7 * * * *", attempts_sweep)
-    bus.every("17 * * * *", blobs_sweep)
-    bus.every("37 3 * * *", results_expire)
-    bus.every("27 * * * *", launches_sweep)
-    bus.every("47 3 * * *", ended_sweep)
-    return bus
+    bus.every("* * * * *", "cases.send_digests", digests_send)
+    bus.every("7 * * * *", "overread.sweep_attempts", attempts_sweep)
+    bus.every("17 * * * *", "pacs.sweep_blobs", blobs_sweep)
+    bus.every("27 * * * *", "viewer_bridge.sweep_launches", launches_sweep)
+    bus.every("37 3 * * *", "pacs.expire_results", results_expire)
+    bus.every("47 3 * * *", "overread.sweep_old", ended_sweep)

@@ -1,16 +1,15 @@
 """Jobs and events: procrastinate's queue in our own database.
 
 An event is a frozen dataclass with JSON fields. `emit(tx, event)` enqueues it in the caller's transaction, so it
-exists exactly when what it tells of does. The worker fans an event out to a job a handler; every handler is
-idempotent, because a job whose worker dies is run again.
+exists exactly when what it tells of does. Jobs wait for up to two weeks, so they know events and handlers by names
+that were given to them on purpose (`overread.kit.bus`), never by those of classes and functions.
 """
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import procrastinate
@@ -18,16 +17,14 @@ from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 from sqlalchemy.orm import Session
 
-from overread.kit import clock, log
-from overread.kit.db import libpq_url, raw
+from overread.kit import clock
+from overread.kit.db import raw
 
-_EVENT_TASK, _HANDLER_TASK, _QUEUE = "overread.event", "overread.handle", "overread"
-_RETRY = procrastinate.RetryStrategy(max_attempts=12, exponential_wait=2)
+EVENT_TASK, HANDLER_TASK = "overread.event", "overread.handle"
+#: The worker's queue, and where jobs lie whose event or handler it does not know.
+QUEUE, PARKED = "overread", "overread.parked"
 #: How long a job that failed waits for somebody to mend its cause.
 KEPT = timedelta(days=90)
-#: Seconds between two looks for jobs whose time has come; the others are told of at once.
-_LOOK = 1.0
-_logger = log.get(__name__)
 # Only builds and sends the query; the connection is always the caller's.
 _manager = JobManager(procrastinate.SyncPsycopgConnector())
 _FORGET = """
@@ -57,6 +54,15 @@ WITH ahead AS (
 )
 UPDATE procrastinate_jobs j SET scheduled_at = j.scheduled_at - ahead.by FROM ahead WHERE j.id = ahead.id
 """
+_PARKED = """
+SELECT j.args ->> 'event', coalesce(j.args ->> 'handler', ''), min(e.at)
+FROM procrastinate_jobs j JOIN procrastinate_events e ON e.job_id = j.id
+WHERE j.queue_name = %s GROUP BY j.id ORDER BY j.id
+"""
+_FAILED = """
+SELECT coalesce(args ->> 'handler', args ->> 'event', task_name) AS name, count(*)
+FROM procrastinate_jobs WHERE status = 'failed' GROUP BY name ORDER BY name
+"""
 _WORKERS_AHEAD = """
 UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'
 WHERE last_heartbeat > now() + interval '5 minutes'
@@ -67,19 +73,39 @@ WHERE last_heartbeat > now() + interval '5 minutes'
 class Event:
     """Something happened. Subclasses are dataclasses of strings, numbers, booleans, None and lists of them."""
 
+    #: What jobs that wait call it: it stays, whatever becomes of the class.
+    name: ClassVar[str] = ""
     registry: ClassVar[dict[str, type[Event]]] = {}
 
     def __init_subclass__(cls) -> None:
-        """Events are found again by their class's name."""
-        Event.registry[cls.__name__] = cls
+        """Raises TypeError where another event has the name; what has none is only a base of others."""
+        if "name" in cls.__dict__ and Event.registry.setdefault(cls.name, cls) is not cls:
+            raise TypeError(f"two events are called {cls.name!r}")
 
 
-Handler = Callable[[Any], None]
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parked:
+    """A job that nobody here can do: the names of its event and, if it is one handler's part, of that."""
+
+    event: str
+    handler: str
+    since: datetime
 
 
 def emit(tx: Session, event: Event, *, after: timedelta | None = None) -> None:
     """Enqueue an event in the caller's transaction, to be handled at once or `after` some time."""
-    _defer(tx, _EVENT_TASK, {"event": type(event).__name__, "data": dataclasses.asdict(event)}, after)
+    if not event.name:
+        raise TypeError(f"{type(event).__name__} has no name to be found by")
+    defer(tx, EVENT_TASK, {"event": event.name, "data": dataclasses.asdict(event)}, after)
+
+
+def happened(name: str, data: dict[str, Any]) -> Event | None:
+    """The event that a job tells of; None where there is none of that name, or it has other fields."""
+    kind = Event.registry.get(name)
+    try:
+        return kind(**data) if kind is not None else None
+    except TypeError:
+        return None
 
 
 def forget(tx: Session, words: Sequence[str]) -> None:
@@ -92,10 +118,13 @@ def sweep(tx: Session, most: int) -> int:
     return raw(tx).execute(_SWEEP, (clock.now() - KEPT, most)).rowcount
 
 
-def _defer(tx: Session, task: str, kwargs: dict[str, Any], after: timedelta | None = None) -> None:
+def defer(
+    tx: Session, task: str, kwargs: dict[str, Any], after: timedelta | None = None, *, queue: str = QUEUE
+) -> None:
+    """Enqueue a job in the caller's transaction."""
     job = Job(
         id=None,
-        queue=_QUEUE,
+        queue=queue,
         lock=None,
         queueing_lock=None,
         task_name=task,
@@ -111,87 +140,16 @@ def put_back(tx: Session) -> int:
     return raw(tx).execute(_AHEAD).rowcount
 
 
-class Bus:
-    """Which handlers hear which event, and the worker that runs them."""
-
-    def __init__(self, db: Any) -> None:
-        self._db = db
-        self._handlers: dict[str, dict[str, Handler]] = {}
-        self._periodic: list[tuple[str, str, Callable[[], None]]] = []
-
-    def subscribe(self, event: type[Event], handler: Handler) -> None:
-        """Have `handler(event)` called in a job of its own for every event of this type."""
-        self._handlers.setdefault(event.__name__, {})[handler.__qualname__] = handler
-
-    def every(self, cron: str, action: Callable[[], None]) -> None:
-        """Run `action()` at the times of a cron line."""
-        self._periodic.append((cron, f"overread.{action.__qualname__}", action))
-
-    def fan_out(self, event: str, data: dict[str, Any]) -> None:
-        """Enqueue a job for every handler of an event, all or none."""
-        with self._db.transaction() as tx:
-            for name in self._handlers.get(event, {}):
-                _defer(tx, _HANDLER_TASK, {"handler": name, "event": event, "data": data})
-
-    def handle(self, handler: str, event: str, data: dict[str, Any]) -> None:
-        """Call one handler with an event."""
-        self._handlers[event][handler](Event.registry[event](**data))
-
-    def app(self) -> procrastinate.App:
-        """procrastinate's application with our tasks, for the worker."""
-        app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=libpq_url(self._db.url)))
-        app.task(name=_EVENT_TASK, queue=_QUEUE, retry=_RETRY)(self.fan_out)
-        app.task(name=_HANDLER_TASK, queue=_QUEUE, retry=_RETRY)(self.handle)
-
-        async def requeue_stalled(timestamp: int) -> None:  # noqa: ARG001  procrastinate passes it by name
-            await asyncio.to_thread(self._put_back)
-            await _requeue_stalled(app)
-
-        # A worker that was killed is restarted at once, long before its jobs count as stalled.
-        app.periodic(cron="* * * * *")(app.task(name="overread.requeue", queue=_QUEUE)(requeue_stalled))
-        for cron, name, action in self._periodic:
-            app.periodic(cron=cron)(app.task(name=name, queue=_QUEUE)(_ignoring_time(action)))
-        return app
-
-    def _put_back(self) -> None:
-        with self._db.transaction() as tx:
-            count = put_back(tx)
-        if count:
-            _logger.warning("jobs_put_back", count=count)
-
-    def run(self, *, wait: bool = True, on_start: Callable[[], None] | None = None) -> None:
-        """Work until told to stop by SIGTERM or SIGINT; with `wait=False` only until the queue is empty.
-
-        `on_start` is called when the queue is open.
-        """
-
-        async def work() -> None:
-            app = self.app()
-            async with app.open_async():
-                await _requeue_stalled(app)
-                if on_start is not None:
-                    on_start()
-                await app.run_worker_async(
-                    queues=[_QUEUE],
-                    wait=wait,
-                    concurrency=2,
-                    fetch_job_polling_interval=_LOOK,
-                    install_signal_handlers=wait,
-                    delete_jobs="successful",
-                )
-
-        asyncio.run(work())
+def parked(tx: Session) -> list[Parked]:
+    """The jobs that nobody here can do, the oldest first."""
+    return [Parked(*row) for row in raw(tx).execute(_PARKED, (PARKED,)).fetchall()]
 
 
-def _ignoring_time(action: Callable[[], None]) -> Callable[[int], None]:
-    def run(timestamp: int) -> None:  # noqa: ARG001  procrastinate passes it by name
-        action()
-
-    return run
+def failed(tx: Session) -> list[tuple[str, int]]:
+    """The names of the jobs that failed for good, and how many of each there are."""
+    return raw(tx).execute(_FAILED).fetchall()
 
 
-async def _requeue_stalled(app: procrastinate.App) -> None:
-    """Jobs whose worker was killed are taken up again."""
-    for job in await app.job_manager.get_stalled_jobs():
-        _logger.warning("job_taken_up_again", task=job.task_name, id=job.id)
-        await app.job_manager.retry_job(job)
+def unpark(tx: Session) -> None:
+    """Have the worker look at them again: a newer program may know what they are about."""
+    raw(tx).execute("UPDATE procrastinate_jobs SET queue_name = %s WHERE queue_name = %s", (QUEUE, PARKED))

@@ -11,12 +11,16 @@ from overread.kit.jobs import Event
 class StudyGrowing(Event):
     """A sender's study got instances; looked at again until it has settled. Stays within the archive."""
 
+    name = "pacs.study_receiving"
+
     study_pk: int
 
 
 @dataclass(frozen=True)
 class ObjectDerived(Event):
     """An object that was made of a view's images was stored with the view, by its SOP Instance UID there."""
+
+    name = "pacs.evidence_stored"
 
     view_id: str
     sop_uid: str
@@ -26,12 +30,16 @@ class ObjectDerived(Event):
 class BlobsDamaged(Event):
     """So many blobs were found missing or damaged, the first for some time."""
 
+    name = "pacs.blobs_damaged"
+
     count: int
 
 
 @dataclass(frozen=True)
 class StudyGone(Event):
     """A study of the originals has no instance left, and is no study any more."""
+
+    name = "pacs.study_deleted"
 
     study_pk: int
 
@@ -43,6 +51,8 @@ class StudySettled(Event):
     `case_ids`: the cases that it was uploaded to. `references`: its Accession Number, Patient ID, Study Description
     and the AE titles that it was sent to, in which a case's reference number may stand. `holder_id`: who sent it.
     """
+
+    name = "pacs.study_stable"
 
     study_pk: int
     study_uid: str

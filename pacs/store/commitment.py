@@ -73,6 +73,8 @@ class Commitment(Base):
 class CommitmentRequested(jobs.Event):
     """A request is too large to be examined while its sender waits; told again until all is examined."""
 
+    name = "pacs.commitment_requested"
+
     commitment_id: str
 
 

@@ -111,7 +111,11 @@ def test_hold_then_capture(db: Database, gateway: StripeGateway, sandbox: Sandbo
     assert captured.state is State.CAPTURED
     assert sandbox.listed("charges")[0]["amount_captured"] == PRICE
     assert steps(db, captured) == ["authorised", "capturing", "captured"]
-    assert told(db) == ["PaymentAuthorised", "PaymentHoldEnding", "PaymentCaptured"]
+    assert told(db) == [
+        "billing.payment_authorised",
+        "billing.payment_authorisation_ending",
+        "billing.payment_captured",
+    ]
 
 
 def test_a_success_page_grants_nothing(db: Database, gateway: StripeGateway) -> None:
@@ -141,7 +145,7 @@ def test_twenty_clicks_on_accept_make_one_charge(db: Database, gateway: StripeGa
     states = at_once(20, lambda: take(db, gateway, "s").state)
     assert states == [State.CAPTURED] * 20
     assert [c["amount_captured"] for c in sandbox.listed("charges")] == [PRICE]
-    assert Counter(told(db))["PaymentCaptured"] == 1
+    assert Counter(told(db))["billing.payment_captured"] == 1
 
 
 @pytest.mark.parametrize("_round", range(3))
@@ -296,7 +300,7 @@ def test_a_hold_expires(db: Database, gateway: StripeGateway, sandbox: Sandbox) 
         take(db, gateway, "s")
     # The error undid its transaction; the next look records what became of the hold.
     assert look(db, gateway, payment.id).state is State.EXPIRED
-    assert told(db)[-1] == "PaymentExpired"
+    assert told(db)[-1] == "billing.payment_expired"
 
 
 def test_a_page_expires(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
@@ -477,7 +481,7 @@ def test_a_hold_is_renewed(
         renewed = service.renew_hold(tx, gateway, payment.id)
     assert renewed.state is State.AUTHORISED
     assert renewed.payment_intent_id != payment.payment_intent_id
-    assert told(db)[-2:] == ["ReleaseHold", "PaymentHoldEnding"]
+    assert told(db)[-2:] == ["billing.authorisation_replaced", "billing.payment_authorisation_ending"]
     assert payment.payment_intent_id
     service.release_hold(gateway, payment.id, payment.payment_intent_id)
     assert gateway.get_payment_intent(payment.payment_intent_id).status == "canceled"

@@ -17,17 +17,18 @@ from sqlalchemy import delete, func, select, text, update
 from starlette.applications import Starlette
 
 from billing import repository, service, webhooks
-from billing.handlers import subscribe
+from billing.handlers import Handlers
 from billing.health import Health, health
 from billing.models import LedgerEntry, Payment, WebhookEvent
 from billing.routes import routes
 from billing.sandbox.webhooks import signature
 from billing.states import State
 from billing.stripe_gateway import StripeGateway, from_settings
+from overread import wiring
 from overread.kit import clock
+from overread.kit.bus import Bus
 from overread.kit.db import Database
 from overread.kit.errors import NotFound
-from overread.kit.jobs import Bus
 from overread.kit.settings import Settings
 from tests.billing.test_service import held, look, open_page, take
 from tests.fakes import payments as cards
@@ -83,7 +84,9 @@ def test_a_signed_event_is_recorded_once(db: Database, receiver: Served) -> None
         assert post(receiver, event(), signature(event(), WEBHOOK_SECRET, int(time.time()))).status_code == 204
     assert recorded(db) == 1
     with db.transaction() as tx:
-        jobs = tx.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE args->>'event' = 'WebhookReceived'"))
+        jobs = tx.scalar(
+            text("SELECT count(*) FROM procrastinate_jobs WHERE args->>'event' = 'billing.webhook_received'")
+        )
         assert jobs == 1
 
 
@@ -297,7 +300,7 @@ def test_reconcile_makes_up_for_what_never_came(db: Database, gateway: StripeGat
 def test_the_jobs_do_it_all(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
     """Billing's handlers on a real worker: an event of the reconciler's ends in an authorised payment."""
     bus = Bus(db)
-    subscribe(bus, db, gateway)
+    wiring.wire_billing(bus, Handlers(db, gateway))
     link = open_page(db, gateway, "s")
     assert link.url
     sandbox.pay(link.url)

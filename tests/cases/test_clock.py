@@ -14,7 +14,8 @@ from aiosmtpd.controller import Controller
 from sqlalchemy import select, text, update
 
 import cases
-from cases import events, handlers, notify
+from cases import events, notify
+from cases.handlers import Handlers
 from cases.mail import SmtpMailer, mailer
 from cases.models import Case, Message, Program, Report
 from cases.notify import TEMPLATES, Mail, moment
@@ -86,7 +87,7 @@ def test_an_answer_stops_the_reminders(world: World) -> None:
         intake.ask_info(tx, world.coordinator, case_id, "And since when?")
     with world.db.transaction() as tx:
         # A reminder of the first question, heard while the second waits.
-        handlers.on_info_overdue(world.db, events.InfoOverdue(str(case_id), clock.now().isoformat(), 14))
+        world.handlers.remind_information(events.InfoOverdue(str(case_id), clock.now().isoformat(), 14))
         assert tx.execute(text("SELECT state FROM cases_case")).scalar_one() == "needs_info"
 
 
@@ -100,7 +101,7 @@ def test_a_reminder_knows_its_question_in_every_time_zone(world: World, hours: i
         paused = tx.scalars(select(Case.paused_at)).one()
     assert paused is not None
     asked_at = paused.astimezone(timezone(timedelta(hours=hours))).isoformat()
-    handlers.on_info_overdue(world.db, events.InfoOverdue(str(case_id), asked_at, 3))
+    world.handlers.remind_information(events.InfoOverdue(str(case_id), asked_at, 3))
     world.drain()
     assert sum("still waiting" in mail for mail in world.mails()) == 1
 
@@ -110,14 +111,14 @@ def test_an_offer_runs_out(world: World) -> None:
     with world.db.transaction() as tx:
         offer_id = tx.execute(text("SELECT id FROM cases_offer")).scalar_one()
     ended = events.OfferEnds(str(case_id), str(offer_id))
-    handlers.on_offer_ends(world.db, ended)
+    world.handlers.expire_offer(ended)
     assert world.state(case_id) == "offered"
     with world.db.transaction() as tx:
         tx.execute(text("UPDATE cases_offer SET expires_at = now() - interval '1 minute'"))
     with pytest.raises(Unprocessable), world.db.transaction() as tx:
         assignment.accept(tx, world.specialist, case_id, world.gateway)
     for _ in range(2):
-        handlers.on_offer_ends(world.db, ended)
+        world.handlers.expire_offer(ended)
     assert world.state(case_id) == "ready"
     with world.db.transaction() as tx:
         # Who let it pass may be asked again; who declined may not.
@@ -237,7 +238,7 @@ def test_mails_leave_by_smtp_once(world: World, inbox: tuple[Controller, list[by
         notify.queue(tx, None, world.coordinator.id, "damaged")
         message_id = str(tx.query(Message.id).order_by(Message.id.desc()).limit(1).scalar())
     for _ in range(2):
-        handlers.send_mail(world.db, sender, "https://overread.example", events.MailQueued(message_id))
+        Handlers(world.archive, None, sender, "https://overread.example").send_mail(events.MailQueued(message_id))
     assert len(got) == 1
     mail = message_from_bytes(got[0])
     assert mail["To"] == "coordinator@example.org"
@@ -250,10 +251,9 @@ def test_a_mail_that_can_t_be_sent_stays(world: World) -> None:
     with world.db.transaction() as tx:
         notify.queue(tx, None, world.coordinator.id, "damaged")
         message_id = str(tx.query(Message.id).order_by(Message.id.desc()).limit(1).scalar())
+    nowhere = Handlers(world.archive, None, SmtpMailer("smtp://127.0.0.1:1", "a@b.example"), "https://a")
     with pytest.raises(Unavailable):
-        handlers.send_mail(
-            world.db, SmtpMailer("smtp://127.0.0.1:1", "a@b.example"), "https://a", events.MailQueued(message_id)
-        )
+        nowhere.send_mail(events.MailQueued(message_id))
     with world.db.transaction() as tx:
         assert tx.query(Message.sent_at).filter(Message.id == message_id).scalar() is None
 
@@ -261,7 +261,7 @@ def test_a_mail_that_can_t_be_sent_stays(world: World) -> None:
 def test_a_missing_file_is_told_to_those_who_can_have_it_mended(world: World) -> None:
     with world.db.transaction() as tx:
         before = tx.query(Message).count()
-    handlers.on_blobs_damaged(world.db, BlobsDamaged(3))
+    world.handlers.tell_damage(BlobsDamaged(3))
     with world.db.transaction() as tx:
         told = {one.recipient_id for one in tx.query(Message).filter(Message.template == "damaged")}
         assert tx.query(Message).count() == before + len(told)
@@ -290,4 +290,4 @@ def effects_templates() -> list[str]:
 def test_the_mailer_follows_the_settings(world: World) -> None:
     assert type(mailer(Settings.model_validate({"data_dir": world.folder}))).__name__ == "FolderMailer"
     assert isinstance(mailer(Settings.model_validate({"data_dir": world.folder, "smtp_url": "smtp://h:1"})), SmtpMailer)
-    assert jobs.Event.registry["MailQueued"] is events.MailQueued
+    assert jobs.Event.registry["cases.mail_queued"] is events.MailQueued

@@ -15,12 +15,15 @@ import pytest
 from aiosmtpd.controller import Controller
 from sqlalchemy import func, select, text, update
 
-from cases import digest, handlers, notify
+from cases import digest, notify
+from cases.handlers import Handlers
 from cases.mail import SmtpMailer
 from cases.models import Case, Message, Notice
 from cases.service import assignment, inboxes, intake, studies
 from cases.states import CaseState
-from overread.kit import clock, jobs, principals
+from overread import wiring
+from overread.kit import clock, principals
+from overread.kit.bus import Bus
 from overread.kit.principals import Role
 from overread.kit.settings import Settings
 from tests.cases.test_lists import fill, stray
@@ -43,9 +46,9 @@ def letters(world: World) -> Iterator[list[Received]]:
     server = Controller(Keep(), hostname="127.0.0.1", port=free_port())
     server.start()
     mailer = SmtpMailer(f"smtp://127.0.0.1:{server.port}", "Clinic <clinic@example.org>")
-    world.bus = jobs.Bus(world.db)
+    world.bus = Bus(world.db)
     settings = Settings.model_validate({"data_dir": world.folder, "public_url": "https://overread.example"})
-    handlers.subscribe(world.bus, world.db, world.archive, world.gateway, mailer, settings)
+    wiring.wire_cases(world.bus, Handlers(world.archive, world.gateway, mailer, settings.base_url))
     yield got
     server.stop()
 

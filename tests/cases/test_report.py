@@ -10,7 +10,7 @@ from uuid import uuid4
 import pydicom
 from sqlalchemy import select
 
-from cases import handlers, report_pdf
+from cases import report_pdf
 from cases.events import ReportPublished
 from cases.models import Report
 from cases.repository import studies_of
@@ -73,7 +73,7 @@ def test_the_report_stands_in_the_archive_beside_the_images(world: World) -> Non
     assert view.patient == ""
     assert NAME not in report_pdf.html(view)
     # The job again, and the archive's news of the study: nothing comes of either.
-    handlers.on_report_published(world.archive, ReportPublished(str(case_id), str(report.id)))
+    world.handlers.archive_report(ReportPublished(str(case_id), str(report.id)))
     world.settle(report.study_uid)
     with world.db.transaction() as tx:
         assert inboxes.count(tx, world.coordinator) == 0

@@ -18,15 +18,17 @@ from sqlalchemy.orm import Session
 
 from billing import service as billing
 from billing.gateway import Gateway
-from cases import consents, digest, handlers
+from cases import consents, digest
+from cases.handlers import Handlers
 from cases.mail import FolderMailer
 from cases.models import CONSENTS, ImagesBy, Place
 from cases.repository import studies_of
 from cases.service import assignment, intake, payments, people, read, reporting, studies
 from cases.service.intake import Changes
+from overread import wiring
 from overread.kit import clock, principals
+from overread.kit.bus import Bus
 from overread.kit.db import Database
-from overread.kit.jobs import Bus
 from overread.kit.principals import Principal, Role
 from overread.kit.proofs import Proof, Shown
 from overread.kit.settings import Settings
@@ -95,13 +97,14 @@ class World:
     folder: Path
     who: dict[str, Principal] = field(default_factory=dict)
     bus: Bus = field(init=False)
+    handlers: Handlers = field(init=False)
 
     def __post_init__(self) -> None:
         self.bus = Bus(self.db)
         settings = Settings.model_validate({"data_dir": self.folder, "public_url": "https://overread.example"})
-        handlers.subscribe(
-            self.bus, self.db, self.archive, self.gateway, FolderMailer(settings.mail_dir, "a@b.example"), settings
-        )
+        mailer = FolderMailer(settings.mail_dir, "a@b.example")
+        self.handlers = Handlers(self.archive, self.gateway, mailer, settings.base_url)
+        wiring.wire_cases(self.bus, self.handlers)
         with self.db.transaction() as tx:
             self.who = people_of(tx) or populate(tx)
 
@@ -252,7 +255,7 @@ class World:
         due = "" if later else "AND (scheduled_at IS NULL OR scheduled_at <= now())"
         take = text(
             "UPDATE procrastinate_jobs SET status = 'succeeded' WHERE id = (SELECT id FROM procrastinate_jobs "
-            f"WHERE status = 'todo' {due} ORDER BY id LIMIT 1) RETURNING task_name, args"
+            f"WHERE status = 'todo' AND queue_name = 'overread' {due} ORDER BY id LIMIT 1) RETURNING task_name, args"
         )
         while True:
             with self.db.transaction() as tx:

@@ -30,7 +30,7 @@ def test_the_coordinators_mail_goes_when_its_period_is_over(world: World, servic
         settings = services.settings.model_copy(update={"digest_minutes": minutes})
         bus = wiring.wire(replace(services, settings=settings))
         [send] = [
-            action for cron, name, action in bus._periodic if name.endswith("digests_send") and cron == "* * * * *"
+            action for cron, name, action in bus._periodic if name == "cases.send_digests" and cron == "* * * * *"
         ]
         send()
         world.drain()
@@ -63,7 +63,7 @@ def test_what_is_too_old_goes_once_a_day(world: World, services: Services, monke
         tx.execute(text(event), {"job": tx.scalar(text(job)), "now": now})
     settings = services.settings.model_copy(update={"audit_days": 500})
     bus = wiring.wire(replace(services, settings=settings))
-    [sweep] = [action for cron, name, action in bus._periodic if name.endswith("ended_sweep") and cron == "47 3 * * *"]
+    [sweep] = [action for cron, name, action in bus._periodic if name == "overread.sweep_old" and cron == "47 3 * * *"]
     sweep()
     assert counted() == {"failed": 1, "TokenRow": 1, "Message": 1, "Change": 2, "AuditRow": 1}
     monkeypatch.setattr(clock, "now", lambda: now + timedelta(days=499))

@@ -68,7 +68,7 @@ def known(archive: Archive) -> set[str]:
 def told(archive: Archive) -> int:
     """How many events say that blobs are damaged."""
     with archive.db.transaction() as tx:
-        count = tx.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE args ->> 'event' = 'BlobsDamaged'"))
+        count = tx.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE args ->> 'event' = 'pacs.blobs_damaged'"))
         return int(count or 0)
 
 
