@@ -17,6 +17,7 @@ from overread.kit import whole_body
 from overread.kit.errors import BadInput, TooLarge
 from overread.kit.http import principal
 from overread.kit.principals import Principal
+from pacs.dicom import tags
 from pacs.dicom.part10 import valid_uid
 from pacs.index.scope import originals
 from pacs.store import commitment
@@ -55,15 +56,17 @@ def _who(context: Context, request: Request) -> Principal:
 
 def _references(dataset: Mapping[str, Any]) -> list[Reference]:
     """The Storage Commitment Request Module (J.1). Raises BadInput, TooLarge."""
-    found = [_reference(item) for item in _items(dataset, "00081199")]
-    for study in _items(dataset, "00081110"):
-        study_uid = _uid(study, "0020000D", "Study Instance UID")
-        for series in _items(study, "00081115", "Referenced Series Sequence"):
-            series_uid = _uid(series, "0020000E", "Series Instance UID")
-            for group in _items(series, "00081112", "Referenced Instances by SOP Class Sequence"):
-                sop_class = _uid(group, "00081150", "Referenced SOP Class UID")
-                for item in _items(group, "0008114A", "Referenced Instance Sequence"):
-                    sop_uid = _uid(item, "00081155", "Referenced SOP Instance UID")
+    found = [_reference(item) for item in _items(dataset, tags.ReferencedSOPSequence.key)]
+    for study in _items(dataset, tags.ReferencedStudySequence.key):
+        study_uid = _uid(study, tags.StudyInstanceUID.key, "Study Instance UID")
+        for series in _items(study, tags.ReferencedSeriesSequence.key, "Referenced Series Sequence"):
+            series_uid = _uid(series, tags.SeriesInstanceUID.key, "Series Instance UID")
+            for group in _items(
+                series, tags.ReferencedInstancesBySOPClassSequence.key, "Referenced Instances by SOP Class Sequence"
+            ):
+                sop_class = _uid(group, tags.ReferencedSOPClassUID.key, "Referenced SOP Class UID")
+                for item in _items(group, tags.ReferencedInstanceSequence.key, "Referenced Instance Sequence"):
+                    sop_uid = _uid(item, tags.ReferencedSOPInstanceUID.key, "Referenced SOP Instance UID")
                     found.append(Reference(sop_class, sop_uid, study_uid, series_uid))
     if not found:
         raise _bad("The request names no instance: it needs a Referenced SOP Sequence or a Referenced Study Sequence.")
@@ -74,7 +77,8 @@ def _references(dataset: Mapping[str, Any]) -> list[Reference]:
 
 def _reference(item: Mapping[str, Any]) -> Reference:
     return Reference(
-        _uid(item, "00081150", "Referenced SOP Class UID"), _uid(item, "00081155", "Referenced SOP Instance UID")
+        _uid(item, tags.ReferencedSOPClassUID.key, "Referenced SOP Class UID"),
+        _uid(item, tags.ReferencedSOPInstanceUID.key, "Referenced SOP Instance UID"),
     )
 
 
@@ -106,10 +110,10 @@ def _answer(kind: str, found: Result) -> Response:
     nested = [(one, failure) for one, failure in pairs if one.study_uid]
     body: dict[str, Any] = {}
     for tag, items in (
-        ("00081198", [_sop(one) | _reason(failure) for one, failure in plain if failure is not None]),
-        ("00081199", [_sop(one) for one, failure in plain if failure is None]),
-        ("00081110", list(_studies([pair for pair in nested if pair[1] is None]))),
-        ("0008119B", list(_studies([pair for pair in nested if pair[1] is not None]))),
+        (tags.FailedSOPSequence.key, [_sop(one) | _reason(failure) for one, failure in plain if failure is not None]),
+        (tags.ReferencedSOPSequence.key, [_sop(one) for one, failure in plain if failure is None]),
+        (tags.ReferencedStudySequence.key, list(_studies([pair for pair in nested if pair[1] is None]))),
+        (tags.FailedStudySequence.key, list(_studies([pair for pair in nested if pair[1] is not None]))),
     ):
         if items:
             body[tag] = sq(items)
@@ -117,26 +121,31 @@ def _answer(kind: str, found: Result) -> Response:
 
 
 def _sop(one: Reference) -> dict[str, Any]:
-    return {"00081150": ui(one.sop_class), "00081155": ui(one.sop_uid)}
+    return {tags.ReferencedSOPClassUID.key: ui(one.sop_class), tags.ReferencedSOPInstanceUID.key: ui(one.sop_uid)}
 
 
 def _reason(failure: Failure) -> dict[str, Any]:
-    return {"00081197": {"vr": "US", "Value": [int(failure)]}}
+    return {tags.FailureReason.key: {"vr": "US", "Value": [int(failure)]}}
 
 
 def _studies(pairs: list[tuple[Reference, Failure | None]]) -> Iterator[dict[str, Any]]:
     """Study, series and SOP class around the instances."""
     studies: dict[str, dict[str, dict[str, list[dict[str, Any]]]]] = {}
     for one, failure in pairs:
-        item = {"00081155": ui(one.sop_uid)} | ({} if failure is None else _reason(failure))
+        item = {tags.ReferencedSOPInstanceUID.key: ui(one.sop_uid)} | ({} if failure is None else _reason(failure))
         by_series = studies.setdefault(one.study_uid, {})
         by_series.setdefault(one.series_uid, {}).setdefault(one.sop_class, []).append(item)
     for study_uid, by_series in studies.items():
         series = [
             {
-                "0020000E": ui(series_uid),
-                "00081112": sq([{"00081150": ui(kind), "0008114A": sq(items)} for kind, items in by_class.items()]),
+                tags.SeriesInstanceUID.key: ui(series_uid),
+                tags.ReferencedInstancesBySOPClassSequence.key: sq(
+                    [
+                        {tags.ReferencedSOPClassUID.key: ui(kind), tags.ReferencedInstanceSequence.key: sq(items)}
+                        for kind, items in by_class.items()
+                    ]
+                ),
             }
             for series_uid, by_class in by_series.items()
         ]
-        yield {"0020000D": ui(study_uid), "00081115": sq(series)}
+        yield {tags.StudyInstanceUID.key: ui(study_uid), tags.ReferencedSeriesSequence.key: sq(series)}

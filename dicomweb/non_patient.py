@@ -20,6 +20,7 @@ from overread.kit import whole_body
 from overread.kit.errors import BadInput, NotAcceptable, UnsupportedMedia
 from overread.kit.http import principal
 from overread.kit.principals import Principal
+from pacs.dicom import tags
 from pacs.store import non_patient
 
 _MOST_PARTS = 200
@@ -49,16 +50,20 @@ async def store(context: Context, request: Request) -> Response:
             raise BadInput("nothing readable", safe=f"Nothing was stored. {failed[0].sentence}")
         root = context.root(request)
         stored = [
-            {"00081150": ui(one.sop_class), "00081155": ui(one.sop_uid),
-             "00081190": {"vr": "UR", "Value": [f"{root}/{category}/{one.sop_uid}"]}}
+            {tags.ReferencedSOPClassUID.key: ui(one.sop_class), tags.ReferencedSOPInstanceUID.key: ui(one.sop_uid),
+             tags.RetrieveURL.key: {"vr": "UR", "Value": [f"{root}/{category}/{one.sop_uid}"]}}
             for one in outcomes if one.reason is None
         ]  # fmt: skip
         refused = [
-            {"00081150": ui(one.sop_class), "00081155": ui(one.sop_uid),
-             "00081197": {"vr": "US", "Value": [int(one.reason or 0)]}}
+            {tags.ReferencedSOPClassUID.key: ui(one.sop_class), tags.ReferencedSOPInstanceUID.key: ui(one.sop_uid),
+             tags.FailureReason.key: {"vr": "US", "Value": [int(one.reason or 0)]}}
             for one in failed
         ]  # fmt: skip
-        found = {tag: sq(items) for tag, items in (("00081198", refused), ("00081199", stored)) if items}
+        found = {
+            tag: sq(items)
+            for tag, items in ((tags.FailedSOPSequence.key, refused), (tags.ReferencedSOPSequence.key, stored))
+            if items
+        }
         sentences = dict.fromkeys(one.sentence for one in failed)
         headers = {"Warning": ", ".join(f'299 overread "{text}"' for text in sentences)} if sentences else {}
         return payload.single(kind, found, 409 if not stored else 202 if refused else 200, headers)

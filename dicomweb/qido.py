@@ -16,6 +16,7 @@ from dicomweb.uids import path_uid
 from overread.kit.audit_looks import record_look
 from overread.kit.db import Connection
 from overread.kit.errors import BadInput
+from pacs.dicom import tags
 from pacs.index import bounds, query
 from pacs.index.nested import MAX_DEPTH
 from pacs.index.query import Level, Query
@@ -140,5 +141,5 @@ def _with_url(result: query.Result, root: str) -> dict[str, object]:
     if result.sop_uid:
         url += f"/instances/{result.sop_uid}"
     # Retrieve URL, PS3.18 Tables 10.6.3-3 to 10.6.3-5
-    found = {**result.attributes, "00081190": {"vr": "UR", "Value": [url]}}
+    found = {**result.attributes, tags.RetrieveURL.key: {"vr": "UR", "Value": [url]}}
     return dict(sorted(found.items()))  # F.2.2

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from dicomweb import payload
 from overread.kit.errors import BadInput, OverreadError, TooLarge
+from pacs.dicom import tags
 from pacs.dicom.status import Reason
 from pacs.store.ingest import AlreadyStored, Refused, Stored
 from pacs.views.batch import Result
@@ -29,13 +30,15 @@ def answer(results: Sequence[Result], root: str, media_type: str) -> Response:
     body: dict[str, Any] = {}
     studies = {outcome.keys.study_uid for outcome, _ in stored}
     if len(studies) == 1:
-        body["00081190"] = _ur(f"{root}/studies/{studies.pop()}")
+        body[tags.RetrieveURL.key] = _ur(f"{root}/studies/{studies.pop()}")
     if known := [refusal for refusal in refused if refusal.sop_uid]:
-        body["00081198"] = _sq(_sop(r.sop_class, r.sop_uid) | _us("00081197", r.reason) for r in known)
+        body[tags.FailedSOPSequence.key] = _sq(
+            _sop(r.sop_class, r.sop_uid) | _us(tags.FailureReason.key, r.reason) for r in known
+        )
     if stored:
-        body["00081199"] = _sq(_reference(outcome, warning, root) for outcome, warning in stored)
+        body[tags.ReferencedSOPSequence.key] = _sq(_reference(outcome, warning, root) for outcome, warning in stored)
     if unknown := [refusal for refusal in refused if not refusal.sop_uid]:
-        body["0008119A"] = _sq(_us("00081197", r.reason) for r in unknown)
+        body[tags.OtherFailuresSequence.key] = _sq(_us(tags.FailureReason.key, r.reason) for r in unknown)
     warned = any(warning is not None for _, warning in stored)
     # 200 is for instances that were all stored as they came; with failures or warnings it is 202, with none 409.
     status = 409 if not stored else 202 if refused or warned else 200
@@ -65,8 +68,8 @@ def _header_safe(sentence: str) -> str:
 def _reference(outcome: Stored | AlreadyStored, warning: int | None, root: str) -> dict[str, Any]:
     keys = outcome.keys
     url = f"{root}/studies/{keys.study_uid}/series/{keys.series_uid}/instances/{keys.sop_uid}"
-    item = _sop(keys.sop_class, keys.sop_uid) | {"00081190": _ur(url)}
-    return item if warning is None else item | _us("00081196", warning)
+    item = _sop(keys.sop_class, keys.sop_uid) | {tags.RetrieveURL.key: _ur(url)}
+    return item if warning is None else item | _us(tags.WarningReason.key, warning)
 
 
 def _ur(url: str) -> dict[str, Any]:
@@ -82,4 +85,7 @@ def _sq(items: Any) -> dict[str, Any]:
 
 
 def _sop(sop_class: str, sop_uid: str) -> dict[str, Any]:
-    return {"00081150": {"vr": "UI", "Value": [sop_class]}, "00081155": {"vr": "UI", "Value": [sop_uid]}}
+    return {
+        tags.ReferencedSOPClassUID.key: {"vr": "UI", "Value": [sop_class]},
+        tags.ReferencedSOPInstanceUID.key: {"vr": "UI", "Value": [sop_uid]},
+    }

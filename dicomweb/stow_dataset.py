@@ -13,6 +13,7 @@ from typing import Any
 
 from pydicom.valuerep import format_number_as_ds
 
+from pacs.dicom import tags
 from pacs.dicom.dictionary import LONG_VRS, PIXEL_DATA, SHORT_VRS, public_vr, tag_text
 from pacs.dicom.elements import MAX_DEPTH
 from pacs.dicom.encode import SEQUENCE_DELIMITER, item, pixel_header, put
@@ -20,10 +21,10 @@ from pacs.dicom.encode import SEQUENCE_DELIMITER, item, pixel_header, put
 #: The views of a bulk value, one a part of the body; a frame each where they are compressed.
 Bulk = Callable[[str], Sequence[memoryview]]
 
-CHARACTER_SET = "00080005"
+CHARACTER_SET = tags.SpecificCharacterSet.key
 #: What the elements of a store request may say that is not the object's own: the file meta information, and the
 #: transfer syntaxes that a server offers (PS3.18 8.7.3.5.2).
-_NOT_STORED = frozenset(("00083002",))
+_NOT_STORED = frozenset((tags.AvailableTransferSyntaxUID.key,))
 #: Bytes of bulk data within sequences, which are kept in memory.
 _MAX_NESTED = 64 << 20
 #: The VRs that are in the data set's character set; a name is too (PS3.5 6.1.2.3).

@@ -20,6 +20,7 @@ from dicomweb.stow_syntax import syntax_of
 from dicomweb.stow_xml import BadXml, from_xml
 from overread.kit.blobs import Writer
 from overread.kit.errors import BadInput, TooLarge
+from pacs.dicom import tags
 from pacs.dicom.part10 import valid_uid, write_meta
 from pacs.dicom.status import Reason
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
@@ -33,8 +34,10 @@ MAX_PARTS = 100_000
 
 JSON_TYPES = frozenset((DICOM_JSON, "application/json"))
 XML_TYPES = frozenset((DICOM_XML, "application/xml", "text/xml"))
-_PIXEL_DATA, _FRAMES = "7FE00010", "00280008"
-_SOP_CLASS, _SOP_INSTANCE = "00080016", "00080018"
+_PIXEL_DATA = tags.PixelData.key
+_FRAMES = tags.NumberOfFrames.key
+_SOP_CLASS = tags.SOPClassUID.key
+_SOP_INSTANCE = tags.SOPInstanceUID.key
 
 
 class MetadataBody:

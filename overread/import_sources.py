@@ -18,11 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from pacs.dicom import elements, part10
+from pacs.dicom import elements, part10, tags
 
 #: The SOP class of a DICOMDIR (PS3.4 Table I.4-1, Media Storage Directory Storage).
 _DIRECTORY = "1.2.840.10008.1.3.10"
-_RECORDS, _FILE_ID = 0x00041220, 0x00041500
+_RECORDS = tags.DirectoryRecordSequence
+_FILE_ID = tags.ReferencedFileID
 #: Bytes of a ZIP's directory: it is read into memory as a whole.
 _MAX_DIRECTORY = 16 << 20
 #: An archive that unpacks to more than this, and to more than so many times its size, is a bomb.

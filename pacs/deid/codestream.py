@@ -16,7 +16,7 @@ from mmap import mmap
 
 from pacs.deid.pixels import LARGEST_EXCESS
 from pacs.deid.streams import Data, Found, Patch, Scan, blanked, jpeg, jpeg2000, jpegxl, rle
-from pacs.dicom import frames
+from pacs.dicom import frames, tags
 from pacs.dicom.elements import Element, Unreadable, ints
 from pacs.dicom.part10 import Parsed
 from pacs.dicom.transfer_syntaxes import CODECS, DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED, RETIRED_JPEG, RLE, VIDEO
@@ -24,7 +24,7 @@ from pacs.dicom.transfer_syntaxes import CODECS, DEFLATED_FRAMES, ENCAPSULATED_U
 #: A Basic Offset Table without offsets (PS3.5 A.4).
 EMPTY_TABLE = b"\xfe\xff\x00\xe0\0\0\0\0"
 #: Extended Offset Table, its lengths, and the total length, which nobody needs (PS3.3 C.7.6.3.1.8).
-TABLES = (0x7FE00001, 0x7FE00002, 0x7FE00003)
+TABLES = (tags.ExtendedOffsetTable, tags.ExtendedOffsetTableLengths, tags.EncapsulatedPixelDataValueTotalLength)
 
 #: Of a frame in several fragments, which is put together in memory.
 _LONGEST_JOINED = 1 << 30
@@ -103,7 +103,9 @@ def _bare(parsed: Parsed, index: Mapping[int, Element]) -> Scan | None:
     syntax = parsed.meta.transfer_syntax
     if syntax not in (RLE, DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED):
         return None
-    numbers = [ints(parsed.buf, index.get(tag)) for tag in (0x00280002, 0x00280010, 0x00280011, 0x00280100)]
+    numbers = [
+        ints(parsed.buf, index.get(tag)) for tag in (tags.SamplesPerPixel, tags.Rows, tags.Columns, tags.BitsAllocated)
+    ]
     samples, rows, columns, bits = (found[0] if found else 0 for found in numbers)
     samples = samples or 1
     if syntax == RLE:

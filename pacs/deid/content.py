@@ -6,12 +6,13 @@ from typing import Literal
 
 from pacs.deid.profile import Profile
 from pacs.deid.table import concepts
+from pacs.dicom import tags
 from pacs.dicom.elements import Element, find, text
 
 Fate = Literal["keep", "dummy", "specimen", "drop"]
 
-_CONCEPT_NAME = 0x0040A043
-_VALUE_TYPE = 0x0040A040
+_CONCEPT_NAME = tags.ConceptNameCodeSequence
+_VALUE_TYPE = tags.ValueType
 _SUBJECT_AGE = ("121033", "DCM")
 #: Dates of devices, which the patient's offset must not move: whoever knows them would learn it.
 _DATES_OF_OTHERS = frozenset((("113723", "DCM"),))  # Calibration DateTime
@@ -32,7 +33,7 @@ def fate(buf: bytes, elements: tuple[Element, ...], profile: Profile) -> Fate:
     if name is None or not name.items:
         return "keep"
     coded = name.items[0].elements
-    code = (text(buf, find(coded, 0x00080100)), text(buf, find(coded, 0x00080102)))
+    code = (text(buf, find(coded, tags.CodeValue)), text(buf, find(coded, tags.CodingSchemeDesignator)))
     if code == _SUBJECT_AGE and _is_old(buf, elements, profile):
         return "drop"
     if code in _DATES_OF_OTHERS and not profile.full_dates:
@@ -50,8 +51,8 @@ def fate(buf: bytes, elements: tuple[Element, ...], profile: Profile) -> Fate:
 
 def _is_old(buf: bytes, elements: tuple[Element, ...], profile: Profile) -> bool:
     """Tell whether a measured age is above the cap; ages in days or months look older than they are, and go too."""
-    measured = find(elements, 0x0040A300)
-    number = find(measured.items[0].elements, 0x0040A30A) if measured and measured.items else None
+    measured = find(elements, tags.MeasuredValueSequence)
+    number = find(measured.items[0].elements, tags.NumericValue) if measured and measured.items else None
     try:
         return float(text(buf, number)) > profile.age_cap
     except ValueError:

@@ -37,6 +37,7 @@ from pacs.deid.values import (
     Result,
     Values,
 )
+from pacs.dicom import tags
 from pacs.dicom.charset import DEFAULT, codecs_of
 from pacs.dicom.elements import MAX_DEPTH, MAX_NODES, Element, Item, Unreadable, items_of, text, walk
 from pacs.dicom.encode import SEQUENCE_DELIMITER, code_item, item, pixel_header, put, written_items
@@ -46,13 +47,13 @@ from pacs.dicom.part10 import Parsed, valid_uid, write_meta
 #: From here on elements are the pixels' own: their offset tables, and the value.
 _FIRST_PIXELS = codestream.TABLES[0]
 
-_CHARACTER_SET = 0x00080005
-_IDENTITY_REMOVED = 0x00120062
-_TIMES_MODIFIED = 0x00280303
+_CHARACTER_SET = tags.SpecificCharacterSet
+_IDENTITY_REMOVED = tags.PatientIdentityRemoved
+_TIMES_MODIFIED = tags.LongitudinalTemporalInformationModified
 #: Text Value, DateTime and Date of a content item.
-_TEXT_VALUE = 0x0040A160
-_CONTENT_VALUES = frozenset((_TEXT_VALUE, 0x0040A120, 0x0040A121))
-_STUDY_ID = 0x00200010
+_TEXT_VALUE = tags.TextValue
+_CONTENT_VALUES = frozenset((_TEXT_VALUE, tags.DateTime, tags.Date))
+_STUDY_ID = tags.StudyID
 
 #: Sequences up to this length are looked up by their bytes before they are rewritten once more.
 _LARGEST_REMEMBERED = 4096
@@ -135,11 +136,13 @@ class _Rewrite:
         source = parsed.buf
         index = self.index
         pixel = pixel_element(parsed)
-        buf, elements, tags = self._front(pixel)
-        body = self._root(buf, elements, tags, _codecs(buf, elements, DEFAULT))
+        buf, elements, numbers = self._front(pixel)
+        body = self._root(buf, elements, numbers, _codecs(buf, elements, DEFAULT))
 
-        study, series, sop = (text(source, index.get(tag)) for tag in (0x0020000D, 0x0020000E, 0x00080018))
-        sop_class = text(source, index.get(0x00080016)) or parsed.meta.sop_class_uid
+        study, series, sop = (
+            text(source, index.get(tag)) for tag in (tags.StudyInstanceUID, tags.SeriesInstanceUID, tags.SOPInstanceUID)
+        )
+        sop_class = text(source, index.get(tags.SOPClassUID)) or parsed.meta.sop_class_uid
         sop_class = sop_class if valid_uid(sop_class) else ""
         new_sop = self.values.uid(sop)
         expected = pixels.expected_length(parsed, index)
@@ -180,15 +183,15 @@ class _Rewrite:
         """Give the elements in front of the pixels with a buffer of their own, in order and each once."""
         elements = self.parsed.elements
         source = self.parsed.buf
-        tags = [element[0] for element in elements]
+        numbers = [element[0] for element in elements]
         stays = (pixel.tag if pixel else 0, *codestream.kept_tables(self.parsed, pixel))
-        for tag in tags[bisect_left(tags, _FIRST_PIXELS) :]:
+        for tag in numbers[bisect_left(numbers, _FIRST_PIXELS) :]:
             if tag not in stays:
                 self.actions[tag] = "X"  # padding, signatures, anything behind the pixels
-        if tags == sorted(tags) and len(set(tags)) == len(tags):
-            behind = bisect_left(tags, _FIRST_PIXELS)
+        if numbers == sorted(numbers) and len(set(numbers)) == len(numbers):
+            behind = bisect_left(numbers, _FIRST_PIXELS)
             elements = elements[:behind]
-            return bytes(source[: elements[-1].end if elements else 0]), elements, tags[:behind]
+            return bytes(source[: elements[-1].end if elements else 0]), elements, numbers[:behind]
         self.findings.append("The data set was out of order or had an element twice.")
         latest = {element.tag: element for element in elements}  # of doubles the last counts
         ordered = [element for tag, element in sorted(latest.items()) if tag < _FIRST_PIXELS]
@@ -196,10 +199,10 @@ class _Rewrite:
         elements = walk(buf, 0, len(buf), explicit=self.explicit)
         return buf, elements, [element[0] for element in elements]
 
-    def _root(self, buf: bytes, elements: list[Element], tags: list[int], codecs: tuple[str, ...]) -> bytes:
+    def _root(self, buf: bytes, elements: list[Element], numbers: list[int], codecs: tuple[str, ...]) -> bytes:
         """Rewrite the root data set and put in what the standard asks for (PS3.15 E.1.1)."""
         starts = (_CHARACTER_SET, _IDENTITY_REMOVED, _STUDY_ID, _TIMES_MODIFIED, overlays.FIRST, overlays.BEHIND)
-        cuts = [0, *(bisect_left(tags, tag) for tag in starts)]
+        cuts = [0, *(bisect_left(numbers, tag) for tag in starts)]
         charset, identity, times = _additions(self.values.profile, self.explicit)
         out: list[bytes] = []
         for part, added in enumerate((charset, identity, self._study_id(), times, b"")):
@@ -226,7 +229,7 @@ class _Rewrite:
 
         It is empty, or a dummy (action Z); a directory's reader wants one (PS3.3 F.5.2), and so do those who make them.
         """
-        study = text(self.parsed.buf, self.index.get(0x0020000D))
+        study = text(self.parsed.buf, self.index.get(tags.StudyInstanceUID))
         return put(_STUDY_ID, "SH", f"S{pseudonym(self.values.secret, 'study', study, 11)}".encode(), self.explicit)
 
     def _pixels(self, pixel: Element | None, expected: int) -> tuple[bytes, bytes, tuple[tuple[int, int], ...], bytes]:
@@ -458,8 +461,8 @@ def _additions(profile: Profile, explicit: bool) -> tuple[bytes, bytes, bytes]:
     return (
         put(_CHARACTER_SET, "CS", b"ISO_IR 192", explicit),
         put(_IDENTITY_REMOVED, "CS", b"YES", explicit)
-        + put(0x00120063, "LO", method.encode(), explicit)
-        + put(0x00120064, "SQ", codes, explicit),
+        + put(tags.DeidentificationMethod, "LO", method.encode(), explicit)
+        + put(tags.DeidentificationMethodCodeSequence, "SQ", codes, explicit),
         put(_TIMES_MODIFIED, "CS", _TIMES[profile.modified_dates, profile.full_dates], explicit),
     )
 

@@ -16,23 +16,53 @@ from pydicom._dicom_dict import DicomDictionary
 
 from pacs.deid.dates import shift_date
 from pacs.deid.text import is_ordinary
+from pacs.dicom import tags
 from pacs.dicom.charset import DEFAULT, codecs_of, decode
 from pacs.dicom.elements import Buffer, Element
 from pacs.dicom.part10 import Parsed
 
-_PATIENT_IDS = 0x00101002  # Other Patient IDs Sequence
-_CHARACTER_SET = 0x00080005
+_PATIENT_IDS = tags.OtherPatientIDsSequence
+_CHARACTER_SET = tags.SpecificCharacterSet
 
 #: Root attributes that hold numbers of people: at least MIN_ID characters of them are looked for.
-_IDS = frozenset((0x00080050, 0x00100020, 0x00101000, 0x00101090, 0x00380010, 0x00380060, 0x00402016, 0x00402017))
+_IDS = frozenset(
+    (
+        tags.AccessionNumber,
+        tags.PatientID,
+        tags.OtherPatientIDs,
+        tags.MedicalRecordLocator,
+        tags.AdmissionID,
+        tags.ServiceEpisodeID,
+        tags.PlacerOrderNumberImagingServiceRequest,
+        tags.FillerOrderNumberImagingServiceRequest,
+    )
+)
 #: Root attributes that hold addresses, telephones, places, looked for as a whole.
 _PHRASES = frozenset(
-    (0x00080080, 0x00080081, 0x00080092, 0x00080094, 0x00081040, 0x00101040, 0x00101050, 0x00102150, 0x00102152)
-).union((0x00102154, 0x00102155, 0x00102180, 0x001021F0, 0x00400243))
+    (
+        tags.InstitutionName,
+        tags.InstitutionAddress,
+        tags.ReferringPhysicianAddress,
+        tags.ReferringPhysicianTelephoneNumbers,
+        tags.InstitutionalDepartmentName,
+        tags.PatientAddress,
+        tags.InsurancePlanIdentification,
+        tags.CountryOfResidence,
+        tags.RegionOfResidence,
+    )
+).union(
+    (
+        tags.PatientTelephoneNumbers,
+        tags.PatientTelecomInformation,
+        tags.Occupation,
+        tags.PatientReligiousPreference,
+        tags.PerformedLocation,
+    )
+)
 #: Root attributes of text that hold names although their VR is not PN.
-_NAMES = frozenset((0x00101001, 0x00101005, 0x00101060))
-_INSTITUTION = frozenset((0x00080080, 0x00080081, 0x00081040))
-_BIRTH_DATE = 0x00100030
+_NAMES = frozenset((tags.OtherPatientNames, tags.PatientBirthName, tags.PatientMotherBirthName))
+_INSTITUTION = frozenset((tags.InstitutionName, tags.InstitutionAddress, tags.InstitutionalDepartmentName))
+_BIRTH_DATE = tags.PatientBirthDate
 _LONGEST = 1024
 #: How many sets of values are remembered at a time; a study has a few.
 _IDENTITIES = 256

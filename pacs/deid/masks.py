@@ -18,7 +18,7 @@ import pydicom
 from pydicom import Dataset
 
 from overread.kit.errors import Unprocessable
-from pacs.dicom import frames
+from pacs.dicom import frames, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.elements import Buffer
 from pacs.dicom.encode import SEQUENCE_DELIMITER
@@ -32,8 +32,8 @@ __all__ = ["MOST_BOXES", "Box", "Masked", "NotMaskable", "cleared", "described",
 
 MOST_BOXES = 64
 
-_PHOTOMETRIC = 0x00280004
-_PLANAR = 0x00280006
+_PHOTOMETRIC = tags.PhotometricInterpretation
+_PLANAR = tags.PlanarConfiguration
 
 
 class NotMaskable(Unprocessable):

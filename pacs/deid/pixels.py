@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pacs.dicom import tags
 from pacs.dicom.dictionary import PIXEL_DATA
 from pacs.dicom.elements import Element, ints, text
 from pacs.dicom.frames import pixel_element
@@ -54,36 +55,42 @@ def risk(parsed: Parsed, index: Index | None = None) -> list[str]:
     buf = parsed.buf
     wanted = index if index is not None else {element[0]: element for element in parsed.elements}
     get = wanted.get
-    sop_class = text(buf, get(0x00080016)) or parsed.meta.sop_class_uid
+    sop_class = text(buf, get(tags.SOPClassUID)) or parsed.meta.sop_class_uid
     reasons: list[str] = []
-    if sop_class.startswith(DOCUMENTS) or 0x00420011 in wanted:
+    if sop_class.startswith(DOCUMENTS) or tags.EncapsulatedDocument in wanted:
         reasons.append("It is an encapsulated document, which can't be cleaned by rule.")
     if sop_class.startswith(_AUDIO):
         reasons.append("It is a voice recording.")
-    if not (PIXEL_DATA in wanted or 0x7FE00008 in wanted or 0x7FE00009 in wanted):
+    if not (PIXEL_DATA in wanted or tags.FloatPixelData in wanted or tags.DoubleFloatPixelData in wanted):
         return reasons
-    modality = text(buf, get(0x00080060)).upper()
-    if text(buf, get(0x00280301)).upper() == "YES":
+    modality = text(buf, get(tags.Modality)).upper()
+    if text(buf, get(tags.BurnedInAnnotation)).upper() == "YES":
         reasons.append("Burned In Annotation is YES.")
-    if text(buf, get(0x00280302)).upper() == "YES":
+    if text(buf, get(tags.RecognizableVisualFeatures)).upper() == "YES":
         reasons.append("Recognizable Visual Features is YES.")
-    kinds = text(buf, get(0x00080008)).upper().split("\\")
-    if text(buf, get(0x00480010)).upper() == "YES" or (modality == "SM" and ("LABEL" in kinds or "OVERVIEW" in kinds)):
+    kinds = text(buf, get(tags.ImageType)).upper().split("\\")
+    if text(buf, get(tags.SpecimenLabelInImage)).upper() == "YES" or (
+        modality == "SM" and ("LABEL" in kinds or "OVERVIEW" in kinds)
+    ):
         reasons.append("The label of a slide is in the picture.")
     if modality in _WRITTEN_ON or sop_class in _ULTRASOUND:
         # Only a modality of the list is repeated: another file's text is no one's to read here.
         reasons.append(f"Pictures of modality {modality if modality in _WRITTEN_ON else 'US'} are usually written on.")
     if sop_class == _SECONDARY_CAPTURE or sop_class.startswith(_SECONDARY_CAPTURE + "."):
         reasons.append("It is a secondary capture.")
-    if 0x00080064 in wanted or 0x00181012 in wanted or 0x00181016 in wanted:
+    if (
+        tags.ConversionType in wanted
+        or tags.DateOfSecondaryCapture in wanted
+        or tags.SecondaryCaptureDeviceManufacturer in wanted
+    ):
         reasons.append("It was converted from film, video, a screen or a picture (Conversion Type).")
-    said = " ".join(text(buf, get(tag)) for tag in (0x00080008, 0x0008103E, 0x00181030)).upper()
+    said = " ".join(text(buf, get(tag)) for tag in (tags.ImageType, tags.SeriesDescription, tags.ProtocolName)).upper()
     if any(word in said for word in _SCREENS):
         reasons.append("It is a saved screen.")
     if any(word in said for word in _REPORTS):
         reasons.append("It is a report in pictures.")
-    channels = ints(buf, get(0x00280002))
-    photometric = text(buf, get(0x00280004)).upper()
+    channels = ints(buf, get(tags.SamplesPerPixel))
+    photometric = text(buf, get(tags.PhotometricInterpretation)).upper()
     if modality in _GREY and ((channels and channels[0] > 1) or photometric in ("RGB", "PALETTE COLOR")):
         reasons.append(f"It is a colour picture of modality {modality}.")
     if parsed.meta.transfer_syntax.startswith(_VIDEO) or sop_class in _VIDEO_CLASSES:
@@ -108,14 +115,14 @@ def expected_length(parsed: Parsed, index: Index) -> int:
     """Give the bytes that native Pixel Data needs for its frames (PS3.5 8.1.1), 0 where that can't be told."""
     buf = parsed.buf
     numbers: dict[int, int] = {}
-    for tag in (0x00280002, 0x00280008, 0x00280010, 0x00280011, 0x00280100):
+    for tag in (tags.SamplesPerPixel, tags.NumberOfFrames, tags.Rows, tags.Columns, tags.BitsAllocated):
         values = ints(buf, index.get(tag))
         if values:
             numbers[tag] = values[0]
-    photometric = text(buf, index.get(0x00280004)).upper()
-    bits = numbers.get(0x00280100, 0)
-    cells = numbers.get(0x00280010, 0) * numbers.get(0x00280011, 0) * max(1, numbers.get(0x00280008, 1))
-    samples = numbers.get(0x00280002, 1)
+    photometric = text(buf, index.get(tags.PhotometricInterpretation)).upper()
+    bits = numbers.get(tags.BitsAllocated, 0)
+    cells = numbers.get(tags.Rows, 0) * numbers.get(tags.Columns, 0) * max(1, numbers.get(tags.NumberOfFrames, 1))
+    samples = numbers.get(tags.SamplesPerPixel, 1)
     if samples > 4 or bits > 64:
         return 0
     length = (cells * samples * bits + 7) // 8
@@ -170,13 +177,13 @@ def _cells(parsed: Parsed) -> tuple[NDArray[Any], int, bool] | None:
     values: dict[int, int] = {}
     pixel: Element | None = None
     for element in parsed.elements:
-        if element.tag in (0x00280100, 0x00280101, 0x00280102, 0x00280103):
+        if element.tag in (tags.BitsAllocated, tags.BitsStored, tags.HighBit, tags.PixelRepresentation):
             found = ints(parsed.buf, element)
             if found:
                 values[element.tag] = found[0]
         elif element.tag == PIXEL_DATA:
             pixel = element
-    allocated, stored = values.get(0x00280100, 0), values.get(0x00280101, 0)
+    allocated, stored = values.get(tags.BitsAllocated, 0), values.get(tags.BitsStored, 0)
     kinds = {8: np.uint8, 16: np.uint16, 32: np.uint32}
     if pixel is None or pixel.fragments is not None or allocated not in kinds or not 0 < stored <= allocated:
         return None
@@ -186,5 +193,5 @@ def _cells(parsed: Parsed) -> tuple[NDArray[Any], int, bool] | None:
         count=pixel.length * 8 // allocated,
         offset=pixel.start,
     )
-    high = min(values.get(0x00280102, stored - 1), allocated - 1)
-    return cells, ((1 << stored) - 1) << max(0, high - stored + 1), bool(values.get(0x00280103))
+    high = min(values.get(tags.HighBit, stored - 1), allocated - 1)
+    return cells, ((1 << stored) - 1) << max(0, high - stored + 1), bool(values.get(tags.PixelRepresentation))

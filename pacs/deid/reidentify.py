@@ -16,17 +16,17 @@ from pydicom.dataset import Dataset
 
 from pacs.deid.dates import offset_days, shift
 from pacs.deid.uids import new_specimen, new_uid
-from pacs.dicom import part10
+from pacs.dicom import part10, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.charset import DEFAULT, codecs_of, decode
 from pacs.dicom.elements import Element, find, raw, text
 from pacs.dicom.part10 import Parsed
 
-_CHARACTER_SET = 0x00080005
+_CHARACTER_SET = tags.SpecificCharacterSet
 _DATES = frozenset(("DA", "DT"))
 _TEXTS = frozenset(("LO", "SH", "ST", "UC", "UT"))
 #: Container Identifier, Specimen Identifier.
-_SPECIMENS = frozenset((0x00400512, 0x00400551))
+_SPECIMENS = frozenset((tags.ContainerIdentifier, tags.SpecimenIdentifier))
 #: Modules Patient, General Study and Patient Study (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2), as far as they tell whose and
 #: which study it is: taken from the original as they are, or left out where it has none.
 _OF_THE_PATIENT = (

@@ -14,6 +14,7 @@ from pydicom.datadict import dictionary_is_retired, dictionary_VM, keyword_for_t
 
 from pacs.deid.profile import Profile
 from pacs.deid.table import Row, Safe, most_values, row_of
+from pacs.dicom import tags
 from pacs.dicom.dictionary import public_vr
 
 
@@ -93,55 +94,58 @@ _FAMILIES = (
 #: Attributes without a row in E.1-1 that go nonetheless.
 _ALSO_DROPPED = frozenset(
     (
-        0x00080005,  # Specific Character Set: the result is in UTF-8 and says so at root
-        0x00080001,  # Length to End (retired) would be wrong
-        0x00080041,  # Data Set Subtype (retired)
-        0x00120062,  # Patient Identity Removed and the two behind it are written anew
-        0x00120063,
-        0x00120064,
-        0x00280303,  # Longitudinal Temporal Information Modified too
-        0x00080051,  # who issued the accession number, the patient's ID, the order, and for whom
-        0x00100024,
-        0x00400026,
-        0x00400027,
-        0x00400036,
-        0x00400039,
-        0x0040003A,
-        0x00080300,  # Private Data Element Characteristics Sequence speaks of elements that are gone
-        0x4FFE0001,  # MAC Parameters Sequence, of signatures that are gone
-        0x00100033,  # birth and death in another calendar (LO), which no date shift reaches
-        0x00100034,
-        0x00102298,  # Responsible Person Role, which needs the person's name beside it
-        0x0008041B,  # keys and identifiers in bytes of anybody's own, and a signature: of the original
-        0x0008041C,
-        0x0040A074,
-        0x0040A089,
-        0x04000120,
-        0x00686300,  # HPGL Document: drawings of an implant, which may have words in them
+        tags.SpecificCharacterSet,  # the result is in UTF-8 and says so at root
+        tags.LengthToEnd,  # would be wrong
+        tags.DataSetSubtype,
+        tags.PatientIdentityRemoved,  # written anew, as the two behind it
+        tags.DeidentificationMethod,
+        tags.DeidentificationMethodCodeSequence,
+        tags.LongitudinalTemporalInformationModified,  # written anew
+        # Who issued the accession number, the patient's ID, the order, and for whom.
+        tags.IssuerOfAccessionNumberSequence,
+        tags.IssuerOfPatientIDQualifiersSequence,
+        tags.OrderPlacerIdentifierSequence,
+        tags.OrderFillerIdentifierSequence,
+        tags.AssigningFacilitySequence,
+        tags.AssigningJurisdictionCodeSequence,
+        tags.AssigningAgencyOrDepartmentCodeSequence,
+        tags.PrivateDataElementCharacteristicsSequence,  # speaks of elements that are gone
+        tags.MACParametersSequence,  # of signatures that are gone
+        # In another calendar (LO), which no date shift reaches.
+        tags.PatientBirthDateInAlternativeCalendar,
+        tags.PatientDeathDateInAlternativeCalendar,
+        tags.ResponsiblePersonRole,  # needs the person's name beside it
+        tags.RecordKey,  # keys and identifiers in bytes of anybody's own, and a signature: of the original
+        tags.PriorRecordKey,
+        tags.ObjectBinaryIdentifierTrial,
+        tags.ObjectDirectoryBinaryIdentifierTrial,
+        tags.Signature,
+        tags.HPGLDocument,  # drawings of an implant, which may have words in them
         0x00080202,  # retired, and said nowhere what they hold
         0x00189445,
         0x00280020,
-        0x04000500,  # Encrypted Attributes Sequence holds the original values
-        0x04000510,
-        0x04000520,
-        0x7FE00001,  # offset tables and pixel data anywhere but at root, where they are handled before any rule
-        0x7FE00002,
-        0x7FE00003,
-        0x7FE00008,
-        0x7FE00009,
-        0x7FE00010,
+        tags.EncryptedAttributesSequence,  # holds the original values
+        tags.EncryptedContentTransferSyntaxUID,
+        tags.EncryptedContent,
+        # Anywhere but at root, where they are handled before any rule.
+        tags.ExtendedOffsetTable,
+        tags.ExtendedOffsetTableLengths,
+        tags.EncapsulatedPixelDataValueTotalLength,
+        tags.FloatPixelData,
+        tags.DoubleFloatPixelData,
+        tags.PixelData,
     )
 )
 
 #: Attributes that may not vanish or be empty where they stand (type 1 or 1C), although E.1-1 has no row for them.
-_NEVER_EMPTY = frozenset((0x0040A160, 0x00620020))
+_NEVER_EMPTY = frozenset((tags.TextValue, tags.TrackingID))
 
 #: Groups whose short texts are about people, orders, printing and luggage rather than about technique.
 _TYPED_GROUPS = frozenset(
     (0x0010, 0x0014, 0x0038, 0x0040, 0x0044, 0x0072, 0x0074, 0x0088, 0x0100, 0x2000, 0x2100, 0x2110, 0x2200)
 ).union((0x4008, 0x4010))
-#: Short texts elsewhere that name one device or site: Device ID, Grid ID, NTP Source Address, Radiation Machine Name.
-_TYPED = frozenset((0x00181003, 0x00181006, 0x00181803, 0x30020020))
+#: Short texts elsewhere that name one device or site.
+_TYPED = frozenset((tags.DeviceID, tags.GridID, tags.NTPSourceAddress, tags.RadiationMachineName))
 
 #: Keywords of short texts that a person types freely, wherever they stand.
 _typed_keyword = re.compile(
@@ -160,62 +164,85 @@ _name_keyword = re.compile(
 #: how far the patient's own were moved. Their times go with them.
 _DATES_OF_OTHERS = frozenset(
     (
-        0x00080015,  # Instance Coercion DateTime
-        0x00080107,  # Context Group Local Version
-        0x00080404,  # Item Inventory DateTime
-        0x00080416,  # Expiration DateTime
-        0x0008041F,  # Study Update DateTime
-        0x00120086,  # Ethics Committee Approval Effectiveness Start Date and End Date
-        0x00120087,
-        0x00181200,  # Date, Time, DateTime of Last Calibration
-        0x00181201,
-        0x00181202,
-        0x00181203,  # Calibration DateTime
-        0x00181204,  # Date of Manufacture, of Installation
-        0x00181205,
-        0x0018700C,  # Date and Time of Last Detector Calibration
-        0x0018700E,
-        0x0018A002,  # Contribution DateTime
-        0x0040DB07,  # Template Local Version
-        0x0044000B,  # Product Expiration DateTime
-        0x00686226,  # Effective DateTime, Information Issue DateTime of an implant's template
-        0x00686270,
-        0x0072000A,  # Hanging Protocol Creation DateTime
-        0x01000420,  # SOP Authorization DateTime
-        0x04000105,  # Digital Signature DateTime
-        0x04000562,  # Attribute Modification DateTime
-        0x21000040,  # Creation Date and Time of a print session
-        0x21000050,
+        tags.InstanceCoercionDateTime,
+        tags.ContextGroupLocalVersion,
+        tags.ItemInventoryDateTime,
+        tags.ExpirationDateTime,
+        tags.StudyUpdateDateTime,
+        tags.EthicsCommitteeApprovalEffectivenessStartDate,
+        tags.EthicsCommitteeApprovalEffectivenessEndDate,
+        tags.DateOfLastCalibration,
+        tags.TimeOfLastCalibration,
+        tags.DateTimeOfLastCalibration,
+        tags.CalibrationDateTime,
+        tags.DateOfManufacture,
+        tags.DateOfInstallation,
+        tags.DateOfLastDetectorCalibration,
+        tags.TimeOfLastDetectorCalibration,
+        tags.ContributionDateTime,
+        tags.TemplateLocalVersion,
+        tags.ProductExpirationDateTime,
+        tags.EffectiveDateTime,  # of an implant's template, as the next
+        tags.InformationIssueDateTime,
+        tags.HangingProtocolCreationDateTime,
+        tags.SOPAuthorizationDateTime,
+        tags.DigitalSignatureDateTime,
+        tags.AttributeModificationDateTime,
+        tags.CreationDate,  # of a print session, as the next
+        tags.CreationTime,
     )
 )
 #: Groups of industrial inspection and of baggage screening, whose dates are all of that kind.
 _GROUPS_OF_OTHERS = frozenset((0x0014, 0x4010))
-#: Context Group Version, Template Version: published constants, where the resource that they are of is.
-_VERSIONS = frozenset((0x00080106, 0x0040DB06))
+#: Published constants, where the resource that they are of is.
+_VERSIONS = frozenset((tags.ContextGroupVersion, tags.TemplateVersion))
 
 #: SOP Class UIDs and transfer syntaxes wherever they stand.
-_CLASSES = frozenset((0x00080016, 0x0008001A, 0x0008001B, 0x0008005A, 0x00080062, 0x00081150, 0x0008115A, 0x00083002))
+_CLASSES = frozenset(
+    (
+        tags.SOPClassUID,
+        tags.RelatedGeneralSOPClassUID,
+        tags.OriginalSpecializedSOPClassUID,
+        0x0008005A,
+        tags.SOPClassesInStudy,
+        tags.ReferencedSOPClassUID,
+        tags.SOPClassesSupported,
+        tags.AvailableTransferSyntaxUID,
+    )
+)
 
 _SPECIAL: dict[int, Decision] = {
-    0x00080050: (Rule.ACCESSION, Rule.EMPTY, "Z"),
-    0x00100010: (Rule.PATIENT_NAME, Rule.EMPTY, "Z"),
-    0x00100020: (Rule.PATIENT_ID, Rule.EMPTY, "D"),
-    0x00080102: (Rule.SCHEME, Rule.DUMMY, "C"),
-    0x00080104: (Rule.MEANING, Rule.DUMMY, "C"),
-    0x00080105: (Rule.RESOURCE, Rule.EMPTY, "Z"),
-    0x00400512: (Rule.SPECIMEN, Rule.DUMMY, "D"),  # Container Identifier, Specimen Identifier
-    0x00400551: (Rule.SPECIMEN, Rule.DUMMY, "D"),
+    tags.AccessionNumber: (Rule.ACCESSION, Rule.EMPTY, "Z"),
+    tags.PatientName: (Rule.PATIENT_NAME, Rule.EMPTY, "Z"),
+    tags.PatientID: (Rule.PATIENT_ID, Rule.EMPTY, "D"),
+    tags.CodingSchemeDesignator: (Rule.SCHEME, Rule.DUMMY, "C"),
+    tags.CodeMeaning: (Rule.MEANING, Rule.DUMMY, "C"),
+    tags.MappingResource: (Rule.RESOURCE, Rule.EMPTY, "Z"),
+    tags.ContainerIdentifier: (Rule.SPECIMEN, Rule.DUMMY, "D"),
+    tags.SpecimenIdentifier: (Rule.SPECIMEN, Rule.DUMMY, "D"),
     # Sequences whose basic action is a dummy or empty value, and for which "empty" breaks more than it protects:
     # what they hold has rows of its own.
-    0x0040A073: (Rule.SEQUENCE, Rule.EMPTY, "D"),  # Verifying Observer Sequence
-    0x00081111: (Rule.SEQUENCE, Rule.EMPTY, "U"),  # Referenced Performed Procedure Step Sequence
-    0x00401101: (Rule.DUMMY_CODE, Rule.DUMMY_CODE, "D"),  # Person Identification Code Sequence
+    tags.VerifyingObserverSequence: (Rule.SEQUENCE, Rule.EMPTY, "D"),
+    tags.ReferencedPerformedProcedureStepSequence: (
+        Rule.SEQUENCE,
+        Rule.EMPTY,
+        "U",
+    ),  # Referenced Performed Procedure Step Sequence
+    tags.PersonIdentificationCodeSequence: (
+        Rule.DUMMY_CODE,
+        Rule.DUMMY_CODE,
+        "D",
+    ),  # Person Identification Code Sequence
     # Removed by the table, and of type 1 or 2 in their IODs: a value that says nothing keeps the object valid.
-    0x00102297: (Rule.EMPTY, Rule.EMPTY, "Z"),  # Responsible Person, of an animal
-    0x00102299: (Rule.EMPTY, Rule.EMPTY, "Z"),  # Responsible Organization
-    0x00282000: (Rule.COLOURS, Rule.DROP, "C"),  # ICC Profile
-    0x00400612: (Rule.CONTENT, Rule.EMPTY, "C"),  # Specimen Preparation Step Content Item Sequence
-    0x0040A730: (Rule.CONTENT, Rule.EMPTY, "C"),  # Content Sequence: without the option, still by concept
+    tags.ResponsiblePerson: (Rule.EMPTY, Rule.EMPTY, "Z"),  # Responsible Person, of an animal
+    tags.ResponsibleOrganization: (Rule.EMPTY, Rule.EMPTY, "Z"),
+    tags.ICCProfile: (Rule.COLOURS, Rule.DROP, "C"),
+    tags.SpecimenPreparationStepContentItemSequence: (
+        Rule.CONTENT,
+        Rule.EMPTY,
+        "C",
+    ),  # Specimen Preparation Step Content Item Sequence
+    tags.ContentSequence: (Rule.CONTENT, Rule.EMPTY, "C"),  # Content Sequence: without the option, still by concept
 }
 #: The VRs that a special rule is for; the others are for texts.
 _VRS = {
@@ -301,7 +328,7 @@ def _listed(tag: int, vr: str, row: Row, profile: Profile) -> Decision:
     if "retain_longitudinal_modified_dates" in active or "retain_longitudinal_full_dates" in active:
         if vr in _DATES:
             return (Rule.SHIFT, fallback, "C")
-        if tag == 0x00080201 and vr == "SH":
+        if tag == tags.TimezoneOffsetFromUTC and vr == "SH":
             return (Rule.ZONE, fallback, "C")
     if "retain_patient_characteristics" in active:
         if vr in _TEXTS:
@@ -331,10 +358,10 @@ def _listed(tag: int, vr: str, row: Row, profile: Profile) -> Decision:
 
 
 #: Where the type in the IOD is known, what is valid instead of a removal.
-_VALID = {
-    0x00400555: Rule.EMPTY,  # Acquisition Context Sequence, type 2 (PS3.3 C.7.6.14)
-    0x00700082: Rule.DUMMY,  # Presentation Creation Date and Time, type 1 (PS3.3 C.11.10)
-    0x00700083: Rule.DUMMY,
+_VALID: dict[int, Rule] = {
+    tags.AcquisitionContextSequence: Rule.EMPTY,  # Acquisition Context Sequence, type 2 (PS3.3 C.7.6.14)
+    tags.PresentationCreationDate: Rule.DUMMY,  # Presentation Creation Date and Time, type 1 (PS3.3 C.11.10)
+    tags.PresentationCreationTime: Rule.DUMMY,
 }
 _LETTERS = {Rule.DROP: "X", Rule.EMPTY: "Z", Rule.DUMMY: "D"}
 

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 
 from pydicom._uid_dict import UID_dictionary
 
+from pacs.dicom import tags
 from pacs.dicom.charset import codecs_of, decode, is_known
 from pacs.dicom.elements import Element, text
 from pacs.dicom.part10 import Parsed
 from pacs.dicom.sop_classes import YOUNGER
 
-_CHARACTER_SET = 0x00080005
+_CHARACTER_SET = tags.SpecificCharacterSet
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _TEXTS = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 _LONGEST = 4096
@@ -26,7 +27,7 @@ _REPLACED = "\ufffd"
 def distrust(parsed: Parsed, index: Mapping[int, Element]) -> list[str]:
     """Give the reasons why what the file says can't be believed; `index` has the root's elements by tag."""
     reasons: list[str] = []
-    sop_class = text(parsed.buf, index.get(0x00080016)) or parsed.meta.sop_class_uid
+    sop_class = text(parsed.buf, index.get(tags.SOPClassUID)) or parsed.meta.sop_class_uid
     if UID_dictionary.get(sop_class, ("", ""))[1] != "SOP Class" and sop_class not in YOUNGER:
         reasons.append("Its SOP class is not one of the standard, so nobody can say what its attributes hold.")
     elif sop_class == _DIRECTORY:

@@ -22,6 +22,7 @@ from pacs.deid.streams import icc, legible
 from pacs.deid.table import Safe
 from pacs.deid.text import GAP, clean, fitted, looks_personal
 from pacs.deid.uids import is_public, new_specimen, new_uid, new_uids, pseudonym
+from pacs.dicom import tags
 from pacs.dicom.charset import decode
 from pacs.dicom.encode import put
 from pacs.dicom.part10 import valid_uid
@@ -122,13 +123,13 @@ class Values:
     def local_meaning(self) -> Step:
         """Decide for Code Meaning of a local coding scheme: someone typed it."""
         if self._local_meaning is None:
-            self._local_meaning = self._make((Rule.CLEAN, Rule.DUMMY, "C"), 0x00080104, "LO")
+            self._local_meaning = self._make((Rule.CLEAN, Rule.DUMMY, "C"), tags.CodeMeaning, "LO")
         return self._local_meaning
 
     def specimen(self) -> Step:
         """Decide for Text Value of a content item that names a specimen or its container."""
         if self._specimen is None:
-            self._specimen = self._make((Rule.SPECIMEN, Rule.DUMMY, "D"), 0x0040A160, "UT")
+            self._specimen = self._make((Rule.SPECIMEN, Rule.DUMMY, "D"), tags.TextValue, "UT")
         return self._specimen
 
     def local_version(self, tag: int, vr: str) -> Step:

@@ -13,6 +13,7 @@ from overread.kit.audit_looks import record_look
 from overread.kit.db import Connection
 from overread.kit.errors import BadInput, OverreadError
 from overread.kit.principals import Principal
+from pacs.dicom import tags
 from pacs.dicom.dictionary import public_vr
 from pacs.dimse import identifiers, levels
 from pacs.dimse.answering import Failed, Status, failure, respond
@@ -31,7 +32,8 @@ from pacs.store.archive import Archive
 PAGE = 200
 #: Answers to one request.
 MOST = 100_000
-_RETRIEVE_AE_TITLE, _AVAILABILITY = "00080054", "00080056"
+_RETRIEVE_AE_TITLE = tags.RetrieveAETitle.key
+_AVAILABILITY = tags.InstanceAvailability.key
 #: What an identifier says, or what is answered, without being matched.
 _NOT_KEYS = frozenset((CHARACTER_SET, LEVEL, _RETRIEVE_AE_TITLE, _AVAILABILITY))
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from overread.kit.errors import BadInput
-from pacs.dicom import charset, elements, from_json
+from pacs.dicom import charset, elements, from_json, tags
 from pacs.dicom.dicomjson import to_json
 from pacs.dicom.encode import put
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
 from pacs.dimse.answering import Failed, Status
 from pacs.index.nested import MAX_DEPTH
 
-CHARACTER_SET, LEVEL = "00080005", "00080052"
+CHARACTER_SET = tags.SpecificCharacterSet.key
+LEVEL = tags.QueryRetrieveLevel.key
 UTF_8 = "ISO_IR 192"
 #: Elements of an identifier, those in sequences included. A real one has some dozens.
 _MAX_ELEMENTS = 1024
@@ -98,4 +99,6 @@ def failed_uids(uids: list[str], transfer_syntax: str) -> bytes:
     """The Failed SOP Instance UID List (PS3.4 C.4.2.1.4.2), as long as one element may be."""
     while sum(map(len, uids)) + len(uids) > _SHORT:
         uids = uids[: len(uids) // 2]
-    return write({"00080058": {"vr": "UI", "Value": list(uids)}}, transfer_syntax) if uids else b""
+    return (
+        write({tags.FailedSOPInstanceUIDList.key: {"vr": "UI", "Value": list(uids)}}, transfer_syntax) if uids else b""
+    )

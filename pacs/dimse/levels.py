@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pacs.dicom import tags
 from pacs.dimse.answering import Failed, Status
 from pacs.dimse.identifiers import LEVEL, Identifier
 from pacs.dimse.negotiation import FIND, GET, MOVE, PATIENT_ROOT
@@ -11,7 +12,12 @@ from pacs.index import patients
 from pacs.index.keys import COLUMNS, KEPT, TIMEZONE, Level, path
 
 #: Levels from the top, with their unique keys.
-UNIQUE = {"PATIENT": "00100020", "STUDY": "0020000D", "SERIES": "0020000E", "IMAGE": "00080018"}
+UNIQUE = {
+    "PATIENT": tags.PatientID.key,
+    "STUDY": tags.StudyInstanceUID.key,
+    "SERIES": tags.SeriesInstanceUID.key,
+    "IMAGE": tags.SOPInstanceUID.key,
+}
 #: What is searched at each level; patients are made of their studies.
 SEARCHED = {"PATIENT": Level.STUDY, "STUDY": Level.STUDY, "SERIES": Level.SERIES, "IMAGE": Level.INSTANCE}
 _PATIENT_ROOT = {study: patient for patient, study in (FIND, MOVE, GET)}

@@ -17,6 +17,7 @@ from overread.kit.db import Session
 from overread.kit.errors import NotFound, OverreadError, Unprocessable
 from overread.kit.principals import Principal
 from overread.kit.settings import Settings
+from pacs.dicom import tags
 from pacs.dimse import peers, sending
 from pacs.dimse.association import Linked
 from pacs.dimse.calling import Calling, Target, Unreachable, called
@@ -131,7 +132,7 @@ def push(archive: Archive, settings: Settings, reaches: Reaches, ae_title: str, 
     """
     with archive.db.transaction() as tx:
         who, target = _registered(tx, ae_title)
-        keys = {"0020000D": "\\".join(study_uids)} if study_uids else {}
+        keys = {tags.StudyInstanceUID.key: "\\".join(study_uids)} if study_uids else {}
         wanted = [
             Wanted(reach, named)
             for reach in reaches(tx, who, None)

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from pacs.dicom import tags
 from pacs.index import index
 from pacs.index.nested import Path
 
@@ -15,34 +16,42 @@ Attributes = dict[str, Any]
 
 #: Of Table 10.6.3-3, what is kept as the instances say it; the description is what everybody asks for besides.
 _STUDY = (
-    "00080020",
-    "00080030",
-    "00080050",
-    "00080090",
-    "00080201",
-    "00081030",
-    "00100010",
-    "00100020",
-    "00100030",
-    "00100040",
-    "0020000D",
-    "00200010",
+    tags.StudyDate.key,
+    tags.StudyTime.key,
+    tags.AccessionNumber.key,
+    tags.ReferringPhysicianName.key,
+    tags.TimezoneOffsetFromUTC.key,
+    tags.StudyDescription.key,
+    tags.PatientName.key,
+    tags.PatientID.key,
+    tags.PatientBirthDate.key,
+    tags.PatientSex.key,
+    tags.StudyInstanceUID.key,
+    tags.StudyID.key,
 )
 #: Of Table 10.6.3-4.
-_SERIES = ("00080060", "0008103E", "0020000E", "00200011", "00400244", "00400245", "00400275")
+_SERIES = (
+    tags.Modality.key,
+    tags.SeriesDescription.key,
+    tags.SeriesInstanceUID.key,
+    tags.SeriesNumber.key,
+    tags.PerformedProcedureStepStartDate.key,
+    tags.PerformedProcedureStepStartTime.key,
+    tags.RequestAttributesSequence.key,
+)
 #: Attributes of a study or series that always have a place in the answer, if an empty one (Type R).
 _VRS = {
-    "00080020": "DA",
-    "00080030": "TM",
-    "00080050": "SH",
-    "00080090": "PN",
-    "00100010": "PN",
-    "00100020": "LO",
-    "00100030": "DA",
-    "00100040": "CS",
-    "00200010": "SH",
-    "00080060": "CS",
-    "00200011": "IS",
+    tags.StudyDate.key: "DA",
+    tags.StudyTime.key: "TM",
+    tags.AccessionNumber.key: "SH",
+    tags.ReferringPhysicianName.key: "PN",
+    tags.PatientName.key: "PN",
+    tags.PatientID.key: "LO",
+    tags.PatientBirthDate.key: "DA",
+    tags.PatientSex.key: "CS",
+    tags.StudyID.key: "SH",
+    tags.Modality.key: "CS",
+    tags.SeriesNumber.key: "IS",
 }
 _ONLINE = {"vr": "CS", "Value": ["ONLINE"]}  # Instance Availability, PS3.3 C.4.23.1.1
 
@@ -58,20 +67,20 @@ class Wanted:
 def of_study(wanted: Wanted, kept: Attributes, modalities: list[str], series: int, instances: int) -> Attributes:
     """A study's attributes, from what is kept of it and its aggregates."""
     found = _chosen(kept, _STUDY, wanted)
-    found["00080056"] = _ONLINE
+    found[tags.InstanceAvailability.key] = _ONLINE
     # Left out where no series says one: viewers stumble over a list without values.
     if modalities:
-        found["00080061"] = {"vr": "CS", "Value": sorted(modalities)}
-    found["00201206"] = {"vr": "IS", "Value": [series]}
-    found["00201208"] = {"vr": "IS", "Value": [instances]}
+        found[tags.ModalitiesInStudy.key] = {"vr": "CS", "Value": sorted(modalities)}
+    found[tags.NumberOfStudyRelatedSeries.key] = {"vr": "IS", "Value": [series]}
+    found[tags.NumberOfStudyRelatedInstances.key] = {"vr": "IS", "Value": [instances]}
     return found
 
 
 def of_series(wanted: Wanted, kept: Attributes, instances: int) -> Attributes:
     """A series' attributes, from what is kept of it and the number of its instances."""
     found = _chosen(kept, _SERIES, wanted)
-    found["00080056"] = _ONLINE
-    found["00201209"] = {"vr": "IS", "Value": [instances]}
+    found[tags.InstanceAvailability.key] = _ONLINE
+    found[tags.NumberOfSeriesRelatedInstances.key] = {"vr": "IS", "Value": [instances]}
     return found
 
 
@@ -82,9 +91,9 @@ def of_instance(wanted: Wanted, columns: dict[str, int | None], texts: dict[str,
     the columns say all that is wanted.
     """
     found: Attributes = {tag: {"vr": "UI", "Value": [value]} for tag, value in texts.items()}
-    found["00080056"] = _ONLINE
+    found[tags.InstanceAvailability.key] = _ONLINE
     for tag, value in columns.items():
-        vr = "US" if tag.startswith("0028") and tag != "00280008" else "IS"
+        vr = "US" if tag.startswith("0028") and tag != tags.NumberOfFrames.key else "IS"
         if value is not None:
             found[tag] = {"vr": vr, "Value": [value]}
     missing = {path for path in wanted.paths if path[0] not in found}

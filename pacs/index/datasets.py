@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import InstrumentedAttribute
 
 from overread.kit.errors import BadInput
+from pacs.dicom import tags
 from pacs.index import matching, moments, nested
 from pacs.index.keys import TIMEZONE
 
@@ -21,7 +22,7 @@ from pacs.index.keys import TIMEZONE
 Keys = Mapping[str, str]
 _Column = InstrumentedAttribute[str]
 #: Transaction UID: who knows it may change the work item, so nobody may find it out (PS3.4 CC.2.8).
-_TRANSACTION = "00081195"
+_TRANSACTION = tags.TransactionUID.key
 _RANGES = frozenset(("DA", "DT", "TM"))
 _NUMBERS = frozenset(("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"))
 _UNMATCHED = frozenset(("SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN"))

@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pacs.dicom import tags
 from pacs.index import index, query
 from pacs.index.models import Instance, Study
 from pacs.index.scope import Scope
@@ -44,7 +45,7 @@ def said(tx: Session, scope: Scope, after: int = 0) -> Seen:
     )
     for pk, deflated in tx.execute(statement.execution_options(yield_per=_ROWS)):
         metadata = orjson.loads(index.inflate(deflated))
-        one = Identity(index.name(metadata, "00100010"), index.string(metadata, "00100030"))
+        one = Identity(index.name(metadata, tags.PatientName.key), index.string(metadata, tags.PatientBirthDate.key))
         found[one] = found.get(one, 0) + 1
         last = pk
     return Seen(found, last)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from pacs.dicom import tags
 from pacs.dicom.dictionary import public_vr
 from pacs.index import index
 from pacs.index.matching import NameColumns
@@ -48,44 +49,48 @@ class Key:
 _PATIENT = NameColumns(Study.patient_fold, Study.names, "A")
 _REFERRER = NameColumns(Study.referrer_fold, Study.names, "B")
 COLUMNS: dict[str, Key] = {
-    "00080020": Key(Level.STUDY, Kind.DATE, Study.study_date),
-    "00080030": Key(Level.STUDY, Kind.TIME, Study.study_time),
-    "00080050": Key(Level.STUDY, Kind.TEXT, Study.accession),
-    "00080061": Key(Level.STUDY, Kind.CODES, Study.modalities),
-    "00080090": Key(Level.STUDY, Kind.NAME, _REFERRER),
-    "00081030": Key(Level.STUDY, Kind.TEXT, Study.description),
-    "00100010": Key(Level.STUDY, Kind.NAME, _PATIENT),
-    "00100020": Key(Level.STUDY, Kind.TEXT, Study.patient_id),
-    "00100030": Key(Level.STUDY, Kind.DATE, Study.birth_date),
-    "00100040": Key(Level.STUDY, Kind.TEXT, Study.sex),
-    "0020000D": Key(Level.STUDY, Kind.UID, Study.study_uid),
-    "00200010": Key(Level.STUDY, Kind.TEXT, Study.study_id),
-    "00201206": Key(Level.STUDY, Kind.NUMBER, Study.series_count),
-    "00201208": Key(Level.STUDY, Kind.NUMBER, Study.instance_count),
-    "00080021": Key(Level.SERIES, Kind.DATE, Series.series_date),
-    "00080031": Key(Level.SERIES, Kind.TIME, Series.series_time),
-    "00080060": Key(Level.SERIES, Kind.TEXT, Series.modality),
-    "0008103E": Key(Level.SERIES, Kind.TEXT, Series.description),
-    "00180015": Key(Level.SERIES, Kind.TEXT, Series.body_part),
-    "0020000E": Key(Level.SERIES, Kind.UID, Series.series_uid),
-    "00200011": Key(Level.SERIES, Kind.NUMBER, Series.number),
-    "00201209": Key(Level.SERIES, Kind.NUMBER, Series.instance_count),
-    "00400244": Key(Level.SERIES, Kind.DATE, Series.performed_date),
-    "00400245": Key(Level.SERIES, Kind.TIME, Series.performed_time),
-    "00080016": Key(Level.INSTANCE, Kind.UID, Instance.sop_class),
-    "00080018": Key(Level.INSTANCE, Kind.UID, Instance.sop_uid),
-    "00200013": Key(Level.INSTANCE, Kind.NUMBER, Instance.number),
-    "00280008": Key(Level.INSTANCE, Kind.NUMBER, Instance.number_of_frames),
-    "00280010": Key(Level.INSTANCE, Kind.NUMBER, Instance.rows),
-    "00280011": Key(Level.INSTANCE, Kind.NUMBER, Instance.columns),
-    "00280100": Key(Level.INSTANCE, Kind.NUMBER, Instance.bits),
+    tags.StudyDate.key: Key(Level.STUDY, Kind.DATE, Study.study_date),
+    tags.StudyTime.key: Key(Level.STUDY, Kind.TIME, Study.study_time),
+    tags.AccessionNumber.key: Key(Level.STUDY, Kind.TEXT, Study.accession),
+    tags.ModalitiesInStudy.key: Key(Level.STUDY, Kind.CODES, Study.modalities),
+    tags.ReferringPhysicianName.key: Key(Level.STUDY, Kind.NAME, _REFERRER),
+    tags.StudyDescription.key: Key(Level.STUDY, Kind.TEXT, Study.description),
+    tags.PatientName.key: Key(Level.STUDY, Kind.NAME, _PATIENT),
+    tags.PatientID.key: Key(Level.STUDY, Kind.TEXT, Study.patient_id),
+    tags.PatientBirthDate.key: Key(Level.STUDY, Kind.DATE, Study.birth_date),
+    tags.PatientSex.key: Key(Level.STUDY, Kind.TEXT, Study.sex),
+    tags.StudyInstanceUID.key: Key(Level.STUDY, Kind.UID, Study.study_uid),
+    tags.StudyID.key: Key(Level.STUDY, Kind.TEXT, Study.study_id),
+    tags.NumberOfStudyRelatedSeries.key: Key(Level.STUDY, Kind.NUMBER, Study.series_count),
+    tags.NumberOfStudyRelatedInstances.key: Key(Level.STUDY, Kind.NUMBER, Study.instance_count),
+    tags.SeriesDate.key: Key(Level.SERIES, Kind.DATE, Series.series_date),
+    tags.SeriesTime.key: Key(Level.SERIES, Kind.TIME, Series.series_time),
+    tags.Modality.key: Key(Level.SERIES, Kind.TEXT, Series.modality),
+    tags.SeriesDescription.key: Key(Level.SERIES, Kind.TEXT, Series.description),
+    tags.BodyPartExamined.key: Key(Level.SERIES, Kind.TEXT, Series.body_part),
+    tags.SeriesInstanceUID.key: Key(Level.SERIES, Kind.UID, Series.series_uid),
+    tags.SeriesNumber.key: Key(Level.SERIES, Kind.NUMBER, Series.number),
+    tags.NumberOfSeriesRelatedInstances.key: Key(Level.SERIES, Kind.NUMBER, Series.instance_count),
+    tags.PerformedProcedureStepStartDate.key: Key(Level.SERIES, Kind.DATE, Series.performed_date),
+    tags.PerformedProcedureStepStartTime.key: Key(Level.SERIES, Kind.TIME, Series.performed_time),
+    tags.SOPClassUID.key: Key(Level.INSTANCE, Kind.UID, Instance.sop_class),
+    tags.SOPInstanceUID.key: Key(Level.INSTANCE, Kind.UID, Instance.sop_uid),
+    tags.InstanceNumber.key: Key(Level.INSTANCE, Kind.NUMBER, Instance.number),
+    tags.NumberOfFrames.key: Key(Level.INSTANCE, Kind.NUMBER, Instance.number_of_frames),
+    tags.Rows.key: Key(Level.INSTANCE, Kind.NUMBER, Instance.rows),
+    tags.Columns.key: Key(Level.INSTANCE, Kind.NUMBER, Instance.columns),
+    tags.BitsAllocated.key: Key(Level.INSTANCE, Kind.NUMBER, Instance.bits),
 }
 #: Dates and times that are one moment together (PS3.4 C.2.2.2.5).
-MOMENTS = (("00080020", "00080030"), ("00080021", "00080031"), ("00400244", "00400245"))
+MOMENTS = (
+    (tags.StudyDate.key, tags.StudyTime.key),
+    (tags.SeriesDate.key, tags.SeriesTime.key),
+    (tags.PerformedProcedureStepStartDate.key, tags.PerformedProcedureStepStartTime.key),
+)
 #: Timezone Offset From UTC: not matched, but what the key's dates and times are meant in (PS3.18 8.3.4.1).
-TIMEZONE = "00080201"
+TIMEZONE = tags.TimezoneOffsetFromUTC.key
 #: Specific Character Set is never matched (PS3.4 C.2.2.2).
-_NEVER = frozenset(("00080005", TIMEZONE))
+_NEVER = frozenset((tags.SpecificCharacterSet.key, TIMEZONE))
 KEPT: dict[str, Level] = {
     **{tag: Level.SERIES for tag in index.SERIES_TAGS if tag not in _NEVER},
     **{tag: Level.STUDY for tag in index.STUDY_TAGS if tag not in _NEVER},

@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 from sqlalchemy.types import Text
 
 from overread.kit.errors import BadInput
+from pacs.dicom import tags
 from pacs.index.folding import MAX_LEXEME, fold_name, sound, words
 
 Condition = ColumnElement[bool]
@@ -291,7 +292,7 @@ def offset(text: str) -> timedelta:
 
 def elsewhere(attributes: Any, day: Any, clock: Any, asked: timedelta) -> tuple[Any, Any]:
     """Date and time as they are at another offset, where the study says its own; else as they stand."""
-    own = func.jsonb_extract_path_text(attributes, "00080201", "Value", "0")
+    own = func.jsonb_extract_path_text(attributes, tags.TimezoneOffsetFromUTC.key, "Value", "0")
     written = func.substr(own, 1, 3).concat(":").concat(func.substr(own, 4, 2))
     its = case((own.regexp_match("^[+-][01][0-9][0-5][0-9]$"), cast(written, Interval)), else_=literal(asked, Interval))
     there = cast(day, DateTime) + cast(clock, Interval) + literal(asked, Interval) - its

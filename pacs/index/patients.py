@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, array, distinct_on
 from sqlalchemy.sql.operators import custom_op
 
 from overread.kit.db import Session
+from pacs.dicom import tags
 from pacs.index import query
 from pacs.index.bounds import bounded
 from pacs.index.models import Study
@@ -24,9 +25,9 @@ from pacs.index.query import Query
 from pacs.index.scope import Scope
 
 #: Issuer of Patient ID, and the Universal Entity ID of its qualifiers (PS3.3 Table 10-18): whose number an ID is.
-ISSUER = frozenset(("00100021", "00100024.00400032"))
+ISSUER = frozenset((tags.IssuerOfPatientID.key, "00100024.00400032"))
 #: The keys that tell people apart, besides the Patient ID: also its issuer's, name, birth date and sex.
-APART = ISSUER | {"00100010", "00100030", "00100040"}
+APART = ISSUER | {tags.PatientName.key, tags.PatientBirthDate.key, tags.PatientSex.key}
 #: Attributes of the Patient Identification and Demographic modules that are matched and returned (PS3.4 C.6.1.1.2).
 TAGS = frozenset(
     f"0010{number}"
@@ -36,7 +37,11 @@ TAGS = frozenset(
     )
 )
 #: Number of Patient Related Studies, Series and Instances.
-COUNTS = ("00201200", "00201202", "00201204")
+COUNTS = (
+    tags.NumberOfPatientRelatedStudies.key,
+    tags.NumberOfPatientRelatedSeries.key,
+    tags.NumberOfPatientRelatedInstances.key,
+)
 
 
 class Name(NamedTuple):

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session, aliased
 
 from overread.kit.db import Connection, reading
 from overread.kit.paging import Keyset, Page
+from pacs.dicom import tags
 from pacs.dicom.transfer_syntaxes import UNSHOWN
 from pacs.index import answer, matching, nested
 from pacs.index.answer import Wanted
@@ -244,7 +245,7 @@ def _keys(query: Query) -> dict[Level, list[ColumnElement[bool]]]:
     for key, one in asked.items():
         if key in COLUMNS:
             found[COLUMNS[key].level].append(_match(COLUMNS[key], one, query))
-            if key == "00080060" and not matching.has_wildcard(one):
+            if key == tags.Modality.key and not matching.has_wildcard(one):
                 # Said of the study, too, which knows it without its series.
                 found[Level.STUDY].append(Study.modalities.contains([one]))
         else:
@@ -340,25 +341,29 @@ def _result(query: Query, wanted: Wanted, row: Any) -> Result:
     """Attributes of the level, and of those above it where the address names none (PS3.18 10.6.3.3)."""
     study = answer.of_study(wanted, row.attributes, row.modalities, row.series_count, row.instance_count)
     whole = query.level is Level.STUDY or query.study_uid is None
-    attributes = study if whole else answer.only(wanted, study, ("00080201",))
-    attributes["0020000D"] = {"vr": "UI", "Value": [row.study_uid]}
+    attributes = study if whole else answer.only(wanted, study, (tags.TimezoneOffsetFromUTC.key,))
+    attributes[tags.StudyInstanceUID.key] = {"vr": "UI", "Value": [row.study_uid]}
     if query.level is Level.STUDY:
         return Result(row.study_uid, "", "", dict(sorted(attributes.items())))
     series = answer.of_series(wanted, row.series_attributes, row.instances)
     whole = query.level is Level.SERIES or query.series_uid is None
     attributes |= series if whole else answer.only(wanted, series, ())
-    attributes["0020000E"] = {"vr": "UI", "Value": [row.series_uid]}
+    attributes[tags.SeriesInstanceUID.key] = {"vr": "UI", "Value": [row.series_uid]}
     if query.level is Level.SERIES:
         return Result(row.study_uid, row.series_uid, "", dict(sorted(attributes.items())))
     numbers = {
-        "00200013": row.number,
-        "00280008": row.number_of_frames,
-        "00280010": row.rows,
-        "00280011": row.columns,
-        "00280100": row.bits,
+        tags.InstanceNumber.key: row.number,
+        tags.NumberOfFrames.key: row.number_of_frames,
+        tags.Rows.key: row.rows,
+        tags.Columns.key: row.columns,
+        tags.BitsAllocated.key: row.bits,
     }
     # Available Transfer Syntax UID, PS3.3 C.4.23.1.1
-    uids = {"00080016": row.sop_class, "00080018": row.sop_uid, "00083002": row.transfer_syntax}
+    uids = {
+        tags.SOPClassUID.key: row.sop_class,
+        tags.SOPInstanceUID.key: row.sop_uid,
+        tags.AvailableTransferSyntaxUID.key: row.transfer_syntax,
+    }
     header = row.metadata_deflated if _opens_headers(query) else b""
     attributes |= answer.of_instance(wanted, numbers, uids, header)
     return Result(row.study_uid, row.series_uid, row.sop_uid, dict(sorted(attributes.items())))

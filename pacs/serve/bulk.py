@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from overread.kit.errors import NotFound
-from pacs.dicom import dicomjson
+from pacs.dicom import dicomjson, tags
 from pacs.dicom.elements import Element, find, text
 from pacs.serve.retrieve import Opened, Part
 
-ENCAPSULATED_DOCUMENT = 0x00420011
-_MIME_TYPE = 0x00420012
+ENCAPSULATED_DOCUMENT = tags.EncapsulatedDocument
+_MIME_TYPE = tags.MIMETypeOfEncapsulatedDocument
 _uri = re.compile(rb'"BulkDataURI":"bulkdata:([0-9A-F/]+)"').findall
 _mime_shape = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]*").fullmatch
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from struct import pack_into
 
 from overread.kit.errors import BadInput
-from pacs.dicom import from_json
+from pacs.dicom import from_json, tags
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.dicom.encode import item, put
 from pacs.dicom.part10 import IMPLEMENTATION_CLASS_UID, write_meta
@@ -18,7 +18,11 @@ from pacs.serve import directory_records
 
 #: Media Storage Directory Storage.
 _SOP_CLASS = "1.2.840.10008.1.3.10"
-_PATIENT_ID, _ISSUER, _NAME, _STUDY_UID, _SERIES_UID = "00100020", "00100021", "00100010", "0020000D", "0020000E"
+_PATIENT_ID = tags.PatientID.key
+_ISSUER = tags.IssuerOfPatientID.key
+_NAME = tags.PatientName.key
+_STUDY_UID = tags.StudyInstanceUID.key
+_SERIES_UID = tags.SeriesInstanceUID.key
 _PLACES = {"next": 8, "lower": 30}
 
 
@@ -67,30 +71,44 @@ class Directory:
         meta = write_meta(_SOP_CLASS, uid, EXPLICIT_LITTLE_ENDIAN)
         # Offsets count from the first byte of the file (PS3.3 F.3.2.2): the sequence's header is the last before the
         # items.
-        head = put(0x00041130, "CS", b"", True)
+        head = put(tags.FileSetID, "CS", b"", True)
         start = len(meta) + len(head) + 3 * 12 - 2 + 12
         roots = list(self._patients.values())
         end = _place(roots, start)
-        head += put(0x00041200, "UL", roots[0].offset.to_bytes(4, "little") if roots else bytes(4), True)
-        head += put(0x00041202, "UL", roots[-1].offset.to_bytes(4, "little") if roots else bytes(4), True)
-        head += put(0x00041212, "US", bytes(2), True)
+        head += put(
+            tags.OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity,
+            "UL",
+            roots[0].offset.to_bytes(4, "little") if roots else bytes(4),
+            True,
+        )
+        head += put(
+            tags.OffsetOfTheLastDirectoryRecordOfTheRootDirectoryEntity,
+            "UL",
+            roots[-1].offset.to_bytes(4, "little") if roots else bytes(4),
+            True,
+        )
+        head += put(tags.FileSetConsistencyFlag, "US", bytes(2), True)
         records = b"".join(item(bytes(record.body)) for record in _walk(roots))
-        whole = meta + head + put(0x00041220, "SQ", records, True)
+        whole = meta + head + put(tags.DirectoryRecordSequence, "SQ", records, True)
         assert len(whole) == end, "the offsets are those of the bytes"
         return whole
 
 
 def _record(kind: str, keys: JsonDataset, reference: bytes) -> _Record:
-    body = put(0x00041400, "UL", bytes(4), True) + put(0x00041410, "US", b"\xff\xff", True)
-    body += put(0x00041420, "UL", bytes(4), True) + put(0x00041430, "CS", kind.encode(), True)
+    body = put(tags.OffsetOfTheNextDirectoryRecord, "UL", bytes(4), True) + put(
+        tags.RecordInUseFlag, "US", b"\xff\xff", True
+    )
+    body += put(tags.OffsetOfReferencedLowerLevelDirectoryEntity, "UL", bytes(4), True) + put(
+        tags.DirectoryRecordType, "CS", kind.encode(), True
+    )
     if kind == "PRIVATE":
-        body += put(0x00041432, "UI", IMPLEMENTATION_CLASS_UID.encode(), True)
+        body += put(tags.PrivateRecordUID, "UI", IMPLEMENTATION_CLASS_UID.encode(), True)
     return _Record(bytearray(body + reference + _written(keys)))
 
 
 def _written(keys: JsonDataset) -> bytes:
     """The keys' bytes, with a character set where they need one."""
-    for codec, said in (("ascii", b""), ("utf-8", put(0x00080005, "CS", b"ISO_IR 192", True))):
+    for codec, said in (("ascii", b""), ("utf-8", put(tags.SpecificCharacterSet, "CS", b"ISO_IR 192", True))):
         with contextlib.suppress(UnicodeEncodeError):
             return said + b"".join(from_json.written(tag, keys[tag], codec, True) for tag in sorted(keys))
     raise BadInput("a directory's keys that UTF-8 can't hold")
@@ -98,10 +116,10 @@ def _written(keys: JsonDataset) -> bytes:
 
 def _reference(name: str, transfer_syntax: str, ds: JsonDataset) -> bytes:
     return (
-        put(0x00041500, "CS", name.replace("/", "\\").encode(), True)
-        + put(0x00041510, "UI", index.uid(ds, "00080016").encode(), True)
-        + put(0x00041511, "UI", index.uid(ds, "00080018").encode(), True)
-        + put(0x00041512, "UI", transfer_syntax.encode(), True)
+        put(tags.ReferencedFileID, "CS", name.replace("/", "\\").encode(), True)
+        + put(tags.ReferencedSOPClassUIDInFile, "UI", index.uid(ds, tags.SOPClassUID.key).encode(), True)
+        + put(tags.ReferencedSOPInstanceUIDInFile, "UI", index.uid(ds, tags.SOPInstanceUID.key).encode(), True)
+        + put(tags.ReferencedTransferSyntaxUIDInFile, "UI", transfer_syntax.encode(), True)
     )
 
 

@@ -10,14 +10,21 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pacs.dicom import tags
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.dicom.dictionary import public_vr
 from pacs.index import index
 
-_CONCEPT, _ITEMS, _RELATIONSHIP = "0040A043", "0040A730", "0040A010"
-_VERIFICATION, _VERIFYING_OBSERVERS = "0040A030", "0040A073"
-_ROWS, _DOCUMENT, _HL7 = "00280010", "00420011", "0040E001"
-_SOP_CLASS, _SOP_INSTANCE = "00080016", "00080018"
+_CONCEPT = tags.ConceptNameCodeSequence.key
+_ITEMS = tags.ContentSequence.key
+_RELATIONSHIP = tags.RelationshipType.key
+_VERIFICATION = tags.VerificationDateTime.key
+_VERIFYING_OBSERVERS = tags.VerifyingObserverSequence.key
+_ROWS = tags.Rows.key
+_DOCUMENT = tags.EncapsulatedDocument.key
+_HL7 = tags.HL7InstanceIdentifier.key
+_SOP_CLASS = tags.SOPClassUID.key
+_SOP_INSTANCE = tags.SOPInstanceUID.key
 _CONTENT = "00080023:1 00080033:1 00200013:1"
 #: The Content Identification Macro (Table 10-12).
 _IDENTIFICATION = "00200013:1 00700080:1 00700081:2 00700084:2"
@@ -91,30 +98,54 @@ TYPES: Mapping[str, str] = {
 }
 
 #: Dates and times that say as much as one that is missing.
-_DATES = ("00080021", "00080022", "00080023", "0008002A", "00080012", "00080020")
-_TIMES = ("00080031", "00080032", "00080033", "0008002A", "00080013", "00080030")
+_DATES = (
+    tags.SeriesDate.key,
+    tags.AcquisitionDate.key,
+    tags.ContentDate.key,
+    tags.AcquisitionDateTime.key,
+    tags.InstanceCreationDate.key,
+    tags.StudyDate.key,
+)
+_TIMES = (
+    tags.SeriesTime.key,
+    tags.AcquisitionTime.key,
+    tags.ContentTime.key,
+    tags.AcquisitionDateTime.key,
+    tags.InstanceCreationTime.key,
+    tags.StudyTime.key,
+)
 #: What keys of type 1 say where the instance has nothing that fits.
 _INSTEAD: dict[str, Any] = {
-    "00080008": ["ORIGINAL", "PRIMARY"],
-    "00080060": ["OT"],
+    tags.ImageType.key: ["ORIGINAL", "PRIMARY"],
+    tags.Modality.key: ["OT"],
     _CONCEPT: [
         {
-            "00080100": {"vr": "SH", "Value": ["74964007"]},
-            "00080102": {"vr": "SH", "Value": ["SCT"]},
-            "00080104": {"vr": "LO", "Value": ["Other"]},
+            tags.CodeValue.key: {"vr": "SH", "Value": ["74964007"]},
+            tags.CodingSchemeDesignator.key: {"vr": "SH", "Value": ["SCT"]},
+            tags.CodeMeaning.key: {"vr": "LO", "Value": ["Other"]},
         }
     ],
-    "0040A491": ["PARTIAL"],
-    "0040A493": ["UNVERIFIED"],
-    "00420012": ["application/octet-stream"],
-    "00700080": ["UNNAMED"],
-    "3004000A": ["UNKNOWN"],
-    "30060002": ["UNNAMED"],
-    "300A0002": ["UNNAMED"],
+    tags.CompletionFlag.key: ["PARTIAL"],
+    tags.VerificationFlag.key: ["UNVERIFIED"],
+    tags.MIMETypeOfEncapsulatedDocument.key: ["application/octet-stream"],
+    tags.ContentLabel.key: ["UNNAMED"],
+    tags.DoseSummationType.key: ["UNKNOWN"],
+    tags.StructureSetLabel.key: ["UNNAMED"],
+    tags.RTPlanLabel.key: ["UNNAMED"],
 }
 #: What is kept of a reference: to studies, series and instances, their frames and segments.
 _REFERENCES = frozenset(
-    ("0020000D", "0020000E", "00081115", "00081140", "00081150", "00081155", "00081160", "00081199", "0062000B")
+    (
+        tags.StudyInstanceUID.key,
+        tags.SeriesInstanceUID.key,
+        tags.ReferencedSeriesSequence.key,
+        tags.ReferencedImageSequence.key,
+        tags.ReferencedSOPClassUID.key,
+        tags.ReferencedSOPInstanceUID.key,
+        tags.ReferencedFrameNumber.key,
+        tags.ReferencedSOPSequence.key,
+        tags.ReferencedSegmentNumber.key,
+    )
 )
 _LONGEST = {"SH": 16, "LO": 64, "CS": 16}
 _SHORTEST_OF_DT = 14
@@ -160,7 +191,7 @@ def _own(tag: str, vr: str, ds: JsonDataset) -> list[Any]:
     if tag == _ITEMS:
         # What modifies the document's title, and nothing else (F.5.25, F.5.26).
         return [one for one in values if index.string(one, _RELATIONSHIP).strip() == "HAS CONCEPT MOD"]
-    return values if vr == "SQ" or tag == "00080008" else values[:1]
+    return values if vr == "SQ" or tag == tags.ImageType.key else values[:1]
 
 
 def _instead(tag: str, vr: str, ds: JsonDataset, number: int) -> list[Any]:
@@ -188,7 +219,9 @@ def _fitting(tag: str, vr: str, ds: JsonDataset) -> list[Any]:
     return [one for one in found if one not in (None, "")]
 
 
-_SEQUENCES_OF_REFERENCES = frozenset(("00081115", "00700402", "00089092"))
+_SEQUENCES_OF_REFERENCES = frozenset(
+    (tags.ReferencedSeriesSequence.key, tags.BlendingSequence.key, tags.ReferencedImageEvidenceSequence.key)
+)
 
 
 def _item(ds: JsonDataset, only: frozenset[str] | None) -> JsonDataset:

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from overread.kit import clock
 from overread.kit.db import Connection, Database, Session, reading
 from overread.kit.errors import NotFound
+from pacs.dicom import tags
 from pacs.index import index
 from pacs.index.events import StudySettled
 from pacs.index.models import Instance, KeptMetadata, Series
@@ -33,7 +34,7 @@ _MOST = 32 << 20
 #: The ends of attributes behind which one of another group than 0008 follows, and how many of them are looked at.
 _behind = re.compile(rb'\},"(?!0008)[0-9A-F]{8}":\{"vr"').finditer
 _TRIES = 4
-_TRANSFER_SYNTAXES = "00083002"
+_TRANSFER_SYNTAXES = tags.AvailableTransferSyntaxUID.key
 _EACH = "SELECT s.study_uid, se.series_uid, i.sop_uid, i.transfer_syntax, i.metadata_deflated"
 #: xmin changes whenever a row does, for whatever reason.
 _VERSION = """

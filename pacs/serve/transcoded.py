@@ -14,6 +14,7 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
+from pacs.dicom import tags
 from pacs.dicom.dictionary import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA, PIXEL_DATA
 from pacs.dicom.elements import Unreadable
 from pacs.dicom.encode import SEQUENCE_DELIMITER, pixel_header
@@ -46,7 +47,7 @@ _item = Struct("<HHI").pack
 #: Frames that are made just now, so that nobody makes them a second time; nothing is kept here.
 _MAKING: Cache[bytes] = Cache(0)
 #: Offset tables tell of fragments that are no more (PS3.3 C.7.6.3.1.8).
-_OFFSET_TABLES = (0x7FE00001, 0x7FE00002, 0x7FE00003)
+_OFFSET_TABLES = (tags.ExtendedOffsetTable, tags.ExtendedOffsetTableLengths, tags.EncapsulatedPixelDataValueTotalLength)
 
 
 def targets(archive: Archive, located: Located) -> frozenset[str]:

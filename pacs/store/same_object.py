@@ -19,7 +19,7 @@ from typing import NamedTuple
 from overread.kit import log
 from overread.kit.blobs import BlobStore
 from overread.kit.errors import NotFound
-from pacs.dicom import part10
+from pacs.dicom import part10, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.dictionary import LONG_VRS, SHORT_VRS
 from pacs.dicom.elements import MAX_DEPTH, MAX_NODES, Buffer, Element, Item, Unreadable, find, ints, items_of
@@ -32,12 +32,17 @@ from pacs.store.same_value import DEFAULT, Charset, same_bytes, same_value
 
 _logger = log.get(__name__)
 
-_CHARACTER_SET = 0x00080005
-_SAMPLES, _PHOTOMETRIC, _PLANAR = 0x00280002, 0x00280004, 0x00280006
+_CHARACTER_SET = tags.SpecificCharacterSet
+_SAMPLES = tags.SamplesPerPixel
+_PHOTOMETRIC = tags.PhotometricInterpretation
+_PLANAR = tags.PlanarConfiguration
 #: Says how long the data set's bytes are (retired), or fills them up (PS3.10 7.2).
-_LENGTH_TO_END, _TRAILING_PADDING = 0x00080001, 0xFFFCFFFC
+_LENGTH_TO_END = tags.LengthToEnd
+_TRAILING_PADDING = tags.DataSetTrailingPadding
 #: Where the fragments of encapsulated frames lie (PS3.3 C.7.6.3.1.8).
-_OFFSET_TABLES = frozenset((0x7FE00001, 0x7FE00002, 0x7FE00003))
+_OFFSET_TABLES = frozenset(
+    (tags.ExtendedOffsetTable, tags.ExtendedOffsetTableLengths, tags.EncapsulatedPixelDataValueTotalLength)
+)
 #: What the words of a value are called that are the same bytes in little endian (PS3.5 A.2: "OB or OW", "US or OW").
 _WORDS = frozenset(("OB", "OW", "US", "SS"))
 

@@ -19,7 +19,7 @@ from threading import BoundedSemaphore
 from pydicom import Dataset
 
 from overread.kit.errors import Unavailable
-from pacs.dicom import frames
+from pacs.dicom import frames, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.elements import Element, find, ints, text
 from pacs.dicom.frames import UnalignedFrames
@@ -41,16 +41,16 @@ _WAIT = 20.0
 
 #: Attributes of the Image Pixel module (PS3.3 C.7.6.3) that say how samples lie.
 _NUMBERS = {
-    "SamplesPerPixel": 0x00280002,
-    "PlanarConfiguration": 0x00280006,
-    "Rows": 0x00280010,
-    "Columns": 0x00280011,
-    "BitsAllocated": 0x00280100,
-    "BitsStored": 0x00280101,
-    "HighBit": 0x00280102,
-    "PixelRepresentation": 0x00280103,
+    "SamplesPerPixel": tags.SamplesPerPixel,
+    "PlanarConfiguration": tags.PlanarConfiguration,
+    "Rows": tags.Rows,
+    "Columns": tags.Columns,
+    "BitsAllocated": tags.BitsAllocated,
+    "BitsStored": tags.BitsStored,
+    "HighBit": tags.HighBit,
+    "PixelRepresentation": tags.PixelRepresentation,
 }
-_PHOTOMETRIC = 0x00280004
+_PHOTOMETRIC = tags.PhotometricInterpretation
 
 _pool = workers.Pool()
 atexit.register(_pool.close)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-from pacs.dicom import charset
+from pacs.dicom import charset, tags
 from pacs.dicom.elements import Buffer, Element, find
 
 _CHUNK = 1 << 20
 #: Bytes of a text that is read to compare it; longer ones are equal only byte for byte.
 _MAX_TEXT = 1 << 20
 _MAX_NUMBER = 64
-_CHARACTER_SET = 0x00080005
+_CHARACTER_SET = tags.SpecificCharacterSet
 _MAX_CHARACTER_SET = 512
 _PAD = " \0"
 

@@ -12,19 +12,40 @@ from pydicom.datadict import keyword_for_tag
 
 from overread.kit import clock
 from overread.kit.errors import BadInput
+from pacs.dicom import tags
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.ups.states import State
 
 #: Unified Procedure Step - Push, of which every work item is an instance (CC.3.1); the events' SOP class.
 PUSH, EVENT = "1.2.840.10008.5.1.4.34.6.1", "1.2.840.10008.5.1.4.34.6.4"
 
-SOP_CLASS, SOP_INSTANCE, TRANSACTION, STATE = "00080016", "00080018", "00081195", "00741000"
-MODIFIED, START, EXPIRES, EXPECTED = "00404010", "00404005", "00404008", "00404011"
-PRIORITY, LABEL, WORKLIST, READINESS = "00741200", "00741204", "00741202", "00404041"
-STATION_NAME, HUMANS, HUMAN_CODE, HUMAN_NAME = "00404025", "00404034", "00404009", "00404037"
-WORKITEM_CODE, INPUT, PROGRESS, PERFORMED = "00404018", "00404021", "00741002", "00741216"
-CANCELED_AT, REASON, DISCONTINUATION = "00404052", "00741238", "0074100E"
-URN_CODE, CODE_VALUE, CODE_SCHEME, CODE_MEANING = "00080120", "00080100", "00080102", "00080104"
+SOP_CLASS = tags.SOPClassUID.key
+SOP_INSTANCE = tags.SOPInstanceUID.key
+TRANSACTION = tags.TransactionUID.key
+STATE = tags.ProcedureStepState.key
+MODIFIED = tags.ScheduledProcedureStepModificationDateTime.key
+START = tags.ScheduledProcedureStepStartDateTime.key
+EXPIRES = tags.ScheduledProcedureStepExpirationDateTime.key
+EXPECTED = tags.ExpectedCompletionDateTime.key
+PRIORITY = tags.ScheduledProcedureStepPriority.key
+LABEL = tags.ProcedureStepLabel.key
+WORKLIST = tags.WorklistLabel.key
+READINESS = tags.InputReadinessState.key
+STATION_NAME = tags.ScheduledStationNameCodeSequence.key
+HUMANS = tags.ScheduledHumanPerformersSequence.key
+HUMAN_CODE = tags.HumanPerformerCodeSequence.key
+HUMAN_NAME = tags.HumanPerformerName.key
+WORKITEM_CODE = tags.ScheduledWorkitemCodeSequence.key
+INPUT = tags.InputInformationSequence.key
+PROGRESS = tags.ProcedureStepProgressInformationSequence.key
+PERFORMED = tags.UnifiedProcedureStepPerformedProcedureSequence.key
+CANCELED_AT = tags.ProcedureStepCancellationDateTime.key
+REASON = tags.ReasonForCancellation.key
+DISCONTINUATION = tags.ProcedureStepDiscontinuationReasonCodeSequence.key
+URN_CODE = tags.URNCodeValue.key
+CODE_VALUE = tags.CodeValue.key
+CODE_SCHEME = tags.CodingSchemeDesignator.key
+CODE_MEANING = tags.CodeMeaning.key
 
 _PRIORITIES = frozenset(("HIGH", "MEDIUM", "LOW"))
 _READINESS = frozenset(("INCOMPLETE", "UNAVAILABLE", "READY"))
@@ -35,15 +56,45 @@ _EMPTY = (TRANSACTION, PROGRESS, PERFORMED)
 #: What an update may not name: identity, state, patient, admission, study and requests.
 _NOT_SET = frozenset(
     (
-        SOP_CLASS, SOP_INSTANCE, STATE, MODIFIED, "00100010", "00100020", "00100021", "00100024", "00101002",
-        "00100030", "00100040", "00380010", "00380014", "00081080", "00081084", "0020000D", "0040A370", "00741224",
+        SOP_CLASS,
+        SOP_INSTANCE,
+        STATE,
+        MODIFIED,
+        tags.PatientName.key,
+        tags.PatientID.key,
+        tags.IssuerOfPatientID.key,
+        tags.IssuerOfPatientIDQualifiersSequence.key,
+        tags.OtherPatientIDsSequence.key,
+        tags.PatientBirthDate.key,
+        tags.PatientSex.key,
+        tags.AdmissionID.key,
+        tags.IssuerOfAdmissionIDSequence.key,
+        tags.AdmittingDiagnosesDescription.key,
+        tags.AdmittingDiagnosesCodeSequence.key,
+        tags.StudyInstanceUID.key,
+        tags.ReferencedRequestSequence.key,
+        tags.ReplacedProcedureStepSequence.key,
     )
-)  # fmt: skip
+)
 #: Beside the groups of patient and visit: accession number, order numbers, request, referrer.
 _WHO = frozenset(("0010", "0038"))
-_TELLING = frozenset(("00080050", "00080090", "0040A370", "00402016", "00402017", "00321032"))
+_TELLING = frozenset(
+    (
+        tags.AccessionNumber.key,
+        tags.ReferringPhysicianName.key,
+        tags.ReferencedRequestSequence.key,
+        tags.PlacerOrderNumberImagingServiceRequest.key,
+        tags.FillerOrderNumberImagingServiceRequest.key,
+        tags.RequestingPhysician.key,
+    )
+)
 #: In every item of the Performed Procedure Sequence of a COMPLETED work item: station, begin, end, what was done.
-_PERFORMED = ("00404028", "00404050", "00404051", "00404019")
+_PERFORMED = (
+    tags.PerformedStationNameCodeSequence.key,
+    tags.PerformedProcedureStepStartDateTime.key,
+    tags.PerformedProcedureStepEndDateTime.key,
+    tags.PerformedWorkitemCodeSequence.key,
+)
 _DT = re.compile(r"\d{4}(\d{2}(\d{2}(\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?)?)?)?([+-]\d{4})?", re.ASCII)
 
 
@@ -133,7 +184,7 @@ def _telling(dataset: JsonDataset) -> set[str]:
 
 def uids(dataset: JsonDataset) -> list[str]:
     """The Study Instance UIDs that a data set names, at any depth."""
-    found = [str(one) for one in dataset.get("0020000D", {}).get("Value", [])]
+    found = [str(one) for one in dataset.get(tags.StudyInstanceUID.key, {}).get("Value", [])]
     for tag in dataset:
         for item in items(dataset, tag):
             found += uids(item)

@@ -13,6 +13,7 @@ from sqlalchemy import Text, cast, delete, select
 from sqlalchemy.orm import Session
 
 from overread.kit import clock
+from pacs.dicom import tags
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.ups import attributes, service
 from pacs.ups.attributes import code, dt, human, sq
@@ -96,11 +97,22 @@ def _attributes(reading: Reading) -> JsonDataset:
         attributes.WORKITEM_CODE: sq([_INTERPRETATION]),
         attributes.HUMANS: sq([human(reading.specialist_id, reading.specialist)]),
         attributes.INPUT: sq([_input(uid) for uid in reading.studies]),
-        **dict.fromkeys(("00404025", "00404026", "00404027", "00741210", "0040A370", "00741002", "00741216"), empty),
-        "00100010": {"vr": "PN", "Value": [{"Alphabetic": reading.patient_name}]}
+        **dict.fromkeys(
+            (
+                tags.ScheduledStationNameCodeSequence.key,
+                tags.ScheduledStationClassCodeSequence.key,
+                tags.ScheduledStationGeographicLocationCodeSequence.key,
+                tags.ScheduledProcessingParametersSequence.key,
+                tags.ReferencedRequestSequence.key,
+                tags.ProcedureStepProgressInformationSequence.key,
+                tags.UnifiedProcedureStepPerformedProcedureSequence.key,
+            ),
+            empty,
+        ),
+        tags.PatientName.key: {"vr": "PN", "Value": [{"Alphabetic": reading.patient_name}]}
         if reading.patient_name
         else {"vr": "PN"},
-        "00100020": _text("LO", reading.patient_id),
+        tags.PatientID.key: _text("LO", reading.patient_id),
     }
     if reading.due:
         found[attributes.EXPECTED] = dt(reading.due)
@@ -111,18 +123,18 @@ def _attributes(reading: Reading) -> JsonDataset:
 
 def _input(study_uid: str) -> dict[str, Any]:
     """A study to be read, as Table 10-3b's reference without its instances."""
-    return {"0040E020": _text("CS", "DICOM"), "0020000D": _text("UI", study_uid)}
+    return {tags.TypeOfInstances.key: _text("CS", "DICOM"), tags.StudyInstanceUID.key: _text("UI", study_uid)}
 
 
 def _performed(reading: Reading) -> dict[str, Any]:
     """What the final state needs (Table CC.2.5-3), and who did it."""
     return {
-        "00404028": sq([_STATION]),
-        "00404035": sq([human(reading.specialist_id, reading.specialist)]),
-        "00404019": sq([_INTERPRETATION]),
-        "00404050": dt(reading.accepted or reading.start),
-        "00404051": dt(reading.finished or clock.now()),
-        "00404033": {"vr": "SQ"},
+        tags.PerformedStationNameCodeSequence.key: sq([_STATION]),
+        tags.ActualHumanPerformersSequence.key: sq([human(reading.specialist_id, reading.specialist)]),
+        tags.PerformedWorkitemCodeSequence.key: sq([_INTERPRETATION]),
+        tags.PerformedProcedureStepStartDateTime.key: dt(reading.accepted or reading.start),
+        tags.PerformedProcedureStepEndDateTime.key: dt(reading.finished or clock.now()),
+        tags.OutputInformationSequence.key: {"vr": "SQ"},
     }
 
 

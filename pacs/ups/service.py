@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from overread.kit import audit, clock
 from overread.kit.errors import BadInput, Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal, PrincipalRow, Role
+from pacs.dicom import tags
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.index.datasets import Keys
 from pacs.index.models import Study
@@ -239,5 +240,9 @@ def _not_following(item: Workitem) -> None:
 def _cancel_request(who: Principal, request: Mapping[str, Any]) -> dict[str, Any]:
     """What the performer is told of who asks (CC.2.4-1)."""
     told = {tag: request[tag] for tag in (attributes.REASON, attributes.DISCONTINUATION) if tag in request}
-    contact = request.get("0074100C") or {"vr": "LO", "Value": [who.name[:64]]}
-    return {**told, "0074100C": contact, **({"0074100A": request["0074100A"]} if "0074100A" in request else {})}
+    contact = request.get(tags.ContactDisplayName.key) or {"vr": "LO", "Value": [who.name[:64]]}
+    return {
+        **told,
+        tags.ContactDisplayName.key: contact,
+        **({tags.ContactURI.key: request[tags.ContactURI.key]} if tags.ContactURI.key in request else {}),
+    }

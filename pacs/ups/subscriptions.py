@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from overread.kit import clock
 from overread.kit.errors import NotFound
 from overread.kit.principals import Principal, PrincipalRow, Role
+from pacs.dicom import tags
 from pacs.index.datasets import Keys
 from pacs.ups import attributes, search
 from pacs.ups.attributes import CANCELED_AT, DISCONTINUATION, PROGRESS, READINESS, REASON, STATE, value
@@ -205,11 +206,11 @@ def _report(
         return
     # PS3.7 Table 10.3-1; PS3.18 8.10.5
     payload = {
-        "00000002": {"vr": "UI", "Value": [attributes.EVENT]},
-        "00000100": {"vr": "US", "Value": [0x0100]},
-        "00000800": {"vr": "US", "Value": [0]},
-        "00001000": {"vr": "UI", "Value": [item.uid]},
-        "00001002": {"vr": "US", "Value": [int(event)]},
+        tags.AffectedSOPClassUID.key: {"vr": "UI", "Value": [attributes.EVENT]},
+        tags.CommandField.key: {"vr": "US", "Value": [0x0100]},
+        tags.CommandDataSetType.key: {"vr": "US", "Value": [0]},
+        tags.AffectedSOPInstanceUID.key: {"vr": "UI", "Value": [item.uid]},
+        tags.EventTypeID.key: {"vr": "US", "Value": [int(event)]},
         **body,
     }
     tx.execute(

@@ -26,6 +26,7 @@ from overread.kit.remembered import Remembered
 from pacs.deid import suggest_text
 from pacs.deid.masks import Box
 from pacs.deid.suggest import Levels, outside_regions, text_like
+from pacs.dicom import tags
 from pacs.index.models import DeviceMask, Instance, Study
 from pacs.index.scope import reviewed
 from pacs.pixels import attributes, draw, overlay
@@ -36,7 +37,7 @@ from pacs.store.archive import Archive
 #: So many pixels are decoded for a composite; of more, frames at even distances are taken.
 MOST_PIXELS = 512 << 20
 #: Manufacturer, Manufacturer's Model Name, Rows, Columns.
-_DEVICE = ("00080070", "00081090", "00280010", "00280011")
+_DEVICE = (tags.Manufacturer.key, tags.ManufacturerModelName.key, tags.Rows.key, tags.Columns.key)
 #: Both composites of the last pictures, by the name of their bytes: a page asks for them one after the other.
 _extremes_of: Remembered[str, _Extremes] = Remembered(64 << 20)
 #: The lines that were found in the last pictures: to look for them takes a second.

@@ -18,7 +18,7 @@ from overread.kit import audit, jobs
 from overread.kit.errors import Unavailable
 from pacs.deid.profile import TABLE_EDITION, Profile
 from pacs.deid.proof import Proof, result_digest
-from pacs.dicom import sop_classes
+from pacs.dicom import sop_classes, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.status import Reason
 from pacs.index import index, query
@@ -64,9 +64,15 @@ CLASSES = frozenset(
         uids.EncapsulatedPDFStorage,
     )
 )
-_REFERENCED_SOP = "00081155"
+_REFERENCED_SOP = tags.ReferencedSOPInstanceUID.key
 #: Sequences whose references are to no image: study, performed procedure step, patient.
-_NO_IMAGES = frozenset(("00081110", "00081111", "00081120"))
+_NO_IMAGES = frozenset(
+    (
+        tags.ReferencedStudySequence.key,
+        tags.ReferencedPerformedProcedureStepSequence.key,
+        tags.ReferencedPatientSequence.key,
+    )
+)
 
 
 def store(archive: Archive, source: Source, batch: Sequence[Prepared]) -> list[Outcome]:

@@ -27,7 +27,7 @@ from pacs.deid.profile import Profile
 from pacs.deid.proof import Part, Proof, prove
 from pacs.deid.uids import new_uid
 from pacs.deid.values import Memory
-from pacs.dicom import dicomjson, elements, frames, part10
+from pacs.dicom import dicomjson, elements, frames, part10, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.encode import pixel_header
 from pacs.index import index
@@ -42,8 +42,9 @@ _logger = log.get(__name__)
 CLEAN, HELD, APPROVED, WITHHELD, UNUSABLE = "clean", "held", "approved", "withheld", "unusable"
 
 _ODD_SIGNS = "Unused bits of the pixels hold more than the sign: an overlay may be kept in them."
-_BITS_ALLOCATED = 0x00280100
-_DOCUMENT, _DOCUMENT_LENGTH = 0x00420011, 0x00420015
+_BITS_ALLOCATED = tags.BitsAllocated
+_DOCUMENT = tags.EncapsulatedDocument
+_DOCUMENT_LENGTH = tags.EncapsulatedDocumentLength
 #: Bytes of pixels that are held in memory at a time.
 _CHUNK = 1 << 20
 
@@ -138,9 +139,9 @@ class Maker:
     def _unusable(self, source: Instance, reasons: list[str]) -> rows.Row:
         """A row that says why there is nothing to see; its proof says the same."""
         metadata: index.Json = {
-            "00080016": {"vr": "UI", "Value": [source.sop_class]},
-            "00080018": {"vr": "UI", "Value": [new_uid(self._secret, source.sop_uid)]},
-            "0020000E": {"vr": "UI", "Value": [new_uid(self._secret, f"series {source.series_pk}")]},
+            tags.SOPClassUID.key: {"vr": "UI", "Value": [source.sop_class]},
+            tags.SOPInstanceUID.key: {"vr": "UI", "Value": [new_uid(self._secret, source.sop_uid)]},
+            tags.SeriesInstanceUID.key: {"vr": "UI", "Value": [new_uid(self._secret, f"series {source.series_pk}")]},
         }
         return rows.Row(
             index.keys(metadata),

@@ -16,7 +16,7 @@ from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
 from pacs.deid.profile import Profile
 from pacs.deid.reidentify import WayBack
-from pacs.dicom import part10
+from pacs.dicom import part10, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.elements import find, text
 from pacs.dicom.frames import pixel_element
@@ -129,7 +129,7 @@ def reidentified(archive: Archive, who: Principal | None, view_id: UUID, derived
     parsed = part10.parse(derived)
     if parsed.meta.transfer_syntax == ts.EXPLICIT_BIG_ENDIAN:
         raise Unprocessable("a big endian object", safe="Send the object in a little endian transfer syntax.")
-    study_uid = text(parsed.buf, find(parsed.elements, 0x0020000D))
+    study_uid = text(parsed.buf, find(parsed.elements, tags.StudyInstanceUID))
     source = aliased(Instance)
     with archive.db.transaction() as tx:
         view = tx.get(View, view_id)
