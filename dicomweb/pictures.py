@@ -14,9 +14,9 @@ from pydicom.filereader import read_dataset
 from dicomweb.context import Context
 from overread.kit import log
 from overread.kit.errors import BadInput, NotFound, OverreadError
-from pacs.deid.pixels import DOCUMENTS
 from pacs.dicom import frames, part10
 from pacs.dicom.elements import Element, Unreadable
+from pacs.dicom.sop_classes import DOCUMENTS, TABLE, Kind
 from pacs.dicom.transfer_syntaxes import VIDEO
 from pacs.pixels import image_pixel, presentation, render
 from pacs.pixels.cache import Cache
@@ -34,13 +34,15 @@ MADE: Cache[bytes] = Cache(16 << 20)
 
 #: Images of which one may stand for all, while they can't be decoded.
 _TRIES = 5
-_TEXT = "1.2.840.10008.5.1.4.1.1.88."
-#: Presentation states, those that are not drawn too.
-STATES = "1.2.840.10008.5.1.4.1.1.11."
-#: Storage classes without a picture of their own: states of other kinds, raw data, waveforms, registrations, plans.
-_OTHER = tuple(
-    f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("9.", "11.", "66", "66.1", "66.2", "66.3", "66.5", "67", "481.3")
-)
+# A state that is not drawn has no picture; films in a syntax of pictures are images.
+_CATEGORIES: dict[Kind, Category] = {
+    Kind.IMAGE: "image",
+    Kind.VIDEO: "image",
+    Kind.STATE: "other",
+    Kind.TEXT: "text",
+    Kind.DOCUMENT: "document",
+    Kind.OTHER: "other",
+}
 
 
 def category(one: Located) -> Category:
@@ -49,11 +51,10 @@ def category(one: Located) -> Category:
         return "video"
     if one.sop_class in presentation.SOP_CLASSES:
         return "state"
-    if one.sop_class.startswith(_TEXT):
-        return "text"
-    if one.sop_class.startswith(DOCUMENTS):
-        return "document"
-    return "other" if one.sop_class in _OTHER or one.sop_class.startswith(_OTHER[:2]) else "image"
+    row = TABLE.get(one.sop_class)
+    if row is None:
+        return "document" if one.sop_class.startswith(DOCUMENTS) else "image"
+    return _CATEGORIES[row.kind]
 
 
 def standing_for(found: list[Located]) -> list[Located]:

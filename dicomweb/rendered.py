@@ -22,6 +22,7 @@ from dicomweb.partial import here
 from dicomweb.wado import frame_list, locate
 from overread.kit.errors import BadInput, NotAcceptable, NotFound
 from pacs.dicom import frames
+from pacs.dicom.sop_classes import STATES
 from pacs.dicom.transfer_syntaxes import TABLE
 from pacs.index.scope import Scope
 from pacs.pixels.picture import MediaType
@@ -218,7 +219,7 @@ _DOCUMENTS: dict[str, Callable[[bytes], bool]] = {
 
 
 def _other(_context: Context, _request: Request, _scope: Scope, one: Located) -> Response:
-    if one.sop_class.startswith(pictures.STATES):
+    if one.sop_class in STATES:
         raise NotAcceptable(
             f"a state of the class {one.sop_class}",
             safe="Presentation states of this kind are not drawn here: they can be had as they are stored, as DICOM.",

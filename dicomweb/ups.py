@@ -71,7 +71,8 @@ async def change_state(context: Context, request: Request) -> Response:
             wanted = State(str(attributes.value(dataset, attributes.STATE)))
         except ValueError as error:
             raise BadInput(
-                "no such state", safe="Procedure Step State (00741000) must be IN PROGRESS, COMPLETED or CANCELED."
+                "no such state",
+                safe="Procedure Step State (0074,1000) must be IN PROGRESS, COMPLETED or CANCELED.",
             ) from error
         with context.archive.db.transaction() as tx:
             uid = need_uid(request, "workitem")
@@ -189,7 +190,7 @@ def _warning(reason: Reason) -> str:
 def _transaction(dataset: JsonDataset) -> str | None:
     given = attributes.value(dataset, attributes.TRANSACTION)
     if given is not None and not (isinstance(given, str) and valid_uid(given)):
-        raise BadInput("a bad Transaction UID", safe="The Transaction UID (00081195) is not a valid UID.")
+        raise BadInput("a bad Transaction UID", safe="The Transaction UID (0008,1195) is not a valid UID.")
     return given
 
 

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import IO
 
 from pacs.dicom import elements, part10, tags
+from pacs.dicom.sop_classes import MEDIA_DIRECTORY
 
 #: The SOP class of a DICOMDIR (PS3.4 Table I.4-1, Media Storage Directory Storage).
-_DIRECTORY = "1.2.840.10008.1.3.10"
 _RECORDS = tags.DirectoryRecordSequence
 _FILE_ID = tags.ReferencedFileID
 #: Bytes of a ZIP's directory: it is read into memory as a whole.
-_MAX_DIRECTORY = 16 << 20
+_MAXMEDIA_DIRECTORY = 16 << 20
 #: An archive that unpacks to more than this, and to more than so many times its size, is a bomb.
 _MAX_TOTAL = 1 << 30
 _MAX_RATIO = 100
@@ -119,7 +119,7 @@ def _references(dicomdir: Path) -> list[list[str]]:
             raise part10.NotDicom("The DICOMDIR is empty.")
         data = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
     parsed = part10.parse(data)
-    if parsed.meta.sop_class_uid != _DIRECTORY:
+    if parsed.meta.sop_class_uid != MEDIA_DIRECTORY:
         raise part10.NotDicom("The file is called DICOMDIR and is none.")
     records = elements.find(parsed.elements, _RECORDS)
     items = records.items if records and records.items else ()
@@ -175,8 +175,8 @@ def _check_directory(file: Path) -> None:
             (where,) = struct.unpack_from("<Q", tail, end - 12)
             f.seek(min(where, start + end))
             (length,) = struct.unpack_from("<Q", f.read(56), 40)
-    if length > _MAX_DIRECTORY:
-        raise zipfile.BadZipFile(f"its directory has more than {_MAX_DIRECTORY} bytes")
+    if length > _MAXMEDIA_DIRECTORY:
+        raise zipfile.BadZipFile(f"its directory has more than {_MAXMEDIA_DIRECTORY} bytes")
 
 
 def _check_members(file: Path, members: list[zipfile.ZipInfo]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pacs.dicom import tags
+from pacs.dicom import sop_classes, tags
 from pacs.dicom.dictionary import PIXEL_DATA
 from pacs.dicom.elements import Element, ints, text
 from pacs.dicom.frames import pixel_element
@@ -26,12 +26,6 @@ _GREY = frozenset(("CT", "MR", "PT", "NM", "CR", "DX", "MG", "XA", "RF"))
 
 #: What a later edition adds below them is video, too.
 _VIDEO = tuple(VIDEO)
-_VIDEO_CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.77.1.{number}.1" for number in (1, 2, 4))
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-#: Encapsulated documents: the SOP classes of PDF, CDA, STL, OBJ and MTL (PS3.4 B.5.1.8 and following).
-DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
-_AUDIO = "1.2.840.10008.5.1.4.1.1.9.4."
-_ULTRASOUND = frozenset(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("3", "3.1", "6", "6.1", "6.2"))
 
 _SCREENS = ("SCREEN SAVE", "SCREENSAVE", "SCREEN_SAVE", "SCREEN CAPTURE", "SNAPSHOT")
 _REPORTS = ("DOSE REPORT", "DOSE_REPORT", "DOSE INFO", "DOSEREPORT", "PATIENT PROTOCOL", "CSA REPORT", "EXAM SUMMARY")
@@ -57,9 +51,9 @@ def risk(parsed: Parsed, index: Index | None = None) -> list[str]:
     get = wanted.get
     sop_class = text(buf, get(tags.SOPClassUID)) or parsed.meta.sop_class_uid
     reasons: list[str] = []
-    if sop_class.startswith(DOCUMENTS) or tags.EncapsulatedDocument in wanted:
+    if sop_class.startswith(sop_classes.DOCUMENTS) or tags.EncapsulatedDocument in wanted:
         reasons.append("It is an encapsulated document, which can't be cleaned by rule.")
-    if sop_class.startswith(_AUDIO):
+    if sop_class.startswith(sop_classes.AUDIO):
         reasons.append("It is a voice recording.")
     if not (PIXEL_DATA in wanted or tags.FloatPixelData in wanted or tags.DoubleFloatPixelData in wanted):
         return reasons
@@ -73,10 +67,10 @@ def risk(parsed: Parsed, index: Index | None = None) -> list[str]:
         modality == "SM" and ("LABEL" in kinds or "OVERVIEW" in kinds)
     ):
         reasons.append("The label of a slide is in the picture.")
-    if modality in _WRITTEN_ON or sop_class in _ULTRASOUND:
+    if modality in _WRITTEN_ON or sop_class in sop_classes.ULTRASOUND:
         # Only a modality of the list is repeated: another file's text is no one's to read here.
         reasons.append(f"Pictures of modality {modality if modality in _WRITTEN_ON else 'US'} are usually written on.")
-    if sop_class == _SECONDARY_CAPTURE or sop_class.startswith(_SECONDARY_CAPTURE + "."):
+    if sop_class == sop_classes.SECONDARY_CAPTURE or sop_class.startswith(sop_classes.SECONDARY_CAPTURE + "."):
         reasons.append("It is a secondary capture.")
     if (
         tags.ConversionType in wanted
@@ -93,7 +87,7 @@ def risk(parsed: Parsed, index: Index | None = None) -> list[str]:
     photometric = text(buf, get(tags.PhotometricInterpretation)).upper()
     if modality in _GREY and ((channels and channels[0] > 1) or photometric in ("RGB", "PALETTE COLOR")):
         reasons.append(f"It is a colour picture of modality {modality}.")
-    if parsed.meta.transfer_syntax.startswith(_VIDEO) or sop_class in _VIDEO_CLASSES:
+    if parsed.meta.transfer_syntax.startswith(_VIDEO) or sop_class in sop_classes.VIDEO:
         reasons.append("It is a video, whose frames can't be cleaned one by one.")
     if _overlay_in_pixels(parsed, wanted):
         reasons.append("An overlay is kept in unused bits of the pixels.")

@@ -13,10 +13,9 @@ from pacs.dicom import tags
 from pacs.dicom.charset import codecs_of, decode, is_known
 from pacs.dicom.elements import Element, text
 from pacs.dicom.part10 import Parsed
-from pacs.dicom.sop_classes import YOUNGER
+from pacs.dicom.sop_classes import MEDIA_DIRECTORY, TABLE
 
 _CHARACTER_SET = tags.SpecificCharacterSet
-_DIRECTORY = "1.2.840.10008.1.3.10"
 _TEXTS = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 _LONGEST = 4096
 #: Character sets that are complete by themselves and prohibit code extensions (PS3.3 C.12.1.1.2).
@@ -28,9 +27,9 @@ def distrust(parsed: Parsed, index: Mapping[int, Element]) -> list[str]:
     """Give the reasons why what the file says can't be believed; `index` has the root's elements by tag."""
     reasons: list[str] = []
     sop_class = text(parsed.buf, index.get(tags.SOPClassUID)) or parsed.meta.sop_class_uid
-    if UID_dictionary.get(sop_class, ("", ""))[1] != "SOP Class" and sop_class not in YOUNGER:
+    if UID_dictionary.get(sop_class, ("", ""))[1] != "SOP Class" and sop_class not in TABLE:
         reasons.append("Its SOP class is not one of the standard, so nobody can say what its attributes hold.")
-    elif sop_class == _DIRECTORY:
+    elif sop_class == MEDIA_DIRECTORY:
         reasons.append("It is a media directory, which lists patients and nothing else.")
     return reasons + _charset(parsed, index)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pydicom.datadict import tag_for_keyword
+
 
 class Tag(int):
     """A tag, as a number."""
@@ -16,6 +18,14 @@ class Tag(int):
 
     def __init__(self, _number: int) -> None:
         self.key = f"{self:08X}"
+
+
+def named(keyword: str) -> Tag:
+    """The tag of a keyword of the data dictionary. Raises ValueError."""
+    number = tag_for_keyword(keyword)
+    if number is None:
+        raise ValueError(f"{keyword} is no keyword")
+    return Tag(number)
 
 
 AffectedSOPClassUID: Final = Tag(0x00000002)
@@ -214,6 +224,7 @@ IssuerOfAdmissionIDSequence: Final = Tag(0x00380014)
 ServiceEpisodeID: Final = Tag(0x00380060)
 OrderPlacerIdentifierSequence: Final = Tag(0x00400026)
 OrderFillerIdentifierSequence: Final = Tag(0x00400027)
+UniversalEntityID: Final = Tag(0x00400032)
 AssigningFacilitySequence: Final = Tag(0x00400036)
 AssigningJurisdictionCodeSequence: Final = Tag(0x00400039)
 AssigningAgencyOrDepartmentCodeSequence: Final = Tag(0x0040003A)

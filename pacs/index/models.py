@@ -31,6 +31,7 @@ from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from overread.kit import clock
 from overread.kit.db import Base
+from pacs.dicom import tags
 
 
 class View(Base):
@@ -181,10 +182,10 @@ class Series(Base):
         # The Request Attributes Sequence, of the series that have one.
         Index(
             "ix_pacs_series_requests",
-            text("(attributes -> '00400275') jsonb_path_ops"),
+            text(f"(attributes -> '{tags.RequestAttributesSequence.key}') jsonb_path_ops"),
             postgresql_using="gin",
             postgresql_with={"fastupdate": "off"},
-            postgresql_where=text("attributes ? '00400275'"),
+            postgresql_where=text(f"attributes ? '{tags.RequestAttributesSequence.key}'"),
         ),
     )
 

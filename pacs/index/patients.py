@@ -25,7 +25,9 @@ from pacs.index.query import Query
 from pacs.index.scope import Scope
 
 #: Issuer of Patient ID, and the Universal Entity ID of its qualifiers (PS3.3 Table 10-18): whose number an ID is.
-ISSUER = frozenset((tags.IssuerOfPatientID.key, "00100024.00400032"))
+ISSUER = frozenset(
+    (tags.IssuerOfPatientID.key, f"{tags.IssuerOfPatientIDQualifiersSequence.key}.{tags.UniversalEntityID.key}")
+)
 #: The keys that tell people apart, besides the Patient ID: also its issuer's, name, birth date and sex.
 APART = ISSUER | {tags.PatientName.key, tags.PatientBirthDate.key, tags.PatientSex.key}
 #: Attributes of the Patient Identification and Demographic modules that are matched and returned (PS3.4 C.6.1.1.2).

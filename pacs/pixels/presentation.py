@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom import Dataset
 
+from pacs.dicom import sop_classes
 from pacs.pixels import area, attributes, draw, graphics, layers, mask, overlay, shutter, tables, window
 from pacs.pixels.area import Fit
 from pacs.pixels.layers import Layer
 from pacs.pixels.viewport import pixel_aspect
 
-GRAYSCALE, COLOR, PSEUDO_COLOR, BLENDING = (f"1.2.840.10008.5.1.4.1.1.11.{number}" for number in (1, 2, 3, 4))
+GRAYSCALE, COLOR, PSEUDO_COLOR, BLENDING = (
+    sop_classes.uid(f"{kind}SoftcopyPresentationStateStorage")
+    for kind in ("Grayscale", "Color", "PseudoColor", "Blending")
+)
 #: The kinds of states that are drawn.
 SOP_CLASSES = frozenset((GRAYSCALE, COLOR, PSEUDO_COLOR, BLENDING))
 

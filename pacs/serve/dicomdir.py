@@ -12,12 +12,12 @@ from pacs.dicom import from_json, tags
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.dicom.encode import item, put
 from pacs.dicom.part10 import IMPLEMENTATION_CLASS_UID, write_meta
+from pacs.dicom.sop_classes import MEDIA_DIRECTORY
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
 from pacs.index import index
 from pacs.serve import directory_records
 
 #: Media Storage Directory Storage.
-_SOP_CLASS = "1.2.840.10008.1.3.10"
 _PATIENT_ID = tags.PatientID.key
 _ISSUER = tags.IssuerOfPatientID.key
 _NAME = tags.PatientName.key
@@ -68,7 +68,7 @@ class Directory:
 
     def written(self, uid: str) -> bytes:
         """The DICOMDIR's bytes; `uid` is the folder's own."""
-        meta = write_meta(_SOP_CLASS, uid, EXPLICIT_LITTLE_ENDIAN)
+        meta = write_meta(MEDIA_DIRECTORY, uid, EXPLICIT_LITTLE_ENDIAN)
         # Offsets count from the first byte of the file (PS3.3 F.3.2.2): the sequence's header is the last before the
         # items.
         head = put(tags.FileSetID, "CS", b"", True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pacs.dicom import tags
+from pacs.dicom import sop_classes, tags
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.dicom.dictionary import public_vr
 from pacs.index import index
@@ -25,77 +25,51 @@ _DOCUMENT = tags.EncapsulatedDocument.key
 _HL7 = tags.HL7InstanceIdentifier.key
 _SOP_CLASS = tags.SOPClassUID.key
 _SOP_INSTANCE = tags.SOPInstanceUID.key
-_CONTENT = "00080023:1 00080033:1 00200013:1"
+_CONTENT = "ContentDate:1 ContentTime:1 InstanceNumber:1"
 #: The Content Identification Macro (Table 10-12).
-_IDENTIFICATION = "00200013:1 00700080:1 00700081:2 00700084:2"
-_IDENTIFIED = f"00080023:1 00080033:1 {_IDENTIFICATION}"
+_IDENTIFICATION = "InstanceNumber:1 ContentLabel:1 ContentDescription:2 ContentCreatorName:2"
+_IDENTIFIED = f"ContentDate:1 ContentTime:1 {_IDENTIFICATION}"
 _TABLES = {
-    "PATIENT": "00100010:2 00100020:1 00100021:1C",  # F.5.1; the issuer is any other attribute
-    "STUDY": "00080020:1 00080030:1 00080050:2 00081030:2 0020000D:1 00200010:1",  # F.5.2
-    "SERIES": "00080060:1 0020000E:1 00200011:1",  # F.5.3
-    "IMAGE": "00200013:1",  # F.5.4
-    "RT DOSE": "00200013:1 30040006:1C 3004000A:1",  # F.5.19
-    "RT STRUCTURE SET": "00200013:1 30060002:1 30060008:2 30060009:2",  # F.5.20
-    "RT PLAN": "00200013:1 300A0002:1 300A0006:2 300A0007:2",  # F.5.21
-    "RT TREAT RECORD": "00200013:1 30080250:2 30080251:2",  # F.5.22
-    "PRESENTATION": f"00081115:1C {_IDENTIFICATION} 00700082:1 00700083:1 00700402:1C",  # F.5.23
+    "PATIENT": "PatientName:2 PatientID:1 IssuerOfPatientID:1C",  # F.5.1; the issuer is any other attribute
+    "STUDY": "StudyDate:1 StudyTime:1 AccessionNumber:2 StudyDescription:2 StudyInstanceUID:1 StudyID:1",  # F.5.2
+    "SERIES": "Modality:1 SeriesInstanceUID:1 SeriesNumber:1",  # F.5.3
+    "IMAGE": "InstanceNumber:1",  # F.5.4
+    "RT DOSE": "InstanceNumber:1 DoseComment:1C DoseSummationType:1",  # F.5.19
+    "RT STRUCTURE SET": "InstanceNumber:1 StructureSetLabel:1 StructureSetDate:2 StructureSetTime:2",  # F.5.20
+    "RT PLAN": "InstanceNumber:1 RTPlanLabel:1 RTPlanDate:2 RTPlanTime:2",  # F.5.21
+    "RT TREAT RECORD": "InstanceNumber:1 TreatmentDate:2 TreatmentTime:2",  # F.5.22
+    "PRESENTATION": f"ReferencedSeriesSequence:1C {_IDENTIFICATION} PresentationCreationDate:1 "  # F.5.23
+    "PresentationCreationTime:1 BlendingSequence:1C",
     "WAVEFORM": _CONTENT,  # F.5.24
-    "SR DOCUMENT": f"{_CONTENT} 0040A030:1C 0040A043:1 0040A491:1 0040A493:1 0040A730:1C",  # F.5.25
-    "KEY OBJECT DOC": f"{_CONTENT} 0040A043:1 0040A730:1C",  # F.5.26
-    "SPECTROSCOPY": f"00080008:1 {_CONTENT} 00089092:1C 00280008:1 00280010:1 00280011:1 "  # F.5.27
-    "00289001:1 00289002:1",
-    "RAW DATA": "00080023:1 00080033:1 00200013:2",  # F.5.28
+    "SR DOCUMENT": f"{_CONTENT} VerificationDateTime:1C ConceptNameCodeSequence:1 "  # F.5.25
+    "CompletionFlag:1 VerificationFlag:1 ContentSequence:1C",
+    "KEY OBJECT DOC": f"{_CONTENT} ConceptNameCodeSequence:1 ContentSequence:1C",  # F.5.26
+    "SPECTROSCOPY": f"ImageType:1 {_CONTENT} ReferencedImageEvidenceSequence:1C "  # F.5.27
+    "NumberOfFrames:1 Rows:1 Columns:1 DataPointRows:1 DataPointColumns:1",
+    "RAW DATA": "ContentDate:1 ContentTime:1 InstanceNumber:2",  # F.5.28
     "REGISTRATION": _IDENTIFIED,  # F.5.29
     "FIDUCIAL": _IDENTIFIED,  # F.5.30
-    "ENCAP DOC": "00080023:2 00080033:2 00200013:1 0040A043:2 0040E001:1C 00420010:2 00420012:1",  # F.5.32
+    "ENCAP DOC": "ContentDate:2 ContentTime:2 InstanceNumber:1 "  # F.5.32
+    "ConceptNameCodeSequence:2 HL7InstanceIdentifier:1C DocumentTitle:2 MIMETypeOfEncapsulatedDocument:1",
     "VALUE MAP": _IDENTIFIED,  # F.5.34
     "STEREOMETRIC": _IDENTIFICATION,  # F.5.35: any other attribute
     "PLAN": "",  # F.5.40
     "MEASUREMENT": _IDENTIFIED,  # F.5.41
     "SURFACE": _IDENTIFIED,  # F.5.42
-    "SURFACE SCAN": "00080023:1 00080033:1",  # F.5.43
+    "SURFACE SCAN": "ContentDate:1 ContentTime:1",  # F.5.43
     "TRACT": _IDENTIFIED,  # F.5.44
-    "ASSESSMENT": "00080012:1 00080013:2 00200013:1",  # F.5.45
-    "RADIOTHERAPY": "00200013:1 00700081:2 00700084:2 30100033:1C 30100034:1C",  # F.5.46
+    "ASSESSMENT": "InstanceCreationDate:1 InstanceCreationTime:2 InstanceNumber:1",  # F.5.45
+    "RADIOTHERAPY": "InstanceNumber:1 ContentDescription:2 ContentCreatorName:2 "  # F.5.46
+    "UserContentLabel:1C UserContentLongLabel:1C",
     "PRIVATE": "",  # F.6.1
 }
 #: The keys of each type of record, with their own types; 1C stands for a key that is there where the instance has it.
 KEYS: Mapping[str, Mapping[str, str]] = {
-    kind: {key[:8]: key[9:] for key in keys.split()} for kind, keys in _TABLES.items()
+    kind: {tags.named(keyword).key: type_ for keyword, type_ in (key.split(":") for key in keys.split())}
+    for kind, keys in _TABLES.items()
 }
 
-_CDA = "1.2.840.10008.5.1.4.1.1.104.2"
-_STORAGE = "1.2.840.10008.5.1.4.1.1."
-_SOP_CLASSES: dict[str, str] = {
-    "RT DOSE": "481.2",
-    "RT STRUCTURE SET": "481.3",
-    "RT PLAN": "481.5 481.8",
-    "RT TREAT RECORD": "481.4 481.6 481.7 481.9",
-    "PRESENTATION": "11.1 11.2 11.3 11.4 11.5 11.6 11.7 11.8 11.9 11.10 11.11 11.12 131",
-    "WAVEFORM": "9.1.1 9.1.2 9.1.3 9.1.4 9.2.1 9.3.1 9.4.1 9.4.2 9.5.1 9.6.1 9.6.2 9.7.1 9.7.2 9.7.3 9.7.4 9.8.1",
-    "SR DOCUMENT": "78.6 79.1 88.11 88.22 88.33 88.34 88.35 88.40 88.50 88.65 88.67 88.68 88.69 88.70 88.71 88.72 88.73"
-    " 88.74 88.75 88.76 88.77",
-    "KEY OBJECT DOC": "88.59",
-    "SPECTROSCOPY": "4.2",
-    "RAW DATA": "66",
-    "REGISTRATION": "66.1 66.3",
-    "FIDUCIAL": "66.2",
-    "ENCAP DOC": "104.1 104.2 104.3 104.4 104.5",
-    "VALUE MAP": "67",
-    "STEREOMETRIC": "77.1.5.3",
-    "MEASUREMENT": "78.1 78.2 78.3 78.4 78.5 78.7 78.8 80.1",
-    "SURFACE": "66.5",
-    "SURFACE SCAN": "68.1 68.2",
-    "TRACT": "66.6",
-    "ASSESSMENT": "90.1",
-    "RADIOTHERAPY": "481.10 481.11 481.12 481.13 481.14 481.15 481.16 481.17 481.18 481.19 481.20 481.21 481.22 481.25",
-}
-#: The type of record by SOP class, of those that are no images.
-TYPES: Mapping[str, str] = {
-    **{_STORAGE + number: kind for kind, numbers in _SOP_CLASSES.items() for number in numbers.split()},
-    # RT Beams and RT Brachy Application Setup Delivery Instruction.
-    **dict.fromkeys(("1.2.840.10008.5.1.4.34.7", "1.2.840.10008.5.1.4.34.10"), "PLAN"),
-}
+_CDA = sop_classes.uid("EncapsulatedCDAStorage")
 
 #: Dates and times that say as much as one that is missing.
 _DATES = (
@@ -160,8 +134,8 @@ def kind_of(ds: JsonDataset) -> str:
 
     Microscopy Bulk Simple Annotations, too: one ANNOTATION record, and pydicom 3.0.2 loads nothing of the directory.
     """
-    listed = TYPES.get(index.uid(ds, _SOP_CLASS))
-    return listed or ("ENCAP DOC" if _DOCUMENT in ds else "IMAGE" if _ROWS in ds else "PRIVATE")
+    row = sop_classes.TABLE.get(index.uid(ds, _SOP_CLASS))
+    return (row.record if row else "") or ("ENCAP DOC" if _DOCUMENT in ds else "IMAGE" if _ROWS in ds else "PRIVATE")
 
 
 def attributes(kind: str, ds: JsonDataset, number: int) -> JsonDataset:

@@ -17,7 +17,7 @@ from overread.kit import audit, clock
 from overread.kit.db import Base
 from overread.kit.errors import NotFound
 from overread.kit.principals import Principal, Role
-from pacs.dicom import dicomjson, file_meta, part10
+from pacs.dicom import dicomjson, file_meta, part10, sop_classes
 from pacs.dicom.elements import Unreadable
 from pacs.dicom.part10 import valid_uid
 from pacs.dicom.status import Reason
@@ -25,14 +25,19 @@ from pacs.index import datasets, index
 from pacs.index.datasets import Keys
 from pacs.store.same_object import same_content
 
+
+def _uids(*keywords: str) -> frozenset[str]:
+    return frozenset(map(sop_classes.uid, keywords))
+
+
 #: Each category's resource and its SOP classes (PS3.18 Table 12.1.1-1, PS3.4 Table GG.3-1). Inventories are left out:
 #: they list patients.
 CATEGORIES: Mapping[str, frozenset[str]] = {
-    "color-palettes": frozenset(("1.2.840.10008.5.1.4.39.1",)),
-    "defined-procedure-protocols": frozenset(("1.2.840.10008.5.1.4.1.1.200.1", "1.2.840.10008.5.1.4.1.1.200.7")),
-    "hanging-protocols": frozenset(("1.2.840.10008.5.1.4.38.1",)),
-    "implant-templates": frozenset(
-        ("1.2.840.10008.5.1.4.43.1", "1.2.840.10008.5.1.4.44.1", "1.2.840.10008.5.1.4.45.1")
+    "color-palettes": _uids("ColorPaletteStorage"),
+    "defined-procedure-protocols": _uids("CTDefinedProcedureProtocolStorage", "XADefinedProcedureProtocolStorage"),
+    "hanging-protocols": _uids("HangingProtocolStorage"),
+    "implant-templates": _uids(
+        "GenericImplantTemplateStorage", "ImplantAssemblyTemplateStorage", "ImplantTemplateGroupStorage"
     ),
 }
 MOST, MOST_BYTES = 1000, 16 << 20

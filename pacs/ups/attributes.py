@@ -12,12 +12,12 @@ from pydicom.datadict import keyword_for_tag
 
 from overread.kit import clock
 from overread.kit.errors import BadInput
-from pacs.dicom import tags
+from pacs.dicom import sop_classes, tags
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.ups.states import State
 
 #: Unified Procedure Step - Push, of which every work item is an instance (CC.3.1); the events' SOP class.
-PUSH, EVENT = "1.2.840.10008.5.1.4.34.6.1", "1.2.840.10008.5.1.4.34.6.4"
+PUSH, EVENT = sop_classes.UPS_PUSH, sop_classes.UPS_EVENT
 
 SOP_CLASS = tags.SOPClassUID.key
 SOP_INSTANCE = tags.SOPInstanceUID.key

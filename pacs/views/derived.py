@@ -18,8 +18,9 @@ from overread.kit import audit, jobs
 from overread.kit.errors import Unavailable
 from pacs.deid.profile import TABLE_EDITION, Profile
 from pacs.deid.proof import Proof, result_digest
-from pacs.dicom import sop_classes, tags
+from pacs.dicom import tags
 from pacs.dicom import transfer_syntaxes as ts
+from pacs.dicom.sop_classes import EVIDENCE
 from pacs.dicom.status import Reason
 from pacs.index import index, query
 from pacs.index.events import ObjectDerived
@@ -32,38 +33,6 @@ from pacs.store.same_object import same_object
 from pacs.views import sealing
 from pacs.views.view_rows import CLEAN
 
-#: What is made of images and shows none of its own (PS3.4 Table B.5-1).
-CLASSES = frozenset(
-    (
-        uids.GrayscaleSoftcopyPresentationStateStorage,
-        uids.ColorSoftcopyPresentationStateStorage,
-        uids.PseudoColorSoftcopyPresentationStateStorage,
-        uids.BlendingSoftcopyPresentationStateStorage,
-        uids.XAXRFGrayscaleSoftcopyPresentationStateStorage,
-        uids.AdvancedBlendingPresentationStateStorage,
-        sop_classes.WAVEFORM_PRESENTATION_STATE,
-        uids.SegmentationStorage,
-        sop_classes.LABEL_MAP_SEGMENTATION,
-        sop_classes.HEIGHT_MAP_SEGMENTATION,
-        uids.SurfaceSegmentationStorage,
-        uids.ParametricMapStorage,
-        uids.RealWorldValueMappingStorage,
-        uids.SpatialRegistrationStorage,
-        uids.SpatialFiducialsStorage,
-        uids.RTStructureSetStorage,
-        uids.MicroscopyBulkSimpleAnnotationsStorage,
-        uids.BasicTextSRStorage,
-        uids.EnhancedSRStorage,
-        uids.ComprehensiveSRStorage,
-        uids.Comprehensive3DSRStorage,
-        uids.ExtensibleSRStorage,
-        uids.MammographyCADSRStorage,
-        uids.ChestCADSRStorage,
-        uids.ColonCADSRStorage,
-        uids.KeyObjectSelectionDocumentStorage,
-        uids.EncapsulatedPDFStorage,
-    )
-)
 _REFERENCED_SOP = tags.ReferencedSOPInstanceUID.key
 #: Sequences whose references are to no image: study, performed procedure step, patient.
 _NO_IMAGES = frozenset(
@@ -130,7 +99,7 @@ def _store(archive: Archive, source: Source, one: Prepared, together: frozenset[
 def _unfit(tx: Session, scope: Scope, one: Prepared, together: frozenset[str]) -> str:
     """Why an object can't be taken, as a sentence; "" for one that can."""
     keys = one.keys
-    if keys.sop_class not in CLASSES:
+    if keys.sop_class not in EVIDENCE:
         return (
             "Only objects made of this case's images are taken here: presentation states, segmentations, structured "
             "reports, key objects and PDF documents."

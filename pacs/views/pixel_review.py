@@ -20,7 +20,8 @@ from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
 from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box, within
-from pacs.deid.pixels import DOCUMENTS
+from pacs.dicom import sop_classes
+from pacs.dicom.sop_classes import DOCUMENTS
 from pacs.dicom.transfer_syntaxes import VIDEO
 from pacs.index.models import DeviceMask, Instance, Series, Study
 from pacs.store import rows
@@ -32,7 +33,7 @@ from pacs.views.view_rows import CLEAN, HELD, UNUSABLE, WITHHELD, Choice, Maker
 
 MOST_DOCUMENT = 64 << 20
 _MASKED = "Masks were set: look at the result before you approve it."
-_PDF = DOCUMENTS + "1"
+_PDF = sop_classes.uid("EncapsulatedPDFStorage")
 #: So many instances are made anew in one transaction.
 _CHUNK = 50
 

@@ -19,8 +19,8 @@ from overread.kit import audit
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
 from pacs.deid.known import KnownStrings
-from pacs.deid.pixels import DOCUMENTS
 from pacs.deid.profile import SECOND_OPINION, Profile
+from pacs.dicom.sop_classes import DOCUMENTS
 from pacs.index import changes, query
 from pacs.index.models import Instance, Series, Study, View
 from pacs.index.scope import Scope

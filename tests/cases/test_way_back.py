@@ -49,8 +49,8 @@ CLASSES = (
     EnhancedSRStorage,
     KeyObjectSelectionDocumentStorage,
     EncapsulatedPDFStorage,
-    UID(sop_classes.LABEL_MAP_SEGMENTATION),
-    UID(sop_classes.HEIGHT_MAP_SEGMENTATION),
+    UID(sop_classes.uid("LabelMapSegmentationStorage")),
+    UID(sop_classes.uid("HeightMapSegmentationStorage")),
 )
 
 
