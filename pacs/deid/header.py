@@ -7,13 +7,13 @@ encoding of the source, except that a deflated or big endian data set comes out 
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from functools import lru_cache
 
 from pacs.deid import codestream, overlays, pixels
 from pacs.deid.content import Fate, fate
 from pacs.deid.known import KnownStrings
 from pacs.deid.profile import SECOND_OPINION, TABLE_EDITION, Profile
+from pacs.deid.result import Deidentified
 from pacs.deid.rules import DUMMIES, fits
 from pacs.deid.syntax import label
 from pacs.deid.table import safe_creators, safe_private
@@ -62,37 +62,6 @@ _SEQUENCES = 512
 _DEEPEST_OPAQUE = 4
 #: Bytes of an instance that may be held: a header is kept in memory, and compressed in the database.
 _MOST_HELD = 4 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Deidentified:
-    """A de-identified instance: `header`, then `table`, the pixels and `trailer`.
-
-    The pixels are the ranges `pixels` of the source (start, length in bytes) with `patches` laid over them, or
-    `pixel_bytes` where the source's own bytes are deflated or big endian.
-    """
-
-    header: bytes
-    #: The Basic Offset Table where it is written anew; empty where the source's is among the ranges, or has none.
-    table: bytes
-    pixels: tuple[tuple[int, int], ...]
-    pixel_bytes: bytes | None
-    trailer: bytes
-    #: (offset in the source, or in `pixel_bytes` if those are given; bytes that stand there instead), in their order.
-    patches: tuple[tuple[int, bytes], ...]
-    study_uid: str
-    series_uid: str
-    sop_uid: str
-    sop_class_uid: str
-    transfer_syntax: str
-    #: tag -> X, Z, D, U or C, for what was changed at any depth; no values.
-    actions: dict[int, str]
-    #: What was noticed and put right, in words without values.
-    findings: list[str]
-    #: Why a person has to look before anyone else may; empty for a clean instance.
-    withhold: list[str]
-    #: Why nobody may ever see it, whoever approves.
-    refused: list[str]
 
 
 def deidentify(

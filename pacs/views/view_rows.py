@@ -20,11 +20,12 @@ from overread.kit.errors import Unprocessable
 from pacs.deid import masks, overlays, pixels
 from pacs.deid.amend import amended
 from pacs.deid.codestream import TABLES
-from pacs.deid.header import Deidentified, deidentify_next
+from pacs.deid.header import deidentify_next
 from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box, NotMaskable
 from pacs.deid.profile import Profile
 from pacs.deid.proof import Part, Proof, prove
+from pacs.deid.result import Deidentified
 from pacs.deid.uids import new_uid
 from pacs.deid.values import Memory
 from pacs.dicom import dicomjson, elements, frames, part10, tags

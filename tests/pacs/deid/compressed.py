@@ -15,7 +15,7 @@ from PIL import Image
 from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.rle import _rle_decode_frame
 
-from pacs.deid.header import Deidentified
+from pacs.deid.result import Deidentified
 from tests.pacs.deid.planted import El, part10, skeleton
 from tests.pacs.pixels.samples import ramp, rle
 

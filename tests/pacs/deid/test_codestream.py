@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given as with_any
 from hypothesis import strategies as st
 
-from pacs.deid.header import Deidentified, deidentify
+from pacs.deid.header import deidentify
+from pacs.deid.result import Deidentified
 from pacs.deid.streams import jpegxl, rle
 from pacs.dicom.elements import find
 from pacs.dicom.part10 import parse

@@ -12,8 +12,9 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from pacs.deid.header import Deidentified, deidentify
+from pacs.deid.header import deidentify
 from pacs.deid.overlays import MARKS
+from pacs.deid.result import Deidentified
 from pacs.dicom.elements import Unreadable
 from pacs.dicom.part10 import parse
 from pacs.pixels.decode import decode_frame

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from pydicom import Dataset
 
 from pacs.deid import overlays
-from pacs.deid.header import Deidentified, deidentify
+from pacs.deid.header import deidentify
 from pacs.deid.overlays import DAMAGED, LEFT_OUT, MARKS
 from pacs.deid.profile import BASIC, SECOND_OPINION
+from pacs.deid.result import Deidentified
 from pacs.dicom.part10 import parse
 from pacs.pixels.blank import Box
 from pacs.pixels.draw import draw

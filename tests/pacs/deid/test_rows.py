@@ -9,8 +9,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 from pacs.deid.dates import offset_days
-from pacs.deid.header import Deidentified, deidentify
+from pacs.deid.header import deidentify
 from pacs.deid.profile import BASIC, SECOND_OPINION, Profile
+from pacs.deid.result import Deidentified
 from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import (
     BIG,

@@ -15,9 +15,10 @@ import pydicom
 import pytest
 
 from pacs.deid import header
-from pacs.deid.header import Deidentified, deidentify, deidentify_next
+from pacs.deid.header import deidentify, deidentify_next
 from pacs.deid.known import KnownStrings
 from pacs.deid.profile import SECOND_OPINION
+from pacs.deid.result import Deidentified
 from pacs.deid.rules import decide_private, fits
 from pacs.deid.table import most_values, safe_private
 from pacs.deid.uids import new_uid
