@@ -1,4 +1,4 @@
-"""How the payments do: the numbers that an administrator's page and the metrics show."""
+"""How the payments do: the numbers that `overread doctor` goes by."""
 
 from __future__ import annotations
 

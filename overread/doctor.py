@@ -1,4 +1,4 @@
-"""What a person has to look at: jobs that nobody here can do, jobs that failed for good, files that can't be given."""
+"""What a person has to look at: jobs that can't be done, files that can't be given, payments that are not in order."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 
 from sqlalchemy import func, select
 
+from billing.health import health
 from overread.kit import jobs
 from overread.kit.db import Database, Session
 from pacs.store.damage import DamagedBlob
@@ -16,7 +17,7 @@ def complaints(database_url: str) -> list[str]:
     db = Database(database_url, pool_size=1)
     try:
         with db.transaction() as tx:
-            return [*_parked(tx), *_failed(tx), *_damaged(tx)]
+            return [*_parked(tx), *_failed(tx), *_damaged(tx), *_payments(tx)]
     finally:
         db.close()
 
@@ -44,3 +45,13 @@ def _failed(tx: Session) -> list[str]:
 def _damaged(tx: Session) -> list[str]:
     count = tx.scalar(select(func.count()).select_from(DamagedBlob)) or 0
     return [f"{count} blobs are missing or damaged: run `overread verify`, and bring them back."] if count else []
+
+
+def _payments(tx: Session) -> list[str]:
+    found = health(tx)
+    sentences = {
+        "messages of the payment provider wait: the worker does not run, or its log says why": found.webhooks_waiting,
+        "payments have another amount at the provider than here: see them there": found.differing,
+        "captures were begun and are not done: the provider is asked again every ten minutes": found.late,
+    }
+    return [f"{count} {sentence}." for sentence, count in sentences.items() if count]

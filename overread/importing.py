@@ -25,7 +25,7 @@ from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings
 from overread.operators import machine
 from overread.services import build
-from pacs.dicom import elements, part10, tags
+from pacs.dicom import elements, part10
 from pacs.dicom.status import Reason
 from pacs.index.models import Instance
 from pacs.index.scope import holder_of
@@ -38,7 +38,6 @@ _CHUNK = 1 << 20
 _GROUP = 256
 #: Refusals of one kind that are named; the summary counts the others.
 _NAMED = 20
-_SOP_INSTANCE_UID = tags.SOPInstanceUID
 _console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

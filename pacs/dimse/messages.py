@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, cast
 
 from pynetdicom import evt
 from pynetdicom.dimse import DIMSEServiceProvider
@@ -18,10 +18,8 @@ from pynetdicom.pdu_primitives import P_DATA
 
 from pacs.dimse import commands, wire
 from pacs.dimse.limits import COMMAND_BYTES, IDENTIFIER_BYTES
+from pacs.dimse.linked import Linked
 from pacs.dimse.wire import ProtocolError
-
-if TYPE_CHECKING:
-    from pacs.dimse.association import Linked
 
 #: C-CANCEL requests that are remembered of one operation, as in pynetdicom.
 _CANCELS = 10
@@ -63,7 +61,7 @@ class Messages(DIMSEServiceProvider):
     """One association's messages."""
 
     def __init__(self, assoc: Linked, open_sink: Opener) -> None:
-        super().__init__(assoc)
+        super().__init__(cast(Any, assoc))
         self._linked = assoc
         self._open_sink = open_sink
         self._command = bytearray()
@@ -203,7 +201,7 @@ class Messages(DIMSEServiceProvider):
         self.msg_queue.put((self._context_id, primitive))
 
     def _primitive(self, message: DIMSEMessage) -> Any:
-        evt.trigger(self._linked, evt.EVT_DIMSE_RECV, {"message": message})
+        evt.trigger(self.assoc, evt.EVT_DIMSE_RECV, {"message": message})
         try:
             return message.message_to_primitive()
         except Exception as error:  # as above

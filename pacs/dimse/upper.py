@@ -11,7 +11,7 @@ from __future__ import annotations
 import queue
 import time
 from struct import Struct
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from pynetdicom import evt
 from pynetdicom.dul import DULServiceProvider
@@ -22,10 +22,8 @@ from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, A_RELEASE
 from overread.kit import log
 from pacs.dimse import wire
 from pacs.dimse.limits import EMPTY_FRAGMENTS, REQUEST_BYTES, Limits
+from pacs.dimse.linked import Linked
 from pacs.dimse.wire import Channel, Closed, ProtocolError
-
-if TYPE_CHECKING:
-    from pacs.dimse.association import Linked
 
 _logger = log.get(__name__)
 _pdv_header = Struct(">LBB").unpack
@@ -42,7 +40,7 @@ class UpperLayer(DULServiceProvider):
     """One association's. Every method is called by the association's thread, `channel.wake` alone by others."""
 
     def __init__(self, assoc: Linked, channel: Channel, limits: Limits) -> None:
-        super().__init__(assoc)
+        super().__init__(cast(Any, assoc))
         self.channel = channel
         # pynetdicom's state machine asks of its socket only to be closed.
         self.socket = cast(Any, channel)
@@ -127,7 +125,7 @@ class UpperLayer(DULServiceProvider):
             self._linked.acse.send_ap_abort(reason)
         self._linked.is_aborted = True
         self._linked.is_established = False
-        evt.trigger(self._linked, evt.EVT_ABORTED, {})
+        evt.trigger(self.assoc, evt.EVT_ABORTED, {})
 
     def finish(self) -> Channel:
         """Bring the state machine to its end; the connection is left open for whoever waits for the peer's close."""

@@ -30,11 +30,6 @@ SOP_CLASSES = frozenset((GRAYSCALE, COLOR, PSEUDO_COLOR, BLENDING))
 _VOI = ("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction")
 _MODALITY = ("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "RescaleType")
 _PRESENTATION = ("PresentationLUTSequence", "PresentationLUTShape")
-_PALETTE = tuple(
-    f"{part}PaletteColorLookupTable{what}"
-    for colour in ("Red", "Green", "Blue")
-    for part, what in ((colour, "Descriptor"), (colour, "Data"), (f"Segmented{colour}", "Data"))
-)
 _GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
 #: Overlays without a colour of their own are white, as in images without a state.

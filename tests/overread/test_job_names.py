@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from billing.models import WebhookEvent
 from billing.stripe_gateway import StripeGateway
 from cases.mail import FolderMailer
 from overread import cli, wiring
@@ -95,13 +96,15 @@ def test_the_doctor_says_what_somebody_has_to_look_at(
             arguments = {"event": "pacs.unheard_of", "handler": "cases.unheard_of", "data": {}}
             jobs.defer(tx, jobs.HANDLER_TASK, arguments, queue=jobs.PARKED)
         tx.add(DamagedBlob(blob="ab" * 32))
+        tx.add(WebhookEvent(provider="stripe", external_id="evt_1", type="charge.refunded", payload={}))
         raw(tx).execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status)"
             " VALUES ('overread', 'overread.handle', '{\"handler\": \"cases.send_mail\"}', 'failed')"
         )
     code, lines = told()
     assert code == 1
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert lines[0].startswith("2 jobs wait for a program or a setting that knows cases.unheard_of of pacs.unheard_of,")
     assert lines[1].startswith("1 jobs cases.send_mail failed for good: ")
     assert lines[2].startswith("1 blobs are missing or damaged: run `overread verify`")
+    assert lines[3].startswith("1 messages of the payment provider wait: ")
