@@ -13,7 +13,6 @@ _MODULES = (
     "overread.kit.audit",
     "overread.kit.ended",
     "pacs.index.models",
-    "pacs.index.changes",
     "pacs.store.commitment",
     "pacs.store.damage",
     "pacs.ups.models",

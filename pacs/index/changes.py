@@ -6,16 +6,16 @@ commit: numbers become visible in their order, so that whoever has read number n
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
-from uuid import UUID
 
-from sqlalchemy import BigInteger, Identity, Index, String, func, insert, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
 
 from overread.kit import clock
-from overread.kit.db import Base, reading
-from pacs.index.models import Study
+from overread.kit.db import reading
+from pacs.index import visibility
+from pacs.index.models import Change, Study
 from pacs.index.scope import Scope
 
 MOST = 1000
@@ -37,31 +37,6 @@ class Kind(StrEnum):
     #: A coordinator let the study be seen by those with a grant, or took that back.
     RELEASED = "released"
     REVOKED = "revoked"
-
-
-class Change(Base):
-    """One event of a study (`study_pk`). `instances`: how many it has then. `holder_id`: who sent it, and may hear."""
-
-    __tablename__ = "pacs_change"
-
-    number: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    view_id: Mapped[UUID] = mapped_column()
-    #: No foreign key: that a study is gone is a change, too.
-    study_pk: Mapped[int] = mapped_column(BigInteger)
-    study_uid: Mapped[str] = mapped_column(String(64))
-    series_uid: Mapped[str | None] = mapped_column(String(64))
-    sop_uid: Mapped[str | None] = mapped_column(String(64))
-    kind: Mapped[str] = mapped_column(String(16))
-    instances: Mapped[int] = mapped_column(default=0)
-    holder_id: Mapped[UUID] = mapped_column()
-    #: It led among the originals of its UID: whoever sees all of these hears of it.
-    leads: Mapped[bool] = mapped_column()
-    at: Mapped[datetime] = mapped_column(default=clock.now)
-
-    __table_args__ = (
-        Index("ix_pacs_change_view_id_number", "view_id", "number"),
-        Index("ix_pacs_change_study_pk_number", "study_pk", "number"),
-    )
 
 
 def record(
@@ -94,17 +69,7 @@ def record(
 
 def read(tx: Session, scope: Scope, after: int, limit: int) -> list[Change]:
     """The changes that a scope may hear of behind a number, in order, at most MOST."""
-    query = select(Change).where(Change.view_id == scope.view_id, Change.number > after)
-    if scope.study_uids is not None:
-        query = query.where(Change.study_uid.in_(scope.study_uids))
-    if scope.leading:
-        query = query.where(Change.leads)
-    if scope.studies is not None:
-        query = query.where(Change.study_pk.in_(scope.studies))
-    if scope.holder_id is not None:
-        query = query.where(Change.holder_id == scope.holder_id)
-    if not scope.unreleased:
-        query = query.where(Change.kind.in_((Kind.RELEASED.value, Kind.REVOKED.value)))
+    query = select(Change).where(visibility.changes(scope), Change.number > after)
     return list(tx.scalars(query.order_by(Change.number).limit(max(1, min(limit, MOST)))))
 
 

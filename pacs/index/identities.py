@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pacs.dicom import tags
-from pacs.index import index, query
+from pacs.index import index, visibility
 from pacs.index.models import Instance, Study
 from pacs.index.scope import Scope
 
@@ -40,7 +40,7 @@ def said(tx: Session, scope: Scope, after: int = 0) -> Seen:
     statement = (
         select(Instance.pk, Instance.metadata_deflated)
         .join(Study, Study.pk == Instance.study_pk)
-        .where(query.within(scope), query.may_see(scope), Instance.pk > after)
+        .where(visibility.studies(scope), visibility.instances(scope), Instance.pk > after)
         .order_by(Instance.pk)
     )
     for pk, deflated in tx.execute(statement.execution_options(yield_per=_ROWS)):

@@ -293,3 +293,28 @@ class KeptMetadata(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     gzipped: Mapped[bytes] = mapped_column()
     made_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class Change(Base):
+    """One event of a study (`study_pk`). `instances`: how many it has then. `holder_id`: who sent it, and may hear."""
+
+    __tablename__ = "pacs_change"
+
+    number: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    view_id: Mapped[UUID] = mapped_column()
+    #: No foreign key: that a study is gone is a change, too.
+    study_pk: Mapped[int] = mapped_column(BigInteger)
+    study_uid: Mapped[str] = mapped_column(String(64))
+    series_uid: Mapped[str | None] = mapped_column(String(64))
+    sop_uid: Mapped[str | None] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(16))
+    instances: Mapped[int] = mapped_column(default=0)
+    holder_id: Mapped[UUID] = mapped_column()
+    #: It led among the originals of its UID: whoever sees all of these hears of it.
+    leads: Mapped[bool] = mapped_column()
+    at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        Index("ix_pacs_change_view_id_number", "view_id", "number"),
+        Index("ix_pacs_change_study_pk_number", "study_pk", "number"),
+    )

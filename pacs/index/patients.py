@@ -18,7 +18,7 @@ from sqlalchemy.sql.operators import custom_op
 
 from overread.kit.db import Session
 from pacs.dicom import tags
-from pacs.index import query
+from pacs.index import query, visibility
 from pacs.index.bounds import bounded
 from pacs.index.models import Study
 from pacs.index.query import Query
@@ -106,7 +106,7 @@ def newest(scope: Scope, asked: Query, after: Name, most: int) -> Select[*tuple[
 
 def _counts(scope: Scope, first: Name, last: Name, ids: set[str]) -> Select[*tuple[Any, ...]]:
     """How many studies, series and instances the scope has of each patient of a page."""
-    found = _studies(query.within(scope), Study.patient_id.in_(ids))
+    found = _studies(visibility.studies(scope), Study.patient_id.in_(ids))
     return (
         select(
             found.patient_id,

@@ -14,8 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.rows import namedtuple_row
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, true
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select, true
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.orm import Session, aliased
 
@@ -23,11 +22,11 @@ from overread.kit.db import Connection, reading
 from overread.kit.paging import Keyset, Page
 from pacs.dicom import tags
 from pacs.dicom.transfer_syntaxes import UNSHOWN
-from pacs.index import answer, matching, nested
+from pacs.index import answer, matching, nested, visibility
 from pacs.index.answer import Wanted
 from pacs.index.bounds import bounded
 from pacs.index.keys import COLUMNS, KEPT, MOMENTS, TIMEZONE, Key, Kind, Level, path, supported, takes_list
-from pacs.index.models import Instance, Series, Study, Upload
+from pacs.index.models import Instance, Series, Study
 from pacs.index.scope import ORIGINAL, Scope
 
 __all__ = [
@@ -36,19 +35,15 @@ __all__ = [
     "Result",
     "StudySummary",
     "conditions",
-    "may_see",
     "search",
     "summaries",
     "summary_page",
     "supported",
     "takes_list",
-    "within",
 ]
 
 MAX_RESULTS = 1000
 MAX_OFFSET = 10_000_000
-#: Behind every row.
-_LAST = 2**63 - 1
 _RECEIVED = (Study.received_at, Study.pk)
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
@@ -113,10 +108,10 @@ def _columns(scope: Scope) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     if not scope.parts:
         return _STUDY, _SERIES
     seen, inner = aliased(Instance), aliased(Series)
-    shown = (seen.study_pk == Study.pk, may_see(scope, seen))
-    in_series = (seen.series_pk == Series.pk, may_see(scope, seen))
+    shown = (seen.study_pk == Study.pk, visibility.instances(scope, seen))
+    in_series = (seen.series_pk == Series.pk, visibility.instances(scope, seen))
     modalities = select(inner.modality).distinct().where(inner.study_pk == Study.pk, inner.modality != "")
-    modalities = modalities.where(exists().where(seen.series_pk == inner.pk, may_see(scope, seen)))
+    modalities = modalities.where(exists().where(seen.series_pk == inner.pk, visibility.instances(scope, seen)))
     study = (
         Study.study_uid,
         Study.attributes,
@@ -207,13 +202,13 @@ def conditions(scope: Scope, query: Query) -> list[ColumnElement[bool]]:
     query = replace(query, keys={key: matching.checked(one) for key, one in query.keys.items() if supported(key)})
     by_level = _keys(query)
     of_study, of_series, of_instance = (by_level[level] for level in Level)
-    found = [within(scope), *of_study]
+    found = [visibility.studies(scope), *of_study]
     if query.study_uid is not None:
         found.append(Study.study_uid == query.study_uid)
     if query.series_uid is not None:
         of_series.append(Series.series_uid == query.series_uid)
     if query.level is Level.INSTANCE:
-        return [*found, *of_series, *of_instance, may_see(scope)]
+        return [*found, *of_series, *of_instance, visibility.instances(scope)]
     seen = _has_instance(scope, of_instance)
     if query.level is Level.SERIES:
         return [*found, *of_series, *seen]
@@ -227,7 +222,7 @@ def _has_instance(scope: Scope, conditions: list[ColumnElement[bool]]) -> list[C
     if not conditions and scope.view_id == ORIGINAL and not scope.parts and scope.unreleased:
         return []
     of_series = and_(Instance.study_pk == Series.study_pk, Instance.series_pk == Series.pk)
-    return [exists().where(of_series, may_see(scope), *conditions)]
+    return [exists().where(of_series, visibility.instances(scope), *conditions)]
 
 
 def _keys(query: Query) -> dict[Level, list[ColumnElement[bool]]]:
@@ -298,42 +293,6 @@ def _empty(key: Key) -> ColumnElement[bool]:
     return and_(key.column == "") if key.kind in (Kind.TEXT, Kind.UID) else and_(key.column.is_(None))
 
 
-def within(scope: Scope) -> ColumnElement[bool]:
-    """The condition on a study's row that keeps a query inside its scope."""
-    conditions: list[ColumnElement[bool]] = [Study.view_id == scope.view_id]
-    if scope.study_uids is not None:
-        conditions.append(Study.study_uid.in_(scope.study_uids))
-    if scope.studies is not None:
-        conditions.append(Study.pk.in_(scope.studies))
-    if scope.holder_id is not None:
-        # As the index on the names' words has it, too.
-        conditions.append(array([Study.holder_id]).contains([scope.holder_id]))
-    if scope.leading:
-        conditions.append(Study.leads.is_(True))
-    if scope.uploads:
-        sent = exists().where(Upload.study_pk == Study.pk, Upload.case_id == scope.case_id)
-        conditions.append(or_(Study.pk.not_in(scope.uploads), sent))
-    if scope.until:
-        last = case(dict(scope.until), value=Study.pk, else_=_LAST)
-        seen = aliased(Instance)
-        conditions.append(exists().where(seen.study_pk == Study.pk, seen.pk <= last))
-    if not scope.unreleased:
-        conditions.append(Study.released.is_(True))
-    return and_(*conditions)
-
-
-def may_see(scope: Scope, instance: type[Instance] = Instance) -> ColumnElement[bool]:
-    """The condition on an instance's row (or an alias of it), besides that on its study."""
-    conditions: list[ColumnElement[bool]] = [instance.view_id == scope.view_id]
-    if scope.uploads:
-        sent = exists().where(Upload.instance_pk == instance.pk, Upload.case_id == scope.case_id)
-        conditions.append(or_(instance.study_pk.not_in(scope.uploads), sent))
-    if scope.until:
-        conditions.append(instance.pk <= case(dict(scope.until), value=instance.study_pk, else_=_LAST))
-    conditions.append(instance.review != "unusable" if scope.unreleased else instance.visible.is_(True))
-    return and_(*conditions)
-
-
 # -- results ----------------------------------------------------------------------------------------------------------
 
 
@@ -396,14 +355,16 @@ def summaries(tx: Session, scope: Scope) -> list[StudySummary]:
 
 def summary_page(tx: Session, scope: Scope, after: str, limit: int) -> Page[StudySummary]:
     """The studies of a scope in pages, newest received first. Raises BadInput for a cursor that is none."""
-    page = Keyset(*_RECEIVED, descending=True).page(tx, select(Study).where(within(scope)), after, limit)
+    page = Keyset(*_RECEIVED, descending=True).page(tx, select(Study).where(visibility.studies(scope)), after, limit)
     return page.of(_summaries(tx, scope, Study.pk.in_([study.pk for study in page])))
 
 
 def _summaries(tx: Session, scope: Scope, chosen: ColumnElement[bool]) -> list[StudySummary]:
     (_, _, modalities, series, instances), _ = _columns(scope)
     columns = (Study, modalities.label("kinds"), series.label("series"), instances.label("instances"))
-    statement = select(*columns).where(within(scope), chosen).order_by(*(column.desc() for column in _RECEIVED))
+    statement = (
+        select(*columns).where(visibility.studies(scope), chosen).order_by(*(column.desc() for column in _RECEIVED))
+    )
     return [_summary(*row) for row in tx.execute(statement)]
 
 
@@ -431,7 +392,7 @@ def unshown(tx: Session, scope: Scope) -> dict[str, int]:
     rows = (
         select(Study.study_uid, func.count())
         .join(Instance, Instance.study_pk == Study.pk)
-        .where(within(scope), may_see(scope), Instance.transfer_syntax.in_(UNSHOWN))
+        .where(visibility.studies(scope), visibility.instances(scope), Instance.transfer_syntax.in_(UNSHOWN))
     )
     return dict(tx.execute(rows.group_by(Study.study_uid)).all())
 

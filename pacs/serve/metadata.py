@@ -21,12 +21,12 @@ from overread.kit import clock
 from overread.kit.db import Connection, Database, Session, reading
 from overread.kit.errors import NotFound
 from pacs.dicom import tags
-from pacs.index import index
+from pacs.index import index, visibility
 from pacs.index.events import StudySettled
 from pacs.index.models import Instance, KeptMetadata, Series
 from pacs.index.scope import Scope, one_study
 from pacs.pixels.cache import Cache
-from pacs.serve.retrieve import IN_ORDER, Located, shown
+from pacs.serve.retrieve import IN_ORDER, Located
 from pacs.store.archive import Archive
 
 #: Bytes of bodies that a process remembers.
@@ -92,7 +92,7 @@ def version(
     tx: Session | Connection, scope: Scope, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
 ) -> Version:
     """What is there to be seen. Raises NotFound where the scope shows nothing."""
-    tail, values = shown(scope, study_uid, series_uid, sop_uid)
+    tail, values = visibility.rows(scope, study_uid, series_uid, sop_uid)
     found = reading(tx).execute(_VERSION + tail, values).fetchone()
     assert found is not None, "an aggregate has a row"
     digest, count, series_pk, whole = found
@@ -106,7 +106,7 @@ def each(
     tx: Session, root: str, scope: Scope, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
 ) -> Iterator[bytes]:
     """The metadata of one instance after the other, in order; BulkDataURIs are addresses below `root`."""
-    tail, values = shown(scope, study_uid, series_uid, sop_uid)
+    tail, values = visibility.rows(scope, study_uid, series_uid, sop_uid)
     with reading(tx).cursor("metadata") as cursor:
         cursor.itersize = _ROWS
         for study, series, sop, syntax, deflated in cursor.execute(_EACH + tail + IN_ORDER, values, binary=True):

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 from uuid import UUID
 
 import pydicom
@@ -23,6 +22,7 @@ from overread.kit.blobs import BlobStore
 from overread.kit.db import Connection, Session, reading
 from overread.kit.errors import NotFound
 from pacs.dicom import elements, frames, part10
+from pacs.index import visibility
 from pacs.index.models import Instance
 from pacs.index.scope import Scope
 from pacs.store import damage
@@ -95,7 +95,7 @@ def locate(
 
     Raises NotFound where the scope holds none of them.
     """
-    tail, values = shown(scope, study_uid, series_uid, sop_uid)
+    tail, values = visibility.rows(scope, study_uid, series_uid, sop_uid)
     with reading(tx).cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_LOCATE + tail + IN_ORDER, values, binary=True).fetchall()
     if not rows:
@@ -108,7 +108,7 @@ def holds(tx: Session | Connection, scope: Scope, located: Sequence[Located]) ->
     instances = {(one.study_uid, one.sop_uid, one.blob) for one in located}
     for study_uid in {one.study_uid for one in located}:
         only = located[0].sop_uid if len(located) == 1 else None
-        tail, values = shown(scope, study_uid, None, only)
+        tail, values = visibility.rows(scope, study_uid, None, only)
         found = reading(tx).execute("SELECT s.study_uid, i.sop_uid, i.blob" + tail, values, binary=True)
         instances.difference_update(found.fetchall())
     return not instances
@@ -118,58 +118,6 @@ _LOCATE = """SELECT i.pk, s.study_uid, se.series_uid, i.sop_uid, i.sop_class, i.
   greatest(1, i.frames) AS frames, i.blob, i.blob_size, i.header_deflated AS header, i.ranges, i.trailer, i.view_id"""
 #: Series by their numbers, instances by theirs.
 IN_ORDER = " ORDER BY se.number NULLS LAST, se.pk, i.number NULLS LAST, i.pk"
-
-
-def shown(
-    scope: Scope, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
-) -> tuple[str, dict[str, Any]]:
-    """The tail of a statement over a study's, a series' or one instance, as far as the scope shows them; its values.
-
-    `pacs.index.query` has the same rule for searches. It is in PostgreSQL's own words, because it is part of every
-    request of a viewer: SQLAlchemy would take longer to write it than the database to answer.
-    """
-    conditions = ["s.view_id = %(view_id)s AND i.view_id = %(view_id)s AND s.study_uid = %(study_uid)s"]
-    if scope.study_uids is not None:
-        conditions.append("s.study_uid = ANY(%(study_uids)s)")
-    if scope.studies is not None:
-        conditions.append("s.pk = ANY(%(studies)s)")
-    if scope.holder_id is not None:
-        conditions.append("s.holder_id = %(holder_id)s")
-    if scope.leading:
-        conditions.append("s.leads")
-    if scope.uploads:
-        conditions.append(_SENT_FOR)
-    if scope.until:
-        conditions.append(_UNTIL)
-    conditions.append("i.review <> 'unusable'" if scope.unreleased else "s.released AND i.visible")
-    if series_uid is not None:
-        conditions.append("se.series_uid = %(series_uid)s")
-    if sop_uid is not None:
-        conditions.append("i.sop_uid = %(sop_uid)s")
-    values = {
-        "view_id": scope.view_id,
-        "holder_id": scope.holder_id,
-        "study_uids": list(scope.study_uids or ()),
-        "studies": list(scope.studies or ()),
-        "uploads": list(scope.uploads),
-        "case_id": scope.case_id,
-        "until": [study_pk for study_pk, _ in scope.until],
-        "last": [last for _, last in scope.until],
-        "study_uid": study_uid,
-        "series_uid": series_uid,
-        "sop_uid": sop_uid,
-    }
-    return _JOINED + " AND ".join(conditions), values
-
-
-_JOINED = (
-    " FROM pacs_instance i JOIN pacs_study s ON s.pk = i.study_pk JOIN pacs_series se ON se.pk = i.series_pk WHERE "
-)
-_SENT_FOR = """(s.pk <> ALL(%(uploads)s) OR EXISTS (
-  SELECT FROM pacs_upload u WHERE u.instance_pk = i.pk AND u.case_id = %(case_id)s))"""
-_UNTIL = """(s.pk <> ALL(%(until)s) OR EXISTS (
-  SELECT FROM unnest(%(until)s::bigint[], %(last)s::bigint[]) AS t (study_pk, last)
-  WHERE t.study_pk = s.pk AND i.pk <= t.last))"""
 
 
 def stream(blobs: BlobStore, parts: Sequence[Part]) -> Iterator[bytes]:

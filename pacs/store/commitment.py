@@ -21,7 +21,7 @@ from overread.kit.blobs import BlobStore
 from overread.kit.db import Base
 from overread.kit.errors import Conflict, NotFound, OverreadError
 from overread.kit.principals import Principal, PrincipalRow
-from pacs.index import query
+from pacs.index import visibility
 from pacs.index.models import Instance, Series, Study
 from pacs.index.scope import Scope, originals
 from pacs.store import damage
@@ -196,7 +196,7 @@ def _rows(tx: Session, scope: Scope, sop_uids: Sequence[str]) -> dict[str, list[
         )
         .join(Study, Study.pk == Instance.study_pk)
         .join(Series, Series.pk == Instance.series_pk)
-        .where(query.within(scope), query.may_see(scope), Instance.sop_uid.in_(sop_uids))
+        .where(visibility.studies(scope), visibility.instances(scope), Instance.sop_uid.in_(sop_uids))
         .order_by(Instance.pk)
     )
     found: dict[str, list[Any]] = {}
@@ -210,7 +210,7 @@ def _bytes(tx: Session, scope: Scope, references: Sequence[Reference]) -> int:
     statement = (
         select(func.coalesce(func.sum(Instance.blob_size), 0))
         .join(Study, Study.pk == Instance.study_pk)
-        .where(query.within(scope), query.may_see(scope), Instance.sop_uid.in_(uids))
+        .where(visibility.studies(scope), visibility.instances(scope), Instance.sop_uid.in_(uids))
     )
     return int(tx.scalar(statement) or 0)
 

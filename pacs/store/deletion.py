@@ -21,8 +21,8 @@ from overread.kit import audit, ended
 from overread.kit.ended import Ended, Row, microseconds
 from overread.kit.errors import NotFound
 from overread.kit.principals import Principal, Role
-from pacs.index import changes, counts, query
-from pacs.index.models import Instance, Series, Study, Upload
+from pacs.index import changes, counts, visibility
+from pacs.index.models import Change, Instance, Series, Study, Upload
 from pacs.index.scope import ORIGINAL, Scope
 from pacs.store import joins
 
@@ -47,10 +47,10 @@ def remove(
     who.require(Role.COORDINATOR, Role.ADMIN)
     study = tx.scalars(
         select(Study)
-        .where(query.within(scope), Study.view_id == ORIGINAL, Study.study_uid == study_uid)
+        .where(visibility.studies(scope), Study.view_id == ORIGINAL, Study.study_uid == study_uid)
         .with_for_update()
     ).one_or_none()
-    chosen = select(Instance.pk).join(Series, Series.pk == Instance.series_pk).where(query.may_see(scope))
+    chosen = select(Instance.pk).join(Series, Series.pk == Instance.series_pk).where(visibility.instances(scope))
     if series_uid is not None:
         chosen = chosen.where(Series.series_uid == series_uid)
     if sop_uid is not None:
@@ -84,7 +84,7 @@ def remove(
 def parts(tx: Session, scope: Scope, study_uid: str) -> set[int]:
     """The senders' and joined studies that a scope's study shares instances with, itself among them."""
     found: set[int] = set()
-    for study_pk in tx.scalars(select(Study.pk).where(query.within(scope), Study.study_uid == study_uid)):
+    for study_pk in tx.scalars(select(Study.pk).where(visibility.studies(scope), Study.study_uid == study_uid)):
         senders = joins.members(tx, study_pk)
         found |= {study_pk, *senders, *(pk for one in senders for pk in joins.made_of(tx, one))}
     return found
@@ -127,7 +127,7 @@ def erase(tx: Session, case_id: UUID, study_pk: int, named: AbstractSet[int]) ->
     if senders != [study_pk]:
         _remove(tx, tx.scalars(select(Instance.pk).where(Instance.study_pk == study_pk)).all())
     if tx.scalar(select(Study.pk).where(Study.study_uid == uid, Study.view_id == ORIGINAL).limit(1)) is None:
-        tx.execute(delete(changes.Change).where(changes.Change.study_uid == uid))
+        tx.execute(delete(Change).where(Change.study_uid == uid))
     joins.tell_of_another(tx, uid, led)
     return gone
 
@@ -196,7 +196,7 @@ def again(tx: Session, instances: Collection[Row]) -> tuple[int, set[str]]:
     gone = {row.sop_uid for row in back}
     studies = {row.study_uid for row in back}
     studies -= set(tx.scalars(select(Study.study_uid).where(Study.study_uid.in_(studies), Study.view_id == ORIGINAL)))
-    tx.execute(delete(changes.Change).where(changes.Change.study_uid.in_(studies)))
+    tx.execute(delete(Change).where(Change.study_uid.in_(studies)))
     return len(back), gone | studies
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, aliased
 from overread.kit import clock
 from overread.kit.db import Base
 from overread.kit.errors import NotFound
-from pacs.index import changes, counts, query
+from pacs.index import changes, counts, visibility
 from pacs.index.models import Instance, Joined, Series, Study
 from pacs.index.scope import ORIGINAL, Scope
 
@@ -126,7 +126,7 @@ def tell_of_another(tx: Session, study_uid: str, led: int | None) -> None:
 
 
 def _shown(scope: Scope) -> ColumnElement[bool]:
-    return and_(query.may_see(scope), Instance.study_pk.in_(scope.studies or ()))
+    return and_(visibility.instances(scope), Instance.study_pk.in_(scope.studies or ()))
 
 
 def _opened(tx: Session, study_pk: int) -> int:

@@ -22,7 +22,7 @@ from pacs.dicom import tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.sop_classes import EVIDENCE
 from pacs.dicom.status import Reason
-from pacs.index import index, query
+from pacs.index import index, visibility
 from pacs.index.events import ObjectDerived
 from pacs.index.models import Instance, Study, View
 from pacs.index.scope import Scope
@@ -106,7 +106,7 @@ def _unfit(tx: Session, scope: Scope, one: Prepared, together: frozenset[str]) -
         )
     if one.transfer_syntax == ts.EXPLICIT_BIG_ENDIAN:
         return "Send the object in a little endian transfer syntax."
-    shown = (query.within(scope), query.may_see(scope))
+    shown = (visibility.studies(scope), visibility.instances(scope))
     seen = select(Instance.sop_uid).join(Study, Study.pk == Instance.study_pk).where(*shown)
     if tx.scalar(seen.where(Study.study_uid == keys.study_uid).limit(1)) is None:
         return "The object belongs to no study of this case: its Study Instance UID is another one."

@@ -21,8 +21,8 @@ from overread.kit.principals import Principal, Role
 from pacs.deid.known import KnownStrings
 from pacs.deid.profile import SECOND_OPINION, Profile
 from pacs.dicom.sop_classes import DOCUMENTS
-from pacs.index import changes, query
-from pacs.index.models import Instance, Series, Study, View
+from pacs.index import changes, visibility
+from pacs.index.models import Change, Instance, Series, Study, View
 from pacs.index.scope import Scope
 from pacs.store import rows
 from pacs.store.archive import Archive
@@ -174,7 +174,7 @@ def erase(tx: Session, view_id: UUID) -> set[str]:
     """Remove every row of a view and what is kept of it, its own but for its name. Gives the UIDs that are gone."""
     gone = set(tx.scalars(select(Study.study_uid).where(Study.view_id == view_id)))
     gone |= set(tx.scalars(select(Instance.sop_uid).where(Instance.view_id == view_id)))
-    tx.execute(delete(changes.Change).where(changes.Change.view_id == view_id))
+    tx.execute(delete(Change).where(Change.view_id == view_id))
     tx.execute(delete(Study).where(Study.view_id == view_id))
     tx.execute(update(View).where(View.id == view_id).values(sealed_secret=None, profile={}))
     return gone
@@ -198,7 +198,12 @@ def _missing(tx: Session, view_id: UUID, source: Scope, study_uid: str) -> list[
             select(Instance)
             .join(Study, Study.pk == Instance.study_pk)
             .outerjoin(derived, (derived.source_pk == original) & (derived.view_id == view_id))
-            .where(query.within(source), query.may_see(source), Study.study_uid == study_uid, derived.pk.is_(None))
+            .where(
+                visibility.studies(source),
+                visibility.instances(source),
+                Study.study_uid == study_uid,
+                derived.pk.is_(None),
+            )
             .order_by(Instance.pk)
         )
     )

@@ -16,8 +16,8 @@ from overread.kit.audit import AuditRow
 from overread.kit.principals import TokenRow
 from overread.services import Services
 from pacs.index import changes
-from pacs.index.changes import Change, Kind
-from pacs.index.models import Study
+from pacs.index.changes import Kind
+from pacs.index.models import Change, Study
 from pacs.index.scope import ORIGINAL
 from tests.cases.test_lists import stray
 from tests.cases.world import BORN, World

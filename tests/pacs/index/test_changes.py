@@ -13,7 +13,7 @@ from overread.kit import clock, principals, retention
 from overread.kit.db import Database
 from overread.kit.principals import Principal, Role
 from pacs.index import changes
-from pacs.index.models import Study
+from pacs.index.models import Change, Study
 from pacs.index.scope import ORIGINAL, Scope, originals
 
 SYSTEM = Principal(uuid4(), Role.COORDINATOR, "a coordinator")
@@ -157,11 +157,11 @@ def test_whoever_reads_late_knows_what_they_would_have_known(
     asked = [(reader, after) for reader in readers for after in range(0, 300, 23)]
     before = [said(database, *one) for one in asked]
     with database.transaction() as tx:
-        numbers = {one.number: one.at for one in tx.query(changes.Change)}
+        numbers = {one.number: one.at for one in tx.query(Change)}
     assert retention.in_batches(database, changes.sweep) > 60
     assert [said(database, *one) for one in asked] == before
     with database.transaction() as tx:
-        left = {one.number for one in tx.query(changes.Change)}
+        left = {one.number for one in tx.query(Change)}
     assert all(number in left for number, at in numbers.items() if at >= clock.now() - changes.KEPT)
 
 

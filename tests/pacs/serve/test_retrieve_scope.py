@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from overread.kit.db import Database, Session
 from overread.kit.errors import NotFound
 from overread.kit.principals import Role
-from pacs.index import query
+from pacs.index import visibility
 from pacs.index.models import Instance, Study
 from pacs.index.scope import ORIGINAL, Scope
 from pacs.serve import metadata, retrieve
@@ -25,7 +25,11 @@ from tests.pacs.views.test_views import LEADING, NAMES, person, stored_study, vi
 def searched(tx: Session, scope: Scope, study_uid: str) -> set[str]:
     """By the conditions of searches."""
     statement = select(Instance.sop_uid).join(Study, Study.pk == Instance.study_pk)
-    return set(tx.scalars(statement.where(query.within(scope), query.may_see(scope), Study.study_uid == study_uid)))
+    return set(
+        tx.scalars(
+            statement.where(visibility.studies(scope), visibility.instances(scope), Study.study_uid == study_uid)
+        )
+    )
 
 
 def retrieved(tx: Session, scope: Scope, study_uid: str) -> set[str]:
