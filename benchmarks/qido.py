@@ -32,7 +32,8 @@ from overread.kit.postgres import start
 from overread.kit.principals import Role
 from overread.kit.settings import Settings
 from overread.migrations import migrate
-from pacs.index import bounds, index, query
+from pacs.dicom.json_values import Json
+from pacs.index import bounds, columns, query
 from pacs.index.query import Level, Query
 from pacs.index.scope import ORIGINAL, Scope
 
@@ -150,10 +151,8 @@ def fill(database: Database, begin: int, end: int, hospitals: Sequence[UUID]) ->
     with database.transaction() as tx:
         connection = raw(tx)
         with connection.cursor().copy(
-            "COPY pacs_study (pk, view_id, study_uid, patient_name, patient_fold, patient_id, sex, study_date,"
-            " study_time, accession, study_id, description, referrer, referrer_fold, names, modalities, holder_id,"
-            " leads, called, series_count, instance_count, attributes, released, settling, received_at, changed_at)"
-            " FROM STDIN"
+            f"COPY pacs_study (pk, view_id, {', '.join(columns.TYPES[Level.STUDY])}, modalities, holder_id, leads,"
+            " called, series_count, instance_count, released, settling, received_at, changed_at) FROM STDIN"
         ) as copy:
             for row in _studies(begin, end, hospitals):
                 copy.write_row(row)
@@ -186,7 +185,7 @@ def _studies(begin: int, end: int, hospitals: Sequence[UUID]) -> Iterator[tuple[
         scattered = hashlib.blake2b(b"%d" % patient, digest_size=3).digest()
         name = f"{LAST[scattered[0] % 20]}{scattered[1] % 50}^{FIRST[scattered[2] % 20]}"
         modality = random.choice(MODALITIES)
-        metadata: index.Json = {
+        metadata: Json = {
             "00080020": {"vr": "DA", "Value": [_date(number % _DAYS)]},
             "00080030": {"vr": "TM", "Value": [f"{number % 24:02d}{number % 60:02d}00"]},
             "00080050": {"vr": "SH", "Value": [f"A{number:08d}"]},
@@ -199,21 +198,18 @@ def _studies(begin: int, end: int, hospitals: Sequence[UUID]) -> Iterator[tuple[
             "0020000D": {"vr": "UI", "Value": [_uid(1, number)]},
             "00200010": {"vr": "SH", "Value": [str(number)]},
         }
-        keys = index.keys(metadata).study
+        read = columns.of_study(metadata)
+        read["attributes"] = orjson.dumps(read["attributes"]).decode()
         yield (
             number + 1,
             ORIGINAL,
-            _uid(1, number),
-            *(keys[column] for column in ("patient_name", "patient_fold", "patient_id", "sex", "study_date")),
-            *(keys[column] for column in ("study_time", "accession", "study_id", "description", "referrer")),
-            *(keys[column] for column in ("referrer_fold", "names")),
+            *read.values(),
             [modality],
             hospitals[patient % _HOSPITALS],
             True,
             ["OVERREAD"],
             1,
             1,
-            orjson.dumps(keys["attributes"]).decode(),
             True,
             False,
             now,

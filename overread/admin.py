@@ -1,4 +1,4 @@
-"""What the command line does to the archive: verification, and the sweep."""
+"""What the command line does to the archive: verification, the index anew, and the sweep."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 
 from overread.kit.settings import Settings
 from overread.services import Services, build
-from pacs.index.models import Instance
+from pacs.index.models import Instance, Study
 from pacs.store import damage
+from pacs.store import reindex as store_reindex
 from pacs.store import sweep as pacs_sweep
 from pacs.store.sweep import Swept
 from pacs.views import view_proofs
@@ -60,6 +61,19 @@ def _verify_views(services: Services) -> int:
             _console.print(f"view {view.view_id}: {problem}", markup=False)
         _console.print(f"view {view.view_id}: {view.instances} proofs, root {view.root}", markup=False)
     return bad
+
+
+def reindex(settings: Settings) -> tuple[int, int]:
+    """Read every study's columns again from the headers that are kept; gives how many were read, how many changed."""
+    services = build(settings)
+    with services.db.transaction() as tx:
+        total = tx.scalar(select(func.count()).select_from(Study))
+    read = changed = 0
+    with Progress(console=_console) as progress:
+        for rows in progress.track(store_reindex.reindex(services.db), total=total, description="Reading"):
+            read += 1
+            changed += rows > 0
+    return read, changed
 
 
 def sweep(settings: Settings, older_than: float) -> Swept:

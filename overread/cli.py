@@ -240,6 +240,16 @@ def verify(data_dir: DataDir = None) -> None:
 
 
 @app.command()
+def reindex(data_dir: DataDir = None) -> None:
+    """Read what searches match again from the headers that are kept, after an update that matches more of it."""
+    from overread import admin
+
+    with database(settings(data_dir=data_dir)) as ready:
+        read, changed = admin.reindex(ready)
+    _say(f"{read} studies read, {changed} of them changed")
+
+
+@app.command()
 def doctor(data_dir: DataDir = None) -> None:
     """Say what somebody has to look at: jobs that can't be done, files that can't be given; exits with 1 then."""
     from overread import doctor

@@ -1048,7 +1048,7 @@ def upgrade() -> None:
         sa.Column("rows", sa.BigInteger(), nullable=True),
         sa.Column("columns", sa.BigInteger(), nullable=True),
         sa.Column("bits", sa.BigInteger(), nullable=True),
-        sa.Column("frames", sa.BigInteger(), nullable=True),
+        sa.Column("number_of_frames", sa.BigInteger(), nullable=True),
         sa.Column("metadata_deflated", sa.LargeBinary(), nullable=False),
         sa.Column("blob", sa.String(length=64), nullable=False),
         sa.Column("blob_size", sa.BigInteger(), nullable=False),

@@ -9,7 +9,8 @@ from pacs.dimse.answering import Failed, Status
 from pacs.dimse.identifiers import LEVEL, Identifier
 from pacs.dimse.negotiation import FIND, GET, MOVE, PATIENT_ROOT
 from pacs.index import patients
-from pacs.index.keys import COLUMNS, KEPT, TIMEZONE, Level, path
+from pacs.index.attributes import Level
+from pacs.index.keys import COLUMNS, KEPT, TIMEZONE, path
 
 #: Levels from the top, with their unique keys.
 UNIQUE = {

@@ -26,7 +26,7 @@ from pacs.dimse.negotiation import options
 from pacs.dimse.push import MOST, Outcomes, Push, stored, warns, witness
 from pacs.dimse.reach import Reach, Reaches, Wanted, locate, look
 from pacs.index import patients, selection
-from pacs.index.keys import Level
+from pacs.index.attributes import Level
 from pacs.index.query import Query
 from pacs.store.archive import Archive
 

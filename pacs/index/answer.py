@@ -8,51 +8,17 @@ from typing import Any
 
 import orjson
 
-from pacs.dicom import tags
-from pacs.index import index
+from pacs.dicom import json_values, tags
+from pacs.index import attributes
+from pacs.index.attributes import Answer, Attribute, Level
 from pacs.index.nested import Path
 
 Attributes = dict[str, Any]
 
-#: Of Table 10.6.3-3, what is kept as the instances say it; the description is what everybody asks for besides.
-_STUDY = (
-    tags.StudyDate.key,
-    tags.StudyTime.key,
-    tags.AccessionNumber.key,
-    tags.ReferringPhysicianName.key,
-    tags.TimezoneOffsetFromUTC.key,
-    tags.StudyDescription.key,
-    tags.PatientName.key,
-    tags.PatientID.key,
-    tags.PatientBirthDate.key,
-    tags.PatientSex.key,
-    tags.StudyInstanceUID.key,
-    tags.StudyID.key,
-)
-#: Of Table 10.6.3-4.
-_SERIES = (
-    tags.Modality.key,
-    tags.SeriesDescription.key,
-    tags.SeriesInstanceUID.key,
-    tags.SeriesNumber.key,
-    tags.PerformedProcedureStepStartDate.key,
-    tags.PerformedProcedureStepStartTime.key,
-    tags.RequestAttributesSequence.key,
-)
-#: Attributes of a study or series that always have a place in the answer, if an empty one (Type R).
-_VRS = {
-    tags.StudyDate.key: "DA",
-    tags.StudyTime.key: "TM",
-    tags.AccessionNumber.key: "SH",
-    tags.ReferringPhysicianName.key: "PN",
-    tags.PatientName.key: "PN",
-    tags.PatientID.key: "LO",
-    tags.PatientBirthDate.key: "DA",
-    tags.PatientSex.key: "CS",
-    tags.StudyID.key: "SH",
-    tags.Modality.key: "CS",
-    tags.SeriesNumber.key: "IS",
-}
+#: Of Tables 10.6.3-3 and 10.6.3-4, what is kept as the instances say it.
+_STUDY = tuple(attributes.answered(Level.STUDY))
+_SERIES = tuple(attributes.answered(Level.SERIES))
+_INSTANCE = tuple(attributes.read(Level.INSTANCE))
 _ONLINE = {"vr": "CS", "Value": ["ONLINE"]}  # Instance Availability, PS3.3 C.4.23.1.1
 
 
@@ -84,21 +50,20 @@ def of_series(wanted: Wanted, kept: Attributes, instances: int) -> Attributes:
     return found
 
 
-def of_instance(wanted: Wanted, columns: dict[str, int | None], texts: dict[str, str], deflated: bytes) -> Attributes:
+def of_instance(wanted: Wanted, row: Any, deflated: bytes) -> Attributes:
     """An instance's attributes from its columns; its header is opened only where more is asked for.
 
-    `columns`: numbers by tag, None where the instance says none; `texts`: UIDs by tag; `deflated` may be empty where
-    the columns say all that is wanted.
+    `row`: its columns by their names, None where the instance says nothing; `deflated` may be empty where they say all
+    that is wanted.
     """
-    found: Attributes = {tag: {"vr": "UI", "Value": [value]} for tag, value in texts.items()}
+    values = ((one, getattr(row, one.column)) for one in _INSTANCE)
+    found: Attributes = {one.key: {"vr": one.vr, "Value": [value]} for one, value in values if value is not None}
+    # PS3.3 C.4.23.1.1
+    found[tags.AvailableTransferSyntaxUID.key] = {"vr": "UI", "Value": [row.transfer_syntax]}
     found[tags.InstanceAvailability.key] = _ONLINE
-    for tag, value in columns.items():
-        vr = "US" if tag.startswith("0028") and tag != tags.NumberOfFrames.key else "IS"
-        if value is not None:
-            found[tag] = {"vr": vr, "Value": [value]}
     missing = {path for path in wanted.paths if path[0] not in found}
     if deflated and (wanted.everything or missing):
-        header: Attributes = orjson.loads(index.inflate(deflated))
+        header: Attributes = orjson.loads(json_values.inflate(deflated))
         if wanted.everything:
             return {**{tag: value for tag, value in header.items() if "BulkDataURI" not in value}, **found}
         for path in missing:
@@ -112,16 +77,16 @@ def only(wanted: Wanted, upper: Attributes, always: Iterable[str]) -> Attributes
     return {tag: value for tag, value in upper.items() if tag in tags}
 
 
-def _chosen(kept: Attributes, table: Iterable[str], wanted: Wanted) -> Attributes:
+def _chosen(kept: Attributes, table: Iterable[Attribute], wanted: Wanted) -> Attributes:
     if wanted.everything:
         found = dict(kept)
     else:
-        found = {tag: kept[tag] for tag in table if tag in kept}
+        found = {one.key: kept[one.key] for one in table if one.key in kept}
         for path in wanted.paths:
             _add(found, kept, path)
-    for tag in table:
-        if tag not in found and tag in _VRS:
-            found[tag] = {"vr": _VRS[tag]}
+    for one in table:
+        if one.answer is Answer.ALWAYS and one.key not in found:
+            found[one.key] = {"vr": one.vr}
     return found
 
 

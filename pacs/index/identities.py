@@ -8,8 +8,8 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pacs.dicom import tags
-from pacs.index import index, visibility
+from pacs.dicom import json_values, tags
+from pacs.index import visibility
 from pacs.index.models import Instance, Study
 from pacs.index.scope import Scope
 
@@ -44,8 +44,9 @@ def said(tx: Session, scope: Scope, after: int = 0) -> Seen:
         .order_by(Instance.pk)
     )
     for pk, deflated in tx.execute(statement.execution_options(yield_per=_ROWS)):
-        metadata = orjson.loads(index.inflate(deflated))
-        one = Identity(index.name(metadata, tags.PatientName.key), index.string(metadata, tags.PatientBirthDate.key))
+        metadata = orjson.loads(json_values.inflate(deflated))
+        name = json_values.name(metadata, tags.PatientName.key)
+        one = Identity(name, json_values.string(metadata, tags.PatientBirthDate.key))
         found[one] = found.get(one, 0) + 1
         last = pk
     return Seen(found, last)

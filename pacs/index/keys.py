@@ -1,40 +1,17 @@
-"""The keys that a query may match, and the columns they are matched in.
-
-PS3.18 Table 10.6.1-5, and of the optional keys of PS3.4 C.6 all that `pacs.index.index` keeps with a study or a series.
-"""
+"""The keys that a query may match, and the columns they are matched in: the rows of `pacs.index.attributes`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from pacs.dicom import tags
 from pacs.dicom.dictionary import public_vr
-from pacs.index import index
+from pacs.index import attributes
+from pacs.index.attributes import Attribute, Kind, Level
 from pacs.index.matching import NameColumns
 from pacs.index.models import Instance, Series, Study
 from pacs.index.nested import MAX_DEPTH, Path
-
-
-class Level(Enum):
-    """The level of a query's results."""
-
-    STUDY = "study"
-    SERIES = "series"
-    INSTANCE = "instance"
-
-
-class Kind(Enum):
-    """How a column is matched."""
-
-    NAME = "name"
-    TEXT = "text"
-    UID = "UID"
-    DATE = "date"
-    TIME = "time"
-    NUMBER = "number"
-    CODES = "codes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,54 +23,30 @@ class Key:
     column: Any
 
 
-_PATIENT = NameColumns(Study.patient_fold, Study.names, "A")
-_REFERRER = NameColumns(Study.referrer_fold, Study.names, "B")
-COLUMNS: dict[str, Key] = {
-    tags.StudyDate.key: Key(Level.STUDY, Kind.DATE, Study.study_date),
-    tags.StudyTime.key: Key(Level.STUDY, Kind.TIME, Study.study_time),
-    tags.AccessionNumber.key: Key(Level.STUDY, Kind.TEXT, Study.accession),
-    tags.ModalitiesInStudy.key: Key(Level.STUDY, Kind.CODES, Study.modalities),
-    tags.ReferringPhysicianName.key: Key(Level.STUDY, Kind.NAME, _REFERRER),
-    tags.StudyDescription.key: Key(Level.STUDY, Kind.TEXT, Study.description),
-    tags.PatientName.key: Key(Level.STUDY, Kind.NAME, _PATIENT),
-    tags.PatientID.key: Key(Level.STUDY, Kind.TEXT, Study.patient_id),
-    tags.PatientBirthDate.key: Key(Level.STUDY, Kind.DATE, Study.birth_date),
-    tags.PatientSex.key: Key(Level.STUDY, Kind.TEXT, Study.sex),
-    tags.StudyInstanceUID.key: Key(Level.STUDY, Kind.UID, Study.study_uid),
-    tags.StudyID.key: Key(Level.STUDY, Kind.TEXT, Study.study_id),
-    tags.NumberOfStudyRelatedSeries.key: Key(Level.STUDY, Kind.NUMBER, Study.series_count),
-    tags.NumberOfStudyRelatedInstances.key: Key(Level.STUDY, Kind.NUMBER, Study.instance_count),
-    tags.SeriesDate.key: Key(Level.SERIES, Kind.DATE, Series.series_date),
-    tags.SeriesTime.key: Key(Level.SERIES, Kind.TIME, Series.series_time),
-    tags.Modality.key: Key(Level.SERIES, Kind.TEXT, Series.modality),
-    tags.SeriesDescription.key: Key(Level.SERIES, Kind.TEXT, Series.description),
-    tags.BodyPartExamined.key: Key(Level.SERIES, Kind.TEXT, Series.body_part),
-    tags.SeriesInstanceUID.key: Key(Level.SERIES, Kind.UID, Series.series_uid),
-    tags.SeriesNumber.key: Key(Level.SERIES, Kind.NUMBER, Series.number),
-    tags.NumberOfSeriesRelatedInstances.key: Key(Level.SERIES, Kind.NUMBER, Series.instance_count),
-    tags.PerformedProcedureStepStartDate.key: Key(Level.SERIES, Kind.DATE, Series.performed_date),
-    tags.PerformedProcedureStepStartTime.key: Key(Level.SERIES, Kind.TIME, Series.performed_time),
-    tags.SOPClassUID.key: Key(Level.INSTANCE, Kind.UID, Instance.sop_class),
-    tags.SOPInstanceUID.key: Key(Level.INSTANCE, Kind.UID, Instance.sop_uid),
-    tags.InstanceNumber.key: Key(Level.INSTANCE, Kind.NUMBER, Instance.number),
-    tags.NumberOfFrames.key: Key(Level.INSTANCE, Kind.NUMBER, Instance.number_of_frames),
-    tags.Rows.key: Key(Level.INSTANCE, Kind.NUMBER, Instance.rows),
-    tags.Columns.key: Key(Level.INSTANCE, Kind.NUMBER, Instance.columns),
-    tags.BitsAllocated.key: Key(Level.INSTANCE, Kind.NUMBER, Instance.bits),
+_MODELS = {Level.STUDY: Study, Level.SERIES: Series, Level.INSTANCE: Instance}
+_NAMES = {
+    "patient_name": NameColumns(Study.patient_fold, Study.names, "A"),
+    "referrer": NameColumns(Study.referrer_fold, Study.names, "B"),
 }
-#: Dates and times that are one moment together (PS3.4 C.2.2.2.5).
-MOMENTS = (
-    (tags.StudyDate.key, tags.StudyTime.key),
-    (tags.SeriesDate.key, tags.SeriesTime.key),
-    (tags.PerformedProcedureStepStartDate.key, tags.PerformedProcedureStepStartTime.key),
-)
+
+
+def column(one: Attribute) -> Any:
+    """The column that an attribute is in."""
+    return getattr(_MODELS[one.level], one.column)
+
+
+COLUMNS = {
+    one.key: Key(one.level, one.kind, _NAMES[one.column] if one.kind is Kind.NAME else column(one))
+    for one in attributes.TABLE
+    if one.column
+}
 #: Timezone Offset From UTC: not matched, but what the key's dates and times are meant in (PS3.18 8.3.4.1).
 TIMEZONE = tags.TimezoneOffsetFromUTC.key
-#: Specific Character Set is never matched (PS3.4 C.2.2.2).
-_NEVER = frozenset((tags.SpecificCharacterSet.key, TIMEZONE))
-KEPT: dict[str, Level] = {
-    **{tag: Level.SERIES for tag in index.SERIES_TAGS if tag not in _NEVER},
-    **{tag: Level.STUDY for tag in index.STUDY_TAGS if tag not in _NEVER},
+#: What is kept of a study or series as DICOM JSON, and may be matched there.
+KEPT = {
+    one.key: one.level
+    for one in attributes.TABLE
+    if one.matched and not one.counted and one.level is not Level.INSTANCE
 }
 
 

@@ -210,7 +210,7 @@ class Instance(Base):
     columns: Mapped[int | None] = mapped_column(BigInteger)
     bits: Mapped[int | None] = mapped_column(BigInteger)
     #: As the attribute says, which single frames don't have.
-    number_of_frames: Mapped[int | None] = mapped_column("frames", BigInteger)
+    number_of_frames: Mapped[int | None] = mapped_column(BigInteger)
     frames: Mapped[int] = column_property(func.greatest(1, number_of_frames))
     #: DICOM JSON of the whole header, deflated; BulkDataURIs relative to the instance.
     metadata_deflated: Mapped[bytes] = mapped_column()

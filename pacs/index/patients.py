@@ -18,7 +18,7 @@ from sqlalchemy.sql.operators import custom_op
 
 from overread.kit.db import Session
 from pacs.dicom import tags
-from pacs.index import query, visibility
+from pacs.index import attributes, query, visibility
 from pacs.index.bounds import bounded
 from pacs.index.models import Study
 from pacs.index.query import Query
@@ -31,13 +31,7 @@ ISSUER = frozenset(
 #: The keys that tell people apart, besides the Patient ID: also its issuer's, name, birth date and sex.
 APART = ISSUER | {tags.PatientName.key, tags.PatientBirthDate.key, tags.PatientSex.key}
 #: Attributes of the Patient Identification and Demographic modules that are matched and returned (PS3.4 C.6.1.1.2).
-TAGS = frozenset(
-    f"0010{number}"
-    for number in (
-        *("0010", "0020", "0021", "0022", "0024", "0030", "0032", "0040"),
-        *("1000", "1001", "1002", "2160", "4000"),
-    )
-)
+TAGS = frozenset(one.key for one in attributes.TABLE if one.patient)
 #: Number of Patient Related Studies, Series and Instances.
 COUNTS = (
     tags.NumberOfPatientRelatedStudies.key,

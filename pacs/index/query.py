@@ -22,10 +22,11 @@ from overread.kit.db import Connection, reading
 from overread.kit.paging import Keyset, Page
 from pacs.dicom import tags
 from pacs.dicom.transfer_syntaxes import UNSHOWN
-from pacs.index import answer, matching, nested, visibility
+from pacs.index import answer, attributes, keys, matching, nested, visibility
 from pacs.index.answer import Wanted
+from pacs.index.attributes import MOMENTS, Kind, Level
 from pacs.index.bounds import bounded
-from pacs.index.keys import COLUMNS, KEPT, MOMENTS, TIMEZONE, Key, Kind, Level, path, supported, takes_list
+from pacs.index.keys import COLUMNS, KEPT, TIMEZONE, Key, path, supported, takes_list
 from pacs.index.models import Instance, Series, Study
 from pacs.index.scope import ORIGINAL, Scope
 
@@ -123,16 +124,7 @@ def _columns(scope: Scope) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     return study, (*_SERIES[:2], counted.label("instances"))
 
 
-_INSTANCE = (
-    Instance.sop_uid,
-    Instance.sop_class,
-    Instance.transfer_syntax,
-    Instance.number,
-    Instance.rows,
-    Instance.columns,
-    Instance.bits,
-    Instance.number_of_frames.label("number_of_frames"),
-)
+_INSTANCE = (*map(keys.column, attributes.read(Level.INSTANCE)), Instance.transfer_syntax)
 _NEWEST = (Study.study_date.desc().nulls_last(), Study.pk.desc())
 _BY_SERIES = (*_NEWEST, Series.number.nulls_last(), Series.pk)
 _BY_INSTANCE = (*_BY_SERIES, Instance.number.nulls_last(), Instance.pk)
@@ -300,32 +292,19 @@ def _result(query: Query, wanted: Wanted, row: Any) -> Result:
     """Attributes of the level, and of those above it where the address names none (PS3.18 10.6.3.3)."""
     study = answer.of_study(wanted, row.attributes, row.modalities, row.series_count, row.instance_count)
     whole = query.level is Level.STUDY or query.study_uid is None
-    attributes = study if whole else answer.only(wanted, study, (tags.TimezoneOffsetFromUTC.key,))
-    attributes[tags.StudyInstanceUID.key] = {"vr": "UI", "Value": [row.study_uid]}
+    found = study if whole else answer.only(wanted, study, (tags.TimezoneOffsetFromUTC.key,))
+    found[tags.StudyInstanceUID.key] = {"vr": "UI", "Value": [row.study_uid]}
     if query.level is Level.STUDY:
-        return Result(row.study_uid, "", "", dict(sorted(attributes.items())))
+        return Result(row.study_uid, "", "", dict(sorted(found.items())))
     series = answer.of_series(wanted, row.series_attributes, row.instances)
     whole = query.level is Level.SERIES or query.series_uid is None
-    attributes |= series if whole else answer.only(wanted, series, ())
-    attributes[tags.SeriesInstanceUID.key] = {"vr": "UI", "Value": [row.series_uid]}
+    found |= series if whole else answer.only(wanted, series, ())
+    found[tags.SeriesInstanceUID.key] = {"vr": "UI", "Value": [row.series_uid]}
     if query.level is Level.SERIES:
-        return Result(row.study_uid, row.series_uid, "", dict(sorted(attributes.items())))
-    numbers = {
-        tags.InstanceNumber.key: row.number,
-        tags.NumberOfFrames.key: row.number_of_frames,
-        tags.Rows.key: row.rows,
-        tags.Columns.key: row.columns,
-        tags.BitsAllocated.key: row.bits,
-    }
-    # Available Transfer Syntax UID, PS3.3 C.4.23.1.1
-    uids = {
-        tags.SOPClassUID.key: row.sop_class,
-        tags.SOPInstanceUID.key: row.sop_uid,
-        tags.AvailableTransferSyntaxUID.key: row.transfer_syntax,
-    }
+        return Result(row.study_uid, row.series_uid, "", dict(sorted(found.items())))
     header = row.metadata_deflated if _opens_headers(query) else b""
-    attributes |= answer.of_instance(wanted, numbers, uids, header)
-    return Result(row.study_uid, row.series_uid, row.sop_uid, dict(sorted(attributes.items())))
+    found |= answer.of_instance(wanted, row, header)
+    return Result(row.study_uid, row.series_uid, row.sop_uid, dict(sorted(found.items())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from struct import pack_into
 
 from overread.kit.errors import BadInput
-from pacs.dicom import from_json, tags
+from pacs.dicom import from_json, json_values, tags
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.dicom.encode import item, put
 from pacs.dicom.part10 import IMPLEMENTATION_CLASS_UID, write_meta
 from pacs.dicom.sop_classes import MEDIA_DIRECTORY
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
-from pacs.index import index
 from pacs.serve import directory_records
 
 #: Media Storage Directory Storage.
@@ -44,12 +43,12 @@ class Directory:
         """Add a file by its name, its transfer syntax and the DICOM JSON of its header."""
         level = self._patients
         # An ID is its issuer's (PS3.3 C.7.1.1); who has none goes by the name.
-        who = [index.string(ds, _PATIENT_ID), index.string(ds, _ISSUER)]
-        who = who if who[0].strip() else ["", index.name(ds, _NAME)]
+        who = [json_values.string(ds, _PATIENT_ID), json_values.string(ds, _ISSUER)]
+        who = who if who[0].strip() else ["", json_values.name(ds, _NAME)]
         for kind, key in (
             ("PATIENT", "\\".join(who)),
-            ("STUDY", index.uid(ds, _STUDY_UID)),
-            ("SERIES", index.uid(ds, _SERIES_UID)),
+            ("STUDY", json_values.uid(ds, _STUDY_UID)),
+            ("SERIES", json_values.uid(ds, _SERIES_UID)),
         ):
             if key not in level:
                 level[key] = _record(kind, self._keys(kind, ds, len(level) + 1), b"")
@@ -117,8 +116,8 @@ def _written(keys: JsonDataset) -> bytes:
 def _reference(name: str, transfer_syntax: str, ds: JsonDataset) -> bytes:
     return (
         put(tags.ReferencedFileID, "CS", name.replace("/", "\\").encode(), True)
-        + put(tags.ReferencedSOPClassUIDInFile, "UI", index.uid(ds, tags.SOPClassUID.key).encode(), True)
-        + put(tags.ReferencedSOPInstanceUIDInFile, "UI", index.uid(ds, tags.SOPInstanceUID.key).encode(), True)
+        + put(tags.ReferencedSOPClassUIDInFile, "UI", json_values.uid(ds, tags.SOPClassUID.key).encode(), True)
+        + put(tags.ReferencedSOPInstanceUIDInFile, "UI", json_values.uid(ds, tags.SOPInstanceUID.key).encode(), True)
         + put(tags.ReferencedTransferSyntaxUIDInFile, "UI", transfer_syntax.encode(), True)
     )
 

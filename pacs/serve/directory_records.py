@@ -10,10 +10,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pacs.dicom import sop_classes, tags
+from pacs.dicom import json_values, sop_classes, tags
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.dicom.dictionary import public_vr
-from pacs.index import index
 
 _CONCEPT = tags.ConceptNameCodeSequence.key
 _ITEMS = tags.ContentSequence.key
@@ -134,7 +133,7 @@ def kind_of(ds: JsonDataset) -> str:
 
     Microscopy Bulk Simple Annotations, too: one ANNOTATION record, and pydicom 3.0.2 loads nothing of the directory.
     """
-    row = sop_classes.TABLE.get(index.uid(ds, _SOP_CLASS))
+    row = sop_classes.TABLE.get(json_values.uid(ds, _SOP_CLASS))
     return (row.record if row else "") or ("ENCAP DOC" if _DOCUMENT in ds else "IMAGE" if _ROWS in ds else "PRIVATE")
 
 
@@ -155,16 +154,16 @@ def _own(tag: str, vr: str, ds: JsonDataset) -> list[Any]:
     """What the instance says, as far as it fits the key."""
     if tag == _VERIFICATION:
         # Of the verifications the last (F.5.25).
-        observers = [one for one in index.values(ds, _VERIFYING_OBSERVERS) if isinstance(one, dict)]
-        moments = [index.string(one, _VERIFICATION).strip() for one in observers]
+        observers = [one for one in json_values.values(ds, _VERIFYING_OBSERVERS) if isinstance(one, dict)]
+        moments = [json_values.string(one, _VERIFICATION).strip() for one in observers]
         return [max(fitting)] if (fitting := [one for one in moments if _MOMENT.fullmatch(one)]) else []
-    if tag == _HL7 and tag not in ds and index.uid(ds, _SOP_CLASS) == _CDA:
+    if tag == _HL7 and tag not in ds and json_values.uid(ds, _SOP_CLASS) == _CDA:
         # An OID of its own; PS3.3 C.24.2 wants one of every HL7 document.
-        return [index.uid(ds, _SOP_INSTANCE)]
+        return [json_values.uid(ds, _SOP_INSTANCE)]
     values = _fitting(tag, vr, ds)
     if tag == _ITEMS:
         # What modifies the document's title, and nothing else (F.5.25, F.5.26).
-        return [one for one in values if index.string(one, _RELATIONSHIP).strip() == "HAS CONCEPT MOD"]
+        return [one for one in values if json_values.string(one, _RELATIONSHIP).strip() == "HAS CONCEPT MOD"]
     return values if vr == "SQ" or tag == tags.ImageType.key else values[:1]
 
 
@@ -183,13 +182,13 @@ def _fitting(tag: str, vr: str, ds: JsonDataset) -> list[Any]:
     """The values of an attribute that are values of its VR (PS3.5 6.2)."""
     if vr == "SQ":
         only = _REFERENCES if tag in _SEQUENCES_OF_REFERENCES else None
-        return [_item(one, only) for one in index.values(ds, tag) if isinstance(one, dict)]
+        return [_item(one, only) for one in json_values.values(ds, tag) if isinstance(one, dict)]
     if vr == "DA":
         return [day] if (day := _day(ds, tag)) else []
     if vr == "TM":
         return [time] if (time := _time(ds, tag)) else []
     check = _CHECKS.get(vr) or _text(vr)
-    found = (check(one) for one in index.values(ds, tag) if one is not None)
+    found = (check(one) for one in json_values.values(ds, tag) if one is not None)
     return [one for one in found if one not in (None, "")]
 
 
@@ -206,7 +205,7 @@ def _item(ds: JsonDataset, only: frozenset[str] | None) -> JsonDataset:
         if vr is None or (only is not None and tag not in only):
             continue
         if element["vr"] == "SQ":
-            items = [_item(one, only) for one in index.values(ds, tag) if isinstance(one, dict)]
+            items = [_item(one, only) for one in json_values.values(ds, tag) if isinstance(one, dict)]
             kept[tag] = {"vr": "SQ", "Value": items}
         elif "BulkDataURI" not in element:
             fitting = element["vr"] in _LONGEST or element["vr"] in ("DA", "TM", "IS", "US", "PN")
@@ -215,22 +214,22 @@ def _item(ds: JsonDataset, only: frozenset[str] | None) -> JsonDataset:
 
 
 def _day(ds: JsonDataset, tag: str) -> str:
-    day = index.day(ds, tag)
+    day = json_values.day(ds, tag)
     return f"{day.year:04}{day.month:02}{day.day:02}" if day else ""
 
 
 def _time(ds: JsonDataset, tag: str) -> str:
     if ds.get(tag, {}).get("vr") == "DT":
-        text = index.string(ds, tag)
+        text = json_values.string(ds, tag)
         return text[8:_SHORTEST_OF_DT] if _MOMENT.fullmatch(text) and len(text) >= _SHORTEST_OF_DT else ""
-    text, clock = index.string(ds, tag).strip(), index.clock(ds, tag)
+    text, clock = json_values.string(ds, tag).strip(), json_values.clock(ds, tag)
     if clock is None or _TIME.fullmatch(text):
         return text if clock else ""
     return clock.replace(":", "").removesuffix(".000000")
 
 
 def _number(value: Any) -> str | None:
-    number = index.number({"_": {"Value": [value]}}, "_")
+    number = json_values.number({"_": {"Value": [value]}}, "_")
     return str(number) if number is not None and -_MAX_IS <= number < _MAX_IS else None
 
 

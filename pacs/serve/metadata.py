@@ -20,8 +20,8 @@ from sqlalchemy.dialects.postgresql import insert
 from overread.kit import clock
 from overread.kit.db import Connection, Database, Session, reading
 from overread.kit.errors import NotFound
-from pacs.dicom import tags
-from pacs.index import index, visibility
+from pacs.dicom import json_values, tags
+from pacs.index import visibility
 from pacs.index.events import StudySettled
 from pacs.index.models import Instance, KeptMetadata, Series
 from pacs.index.scope import Scope, one_study
@@ -111,7 +111,9 @@ def each(
         cursor.itersize = _ROWS
         for study, series, sop, syntax, deflated in cursor.execute(_EACH + tail + IN_ORDER, values, binary=True):
             url = f"{root}/studies/{study}/series/{series}/instances/{sop}/bulkdata/"
-            found = index.inflate(deflated).replace(b'"BulkDataURI":"bulkdata:', b'"BulkDataURI":"' + _escaped(url))
+            found = json_values.inflate(deflated).replace(
+                b'"BulkDataURI":"bulkdata:', b'"BulkDataURI":"' + _escaped(url)
+            )
             yield _with_syntax(found, syntax)
 
 
@@ -231,4 +233,4 @@ def of_instance(tx: Session, one: Located) -> bytes:
     found = tx.scalar(select(Instance.metadata_deflated).where(Instance.pk == one.pk))
     if found is None:
         raise NotFound("an instance went while it was sent", safe="There is no such instance here any more.")
-    return index.inflate(found)
+    return json_values.inflate(found)

@@ -115,7 +115,8 @@ def holds(tx: Session | Connection, scope: Scope, located: Sequence[Located]) ->
 
 
 _LOCATE = """SELECT i.pk, s.study_uid, se.series_uid, i.sop_uid, i.sop_class, i.transfer_syntax, se.modality,
-  greatest(1, i.frames) AS frames, i.blob, i.blob_size, i.header_deflated AS header, i.ranges, i.trailer, i.view_id"""
+  greatest(1, i.number_of_frames) AS frames, i.blob, i.blob_size, i.header_deflated AS header, i.ranges, i.trailer,
+  i.view_id"""
 #: Series by their numbers, instances by theirs.
 IN_ORDER = " ORDER BY se.number NULLS LAST, se.pk, i.number NULLS LAST, i.pk"
 

@@ -22,10 +22,11 @@ from overread.kit import audit, log, principals
 from overread.kit.blobs import CHUNK, Blob, Writer
 from overread.kit.errors import TooLarge, Unavailable
 from overread.kit.principals import Principal
-from pacs.dicom import dicomjson, file_meta, part10
+from pacs.dicom import dicomjson, file_meta, json_values, part10
 from pacs.dicom.elements import Buffer, Unreadable
 from pacs.dicom.status import Reason
-from pacs.index import index
+from pacs.index import columns
+from pacs.index.columns import Columns
 from pacs.index.scope import ORIGINAL, Scope, holder_of
 from pacs.store import rows
 from pacs.store.archive import Archive
@@ -73,14 +74,14 @@ class Source:
 class Stored:
     """The instance is durable and found by queries."""
 
-    keys: index.Keys
+    keys: Columns
 
 
 @dataclass(frozen=True, slots=True)
 class AlreadyStored:
     """The same object was here before; its first bytes are kept."""
 
-    keys: index.Keys
+    keys: Columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Refused:
 class Clash:
     """Other bytes, of the digest `kept`, have the instance's UID: `decided` finds out if they are its object."""
 
-    keys: index.Keys
+    keys: Columns
     kept: str
 
 
@@ -108,7 +109,7 @@ Outcome = Stored | AlreadyStored | Refused
 class Prepared:
     """An instance that was read. Its rows may be written as soon as its bytes were kept."""
 
-    keys: index.Keys
+    keys: Columns
     blob: Blob
     transfer_syntax: str
     metadata: bytes
@@ -146,7 +147,7 @@ class Incoming:
             parsed = part10.parse(buffer)
             metadata = dicomjson.to_json(parsed.buf, parsed.elements, bulk_uri=_bulk_path)
             meta = parsed.meta
-            keys = index.keys(metadata)
+            keys = columns.of(metadata)
             refused = _check(keys, self._source)
             if refused is not None:
                 return refused
@@ -161,7 +162,7 @@ class Incoming:
                 parsed = None  # type: ignore[assignment]
                 buffer.close()
         blob = Blob(self._writer.digest, self._writer.size)
-        return Prepared(keys, blob, meta.transfer_syntax, index.deflate(metadata))
+        return Prepared(keys, blob, meta.transfer_syntax, json_values.deflate(metadata))
 
     def _put_before(self, meta: bytes, buffer: Buffer, start: int) -> None:
         """Write the instance anew, with another file meta information before its data set."""
@@ -347,7 +348,7 @@ def _outcome(written: rows.Written, position: int, source: Source, one: Prepared
     return Clash(one.keys, written.existing[position])
 
 
-def _duplicate(archive: Archive, source: Source, keys: index.Keys) -> Refused:
+def _duplicate(archive: Archive, source: Source, keys: Columns) -> Refused:
     """Refuse other content under a known SOP Instance UID: the first is kept, the attempt audited.
 
     The other's blob is left to the sweep, which alone knows how to remove one while others store.
@@ -372,7 +373,7 @@ def _duplicate(archive: Archive, source: Source, keys: index.Keys) -> Refused:
     )
 
 
-def _check(keys: index.Keys, source: Source) -> Refused | None:
+def _check(keys: Columns, source: Source) -> Refused | None:
     named = (
         ("Study Instance UID", keys.study_uid),
         ("Series Instance UID", keys.series_uid),
@@ -404,7 +405,7 @@ def _check(keys: index.Keys, source: Source) -> Refused | None:
     return None
 
 
-def _refuse(source: Source, reason: Reason, sentence: str, keys: index.Keys | None = None) -> Refused:
+def _refuse(source: Source, reason: Reason, sentence: str, keys: Columns | None = None) -> Refused:
     _logger.info(
         "instance_refused",
         reason=reason.name,

@@ -21,7 +21,7 @@ from pacs.dicom import dicomjson, file_meta, part10, sop_classes
 from pacs.dicom.elements import Unreadable
 from pacs.dicom.part10 import valid_uid
 from pacs.dicom.status import Reason
-from pacs.index import datasets, index
+from pacs.index import columns, datasets
 from pacs.index.datasets import Keys
 from pacs.store.same_object import same_content
 
@@ -91,7 +91,7 @@ def store(tx: Session, who: Principal, category: str, content: bytes, uid: str |
         metadata = dicomjson.to_json(parsed.buf, parsed.elements)
     except Unreadable as error:
         return Outcome("", "", Reason.CANNOT_UNDERSTAND, error.safe)
-    keys = index.keys(metadata)
+    keys = columns.of(metadata)
     if keys.sop_class not in CATEGORIES[category]:
         return Outcome(keys.sop_class, keys.sop_uid, Reason.MISMATCH, f"Its SOP class is none of {category}.")
     if not valid_uid(keys.sop_uid):

@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 
 from overread.kit import clock, jobs
 from overread.kit.db import raw
+from pacs.index.columns import Columns
 from pacs.index.events import StudyGrowing
-from pacs.index.index import Keys
 from pacs.store import sql
 
 #: A study that got nothing for so long has settled.
@@ -31,7 +31,7 @@ QUIET = timedelta(seconds=3)
 class Row:
     """An instance to be written: its columns, the case that it was sent for, and the AE title that it was sent to."""
 
-    keys: Keys
+    keys: Columns
     blob: str
     blob_size: int
     transfer_syntax: str
@@ -103,7 +103,7 @@ def write(
     connection.execute(sql.OPENING, about)
     opened = connection.execute(sql.OPEN_STUDY, {**about, "study": _study(rows[0].keys, source_uid, released)})
     about["study_pk"] = next(opened)[0]
-    series = {row.keys.series_uid: {"series_uid": row.keys.series_uid, **row.keys.series} for row in rows}
+    series = {row.keys.series_uid: row.keys.series for row in rows}
     connection.execute(sql.OPEN_SERIES, {**about, "series": orjson.dumps(list(series.values())).decode()})
     found = connection.execute(sql.WRITE, about).fetchone()
     assert found is not None
@@ -136,8 +136,8 @@ def _written(found: Sequence[Any], rows: Sequence[Row]) -> Written:
     return Written(False, inserted, set(range(len(rows))) - {position - 1 for position in fitting})
 
 
-def _study(first: Keys, source_uid: str | None, released: bool) -> str:
-    study = {**first.study, "study_uid": first.study_uid, "source_uid": source_uid, "released": released}
+def _study(first: Columns, source_uid: str | None, released: bool) -> str:
+    study = {**first.study, "source_uid": source_uid, "released": released}
     return orjson.dumps(study).decode()
 
 
@@ -163,12 +163,10 @@ def _parameters(view_id: UUID, holder_id: UUID, rows: Sequence[Row], *, watch: b
 def _instance(row: Row) -> dict[str, Any]:
     keys = row.keys
     return {
-        "sop_uid": keys.sop_uid,
+        **keys.instance,
         "series_uid": keys.series_uid,
-        "sop_class": keys.sop_class,
         "patient_id": keys.study["patient_id"],
         "birth_date": keys.study["birth_date"],
-        **keys.instance,
         "syntax": row.transfer_syntax,
         "blob": row.blob,
         "size": row.blob_size,

@@ -5,11 +5,31 @@ The columns are those of `pacs.index.models`; a test writes every column by them
 
 from __future__ import annotations
 
+import re
+
+from pacs.index import columns
+from pacs.index.attributes import Level
+
+
+def _with_columns(statement: str) -> str:
+    """A statement in which `{study}` is the names of a level's columns, `{study:}` those with their types.
+
+    `{f.study}`: the names, of the table f.
+    """
+
+    def filled(place: re.Match[str]) -> str:
+        table, level, typed = place.groups(default="")
+        types = columns.TYPES[Level(level)]
+        return ", ".join(f"{table}{name} {kind}" if typed else f"{table}{name}" for name, kind in types.items())
+
+    return re.sub(r"\{(\w\.)?(\w+)(:)?\}", filled, statement)
+
+
 #: Instances of one study, whose row is locked until the transaction ends, so that the aggregates stay right however
 #: many write at once. Gives no row where the study or one of the series is not there, or with `quick` where the study
 #: has settled or the sender is locked out; else whether the study was growing before, the UIDs and digests of what was
 #: inserted, and the positions (from 1) of the instances whose patient is the study's.
-WRITE = """
+WRITE = _with_columns("""
 WITH st AS (
   SELECT s.pk, s.patient_id, s.birth_date, s.settling FROM pacs_study s
   WHERE s.study_uid = %(study_uid)s AND s.holder_id = %(holder_id)s AND
@@ -21,26 +41,22 @@ WITH st AS (
 ), wanted AS (
   SELECT * FROM ROWS FROM (
     jsonb_to_recordset(%(instances)s::jsonb) AS (
-      sop_uid text, series_uid text, sop_class text, patient_id text, birth_date date, number bigint, rows bigint,
-      columns bigint, bits bigint, frames bigint, syntax text, blob text, size bigint, ranges bigint[],
-      source_pk bigint, review text, reasons text[], proof jsonb, case_id uuid),
+      {instance:}, series_uid text, patient_id text, birth_date date, syntax text, blob text, size bigint,
+      ranges bigint[], source_pk bigint, review text, reasons text[], proof jsonb, case_id uuid),
     unnest(%(metadata)b::bytea[]), unnest(%(headers)b::bytea[]), unnest(%(trailers)b::bytea[])
   ) WITH ORDINALITY AS w (
-    sop_uid, series_uid, sop_class, patient_id, birth_date, number, rows, columns, bits, frames, syntax, blob, size,
-    ranges, source_pk, review, reasons, proof, case_id, metadata, header, trailer, position)
+    {instance}, series_uid, patient_id, birth_date, syntax, blob, size, ranges, source_pk, review, reasons,
+    proof, case_id, metadata, header, trailer, position)
 ), fits AS (
   SELECT w.*, st.pk AS study_pk FROM wanted w, st
   WHERE (st.patient_id = '' OR w.patient_id = '' OR w.patient_id = st.patient_id)
     AND (st.birth_date IS NULL OR w.birth_date IS NULL OR w.birth_date = st.birth_date)
 ), put AS (
   INSERT INTO pacs_instance (
-    view_id, holder_id, study_pk, series_pk, sop_uid, sop_class, transfer_syntax, number, rows, columns, bits, frames,
-    metadata_deflated, blob, blob_size, header_deflated, ranges, trailer, source_pk, review, reasons, proof,
-    received_at)
-  SELECT %(view_id)s, %(holder_id)s, f.study_pk, se.pk, f.sop_uid, f.sop_class, f.syntax, f.number, f.rows, f.columns,
-    f.bits, f.frames,
-    f.metadata, f.blob, f.size, f.header, f.ranges, f.trailer, f.source_pk, f.review, f.reasons, f.proof,
-    %(now)s
+    view_id, holder_id, study_pk, series_pk, {instance}, transfer_syntax, metadata_deflated, blob, blob_size,
+    header_deflated, ranges, trailer, source_pk, review, reasons, proof, received_at)
+  SELECT %(view_id)s, %(holder_id)s, f.study_pk, se.pk, {f.instance}, f.syntax, f.metadata, f.blob, f.size, f.header,
+    f.ranges, f.trailer, f.source_pk, f.review, f.reasons, f.proof, %(now)s
   FROM fits f JOIN pacs_series se ON se.study_pk = f.study_pk AND se.series_uid = f.series_uid
   ORDER BY f.position
   ON CONFLICT (sop_uid, holder_id) DO NOTHING
@@ -64,7 +80,7 @@ WITH st AS (
   FROM (SELECT study_pk, count(*) AS n FROM put GROUP BY study_pk) c WHERE s.pk = c.study_pk
 )
 SELECT st.pk, st.settling, ARRAY(SELECT sop_uid || ' ' || blob FROM put), ARRAY(SELECT position FROM fits) FROM st
-"""
+""")
 
 # psycopg remembers how to send statements of up to 4,096 characters; white space is not worth a third of a millisecond.
 WRITE = " ".join(WRITE.split())
@@ -74,36 +90,28 @@ OPENING = "SELECT pg_advisory_xact_lock(hashtextextended(%(study_uid)s, 0))"
 
 #: The sender's study is there and locked afterwards; nothing of one that was there changes. Among the originals of one
 #: UID the first leads.
-OPEN_STUDY = """
+OPEN_STUDY = _with_columns("""
 INSERT INTO pacs_study AS s (
-  view_id, holder_id, study_uid, source_uid, patient_name, patient_fold, patient_id, birth_date, sex, study_date,
-  study_time, accession, study_id, description, referrer, referrer_fold, names, attributes, released, leads,
+  view_id, holder_id, {study}, source_uid, released, leads,
   modalities, called, series_count, instance_count, settling, received_at, changed_at)
 SELECT %(view_id)s, %(holder_id)s, r.*,
   NOT EXISTS (SELECT FROM pacs_study o WHERE o.study_uid = %(study_uid)s AND o.view_id = %(view_id)s AND o.leads),
   %(modalities)s::text[], %(called)s::text[], 0, 0, false, %(now)s, %(now)s
-FROM jsonb_to_record(%(study)s::jsonb) AS r (
-  study_uid text, source_uid text, patient_name text, patient_fold text, patient_id text, birth_date date, sex text,
-  study_date date, study_time time, accession text, study_id text, description text, referrer text,
-  referrer_fold text, names tsvector, attributes jsonb, released boolean)
+FROM jsonb_to_record(%(study)s::jsonb) AS r ({study:}, source_uid text, released boolean)
 ON CONFLICT (study_uid, holder_id) DO UPDATE SET released = s.released
 RETURNING pk
-"""
+""")
 
-OPEN_SERIES = """
+OPEN_SERIES = _with_columns("""
 WITH added AS (
-  INSERT INTO pacs_series (
-    study_pk, series_uid, modality, number, description, series_date, series_time, performed_date, performed_time,
-    body_part, attributes, instance_count, changed_at)
+  INSERT INTO pacs_series (study_pk, {series}, instance_count, changed_at)
   SELECT %(study_pk)s, r.*, 0, %(now)s
-  FROM jsonb_to_recordset(%(series)s::jsonb) AS r (
-    series_uid text, modality text, number bigint, description text, series_date date, series_time time,
-    performed_date date, performed_time time, body_part text, attributes jsonb)
+  FROM jsonb_to_recordset(%(series)s::jsonb) AS r ({series:})
   ON CONFLICT (study_pk, series_uid) DO NOTHING
   RETURNING pk
 )
 UPDATE pacs_study SET series_count = series_count + (SELECT count(*) FROM added) WHERE pk = %(study_pk)s
-"""
+""")
 
 #: A study that got nothing but a further case or called title grows all the same: whoever waits must hear of it.
 GROW = "UPDATE pacs_study SET settling = true, changed_at = %(now)s WHERE pk = %(study_pk)s"
@@ -126,3 +134,26 @@ WITH gone AS (DELETE FROM pacs_series WHERE study_pk = %(study_pk)s AND instance
 UPDATE pacs_study SET series_count = series_count - (SELECT count(*) FROM gone) WHERE pk = %(study_pk)s
 """
 DROP_EMPTY_STUDY = "DELETE FROM pacs_study WHERE pk = %(study_pk)s AND instance_count = 0"
+
+#: What `pacs.store.reindex` reads anew: only where it differs from what is there.
+TO_REINDEX = "SELECT study_uid FROM pacs_study WHERE pk = %s FOR NO KEY UPDATE"
+HEADERS = """
+SELECT i.pk, i.series_pk, se.series_uid, i.sop_uid, i.review, i.metadata_deflated
+FROM pacs_instance i JOIN pacs_series se ON se.pk = i.series_pk
+WHERE i.study_pk = %s AND i.pk > %s ORDER BY i.pk LIMIT %s
+"""
+REINDEX_STUDY = _with_columns("""
+UPDATE pacs_study s SET ({study}) = ROW({f.study})
+FROM jsonb_to_recordset(%s::jsonb) AS f (pk bigint, {study:})
+WHERE s.pk = f.pk AND ROW({s.study}) IS DISTINCT FROM ROW({f.study})
+""")
+REINDEX_SERIES = _with_columns("""
+UPDATE pacs_series s SET ({series}) = ROW({f.series})
+FROM jsonb_to_recordset(%s::jsonb) AS f (pk bigint, {series:})
+WHERE s.pk = f.pk AND ROW({s.series}) IS DISTINCT FROM ROW({f.series})
+""")
+REINDEX_INSTANCES = _with_columns("""
+UPDATE pacs_instance s SET ({instance}) = ROW({f.instance})
+FROM jsonb_to_recordset(%s::jsonb) AS f (pk bigint, {instance:})
+WHERE s.pk = f.pk AND ROW({s.instance}) IS DISTINCT FROM ROW({f.instance})
+""")

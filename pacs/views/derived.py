@@ -18,11 +18,11 @@ from overread.kit import audit, jobs
 from overread.kit.errors import Unavailable
 from pacs.deid.profile import TABLE_EDITION, Profile
 from pacs.deid.proof import Proof, result_digest
-from pacs.dicom import tags
+from pacs.dicom import json_values, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.sop_classes import EVIDENCE
 from pacs.dicom.status import Reason
-from pacs.index import index, visibility
+from pacs.index import visibility
 from pacs.index.events import ObjectDerived
 from pacs.index.models import Instance, Study, View
 from pacs.index.scope import Scope
@@ -110,7 +110,7 @@ def _unfit(tx: Session, scope: Scope, one: Prepared, together: frozenset[str]) -
     seen = select(Instance.sop_uid).join(Study, Study.pk == Instance.study_pk).where(*shown)
     if tx.scalar(seen.where(Study.study_uid == keys.study_uid).limit(1)) is None:
         return "The object belongs to no study of this case: its Study Instance UID is another one."
-    named = frozenset(_references(orjson.loads(index.inflate(one.metadata)))) - {keys.sop_uid}
+    named = frozenset(_references(orjson.loads(json_values.inflate(one.metadata)))) - {keys.sop_uid}
     if not named and keys.sop_class != uids.EncapsulatedPDFStorage:
         return "The object names no image that it was made of."
     known = frozenset(tx.scalars(seen.where(Instance.sop_uid.in_(named)))) if named else frozenset()

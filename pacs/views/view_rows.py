@@ -28,10 +28,10 @@ from pacs.deid.proof import Part, Proof, prove
 from pacs.deid.result import Deidentified
 from pacs.deid.uids import new_uid
 from pacs.deid.values import Memory
-from pacs.dicom import dicomjson, elements, frames, part10, tags
+from pacs.dicom import dicomjson, elements, frames, json_values, part10, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.encode import pixel_header
-from pacs.index import index
+from pacs.index import columns
 from pacs.index.models import Instance
 from pacs.serve import retrieve
 from pacs.store import damage, rows
@@ -88,7 +88,7 @@ class Maker:
             if result.refused:
                 return self._unusable(source, result.refused)
             made = _Made(parsed, result, choice)
-            parts, columns = self._parts(made, source)
+            parts, places = self._parts(made, source)
             metadata = made.metadata()
             proof = prove(
                 result,
@@ -105,10 +105,10 @@ class Maker:
             if choice.document:
                 held.append("A document was taken over from the original.")
             row = rows.Row(
-                index.keys(metadata),
-                **columns,
+                columns.of(metadata),
+                **places,
                 transfer_syntax=made.syntax,
-                metadata=index.deflate(metadata),
+                metadata=json_values.deflate(metadata),
                 source_pk=source.source_pk or source.pk,
                 review=HELD if held else CLEAN,
                 reasons=list(dict.fromkeys(held)),
@@ -139,17 +139,17 @@ class Maker:
 
     def _unusable(self, source: Instance, reasons: list[str]) -> rows.Row:
         """A row that says why there is nothing to see; its proof says the same."""
-        metadata: index.Json = {
+        metadata: json_values.Json = {
             tags.SOPClassUID.key: {"vr": "UI", "Value": [source.sop_class]},
             tags.SOPInstanceUID.key: {"vr": "UI", "Value": [new_uid(self._secret, source.sop_uid)]},
             tags.SeriesInstanceUID.key: {"vr": "UI", "Value": [new_uid(self._secret, f"series {source.series_pk}")]},
         }
         return rows.Row(
-            index.keys(metadata),
+            columns.of(metadata),
             blob=source.blob,
             blob_size=0,
             transfer_syntax=source.transfer_syntax,
-            metadata=index.deflate(metadata),
+            metadata=json_values.deflate(metadata),
             ranges=(),
             header=zlib.compress(b""),
             source_pk=source.source_pk or source.pk,
@@ -243,7 +243,7 @@ class _Made:
         self.header = amended(self.header, changes, self.syntax, self.parsed.explicit)
         self.pieces = []
 
-    def metadata(self) -> index.Json:
+    def metadata(self) -> json_values.Json:
         """DICOM JSON of the rewritten header; of the pixels only where they are."""
         header = self.header
         pixel = frames.pixel_element(self.parsed) if self._has_pixels else None

@@ -222,7 +222,7 @@ def _insert(tx: Session, view_id: UUID, source_uid: str, made: list[rows.Row]) -
         # Nothing of the study could be de-identified; it still has a place, so that the coordinator is told why.
         study_uid = f"2.25.{uuid5(view_id, source_uid).int}"
     for one in made:
-        one.keys = replace(one.keys, study_uid=study_uid)
+        one.keys = replace(one.keys, study={**one.keys.study, "study_uid": study_uid})
         if late and one.review == CLEAN:
             one.review, one.reasons = HELD, [_LATE]
     rows.write(tx, view_id, view_id, made, source_uid=source_uid, released=False, watch=False)

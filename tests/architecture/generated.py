@@ -29,7 +29,7 @@ from overread.kit.settings import Settings
 from pacs.dicom.dictionary import public_vr
 from pacs.dicom.status import Reason
 from pacs.dimse.listener import Listener
-from pacs.index import keys
+from pacs.index import attributes, keys
 from pacs.store.archive import open_archive
 from pacs.store.commitment import Failure
 from pacs.ups.states import TABLE as WORKITEM_STATES
@@ -204,7 +204,7 @@ def matching_keys() -> str:
             dictionary_description(int(tag, 16)),
             level.value,
         )
-        for level in keys.Level
+        for level in attributes.Level
         for tag in sorted(tag for tag, of in levels.items() if of is level)
     ]
     return table(("tag", "keyword", "attribute", "level"), rows)

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from dicomweb.stow_xml import from_xml
 from overread.kit.principals import Principal, Role
 from pacs.dicom import part10
-from pacs.index.index import Keys
+from pacs.index.columns import Columns
 from pacs.store import ingest
 from pacs.store.archive import Archive
 from pacs.store.ingest import Prepared, Source, Stored
@@ -25,7 +25,7 @@ from tests.pacs import corpus
 BINARY = {"OB", "OW", "OF", "OD", "OL", "OV", "UN"}
 
 
-def stored(archive: Archive, source: Source, data: bytes) -> Keys | None:
+def stored(archive: Archive, source: Source, data: bytes) -> Columns | None:
     """What became of a file; None where it was refused or another has its UID."""
     with ingest.receive(archive, source) as incoming:
         incoming.write(data)
@@ -36,7 +36,7 @@ def stored(archive: Archive, source: Source, data: bytes) -> Keys | None:
     return outcome.keys if isinstance(outcome, Stored) else None
 
 
-def path(keys: Keys) -> str:
+def path(keys: Columns) -> str:
     return f"studies/{keys.study_uid}/series/{keys.series_uid}/instances/{keys.sop_uid}"
 
 
@@ -73,7 +73,7 @@ def test_every_file_comes_back_as_it_was(client: TestClient, archive: Archive, s
         pytest.skip(f"{part} has no file that is read and small enough")
 
 
-def _check_bytes(name: str, data: bytes, given: bytes, keys: Keys) -> None:
+def _check_bytes(name: str, data: bytes, given: bytes, keys: Columns) -> None:
     """The file as it was, but for a file meta information that contradicts its data set or is not there."""
     sent, found = part10.read_meta(data), part10.read_meta(given)
     named = keys.sop_class, keys.sop_uid

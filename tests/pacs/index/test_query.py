@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from overread.kit.db import Database
 from overread.kit.errors import BadInput
-from pacs.index import index, query
+from pacs.dicom import json_values
+from pacs.index import columns, query
 from pacs.index.query import Level, Query
 from pacs.index.scope import ORIGINAL, STAFF, Scope
 from pacs.store import rows
@@ -55,7 +56,7 @@ def _write(database: Database) -> None:
         for number, one in enumerate(STUDIES):
             groups = [*one["name"].split("="), "", ""]
             name = dict(zip(("Alphabetic", "Ideographic", "Phonetic"), groups, strict=False))
-            header: index.Json = {
+            header: json_values.Json = {
                 "0020000D": {"vr": "UI", "Value": [f"1.2.{number}"]},
                 "00080016": {"vr": "UI", "Value": ["1.2.3"]},
                 "00100010": {"vr": "PN", "Value": [{key: value for key, value in name.items() if value}]},
@@ -70,8 +71,8 @@ def _write(database: Database) -> None:
                 uid = f"1.2.{number}.{place}"
                 of_series = {"00080060": {"vr": "CS", "Value": [modality]}}
                 of_series |= {"0020000E": {"vr": "UI", "Value": [uid]}, "00080018": {"vr": "UI", "Value": [uid + ".1"]}}
-                keys = index.keys({**header, **of_series})
-                of_study.append(rows.Row(keys, "0" * 64, 1, "1.2.840.10008.1.2.1", index.deflate(header), (0, 1)))
+                keys = columns.of({**header, **of_series})
+                of_study.append(rows.Row(keys, "0" * 64, 1, "1.2.840.10008.1.2.1", json_values.deflate(header), (0, 1)))
             rows.write(tx, ORIGINAL, STAFF, of_study, watch=False)
 
 

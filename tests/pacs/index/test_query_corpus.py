@@ -10,10 +10,11 @@ import pytest
 
 from overread.kit.db import Database
 from overread.kit.errors import OverreadError
-from pacs.dicom import dicomjson, part10
+from pacs.dicom import dicomjson, json_values, part10
 from pacs.dicom.dictionary import public_vr
-from pacs.index import folding, index, query
-from pacs.index.keys import COLUMNS, KEPT, MOMENTS
+from pacs.index import columns, folding, query
+from pacs.index.attributes import MOMENTS
+from pacs.index.keys import COLUMNS, KEPT
 from pacs.index.query import Level, Query
 from pacs.index.scope import ORIGINAL, STAFF, Scope
 from pacs.store import rows
@@ -45,11 +46,13 @@ def _write(database: Database, data: bytes) -> None:
     except OverreadError:
         return
     metadata = dicomjson.to_json(parsed.buf, parsed.elements, bulk_uri="/".join)
-    keys = index.keys(metadata)
+    keys = columns.of(metadata)
     if not all(map(part10.valid_uid, (keys.study_uid, keys.series_uid, keys.sop_uid, keys.sop_class))):
         return
     with database.transaction() as tx:
-        row = rows.Row(keys, "0" * 64, len(data), parsed.meta.transfer_syntax, index.deflate(metadata), (0, len(data)))
+        row = rows.Row(
+            keys, "0" * 64, len(data), parsed.meta.transfer_syntax, json_values.deflate(metadata), (0, len(data))
+        )
         rows.write(tx, ORIGINAL, STAFF, [row], watch=False)
 
 
@@ -72,9 +75,9 @@ def texts(tag: str, value: Any) -> list[str]:
         halves = [group[: len(group) // 2 + 1] + "*" for group in groups]
         return [*groups, *map(folding.fold, groups), *halves, "=".join(ordered)] if groups else []
     vr = public_vr(int(tag, 16))
-    if vr == "DA" and index.day({tag: {"Value": [value]}}, tag) is None:
+    if vr == "DA" and json_values.day({tag: {"Value": [value]}}, tag) is None:
         return []
-    if vr == "TM" and index.clock({tag: {"Value": [value]}}, tag) is None:
+    if vr == "TM" and json_values.clock({tag: {"Value": [value]}}, tag) is None:
         return []
     text = str(value).strip()
     # Retired spellings of dates and times are found by today's.

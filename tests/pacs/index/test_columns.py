@@ -1,4 +1,4 @@
-"""pacs.index.index: dates, times and texts as columns."""
+"""pacs.index.columns: dates, times and texts as columns."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from pacs.index import index
+from pacs.dicom import json_values
+from pacs.index import columns
 from pacs.index.scope import ORIGINAL
 from pacs.store import rows
 
 
-def _of(value: str) -> index.Json:
+def _of(value: str) -> json_values.Json:
     return {"00080030": {"vr": "TM", "Value": [value]}}
 
 
@@ -31,28 +32,28 @@ def _of(value: str) -> index.Json:
     ],
 )
 def test_times_become_one_form(written: str, clock: str) -> None:
-    assert index.clock(_of(written), "00080030") == clock
+    assert json_values.clock(_of(written), "00080030") == clock
 
 
 @pytest.mark.parametrize("written", ["", "25", "1", "noon", "1060", "103015.1234567", "1030-11", "١٠"])
 def test_what_is_no_time_is_none(written: str) -> None:
-    assert index.clock(_of(written), "00080030") is None
+    assert json_values.clock(_of(written), "00080030") is None
 
 
 def test_retired_dates_are_dates() -> None:
-    assert index.day(_of("2020.01.31"), "00080030") == date(2020, 1, 31)
+    assert json_values.day(_of("2020.01.31"), "00080030") == date(2020, 1, 31)
 
 
 def test_texts_fit_into_an_index() -> None:
-    keys = index.keys({"00100020": {"vr": "LO", "Value": ["  " + "漢" * 30_000]}})
+    keys = columns.of({"00100020": {"vr": "LO", "Value": ["  " + "漢" * 30_000]}})
     assert len(keys.study["patient_id"].encode()) < 2000
-    assert index.matched(_of(" A 1 "), "00080030") == "A 1"
+    assert columns.text(_of(" A 1 "), "00080030") == "A 1"
 
 
 def test_a_study_that_grows_leaves_its_indexes_alone(tx: Session) -> None:
     """What is counted with every instance stands in no index: rows are rewritten within their page."""
     for number in range(1, 5):
-        header: index.Json = {
+        header: json_values.Json = {
             "00080016": {"vr": "UI", "Value": ["1.2.3"]},
             "00080018": {"vr": "UI", "Value": [f"1.2.3.{number}"]},
             "00080060": {"vr": "CS", "Value": ["CT"]},
@@ -60,7 +61,7 @@ def test_a_study_that_grows_leaves_its_indexes_alone(tx: Session) -> None:
             "0020000D": {"vr": "UI", "Value": ["1.2.4"]},
             "0020000E": {"vr": "UI", "Value": ["1.2.5"]},
         }
-        row = rows.Row(index.keys(header), f"{number:064}", 1, "1.2.840.10008.1.2.1", b"", (0, 1), called_ae="ONE")
+        row = rows.Row(columns.of(header), f"{number:064}", 1, "1.2.840.10008.1.2.1", b"", (0, 1), called_ae="ONE")
         rows.write(tx, ORIGINAL, UUID(int=1), [row], watch=False)
     for table in ("pacs_study", "pacs_series"):
         counted = text(
