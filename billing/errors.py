@@ -15,6 +15,7 @@ class Declined(OverreadError):
     """The card's issuer refused. `code` is the provider's decline code, such as `insufficient_funds`."""
 
     status = 402
+    may_try_again = True
     title = "The card was declined"
     default_safe = "The card was declined. Nothing was charged. Please try another card or ask your bank."
 

@@ -8,9 +8,9 @@ from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import Session
 
 from billing.models import Price
-from billing.money import currency_code
 from overread.kit import clock
 from overread.kit.errors import BadInput, Conflict, NotFound
+from overread.kit.money import currency_code
 
 
 def price(tx: Session, key: str, *, at: datetime | None = None) -> Price:

@@ -23,12 +23,12 @@ from billing.errors import Declined, HoldEnded, NotHeld, NotRefundable
 from billing.events import ReleaseHold
 from billing.gateway import Gateway
 from billing.models import Payment
-from billing.money import currency_code
 from billing.prices import price, prices, set_price
 from billing.states import OVER, TAKEN, State
 from overread.kit import clock, log
 from overread.kit.errors import BadInput, Conflict, NotFound
 from overread.kit.jobs import emit
+from overread.kit.money import currency_code
 
 __all__ = [
     "CheckoutLink",

@@ -21,7 +21,7 @@ from cases import imaging
 from cases.models import Case, CaseStudy
 from cases.repository import actor_in, load_unasked, studies_of
 from cases.service.accounts import require_confirmed
-from cases.states import FINAL, KNOWN_THEIRS, Actor, CaseState, StudyState
+from cases.states import ENDED, KNOWN_THEIRS, UPLOADABLE, Actor, CaseState, StudyState
 from overread.kit.db import Connection, reading
 from overread.kit.errors import Conflict, Forbidden, NotFound
 from overread.kit.principals import Principal, Role
@@ -104,7 +104,7 @@ def may_upload(tx: Session, who: Principal, case_id: UUID) -> Scope | None:
     if who.case_id is not None or actor not in (Actor.PATIENT, Actor.COORDINATOR):
         raise Forbidden(f"{actor} sent images to case {case_id}")
     require_confirmed(tx, who)
-    if case.state in FINAL or case.state in (CaseState.SIGNED, CaseState.PUBLISHED):
+    if case.state not in UPLOADABLE:
         raise Conflict(f"upload to a case that is {case.state}", safe="This request takes no more images.")
     return None
 
@@ -118,7 +118,7 @@ def unneeded(tx: Session, within: Scope, study_uid: str) -> None:
     used = tx.scalars(
         select(Case.reference)
         .join(CaseStudy, CaseStudy.case_id == Case.id)
-        .where(CaseStudy.study_pk.in_(parts), CaseStudy.state != StudyState.REVOKED, Case.state.not_in(FINAL))
+        .where(CaseStudy.study_pk.in_(parts), CaseStudy.state != StudyState.REVOKED, Case.state.not_in(ENDED))
         .order_by(Case.reference)
     ).all()
     if used:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cases.models import ImagesBy, Place
 from cases.service.intake import Changes
+from cases.states import ImagesBy, LicenceRequirement
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -175,6 +175,6 @@ class NewRule(Body):
     """What a place asks, from a day on, and where that is written."""
 
     place: Annotated[str, Field(min_length=2, max_length=8)]
-    rule: Place
+    rule: LicenceRequirement
     source: Text
     valid_from: date | None = None

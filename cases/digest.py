@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from cases import notify
 from cases.models import Case, CaseStudy, InboxStudy, Notice
 from cases.repository import waits
-from cases.states import FINAL, CaseState, StudyState
+from cases.states import ENDED, CaseState, StudyState
 from overread.kit import clock
 from overread.kit.words import counted
 
@@ -115,7 +115,7 @@ def _cases(tx: Session, told: Sequence[tuple[UUID, str]]) -> tuple[int, list[Ent
             if kind in kinds[case_id] and where in (None, state)
         ]
         for kind, (where, *words) in _STUDIES.items():
-            count = in_state.get((case_id, where), 0) if kind in kinds[case_id] and state not in FINAL else 0
+            count = in_state.get((case_id, where), 0) if kind in kinds[case_id] and state not in ENDED else 0
             if count:
                 said.append(counted(count, *words))
         if said:

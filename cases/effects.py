@@ -9,10 +9,10 @@ from datetime import timedelta
 from uuid import UUID
 
 from cases import digest, erasure, events, imaging, notify
-from cases.models import Offer, OfferOutcome, Report
+from cases.models import Offer, Report
 from cases.move import Move, StudyMove
 from cases.repository import latest_report, open_offer, studies_of
-from cases.states import CaseEvent, CaseState, StudyState
+from cases.states import CaseEvent, CaseState, OfferOutcome, StudyState
 from overread.kit import audit, clock, jobs
 from overread.kit.errors import Conflict
 from viewer_bridge import grants

@@ -8,10 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import consents, imaging, licences, money
-from cases.models import CONSENTS, Case, CaseStudy, Consent, ImagesBy
+from cases.models import CONSENTS, Case, CaseStudy, Consent
 from cases.move import Move
 from cases.repository import erasure_of, hold_of, latest_report, open_offer, studies_of
-from cases.states import CaseState, StudyState
+from cases.states import CaseState, ImagesBy, StudyState
 from overread.kit import addresses, clock
 
 Guard = Callable[[Move], str | None]

@@ -27,7 +27,7 @@ from cases.models import Case, Message, Report
 from cases.move import Move
 from cases.repository import load_unasked
 from cases.service import assignment, inboxes, payments, studies
-from cases.states import FINAL, Actor, CaseEvent, CaseState
+from cases.states import ENDED, Actor, CaseEvent, CaseState
 from overread.kit import addresses, clock, jobs, log, principals
 from overread.kit.principals import PrincipalRow, Role
 from pacs.index.events import BlobsDamaged, ObjectDerived, StudyGone, StudySettled
@@ -88,7 +88,7 @@ class Handlers:
             case = _case(tx, event.subject_ref)
             if case is None:
                 return
-            if case.state in FINAL:
+            if case.state in ENDED:
                 jobs.emit(tx, events.MoneyToReturn(str(case.id), 100))
                 return
             payments.submit_if_complete(tx, case, "The payment was authorised.")
@@ -129,7 +129,7 @@ class Handlers:
         """A case ended: void the hold or refund. Tried again while the provider is silent."""
         with self._db.transaction() as tx:
             case = _case(tx, event.case_id)
-            if case is None or case.state not in FINAL:
+            if case is None or case.state not in ENDED:
                 return
             try:
                 money.give_back(tx, self._gateway, case, event.percent)

@@ -13,6 +13,8 @@ from datetime import date
 from enum import StrEnum
 from itertools import permutations
 
+from overread.kit.dates import parse_da
+
 # What stands around a name and is no part of it.
 _TITLES = frozenset(("mr", "mrs", "ms", "miss", "dr", "prof", "md", "phd", "jr", "sr", "ii", "iii", "herr", "frau"))
 _LETTERS = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"})
@@ -86,15 +88,6 @@ def tokens(name: str, *, umlauts: bool = False) -> list[str]:
     text = unicodedata.normalize("NFKD", text.translate(_LETTERS))
     text = "".join(c for c in text if not unicodedata.combining(c))
     return [word for word in re.split(r"[\W_]+", text) if word and word not in _TITLES]
-
-
-def parse_da(value: str) -> date | None:
-    """A DA value (YYYYMMDD, or ACR-NEMA's YYYY.MM.DD) as a date; None where it is empty or none."""
-    digits = value.strip().replace(".", "").replace("-", "")
-    try:
-        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])) if len(digits) == 8 else None
-    except ValueError:
-        return None
 
 
 def _groups(dicom_name: str) -> list[str]:

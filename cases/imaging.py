@@ -14,15 +14,16 @@ from sqlalchemy.orm import Session
 
 from cases.models import CaseStudy
 from overread.kit import ended
+from overread.kit.paging import Page
 from overread.kit.principals import Principal
 from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box
 from pacs.deid.profile import Profile
 from pacs.index import query
 from pacs.index.identities import Identity, Seen, said
-from pacs.index.models import Instance, Study, Upload, View
+from pacs.index.models import Instance, Review, Study, Upload, View
 from pacs.index.query import StudySummary as Found
-from pacs.index.scope import ORIGINAL, STAFF, Scope
+from pacs.index.scope import ORIGINAL, STAFF, Scope, originals
 from pacs.store import deletion, joins, sweep
 from pacs.store.archive import Archive
 from pacs.store.joins import Compared
@@ -30,11 +31,12 @@ from pacs.store.same_object import same_object
 from pacs.ups import reading
 from pacs.views import composites, pixel_review, profiles, views, way_back
 from pacs.views.composites import MOST_PIXELS, Composite, Suggestion
-from pacs.views.pixel_review import Picture, Stack
+from pacs.views.pixel_review import MOST_DOCUMENT, Picture, Stack
 from pacs.views.views import Derived, StudyReview
 from pacs.views.way_back import BroughtBack
 
 __all__ = [
+    "MOST_DOCUMENT",
     "MOST_PIXELS",
     "STAFF",
     "Archive",
@@ -48,6 +50,7 @@ __all__ = [
     "KnownStrings",
     "Picture",
     "Profile",
+    "Review",
     "Seen",
     "Stack",
     "StudyReview",
@@ -113,6 +116,11 @@ def senders(tx: Session, *study_pks: int) -> dict[int, Found]:
 def sent(tx: Session, holder_id: UUID, study_uid: str) -> int | None:
     """The study that a sender sent under a UID."""
     return tx.scalar(select(Study.pk).where(Study.study_uid == study_uid, Study.holder_id == holder_id))
+
+
+def sent_by(tx: Session, who: Principal, after: str, limit: int) -> Page[Found]:
+    """The originals that somebody sent, newest first. Raises BadInput for a cursor that is none."""
+    return query.summary_page(tx, originals(who), after, limit)
 
 
 def released(tx: Session, view_id: UUID) -> dict[str, Found]:

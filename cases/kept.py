@@ -9,14 +9,14 @@ from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from cases.models import Case, LegalHold
-from cases.states import FINAL
+from cases.states import ENDED
 from overread.kit import audit
 from overread.kit.audit import AuditRow
 
 
 def over() -> Select[UUID]:
     """The ids of the cases that ended and that no legal hold keeps."""
-    return select(Case.id).where(Case.state.in_(FINAL), Case.id.not_in(_held()))
+    return select(Case.id).where(Case.state.in_(ENDED), Case.id.not_in(_held()))
 
 
 def sweep_audit(days: int, tx: Session, most: int) -> int:

@@ -12,12 +12,13 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases.models import Case, Licence, LicenceRule, Offer, OfferOutcome, Place, Program
+from cases.models import Case, Licence, LicenceRule, Offer, Program
+from cases.states import LicenceRequirement, OfferOutcome
 from overread.kit import clock
 from overread.kit.principals import PrincipalRow, Role
 
 
-def rule_of(tx: Session, place: str, on: date | None = None) -> Place:
+def rule_of(tx: Session, place: str, on: date | None = None) -> LicenceRequirement:
     """What a place asks on a day (today); UNKNOWN where nobody has recorded a rule."""
     rule = tx.scalars(
         select(LicenceRule)
@@ -25,7 +26,7 @@ def rule_of(tx: Session, place: str, on: date | None = None) -> Place:
         .order_by(LicenceRule.valid_from.desc(), LicenceRule.created_at.desc())
         .limit(1)
     ).one_or_none()
-    return rule.rule if rule else Place.UNKNOWN
+    return rule.rule if rule else LicenceRequirement.UNKNOWN
 
 
 #: What a patient is told of a place that a program can't serve.
@@ -34,7 +35,7 @@ NOT_SERVED = "This program can't take patients from there."
 
 def is_open(tx: Session, place: str) -> bool:
     """Whether anybody may give an opinion to somebody who is in a place: what is unknown is blocked."""
-    return rule_of(tx, place) not in (Place.BLOCKED, Place.UNKNOWN)
+    return rule_of(tx, place) not in (LicenceRequirement.BLOCKED, LicenceRequirement.UNKNOWN)
 
 
 def is_served(tx: Session, program: Program, place: str) -> bool:
@@ -70,13 +71,13 @@ def _licence(tx: Session, case: Case, specialist_id: UUID) -> list[str]:
     rule = rule_of(tx, case.place)
     excepted = bool(case.licence_exception) and case.licence_exception_for == specialist_id
     # No exception opens these two: an admin has to record the place's rule first.
-    if rule is Place.BLOCKED:
+    if rule is LicenceRequirement.BLOCKED:
         return [f"Second opinions for patients in {case.place} are blocked."]
-    if rule is Place.UNKNOWN:
+    if rule is LicenceRequirement.UNKNOWN:
         return [f"No licence rule is recorded for {case.place or 'the patient’s place'}, which is blocked by that."]
-    if rule is Place.DIRECT or excepted:
+    if rule is LicenceRequirement.DIRECT or excepted:
         return []
-    if rule is Place.LOCAL_PHYSICIAN:
+    if rule is LicenceRequirement.LOCAL_PHYSICIAN:
         return [f"{case.place} asks for a local physician: record the exception with that physician's name."]
     licence = tx.scalars(
         select(Licence).where(Licence.specialist_id == specialist_id, Licence.place == case.place)

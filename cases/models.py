@@ -10,40 +10,13 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from cases.states import CaseState, StudyState
+from cases.states import CaseState, ImagesBy, LicenceRequirement, OfferOutcome, StudyState
 from overread.kit import clock
 from overread.kit.db import Base
 from pacs.index import folding
 
 SUBJECTS = ("mammogram", "MRI", "CT", "X-ray", "PET", "ultrasound", "pathology", "other")
 CONSENTS = ("terms", "privacy", "authority_to_share")
-
-
-class ImagesBy(StrEnum):
-    """How the images come."""
-
-    UPLOAD = "upload"
-    HOSPITAL = "hospital"
-
-
-class Place(StrEnum):
-    """What a place's law asks of a second opinion for somebody who is there."""
-
-    LICENSED = "licensed"
-    DIRECT = "direct"
-    LOCAL_PHYSICIAN = "local_physician"
-    BLOCKED = "blocked"
-    UNKNOWN = "unknown"
-
-
-class OfferOutcome(StrEnum):
-    """How an offer ended."""
-
-    OPEN = "open"
-    ACCEPTED = "accepted"
-    DECLINED = "declined"
-    EXPIRED = "expired"
-    TAKEN_BACK = "taken_back"
 
 
 def _enum(kind: type[StrEnum]) -> Enum:
@@ -371,7 +344,7 @@ class LicenceRule(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
     place: Mapped[str] = mapped_column(String(8), index=True)
-    rule: Mapped[Place] = mapped_column(_enum(Place))
+    rule: Mapped[LicenceRequirement] = mapped_column(_enum(LicenceRequirement))
     source: Mapped[str] = mapped_column(Text, default="")
     valid_from: Mapped[date] = mapped_column()
     created_by: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))

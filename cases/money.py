@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -11,13 +12,14 @@ from sqlalchemy.orm import Session
 from billing import repository, service
 from billing.gateway import Gateway
 from billing.models import Payment
-from billing.money import shown
-from billing.states import OVER, TAKEN, State
-from cases.models import Case, ImagesBy, Program
-from cases.states import FINAL, CaseState
+from billing.states import OVER, TAKEN
+from billing.states import State as PaymentState
+from cases.models import Case, Program
+from cases.states import DELIVERED, ENDED, CaseState, ImagesBy
 from overread.kit.errors import Conflict, Unavailable
+from overread.kit.money import shown
 
-_HELD = frozenset((State.AUTHORISED, State.CAPTURING)) | TAKEN
+_HELD = frozenset((PaymentState.AUTHORISED, PaymentState.CAPTURING)) | TAKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,13 @@ class Paid:
     refunded: int
     currency: str
     text: str
+    #: Why it failed, as the provider puts it; "" where it did not.
+    failure: str = ""
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the price was captured, and is not given back whole."""
+        return self.state in TAKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,9 @@ def is_secured(tx: Session, case: Case) -> bool:
     payment = service.find(tx, subject(case))
     if payment is None:
         return False
-    return payment.state in _HELD or (case.images_by is ImagesBy.HOSPITAL and payment.state == State.METHOD_SAVED)
+    return payment.state in _HELD or (
+        case.images_by is ImagesBy.HOSPITAL and payment.state == PaymentState.METHOD_SAVED
+    )
 
 
 def is_held(tx: Session, case: Case) -> bool:
@@ -95,6 +106,7 @@ def paid(tx: Session, case: Case) -> Paid | None:
         payment.amount_refunded,
         payment.currency,
         shown(payment.amount, payment.currency),
+        payment.failure_text or "",
     )
 
 
@@ -127,10 +139,18 @@ def checkout(tx: Session, gateway: Gateway | None, case: Case, *, success_url: s
     return link.url
 
 
+def ask(tx: Session, gateway: Gateway | None, case: Case) -> None:
+    """Take over what the provider says of the payment now; nothing where there is none, or it is silent."""
+    payment = service.find(tx, subject(case))
+    if payment is not None and gateway is not None:
+        with suppress(Unavailable):
+            service.sync(tx, gateway, payment.id)
+
+
 def hold(tx: Session, gateway: Gateway | None, case: Case) -> None:
     """Hold the price on a saved card; what comes of it is told by billing's events. Idempotent."""
     payment = service.find(tx, subject(case))
-    if payment is not None and payment.state == State.METHOD_SAVED:
+    if payment is not None and payment.state == PaymentState.METHOD_SAVED:
         service.authorise_saved(tx, _provider(gateway), subject(case))
 
 
@@ -159,7 +179,7 @@ def give_back(tx: Session, gateway: Gateway | None, case: Case, percent: int) ->
 def settle(tx: Session, gateway: Gateway | None, case: Case) -> None:
     """Before a case is erased: release what is held, give back what was taken for a report that never came."""
     payment = service.find(tx, subject(case))
-    delivered = case.state in (CaseState.SIGNED, CaseState.PUBLISHED, *FINAL)
+    delivered = case.state in DELIVERED | ENDED
     if payment is not None and not (delivered and payment.state in TAKEN):
         give_back(tx, gateway, case, 100)
 

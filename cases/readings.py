@@ -8,16 +8,13 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from cases import imaging
-from cases.models import Case, Offer, OfferOutcome
+from cases.models import Case, Offer
 from cases.repository import latest_report, offers_of
 from cases.service.facts import title
-from cases.states import CaseState
+from cases.states import DELIVERED, ENDED, OfferOutcome
 from overread.kit.principals import PrincipalRow
 from pacs.ups.reading import Reading, follow
 from pacs.ups.states import State
-
-_DONE = frozenset((CaseState.SIGNED, CaseState.PUBLISHED, CaseState.CLOSED))
-_ENDED = frozenset((CaseState.DECLINED, CaseState.WITHDRAWN))
 
 
 def bring_up_to_date(tx: Session, case: Case) -> None:
@@ -29,9 +26,9 @@ def bring_up_to_date(tx: Session, case: Case) -> None:
 def _state(case: Case, offer: Offer) -> State:
     if offer.outcome is OfferOutcome.OPEN:
         return State.SCHEDULED
-    if offer.outcome is not OfferOutcome.ACCEPTED or case.state in _ENDED:
+    if offer.outcome is not OfferOutcome.ACCEPTED or case.state in ENDED - DELIVERED:
         return State.CANCELED
-    return State.COMPLETED if case.state in _DONE else State.IN_PROGRESS
+    return State.COMPLETED if case.state in DELIVERED else State.IN_PROGRESS
 
 
 def _reading(tx: Session, case: Case, offer: Offer) -> Reading:

@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cases.service.reporting import Answer, ReportView
+    from cases.views import Answer, ReportView
 
 _STYLE = """
 @page { size: A4; margin: 22mm 20mm 24mm;

@@ -8,20 +8,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
-from cases.models import (
-    Case,
-    CaseStudy,
-    Consent,
-    Erasure,
-    InboxStudy,
-    LegalHold,
-    Note,
-    Offer,
-    OfferOutcome,
-    Report,
-    Step,
-)
-from cases.states import Actor, CaseState
+from cases.models import Case, CaseStudy, Consent, Erasure, InboxStudy, LegalHold, Note, Offer, Report, Step
+from cases.states import Actor, CaseState, OfferOutcome
 from overread.kit.errors import Forbidden, NotFound
 from overread.kit.principals import Principal, Role
 from pacs.index.models import Study

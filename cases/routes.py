@@ -22,15 +22,26 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.gateway import Gateway
-from cases import bodies, consents, money, pictures, report_pdf
+from cases import bodies, consents, pictures, report_pdf
 from cases.openapi import document
 from cases.operations import AFTER, LIMIT, Call, Operation, Parameter
-from cases.service import approval, assignment, inboxes, intake, payments, people, read, reporting, studies
+from cases.service import (
+    approval,
+    assignment,
+    inboxes,
+    intake,
+    payments,
+    people,
+    programs,
+    read,
+    reporting,
+    studies,
+    viewing,
+)
 from cases.service.assignment import Eligibility
 from cases.service.inboxes import InboxItem
 from cases.service.people import Access
-from cases.service.reporting import ReportView
-from cases.views import CaseLine, CoordinatorCase, PatientCase, SpecialistCase
+from cases.views import CaseLine, CoordinatorCase, PatientCase, ReportView, SpecialistCase
 from overread.kit import proofs, whole_body
 from overread.kit.db import Database
 from overread.kit.errors import BadInput
@@ -175,17 +186,16 @@ def _refund(c: Call) -> None:
 
 
 def _launch(c: Call) -> Link:
-    return Link(f"{c.settings.viewer_base_url}/open#{assignment.open_viewer(c.tx, c.who, c.case_id)}")
+    return Link(f"{c.settings.viewer_base_url}/open#{viewing.open_viewer(c.tx, c.who, c.case_id)}")
 
 
 def _programs(c: Call) -> list[ProgramLine]:
-    lines = []
-    for p in intake.programs(c.tx):
-        amount, currency, text = money.price(c.tx, p)
-        lines.append(
-            ProgramLine(p.slug, p.name, p.tagline, amount, currency, text, p.reading_days, list(p.excluded_places))
+    return [
+        ProgramLine(
+            p.slug, p.name, p.tagline, p.price, p.currency, p.price_text, p.reading_days, list(p.excluded_places)
         )
-    return lines
+        for p in programs.on_offer(c.tx)
+    ]
 
 
 def _licences(c: Call) -> list[LicenceLine]:

@@ -91,6 +91,33 @@ class StudyEvent(StrEnum):
     REVOKE = "revoke"
 
 
+class ImagesBy(StrEnum):
+    """How the images come."""
+
+    UPLOAD = "upload"
+    HOSPITAL = "hospital"
+
+
+class LicenceRequirement(StrEnum):
+    """What a place's law asks of a second opinion for somebody who is there."""
+
+    LICENSED = "licensed"
+    DIRECT = "direct"
+    LOCAL_PHYSICIAN = "local_physician"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+
+
+class OfferOutcome(StrEnum):
+    """How an offer ended."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    TAKEN_BACK = "taken_back"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One line of a table. Guards are names in `guards.GUARDS`, effects names in `effects.EFFECTS`."""
@@ -207,7 +234,17 @@ STUDY_LABELS: dict[StudyState, str] = {
 KNOWN_THEIRS = frozenset((_SS.MATCHED, _SS.DEID_REVIEW, _SS.RELEASED))
 
 #: States in which nothing more can happen to the money or to the images, but that they are erased.
-FINAL = frozenset((CaseState.CLOSED, CaseState.DECLINED, CaseState.WITHDRAWN, CaseState.ERASED))
+ENDED = frozenset((_CS.CLOSED, _CS.DECLINED, _CS.WITHDRAWN, _CS.ERASED))
+#: Sent, and not ended.
+OPEN = frozenset(_CS) - ENDED - {_CS.DRAFT}
+#: The report is signed.
+DELIVERED = frozenset((_CS.SIGNED, _CS.PUBLISHED, _CS.CLOSED))
+#: The price can still be paid, or held.
+PAYABLE = frozenset((_CS.DRAFT, _CS.SUBMITTED, _CS.NEEDS_INFO, _CS.READY, _CS.OFFERED))
+#: More images are taken from the patient.
+UPLOADABLE = frozenset(_CS) - ENDED - DELIVERED
+#: The clock towards the report runs, unless it was stopped.
+RUNNING = frozenset((_CS.SUBMITTED, _CS.READY, _CS.OFFERED, _CS.IN_REVIEW, _CS.SIGNED))
 
 
 def case_rule(state: CaseState, event: CaseEvent) -> Rule | None:

@@ -10,9 +10,93 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+from billing.states import State as PaymentState
+from cases.consents import ConsentText, Part, Words
 from cases.identity import Verdict
-from cases.imaging import Found, StudyReview
+from cases.imaging import Box, Composite, Found, Picture, Profile, Review, Stack, StudyReview, Suggestion
 from cases.money import Paid, Refund
+
+__all__ = [
+    "Answer",
+    "Box",
+    "CaseLine",
+    "Composite",
+    "ConsentText",
+    "CoordinatorCase",
+    "CoordinatorStudy",
+    "Entry",
+    "Found",
+    "IdentityRow",
+    "LicenceView",
+    "NoteView",
+    "OfferView",
+    "Paid",
+    "Part",
+    "PatientCase",
+    "PatientStudy",
+    "PaymentState",
+    "Picture",
+    "PriceView",
+    "Profile",
+    "ProgramView",
+    "QuestionView",
+    "Refund",
+    "ReportView",
+    "Review",
+    "SpecialistCase",
+    "SpecialistStudy",
+    "Stack",
+    "StepView",
+    "StudyReview",
+    "Suggestion",
+    "Words",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramView:
+    """A program that patients can ask for. Amounts in minor units of `currency` (ISO 4217).
+
+    `price`: 0 where it is free; `price_text`: as people read it; `places`: where its patients may be now.
+    """
+
+    program_id: UUID
+    slug: str
+    name: str
+    tagline: str
+    price_key: str | None
+    price: int
+    currency: str
+    price_text: str
+    specialist_fee: int
+    reading_days: int
+    late_refund_percent: int
+    places: frozenset[str]
+    excluded_places: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceView:
+    """A price from when on and until when, for admins. `amount` in minor units of `currency`; `current`: in force."""
+
+    key: str
+    label: str
+    amount: int
+    currency: str
+    valid_from: datetime
+    valid_until: datetime | None
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceView:
+    """A specialist's licence for a place, for its holder, coordinators and admins."""
+
+    licence_id: UUID
+    specialist_id: UUID
+    place: str
+    number: str
+    expires_on: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,3 +366,41 @@ class SpecialistCase:
     granted_until: datetime | None
     has_report: bool
     actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One of the patient's questions with its answer ("" while there is none)."""
+
+    question_id: UUID
+    number: int
+    question: str
+    answer: str
+    follow_up: bool = False
+    answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """A report as patient, coordinator and author read it. `studies`: what was read, as sentences.
+
+    `patient` (name and birth date) is empty for the author, who does not know whose images they read.
+    """
+
+    report_id: UUID
+    case_id: UUID
+    reference: str
+    program: str
+    subject: str
+    patient: str
+    version: int
+    answers: tuple[Answer, ...]
+    impression: str
+    studies: tuple[str, ...]
+    signed_by: str
+    signed_at: datetime | None
+    published_at: datetime | None
+    digest: str | None
+    intact: bool
+    follow_ups: tuple[Answer, ...]
+    edition: str

@@ -14,11 +14,11 @@ from dicomweb.context import Context
 from dicomweb.keys import number, path_keys
 from dicomweb.media import DICOM, MediaRange, accepts, choose
 from dicomweb.payload import sq, ui
-from dicomweb.stow_multipart import Broken, PartParser
 from dicomweb.uids import need_uid, path_uid
 from overread.kit import whole_body
 from overread.kit.errors import BadInput, NotAcceptable, UnsupportedMedia
 from overread.kit.http import principal
+from overread.kit.multipart import Broken, PartParser
 from overread.kit.principals import Principal
 from pacs.dicom import tags
 from pacs.store import non_patient

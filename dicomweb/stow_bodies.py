@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from dicomweb.media import DICOM
-from dicomweb.stow_multipart import Broken, PartParser
+from overread.kit.multipart import Broken, PartParser
 from pacs.views.batch import Batch, Result
 
 #: Instances in one request; a study of more is sent in several.

@@ -15,11 +15,11 @@ from dicomweb import media
 from dicomweb.media import DICOM_JSON, DICOM_XML, OCTETS, MediaRange
 from dicomweb.stow_answer import COERCED
 from dicomweb.stow_dataset import CHARACTER_SET, BadDataset, encode, value_text
-from dicomweb.stow_multipart import Broken, PartParser
 from dicomweb.stow_syntax import syntax_of
 from dicomweb.stow_xml import BadXml, from_xml
 from overread.kit.blobs import Writer
 from overread.kit.errors import BadInput, TooLarge
+from overread.kit.multipart import Broken, PartParser
 from pacs.dicom import tags
 from pacs.dicom.part10 import valid_uid, write_meta
 from pacs.dicom.status import Reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from billing import prices
-from cases.service import people
+from cases.service import programs
 from overread import models
 from overread.kit import principals
 from overread.kit.db import Database
@@ -25,7 +25,7 @@ def add(settings: Settings, slug: str, name: str, *, price: int, currency: str, 
             ).first() or principals.create(tx, role=Role.ADMIN, name="operator")
             if price:
                 prices.set_price(tx, slug, name, price, currency)
-            people.create_program(
+            programs.create(
                 tx,
                 operator.as_principal(via="cli"),
                 slug,

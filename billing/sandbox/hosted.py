@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from billing.money import shown
 from billing.sandbox import intents, methods, sessions
 from billing.sandbox.api import base_url, move_time
 from billing.sandbox.cards import check
 from billing.sandbox.errors import ApiError
 from billing.sandbox.world import Obj, World
+from overread.kit.money import shown
 
 _PAGES = Path(__file__).with_name("pages")
 _templates = Environment(loader=FileSystemLoader(_PAGES), autoescape=True, undefined=StrictUndefined)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from cases import imaging
-from cases.imaging import Archive, Box, Picture
+from cases.imaging import Archive, Box, Picture, Review
 from cases.repository import load
 from cases.service import pixels, studies
 from cases.service.pixels import Boxes
@@ -19,7 +19,6 @@ from overread.kit.principals import Principal
 
 #: So many pictures are looked at for one approval; the others of a series by what their headers say.
 MOST_LOOKED_AT = 24
-_APPROVED = "approved"
 
 
 class SuggestionsOpen(Conflict):
@@ -56,7 +55,7 @@ def decide(
     despite: bool,
 ) -> None:
     """`pixels.decide`. Raises SuggestionsOpen, too, unless the approval is meant `despite` them."""
-    if decision == _APPROVED and not despite:
+    if decision == Review.APPROVED and not despite:
         with archive.db.transaction() as tx:
             picture = pixels.picture(tx, who, case_id, study_uid, sop_uid)
         # What is refused anyway, because it is another picture than the one that was seen, asks nothing.
@@ -80,7 +79,7 @@ def decide_piled(
     despite: bool,
 ) -> None:
     """`pixels.decide_piled`. Raises SuggestionsOpen, too, unless the approval is meant `despite` them."""
-    if decision == _APPROVED and not despite:
+    if decision == Review.APPROVED and not despite:
         with archive.db.transaction() as tx:
             found = pixels.piled(tx, who, case_id, study_uid, series_uid, size)
         held = found.held
@@ -105,7 +104,7 @@ def decide_many(
     despite: bool,
 ) -> None:
     """`studies.decide`. Raises SuggestionsOpen, too, unless the approval is meant `despite` them."""
-    if decision == _APPROVED and not despite:
+    if decision == Review.APPROVED and not despite:
         if len(sop_uids) > MOST_LOOKED_AT:
             raise Unprocessable(
                 f"{len(sop_uids)} pictures approved unseen",
@@ -137,7 +136,7 @@ def _ask(
     """Raises SuggestionsOpen where something is suggested in pictures and not blanked."""
     named: dict[str, int] = {}
     for one in pictures:
-        if one.is_document or one.is_video or one.state == "unusable" or not (one.rows and one.columns):
+        if one.is_document or one.is_video or one.state == Review.UNUSABLE or not (one.rows and one.columns):
             continue
         try:
             found = pixels.suggest(archive, who, case_id, study_uid, one.sop_uid, look=look)

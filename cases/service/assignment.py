@@ -9,27 +9,31 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.gateway import Gateway
-from cases import access, licences, money
+from cases import licences, money
 from cases.machine import check, did_last, transition
-from cases.models import Case, OfferOutcome
+from cases.models import Case
 from cases.move import Move
 from cases.repository import load, load_unasked, open_offer
-from cases.states import Actor, CaseEvent, CaseState
+from cases.states import Actor, CaseEvent, CaseState, OfferOutcome
 from overread.kit import audit, clock, principals
-from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit.errors import Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
-from viewer_bridge import launch
 
 
 @dataclass(frozen=True, slots=True)
 class Eligibility:
-    """One specialist for one case: `reasons` against, and how many cases they are reading now."""
+    """One specialist for one case: `reasons` against, and how many cases they are reading now.
+
+    `fee`: what the opinion earns, in minor units of `currency` (ISO 4217).
+    """
 
     specialist_id: UUID
     name: str
     eligible: bool
     reasons: tuple[str, ...]
     reading: int
+    fee: int
+    currency: str
 
 
 def eligible_specialists(tx: Session, who: Principal, case_id: UUID) -> list[Eligibility]:
@@ -45,7 +49,10 @@ def eligible_specialists(tx: Session, who: Principal, case_id: UUID) -> list[Eli
     found = []
     for person in principals.with_role(tx, Role.SPECIALIST):
         reasons = licences.objections(tx, case, person.id)
-        found.append(Eligibility(person.id, person.name, not reasons, reasons, reading.get(person.id, 0)))
+        busy, program = reading.get(person.id, 0), case.program
+        found.append(
+            Eligibility(person.id, person.name, not reasons, reasons, busy, program.specialist_fee, program.currency)
+        )
     return sorted(found, key=lambda e: (not e.eligible, e.reading, e.name))
 
 
@@ -130,23 +137,6 @@ def decline(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
     """The program declines a case: grants end, a hold is voided, what was taken is refunded; the patient is told."""
     case, actor = load(tx, who, case_id, lock=True)
     transition(Move(tx, case, CaseEvent.DECLINE, actor, who, reason=reason))
-
-
-def view_studies(tx: Session, who: Principal, case_id: UUID) -> list[str]:
-    """The UIDs (of the view) that a viewer may open for `who` now, for a launch link.
-
-    Raises NotFound for a specialist without a grant, Conflict where nothing is there to open.
-    """
-    scope = access.scope(tx, who, case_id)
-    found = access.released(tx, case_id, scope)
-    if not found:
-        raise Conflict(f"case {case_id} has nothing to open", safe="There are no images to open yet.")
-    return found
-
-
-def open_viewer(tx: Session, who: Principal, case_id: UUID) -> str:
-    """A one-time code that opens the hosted viewer with every study that `who` may see. Raises as `view_studies`."""
-    return launch.create(tx, who, case_id, view_studies(tx, who, case_id))
 
 
 def _coordinators(tx: Session, who: Principal, case_id: UUID, *, lock: bool = True) -> Case:

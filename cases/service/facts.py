@@ -16,7 +16,7 @@ from cases.imaging import STAFF, Found, KnownStrings
 from cases.models import Case, CaseStudy
 from cases.move import Move
 from cases.repository import notes_of
-from cases.states import FINAL, STUDY_LABELS, Actor, CaseEvent, CaseState, StudyState, case_rule, possible
+from cases.states import ENDED, STUDY_LABELS, Actor, CaseEvent, CaseState, StudyState, case_rule, possible
 from cases.views import NoteView, QuestionView
 from overread.kit import clock
 from overread.kit.principals import Principal, PrincipalRow
@@ -57,13 +57,13 @@ def title(case: Case) -> str:
 
 def is_late(case: Case) -> bool:
     """Whether a case has missed its time while the clock ran."""
-    open_ones = case.state not in FINAL and case.state is not CaseState.PUBLISHED and case.paused_at is None
+    open_ones = case.state not in ENDED and case.state is not CaseState.PUBLISHED and case.paused_at is None
     return open_ones and case.due_at is not None and case.due_at < clock.now()
 
 
 def late(now: datetime) -> ColumnElement[bool]:
     """That a case has missed its time, for a query: what `is_late` says of one."""
-    stopped = Case.state.in_([*FINAL, CaseState.PUBLISHED])
+    stopped = Case.state.in_([*ENDED, CaseState.PUBLISHED])
     return and_(~stopped, Case.paused_at.is_(None), Case.due_at < now)
 
 

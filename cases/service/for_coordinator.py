@@ -11,6 +11,7 @@ from cases.repository import apart_from, consents_of, latest_report, offers_of, 
 from cases.service import facts
 from cases.states import LABELS, Actor
 from cases.views import CoordinatorCase, CoordinatorStudy, IdentityRow, OfferView, StepView
+from overread.kit.dates import parse_da
 from overread.kit.principals import Principal, PrincipalRow
 
 
@@ -90,7 +91,7 @@ def _study(
     if original is not None:
         compared = identity.compare(case.patient_name, case.birth_date, original.patient_name, original.birth_date)
         verdict, names = compared.verdict, compared.name
-        found = identity.parse_da(original.birth_date)
+        found = parse_da(original.birth_date)
         rows = (
             IdentityRow(
                 "Name", case.patient_name, original.patient_name, names is Verdict.SAME, names is not Verdict.UNKNOWN

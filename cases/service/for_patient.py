@@ -12,7 +12,7 @@ from cases.models import Case
 from cases.repository import consents_of, latest_report, steps_of, studies_of
 from cases.service import facts
 from cases.service.intake import MAX_FOLLOW_UPS
-from cases.states import FINAL, LABELS, STUDY_LABELS, Actor, CaseState, StudyEvent, StudyState
+from cases.states import LABELS, STUDY_LABELS, UPLOADABLE, Actor, CaseState, StudyEvent, StudyState
 from cases.views import PatientCase, PatientStudy
 from overread.kit.principals import Principal
 
@@ -87,7 +87,7 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
         studies=tuple(s for s in shown if s.known is not None),
         timeline=story.timeline(case, steps),
         notes=facts.notes(tx, case, for_patient=True),
-        may_upload=case.state not in FINAL and case.state not in (CaseState.SIGNED, CaseState.PUBLISHED),
+        may_upload=case.state in UPLOADABLE,
         has_report=report is not None and report.published_at is not None,
         follow_ups_left=left,
         actions=facts.actions(case, Actor.PATIENT),

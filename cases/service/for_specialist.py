@@ -8,12 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import imaging, licences
-from cases.models import Case, Licence, OfferOutcome, Place
+from cases.models import Case, Licence
 from cases.redact import redacted
 from cases.repository import latest_report, offers_of, steps_of, studies_of
 from cases.service import facts
 from cases.service.reporting import sentence
-from cases.states import LABELS, Actor, CaseEvent, StudyState
+from cases.states import LABELS, Actor, CaseEvent, LicenceRequirement, OfferOutcome, StudyState
 from cases.views import QuestionView, SpecialistCase, SpecialistStudy
 from overread.kit import clock
 from overread.kit.principals import Principal
@@ -95,7 +95,7 @@ def _dates(tx: Session, case: Case) -> str:
 
 def _licence(tx: Session, who: Principal, case: Case) -> str:
     rule = licences.rule_of(tx, case.place)
-    if rule is Place.DIRECT:
+    if rule is LicenceRequirement.DIRECT:
         return f"{case.place} allows a second opinion without a licence of its own."
     held = tx.scalars(select(Licence).where(Licence.specialist_id == who.id, Licence.place == case.place)).one_or_none()
     if held is not None:

@@ -15,10 +15,11 @@ from cases import digest, identity, imaging, reference
 from cases.identity import Verdict
 from cases.imaging import Found
 from cases.models import Case, CaseStudy, InboxStudy
-from cases.repository import dismissed, visible, waits
+from cases.repository import by_reference, dismissed, visible, waits
 from cases.service.facts import name_of, sender
-from cases.states import FINAL, CaseState, StudyState
+from cases.states import OPEN, StudyState
 from overread.kit import audit, clock
+from overread.kit.dates import parse_da
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.paging import Keyset, Page
 from overread.kit.principals import Principal, Role
@@ -84,11 +85,11 @@ def candidates(tx: Session, who: Principal, items: Sequence[InboxItem]) -> dict[
     None of a case that this very study was taken out of. Raises Forbidden.
     """
     who.require(Role.COORDINATOR)
-    born = {item.id: identity.parse_da(item.study.birth_date) for item in items if item.study}
+    born = {item.id: parse_da(item.study.birth_date) for item in items if item.study}
     # Without an equal birth date no identity is the same: the index on it leaves few names to compare.
     query = visible(who).where(Case.birth_date.in_({day for day in born.values() if day}))
     by_day: dict[date | None, list[Case]] = {}
-    for case in tx.scalars(query.where(Case.state.not_in((*FINAL, CaseState.DRAFT))).order_by(Case.id)):
+    for case in tx.scalars(query.where(Case.state.in_(OPEN)).order_by(Case.id)):
         by_day.setdefault(case.birth_date, []).append(case)
     out = taken_out(tx, who, items)
     return {
@@ -100,6 +101,14 @@ def candidates(tx: Session, who: Principal, items: Sequence[InboxItem]) -> dict[
         for item in items
         if item.study
     }
+
+
+def case_of(tx: Session, who: Principal, typed: str) -> UUID | None:
+    """The case whose reference number a coordinator typed; None where there is none. Raises Forbidden."""
+    who.require(Role.COORDINATOR)
+    named = reference.find(typed)
+    case = by_reference(tx, named) if named else None
+    return case.id if case else None
 
 
 def _same(case: Case, study: Found) -> bool:

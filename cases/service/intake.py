@@ -10,18 +10,19 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from billing import prices
 from cases import consents, digest, licences, notify, reference
 from cases.machine import repeated, transition
-from cases.models import SUBJECTS, Case, Consent, ImagesBy, Note, Program, Question
+from cases.models import SUBJECTS, Case, Consent, Note, Question
 from cases.move import Move
 from cases.repository import load
-from cases.service import facts
-from cases.states import Actor, CaseEvent, CaseState
+from cases.service import facts, programs
+from cases.states import Actor, CaseEvent, CaseState, ImagesBy
 from overread.kit import audit, clock, principals
-from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit.errors import Conflict, Forbidden, Unprocessable
 from overread.kit.principals import Principal, Role
 
+#: What patients agree to, and the public pages of these texts by their addresses.
+CONSENTS, CONSENT_PAGES = consents.CONSENTS, consents.PAGES
 MAX_QUESTIONS = 20
 MAX_FOLLOW_UPS = 3
 #: Requests not yet sent that a patient may have at once; each may hold images (`cases.allowance`).
@@ -46,25 +47,9 @@ class Changes:
     images_by: ImagesBy | None = None
 
 
-def programs(tx: Session) -> Sequence[Program]:
-    """Every active program that is free or has a price now, by name; the public site shows them."""
-    priced = {price.key for price in prices.prices(tx)}
-    active = tx.scalars(select(Program).where(Program.active).order_by(Program.name))
-    return [program for program in active if program.price_key is None or program.price_key in priced]
-
-
-def program(tx: Session, slug: str) -> Program:
-    """An active program. Raises NotFound."""
-    known = select(Program).where(Program.slug == slug, Program.active)
-    found = tx.scalars(known).one_or_none() if slug.isprintable() else None
-    if found is None:
-        raise NotFound(f"no program {slug!r}")
-    return found
-
-
 def is_eligible(tx: Session, program_slug: str, place: str) -> bool:
     """Whether a program takes patients from a place; asked before anything is typed."""
-    return licences.is_served(tx, program(tx, program_slug), _norm_place(place))
+    return licences.is_served(tx, programs.program_row(tx, program_slug), _norm_place(place))
 
 
 def create(
@@ -91,7 +76,7 @@ def create(
         raise Unprocessable("no patient", safe="Please name the patient's account.")
     case = Case(
         reference=_free_reference(tx),
-        program=program(tx, program_slug),
+        program=programs.program_row(tx, program_slug),
         patient_id=patient_id,
         created_by=who.id,
         patient_name=principals.get(tx, patient_id).name,
@@ -164,6 +149,11 @@ def consent(
     )
     tx.flush()
     audit.record(tx, who, "case.consent", "case", case.id, case_id=case.id, kind=kind, version=version)
+
+
+def missing(tx: Session, who: Principal, case_id: UUID) -> tuple[tuple[str, str], ...]:
+    """What a draft still needs, as sentences, each with the step that asks for it."""
+    return facts.missing(tx, who, load(tx, who, case_id)[0])
 
 
 def submit(tx: Session, who: Principal, case_id: UUID) -> None:

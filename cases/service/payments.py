@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,14 +13,13 @@ from cases.machine import check, transition
 from cases.models import Case
 from cases.move import Move
 from cases.repository import load, load_unasked
-from cases.states import Actor, CaseEvent, CaseState
+from cases.states import PAYABLE, Actor, CaseEvent, CaseState
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal, Role
 
 #: What a coordinator may give back alone, in percent of the price; above it an admin has to.
 COORDINATOR_LIMIT_PERCENT = 50
-_PAYABLE = (CaseState.DRAFT, CaseState.SUBMITTED, CaseState.NEEDS_INFO, CaseState.READY, CaseState.OFFERED)
 
 
 def checkout(
@@ -33,7 +33,7 @@ def checkout(
     case, actor = load(tx, who, case_id, lock=True)
     if actor is not Actor.PATIENT:
         raise Forbidden(f"{actor} asked to pay for case {case_id}")
-    if money.is_free(case) or case.state not in _PAYABLE:
+    if money.is_free(case) or case.state not in PAYABLE:
         raise Conflict(f"nothing to pay for case {case_id}", safe="There is nothing to pay for this request.")
     if case.state is CaseState.DRAFT:
         # Nobody pays for a request that could not be sent.
@@ -46,6 +46,22 @@ def checkout(
     return url
 
 
+def look_again(tx: Session, who: Principal, case_id: UUID, gateway: Gateway | None) -> None:
+    """Ask the provider how a case's payment stands, and send the request where that was all it waited for.
+
+    Where the provider is silent, what it said last stands. Raises NotFound, Forbidden for all but the patient.
+    """
+    # The case before its payment, as whoever pays, accepts or ends it locks them.
+    case, actor = load(tx, who, case_id, lock=True)
+    if actor is not Actor.PATIENT:
+        raise Forbidden(f"{actor} asked how the payment of case {case_id} stands")
+    money.ask(tx, gateway, case)
+    if case.state is CaseState.DRAFT:
+        # Not held yet, or the worker that heard of the payment was faster: a refused move changes nothing.
+        with suppress(Unprocessable, Conflict):
+            transition(Move(tx, case, CaseEvent.SUBMIT, actor, who))
+
+
 def record_outside(tx: Session, who: Principal, case_id: UUID, *, method: str = "invoice", reference: str = "") -> None:
     """A coordinator records that an invoice was paid outside (`invoice`), or that nothing is asked for (`free`).
 
@@ -55,7 +71,7 @@ def record_outside(tx: Session, who: Principal, case_id: UUID, *, method: str = 
     case = load_unasked(tx, case_id, lock=True)
     if case is None:
         raise NotFound(f"no case {case_id}")
-    if case.state not in _PAYABLE:
+    if case.state not in PAYABLE:
         raise Conflict(f"case {case_id} is {case.state}", safe="There is nothing to pay for this request.")
     money.record_outside(tx, case, method, reference, str(who.id))
     audit.record(tx, who, "case.paid_outside", "case", case.id, case_id=case.id, method=method)

@@ -12,12 +12,13 @@ from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, s
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Bundle, Session
 
-from cases.models import Licence, LicenceRule, Place, Program
+from cases.models import Licence, LicenceRule
 from cases.repository import load, studies_of
-from cases.states import KNOWN_THEIRS, Actor
+from cases.states import KNOWN_THEIRS, Actor, LicenceRequirement
+from cases.views import LicenceView
 from overread.kit import audit, clock, principals
 from overread.kit.audit import AuditRow
-from overread.kit.errors import Conflict, Forbidden, Unprocessable
+from overread.kit.errors import Forbidden, Unprocessable
 from overread.kit.paging import Keyset, Page
 from overread.kit.principals import Principal, Role
 
@@ -125,14 +126,13 @@ def _access(look: Any) -> Access:
     return Access(look.since, look.at, look.actor, look.role, what, images)
 
 
-def licences_of(tx: Session, who: Principal, specialist_id: UUID | None = None) -> Sequence[Licence]:
+def licences_of(tx: Session, who: Principal, specialist_id: UUID | None = None) -> list[LicenceView]:
     """A specialist's licences: their own, or anybody's for coordinators and admins."""
     who.require(Role.SPECIALIST, Role.COORDINATOR, Role.ADMIN)
     if who.role is Role.SPECIALIST and specialist_id not in (None, who.id):
         raise Forbidden("a specialist asked for another's licences")
-    return tx.scalars(
-        select(Licence).where(Licence.specialist_id == (specialist_id or who.id)).order_by(Licence.place)
-    ).all()
+    rows = tx.scalars(select(Licence).where(Licence.specialist_id == (specialist_id or who.id)).order_by(Licence.place))
+    return [LicenceView(row.id, row.specialist_id, row.place, row.number, row.expires_on) for row in rows]
 
 
 def set_licence(
@@ -166,7 +166,9 @@ def rules(tx: Session, who: Principal) -> Sequence[LicenceRule]:
     return tx.scalars(select(LicenceRule).order_by(LicenceRule.place, LicenceRule.valid_from.desc())).all()
 
 
-def add_rule(tx: Session, who: Principal, place: str, rule: Place, source: str, valid_from: date | None = None) -> None:
+def add_rule(
+    tx: Session, who: Principal, place: str, rule: LicenceRequirement, source: str, valid_from: date | None = None
+) -> None:
     """Record what a place asks from a day on (today), and where that is written. Earlier rules stay on record."""
     who.require(Role.ADMIN)
     if not source.strip():
@@ -182,15 +184,3 @@ def add_rule(tx: Session, who: Principal, place: str, rule: Place, source: str, 
     )
     tx.flush()
     audit.record(tx, who, "licence_rule.add", "place", place.strip().upper(), rule=rule.value)
-
-
-def create_program(tx: Session, who: Principal, slug: str, name: str, **fields: Any) -> UUID:
-    """Open a program; `fields` are columns of `Program`. Raises Forbidden, Conflict where the slug is taken."""
-    who.require(Role.ADMIN)
-    if tx.scalar(select(Program.id).where(Program.slug == slug)):
-        raise Conflict(f"program {slug!r} exists", safe="There is a program with this short name already.")
-    made = Program(slug=slug, name=name, **fields)
-    tx.add(made)
-    tx.flush()
-    audit.record(tx, who, "program.create", "program", made.id, slug=slug)
-    return made.id

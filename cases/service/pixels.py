@@ -14,17 +14,19 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from cases import imaging
-from cases.imaging import Archive, Composite, Picture, Stack, Suggestion
+from cases.imaging import Archive, Composite, Picture, Review, Stack, Suggestion
 from cases.models import Case, CaseStudy
 from cases.repository import load, study_of
 from cases.service import facts, studies
-from cases.states import FINAL, Actor, StudyState
+from cases.states import ENDED, Actor, StudyState
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal
 
 #: So many pictures are blanked by one request.
 MOST_AT_ONCE = 2000
+#: Bytes of a document that a coordinator redacted.
+MOST_DOCUMENT = imaging.MOST_DOCUMENT
 _CHECKED = (StudyState.DEID_REVIEW, StudyState.RELEASED)
 
 Boxes = Sequence[Sequence[int]]
@@ -72,7 +74,7 @@ class Piled:
     @property
     def held(self) -> tuple[Picture, ...]:
         """Those that wait for a decision."""
-        return tuple(p for p in self.pictures if p.state == "held")
+        return tuple(p for p in self.pictures if p.state == Review.HELD)
 
     @property
     def wholly_seen(self) -> bool:
@@ -128,7 +130,7 @@ def piled(
     case, study, view_id = _study(tx, who, case_id, study_uid)
     known = imaging.is_uid(series_uid) and all(size)
     found = imaging.pictures(tx, who, view_id, study_uid, series_uid=series_uid, lock=lock) if known else []
-    alike = tuple(p for p in found if (p.rows, p.columns) == size and p.state != "unusable")
+    alike = tuple(p for p in found if (p.rows, p.columns) == size and p.state != Review.UNUSABLE)
     if not alike:
         raise NotFound(f"series {series_uid[:64]!r} of study {study_uid}", safe="There are no such pictures here.")
     return Piled(case.reference, study.state, _is_open(case, study), alike)
@@ -242,7 +244,7 @@ def decide(
     case, study, view_id = _study(tx, who, case_id, study_uid)
     _still_open(case, study)
     picture = _picture(tx, who, view_id, study_uid, sop_uid, lock=True)
-    if decision == "approved":
+    if decision == Review.APPROVED:
         _in_force(boxes, picture.boxes)
     studies.decide(tx, who, case_id, [sop_uid], decision, {sop_uid: digest})
 
@@ -266,7 +268,7 @@ def decide_piled(
     case, study, _ = _study(tx, who, case_id, study_uid)
     _still_open(case, study)
     found = piled(tx, who, case_id, study_uid, series_uid, size, lock=True)
-    if decision == "approved":
+    if decision == Review.APPROVED:
         _in_force(boxes, found.boxes or ())
         if digest != found.digest:
             raise Conflict(
@@ -278,7 +280,7 @@ def decide_piled(
                 "more frames than one look shows",
                 safe="These are more frames than one look can show. Approve the pictures one by one.",
             )
-    wanted = found.held if decision == "approved" else found.pictures
+    wanted = found.held if decision == Review.APPROVED else found.pictures
     if not wanted:
         raise Conflict("nothing is held", safe="None of these pictures waits for a decision.")
     studies.decide(tx, who, case_id, [p.sop_uid for p in wanted], decision)
@@ -327,7 +329,7 @@ def _pictures(
 
 
 def _is_open(case: Case, study: CaseStudy) -> bool:
-    return case.state not in FINAL and study.state in _CHECKED
+    return case.state not in ENDED and study.state in _CHECKED
 
 
 def _still_open(case: Case, study: CaseStudy) -> None:

@@ -14,6 +14,9 @@ from cases.imaging import Profile
 from cases.models import Program
 from overread.kit.errors import NotFound
 from overread.kit.principals import Principal, Role
+from pacs.deid.profile import HIGHEST_AGE_CAP, LOWEST_AGE_CAP, SECOND_OPINION, TABLE_EDITION
+
+__all__ = ["HIGHEST_AGE_CAP", "LOWEST_AGE_CAP", "SECOND_OPINION", "TABLE_EDITION", "change", "listed", "read"]
 
 
 def listed(tx: Session, who: Principal) -> list[tuple[Program, Profile]]:

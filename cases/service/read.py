@@ -19,15 +19,12 @@ from cases.service import facts
 from cases.service.for_coordinator import coordinator_case
 from cases.service.for_patient import patient_case
 from cases.service.for_specialist import specialist_case
-from cases.states import FINAL, LABELS, Actor, CaseState, StudyState
+from cases.states import DELIVERED, ENDED, LABELS, OPEN, Actor, CaseState, StudyState
 from cases.views import CaseLine, CoordinatorCase, PatientCase, SpecialistCase
 from overread.kit import audit, clock
 from overread.kit.paging import Keyset, Page
 from overread.kit.principals import Principal, Role
 from pacs.index import folding
-
-#: A specialist has signed their report of a case that stands here.
-_SIGNED = (CaseState.SIGNED, CaseState.PUBLISHED, CaseState.CLOSED)
 
 CaseView = PatientCase | CoordinatorCase | SpecialistCase
 
@@ -57,7 +54,6 @@ class Show(StrEnum):
 
 
 _OURS = (CaseState.SUBMITTED, CaseState.READY, CaseState.SIGNED)
-_NOT_OPEN = (*FINAL, CaseState.DRAFT)
 #: When a case is due that has no due time: behind all others. Written out, so that an index could have it.
 _NEVER: ColumnElement[datetime] = literal_column("timestamptz '9999-12-31 00:00:00+00'")
 _BY_DUE = Keyset(func.coalesce(Case.due_at, _NEVER), Case.id)
@@ -105,7 +101,7 @@ def earned(tx: Session, who: Principal) -> dict[str, tuple[int, int]]:
         .select_from(Case)
         .join(Program, Program.id == Case.program_id)
         .outerjoin(fees, fees.c.case_id == Case.id)
-        .where(Case.specialist_id == who.id, Case.state.in_(_SIGNED))
+        .where(Case.specialist_id == who.id, Case.state.in_(DELIVERED))
         .group_by(Program.currency)
     )
     return {currency: (count, int(amount)) for currency, count, amount in rows}
@@ -116,17 +112,17 @@ def _shown(show: Show) -> ColumnElement[bool]:
         case Show.ALL:
             return true()
         case Show.OPEN:
-            return Case.state.not_in(_NOT_OPEN)
+            return Case.state.in_(OPEN)
         case Show.OURS:
             return Case.state.in_(_OURS)
         case Show.LATE:
-            return and_(Case.state.not_in(_NOT_OPEN), facts.late(clock.now()))
+            return and_(Case.state.in_(OPEN), facts.late(clock.now()))
         case Show.ENDED:
-            return Case.state.in_(FINAL)
+            return Case.state.in_(ENDED)
         case Show.OFFERED:
             return Case.state == CaseState.OFFERED
         case Show.READING:
-            return Case.state.not_in((*_NOT_OPEN, CaseState.OFFERED))
+            return Case.state.in_(OPEN - {CaseState.OFFERED})
 
 
 def _found(search: str) -> ColumnElement[bool]:

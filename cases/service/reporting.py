@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import imaging, notify
+from cases import imaging, notify, report_pdf
 from cases.effects import report_digest
 from cases.machine import transition
 from cases.models import Case, Question, Report
@@ -17,6 +17,7 @@ from cases.move import Move
 from cases.redact import redacted
 from cases.repository import latest_report, load, studies_of
 from cases.states import Actor, CaseEvent, CaseState
+from cases.views import Answer, ReportView
 from overread.kit import audit, clock
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal
@@ -28,41 +29,17 @@ _MAX_TEXT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One of the patient's questions with its answer ("" while there is none)."""
+class Draft:
+    """A report that is being written: answers by question's id, Study Instance UIDs of the view that were read.
 
-    question_id: UUID
-    number: int
-    question: str
-    answer: str
-    follow_up: bool = False
-    answered_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReportView:
-    """A report as patient, coordinator and author read it. `studies`: what was read, as sentences.
-
-    `patient` (name and birth date) is empty for the author, who does not know whose images they read.
+    `digest`: names what it says now, every word of it.
     """
 
-    report_id: UUID
-    case_id: UUID
-    reference: str
-    program: str
-    subject: str
-    patient: str
-    version: int
-    answers: tuple[Answer, ...]
+    answers: Mapping[str, str]
     impression: str
-    studies: tuple[str, ...]
-    signed_by: str
-    signed_at: datetime | None
-    published_at: datetime | None
-    digest: str | None
-    intact: bool
-    follow_ups: tuple[Answer, ...]
-    edition: str
+    studies_read: Sequence[str]
+    saved_at: datetime
+    digest: str
 
 
 def save_draft(
@@ -107,9 +84,26 @@ def save_draft(
     audit.record(tx, who, "report.save", "report", report.id, case_id=case_id)
 
 
+def draft(tx: Session, who: Principal, case_id: UUID) -> Draft | None:
+    """What its author has written so far; None while nothing is. Raises NotFound, Forbidden for everybody else."""
+    _, actor = load(tx, who, case_id)
+    if actor is not Actor.ASSIGNED:
+        raise Forbidden(f"{actor} asked for the draft report of case {case_id}")
+    report = latest_report(tx, case_id)
+    if report is None:
+        return None
+    return Draft(report.answers, report.impression, report.studies_read, report.updated_at, edition_of(report))
+
+
 def edition_of(report: Report | None) -> str:
-    """A name for what a report says now; empty where there is none yet."""
+    """A name for what a report says now, its digest; empty where there is none yet."""
     return report_digest(report) if report is not None else ""
+
+
+def pdf(tx: Session, who: Principal, case_id: UUID) -> tuple[str, bytes]:
+    """The report as PDF/A for whoever may read it, with the name of its file. Raises as `read`."""
+    found = read(tx, who, case_id)
+    return f"second-opinion-{found.reference}.pdf", report_pdf.render(found)
 
 
 def may_sign(tx: Session, who: Principal, case_id: UUID) -> None:

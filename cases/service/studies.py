@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from cases import identity, imaging, reference
 from cases.identity import Verdict
-from cases.imaging import Archive, Compared, Seen, StudyReview
+from cases.imaging import Archive, Compared, Review, Seen, StudyReview
 from cases.machine import move_study
 from cases.models import Case, CaseStudy, InboxStudy, Report
 from cases.move import StudyMove
 from cases.repository import by_reference, load, load_unasked, studies_of, study_of
 from cases.service import facts, inboxes
-from cases.states import FINAL, KNOWN_THEIRS, Actor, StudyEvent, StudyState
+from cases.states import ENDED, KNOWN_THEIRS, Actor, StudyEvent, StudyState
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal, PrincipalRow, Role
@@ -45,7 +45,7 @@ def settle(tx: Session, archive: Archive, event: StudySettled) -> None:
     placed = False
     for case_id, found_by in _targets(tx, event):
         case = load_unasked(tx, case_id, lock=True)
-        if case is None or case.state in FINAL:
+        if case is None or case.state in ENDED:
             continue
         reason = _arrive(tx, archive, case, event, found_by)
         if not reason:
@@ -125,7 +125,7 @@ def _belongs(tx: Session, study: CaseStudy, event: StudySettled, more: Compared)
 def compare_again(tx: Session, case_id: UUID) -> None:
     """Look again at the studies whose identity differed, now that the patient's is complete. Idempotent."""
     case = load_unasked(tx, case_id, lock=True)
-    if case is None or case.state in FINAL:
+    if case is None or case.state in ENDED:
         return
     for study in studies_of(tx, case_id):
         if study.state is StudyState.MISMATCH and imaging.original(tx, study):
@@ -202,7 +202,7 @@ def decide(
     case = _case(tx, who, case_id)
     if not all(imaging.is_uid(uid) for uid in sop_uids):
         raise Unprocessable("not a UID", safe="An image is named by its SOP Instance UID.")
-    if decision not in ("approved", "withheld"):
+    if decision not in (Review.APPROVED, Review.WITHHELD):
         raise Unprocessable(f"decision {decision!r}", safe="A decision is “approved” or “withheld”.")
     if case.view_id is None:
         raise Conflict(f"case {case_id} has no view", safe="The de-identified images are not made yet.")
@@ -245,7 +245,7 @@ def derive(archive: Archive, case_id: UUID, study_uid: str) -> None:
     with archive.db.transaction() as tx:
         case = load_unasked(tx, case_id, lock=True)
         study = study_of(tx, case_id, study_uid)
-        if case is None or case.state in FINAL or study is None or study.state is not StudyState.MATCHED:
+        if case is None or case.state in ENDED or study is None or study.state is not StudyState.MATCHED:
             return
         view_id = case.view_id = case.view_id or imaging.open_view(tx, archive, case_id, case.program_id)
         known = facts.known(tx, case)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 from billing import prices
-from cases.models import Licence, LicenceRule, Place, Program
+from cases.models import Licence, LicenceRule, Program
+from cases.states import LicenceRequirement
 from overread.kit import principals
 from overread.kit.db import Session
 from overread.kit.principals import Principal, Role
@@ -51,9 +52,9 @@ def seed(tx: Session, hashed: str) -> dict[Role, Principal]:
         )
     )
     for place, rule, why in (
-        ("DE", Place.DIRECT, "Sample rule of the demo: a second opinion may be given directly."),
-        ("US-MA", Place.LICENSED, "Sample rule of the demo: the specialist needs a licence of the place."),
-        ("US-NY", Place.LICENSED, "Sample rule of the demo: the specialist needs a licence of the place."),
+        ("DE", LicenceRequirement.DIRECT, "Sample rule of the demo: a second opinion may be given directly."),
+        ("US-MA", LicenceRequirement.LICENSED, "Sample rule of the demo: the specialist needs a licence of the place."),
+        ("US-NY", LicenceRequirement.LICENSED, "Sample rule of the demo: the specialist needs a licence of the place."),
     ):
         tx.add(LicenceRule(place=place, rule=rule, source=why, valid_from=date(2026, 1, 1)))
     for specialist, place in ((specialists[0], "US-MA"), (specialists[0], "DE"), (specialists[1], "US-NY")):

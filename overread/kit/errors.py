@@ -34,6 +34,8 @@ class OverreadError(Exception):
 
     status = 500
     title = "The server failed"
+    #: Whether whoever asked may set it right in the form that it came from, or send that once more.
+    may_try_again = False
     default_safe = "Something went wrong on our side. Nothing was lost; please try again."
 
     def __init__(self, text: str = "", *, safe: str | None = None, **extra: Any) -> None:
@@ -118,6 +120,7 @@ class Conflict(OverreadError):
     """The thing is in another state than the request supposes."""
 
     status = 409
+    may_try_again = True
     title = "Not possible in the present state"
     default_safe = "This is not possible in the present state."
 
@@ -126,6 +129,7 @@ class Unprocessable(OverreadError):
     """The request is well-formed, but a rule refuses it."""
 
     status = 422
+    may_try_again = True
     title = "Refused by a rule"
     default_safe = "The request is well-formed, but a rule refuses it."
 
@@ -134,6 +138,7 @@ class TooManyRequests(OverreadError):
     """The caller tried too often."""
 
     status = 429
+    may_try_again = True
     title = "Too many tries"
     default_safe = "Too many tries. Wait a few minutes, then try again."
 
@@ -148,6 +153,8 @@ class Unavailable(OverreadError):
 
 class Busy(Unavailable):
     """Too many ask at once for what costs much; `extra["retry_after"]` tells when to come again."""
+
+    may_try_again = True
 
 
 class StorageFull(Unavailable):

@@ -8,12 +8,9 @@ from uuid import UUID, uuid4
 
 from starlette.responses import Response
 
-from billing.states import TAKEN
-from cases.models import OfferOutcome
-from cases.repository import load
 from cases.service import assignment, read, reporting
-from cases.states import CaseEvent, CaseState, StudyEvent, StudyState
-from cases.views import CoordinatorCase, CoordinatorStudy, OfferView, StepView
+from cases.states import RUNNING, CaseEvent, CaseState, OfferOutcome, StudyEvent, StudyState
+from cases.views import CoordinatorCase, CoordinatorStudy, OfferView, Review, StepView
 from overread.kit import audit
 from overread.kit.audit import AuditRow
 from overread.kit.errors import NotFound
@@ -21,15 +18,14 @@ from overread.kit.paging import Page
 from overread.kit.words import counted
 from overread.web import labels, paging, places, render
 from overread.web.visits import Visit
-from pacs.views import views
 
 #: Pictures shown at once; the rest follows when these are decided.
 _MOST_PREVIEWS = 24
 _TRAIL, _LONG_TRAIL = 15, 100
-_DECISIONS = {
-    views.HELD: render.status("Held", "warn"),
-    views.APPROVED: render.status("Approved", "good"),
-    views.WITHHELD: render.status("Withheld", "bad"),
+_DECISIONS: Mapping[str, dict[str, str]] = {
+    Review.HELD: render.status("Held", "warn"),
+    Review.APPROVED: render.status("Approved", "good"),
+    Review.WITHHELD: render.status("Withheld", "bad"),
 }
 #: Steps that somebody gives a reason for, or words, and how they are told where the next decision is made.
 _SAID: Mapping[str, str] = {
@@ -76,8 +72,8 @@ def case_page(visit: Visit) -> Response:
     shown = [_study(case, study) for study in case.studies]
     ready = [study.study_uid for study, one in zip(case.studies, shown, strict=True) if one["release_action"]]
     trail, whole = _trail(visit, case.case_id), visit.query("trail") == "all"
-    running = CaseState(case.state) in labels.RUNNING and case.paused_at is None
-    refundable = case.paid is not None and case.paid.state in TAKEN
+    running = CaseState(case.state) in RUNNING and case.paused_at is None
+    refundable = case.paid is not None and case.paid.is_taken
     may_answer = any(e in case.actions for e in (CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
     return visit.page(
         "coordinator/case.html",
@@ -163,10 +159,10 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
     found, review = study.original, study.review
     state = StudyState(study.state)
     arrived = render.moment(study.arrived_at)
-    items = sorted(review.items, key=lambda item: item.state != views.HELD) if review else []
+    items = sorted(review.items, key=lambda item: item.state != Review.HELD) if review else []
     shown = items[:_MOST_PREVIEWS]
     root = f"/cases/{case.case_id}/dicomweb/studies/{study.view_study_uid}"
-    held = [item for item in shown if item.state == views.HELD and not item.left_out]
+    held = [item for item in shown if item.state == Review.HELD and not item.left_out]
     live = case.state not in ("closed", "declined", "withdrawn")
     may_revoke = live and state not in (StudyState.REVOKED, StudyState.RECEIVING)
     return {
@@ -204,10 +200,10 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
                 "sop_instance_uid": item.view_sop_uid,
                 "digest": item.digest,
                 "state": _DECISIONS[item.state],
-                "held": item.state == views.HELD,
+                "held": item.state == Review.HELD,
                 "left_out": item.left_out,
                 "reason": "; ".join(item.reasons),
-                "withheld": item.state == views.WITHHELD,
+                "withheld": item.state == Review.WITHHELD,
             }
             for item in shown
         ],
@@ -251,7 +247,6 @@ def _withheld(study: CoordinatorStudy) -> list[str]:
 
 
 def _specialists(visit: Visit, case: CoordinatorCase) -> list[dict[str, Any]]:
-    program = load(visit.tx, visit.who, case.case_id)[0].program
     return [
         {
             "id": str(person.specialist_id),
@@ -260,7 +255,7 @@ def _specialists(visit: Visit, case: CoordinatorCase) -> list[dict[str, Any]]:
             "eligible": person.eligible,
             "reasons": person.reasons or (f"May read for {places.name(case.place)}.",),
             "load": f"{person.reading} open",
-            "fee": render.money(program.specialist_fee, program.currency),
+            "fee": render.money(person.fee, person.currency),
         }
         for person in assignment.eligible_specialists(visit.tx, visit.who, case.case_id)
     ]

@@ -10,7 +10,8 @@ from starlette.routing import BaseRoute
 from cases.service import approval, assignment, inboxes, intake, payments, read, reporting, studies
 from cases.service.approval import SuggestionsOpen
 from cases.service.read import Show
-from cases.states import FINAL, CaseState
+from cases.states import ENDED, RUNNING, CaseState
+from cases.views import Review
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, paging, render
@@ -79,8 +80,8 @@ def queue(visit: Visit) -> Response:
                 "title": line.title,
                 "patient": line.patient_name,
                 "status": labels.case(line.state),
-                "due": render.moment(line.due_at) if CaseState(line.state) in labels.RUNNING else None,
-                "ended": line.state in FINAL,
+                "due": render.moment(line.due_at) if CaseState(line.state) in RUNNING else None,
+                "ended": line.state in ENDED,
                 "late": line.late,
                 "assigned": line.specialist,
                 "images": line.studies,
@@ -215,7 +216,7 @@ def release_all(visit: Visit) -> Response:
 
 def decide(visit: Visit) -> Response:
     """Approve or withhold one picture, or all that the page showed as held."""
-    decision = {"approve": "approved", "withhold": "withheld"}.get(visit.form.text("decision"))
+    decision = {"approve": Review.APPROVED, "withhold": Review.WITHHELD}.get(visit.form.text("decision"))
     uids, digests = visit.form.text("sop_instance_uid").split(), visit.form.text("digest").split()
     if not uids or decision is None:
         raise FieldErrors({"form": "Please choose a picture and what to do with it."})

@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from billing.money import shown
-from dicomweb.stow_multipart import PartParser
 from overread.kit import whole_body
 from overread.kit.errors import BadInput, OverreadError, Unprocessable, UnsupportedMedia
+from overread.kit.money import shown
+from overread.kit.multipart import PartParser
 
 #: Twenty questions, a story and a history of 20,000 characters each fit, percent-encoded, with room.
 MAX_BYTES = 1 << 20

@@ -9,8 +9,6 @@ from uuid import UUID
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases import reference
-from cases.repository import by_reference
 from cases.service import inboxes, studies
 from cases.service.inboxes import InboxItem, Show
 from overread.kit.principals import Role
@@ -68,12 +66,11 @@ def _shown(visit: Visit) -> Show:
 
 def match(visit: Visit) -> Response:
     """Put a study of the inbox into the case whose reference number was typed."""
-    named = reference.find(visit.form.text("case"))
-    case = by_reference(visit.tx, named) if named else None
-    if case is None:
+    case_id = inboxes.case_of(visit.tx, visit.who, visit.form.text("case"))
+    if case_id is None:
         raise FieldErrors({str(_item(visit)): "There is no case with this reference number. Please check it."})
-    studies.match_by_hand(visit.tx, visit.who, _item(visit), case.id)
-    return go(f"/queue/{case.id}", "matched")
+    studies.match_by_hand(visit.tx, visit.who, _item(visit), case_id)
+    return go(f"/queue/{case_id}", "matched")
 
 
 def dismiss(visit: Visit) -> Response:

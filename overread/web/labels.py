@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from billing.states import State
-from cases.money import Paid
 from cases.states import LABELS, STUDY_LABELS, CaseState, StudyState
+from cases.views import Paid, PaymentState
 
 _CASE_TONES: Mapping[CaseState, str] = {
     CaseState.NEEDS_INFO: "warn",
@@ -26,27 +25,23 @@ _STUDY_TONES: Mapping[StudyState, str] = {
     StudyState.REVOKED: "neutral",
 }
 _MONEY: Mapping[str, str] = {
-    State.NONE: "Not paid yet",
-    State.METHOD_SAVED: "Card saved",
-    State.REQUIRES_ACTION: "Waits for confirmation",
-    State.AUTHORISED: "Held",
-    State.CAPTURING: "Being charged",
-    State.CAPTURED: "Charged",
-    State.PARTLY_REFUNDED: "Charged, refunded in part",
-    State.REFUNDED: "Refunded",
-    State.DISPUTED: "Disputed",
-    State.WON: "Charged",
-    State.LOST: "Returned by the bank",
-    State.VOIDED: "Released",
-    State.EXPIRED: "Hold ended",
-    State.FAILED: "Refused",
+    PaymentState.NONE: "Not paid yet",
+    PaymentState.METHOD_SAVED: "Card saved",
+    PaymentState.REQUIRES_ACTION: "Waits for confirmation",
+    PaymentState.AUTHORISED: "Held",
+    PaymentState.CAPTURING: "Being charged",
+    PaymentState.CAPTURED: "Charged",
+    PaymentState.PARTLY_REFUNDED: "Charged, refunded in part",
+    PaymentState.REFUNDED: "Refunded",
+    PaymentState.DISPUTED: "Disputed",
+    PaymentState.WON: "Charged",
+    PaymentState.LOST: "Returned by the bank",
+    PaymentState.VOIDED: "Released",
+    PaymentState.EXPIRED: "Hold ended",
+    PaymentState.FAILED: "Refused",
 }
 #: The patient has to do something before the payment goes on.
-PAYMENT_TROUBLE = frozenset((State.REQUIRES_ACTION, State.EXPIRED, State.FAILED))
-#: Where a case can still be paid for.
-PAYABLE = (CaseState.SUBMITTED, CaseState.NEEDS_INFO, CaseState.READY, CaseState.OFFERED)
-#: Where a due time still means something.
-RUNNING = (CaseState.SUBMITTED, CaseState.READY, CaseState.OFFERED, CaseState.IN_REVIEW, CaseState.SIGNED)
+PAYMENT_TROUBLE = frozenset((PaymentState.REQUIRES_ACTION, PaymentState.EXPIRED, PaymentState.FAILED))
 
 #: Modalities (PS3.3 C.7.3.1.1.1) as people call them.
 _MODALITIES: Mapping[str, str] = {

@@ -8,8 +8,9 @@ from uuid import UUID
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.models import Licence, Place
 from cases.service import people
+from cases.states import LicenceRequirement
+from cases.views import LicenceView
 from overread.kit import clock, principals
 from overread.kit.principals import Role
 from overread.services import Services
@@ -17,12 +18,12 @@ from overread.web import places
 from overread.web.forms import Check
 from overread.web.visits import Desk, Visit, go
 
-_KINDS: Mapping[Place, tuple[str, str]] = {
-    Place.LICENSED: ("A licence of the place", "info"),
-    Place.DIRECT: ("Nothing: an opinion may be given directly", "good"),
-    Place.LOCAL_PHYSICIAN: ("A local physician takes part", "warn"),
-    Place.BLOCKED: ("Not allowed", "bad"),
-    Place.UNKNOWN: ("Not known: blocked", "neutral"),
+_KINDS: Mapping[LicenceRequirement, tuple[str, str]] = {
+    LicenceRequirement.LICENSED: ("A licence of the place", "info"),
+    LicenceRequirement.DIRECT: ("Nothing: an opinion may be given directly", "good"),
+    LicenceRequirement.LOCAL_PHYSICIAN: ("A local physician takes part", "warn"),
+    LicenceRequirement.BLOCKED: ("Not allowed", "bad"),
+    LicenceRequirement.UNKNOWN: ("Not known: blocked", "neutral"),
 }
 
 
@@ -43,7 +44,7 @@ def licences_page(visit: Visit) -> Response:
     today = clock.now().date()
     held = [(person, licence) for person in who for licence in people.licences_of(visit.tx, visit.who, person.id)]
     # A licence that is renewed is filled in as it is recorded.
-    renewed = next((one for _, one in held if str(one.id) == visit.query("licence")), None)
+    renewed = next((one for _, one in held if str(one.licence_id) == visit.query("licence")), None)
     return visit.page(
         "admin/licences.html",
         rules=[
@@ -68,7 +69,7 @@ def licences_page(visit: Visit) -> Response:
                 "number": licence.number,
                 "until": licence.expires_on,
                 "expired": licence.expires_on < today,
-                "renew_url": f"/licences?licence={licence.id}#record",
+                "renew_url": f"/licences?licence={licence.licence_id}#record",
             }
             for person, licence in held
         ],
@@ -78,7 +79,7 @@ def licences_page(visit: Visit) -> Response:
     )
 
 
-def _values(licence: Licence) -> dict[str, str]:
+def _values(licence: LicenceView) -> dict[str, str]:
     """A licence as the form has it."""
     return {
         "specialist": str(licence.specialist_id),
@@ -108,9 +109,9 @@ def add_rule(visit: Visit) -> Response:
     """Record what a place asks; earlier rules stay on record."""
     check = Check(visit.form)
     place = check.one_of("place", list(places.NAMES), "Please choose a place.")
-    rule = check.one_of("rule", [kind.value for kind in Place], "Please choose what it asks.")
+    rule = check.one_of("rule", [kind.value for kind in LicenceRequirement], "Please choose what it asks.")
     source = check.text("source", "Please say where the rule is written.", 2000)
     since = check.day("valid_from", "Please give a day.") if visit.form.text("valid_from") else None
     check.done()
-    people.add_rule(visit.tx, visit.who, place, Place(rule), source, since)
+    people.add_rule(visit.tx, visit.who, place, LicenceRequirement(rule), source, since)
     return go("/licences", "saved")

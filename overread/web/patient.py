@@ -8,9 +8,8 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases import report_pdf as pdf
-from cases.service import erasure, intake, people, read, reporting
-from cases.states import CaseEvent, CaseState
+from cases.service import erasure, intake, people, programs, read, reporting
+from cases.states import OPEN, PAYABLE, RUNNING, CaseEvent, CaseState
 from cases.views import PatientCase
 from overread.kit.principals import Role
 from overread.services import Services
@@ -75,7 +74,7 @@ def cases(visit: Visit) -> Response:
                 "url": f"/cases/{line.case_id}",
                 "updated": render.moment(line.updated_at),
                 "next_step": _NEXT[line.state],
-                "due": render.moment(line.due_at) if CaseState(line.state) in labels.RUNNING else None,
+                "due": render.moment(line.due_at) if CaseState(line.state) in RUNNING else None,
                 "patient_name": "" if line.patient_name == visit.who.name else line.patient_name,
             }
             for line in page
@@ -88,7 +87,7 @@ def case(visit: Visit) -> Response:
     """One case: what happens, what is to do, the images, messages, and who saw the data."""
     shown = own(visit)
     url = f"/cases/{shown.case_id}"
-    running = CaseState(shown.state) in labels.RUNNING
+    running = CaseState(shown.state) in RUNNING
     # Their own steps tell them nothing about others.
     after = visit.query(_ACCESSES)
     seen = people.who_accessed(visit.tx, visit.who, shown.case_id, others=True, after=after, limit=_MOST_ACCESSES)
@@ -198,7 +197,7 @@ def withdraw_page(visit: Visit) -> Response:
     shown = own(visit)
     if CaseEvent.WITHDRAW not in shown.actions:
         return go(f"/cases/{shown.case_id}")
-    program = intake.program(visit.tx, shown.program_slug)
+    program = programs.program(visit.tx, shown.program_slug)
     back = "Nothing was charged."
     if shown.paid is not None:
         # The rule of `effects`: who withdraws while a specialist reads, or waits for an answer, began to be served.
@@ -289,10 +288,9 @@ def report(visit: Visit) -> Response:
 
 def report_pdf(visit: Visit) -> Response:
     """The report as a file, for whoever may read it."""
-    found = reporting.read(visit.tx, visit.who, visit.uuid())
-    name = f"second-opinion-{found.reference}.pdf"
+    name, content = reporting.pdf(visit.tx, visit.who, visit.uuid())
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(pdf.render(found), media_type="application/pdf", headers=headers)
+    return Response(content, media_type="application/pdf", headers=headers)
 
 
 def follow_up(visit: Visit) -> Response:
@@ -310,7 +308,7 @@ def _todo(shown: PatientCase) -> dict[str, Any] | None:
     if shown.state == CaseState.NEEDS_INFO and shown.asked:
         return {"title": "Please answer", "text": shown.asked, "url": f"{url}/answer", "label": "Answer"}
     trouble = shown.paid is not None and shown.paid.state in labels.PAYMENT_TROUBLE
-    if trouble and CaseState(shown.state) in labels.PAYABLE:
+    if trouble and CaseState(shown.state) in PAYABLE & OPEN:
         text = "The hold on your card was refused or has ended. Nothing was charged."
         return {"title": "Please confirm your payment", "text": text, "url": f"{url}/payment", "label": "Look at it"}
     if shown.state != CaseState.DRAFT:

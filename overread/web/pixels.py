@@ -9,18 +9,17 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.imaging import Box, Composite, Picture, Suggestion
 from cases.service import approval, pixels
 from cases.service.approval import SuggestionsOpen, open_boxes
-from cases.service.pixels import Check
+from cases.service.pixels import MOST_DOCUMENT, Check
 from cases.states import StudyState
+from cases.views import Box, Composite, Picture, Review, Suggestion
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import render
 from overread.web.forms import FieldErrors
 from overread.web.visits import Desk, Errand, go
-from pacs.views import pixel_review, views
 
 #: Pictures in the list; the rest follows when these are decided.
 _MOST_LISTED = 200
@@ -28,11 +27,11 @@ _MOST_LISTED = 200
 _SPARE_ROWS = 2
 _SIDES = ("left", "top", "width", "height")
 STATES: Mapping[str, dict[str, str]] = {
-    views.HELD: render.status("Held", "warn"),
-    views.APPROVED: render.status("Approved", "good"),
-    views.WITHHELD: render.status("Withheld", "bad"),
-    views.UNUSABLE: render.status("Unusable", "bad"),
-    views.CLEAN: render.status("Clean", "good"),
+    Review.HELD: render.status("Held", "warn"),
+    Review.APPROVED: render.status("Approved", "good"),
+    Review.WITHHELD: render.status("Withheld", "bad"),
+    Review.UNUSABLE: render.status("Unusable", "bad"),
+    Review.CLEAN: render.status("Clean", "good"),
 }
 _SOURCES: Mapping[str, str] = {
     "device": "Blanked before on pictures of the same device",
@@ -59,7 +58,7 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.look(picture + "/maximum", maximum),
         desk.work(picture + "/mask", mask, picture_page),
         desk.work(picture + "/decide", decide, picture_page),
-        desk.work(picture + "/document", document, picture_page, files=pixel_review.MOST_DOCUMENT),
+        desk.work(picture + "/document", document, picture_page, files=MOST_DOCUMENT),
     ]
 
 
@@ -68,7 +67,7 @@ def first_page(errand: Errand) -> Response:
     found = _check(errand)
     if not found.pictures:
         return go(f"/queue/{errand.uuid()}")
-    return go(_address(errand, next((p for p in found.pictures if p.state == views.HELD), found.pictures[0])))
+    return go(_address(errand, next((p for p in found.pictures if p.state == Review.HELD), found.pictures[0])))
 
 
 def picture_page(errand: Errand) -> Response:
@@ -77,12 +76,12 @@ def picture_page(errand: Errand) -> Response:
     picture = _picture(errand)
     suggestions, trouble = _suggestions(errand, picture)
     url = _address(errand, picture)
-    open_ = found.open and picture.state != views.UNUSABLE
-    drawable = not picture.is_document and not picture.is_video and not trouble and picture.state != views.UNUSABLE
+    open_ = found.open and picture.state != Review.UNUSABLE
+    drawable = not picture.is_document and not picture.is_video and not trouble and picture.state != Review.UNUSABLE
     alike = _alike(errand, picture) if drawable else []
     seen = drawable or picture.is_video or bool(picture.document)
     following = _next(found, picture)
-    held = sum(p.state == views.HELD for p in found.pictures)
+    held = sum(p.state == Review.HELD for p in found.pictures)
     return errand.page(
         "coordinator/pixels.html",
         case={"reference": found.reference, "url": f"/queue/{errand.uuid()}"},
@@ -105,14 +104,14 @@ def picture_page(errand: Errand) -> Response:
         boxes=rows_of(errand, picture.boxes),
         suggestions=suggestions if open_ else [],
         alike=len(alike),
-        alike_held=sum(p.state == views.HELD for p in alike),
+        alike_held=sum(p.state == Review.HELD for p in alike),
         series_url=f"/queue/{errand.uuid()}/studies/{errand.request.path_params['study']}/series",
         mask_action=f"{url}/mask" if open_ and drawable else "",
         decide_action=f"{url}/decide" if open_ else "",
         document_action=f"{url}/document" if open_ and picture.is_document else "",
-        approve="Approve" if seen and picture.state != views.CLEAN else "",
-        withhold="Withhold" if picture.state != views.WITHHELD else "",
-        withheld=picture.state == views.WITHHELD,
+        approve="Approve" if seen and picture.state != Review.CLEAN else "",
+        withhold="Withhold" if picture.state != Review.WITHHELD else "",
+        withheld=picture.state == Review.WITHHELD,
         released=found.state is StudyState.RELEASED,
         next_url=_address(errand, following) if following else "",
         held=held,
@@ -165,11 +164,11 @@ def decide(errand: Errand) -> Response:
     """Approve or withhold a picture, and go on to the next that waits."""
     found = _check(errand)
     picture = _picture(errand)
-    decision = {"approve": views.APPROVED, "withhold": views.WITHHELD}.get(errand.form.text("decision"))
+    decision = {"approve": Review.APPROVED, "withhold": Review.WITHHELD}.get(errand.form.text("decision"))
     if decision is None:
         raise FieldErrors({"form": "Please choose what to do with this picture: approve it, or withhold it."})
     # Whoever withholds needs no valid boxes.
-    boxes = boxes_of(errand) if decision == views.APPROVED else []
+    boxes = boxes_of(errand) if decision == Review.APPROVED else []
     try:
         approval.decide(
             errand.services.archive,
@@ -274,7 +273,7 @@ def _alike(errand: Errand, picture: Picture) -> list[Picture]:
 def _next(found: Check, picture: Picture) -> Picture | None:
     """The next that is held, from the beginning again behind the last."""
     at = next((at for at, p in enumerate(found.pictures) if p.sop_uid == picture.sop_uid), len(found.pictures))
-    return next((p for p in (*found.pictures[at + 1 :], *found.pictures[:at]) if p.state == views.HELD), None)
+    return next((p for p in (*found.pictures[at + 1 :], *found.pictures[:at]) if p.state == Review.HELD), None)
 
 
 def _video(errand: Errand, found: Check, picture: Picture) -> str:
@@ -285,7 +284,7 @@ def _video(errand: Errand, found: Check, picture: Picture) -> str:
 
 def _suggestions(errand: Errand, picture: Picture) -> tuple[list[dict[str, Any]], str]:
     """Suggested boxes by their source, and why there is no picture to look at where there is none."""
-    if picture.is_document or picture.is_video or picture.state == views.UNUSABLE:
+    if picture.is_document or picture.is_video or picture.state == Review.UNUSABLE:
         return [], ""
     if not picture.rows or not picture.columns:
         return [], "This object has no picture."

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy.orm import Session
-
-from cases import licences
-from cases.models import Program
-
 # A code and a name each, with a bar between them; licences are the states' there, so the country alone says too little.
 _STATES = """
     AL Alabama|AK Alaska|AZ Arizona|AR Arkansas|CA California|CO Colorado|CT Connecticut|DE Delaware|
@@ -74,12 +69,6 @@ _MOST_TOLD = 12
 def name(place: str) -> str:
     """A place as people call it; its code where we have no name."""
     return NAMES.get(place, place)
-
-
-def served(tx: Session, programs: Iterable[Program]) -> frozenset[str]:
-    """The places from which at least one of these programs takes patients."""
-    open_ones = licences.open_places(tx)
-    return frozenset(place for program in programs for place in open_ones - set(program.excluded_places))
 
 
 def choices(places: Iterable[str]) -> list[dict[str, str]]:

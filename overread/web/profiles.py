@@ -9,13 +9,13 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.imaging import Profile
 from cases.service import profiles
+from cases.service.profiles import HIGHEST_AGE_CAP, LOWEST_AGE_CAP, SECOND_OPINION, TABLE_EDITION
+from cases.views import Profile
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web.forms import Check
 from overread.web.visits import Desk, Visit, go
-from pacs.deid.profile import HIGHEST_AGE_CAP, LOWEST_AGE_CAP, SECOND_OPINION, TABLE_EDITION
 
 
 @dataclass(frozen=True, slots=True)

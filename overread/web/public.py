@@ -12,8 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from cases import money
-from cases.service import intake
+from cases.service import programs
 from overread.kit.errors import NotFound
 from overread.services import Services
 from overread.web import forms, places, session
@@ -47,16 +46,16 @@ def routes(services: Services) -> list[BaseRoute]:
     def home(request: Request) -> Response:
         who = session.visitor(request, services)
         with services.db.transaction() as tx:
-            programs = [(p, money.price(tx, p)) for p in intake.programs(tx)]
-            told = places.told(places.served(tx, [p for p, _ in programs]))
+            offered = programs.on_offer(tx)
+        told = places.told(programs.places(offered))
         prices = [
             {
                 "label": p.name,
                 "text": p.tagline or "Every question answered in a signed report.",
-                "amount": {"minor": amount, "currency": currency},
+                "amount": {"minor": p.price, "currency": p.currency},
                 "days": p.reading_days,
             }
-            for p, (amount, currency, _) in programs
+            for p in offered
         ]
         return page(
             request,

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from cases.identity import parse_da
+from overread.kit.dates import parse_da
 from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings, address
 from overread.services import Services

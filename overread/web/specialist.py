@@ -7,13 +7,11 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.effects import report_digest
-from cases.repository import latest_report
-from cases.service import assignment, intake, read, reporting
+from cases.service import assignment, intake, read, reporting, viewing
 from cases.service.read import Show
-from cases.states import CaseEvent, CaseState
+from cases.states import DELIVERED, RUNNING, CaseEvent, CaseState
 from cases.views import SpecialistCase
-from overread.kit import audit, clock, proofs, tokens
+from overread.kit import proofs
 from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.principals import Role
 from overread.services import Services
@@ -21,11 +19,9 @@ from overread.web import labels, paging, render
 from overread.web.forms import Check, FieldErrors
 from overread.web.viewers import open_viewer
 from overread.web.visits import Desk, Errand, Visit, go, in_transaction
-from viewer_bridge import grants
 
 #: The parameter that says where the list of offers begins, beside that of what is being read.
 _OFFERS = "offers"
-_DONE = (CaseState.SIGNED, CaseState.PUBLISHED, CaseState.CLOSED)
 
 
 def routes(services: Services) -> list[BaseRoute]:
@@ -83,7 +79,7 @@ def offers(visit: Visit) -> Response:
                 "url": f"/reading/{line.case_id}",
                 "title": line.title,
                 "status": labels.case(line.state),
-                "due": render.moment(line.due_at) if CaseState(line.state) in labels.RUNNING else None,
+                "due": render.moment(line.due_at) if CaseState(line.state) in RUNNING else None,
                 "fee": render.money(line.fee, line.currency),
             }
             for line in reading
@@ -118,15 +114,8 @@ def decline(visit: Visit) -> Response:
 def token(visit: Visit) -> Response:
     """A token for the specialist's own viewer, for this case alone. It is shown once, so the answer is the page."""
     case = assigned(visit)
-    # Held until the commit: a grant that ends at this moment either ends this token too, or is found ended here.
-    grant = grants.find(visit.tx, visit.who.id, case.case_id, hold=True)
-    if grant is None:
-        raise NotFound(f"no grant of {visit.who.id} for case {case.case_id}")
-    until = min(clock.now() + tokens.VIEWER_LENGTH, grant.until)
-    lasts, session = until - clock.now(), visit.who.via_id
-    made = tokens.issue(visit.tx, visit.who.id, tokens.VIEWER, lasts=lasts, case_id=case.case_id, parent_id=session)
-    audit.record(visit.tx, visit.who, "viewer.token", "case", case.case_id, case_id=case.case_id)
-    return _page(visit, case, {"token": made, "expires": render.moment(until)})
+    made = viewing.own_viewer(visit.tx, visit.who, case.case_id)
+    return _page(visit, case, {"token": made.token, "expires": render.moment(made.until)})
 
 
 def ask(visit: Visit) -> Response:
@@ -151,7 +140,7 @@ def report_page(visit: Visit) -> Response:
     url = f"/reading/{case.case_id}"
     if case.state != CaseState.IN_REVIEW:
         return go(url)
-    report = latest_report(visit.tx, case.case_id)
+    report = reporting.draft(visit.tx, visit.who, case.case_id)
     questions = [q for q in case.questions if not q.follow_up]
     signing = visit.form.text("digest") != "" or visit.query("step") == "preview"
     missing = _missing(visit, case) if signing else {}
@@ -161,7 +150,7 @@ def report_page(visit: Visit) -> Response:
             "answers": [{"question": q.text, "answer": report.answers.get(str(q.question_id), "")} for q in questions],
             "impression": report.impression,
             "studies": [study.title for study in case.studies if study.study_uid in report.studies_read],
-            "digest": report_digest(report),
+            "digest": report.digest,
             "sign_action": f"{url}/sign",
         }
     values: dict[str, Any] = visit.form.values("studies") if visit.form.names() else {}
@@ -181,13 +170,13 @@ def report_page(visit: Visit) -> Response:
         questions=[{"id": str(q.question_id), "text": q.text} for q in questions],
         studies=[{"uid": study.study_uid, "label": study.title} for study in case.studies],
         action=f"{url}/report",
-        edition=reporting.edition_of(report),
+        edition=report.digest if report else "",
         saved_url=f"{url}/report" if visit.errors else "",
         templates=[],
         preview=preview,
         viewer_action=f"{url}/viewer" if case.studies else "",
         case_url=url,
-        saved_at=render.moment(report.updated_at) if report else None,
+        saved_at=render.moment(report.saved_at) if report else None,
         values=values,
         errors={**missing, **visit.errors},
     )
@@ -223,7 +212,7 @@ def sign(errand: Errand) -> Response:
 
 
 def _missing(visit: Visit, case: SpecialistCase) -> dict[str, str]:
-    report = latest_report(visit.tx, case.case_id)
+    report = reporting.draft(visit.tx, visit.who, case.case_id)
     found = {
         f"answer-{q.question_id}": f"Question {q.number} has no answer yet."
         for q in case.questions
@@ -246,7 +235,7 @@ def _page(visit: Visit, case: SpecialistCase, shown_once: dict[str, Any] | None 
             "token": "",
             "token_action": f"{url}/token",
             "expires": render.moment(case.granted_until),
-            "hours": int(tokens.VIEWER_LENGTH.total_seconds() // 3600),
+            "hours": int(viewing.LONGEST.total_seconds() // 3600),
             **(shown_once or {}),
         }
     reading = case.state == CaseState.IN_REVIEW and case.granted_until is not None
@@ -256,7 +245,7 @@ def _page(visit: Visit, case: SpecialistCase, shown_once: dict[str, Any] | None 
             "reference": case.reference,
             "title": case.title,
             "status": labels.case(case.state),
-            "due": render.moment(case.due_at) if CaseState(case.state) in labels.RUNNING else None,
+            "due": render.moment(case.due_at) if CaseState(case.state) in RUNNING else None,
             "answer_by": render.moment(case.answer_by),
             "questions": [q.text for q in case.questions if not q.follow_up],
             "symptoms": case.symptoms,
@@ -288,7 +277,7 @@ def _page(visit: Visit, case: SpecialistCase, shown_once: dict[str, Any] | None 
         licence=case.licence,
         acknowledge_action="",
         report_url=f"{url}/report" if reading else "",
-        pdf_url=f"/cases/{case.case_id}/report.pdf" if case.has_report and case.state in _DONE else "",
+        pdf_url=f"/cases/{case.case_id}/report.pdf" if case.has_report and case.state in DELIVERED else "",
         info_action=f"{url}/info" if CaseEvent.ASK_INFO in case.actions else "",
         follow_ups=[
             {"text": q.text, "answer": q.answer, "action": f"{url}/follow-ups/{q.question_id}"}

@@ -8,18 +8,17 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.imaging import Picture, Stack
 from cases.service import approval, pixels
 from cases.service.approval import SuggestionsOpen
 from cases.service.pixels import Piled
 from cases.states import StudyState
+from cases.views import Picture, Review, Stack
 from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web.forms import FieldErrors
 from overread.web.pixels import STATES, asked, blanked, boxes_of, label, png, rows_of, suggestion
 from overread.web.visits import Desk, Errand, go
-from pacs.views import views
 
 #: Pictures in a page's list.
 _A_PAGE = 100
@@ -69,7 +68,7 @@ def stack_page(errand: Errand) -> Response:
         case={"reference": found.reference, "url": f"/queue/{errand.uuid()}"},
         picture={
             "label": _title(first, count),
-            "state": STATES[views.HELD if held else first.state],
+            "state": STATES[Review.HELD if held else first.state],
             "reasons": list(dict.fromkeys(reason for p in found.held for reason in p.reasons)),
             "frames": found.frames,
             "rows": first.rows,
@@ -136,10 +135,10 @@ def mask(errand: Errand) -> Response:
 
 def decide(errand: Errand) -> Response:
     """Approve what is held of a series' pictures of one size, or withhold all of them."""
-    decision = {"approve": views.APPROVED, "withhold": views.WITHHELD}.get(errand.form.text("decision"))
+    decision = {"approve": Review.APPROVED, "withhold": Review.WITHHELD}.get(errand.form.text("decision"))
     if decision is None:
         raise FieldErrors({"form": "Please choose what to do with these pictures: approve them, or withhold them."})
-    boxes = boxes_of(errand) if decision == views.APPROVED else []
+    boxes = boxes_of(errand) if decision == Review.APPROVED else []
     digest = errand.form.text("digest")
     despite = errand.form.text("despite") == "yes"
     try:
@@ -199,7 +198,7 @@ def _title(first: Picture, count: int) -> str:
 
 def _line(url: str, stack: Stack) -> dict[str, Any]:
     is_picture = bool(stack.rows and stack.columns)
-    state = views.HELD if stack.held else views.WITHHELD if stack.withheld == stack.pictures else views.CLEAN
+    state = Review.HELD if stack.held else Review.WITHHELD if stack.withheld == stack.pictures else Review.CLEAN
     return {
         "label": "A series" if stack.number is None else f"Series {stack.number}",
         "modality": stack.modality,

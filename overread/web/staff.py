@@ -11,9 +11,8 @@ from sqlalchemy import func, or_, select
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from billing import service as billing
-from cases.models import Program
-from cases.service import intake
+from cases.service import peers, programs
+from cases.views import ProgramView
 from overread.kit import audit, ended, passwords, principals, proofs, tokens
 from overread.kit.audit import AuditRow
 from overread.kit.ended import Ended
@@ -24,7 +23,6 @@ from overread.services import Services
 from overread.web import paging, permissions, render, session
 from overread.web.forms import Check, FieldErrors, typed
 from overread.web.visits import Desk, Errand, Visit, go, in_transaction
-from pacs.dimse import peers
 
 _CURRENCIES = ("USD", "EUR", "GBP", "CHF", "CAD", "AUD", "INR", "JPY")
 #: By role and name; a name may be a patient's, and has no place in an address.
@@ -127,11 +125,10 @@ def peers_page(visit: Visit) -> Response:
                 "ae_title": peer.ae_title,
                 "host": peer.host,
                 "port": peer.port,
-                "role": owner.role,
-                "owner": owner.name,
+                "role": peer.role,
+                "owner": peer.owner,
             }
             for peer in peers.listed(visit.tx, visit.who)
-            for owner in (principals.get(visit.tx, peer.principal_id),)
         ],
         owners=_owners(visit),
         ae_title=settings.ae_title,
@@ -152,7 +149,7 @@ def add_peer(visit: Visit) -> Response:
     owner = check.one_of("owner", ["", *owners], "Please choose whose it is.")
     check.done()
     owner_id = UUID(owner) if owner else None
-    peers.register(visit.tx, title, host, port, Role(role), visit.who, owner_id=owner_id)
+    peers.register(visit.tx, visit.who, title, host, port, Role(role), owner_id=owner_id)
     return go("/peers", "saved")
 
 
@@ -164,35 +161,38 @@ def _owners(visit: Visit) -> list[dict[str, str]]:
 
 def prices_page(visit: Visit) -> Response:
     """Every price, in force and past."""
-    programs = {p.price_key: p for p in intake.programs(visit.tx) if p.price_key}
-    current = [price for price in billing.prices(visit.tx) if price.key in programs]
+    offered = {p.price_key: p for p in programs.on_offer(visit.tx) if p.price_key}
+    prices = programs.price_list(visit.tx, visit.who)
     # A price that is replaced is filled in as it stands.
-    replaced = next((price for price in current if price.key == visit.query("program")), None)
+    asked = visit.query("program")
+    replaced = next((price for price in prices if price.current and price.key == asked and asked in offered), None)
     values = visit.form.values()
     if replaced is not None and not visit.form.names():
         values = {
             "program": replaced.key,
             "label": replaced.label,
             "amount": typed(replaced.amount, replaced.currency),
-            "fee": typed(programs[replaced.key].specialist_fee, replaced.currency),
+            "fee": typed(offered[replaced.key].specialist_fee, replaced.currency),
             "currency": replaced.currency,
         }
     return visit.page(
         "admin/prices.html",
         prices=[
             {
-                "program": programs[price.key].name if price.key in programs else price.key,
+                "program": offered[price.key].name if price.key in offered else price.key,
                 "label": price.label,
                 "amount": render.money(price.amount, price.currency),
                 "active": price.valid_until is None,
                 "since": price.valid_from.date(),
-                "replace_url": f"/prices?program={quote(price.key)}#new" if price in current else "",
-                **_pace(programs.get(price.key), price.currency),
+                "replace_url": f"/prices?program={quote(price.key)}#new"
+                if price.current and price.key in offered
+                else "",
+                **_pace(offered.get(price.key), price.currency),
             }
-            for price in reversed(billing.prices(visit.tx, history=True))
+            for price in reversed(prices)
         ],
         currencies=[{"value": code, "label": code} for code in _CURRENCIES],
-        programs=[{"value": key, "label": program.name} for key, program in programs.items()],
+        programs=[{"value": key, "label": program.name} for key, program in offered.items()],
         action="/prices",
         values=values,
     )
@@ -200,9 +200,9 @@ def prices_page(visit: Visit) -> Response:
 
 def add_price(visit: Visit) -> Response:
     """Put a price in force; the one before it ends now and stays on record."""
-    programs = {p.price_key: p for p in intake.programs(visit.tx) if p.price_key}
+    keys = [program.price_key for program in programs.on_offer(visit.tx) if program.price_key]
     check = Check(visit.form)
-    key = check.one_of("program", [key for key in programs if key], "Please choose a program.")
+    key = check.one_of("program", keys, "Please choose a program.")
     label = check.text("label", "Please give it a name.", 80)
     currency = check.one_of("currency", _CURRENCIES, "Please choose a currency.")
     amount = check.amount("amount", currency or "USD", "Please give an amount, such as 390.00.")
@@ -210,10 +210,7 @@ def add_price(visit: Visit) -> Response:
     if not check.errors and fee > amount:
         check.errors["fee"] = "The fee is a part of the price."
     check.done()
-    billing.set_price(visit.tx, key, label, amount, currency)
-    program = programs[key]
-    program.specialist_fee, program.currency = fee, currency
-    audit.record(visit.tx, visit.who, "price.set", "price", key, amount=amount, currency=currency, fee=fee)
+    programs.set_price(visit.tx, visit.who, key, label, amount, currency, specialist_fee=fee)
     return go("/prices", "added")
 
 
@@ -324,6 +321,6 @@ def _where(visit: Visit) -> dict[str, str]:
     return {name: visit.query(name) for name in ("q", "role", paging.AFTER) if visit.query(name)}
 
 
-def _pace(program: Program | None, currency: str) -> dict[str, Any]:
+def _pace(program: ProgramView | None, currency: str) -> dict[str, Any]:
     fee = program.specialist_fee if program else 0
     return {"fee": render.money(fee, currency), "days": program.reading_days if program else 0}

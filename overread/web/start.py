@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
-from billing import service as billing
-from billing.states import TAKEN, State
-from cases import money
-from cases.consents import CONSENTS
-from cases.models import ImagesBy, Program
-from cases.repository import load
-from cases.service import facts, intake, payments, read
+from cases.service import intake, payments, programs, read
 from cases.service.facts import STEPS
 from cases.service.intake import MAX_QUESTIONS, Changes
-from cases.states import CaseState
-from cases.views import PatientCase
+from cases.states import CaseState, ImagesBy
+from cases.views import PatientCase, PaymentState, ProgramView
 from overread.kit import addresses, principals
-from overread.kit.errors import Conflict, NotFound, Unavailable, Unprocessable
+from overread.kit.errors import Conflict, NotFound
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, places, render
@@ -31,15 +25,17 @@ from overread.web.visits import Desk, Visit, go
 _STEPS = (("Your question", "question"), ("Your images", "images"), ("Consent and price", "consent"), ("Payment", ""))
 #: What a payment's state means to the page that waits for it.
 _PAYMENT_PAGES: Mapping[str, str] = {
-    State.NONE: "pending",
-    State.METHOD_SAVED: "saved",
-    State.REQUIRES_ACTION: "action",
-    State.AUTHORISED: "authorised",
-    State.CAPTURING: "authorised",
-    State.FAILED: "failed",
-    State.EXPIRED: "failed",
-    State.VOIDED: "failed",
-    **dict.fromkeys(TAKEN, "authorised"),
+    PaymentState.NONE: "pending",
+    PaymentState.METHOD_SAVED: "saved",
+    PaymentState.REQUIRES_ACTION: "action",
+    PaymentState.AUTHORISED: "authorised",
+    PaymentState.CAPTURING: "authorised",
+    PaymentState.FAILED: "failed",
+    PaymentState.EXPIRED: "failed",
+    PaymentState.VOIDED: "failed",
+    PaymentState.CAPTURED: "authorised",
+    PaymentState.PARTLY_REFUNDED: "authorised",
+    PaymentState.WON: "authorised",
 }
 
 
@@ -71,22 +67,22 @@ def own(visit: Visit) -> PatientCase:
 
 def new_page(visit: Visit) -> Response:
     """Step 1 for a request that does not exist yet."""
-    programs = list(intake.programs(visit.tx))
+    offered = programs.on_offer(visit.tx)
     chosen = visit.query("program")
     values = (
         visit.form.values("questions")
         if visit.form.names()
         else {
-            "kind": chosen or (programs[0].slug if len(programs) == 1 else ""),
+            "kind": chosen or (offered[0].slug if len(offered) == 1 else ""),
             "phone": principals.get(visit.tx, visit.who.id).phone or "",
         }
     )
-    return _question_form(visit, "/start", None, programs, values)
+    return _question_form(visit, "/start", None, offered, values)
 
 
 def new(visit: Visit) -> Response:
     """Open a draft."""
-    slug, changes, questions = _story(visit, list(intake.programs(visit.tx)), None)
+    slug, changes, questions = _story(visit, programs.on_offer(visit.tx), None)
     case_id = intake.create(visit.tx, visit.who, slug, changes)
     intake.set_questions(visit.tx, visit.who, case_id, questions)
     return go(f"/cases/{case_id}/images")
@@ -112,14 +108,14 @@ def question_page(visit: Visit) -> Response:
         "place": case.place,
         "kind": case.program_slug,
     }
-    program = intake.program(visit.tx, case.program_slug)
+    program = programs.program(visit.tx, case.program_slug)
     return _question_form(visit, f"/cases/{case.case_id}/question", case, [program], values)
 
 
 def question(visit: Visit) -> Response:
     """Change a draft."""
     case = own(visit)
-    _, changes, questions = _story(visit, [intake.program(visit.tx, case.program_slug)], case)
+    _, changes, questions = _story(visit, [programs.program(visit.tx, case.program_slug)], case)
     intake.update(visit.tx, visit.who, case.case_id, changes, edition=visit.form.given("edition"))
     intake.set_questions(visit.tx, visit.who, case.case_id, questions)
     return go(f"/cases/{case.case_id}/images")
@@ -207,9 +203,8 @@ def consent_page(visit: Visit) -> Response:
     if _is_got(visit) and _is_before(case.step, "consent"):
         # Whoever agrees and pays here could not be sent on.
         return go(f"/cases/{case.case_id}/{case.step}")
-    program = intake.program(visit.tx, case.program_slug)
-    amount, currency, _ = money.price(visit.tx, program)
-    total = render.money(amount, currency)
+    program = programs.program(visit.tx, case.program_slug)
+    total = render.money(program.price, program.currency)
     found = [study.known for study in case.studies if study.known]
     pictures, series = sum(f.instances for f in found), sum(f.series for f in found)
     here = f"{pictures:,} in {series} series" if found else "none yet"
@@ -217,7 +212,9 @@ def consent_page(visit: Visit) -> Response:
         "patient/start_consent.html",
         steps=_trail(case.case_id, 2),
         action=f"/cases/{case.case_id}/consent",
-        consents=[{"name": c.name, "label": c.label, "version": c.version, "url": c.words.path} for c in CONSENTS],
+        consents=[
+            {"name": c.name, "label": c.label, "version": c.version, "url": c.words.path} for c in intake.CONSENTS
+        ],
         lines=[{"label": program.name, "amount": total}],
         total=total,
         free=program.price_key is None,
@@ -243,22 +240,22 @@ def consent_page(visit: Visit) -> Response:
 def consent(visit: Visit) -> Response:
     """Record the consents; then to the payment page, or, in a free program, send the request."""
     case = own(visit)
-    program = intake.program(visit.tx, case.program_slug)
+    program = programs.program(visit.tx, case.program_slug)
     free = program.price_key is None
     if outdated := _outdated(visit):
         raise Conflict(
             f"consent to other texts: {', '.join(outdated)}",
             safe="What you agree to has a new version since you opened this page: "
-            + ", ".join(f"“{c.words.headline}”, version {c.version}" for c in CONSENTS if c.name in outdated)
+            + ", ".join(f"“{c.words.headline}”, version {c.version}" for c in intake.CONSENTS if c.name in outdated)
             + ". Please read it, then agree again.",
         )
-    missing = {c.name: f"Please agree: {c.label}" for c in CONSENTS if not visit.form.text(c.name)}
+    missing = {c.name: f"Please agree: {c.label}" for c in intake.CONSENTS if not visit.form.text(c.name)}
     if not free and not visit.form.text("charge"):
         missing["charge"] = "Please confirm that you understand the charge."
     if missing:
         raise FieldErrors(missing)
     client = visit.request.client
-    for one in CONSENTS:
+    for one in intake.CONSENTS:
         intake.consent(
             visit.tx,
             visit.who,
@@ -291,11 +288,9 @@ def payment_page(visit: Visit) -> Response:
     case_url = f"/cases/{case.case_id}"
     if case.paid is None:
         return go(f"{case_url}/consent" if case.state == CaseState.DRAFT else case_url)
-    # The case before its payment, as whoever pays, accepts or ends it locks them.
-    load(visit.tx, visit.who, case.case_id, lock=True)
-    _look_again(visit, case.case_id)
-    _submit(visit, case)
-    now, payment = own(visit), billing.find(visit.tx, str(case.case_id))
+    payments.look_again(visit.tx, visit.who, case.case_id, visit.services.gateway)
+    now = own(visit)
+    payment = now.paid
     assert payment is not None
     state = _PAYMENT_PAGES.get(payment.state)
     if state is None:
@@ -312,7 +307,7 @@ def payment_page(visit: Visit) -> Response:
         refresh_url=f"{case_url}/payment",
         case_url=case_url,
         pay_action=f"{case_url}/pay",
-        reason=payment.failure_text or "",
+        reason=payment.failure,
         due=render.moment(now.due_at),
         total=render.money(payment.amount, payment.currency),
     )
@@ -332,27 +327,6 @@ def _to_payment_page(visit: Visit, case_id: UUID) -> Response:
     return RedirectResponse(url, 303) if url else go(f"/cases/{case_id}/payment")
 
 
-def _look_again(visit: Visit, case_id: UUID) -> None:
-    payment = billing.find(visit.tx, str(case_id))
-    if payment is None or visit.services.gateway is None:
-        return
-    try:
-        billing.sync(visit.tx, visit.services.gateway, payment.id)
-    except Unavailable:
-        # The provider is silent: the page says that it waits, and asks again by itself.
-        return
-
-
-def _submit(visit: Visit, case: PatientCase) -> None:
-    if case.state != CaseState.DRAFT:
-        return
-    try:
-        intake.submit(visit.tx, visit.who, case.case_id)
-    except (Unprocessable, Conflict):
-        # Not held yet, or the worker that heard of the payment was faster. A refused move changes nothing.
-        return
-
-
 def _is_got(visit: Visit) -> bool:
     # A form that was refused is shown again as it is: its sentence says what is wrong.
     return visit.request.method in ("GET", "HEAD")
@@ -366,12 +340,12 @@ def _is_before(step: str, than: str) -> bool:
 def _outdated(visit: Visit) -> list[str]:
     """The consents of the form whose text was another one when the page was opened."""
     form = visit.form
-    return [c.name for c in CONSENTS if form.text(c.name) and form.given(f"{c.name}-version") != c.version]
+    return [c.name for c in intake.CONSENTS if form.text(c.name) and form.given(f"{c.name}-version") != c.version]
 
 
-def _story(visit: Visit, programs: list[Program], case: PatientCase | None) -> tuple[str, Changes, list[str]]:
+def _story(visit: Visit, offered: Sequence[ProgramView], case: PatientCase | None) -> tuple[str, Changes, list[str]]:
     form, check_form = visit.form, Check(visit.form)
-    slugs = [program.slug for program in programs]
+    slugs = [program.slug for program in offered]
     subject = check_form.one_of("subject", list(labels.SUBJECTS), "Please choose what it is about.")
     questions = [text for text in form.all("questions") if text]
     if not questions:
@@ -385,7 +359,7 @@ def _story(visit: Visit, programs: list[Program], case: PatientCase | None) -> t
         name = check_form.text("patient_name", "Please give the patient’s full name.")
     if not place:
         check_form.errors["place"] = "Please say where the patient is now."
-    elif place not in places.served(visit.tx, [program for program in programs if program.slug == slug or not slug]):
+    elif place not in programs.places([program for program in offered if program.slug == slug or not slug]):
         there = f"in {places.name(place)}" if place in places.NAMES else "there"
         check_form.errors["place"] = f"We can’t give opinions to people who are {there}."
     if case is not None and case.emergency and not form.text("no_emergency"):
@@ -408,14 +382,13 @@ def _story(visit: Visit, programs: list[Program], case: PatientCase | None) -> t
 
 
 def _question_form(
-    visit: Visit, action: str, case: PatientCase | None, programs: list[Program], values: dict[str, Any]
+    visit: Visit, action: str, case: PatientCase | None, offered: Sequence[ProgramView], values: dict[str, Any]
 ) -> Response:
     kinds = []
-    served = places.served(visit.tx, programs)
-    for program in programs:
-        amount, currency, _ = money.price(visit.tx, program)
+    served = programs.places(offered)
+    for program in offered:
         # A free program shows no sum, rather than one of nothing.
-        cost = render.money(amount, currency) if program.price_key else None
+        cost = render.money(program.price, program.currency) if program.price_key else None
         kinds.append({"value": program.slug, "label": program.name, "hint": program.tagline, "amount": cost})
     return visit.page(
         "patient/start_question.html",
@@ -438,7 +411,7 @@ def _missing(visit: Visit, case: PatientCase | None) -> list[str]:
     """What the first step of a draft still needs, told where nothing else is wrong with the form."""
     if case is None or visit.errors or case.step != "question":
         return []
-    with_steps = facts.missing(visit.tx, visit.who, load(visit.tx, visit.who, case.case_id)[0])
+    with_steps = intake.missing(visit.tx, visit.who, case.case_id)
     return [text for step, text in with_steps if step == "question"]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cases import consents
-from cases.consents import Part, Words
+from cases.service import intake
+from cases.views import Part, Words
 
 _GUIDE = Words(
     "/guides/images",
@@ -55,7 +55,7 @@ _PHYSICIANS = Words(
     ),
 )
 
-PAGES: Mapping[str, Words] = {**consents.PAGES, **{words.path: words for words in (_GUIDE, _PHYSICIANS)}}
+PAGES: Mapping[str, Words] = {**intake.CONSENT_PAGES, **{words.path: words for words in (_GUIDE, _PHYSICIANS)}}
 
 SUITABLE = (
     "An operation or a strong medicine hangs on one scan.",

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import RedirectResponse, Response
 
-from cases.service import assignment
-from overread.kit.errors import NotFound
+from cases.service import viewing
 from overread.web.visits import Visit
-from viewer_bridge import launch
 
 
 def open_viewer(visit: Visit) -> Response:
@@ -16,13 +14,7 @@ def open_viewer(visit: Visit) -> Response:
     The form's `layout` may be "fused": a PET over its CT.
     Raises NotFound for a study that this person may not open, Conflict where there is none yet.
     """
-    case_id = visit.uuid()
-    allowed = assignment.view_studies(visit.tx, visit.who, case_id)
-    wanted = visit.form.text("study")
-    if wanted and wanted not in allowed:
-        raise NotFound(f"study {wanted[:64]!r} of case {case_id} for {visit.who.id}")
-    chosen = [wanted] if wanted else allowed[: launch.MOST_STUDIES]
-    code = launch.create(visit.tx, visit.who, case_id, chosen)
+    code = viewing.open_viewer(visit.tx, visit.who, visit.uuid(), visit.form.text("study"))
     # In the fragment, which browsers send to nobody.
     layout = ".fused" if visit.form.text("layout") == "fused" else ""
     return RedirectResponse(f"{visit.services.settings.viewer_base_url}/open#{code}{layout}", 303)

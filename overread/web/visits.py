@@ -14,10 +14,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from billing.errors import Declined
 from overread.kit import http
 from overread.kit.db import Session
-from overread.kit.errors import Busy, Conflict, NotFound, OverreadError, TooManyRequests, Unprocessable
+from overread.kit.errors import NotFound, OverreadError
 from overread.kit.principals import Principal, Role
 from overread.services import Services
 from overread.web import forms, render, session
@@ -149,10 +148,10 @@ class Desk:
 def _act(errand: Errand, work: Work, again: Work | None) -> Response:
     try:
         return work(errand)
-    except (Unprocessable, Conflict, Declined, TooManyRequests, Busy) as error:
-        if again is None:
+    except OverreadError as error:
+        if again is None or not error.may_try_again:
             raise
-        problem: OverreadError = error
+        problem = error
     # What was begun is undone; the page is made from how things are now.
     response = again(replace(errand, errors=forms.errors_of(problem)))
     response.status_code = problem.status

@@ -72,6 +72,11 @@ def listed(tx: Session, who: Principal) -> list[Peer]:
     return list(tx.scalars(select(Peer).order_by(Peer.ae_title)))
 
 
+def acting_for(tx: Session, who: Principal) -> list[Peer]:
+    """The peers that act for a principal, by title."""
+    return list(tx.scalars(select(Peer).where(Peer.principal_id == who.id).order_by(Peer.ae_title)))
+
+
 def identify(tx: Session, ae_title: str, address: str) -> Principal | None:
     """The principal that a calling AE at this network address acts for, or None where it may not connect."""
     peer = tx.get(Peer, ae_title.strip())

@@ -11,6 +11,7 @@ sender's instances alone (docs/decisions/0014). What a person joined for a case 
 from __future__ import annotations
 
 from datetime import date, datetime, time
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,20 @@ from sqlalchemy.orm import Mapped, column_property, mapped_column
 from overread.kit import clock
 from overread.kit.db import Base
 from pacs.dicom import tags
+
+
+class Review(StrEnum):
+    """How far an instance was looked at: an original, or, of a view, what was decided about it.
+
+    `UNUSABLE`: no copy could be made of it.
+    """
+
+    ORIGINAL = "original"
+    CLEAN = "clean"
+    HELD = "held"
+    APPROVED = "approved"
+    WITHHELD = "withheld"
+    UNUSABLE = "unusable"
 
 
 class View(Base):
@@ -224,8 +239,8 @@ class Instance(Base):
     trailer: Mapped[bytes] = mapped_column(default=b"")
     #: Of a view, and of a joined study: the row that its sender's original has.
     source_pk: Mapped[int | None] = mapped_column(BigInteger)
-    #: original, or of a view: clean, held, approved, withheld.
-    review: Mapped[str] = mapped_column(String(10), default="original")
+    #: A `Review`.
+    review: Mapped[str] = mapped_column(String(10), default=Review.ORIGINAL)
     reasons: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     proof: Mapped[dict[str, Any]] = mapped_column(default=dict)
     visible: Mapped[bool] = mapped_column(Computed("review IN ('original', 'clean', 'approved')", persisted=True))

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, or_
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import aliased
 
-from pacs.index.models import Change, Instance, Study, Upload
+from pacs.index.models import Change, Instance, Review, Study, Upload
 from pacs.index.scope import Scope
 
 #: Behind every row.
@@ -51,7 +51,7 @@ def instances(scope: Scope, instance: type[Instance] = Instance) -> ColumnElemen
         conditions.append(or_(instance.study_pk.not_in(scope.uploads), sent))
     if scope.until:
         conditions.append(instance.pk <= case(dict(scope.until), value=instance.study_pk, else_=_LAST))
-    conditions.append(instance.review != "unusable" if scope.unreleased else instance.visible.is_(True))
+    conditions.append(instance.review != Review.UNUSABLE if scope.unreleased else instance.visible.is_(True))
     return and_(*conditions)
 
 

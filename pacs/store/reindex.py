@@ -15,13 +15,11 @@ from sqlalchemy import func, select
 from overread.kit.db import Database, raw
 from pacs.dicom import json_values
 from pacs.index import columns
-from pacs.index.models import Study
+from pacs.index.models import Review, Study
 from pacs.store import sql
 
 #: Headers that are read at once.
 _ROWS = 500
-#: `Instance.review` of what no copy could be made of: its header says nothing.
-_UNUSABLE = "unusable"
 
 
 def reindex(database: Database) -> Iterator[int]:
@@ -51,7 +49,8 @@ def _study(connection: psycopg.Connection[Any], study_pk: int) -> int:
         for pk, series_pk, series_uid, sop_uid, review, deflated in rows:
             header = orjson.loads(json_values.inflate(deflated))
             instances.append({"pk": pk, **columns.of_instance(header), "sop_uid": sop_uid})
-            if review == _UNUSABLE:
+            # The header of what no copy could be made of says nothing.
+            if review == Review.UNUSABLE:
                 continue
             if study is None:
                 study = {"pk": study_pk, **columns.of_study(header), "study_uid": found[0]}

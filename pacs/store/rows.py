@@ -21,6 +21,7 @@ from overread.kit import clock, jobs
 from overread.kit.db import raw
 from pacs.index.columns import Columns
 from pacs.index.events import StudyGrowing
+from pacs.index.models import Review
 from pacs.store import sql
 
 #: A study that got nothing for so long has settled.
@@ -40,7 +41,7 @@ class Row:
     header: bytes | None = None
     trailer: bytes = b""
     source_pk: int | None = None
-    review: str = "original"
+    review: str = Review.ORIGINAL
     reasons: Sequence[str] = ()
     proof: dict[str, Any] = field(default_factory=dict)
     case_id: UUID | None = None

@@ -24,14 +24,13 @@ from pacs.dicom.sop_classes import EVIDENCE
 from pacs.dicom.status import Reason
 from pacs.index import visibility
 from pacs.index.events import ObjectDerived
-from pacs.index.models import Instance, Study, View
+from pacs.index.models import Instance, Review, Study, View
 from pacs.index.scope import Scope
 from pacs.store import rows
 from pacs.store.archive import Archive
 from pacs.store.ingest import AlreadyStored, Outcome, Prepared, Refused, Source, Stored
 from pacs.store.same_object import same_object
 from pacs.views import sealing
-from pacs.views.view_rows import CLEAN
 
 _REFERENCED_SOP = tags.ReferencedSOPInstanceUID.key
 #: Sequences whose references are to no image: study, performed procedure step, patient.
@@ -156,7 +155,7 @@ def _row(tx: Session, scope: Scope, one: Prepared) -> rows.Row:
         one.transfer_syntax,
         one.metadata,
         (0, blob.size),
-        review=CLEAN,
+        review=Review.CLEAN,
         proof=proof.stored(),
     )
 

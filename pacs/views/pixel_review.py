@@ -23,13 +23,13 @@ from pacs.deid.masks import Box, within
 from pacs.dicom import sop_classes
 from pacs.dicom.sop_classes import DOCUMENTS
 from pacs.dicom.transfer_syntaxes import VIDEO
-from pacs.index.models import DeviceMask, Instance, Series, Study
+from pacs.index.models import DeviceMask, Instance, Review, Series, Study
 from pacs.store import rows
 from pacs.store.archive import Archive
 from pacs.store.damage import Lost
 from pacs.views import sealing, views
 from pacs.views.composites import device_of
-from pacs.views.view_rows import CLEAN, HELD, UNUSABLE, WITHHELD, Choice, Maker
+from pacs.views.view_rows import Choice, Maker
 
 MOST_DOCUMENT = 64 << 20
 _MASKED = "Masks were set: look at the result before you approve it."
@@ -153,7 +153,7 @@ def pictures(
     if sop_uids is not None:
         statement = statement.where(Instance.sop_uid.in_(sop_uids))
     else:
-        statement = statement.where(Series.series_uid == series_uid if series_uid else Instance.review != CLEAN)
+        statement = statement.where(Series.series_uid == series_uid if series_uid else Instance.review != Review.CLEAN)
     return [
         Picture(
             row.sop_uid,
@@ -191,13 +191,13 @@ def stacks(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> list[S
             wide.label("columns"),
             func.count().label("pictures"),
             func.sum(func.greatest(1, Instance.frames)).label("frames"),
-            func.count().filter(Instance.review == HELD).label("held"),
-            func.count().filter(Instance.review == WITHHELD).label("withheld"),
+            func.count().filter(Instance.review == Review.HELD).label("held"),
+            func.count().filter(Instance.review == Review.WITHHELD).label("withheld"),
             func.array_agg(in_order).label("uids"),
         )
         .join(Study, Study.pk == Instance.study_pk)
         .join(Series, Series.pk == Instance.series_pk)
-        .where(Study.view_id == view_id, Study.source_uid == study_uid, Instance.review != UNUSABLE)
+        .where(Study.view_id == view_id, Study.source_uid == study_uid, Instance.review != Review.UNUSABLE)
         .group_by(Series.pk, high, wide)
         .order_by(Series.number.nulls_last(), Series.pk, func.count().desc(), high, wide)
     )
@@ -312,7 +312,7 @@ def _made(maker: Maker, source: Instance | None, choice: Choice, size: tuple[int
     if choice.boxes:
         within(choice.boxes, *size)
     row = maker.chosen(source, choice)
-    if row.review == UNUSABLE:
+    if row.review == Review.UNUSABLE:
         raise Unprocessable("nothing can be made of it any more", safe="Nothing can be made of this image any more.")
     return row
 
@@ -323,7 +323,7 @@ def _put(instance: Instance, made: rows.Row, choice: Choice) -> None:
     instance.transfer_syntax, instance.metadata_deflated = made.transfer_syntax, made.metadata
     instance.proof = made.proof
     # Whatever was decided before was decided of other pixels.
-    instance.review = HELD
+    instance.review = Review.HELD
     others = [reason for reason in instance.reasons if reason != _MASKED]
     instance.reasons = list(dict.fromkeys([*others, *made.reasons, *([_MASKED] if choice.boxes else [])]))
 
@@ -332,7 +332,7 @@ def _decidable(tx: Session, view_id: UUID, sop_uids: Sequence[str], *, lock: boo
     """The instances of these UIDs, in order. Raises NotFound where one is not there, or nothing can be made of it."""
     statement = (
         select(Instance)
-        .where(Instance.view_id == view_id, Instance.sop_uid.in_(sop_uids), Instance.review != UNUSABLE)
+        .where(Instance.view_id == view_id, Instance.sop_uid.in_(sop_uids), Instance.review != Review.UNUSABLE)
         .order_by(Instance.pk)
     )
     found = list(tx.scalars(statement.with_for_update() if lock else statement))

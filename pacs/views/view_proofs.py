@@ -15,7 +15,7 @@ from pacs.deid.profile import Profile
 from pacs.deid.proof import Part, Proof, joint_root, result_digest, root_of
 from pacs.deid.residue import Residue
 from pacs.dicom import part10
-from pacs.index.models import Instance, Study, View
+from pacs.index.models import Instance, Review, Study, View
 from pacs.serve.retrieve import parts_of
 from pacs.store.archive import Archive
 
@@ -97,7 +97,7 @@ def _problems(
     pinned: list[Part] = [part if isinstance(part, bytes) else (part.digest, part.start, part.length) for part in parts]
     if result_digest(pinned) != proof.result_digest:
         yield "is not what was proved"
-    if source_blob is None or instance.review == "unusable":
+    if source_blob is None or instance.review == Review.UNUSABLE:
         return  # the original is gone, or nothing of it is shown
     if source_blob != proof.source_digest:
         yield "was proved of another original"

@@ -32,7 +32,7 @@ from pacs.dicom import dicomjson, elements, frames, json_values, part10, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.encode import pixel_header
 from pacs.index import columns
-from pacs.index.models import Instance
+from pacs.index.models import Instance, Review
 from pacs.serve import retrieve
 from pacs.store import damage, rows
 from pacs.store.archive import Archive
@@ -40,7 +40,6 @@ from pacs.store.archive import Archive
 _logger = log.get(__name__)
 
 #: How far a view's instance is: nobody had to look; somebody has to; somebody did; nothing could be made of it.
-CLEAN, HELD, APPROVED, WITHHELD, UNUSABLE = "clean", "held", "approved", "withheld", "unusable"
 
 _ODD_SIGNS = "Unused bits of the pixels hold more than the sign: an overlay may be kept in them."
 _BITS_ALLOCATED = tags.BitsAllocated
@@ -110,7 +109,7 @@ class Maker:
                 transfer_syntax=made.syntax,
                 metadata=json_values.deflate(metadata),
                 source_pk=source.source_pk or source.pk,
-                review=HELD if held else CLEAN,
+                review=Review.HELD if held else Review.CLEAN,
                 reasons=list(dict.fromkeys(held)),
                 proof=proof.stored(),
             )
@@ -153,7 +152,7 @@ class Maker:
             ranges=(),
             header=zlib.compress(b""),
             source_pk=source.source_pk or source.pk,
-            review=UNUSABLE,
+            review=Review.UNUSABLE,
             reasons=reasons,
             proof=Proof.of_nothing(source.blob, self._memory.profile, reasons).stored(),
         )

@@ -22,19 +22,14 @@ from pacs.deid.known import KnownStrings
 from pacs.deid.profile import SECOND_OPINION, Profile
 from pacs.dicom.sop_classes import DOCUMENTS
 from pacs.index import changes, visibility
-from pacs.index.models import Change, Instance, Series, Study, View
+from pacs.index.models import Change, Instance, Review, Series, Study, View
 from pacs.index.scope import Scope
 from pacs.store import rows
 from pacs.store.archive import Archive
 from pacs.views import sealing
-from pacs.views.view_rows import APPROVED, CLEAN, HELD, UNUSABLE, WITHHELD, Maker
+from pacs.views.view_rows import Maker
 
 __all__ = [
-    "APPROVED",
-    "CLEAN",
-    "HELD",
-    "UNUSABLE",
-    "WITHHELD",
     "Derived",
     "InstanceReview",
     "StudyReview",
@@ -211,7 +206,7 @@ def _missing(tx: Session, view_id: UUID, source: Scope, study_uid: str) -> list[
 
 def _insert(tx: Session, view_id: UUID, source_uid: str, made: list[rows.Row]) -> None:
     # Those with a header first: the study's row takes its attributes from the first.
-    made = sorted(made, key=lambda one: one.review == UNUSABLE)
+    made = sorted(made, key=lambda one: one.review == Review.UNUSABLE)
     study_uid = next((one.keys.study_uid for one in made if one.keys.study_uid), None)
     known = tx.execute(
         select(Study.study_uid, Study.released).where(Study.view_id == view_id, Study.source_uid == source_uid)
@@ -223,8 +218,8 @@ def _insert(tx: Session, view_id: UUID, source_uid: str, made: list[rows.Row]) -
         study_uid = f"2.25.{uuid5(view_id, source_uid).int}"
     for one in made:
         one.keys = replace(one.keys, study={**one.keys.study, "study_uid": study_uid})
-        if late and one.review == CLEAN:
-            one.review, one.reasons = HELD, [_LATE]
+        if late and one.review == Review.CLEAN:
+            one.review, one.reasons = Review.HELD, [_LATE]
     rows.write(tx, view_id, view_id, made, source_uid=source_uid, released=False, watch=False)
     sealing.opened(tx, view_id, Study.source_uid == source_uid)
 
@@ -254,10 +249,10 @@ def review(tx: Session, view_id: UUID, source_study_uid: str | None = None) -> l
     found: dict[str, StudyReview] = {}
     for row in tx.execute(statement):
         one = found.setdefault(row.study_uid, StudyReview(row.source_uid or "", row.study_uid, row.released))
-        state = WITHHELD if row.review == UNUSABLE else row.review
+        state = Review.WITHHELD if row.review == Review.UNUSABLE else row.review
         one.instances += 1
         setattr(one, state, getattr(one, state) + 1)
-        if row.review != CLEAN:
+        if row.review != Review.CLEAN:
             item = InstanceReview(
                 row.sop_uid, row.series_uid, state, list(row.reasons), row.frames, row.digest, row.left_out
             )
@@ -280,14 +275,18 @@ def decide(
     Conflict.
     """
     who.require(Role.COORDINATOR)
-    if decision not in (APPROVED, WITHHELD):
+    if decision not in (Review.APPROVED, Review.WITHHELD):
         raise Unprocessable(f"decision {decision!r}", safe="An instance is either approved or withheld.")
-    if decision == APPROVED:
+    if decision == Review.APPROVED:
         _not_left_out(tx, view_id, sop_uids)
         if digests is not None:
             _looked_at(tx, view_id, sop_uids, digests)
     # Withholding is always safe, also of what the rules find clean.
-    before = (HELD, APPROVED, WITHHELD) if decision == APPROVED else (HELD, APPROVED, WITHHELD, CLEAN)
+    before = (
+        (Review.HELD, Review.APPROVED, Review.WITHHELD)
+        if decision == Review.APPROVED
+        else (Review.HELD, Review.APPROVED, Review.WITHHELD, Review.CLEAN)
+    )
     changed = tx.scalars(
         update(Instance)
         .where(
@@ -350,12 +349,12 @@ def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:
     who.require(Role.COORDINATOR)
     study = _study(tx, view_id, study_uid)
     states = set(tx.scalars(select(Instance.review).where(Instance.study_pk == study.pk).distinct()))
-    if HELD in states:
+    if Review.HELD in states:
         raise Conflict(
             "instances are still held",
             safe="Some images may show names in their pixels. Approve or withhold each of them first.",
         )
-    if not states & {CLEAN, APPROVED}:
+    if not states & {Review.CLEAN, Review.APPROVED}:
         raise Conflict("nothing to release", safe="Every image of this study is withheld: there is nothing to release.")
     study.released = True
     tx.flush()

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from billing import service
-from billing.money import shown
 from overread.kit import clock
 from overread.kit.db import Session
 from overread.kit.errors import BadInput, Conflict, NotFound
+from overread.kit.money import shown
 
 
 def test_a_new_price_ends_the_old_one(tx: Session) -> None:

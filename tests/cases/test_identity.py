@@ -10,8 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cases import reference
-from cases.identity import Verdict, compare, parse_da, tokens
+from cases.identity import Verdict, compare, tokens
 from cases.redact import REMOVED, redact
+from overread.kit.dates import parse_da
 
 BORN = date(1971, 3, 9)
 LETTERS = st.text(st.sampled_from("abcdefghijklmnoprstuvwyzåäöüéèñçßøł"), min_size=2, max_size=10)

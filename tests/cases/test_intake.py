@@ -12,11 +12,11 @@ from sqlalchemy import select
 
 from cases import consents, licences
 from cases.consents import Part
-from cases.models import CONSENTS, Case, Consent, ImagesBy, LicenceRule, Place
+from cases.models import CONSENTS, Case, Consent, LicenceRule
 from cases.repository import load
 from cases.service import assignment, facts, intake, payments, people, read, reporting
 from cases.service.intake import Changes
-from cases.states import CaseEvent, CaseState, case_rule
+from cases.states import CaseEvent, CaseState, ImagesBy, LicenceRequirement, case_rule
 from cases.views import PatientCase
 from overread.kit import passwords, proofs
 from overread.kit.db import Session
@@ -86,8 +86,8 @@ def test_a_lost_change_of_a_report_is_told_and_no_answer_is_erased(world: World)
         assert [a.answer for a in reporting.read(tx, world.specialist, case_id).answers] == ["No.", "Never."]
 
 
-@pytest.mark.parametrize("rule", [None, Place.UNKNOWN, Place.BLOCKED])
-def test_a_place_that_nobody_may_serve_is_refused_at_every_step(world: World, rule: Place | None) -> None:
+@pytest.mark.parametrize("rule", [None, LicenceRequirement.UNKNOWN, LicenceRequirement.BLOCKED])
+def test_a_place_that_nobody_may_serve_is_refused_at_every_step(world: World, rule: LicenceRequirement | None) -> None:
     """No rule, an unknown one and a blocked one are the same: at intake, submission, payment, offer and acceptance."""
 
     def close() -> None:
@@ -100,7 +100,7 @@ def test_a_place_that_nobody_may_serve_is_refused_at_every_step(world: World, ru
 
     def open_() -> None:
         with world.db.transaction() as tx:
-            people.add_rule(tx, world.admin, "US-CA", Place.LICENSED, "a statute", world.today())
+            people.add_rule(tx, world.admin, "US-CA", LicenceRequirement.LICENSED, "a statute", world.today())
 
     def refused(step: Callable[..., object], *args: object, **named: object) -> str:
         with world.db.transaction() as tx, pytest.raises(Unprocessable) as found:
@@ -262,7 +262,7 @@ def test_every_guard_of_intake_is_asked_for_by_a_step() -> None:
 def test_a_place_is_served_by_the_newest_rule_that_is_valid(world: World) -> None:
     with world.db.transaction() as tx:
         assert licences.open_places(tx) == {"US-CA", "DE"}
-        people.add_rule(tx, world.admin, "FR", Place.DIRECT, "a decree", date(2999, 1, 1))
+        people.add_rule(tx, world.admin, "FR", LicenceRequirement.DIRECT, "a decree", date(2999, 1, 1))
         assert "FR" not in licences.open_places(tx), "not valid yet"
-        people.add_rule(tx, world.admin, "DE", Place.UNKNOWN, "withdrawn", world.today())
+        people.add_rule(tx, world.admin, "DE", LicenceRequirement.UNKNOWN, "withdrawn", world.today())
         assert licences.open_places(tx) == {"US-CA"}

@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 
 from cases import identity, reference
 from cases.identity import Verdict
-from cases.models import Case, CaseStudy, InboxStudy, LegalHold, Offer, OfferOutcome, Program
+from cases.models import Case, CaseStudy, InboxStudy, LegalHold, Offer, Program
 from cases.repository import erasure_of, visible
 from cases.service import erasure, facts, inboxes, people, read
 from cases.service.inboxes import InboxItem
 from cases.service.people import Access
 from cases.service.read import Show
-from cases.states import FINAL, CaseState
+from cases.states import ENDED, CaseState, OfferOutcome
 from overread.kit import audit, clock
 from overread.kit.audit import AuditRow
 from overread.kit.errors import BadInput, Conflict, Forbidden, NotFound, Unprocessable
@@ -85,12 +85,12 @@ def test_pages_of_cases_are_the_whole_list_and_counts_are_its_length(world: Worl
             in_order = sorted(mine, key=lambda case: case.id, reverse=True) if show is Show.ENDED else by_due
             wanted: Callable[[Case], bool] = {
                 Show.ALL: lambda _: True,
-                Show.OPEN: lambda case: case.state not in (*FINAL, CaseState.DRAFT),
+                Show.OPEN: lambda case: case.state not in (*ENDED, CaseState.DRAFT),
                 Show.OURS: lambda case: case.state in (CaseState.SUBMITTED, CaseState.READY, CaseState.SIGNED),
                 Show.LATE: lambda case: facts.is_late(case) and case.state is not CaseState.DRAFT,
-                Show.ENDED: lambda case: case.state in FINAL,
+                Show.ENDED: lambda case: case.state in ENDED,
                 Show.OFFERED: lambda case: case.state is CaseState.OFFERED,
-                Show.READING: lambda case: case.state not in (*FINAL, CaseState.DRAFT, CaseState.OFFERED),
+                Show.READING: lambda case: case.state not in (*ENDED, CaseState.DRAFT, CaseState.OFFERED),
             }[show]
             assert found == [case.id for case in in_order if wanted(case)], show
             assert counts[show] == len(found), show
@@ -112,7 +112,7 @@ def test_an_ended_case_is_found_by_name_number_and_study(world: World) -> None:
         ids = [line.case_id for line in found]
         assert ids == sorted(ids, reverse=True)
         assert len(ids) == sum("Family3" in case.patient_name for case in tx.scalars(visible(coordinator)).unique())
-        assert {line.state for line in found} & set(FINAL)
+        assert {line.state for line in found} & set(ENDED)
 
 
 def test_a_specialist_finds_nobody_by_name_or_by_the_original_study(world: World) -> None:
@@ -184,7 +184,7 @@ def test_candidates_are_those_that_comparing_everything_finds(world: World) -> N
         open_ones = [
             case
             for case in tx.scalars(visible(world.coordinator)).unique()
-            if case.state not in (*FINAL, CaseState.DRAFT)
+            if case.state not in (*ENDED, CaseState.DRAFT)
         ]
         assert {item.id: sorted(found[item.id]) for item in items} == {
             item.id: sorted(case.reference for case in open_ones if _same(case, item)) for item in items

@@ -10,8 +10,8 @@ import pytest
 from billing import service as billing
 from billing.errors import Declined, HoldEnded, NotHeld
 from cases import access
-from cases.models import ImagesBy
 from cases.service import assignment, intake, payments, read
+from cases.states import ImagesBy
 from cases.views import PatientCase
 from overread.kit.db import Session
 from overread.kit.errors import Conflict, Forbidden, NotFound, OverreadError, Unavailable, Unprocessable

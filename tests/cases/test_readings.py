@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from cases import readings
 from cases.repository import load_unasked
-from cases.service import assignment, intake
+from cases.service import assignment, intake, viewing
 from overread.kit.principals import Principal
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.ups import service
@@ -50,7 +50,7 @@ def test_nothing_in_it_says_whose_it_is(world: World) -> None:
         assert not [word for word in (*names, case.reference, str(case_id), str(case.patient_id)) if word in text]
         row = tx.scalars(select(Workitem)).one()
         studies = [one["0020000D"]["Value"][0] for one in row.attributes["00404021"]["Value"]]
-        assert studies == assignment.view_studies(tx, world.coordinator, case_id)
+        assert studies == viewing.view_studies(tx, world.coordinator, case_id)
 
 
 def test_accepted_read_and_signed(world: World) -> None:

@@ -15,7 +15,7 @@ from cases.events import ReportPublished
 from cases.models import Report
 from cases.repository import studies_of
 from cases.service import inboxes, reporting
-from cases.service.reporting import Answer, ReportView
+from cases.views import Answer, ReportView
 from pacs.index import query
 from pacs.index.scope import ORIGINAL, Scope, originals
 from pacs.serve import retrieve

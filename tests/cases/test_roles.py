@@ -14,9 +14,9 @@ import orjson
 import pytest
 
 from cases import access, imaging
-from cases.models import ImagesBy, Place
-from cases.service import assignment, intake, payments, people, read, reporting, studies
+from cases.service import assignment, intake, payments, people, read, reporting, studies, viewing
 from cases.service.intake import Changes
+from cases.states import ImagesBy, LicenceRequirement
 from cases.views import SpecialistCase
 from overread.kit import audit, clock, tokens
 from overread.kit.db import Session
@@ -236,8 +236,8 @@ def test_who_may_see_which_images(world: World) -> None:
     with world.db.transaction() as tx:
         granted = access.scope(tx, world.specialist, case_id)
         assert (granted.view_id, granted.unreleased, granted.study_uids) == (checked.view_id, False, None)
-        assert uid not in assignment.view_studies(tx, world.specialist, case_id)
-        code = assignment.open_viewer(tx, world.specialist, case_id)
+        assert uid not in viewing.view_studies(tx, world.specialist, case_id)
+        code = viewing.open_viewer(tx, world.specialist, case_id)
     with world.db.transaction() as tx:
         viewer = tokens.verify(tx, launch.redeem(tx, code).token, tokens.VIEWER)
         assert access.scope(tx, viewer, case_id).view_id == checked.view_id
@@ -280,7 +280,7 @@ def test_the_patient_is_told_of_every_look(world: World) -> None:
 
 def test_licences_decide_who_may_read(world: World) -> None:
     with world.db.transaction() as tx:
-        people.add_rule(tx, world.admin, "US-TX", Place.LICENSED, "a statute", world.today())
+        people.add_rule(tx, world.admin, "US-TX", LicenceRequirement.LICENSED, "a statute", world.today())
     case_id = world.ready(place="US-TX")
     with world.db.transaction() as tx:
         found = assignment.eligible_specialists(tx, world.coordinator, case_id)

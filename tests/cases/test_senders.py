@@ -13,11 +13,11 @@ from pydicom.uid import UID, SecondaryCaptureImageStorage, generate_uid
 from sqlalchemy import func, select
 
 from cases import access, imaging
-from cases.models import CaseStudy, ImagesBy
+from cases.models import CaseStudy
 from cases.repository import studies_of
 from cases.service import erasure, inboxes, intake, read, studies
 from cases.service.intake import Changes
-from cases.states import StudyState
+from cases.states import ImagesBy, StudyState
 from cases.views import CoordinatorCase
 from overread.kit import principals
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable

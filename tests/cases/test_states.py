@@ -13,7 +13,7 @@ from cases.move import Move, StudyMove
 from cases.repository import steps_of
 from cases.states import (
     CASE_RULES,
-    FINAL,
+    ENDED,
     LABELS,
     STUDY_LABELS,
     STUDY_RULES,
@@ -104,8 +104,8 @@ def test_every_case_can_end_and_no_ended_one_moves() -> None:
         while reached:
             reached = {t for s in reached for t in ways[s]} - seen
             seen |= reached
-        assert seen & FINAL
-        assert (not ways[state] - {CaseState.ERASED}) == (state in FINAL)
+        assert seen & ENDED
+        assert (not ways[state] - {CaseState.ERASED}) == (state in ENDED)
         assert (CaseState.ERASED in ways[state]) == (state is not CaseState.ERASED)
 
 

@@ -10,11 +10,11 @@ import pytest
 from pydicom.uid import generate_uid
 
 from cases import access, imaging
-from cases.models import CONSENTS, ImagesBy
+from cases.models import CONSENTS
 from cases.repository import studies_of
-from cases.service import assignment, inboxes, intake, read, studies
+from cases.service import assignment, inboxes, intake, read, studies, viewing
 from cases.service.intake import Changes
-from cases.states import StudyState
+from cases.states import ImagesBy, StudyState
 from cases.views import CoordinatorCase, PatientCase, SpecialistCase
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
@@ -215,7 +215,7 @@ def test_late_images_are_held_until_released_and_the_specialist_is_told(world: W
 def test_a_study_taken_out_is_gone_at_once(world: World) -> None:
     case_id = world.in_review()
     with world.db.transaction() as tx:
-        assert len(assignment.view_studies(tx, world.specialist, case_id)) == 1
+        assert len(viewing.view_studies(tx, world.specialist, case_id)) == 1
         studies.reject(tx, world.coordinator, case_id, world.first(case_id), "another patient's")
     with world.db.transaction() as tx:
         assert grants.active(tx, case_id) == []

@@ -19,10 +19,11 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from sqlalchemy import select
 
 from cases import access
-from cases.models import CONSENTS, ImagesBy
+from cases.models import CONSENTS
 from cases.models import Case as CaseRow
 from cases.service import inboxes, intake, studies
 from cases.service.intake import Changes
+from cases.states import ImagesBy
 from overread.kit import principals
 from overread.kit.errors import NotFound
 from overread.kit.principals import Principal, Role

@@ -27,7 +27,7 @@ from starlette.testclient import TestClient
 
 from cases import access
 from cases.repository import load_unasked, studies_of
-from cases.service import assignment, reporting
+from cases.service import reporting, viewing
 from overread.app import portal_app
 from overread.kit import tokens
 from overread.kit.principals import Principal
@@ -273,8 +273,8 @@ def test_who_may_store_and_when(reader: Reader) -> None:
     assert reader.store(made, reader.of(world.auditor)).status_code == 404
     # The hosted viewer's token, and that of the specialist's own, are for this case alone.
     with world.db.transaction() as tx:
-        code = assignment.open_viewer(tx, world.specialist, reader.case_id)
-        patients = assignment.open_viewer(tx, world.patient, reader.case_id)
+        code = viewing.open_viewer(tx, world.specialist, reader.case_id)
+        patients = viewing.open_viewer(tx, world.patient, reader.case_id)
     with world.db.transaction() as tx:
         token, other = launch.redeem(tx, code).token, launch.redeem(tx, patients).token
     assert reader.store(made, {"Authorization": f"Bearer {other}"}).status_code == 403

@@ -21,10 +21,11 @@ from billing.gateway import Gateway
 from cases import consents, digest
 from cases.handlers import Handlers
 from cases.mail import FolderMailer
-from cases.models import CONSENTS, ImagesBy, Place
+from cases.models import CONSENTS
 from cases.repository import studies_of
-from cases.service import assignment, intake, payments, people, read, reporting, studies
+from cases.service import assignment, intake, payments, people, programs, read, reporting, studies
 from cases.service.intake import Changes
+from cases.states import ImagesBy, LicenceRequirement
 from overread import wiring
 from overread.kit import clock, principals
 from overread.kit.bus import Bus
@@ -64,13 +65,13 @@ def populate(tx: Session) -> dict[str, Principal]:
     who = people_of(tx)
     # What is said once for many tests was so before any of them: their clocks are not one.
     billing.set_price(tx, "written", "Written report", PRICE, "USD", valid_from=datetime(2020, 1, 1, tzinfo=UTC))
-    people.create_program(
+    programs.create(
         tx, who["admin"], "msk", "Bone and joint", price_key="written", specialist_fee=12000, excluded_places=["US-ND"]
     )
-    people.create_program(tx, who["admin"], "free", "Free reading")
-    people.add_rule(tx, who["admin"], "US-CA", Place.LICENSED, "a statute", date(2020, 1, 1))
-    people.add_rule(tx, who["admin"], "DE", Place.DIRECT, "a statute", date(2020, 1, 1))
-    people.add_rule(tx, who["admin"], "XX", Place.BLOCKED, "a statute", date(2020, 1, 1))
+    programs.create(tx, who["admin"], "free", "Free reading")
+    people.add_rule(tx, who["admin"], "US-CA", LicenceRequirement.LICENSED, "a statute", date(2020, 1, 1))
+    people.add_rule(tx, who["admin"], "DE", LicenceRequirement.DIRECT, "a statute", date(2020, 1, 1))
+    people.add_rule(tx, who["admin"], "XX", LicenceRequirement.BLOCKED, "a statute", date(2020, 1, 1))
     for key in ("specialist", "other_specialist"):
         people.set_licence(tx, who["admin"], who[key].id, "US-CA", date(2099, 1, 1))
     return who

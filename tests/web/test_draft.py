@@ -13,8 +13,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from cases import consents
-from cases.models import CONSENTS, Case, Consent, ImagesBy, Place, Report
+from cases.models import CONSENTS, Case, Consent, Report
 from cases.service import intake, payments, people, read
+from cases.states import ImagesBy, LicenceRequirement
 from overread.kit import principals
 from tests.cases.world import World
 from tests.fakes.payments import DECLINED
@@ -107,7 +108,7 @@ def test_a_place_without_a_rule_is_told_before_it_is_sold(world: World, browser:
     # A draft whose place lost its rule meanwhile says so, and sells nothing.
     case_id = world.draft("msk", images_by=ImagesBy.HOSPITAL)
     with world.db.transaction() as tx:
-        people.add_rule(tx, world.admin, "US-CA", Place.UNKNOWN, "withdrawn", world.today())
+        people.add_rule(tx, world.admin, "US-CA", LicenceRequirement.UNKNOWN, "withdrawn", world.today())
     case = f"/cases/{case_id}"
     assert f'href="{case}/question"' in patient.get(case).text
     shown = patient.get(f"{case}/question").text
@@ -127,7 +128,7 @@ def test_a_newer_text_is_shown_before_it_is_agreed_to(
     assert opened["terms"] == ["yes"]
     newer = replace(consents.CURRENT["terms"], version="2")
     monkeypatch.setattr(consents, "CURRENT", {**consents.CURRENT, "terms": newer})
-    monkeypatch.setattr("overread.web.start.CONSENTS", tuple(consents.CURRENT.values()))
+    monkeypatch.setattr("cases.service.intake.CONSENTS", tuple(consents.CURRENT.values()))
     refused = patient.post(f"{case}/consent", data=opened)
     assert refused.status_code == 409
     assert "version 2" in refused.text

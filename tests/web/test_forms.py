@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.money import shown
 from overread.kit.errors import Conflict
+from overread.kit.money import shown
 from overread.kit.settings import Settings
 from overread.web import labels, places, render
 from overread.web.errors import local_path

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from cases.models import Case
 from cases.service import erasure, inboxes
-from cases.states import FINAL, CaseState
+from cases.states import ENDED, CaseState
 from overread.kit import audit_looks, clock, principals, tokens
 from overread.kit.principals import Role
 from overread.web import trail
@@ -74,7 +74,7 @@ def test_the_queue_shows_all_and_counts_what_it_shows(world: World, browser: Bro
         found = seen(client, f"/queue?filter={value}" if value else "/queue", _CASE)
         assert len(found) == len(set(found)) == count(first, label) > 60 or value == "late", value
     ended = seen(client, "/queue?filter=ended", _CASE)
-    assert ended == [str(case.id) for case in sorted(made, key=lambda one: one.id, reverse=True) if case.state in FINAL]
+    assert ended == [str(case.id) for case in sorted(made, key=lambda one: one.id, reverse=True) if case.state in ENDED]
     second = _NEXT.search(client.get("/queue?filter=ended").text)
     assert second
     page = client.get(unescape(second[1])).text
@@ -258,7 +258,7 @@ def test_the_api_gives_all_of_its_lists_by_links(world: World, browser: Browser)
         fill(tx, world, 130)
         rows = [stray(tx, world, n, "DOE^JO", BORN, at=now) for n in range(31)]
         inboxes.dismiss(tx, world.coordinator, rows[0].id, "no")
-        ended = tx.query(Case).filter(Case.state.in_(FINAL)).count()
+        ended = tx.query(Case).filter(Case.state.in_(ENDED)).count()
     client = browser(world, "coordinator")
     whole = list(api(client, "/api/v1/cases"))
     assert [one["case_id"] for one in api(client, "/api/v1/cases?limit=9")] == [one["case_id"] for one in whole]

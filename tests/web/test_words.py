@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from cases.models import Case, ImagesBy, LicenceRule
+from cases.models import Case, LicenceRule
 from cases.service import assignment, intake, people, read, reporting
+from cases.states import ImagesBy
 from cases.views import CoordinatorCase, PatientCase, SpecialistCase
 from overread.demo import people as demo
 from overread.kit import principals, tokens

@@ -12,14 +12,13 @@ from sqlalchemy import select, text
 from overread import admin
 from overread.kit import clock
 from overread.kit.db import Database
-from pacs.index.models import Instance
+from pacs.index.models import Instance, Review
 from pacs.serve import retrieve
 from pacs.store import commitment, damage
 from pacs.store.archive import Archive
 from pacs.store.commitment import Failure, Reference
 from pacs.store.damage import DamagedBlob
 from pacs.views import view_proofs, views
-from pacs.views.views import CLEAN, UNUSABLE
 from tests.pacs.views.test_views import LEADING, stored_study, view_of
 
 Damage = Callable[[Archive, str], None]
@@ -142,7 +141,7 @@ def test_of_a_study_with_a_missing_original_the_others_are_derived(archive: Arch
     assert "missing or damaged on our side" in reason
     with archive.db.transaction() as tx:
         states = tx.scalars(select(Instance.review).where(Instance.view_id == view)).all()
-    assert sorted(states) == sorted([CLEAN, CLEAN, UNUSABLE])
+    assert sorted(states) == sorted([Review.CLEAN, Review.CLEAN, Review.UNUSABLE])
     assert told(archive) == 1
 
 

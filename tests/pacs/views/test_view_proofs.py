@@ -18,7 +18,7 @@ from overread.kit.principals import Role
 from pacs.deid.profile import BASIC, SECOND_OPINION, Profile
 from pacs.deid.proof import joint_root
 from pacs.dicom import part10
-from pacs.index.models import Instance, Study, View
+from pacs.index.models import Instance, Review, Study, View
 from pacs.index.scope import ORIGINAL, Scope
 from pacs.serve import retrieve
 from pacs.store.archive import Archive
@@ -279,7 +279,7 @@ def test_what_can_not_be_trusted_is_withheld_for_good(archive: Archive, database
         assert (found.instances, found.withheld, found.clean) == (6, 5, 1)
         assert all(item.reasons for item in found.items)
         with pytest.raises(NotFound):
-            views.decide(tx, coordinator, view, [item.view_sop_uid for item in found.items], views.APPROVED)
+            views.decide(tx, coordinator, view, [item.view_sop_uid for item in found.items], Review.APPROVED)
         views.release(tx, coordinator, view, study_uid)
         assert len(retrieve.locate(tx, Scope(view, unreleased=True), derived.study_uid)) == 1
     (checked,) = view_proofs.check(archive)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicomweb.stow_multipart import MAX_HEADERS, MAX_PREAMBLE, Broken, PartParser
 from overread.kit.errors import BadInput
+from overread.kit.multipart import MAX_HEADERS, MAX_PREAMBLE, Broken, PartParser
 
 Part = tuple[dict[str, str], bytes]
 

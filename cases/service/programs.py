@@ -1,0 +1,109 @@
+"""What patients can ask for: the programs, their prices and places; and what an admin changes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from billing import prices
+from billing import service as billing
+from billing.models import Price
+from cases import licences, money
+from cases.models import Program
+from cases.views import PriceView, ProgramView
+from overread.kit import audit
+from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.principals import Principal, Role
+
+
+def on_offer(tx: Session) -> list[ProgramView]:
+    """Every active program that is free or has a price now, by name; the public site shows them."""
+    priced = {price.key for price in prices.prices(tx)}
+    active = tx.scalars(select(Program).where(Program.active).order_by(Program.name))
+    offered = [program for program in active if program.price_key is None or program.price_key in priced]
+    open_places = licences.open_places(tx) if offered else frozenset()
+    return [_view(tx, program, open_places) for program in offered]
+
+
+def program(tx: Session, slug: str) -> ProgramView:
+    """An active program. Raises NotFound."""
+    return _view(tx, program_row(tx, slug), licences.open_places(tx))
+
+
+def program_row(tx: Session, slug: str) -> Program:
+    """The row of an active program. Raises NotFound."""
+    known = select(Program).where(Program.slug == slug, Program.active)
+    found = tx.scalars(known).one_or_none() if slug.isprintable() else None
+    if found is None:
+        raise NotFound(f"no program {slug!r}")
+    return found
+
+
+def create(tx: Session, who: Principal, slug: str, name: str, **fields: Any) -> UUID:
+    """Open a program; `fields` are columns of `Program`. Raises Forbidden, Conflict where the slug is taken."""
+    who.require(Role.ADMIN)
+    if tx.scalar(select(Program.id).where(Program.slug == slug)):
+        raise Conflict(f"program {slug!r} exists", safe="There is a program with this short name already.")
+    made = Program(slug=slug, name=name, **fields)
+    tx.add(made)
+    tx.flush()
+    audit.record(tx, who, "program.create", "program", made.id, slug=slug)
+    return made.id
+
+
+def price_list(tx: Session, who: Principal) -> list[PriceView]:
+    """Every price, those in force and those of the past and the future, the newest last. Raises Forbidden."""
+    who.require(Role.ADMIN)
+    current = {price.id for price in billing.prices(tx)}
+    return [_price(price, price.id in current) for price in billing.prices(tx, history=True)]
+
+
+def set_price(
+    tx: Session, who: Principal, key: str, label: str, amount: int, currency: str, *, specialist_fee: int
+) -> None:
+    """Put a program's price in force; the one before it ends now and stays on record. Amounts in minor units.
+
+    Raises Forbidden, NotFound where no program has this key, Unprocessable where the fee is more than the price.
+    """
+    who.require(Role.ADMIN)
+    programs = tx.scalars(select(Program).where(Program.price_key == key, Program.active)).all()
+    if not programs:
+        raise NotFound(f"no program with the price {key!r}")
+    if specialist_fee > amount:
+        raise Unprocessable(f"a fee of {specialist_fee} of {amount}", safe="The fee is a part of the price.")
+    billing.set_price(tx, key, label, amount, currency)
+    for program in programs:
+        program.specialist_fee, program.currency = specialist_fee, currency
+    audit.record(tx, who, "price.set", "price", key, amount=amount, currency=currency, fee=specialist_fee)
+
+
+def places(programs: Sequence[ProgramView]) -> frozenset[str]:
+    """The places from which at least one of these programs takes patients."""
+    return frozenset().union(*(program.places for program in programs))
+
+
+def _view(tx: Session, program: Program, open_places: frozenset[str]) -> ProgramView:
+    amount, currency, text = money.price(tx, program)
+    return ProgramView(
+        program_id=program.id,
+        slug=program.slug,
+        name=program.name,
+        tagline=program.tagline,
+        price_key=program.price_key,
+        price=amount,
+        currency=currency,
+        price_text=text,
+        specialist_fee=program.specialist_fee,
+        reading_days=program.reading_days,
+        late_refund_percent=program.late_refund_percent,
+        places=open_places - frozenset(program.excluded_places),
+        excluded_places=tuple(program.excluded_places),
+    )
+
+
+def _price(price: Price, current: bool) -> PriceView:
+    return PriceView(price.key, price.label, price.amount, price.currency, price.valid_from, price.valid_until, current)
