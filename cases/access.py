@@ -17,13 +17,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import imaging
+from cases import imaging, parts
 from cases.models import Case, CaseStudy
 from cases.repository import actor_in, load_unasked, studies_of
 from cases.service.accounts import require_confirmed
 from cases.states import ENDED, KNOWN_THEIRS, UPLOADABLE, Actor, CaseState, StudyState
 from overread.kit.db import Connection, reading
 from overread.kit.errors import Conflict, Forbidden, NotFound
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 from overread.kit.words import counted
 from pacs.index.scope import ORIGINAL, Scope
@@ -101,8 +102,9 @@ def may_upload(tx: Session, who: Principal, case_id: UUID) -> Scope | None:
             safe = "The report is signed: nothing more is taken."
             raise Conflict(f"object for a case that is {case.state}", safe=safe)
         return of_specialist(tx, who, case_id)
-    if who.case_id is not None or actor not in (Actor.PATIENT, Actor.COORDINATOR):
-        raise Forbidden(f"{actor} sent images to case {case_id}")
+    if who.case_id is not None:
+        raise Forbidden(f"a viewer's token sent images to case {case_id}")
+    parts.require(actor, Permission.CASE_IMAGES_SEND, case_id)
     require_confirmed(tx, who)
     if case.state not in UPLOADABLE:
         raise Conflict(f"upload to a case that is {case.state}", safe="This request takes no more images.")
@@ -114,11 +116,11 @@ def unneeded(tx: Session, within: Scope, study_uid: str) -> None:
 
     What another sender has under its UID, and the cases that use that, keep nothing from being deleted.
     """
-    parts = imaging.parts(tx, within, study_uid)
+    here = imaging.parts(tx, within, study_uid)
     used = tx.scalars(
         select(Case.reference)
         .join(CaseStudy, CaseStudy.case_id == Case.id)
-        .where(CaseStudy.study_pk.in_(parts), CaseStudy.state != StudyState.REVOKED, Case.state.not_in(ENDED))
+        .where(CaseStudy.study_pk.in_(here), CaseStudy.state != StudyState.REVOKED, Case.state.not_in(ENDED))
         .order_by(Case.reference)
     ).all()
     if used:

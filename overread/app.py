@@ -25,10 +25,11 @@ from overread.access import Access
 from overread.connections import Connection, Limits, Table
 from overread.cors import Cors
 from overread.guard import Guard
-from overread.kit import errors, hosts, http
+from overread.kit import errors, hosts, http, permissions
 from overread.kit.db import Session
 from overread.kit.hosts import Origin
 from overread.kit.observed import Latencies, named
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings, address
 from overread.kit.slashes import shortened
@@ -54,7 +55,7 @@ def archive_context(services: Services) -> Context:
         return originals(who)
 
     def upload_to(_tx: Session, who: Principal, _request: Request) -> Upload:
-        who.require(Role.COORDINATOR, Role.HOSPITAL, Role.PATIENT, Role.ADMIN)
+        permissions.require(who, Permission.IMAGES_SEND)
         if who.role is Role.PATIENT:
             # What belongs to no case would be nobody's, and without an end.
             safe = "Send your images to your request: its page has the address."
@@ -84,7 +85,7 @@ def sender_context(services: Services) -> Context:
     """
 
     def scope_of(who: Principal, request: Request) -> ViewScope:
-        who.require(Role.COORDINATOR, Role.ADMIN)
+        permissions.require(who, Permission.IMAGES_OF_SENDER)
         return sent_by(http.path_uuid(request, "sender"))
 
     def upload_to(_tx: Session, who: Principal, _request: Request) -> Upload:
@@ -99,7 +100,7 @@ def sender_context(services: Services) -> Context:
 
 def _may_delete(tx: Session, who: Principal, scope: ViewScope, study_uid: str) -> None:
     """Whether originals of a scope may be deleted. Raises Forbidden, Conflict."""
-    who.require(Role.COORDINATOR, Role.ADMIN)
+    permissions.require(who, Permission.IMAGES_DELETE)
     access.unneeded(tx, scope, study_uid)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from cases import notify
-from overread.kit import addresses, audit, principals
+from overread.kit import addresses, audit, permissions, principals
 from overread.kit.errors import Conflict, Forbidden
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, PrincipalRow, Role
 
 #: What a page, an API answer and a STOW answer say to whoever has not confirmed their address.
@@ -49,7 +50,7 @@ def change(tx: Session, who: Principal, email: str) -> PrincipalRow:
 
     Raises Conflict where the address is confirmed already.
     """
-    who.require(Role.PATIENT)
+    permissions.require(who, Permission.ACCOUNT_ADDRESS)
     principals.lock(tx, who.id)
     person = principals.get(tx, who.id)
     if addresses.unconfirmed(tx, who.id) is None:

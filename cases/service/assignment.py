@@ -9,14 +9,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.gateway import Gateway
-from cases import licences, money
+from cases import licences, money, parts
 from cases.machine import check, did_last, transition
 from cases.models import Case
 from cases.move import Move
 from cases.repository import load, load_unasked, open_offer
 from cases.states import Actor, CaseEvent, CaseState, OfferOutcome
 from overread.kit import audit, clock, principals
-from overread.kit.errors import Forbidden, NotFound, Unprocessable
+from overread.kit.errors import NotFound, Unprocessable
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 
 
@@ -141,8 +142,7 @@ def decline(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
 
 def _coordinators(tx: Session, who: Principal, case_id: UUID, *, lock: bool = True) -> Case:
     case, actor = load(tx, who, case_id, lock=lock)
-    if actor is not Actor.COORDINATOR:
-        raise Forbidden(f"{actor} asked for the specialists of case {case_id}")
+    parts.require(actor, Permission.CASE_OFFER, case_id)
     if case.state is CaseState.DRAFT:
         raise NotFound(f"case {case_id} is a draft")
     return case

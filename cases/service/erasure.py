@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from billing.gateway import Gateway
-from cases import money, notify
+from cases import money, notify, parts
 from cases.erasure import Plan, plan
 from cases.machine import check, repeated, transition
 from cases.models import Case, Erasure, LegalHold
@@ -18,10 +18,11 @@ from cases.move import Move
 from cases.repository import erasure_of, hold_of, load, load_unasked
 from cases.service.facts import name_of
 from cases.states import LABELS, Actor, CaseEvent, CaseState
-from overread.kit import audit, clock
-from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit import audit, clock, permissions
+from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.paging import Keyset, Page
-from overread.kit.principals import Principal, Role
+from overread.kit.permissions import Permission
+from overread.kit.principals import Principal
 
 _MOST_TEXT = 2000
 
@@ -48,8 +49,7 @@ class Request:
 def ask(tx: Session, who: Principal, case_id: UUID, reason: str = "") -> None:
     """Ask for a case's erasure, for oneself or, as a coordinator, for the patient. Idempotent; raises NotFound."""
     case, actor = load(tx, who, case_id, lock=True)
-    if actor not in (Actor.PATIENT, Actor.COORDINATOR):
-        raise Forbidden(f"{actor} asked for the erasure of case {case_id}")
+    parts.require(actor, Permission.CASE_ASK_ERASURE, case_id)
     if erasure_of(tx, case_id) is None:
         tx.add(Erasure(case_id=case.id, asked_by=who.id, reason=_text(reason)))
         tx.flush()
@@ -58,7 +58,7 @@ def ask(tx: Session, who: Principal, case_id: UUID, reason: str = "") -> None:
 
 def listing(tx: Session, who: Principal, *, after: str = "", limit: int = 200) -> Page[Request]:
     """Every erasure that was asked for, and every case under legal hold; those to do first, then the newest."""
-    who.require(Role.ADMIN, Role.COORDINATOR, Role.AUDITOR)
+    permissions.require(who, Permission.ERASURE_READ)
     held = select(LegalHold.case_id).where(LegalHold.lifted_at.is_(None))
     listed = select(Case).outerjoin(Erasure, Erasure.case_id == Case.id)
     order = Keyset(Erasure.done_at.is_(None), Erasure.asked_at.is_not(None), Case.id, descending=True)
@@ -68,14 +68,14 @@ def listing(tx: Session, who: Principal, *, after: str = "", limit: int = 200) -
 
 def show(tx: Session, who: Principal, case_id: UUID) -> Request:
     """One case's erasure, with what it would destroy. Raises Forbidden, NotFound."""
-    who.require(Role.ADMIN, Role.COORDINATOR, Role.AUDITOR)
+    permissions.require(who, Permission.ERASURE_READ)
     case = _known(tx, case_id)
     return _request(tx, case, None if case.state is CaseState.ERASED else plan(tx, case))
 
 
 def hold(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
     """Put a case under legal hold: nothing of it is erased until the hold is lifted."""
-    who.require(Role.ADMIN, Role.AUDITOR)
+    permissions.require(who, Permission.LEGAL_HOLD)
     case = _known(tx, case_id, lock=True)
     if not reason.strip():
         raise Unprocessable("no reason", safe="Please say why the case must be kept.")
@@ -89,7 +89,7 @@ def hold(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
 
 def lift(tx: Session, who: Principal, case_id: UUID) -> None:
     """Lift a case's legal hold. Idempotent."""
-    who.require(Role.ADMIN, Role.AUDITOR)
+    permissions.require(who, Permission.LEGAL_HOLD)
     _known(tx, case_id, lock=True)
     held = hold_of(tx, case_id)
     if held is not None:
@@ -99,7 +99,7 @@ def lift(tx: Session, who: Principal, case_id: UUID) -> None:
 
 def start(tx: Session, who: Principal, case_id: UUID) -> None:
     """The first of two persons, an admin, says that a case is to be erased. Raises Conflict under a legal hold."""
-    who.require(Role.ADMIN)
+    permissions.require(who, Permission.ERASURE_BEGIN)
     case = _known(tx, case_id, lock=True)
     asked = erasure_of(tx, case_id)
     if asked is None:
@@ -118,7 +118,7 @@ def carry_out(tx: Session, who: Principal, case_id: UUID, gateway: Gateway | Non
     Conflict where somebody else has erased the case already, Unprocessable where a guard refuses, Unavailable where
     the payment provider is silent: nothing is erased then.
     """
-    who.require(Role.ADMIN, Role.COORDINATOR)
+    permissions.require(who, Permission.ERASURE_CARRY_OUT)
     case = _known(tx, case_id, lock=True)
     move = Move(tx, case, CaseEvent.ERASE, Actor.SECOND_PERSON, who)
     if repeated(move):

@@ -12,8 +12,10 @@ from cases import imaging
 from cases.imaging import Found
 from cases.models import Case, CaseStudy, InboxStudy
 from cases.states import StudyState
+from overread.kit import permissions
 from overread.kit.paging import Page
-from overread.kit.principals import Principal, Role
+from overread.kit.permissions import Permission
+from overread.kit.principals import Principal
 
 
 class Fate(StrEnum):
@@ -49,7 +51,7 @@ _FATES = {
 
 def sent(tx: Session, who: Principal, *, after: str = "", limit: int = 200) -> Page[SentStudy]:
     """Every study that a hospital sent, newest first. Raises Forbidden, BadInput for a cursor that is none."""
-    who.require(Role.HOSPITAL)
+    permissions.require(who, Permission.IMAGES_SENT)
     page = imaging.sent_by(tx, who, after, limit)
     fates = _fates(tx, [study.pk for study in page])
     return page.of([SentStudy(study, *fates.get(study.pk, (Fate.ARRIVING, ""))) for study in page])

@@ -18,11 +18,12 @@ from cases.models import Case, CaseStudy, InboxStudy
 from cases.repository import by_reference, dismissed, visible, waits
 from cases.service.facts import name_of, sender
 from cases.states import OPEN, StudyState
-from overread.kit import audit, clock
+from overread.kit import audit, clock, permissions
 from overread.kit.dates import parse_da
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.paging import Keyset, Page
-from overread.kit.principals import Principal, Role
+from overread.kit.permissions import Permission
+from overread.kit.principals import Principal
 
 _MOST_REASON = 500
 
@@ -66,7 +67,7 @@ def listed(
     tx: Session, who: Principal, show: Show = Show.WAITING, *, after: str = "", limit: int = 200
 ) -> Page[InboxItem]:
     """The coordinator's inbox, newest first. Raises Forbidden, BadInput for a cursor that is none."""
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.INBOX_MANAGE)
     page = _ORDER[show].page(tx, select(InboxStudy).where(_shown(show)), after, limit)
     known = imaging.senders(tx, *(row.study_pk for row in page))
     audit.record(tx, who, "inbox.read", "inbox", "inbox")
@@ -75,7 +76,7 @@ def listed(
 
 def count(tx: Session, who: Principal, show: Show = Show.WAITING) -> int:
     """How many studies a list of the inbox has. Raises Forbidden."""
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.INBOX_MANAGE)
     return tx.scalar(select(func.count()).select_from(InboxStudy).where(_shown(show))) or 0
 
 
@@ -84,7 +85,7 @@ def candidates(tx: Session, who: Principal, items: Sequence[InboxItem]) -> dict[
 
     None of a case that this very study was taken out of. Raises Forbidden.
     """
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.INBOX_MANAGE)
     born = {item.id: parse_da(item.study.birth_date) for item in items if item.study}
     # Without an equal birth date no identity is the same: the index on it leaves few names to compare.
     query = visible(who).where(Case.birth_date.in_({day for day in born.values() if day}))
@@ -105,7 +106,7 @@ def candidates(tx: Session, who: Principal, items: Sequence[InboxItem]) -> dict[
 
 def case_of(tx: Session, who: Principal, typed: str) -> UUID | None:
     """The case whose reference number a coordinator typed; None where there is none. Raises Forbidden."""
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.INBOX_MANAGE)
     named = reference.find(typed)
     case = by_reference(tx, named) if named else None
     return case.id if case else None
@@ -118,7 +119,7 @@ def _same(case: Case, study: Found) -> bool:
 
 def taken_out(tx: Session, who: Principal, items: Sequence[InboxItem]) -> set[tuple[UUID, int]]:
     """Of which cases these very studies were taken out: case and study (`Found.pk`). Raises Forbidden."""
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.INBOX_MANAGE)
     uids = {item.study_uid for item in items}
     rows = select(CaseStudy.case_id, CaseStudy.study_pk).where(
         CaseStudy.study_uid.in_(uids), CaseStudy.state == StudyState.REVOKED
@@ -167,7 +168,7 @@ def take(tx: Session, item_id: UUID, case: Case) -> InboxStudy:
 
 def dismiss(tx: Session, who: Principal, item_id: UUID, reason: str) -> None:
     """Say that a study belongs to no case: its sender alone sees it. It waits again when it grows. Idempotent."""
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.INBOX_MANAGE)
     row = _unmatched(tx, item_id)
     if not reason.strip():
         raise Unprocessable("no reason", safe="Please say why this study belongs to no case.")
@@ -180,7 +181,7 @@ def dismiss(tx: Session, who: Principal, item_id: UUID, reason: str) -> None:
 
 def restore(tx: Session, who: Principal, item_id: UUID) -> None:
     """Take a dismissal back: the study waits again, where it stood. Idempotent."""
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.INBOX_MANAGE)
     row = _unmatched(tx, item_id)
     if row.dismissed_at is not None:
         _wait_again(row)

@@ -10,15 +10,16 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from cases import consents, digest, licences, notify, reference
+from cases import consents, digest, licences, notify, parts, reference
 from cases.machine import repeated, transition
 from cases.models import SUBJECTS, Case, Consent, Note, Question
 from cases.move import Move
 from cases.repository import load
 from cases.service import facts, programs
 from cases.states import Actor, CaseEvent, CaseState, ImagesBy
-from overread.kit import audit, clock, principals
+from overread.kit import audit, clock, permissions, principals
 from overread.kit.errors import Conflict, Forbidden, Unprocessable
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 
 #: What patients agree to, and the public pages of these texts by their addresses.
@@ -59,7 +60,7 @@ def create(
 
     Raises Forbidden, NotFound, Unprocessable.
     """
-    who.require(Role.PATIENT, Role.COORDINATOR)
+    permissions.require(who, Permission.CASE_CREATE)
     if who.role is Role.PATIENT:
         if patient_id not in (None, who.id):
             raise Forbidden("a patient opened a case for somebody else")
@@ -131,8 +132,7 @@ def consent(
     Only the patient can consent. Raises Conflict, with the text of now, where another one was shown.
     """
     case, actor = load(tx, who, case_id, lock=True)
-    if actor is not Actor.PATIENT:
-        raise Forbidden(f"{actor} consented for the patient of case {case_id}")
+    parts.require(actor, Permission.CASE_CONSENT, case_id)
     agreed = consents.current(kind, version, digest)
     known = select(Consent.id).where(Consent.case_id == case.id, Consent.kind == kind, Consent.version == version)
     if tx.scalar(known):
@@ -198,8 +198,7 @@ def answer_info(tx: Session, who: Principal, case_id: UUID, answer: str) -> None
 def write_note(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
     """A message between the patient and the coordinators; the other side gets a mail that says only that."""
     case, actor = load(tx, who, case_id)
-    if actor not in (Actor.PATIENT, Actor.COORDINATOR):
-        raise Forbidden(f"{actor} wrote a message in case {case_id}")
+    parts.require(actor, Permission.CASE_MESSAGE, case_id)
     from_patient = actor is Actor.PATIENT
     tx.add(Note(case_id=case.id, author_id=who.id, from_patient=from_patient, text=_text(text, _MAX_TEXT, "message")))
     audit.record(tx, who, "case.message", "case", case.id, case_id=case.id)
@@ -212,8 +211,7 @@ def write_note(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
 def follow_up(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
     """One of up to three questions after the report was published."""
     case, actor = load(tx, who, case_id, lock=True)
-    if actor is not Actor.PATIENT:
-        raise Forbidden(f"{actor} asked a follow-up question in case {case_id}")
+    parts.require(actor, Permission.CASE_FOLLOW_UP, case_id)
     if case.state is not CaseState.PUBLISHED:
         raise Conflict(f"follow-up in {case.state}", safe="Follow-up questions can be asked once the report is there.")
     if sum(q.follow_up for q in case.questions) >= MAX_FOLLOW_UPS:
@@ -228,8 +226,7 @@ def follow_up(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
 
 def _draft(tx: Session, who: Principal, case_id: UUID, edition: str | None) -> Case:
     case, actor = load(tx, who, case_id, lock=True)
-    if actor not in (Actor.PATIENT, Actor.COORDINATOR):
-        raise Forbidden(f"{actor} changed the draft of case {case_id}")
+    parts.require(actor, Permission.CASE_CHANGE, case_id)
     if case.state is not CaseState.DRAFT:
         raise Conflict(f"case {case_id} is {case.state}", safe="The request was sent already and can't be changed.")
     if edition not in (None, facts.edition(case)):

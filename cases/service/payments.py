@@ -8,15 +8,16 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from billing.gateway import Gateway
-from cases import money
+from cases import money, parts
 from cases.machine import check, transition
 from cases.models import Case
 from cases.move import Move
 from cases.repository import load, load_unasked
 from cases.states import PAYABLE, Actor, CaseEvent, CaseState
-from overread.kit import audit
+from overread.kit import audit, permissions
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
-from overread.kit.principals import Principal, Role
+from overread.kit.permissions import Permission
+from overread.kit.principals import Principal
 
 #: What a coordinator may give back alone, in percent of the price; above it an admin has to.
 COORDINATOR_LIMIT_PERCENT = 50
@@ -31,8 +32,7 @@ def checkout(
     a draft still needs something else, Unavailable where no provider is configured or it is silent.
     """
     case, actor = load(tx, who, case_id, lock=True)
-    if actor is not Actor.PATIENT:
-        raise Forbidden(f"{actor} asked to pay for case {case_id}")
+    parts.require(actor, Permission.CASE_PAY, case_id)
     if money.is_free(case) or case.state not in PAYABLE:
         raise Conflict(f"nothing to pay for case {case_id}", safe="There is nothing to pay for this request.")
     if case.state is CaseState.DRAFT:
@@ -53,8 +53,7 @@ def look_again(tx: Session, who: Principal, case_id: UUID, gateway: Gateway | No
     """
     # The case before its payment, as whoever pays, accepts or ends it locks them.
     case, actor = load(tx, who, case_id, lock=True)
-    if actor is not Actor.PATIENT:
-        raise Forbidden(f"{actor} asked how the payment of case {case_id} stands")
+    parts.require(actor, Permission.CASE_PAY, case_id)
     money.ask(tx, gateway, case)
     if case.state is CaseState.DRAFT:
         # Not held yet, or the worker that heard of the payment was faster: a refused move changes nothing.
@@ -67,7 +66,7 @@ def record_outside(tx: Session, who: Principal, case_id: UUID, *, method: str = 
 
     A draft that is otherwise complete is submitted by it.
     """
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.PAYMENT_RECORD)
     case = load_unasked(tx, case_id, lock=True)
     if case is None:
         raise NotFound(f"no case {case_id}")
@@ -92,7 +91,7 @@ def refund(
 
     The same `request_id` again does nothing. Raises NotRefundable, Forbidden, Unprocessable.
     """
-    who.require(Role.COORDINATOR, Role.ADMIN)
+    permissions.require(who, Permission.REFUND_PART)
     case = load_unasked(tx, case_id, lock=True)
     paid = money.paid(tx, case) if case is not None else None
     if case is None or paid is None:
@@ -103,7 +102,10 @@ def refund(
         # Asked before the limit: what was given back is no second wish.
         return
     given = paid.amount - paid.refunded if amount is None else amount
-    if who.role is Role.COORDINATOR and given + paid.refunded > paid.amount * COORDINATOR_LIMIT_PERCENT // 100:
+    if (
+        not permissions.has(who, Permission.REFUND_ANY)
+        and given + paid.refunded > paid.amount * COORDINATOR_LIMIT_PERCENT // 100
+    ):
         raise Forbidden(
             f"refund of {given} above the limit",
             safe=f"Coordinators may refund up to {COORDINATOR_LIMIT_PERCENT} % of the price. Ask an admin for more.",

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from overread.kit import principals
+from overread.kit import permissions, principals
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 from pacs.dimse import peers
 from pacs.index.models import Peer
@@ -41,7 +42,7 @@ def register(
 
     Raises Forbidden for all but admins, Unprocessable, NotFound, Conflict where its owner would change.
     """
-    who.require(Role.ADMIN)
+    permissions.require(who, Permission.PEERS_MANAGE)
     peers.register(tx, ae_title, host, port, role, who, owner_id=owner_id)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,14 +12,16 @@ from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, s
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Bundle, Session
 
+from cases import parts
 from cases.models import Licence, LicenceRule
 from cases.repository import load, studies_of
-from cases.states import KNOWN_THEIRS, Actor, LicenceRequirement
+from cases.states import KNOWN_THEIRS, LicenceRequirement
 from cases.views import LicenceView
-from overread.kit import audit, clock, principals
+from overread.kit import audit, clock, permissions, principals
 from overread.kit.audit import AuditRow
 from overread.kit.errors import Forbidden, Unprocessable
 from overread.kit.paging import Keyset, Page
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 
 #: The audit log's actions as a patient reads them; the rest is bookkeeping that touches none of their data.
@@ -73,8 +75,7 @@ def who_accessed(
     what patients did themselves. Raises BadInput for a cursor that is none.
     """
     _, actor = load(tx, who, case_id)
-    if actor not in (Actor.PATIENT, Actor.COORDINATOR):
-        raise Forbidden(f"{actor} asked who accessed case {case_id}")
+    parts.require(actor, Permission.CASE_ACCESS_LOG, case_id)
     theirs = [s for s in studies_of(tx, case_id) if s.state in KNOWN_THEIRS]
     uids = [uid for s in theirs for uid in (s.study_uid, s.view_study_uid) if uid]
     of_study = and_(AuditRow.object_kind == "study", AuditRow.object_id.in_(uids), AuditRow.case_id.is_(None))
@@ -126,9 +127,14 @@ def _access(look: Any) -> Access:
     return Access(look.since, look.at, look.actor, look.role, what, images)
 
 
+def roles_of(asked: Iterable[Permission]) -> frozenset[Role]:
+    """The roles of those who have one of these permissions, by the role itself or by a part in a case."""
+    return frozenset().union(*(parts.roles(one) for one in asked))
+
+
 def licences_of(tx: Session, who: Principal, specialist_id: UUID | None = None) -> list[LicenceView]:
     """A specialist's licences: their own, or anybody's for coordinators and admins."""
-    who.require(Role.SPECIALIST, Role.COORDINATOR, Role.ADMIN)
+    permissions.require(who, Permission.LICENCE_READ)
     if who.role is Role.SPECIALIST and specialist_id not in (None, who.id):
         raise Forbidden("a specialist asked for another's licences")
     rows = tx.scalars(select(Licence).where(Licence.specialist_id == (specialist_id or who.id)).order_by(Licence.place))
@@ -142,7 +148,7 @@ def set_licence(
 
     Without a `number` the one that is recorded stays.
     """
-    who.require(Role.ADMIN, Role.SPECIALIST)
+    permissions.require(who, Permission.LICENCE_SET)
     if who.role is Role.SPECIALIST and specialist_id != who.id:
         raise Forbidden("a specialist set another's licence")
     if principals.get(tx, specialist_id).role != Role.SPECIALIST:
@@ -162,7 +168,7 @@ def set_licence(
 
 def rules(tx: Session, who: Principal) -> Sequence[LicenceRule]:
     """Every rule of every place, the newest of a place first."""
-    who.require(Role.ADMIN, Role.COORDINATOR)
+    permissions.require(who, Permission.PLACE_RULES_READ)
     return tx.scalars(select(LicenceRule).order_by(LicenceRule.place, LicenceRule.valid_from.desc())).all()
 
 
@@ -170,7 +176,7 @@ def add_rule(
     tx: Session, who: Principal, place: str, rule: LicenceRequirement, source: str, valid_from: date | None = None
 ) -> None:
     """Record what a place asks from a day on (today), and where that is written. Earlier rules stay on record."""
-    who.require(Role.ADMIN)
+    permissions.require(who, Permission.PLACE_RULES_SET)
     if not source.strip():
         raise Unprocessable("no source", safe="Please say where the rule is written.")
     tx.add(

@@ -13,14 +13,15 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import imaging
+from cases import imaging, parts
 from cases.imaging import Archive, Composite, Picture, Review, Stack, Suggestion
 from cases.models import Case, CaseStudy
 from cases.repository import load, study_of
 from cases.service import facts, studies
-from cases.states import ENDED, Actor, StudyState
+from cases.states import ENDED, StudyState
 from overread.kit import audit
-from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 
 #: So many pictures are blanked by one request.
@@ -298,8 +299,7 @@ def _in_force(boxes: Boxes, blanked: Boxes) -> None:
 def _study(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> tuple[Case, CaseStudy, UUID]:
     """The case, its study and its view, for the case's coordinator."""
     case, actor = load(tx, who, case_id)
-    if actor is not Actor.COORDINATOR:
-        raise Forbidden(f"{actor} asked for the pictures of case {case_id}")
+    parts.require(actor, Permission.CASE_STUDIES, case_id)
     study = study_of(tx, case_id, study_uid) if imaging.is_uid(study_uid) else None
     if study is None or case.view_id is None:
         raise NotFound(

@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 from cases import imaging
 from cases.imaging import Profile
 from cases.models import Program
+from overread.kit import permissions
 from overread.kit.errors import NotFound
-from overread.kit.principals import Principal, Role
+from overread.kit.permissions import Permission
+from overread.kit.principals import Principal
 from pacs.deid.profile import HIGHEST_AGE_CAP, LOWEST_AGE_CAP, SECOND_OPINION, TABLE_EDITION
 
 __all__ = ["HIGHEST_AGE_CAP", "LOWEST_AGE_CAP", "SECOND_OPINION", "TABLE_EDITION", "change", "listed", "read"]
@@ -21,14 +23,14 @@ __all__ = ["HIGHEST_AGE_CAP", "LOWEST_AGE_CAP", "SECOND_OPINION", "TABLE_EDITION
 
 def listed(tx: Session, who: Principal) -> list[tuple[Program, Profile]]:
     """Every active program with its profile, by name. Raises Forbidden."""
-    who.require(Role.ADMIN)
+    permissions.require(who, Permission.PROFILES_CHANGE)
     programs = tx.scalars(select(Program).where(Program.active).order_by(Program.name))
     return [(program, imaging.profile(tx, who, program.id)) for program in programs]
 
 
 def read(tx: Session, who: Principal, program_id: UUID) -> tuple[Program, Profile]:
     """One program with its profile. Raises Forbidden, NotFound."""
-    who.require(Role.ADMIN)
+    permissions.require(who, Permission.PROFILES_CHANGE)
     program = tx.get(Program, program_id)
     if program is None or not program.active:
         raise NotFound(f"program {program_id}")

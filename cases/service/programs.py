@@ -15,9 +15,10 @@ from billing.models import Price
 from cases import licences, money
 from cases.models import Program
 from cases.views import PriceView, ProgramView
-from overread.kit import audit
+from overread.kit import audit, permissions
 from overread.kit.errors import Conflict, NotFound, Unprocessable
-from overread.kit.principals import Principal, Role
+from overread.kit.permissions import Permission
+from overread.kit.principals import Principal
 
 
 def on_offer(tx: Session) -> list[ProgramView]:
@@ -45,7 +46,7 @@ def program_row(tx: Session, slug: str) -> Program:
 
 def create(tx: Session, who: Principal, slug: str, name: str, **fields: Any) -> UUID:
     """Open a program; `fields` are columns of `Program`. Raises Forbidden, Conflict where the slug is taken."""
-    who.require(Role.ADMIN)
+    permissions.require(who, Permission.PROGRAMS_MANAGE)
     if tx.scalar(select(Program.id).where(Program.slug == slug)):
         raise Conflict(f"program {slug!r} exists", safe="There is a program with this short name already.")
     made = Program(slug=slug, name=name, **fields)
@@ -57,7 +58,7 @@ def create(tx: Session, who: Principal, slug: str, name: str, **fields: Any) -> 
 
 def price_list(tx: Session, who: Principal) -> list[PriceView]:
     """Every price, those in force and those of the past and the future, the newest last. Raises Forbidden."""
-    who.require(Role.ADMIN)
+    permissions.require(who, Permission.PROGRAMS_MANAGE)
     current = {price.id for price in billing.prices(tx)}
     return [_price(price, price.id in current) for price in billing.prices(tx, history=True)]
 
@@ -69,7 +70,7 @@ def set_price(
 
     Raises Forbidden, NotFound where no program has this key, Unprocessable where the fee is more than the price.
     """
-    who.require(Role.ADMIN)
+    permissions.require(who, Permission.PROGRAMS_MANAGE)
     programs = tx.scalars(select(Program).where(Program.price_key == key, Program.active)).all()
     if not programs:
         raise NotFound(f"no program with the price {key!r}")

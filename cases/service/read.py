@@ -21,8 +21,9 @@ from cases.service.for_patient import patient_case
 from cases.service.for_specialist import specialist_case
 from cases.states import DELIVERED, ENDED, LABELS, OPEN, Actor, CaseState, StudyState
 from cases.views import CaseLine, CoordinatorCase, PatientCase, SpecialistCase
-from overread.kit import audit, clock
+from overread.kit import audit, clock, permissions
 from overread.kit.paging import Keyset, Page
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 from pacs.index import folding
 
@@ -71,7 +72,7 @@ def listing(
     query = visible(who).where(_shown(show))
     if search:
         # To a specialist the answer would tell whose images they read.
-        who.require(Role.COORDINATOR, Role.PATIENT)
+        permissions.require(who, Permission.CASE_SEARCH)
         query = query.where(_found(search))
     order = _NEWEST if search or show is Show.ENDED else _BY_DUE
     page = order.page(tx, query, after, limit)
@@ -88,7 +89,7 @@ def counts(tx: Session, who: Principal, *shows: Show) -> dict[Show, int]:
 
 def earned(tx: Session, who: Principal) -> dict[str, tuple[int, int]]:
     """How many reports a specialist has signed, and what they earn by them in minor units, by currency."""
-    who.require(Role.SPECIALIST)
+    permissions.require(who, Permission.FEES_READ)
     fees = (
         select(Offer.case_id, Offer.fee)
         .where(Offer.specialist_id == who.id)

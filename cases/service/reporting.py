@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import imaging, notify, report_pdf
+from cases import imaging, notify, parts, report_pdf
 from cases.effects import report_digest
 from cases.machine import transition
 from cases.models import Case, Question, Report
@@ -19,7 +19,8 @@ from cases.repository import latest_report, load, studies_of
 from cases.states import Actor, CaseEvent, CaseState
 from cases.views import Answer, ReportView
 from overread.kit import audit, clock
-from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 from overread.kit.proofs import Proof
 from overread.kit.words import counted
@@ -87,8 +88,7 @@ def save_draft(
 def draft(tx: Session, who: Principal, case_id: UUID) -> Draft | None:
     """What its author has written so far; None while nothing is. Raises NotFound, Forbidden for everybody else."""
     _, actor = load(tx, who, case_id)
-    if actor is not Actor.ASSIGNED:
-        raise Forbidden(f"{actor} asked for the draft report of case {case_id}")
+    parts.require(actor, Permission.REPORT_WRITE, case_id)
     report = latest_report(tx, case_id)
     if report is None:
         return None
@@ -109,8 +109,7 @@ def pdf(tx: Session, who: Principal, case_id: UUID) -> tuple[str, bytes]:
 def may_sign(tx: Session, who: Principal, case_id: UUID) -> None:
     """Raises unless `who` is the one who may sign this report; asked before their password is."""
     _, actor = load(tx, who, case_id)
-    if actor is not Actor.ASSIGNED:
-        raise Forbidden(f"{actor} asked to sign the report of case {case_id}")
+    parts.require(actor, Permission.REPORT_SIGN, case_id)
 
 
 def sign(tx: Session, who: Principal, case_id: UUID, proof: Proof, *, digest: str | None = None) -> str:
@@ -174,8 +173,7 @@ def document(tx: Session, case: Case, report: Report) -> ReportView:
 def answer_follow_up(tx: Session, who: Principal, case_id: UUID, question_id: UUID, text: str) -> None:
     """The specialist answers a question that the patient asked after publication."""
     case, actor = load(tx, who, case_id, lock=True)
-    if actor is not Actor.ASSIGNED:
-        raise Forbidden(f"{actor} answered a follow-up of case {case_id}")
+    parts.require(actor, Permission.REPORT_WRITE, case_id)
     if case.state is not CaseState.PUBLISHED:
         raise Conflict(f"follow-up in {case.state}", safe="This case takes no more answers.")
     question = next((q for q in case.questions if q.id == question_id and q.follow_up), None)
@@ -225,8 +223,7 @@ def _identity(case: Case) -> str:
 
 def _reading(tx: Session, who: Principal, case_id: UUID) -> Case:
     case, actor = load(tx, who, case_id, lock=True)
-    if actor is not Actor.ASSIGNED:
-        raise Forbidden(f"{actor} wrote a report of case {case_id}")
+    parts.require(actor, Permission.REPORT_WRITE, case_id)
     if case.state is not CaseState.IN_REVIEW:
         raise Conflict(f"case {case_id} is {case.state}", safe="The report can't be changed now.")
     return case

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import identity, imaging, reference
+from cases import identity, imaging, parts, reference
 from cases.identity import Verdict
 from cases.imaging import Archive, Compared, Review, Seen, StudyReview
 from cases.machine import move_study
@@ -17,9 +17,10 @@ from cases.move import StudyMove
 from cases.repository import by_reference, load, load_unasked, studies_of, study_of
 from cases.service import facts, inboxes
 from cases.states import ENDED, KNOWN_THEIRS, Actor, StudyEvent, StudyState
-from overread.kit import audit
-from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
-from overread.kit.principals import Principal, PrincipalRow, Role
+from overread.kit import audit, permissions
+from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.permissions import Permission
+from overread.kit.principals import Principal, PrincipalRow
 from overread.kit.words import counted
 from pacs.index.events import StudySettled
 
@@ -140,7 +141,7 @@ def match_by_hand(tx: Session, who: Principal, item_id: UUID, case_id: UUID) -> 
     Where the case has the study from another sender, what is new joins it. Where it was taken out of the case before,
     this sender's comes in its place, and nothing of what there was.
     """
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.INBOX_MANAGE)
     case = _case(tx, who, case_id)
     waiting = inboxes.take(tx, item_id, case)
     study = study_of(tx, case.id, waiting.study_uid, lock=True)
@@ -350,6 +351,5 @@ def _move(tx: Session, who: Principal, case_id: UUID, study_uid: str, event: Stu
 
 def _case(tx: Session, who: Principal, case_id: UUID, *, lock: bool = True) -> Case:
     case, actor = load(tx, who, case_id, lock=lock)
-    if actor is not Actor.COORDINATOR:
-        raise Forbidden(f"{actor} asked for the studies of case {case_id}")
+    parts.require(actor, Permission.CASE_STUDIES, case_id)
     return case

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from cases.service import erasure
 from cases.service.erasure import Request
+from overread.kit.permissions import Permission
 from overread.kit.principals import Role
 from overread.kit.words import counted
 from overread.services import Services
@@ -22,8 +23,8 @@ _WORD = "erase"
 
 def routes(services: Services) -> list[BaseRoute]:
     """The routes of erasure."""
-    anybody = Desk(services, Role.ADMIN, Role.COORDINATOR, Role.AUDITOR)
-    hold, admin = Desk(services, Role.ADMIN, Role.AUDITOR), Desk(services, Role.ADMIN)
+    anybody = Desk(services, Permission.ERASURE_READ)
+    hold, admin = Desk(services, Permission.LEGAL_HOLD), Desk(services, Permission.ERASURE_BEGIN)
     return [
         anybody.get("/erasures", erasures_page),
         anybody.get("/erasures/{case}", erasure_page),
@@ -31,7 +32,7 @@ def routes(services: Services) -> list[BaseRoute]:
         hold.post("/erasures/{case}/lift", lift_hold, erasure_page),
         Desk(services, Role.COORDINATOR).post("/erasures/{case}/ask", ask, erasure_page),
         admin.post("/erasures/{case}/begin", start, erasure_page),
-        Desk(services, Role.ADMIN, Role.COORDINATOR).post("/erasures/{case}/carry-out", carry_out, erasure_page),
+        Desk(services, Permission.ERASURE_CARRY_OUT).post("/erasures/{case}/carry-out", carry_out, erasure_page),
     ]
 
 

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from cases.service import for_hospital, peers
 from cases.service.for_hospital import Fate, SentStudy
-from overread.kit.principals import Role
+from overread.kit.permissions import Permission
 from overread.services import Services
 from overread.web import labels, paging, render
 from overread.web.visits import Desk, Visit
@@ -27,7 +27,7 @@ _FATES: Mapping[Fate, tuple[str, str]] = {
 
 def routes(services: Services) -> list[BaseRoute]:
     """The hospital's routes."""
-    return [Desk(services, Role.HOSPITAL).get("/sent", sent)]
+    return [Desk(services, Permission.IMAGES_SENT).get("/sent", sent)]
 
 
 def sent(visit: Visit) -> Response:

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 
 from cases.service import inboxes, studies
 from cases.service.inboxes import InboxItem, Show
-from overread.kit.principals import Role
+from overread.kit.permissions import Permission
 from overread.services import Services
 from overread.web import labels, paging, render
 from overread.web.forms import FieldErrors
@@ -24,7 +24,7 @@ _FILTERS = ((Show.WAITING, "", "Waiting"), (Show.DISMISSED, "dismissed", "Dismis
 
 def routes(services: Services) -> list[BaseRoute]:
     """The inbox's routes."""
-    desk = Desk(services, Role.COORDINATOR)
+    desk = Desk(services, Permission.INBOX_MANAGE)
     return [
         desk.get("/inbox", inbox_page),
         desk.post("/inbox/{item}/match", match, inbox_page),

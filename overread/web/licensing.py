@@ -12,6 +12,7 @@ from cases.service import people
 from cases.states import LicenceRequirement
 from cases.views import LicenceView
 from overread.kit import clock, principals
+from overread.kit.permissions import Permission
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import places
@@ -29,7 +30,7 @@ _KINDS: Mapping[LicenceRequirement, tuple[str, str]] = {
 
 def routes(services: Services) -> list[BaseRoute]:
     """The routes of licences and rules."""
-    both, admin = Desk(services, Role.ADMIN, Role.SPECIALIST), Desk(services, Role.ADMIN)
+    both, admin = Desk(services, Permission.LICENCE_SET), Desk(services, Permission.PLACE_RULES_SET)
     return [
         both.get("/licences", licences_page),
         both.post("/licences", add_licence, licences_page),

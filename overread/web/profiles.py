@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 from cases.service import profiles
 from cases.service.profiles import HIGHEST_AGE_CAP, LOWEST_AGE_CAP, SECOND_OPINION, TABLE_EDITION
 from cases.views import Profile
-from overread.kit.principals import Role
+from overread.kit.permissions import Permission
 from overread.services import Services
 from overread.web.forms import Check
 from overread.web.visits import Desk, Visit, go
@@ -112,7 +112,7 @@ _NOT_OFFERED = (
 
 def routes(services: Services) -> list[BaseRoute]:
     """The routes of the profiles."""
-    desk = Desk(services, Role.ADMIN)
+    desk = Desk(services, Permission.PROFILES_CHANGE)
     one = "/profiles/{program}"
     return [desk.get("/profiles", listing), desk.get(one, form), desk.post(one, save, form)]
 

@@ -18,6 +18,7 @@ from overread.kit.audit import AuditRow
 from overread.kit.ended import Ended
 from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.paging import Keyset
+from overread.kit.permissions import Permission
 from overread.kit.principals import PrincipalRow, Role
 from overread.services import Services
 from overread.web import paging, permissions, render, session
@@ -32,7 +33,7 @@ _PEER_ROLES = (Role.HOSPITAL.value, Role.SPECIALIST.value)
 
 def routes(services: Services) -> list[BaseRoute]:
     """The admin's routes, and the account's."""
-    desk, anybody = Desk(services, Role.ADMIN), Desk(services, *Role)
+    desk, anybody = Desk(services, Permission.PEOPLE_MANAGE), Desk(services, *Role)
     return [
         desk.get("/people", people_page),
         desk.work("/people", add_person, in_transaction(people_page)),

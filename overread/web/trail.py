@@ -17,7 +17,7 @@ from overread.kit import audit
 from overread.kit.audit import AuditRow
 from overread.kit.audit_looks import LONGEST
 from overread.kit.db import Database
-from overread.kit.principals import Role
+from overread.kit.permissions import Permission
 from overread.services import Services
 from overread.web import labels, paging, render
 from overread.web.visits import Desk, Errand, Visit
@@ -44,7 +44,7 @@ _TONES = {audit.SUCCESS: "good", audit.REFUSED: "warn", audit.FAILED: "bad"}
 
 def routes(services: Services) -> list[BaseRoute]:
     """The log's routes, for auditors and admins."""
-    desk = Desk(services, Role.AUDITOR, Role.ADMIN)
+    desk = Desk(services, Permission.AUDIT_READ)
     return [desk.get("/audit", log_page), desk.look("/audit.csv", export)]
 
 

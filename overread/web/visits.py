@@ -17,6 +17,7 @@ from starlette.routing import Route
 from overread.kit import http
 from overread.kit.db import Session
 from overread.kit.errors import NotFound, OverreadError
+from overread.kit.permissions import ROLES, Permission
 from overread.kit.principals import Principal, Role
 from overread.services import Services
 from overread.web import forms, render, session
@@ -97,11 +98,16 @@ def in_transaction(handler: Handler) -> Work:
 
 
 class Desk:
-    """Makes routes for one audience. Each checks who asks, by session or API token, before anything else."""
+    """Makes routes for one audience: roles, or whoever may do something by theirs.
 
-    def __init__(self, services: Services, *roles: Role) -> None:
+    Each checks who asks, by session or API token, before anything else.
+    """
+
+    def __init__(self, services: Services, *audience: Role | Permission) -> None:
         self._services = services
-        self._roles = roles
+        self._roles = frozenset(
+            role for one in audience for role in (ROLES[one] if isinstance(one, Permission) else (one,))
+        )
 
     def get(self, path: str, handler: Handler) -> Route:
         """A page."""

@@ -10,8 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from overread.kit import audit, principals
+from overread.kit import audit, permissions, principals
 from overread.kit.errors import Conflict, Unprocessable
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 from pacs.dimse.calling import Target
 from pacs.index.models import Peer
@@ -68,7 +69,7 @@ def register(
 
 def listed(tx: Session, who: Principal) -> list[Peer]:
     """Every registered peer, by title. For admins and coordinators."""
-    who.require(Role.ADMIN, Role.COORDINATOR)
+    permissions.require(who, Permission.PEERS_READ)
     return list(tx.scalars(select(Peer).order_by(Peer.ae_title)))
 
 

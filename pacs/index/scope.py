@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from overread.kit import permissions
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 
 #: The view that holds the originals.
@@ -67,7 +69,7 @@ def originals(who: Principal) -> Scope:
 
     Coordinators and admins see all (every access of an admin is audited), hospitals what they sent, patients their own.
     """
-    who.require(Role.COORDINATOR, Role.ADMIN, Role.HOSPITAL, Role.PATIENT)
+    permissions.require(who, Permission.IMAGES_ORIGINAL)
     if who.role in (Role.COORDINATOR, Role.ADMIN):
         return Scope(ORIGINAL, unreleased=True)
     return sent_by(who.id)
@@ -80,5 +82,5 @@ def sent_by(holder_id: UUID) -> Scope:
 
 def reviewed(who: Principal, view_id: UUID) -> Scope:
     """A view with what is held or not released in it, for whoever decides that. Raises Forbidden."""
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.IMAGES_REVIEW)
     return Scope(view_id, unreleased=True)

@@ -17,10 +17,11 @@ from sqlalchemy import BigInteger, BindParameter, Select, and_, any_, delete, ex
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from overread.kit import audit, ended
+from overread.kit import audit, ended, permissions
 from overread.kit.ended import Ended, Row, microseconds
 from overread.kit.errors import NotFound
-from overread.kit.principals import Principal, Role
+from overread.kit.permissions import Permission
+from overread.kit.principals import Principal
 from pacs.index import changes, counts, visibility
 from pacs.index.models import Change, Instance, Series, Study, Upload
 from pacs.index.scope import ORIGINAL, Scope
@@ -44,7 +45,7 @@ def remove(
     The study's row is locked, so whatever arrives meanwhile waits and then counts anew. Raises Forbidden for anybody
     but coordinators and admins, NotFound where the scope holds none of them.
     """
-    who.require(Role.COORDINATOR, Role.ADMIN)
+    permissions.require(who, Permission.IMAGES_DELETE)
     study = tx.scalars(
         select(Study)
         .where(visibility.studies(scope), Study.view_id == ORIGINAL, Study.study_uid == study_uid)

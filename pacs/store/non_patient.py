@@ -13,10 +13,11 @@ from sqlalchemy import ForeignKey, String, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from overread.kit import audit, clock
+from overread.kit import audit, clock, permissions
 from overread.kit.db import Base
 from overread.kit.errors import NotFound
-from overread.kit.principals import Principal, Role
+from overread.kit.permissions import Permission
+from overread.kit.principals import Principal
 from pacs.dicom import dicomjson, file_meta, part10, sop_classes
 from pacs.dicom.elements import Unreadable
 from pacs.dicom.part10 import valid_uid
@@ -41,7 +42,6 @@ CATEGORIES: Mapping[str, frozenset[str]] = {
     ),
 }
 MOST, MOST_BYTES = 1000, 16 << 20
-_READERS = (Role.COORDINATOR, Role.ADMIN, Role.SPECIALIST)
 
 
 class NonPatient(Base):
@@ -72,12 +72,12 @@ class Outcome:
 
 def may_read(who: Principal) -> None:
     """Raises Forbidden for roles that work with no viewer of their own."""
-    who.require(*_READERS)
+    permissions.require(who, Permission.NON_PATIENT_READ)
 
 
 def may_store(who: Principal) -> None:
     """Raises Forbidden for all but coordinators and admins."""
-    who.require(Role.COORDINATOR, Role.ADMIN)
+    permissions.require(who, Permission.NON_PATIENT_STORE)
 
 
 def store(tx: Session, who: Principal, category: str, content: bytes, uid: str | None = None) -> Outcome:

@@ -11,8 +11,9 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from overread.kit import audit, clock
+from overread.kit import audit, clock, permissions
 from overread.kit.errors import BadInput, Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, PrincipalRow, Role
 from pacs.dicom import tags
 from pacs.dicom.dicomjson import JsonDataset
@@ -28,7 +29,6 @@ from pacs.ups.subscriptions import Event, visible
 MOST = 1000
 #: How long a finished work item is kept where nobody holds it by a deletion lock (PS3.4 CC.2.1.3).
 KEPT = timedelta(days=90)
-_SCHEDULERS = (Role.COORDINATOR, Role.ADMIN)
 
 
 def create(tx: Session, who: Principal, uid: str | None, dataset: JsonDataset) -> str:
@@ -36,7 +36,7 @@ def create(tx: Session, who: Principal, uid: str | None, dataset: JsonDataset) -
 
     Raises Forbidden, BadInput, and Conflict where the UID is taken.
     """
-    who.require(*_SCHEDULERS)
+    permissions.require(who, Permission.WORKLIST_SCHEDULE)
     named = attributes.value(dataset, SOP_INSTANCE)
     if uid is not None and named is not None and named != uid:
         raise BadInput("two UIDs", safe="The SOP Instance UID of the data set is not the one of the request.")
@@ -84,12 +84,12 @@ def update(tx: Session, who: Principal, uid: str, changes: JsonDataset, transact
     item = find(tx, who, uid, lock=True)
     _not_following(item)
     check_update(State(item.state), item.transaction_uid, transaction)
-    if item.state == State.SCHEDULED and who.role not in _SCHEDULERS:
+    if item.state == State.SCHEDULED and not permissions.has(who, Permission.WORKLIST_SCHEDULE):
         raise Forbidden(f"{who.role} changed a scheduled work item", safe="Only who schedules changes what is planned.")
     before = item.attributes
     item.attributes = attributes.updated(before, changes)
     assigned = _assignee(tx, item.attributes)
-    if assigned != item.assignee_id and who.role not in _SCHEDULERS:
+    if assigned != item.assignee_id and not permissions.has(who, Permission.WORKLIST_SCHEDULE):
         raise Forbidden(f"{who.role} reassigned a work item", safe="Only who schedules says who performs.")
     _check_names_nobody(tx, item.attributes, assigned)
     if assigned != item.assignee_id:
@@ -146,7 +146,7 @@ def request_cancel(tx: Session, who: Principal, uid: str, request: Mapping[str, 
     if item.subject is not None:
         raise NotPossible(Reason.NOT_CANCELED, "This reading follows its case: end it there.")
     if state is State.SCHEDULED:
-        if who.role not in _SCHEDULERS:
+        if not permissions.has(who, Permission.WORKLIST_SCHEDULE):
             raise Forbidden(
                 f"{who.role} canceled a scheduled work item", safe="Only who schedules cancels what is planned."
             )

@@ -15,8 +15,9 @@ from sqlalchemy import ColumnElement, and_, delete, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from overread.kit import clock
+from overread.kit import clock, permissions
 from overread.kit.errors import NotFound
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, PrincipalRow, Role
 from pacs.dicom import tags
 from pacs.index.datasets import Keys
@@ -44,7 +45,7 @@ def visible(who: Principal) -> ColumnElement[bool]:
 
     Raises Forbidden for everybody else, and for viewers' tokens.
     """
-    who.require(Role.COORDINATOR, Role.ADMIN, Role.SPECIALIST)
+    permissions.require(who, Permission.WORKLIST_SUBSCRIBE)
     return Workitem.assignee_id == who.id if who.role is Role.SPECIALIST else true()
 
 
@@ -79,7 +80,7 @@ def watch(tx: Session, who: Principal, subscriber: str, keys: Keys, *, deletion_
 
 def unwatch(tx: Session, who: Principal, subscriber: str) -> None:
     """Subscribe to nothing new; what is subscribed to stays (suspend, CC.2.3.3). Raises NotFound."""
-    who.require(Role.COORDINATOR, Role.ADMIN, Role.SPECIALIST)
+    permissions.require(who, Permission.WORKLIST_SUBSCRIBE)
     gone = tx.execute(
         delete(Watch).where(Watch.principal_id == who.id, Watch.subscriber == subscriber).returning(Watch.subscriber)
     ).all()
@@ -89,7 +90,7 @@ def unwatch(tx: Session, who: Principal, subscriber: str) -> None:
 
 def unsubscribe(tx: Session, who: Principal, subscriber: str, item: Workitem | None) -> None:
     """Tell a subscriber no more: of one work item, or of any (None). Raises NotFound where it was told of none."""
-    who.require(Role.COORDINATOR, Role.ADMIN, Role.SPECIALIST)
+    permissions.require(who, Permission.WORKLIST_SUBSCRIBE)
     statement = delete(Subscription).where(Subscription.principal_id == who.id, Subscription.subscriber == subscriber)
     if item is not None:
         statement = statement.where(Subscription.workitem_pk == item.pk)
@@ -146,7 +147,7 @@ def locked(item: Any) -> ColumnElement[bool]:
 
 def pending(tx: Session, who: Principal, subscriber: str, limit: int = 100) -> list[tuple[int, dict[str, Any]]]:
     """The reports that wait for a subscriber, oldest first, with the keys by which they are taken away."""
-    who.require(Role.COORDINATOR, Role.ADMIN, Role.SPECIALIST)
+    permissions.require(who, Permission.WORKLIST_SUBSCRIBE)
     rows = tx.execute(
         select(Report.pk, Report.payload)
         .where(Report.principal_id == who.id, Report.subscriber == subscriber)

@@ -15,9 +15,10 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.orm import Session, aliased
 
-from overread.kit import audit
+from overread.kit import audit, permissions
 from overread.kit.errors import NotFound, Unprocessable
-from overread.kit.principals import Principal, Role
+from overread.kit.permissions import Permission
+from overread.kit.principals import Principal
 from pacs.deid.known import KnownStrings
 from pacs.deid.masks import Box, within
 from pacs.dicom import sop_classes
@@ -101,7 +102,7 @@ class Stack:
 
 def held(tx: Session, who: Principal, view_id: UUID) -> list[views.StudyReview]:
     """The studies of a view with their instances that wait for a decision or had one, and the reasons."""
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.IMAGES_REVIEW)
     return views.review(tx, view_id)
 
 
@@ -119,7 +120,7 @@ def pictures(
 
     `lock` holds them as they are until the commit. Raises Forbidden.
     """
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.IMAGES_REVIEW)
     source, source_series = aliased(Instance), aliased(Series)
     statement = (
         select(
@@ -179,7 +180,7 @@ def pictures(
 
 def stacks(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> list[Stack]:
     """All instances of a study (by its original UID), by series and size, in the series' order. Raises Forbidden."""
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.IMAGES_REVIEW)
     high, wide = func.coalesce(Instance.rows, 0), func.coalesce(Instance.columns, 0)
     in_order = aggregate_order_by(Instance.sop_uid, Instance.number.nulls_last(), Instance.pk)
     statement = (
@@ -273,7 +274,7 @@ def _remake(
     refused: dict[str, str],
 ) -> None:
     """Make instances anew from their originals, and put them into the place of those before; note the others."""
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.IMAGES_REVIEW)
     with archive.db.transaction() as tx:
         found = _decidable(tx, view_id, sop_uids)
         sources = {one.sop_uid: tx.get(Instance, one.source_pk) for one in found}

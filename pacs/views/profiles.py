@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from overread.kit import audit, clock
-from overread.kit.principals import Principal, Role
+from overread.kit import audit, clock, permissions
+from overread.kit.permissions import Permission
+from overread.kit.principals import Principal
 from pacs.deid.profile import SECOND_OPINION, Profile
 from pacs.index.models import DeidProfile
 
@@ -23,7 +24,7 @@ def of_owner(tx: Session, owner_id: UUID) -> Profile:
 
 def read(tx: Session, who: Principal, owner_id: UUID) -> Profile:
     """The same, for somebody who asks. Raises Forbidden."""
-    who.require(Role.COORDINATOR, Role.ADMIN)
+    permissions.require(who, Permission.PROFILES_READ)
     return of_owner(tx, owner_id)
 
 
@@ -32,7 +33,7 @@ def change(tx: Session, who: Principal, owner_id: UUID, options: Mapping[str, An
 
     Raises Forbidden, Unprocessable.
     """
-    who.require(Role.ADMIN)
+    permissions.require(who, Permission.PROFILES_CHANGE)
     profile = Profile.of(options)
     values = {"options": profile.stored(), "changed_at": clock.now()}
     tx.execute(

@@ -15,9 +15,10 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
-from overread.kit import audit
+from overread.kit import audit, permissions
 from overread.kit.errors import Conflict, NotFound, Unprocessable
-from overread.kit.principals import Principal, Role
+from overread.kit.permissions import Permission
+from overread.kit.principals import Principal
 from pacs.deid.known import KnownStrings
 from pacs.deid.profile import SECOND_OPINION, Profile
 from pacs.dicom.sop_classes import DOCUMENTS
@@ -156,7 +157,7 @@ def destroy_secret(tx: Session, who: Principal | None, view_id: UUID) -> None:
     `who` is None for the system itself. Raises Forbidden, NotFound.
     """
     if who is not None:
-        who.require(Role.COORDINATOR, Role.ADMIN)
+        permissions.require(who, Permission.ERASURE_CARRY_OUT)
     view = tx.get(View, view_id, with_for_update=True)
     if view is None:
         raise NotFound(f"view {view_id}")
@@ -274,7 +275,7 @@ def decide(
     `digests` names the bytes that were looked at; an approval of any others is refused. Raises Unprocessable, NotFound,
     Conflict.
     """
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.IMAGES_REVIEW)
     if decision not in (Review.APPROVED, Review.WITHHELD):
         raise Unprocessable(f"decision {decision!r}", safe="An instance is either approved or withheld.")
     if decision == Review.APPROVED:
@@ -346,7 +347,7 @@ def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:
 
     Raises Conflict while an instance waits for a decision or where nothing would be left to see, NotFound.
     """
-    who.require(Role.COORDINATOR)
+    permissions.require(who, Permission.IMAGES_RELEASE)
     study = _study(tx, view_id, study_uid)
     states = set(tx.scalars(select(Instance.review).where(Instance.study_pk == study.pk).distinct()))
     if Review.HELD in states:

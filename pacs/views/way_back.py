@@ -10,10 +10,11 @@ import pydicom
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from overread.kit import audit
+from overread.kit import audit, permissions
 from overread.kit.blobs import Blob
 from overread.kit.errors import Conflict, NotFound, Unprocessable
-from overread.kit.principals import Principal, Role
+from overread.kit.permissions import Permission
+from overread.kit.principals import Principal
 from pacs.deid.profile import Profile
 from pacs.deid.reidentify import WayBack
 from pacs.dicom import part10, tags
@@ -125,7 +126,7 @@ def reidentified(archive: Archive, who: Principal | None, view_id: UUID, derived
     belongs to no study of the view.
     """
     if who is not None:
-        who.require(Role.COORDINATOR)
+        permissions.require(who, Permission.IMAGES_REIDENTIFY)
     parsed = part10.parse(derived)
     if parsed.meta.transfer_syntax == ts.EXPLICIT_BIG_ENDIAN:
         raise Unprocessable("a big endian object", safe="Send the object in a little endian transfer syntax.")
