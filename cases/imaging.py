@@ -16,7 +16,7 @@ from cases.models import CaseStudy
 from overread.kit import ended
 from overread.kit.paging import Page
 from overread.kit.principals import Principal
-from pacs.deid.known import KnownStrings
+from pacs.deid.identifiers import KnownStrings
 from pacs.deid.masks import Box
 from pacs.deid.profile import Profile
 from pacs.index import query
@@ -29,11 +29,11 @@ from pacs.store.archive import Archive
 from pacs.store.joins import Compared
 from pacs.store.same_object import same_object
 from pacs.ups import reading
-from pacs.views import composites, pixel_review, profiles, views, way_back
+from pacs.views import composites, pixel_review, profiles, reidentify, views
 from pacs.views.composites import MOST_PIXELS, Composite, Suggestion
 from pacs.views.pixel_review import MOST_DOCUMENT, Picture, Stack
+from pacs.views.reidentify import BroughtBack
 from pacs.views.views import Derived, StudyReview
-from pacs.views.way_back import BroughtBack
 
 __all__ = [
     "MOST_DOCUMENT",
@@ -196,7 +196,7 @@ def derive(archive: Archive, view_id: UUID, source: Scope, study_uid: str, known
 
 def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str) -> BroughtBack | None:
     """Store an object that was made of a view beside the originals, under its patient's identity; idempotent."""
-    return way_back.bring_back(archive, patient, view_id, sop_uid)
+    return reidentify.bring_back(archive, patient, view_id, sop_uid)
 
 
 def counted(tx: Session, case_id: UUID, view_id: UUID | None, studies: Mapping[int, Named]) -> tuple[int, int]:

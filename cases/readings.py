@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from cases import imaging
 from cases.models import Case, Offer
 from cases.repository import latest_report, offers_of
-from cases.service.facts import title
+from cases.service.presentation import title
 from cases.states import DELIVERED, ENDED, OfferOutcome
 from overread.kit.principals import PrincipalRow
 from pacs.ups.reading import Reading, follow

@@ -13,8 +13,8 @@ from overread.kit.errors import Conflict
 from overread.kit.principals import Principal
 from overread.processes import Child, Supervisor, announce_ready, raise_descriptors
 from overread.services import Services
+from pacs.dimse.access import Reach, sent_by
 from pacs.dimse.listener import Listener
-from pacs.dimse.reach import Reach, sent_by
 from pacs.index import query
 from pacs.index.query import Level, Query
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from overread.kit import postgres
+from overread.kit.atomic_file import sync_folder
 from overread.kit.errors import OverreadError
-from overread.kit.once import sync_folder
 
 #: In a data folder: who serves it or restores into it holds a lock on this file, which says who it is while it runs.
 _HELD = "held"

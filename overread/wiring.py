@@ -19,7 +19,7 @@ from overread.kit.bus import Bus
 from overread.services import Services
 from pacs.index import changes, events
 from pacs.serve import metadata
-from pacs.store import commitment, damage, settle, sweep
+from pacs.store import commitment, damage, stable, sweep
 from pacs.store.commitment import CommitmentRequested
 from pacs.ups import service, subscriptions
 from viewer_bridge import launch
@@ -40,7 +40,7 @@ def wire_archive(bus: Bus, services: Services) -> None:
     """What the archive hears of itself."""
     archive = services.archive
     root = f"{services.settings.base_url}/dicomweb"
-    bus.subscribe(events.StudyGrowing, "pacs.await_stable", partial(settle.on_study_growing, archive))
+    bus.subscribe(events.StudyGrowing, "pacs.await_stable", partial(stable.on_study_growing, archive))
     bus.subscribe(
         events.StudySettled, "pacs.keep_metadata", lambda event: metadata.on_study_settled(archive, event, root)
     )

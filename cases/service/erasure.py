@@ -16,7 +16,7 @@ from cases.machine import check, repeated, transition
 from cases.models import Case, Erasure, LegalHold
 from cases.move import Move
 from cases.repository import erasure_of, hold_of, load, load_unasked
-from cases.service.facts import name_of
+from cases.service.presentation import name_of
 from cases.states import LABELS, Actor, CaseEvent, CaseState
 from overread.kit import audit, clock, permissions
 from overread.kit.errors import Conflict, NotFound, Unprocessable

@@ -8,7 +8,7 @@ from cases import identity, imaging, licences, money
 from cases.identity import Verdict
 from cases.models import Case, CaseStudy
 from cases.repository import apart_from, consents_of, latest_report, offers_of, steps_of, studies_of
-from cases.service import facts
+from cases.service import presentation
 from cases.states import LABELS, Actor
 from cases.views import CoordinatorCase, CoordinatorStudy, IdentityRow, OfferView, StepView
 from overread.kit.dates import parse_da
@@ -21,12 +21,12 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
     studies, report = studies_of(tx, case.id), latest_report(tx, case.id)
     originals = imaging.original(tx, *studies)
     reviews = {r.study_uid: r for r in imaging.review(tx, case.view_id)} if case.view_id else {}
-    names = {p: facts.name_of(tx, p) for p in {step.actor_id for step in steps_of(tx, case.id)}}
+    names = {p: presentation.name_of(tx, p) for p in {step.actor_id for step in steps_of(tx, case.id)}}
     return CoordinatorCase(
         case_id=case.id,
         reference=case.reference,
         program=case.program.name,
-        title=facts.title(case),
+        title=presentation.title(case),
         state=case.state.value,
         status=LABELS[case.state],
         kind=case.kind,
@@ -42,25 +42,25 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         email=(person.email if person else None) or "",
         phone=(person.phone if person else None) or "",
         images_by=case.images_by,
-        questions=facts.questions(case),
+        questions=presentation.questions(case),
         consents=tuple(dict.fromkeys(c.kind for c in consents_of(tx, case.id))),
         due_at=case.due_at,
         paused_at=case.paused_at,
-        late=facts.is_late(case),
-        blocked=facts.blocked(tx, who, case),
+        late=presentation.is_late(case),
+        blocked=presentation.blocked(tx, who, case),
         paid=money.paid(tx, case),
         studies=tuple(_study(case, s, originals.get(s.study_uid), reviews.get(s.study_uid)) for s in studies),
         apart=tuple(apart_from(tx, case.id)),
         specialist_id=case.specialist_id,
-        specialist=facts.name_of(tx, case.specialist_id),
+        specialist=presentation.name_of(tx, case.specialist_id),
         licence_exception=case.licence_exception or "",
-        licence_exception_for=facts.name_of(tx, case.licence_exception_for),
+        licence_exception_for=presentation.name_of(tx, case.licence_exception_for),
         refunds=money.refunds(tx, case),
         offers=tuple(
             OfferView(
                 o.id,
                 o.specialist_id,
-                facts.name_of(tx, o.specialist_id),
+                presentation.name_of(tx, o.specialist_id),
                 o.offered_at,
                 o.expires_at,
                 o.answered_at,
@@ -76,10 +76,10 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
             )
             for s in steps_of(tx, case.id)
         ),
-        notes=facts.notes(tx, case, for_patient=False),
+        notes=presentation.notes(tx, case, for_patient=False),
         has_signed_report=report is not None and report.signed_at is not None,
         view_id=case.view_id,
-        actions=facts.actions(case, Actor.COORDINATOR),
+        actions=presentation.actions(case, Actor.COORDINATOR),
     )
 
 
@@ -109,7 +109,7 @@ def _study(
         study.study_uid,
         study.view_study_uid,
         study.state.value,
-        facts.study_label(case, study, original),
+        presentation.study_label(case, study, original),
         study.reason,
         study.found_by,
         study.confirmed,

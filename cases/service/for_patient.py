@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from sqlalchemy.orm import Session
 
 from billing.states import State
-from cases import access, consents, guards, imaging, money, story
+from cases import access, consents, guards, imaging, money, timeline
 from cases.models import Case
 from cases.repository import consents_of, latest_report, steps_of, studies_of
-from cases.service import facts
+from cases.service import presentation
 from cases.service.intake import MAX_FOLLOW_UPS
 from cases.states import LABELS, STUDY_LABELS, UPLOADABLE, Actor, CaseState, StudyEvent, StudyState
 from cases.views import PatientCase, PatientStudy
@@ -38,7 +38,7 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
         PatientStudy(
             s.study_uid,
             s.state,
-            facts.study_label(case, s, known.get(s.study_uid)),
+            presentation.study_label(case, s, known.get(s.study_uid)),
             known.get(s.study_uid),
             checked.get(s.study_uid) if s.state is StudyState.RELEASED else None,
         )
@@ -50,10 +50,10 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
         for uid, one in known.items()
         if all(s.study_uid != uid for s in studies)
     ]
-    missing = facts.missing(tx, who, case) if case.state is CaseState.DRAFT else ()
+    missing = presentation.missing(tx, who, case) if case.state is CaseState.DRAFT else ()
     here = guards.images_here(tx, case)
     left = MAX_FOLLOW_UPS - sum(q.follow_up for q in case.questions) if case.state is CaseState.PUBLISHED else 0
-    next_title, next_text = story.next_step(
+    next_title, next_text = timeline.next_step(
         case, waits_for_images=not here, follow_ups_left=left, money=_returned(tx, case)
     )
     return PatientCase(
@@ -61,7 +61,7 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
         reference=case.reference,
         program=case.program.name,
         program_slug=case.program.slug,
-        title=facts.title(case),
+        title=presentation.title(case),
         state=case.state.value,
         status=LABELS[case.state],
         kind=case.kind,
@@ -74,25 +74,25 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
         birth_date=case.birth_date,
         sex=case.sex,
         images_by=case.images_by,
-        questions=facts.questions(case),
+        questions=presentation.questions(case),
         consents=consents.standing(consents_of(tx, case.id)),
         missing=tuple(text for _, text in missing),
         due_at=case.due_at,
         next_title=next_title,
         next_text=next_text,
-        asked=story.asked(case, steps),
+        asked=timeline.asked(case, steps),
         price=money.price(tx, case.program)[2],
         paid=money.paid(tx, case),
         # A study that is not theirs is not theirs to know of.
         studies=tuple(s for s in shown if s.known is not None),
-        timeline=story.timeline(case, steps),
-        notes=facts.notes(tx, case, for_patient=True),
+        timeline=timeline.timeline(case, steps),
+        notes=presentation.notes(tx, case, for_patient=True),
         may_upload=case.state in UPLOADABLE,
         has_report=report is not None and report.published_at is not None,
         follow_ups_left=left,
-        actions=facts.actions(case, Actor.PATIENT),
-        step=facts.step(tx, who, case),
-        edition=facts.edition(case),
+        actions=presentation.actions(case, Actor.PATIENT),
+        step=presentation.step(tx, who, case),
+        edition=presentation.edition(case),
         images_here=here,
         late_withdrawal=CaseState.IN_REVIEW in (case.state, case.resume_to),
     )

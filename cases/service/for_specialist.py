@@ -11,7 +11,7 @@ from cases import imaging, licences
 from cases.models import Case, Licence
 from cases.redact import redacted
 from cases.repository import latest_report, offers_of, steps_of, studies_of
-from cases.service import facts
+from cases.service import presentation
 from cases.service.reporting import sentence
 from cases.states import LABELS, Actor, CaseEvent, LicenceRequirement, OfferOutcome, StudyState
 from cases.views import QuestionView, SpecialistCase, SpecialistStudy
@@ -54,7 +54,7 @@ def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Sp
         case_id=case.id,
         reference=case.reference,
         program=case.program.name,
-        title=facts.title(case),
+        title=presentation.title(case),
         state=case.state.value,
         status=LABELS[case.state],
         kind=case.kind,
@@ -77,7 +77,7 @@ def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Sp
         dates=_dates(tx, case),
         granted_until=granted.until if granted else None,
         has_report=latest_report(tx, case.id) is not None,
-        actions=facts.actions(case, actor),
+        actions=presentation.actions(case, actor),
     )
 
 

@@ -16,7 +16,7 @@ from cases.identity import Verdict
 from cases.imaging import Found
 from cases.models import Case, CaseStudy, InboxStudy
 from cases.repository import by_reference, dismissed, visible, waits
-from cases.service.facts import name_of, sender
+from cases.service.presentation import name_of, sender
 from cases.states import OPEN, StudyState
 from overread.kit import audit, clock, permissions
 from overread.kit.dates import parse_da

@@ -15,7 +15,7 @@ from cases.machine import repeated, transition
 from cases.models import SUBJECTS, Case, Consent, Note, Question
 from cases.move import Move
 from cases.repository import load
-from cases.service import facts, programs
+from cases.service import presentation, programs
 from cases.states import Actor, CaseEvent, CaseState, ImagesBy
 from overread.kit import audit, clock, permissions, principals
 from overread.kit.errors import Conflict, Forbidden, Unprocessable
@@ -93,7 +93,7 @@ def create(
 def update(tx: Session, who: Principal, case_id: UUID, changes: Changes, *, edition: str | None = None) -> None:
     """Change a draft; what `changes` leaves out stays as it is.
 
-    `edition` (`facts.edition`) is that of the draft which was changed, if the caller knows it. Raises NotFound,
+    `edition` (`presentation.edition`) is that of the draft which was changed, if the caller knows it. Raises NotFound,
     Forbidden, Unprocessable; Conflict where it is no draft any more, or another edition by now.
     """
     case = _draft(tx, who, case_id, edition)
@@ -153,7 +153,7 @@ def consent(
 
 def missing(tx: Session, who: Principal, case_id: UUID) -> tuple[tuple[str, str], ...]:
     """What a draft still needs, as sentences, each with the step that asks for it."""
-    return facts.missing(tx, who, load(tx, who, case_id)[0])
+    return presentation.missing(tx, who, load(tx, who, case_id)[0])
 
 
 def submit(tx: Session, who: Principal, case_id: UUID) -> None:
@@ -229,7 +229,7 @@ def _draft(tx: Session, who: Principal, case_id: UUID, edition: str | None) -> C
     parts.require(actor, Permission.CASE_CHANGE, case_id)
     if case.state is not CaseState.DRAFT:
         raise Conflict(f"case {case_id} is {case.state}", safe="The request was sent already and can't be changed.")
-    if edition not in (None, facts.edition(case)):
+    if edition not in (None, presentation.edition(case)):
         raise Conflict(
             f"another edition of case {case_id}",
             safe="This request was changed since you opened it, perhaps in another window. Nothing was saved now: "

@@ -17,7 +17,7 @@ from cases import imaging, parts
 from cases.imaging import Archive, Composite, Picture, Review, Stack, Suggestion
 from cases.models import Case, CaseStudy
 from cases.repository import load, study_of
-from cases.service import facts, studies
+from cases.service import presentation, studies
 from cases.states import ENDED, StudyState
 from overread.kit import audit
 from overread.kit.errors import Conflict, NotFound, Unprocessable
@@ -185,7 +185,7 @@ def mask(
         case, study, view_id = _study(tx, who, case_id, study_uid)
         _still_open(case, study)
         _pictures(tx, who, view_id, study_uid, sop_uids)
-        known = facts.known(tx, case)
+        known = presentation.known(tx, case)
     refused = imaging.mask(archive, who, view_id, sop_uids, boxes, known)
     with archive.db.transaction() as tx:
         _count(tx, who, case_id, study_uid)
@@ -213,7 +213,7 @@ def release_document(
         case, study, view_id = _study(tx, who, case_id, study_uid)
         _still_open(case, study)
         picture = _picture(tx, who, view_id, study_uid, sop_uid)
-        known = facts.known(tx, case)
+        known = presentation.known(tx, case)
     if redacted is not None:
         if not picture.is_pdf:
             raise Unprocessable("a PDF for no PDF", safe="Only a PDF can be replaced by a PDF. Withhold this document.")

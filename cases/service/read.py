@@ -15,7 +15,7 @@ from cases import reference
 from cases.guards import unreleased
 from cases.models import Case, CaseStudy, Offer, Program
 from cases.repository import load, open_offer, studies_by_case, visible
-from cases.service import facts
+from cases.service import presentation
 from cases.service.for_coordinator import coordinator_case
 from cases.service.for_patient import patient_case
 from cases.service.for_specialist import specialist_case
@@ -117,7 +117,7 @@ def _shown(show: Show) -> ColumnElement[bool]:
         case Show.OURS:
             return Case.state.in_(_OURS)
         case Show.LATE:
-            return and_(Case.state.in_(OPEN), facts.late(clock.now()))
+            return and_(Case.state.in_(OPEN), presentation.late(clock.now()))
         case Show.ENDED:
             return Case.state.in_(ENDED)
         case Show.OFFERED:
@@ -143,19 +143,19 @@ def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy])
     if who.role is Role.COORDINATOR:
         # The one guard that most of a queue waits for is asked of what was just read, not of the database again.
         submitted = case.state is CaseState.SUBMITTED
-        note = (unreleased(live) or "") if submitted else " ".join(facts.blocked(tx, who, case))
+        note = (unreleased(live) or "") if submitted else " ".join(presentation.blocked(tx, who, case))
     text = f"{len(live)} {'study' if len(live) == 1 else 'studies'}"
     return CaseLine(
         case.id,
         case.reference,
-        facts.title(case),
+        presentation.title(case),
         case.state.value,
         LABELS[case.state],
         case.due_at,
-        facts.is_late(case),
+        presentation.is_late(case),
         case.updated_at,
         "" if specialist else case.patient_name,
-        facts.name_of(tx, case.specialist_id),
+        presentation.name_of(tx, case.specialist_id),
         text if specialist or not held else f"{text}, {held} held",
         note,
         offer.expires_at if offer else None,

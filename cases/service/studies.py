@@ -15,7 +15,7 @@ from cases.machine import move_study
 from cases.models import Case, CaseStudy, InboxStudy, Report
 from cases.move import StudyMove
 from cases.repository import by_reference, load, load_unasked, studies_of, study_of
-from cases.service import facts, inboxes
+from cases.service import inboxes, presentation
 from cases.states import ENDED, KNOWN_THEIRS, Actor, StudyEvent, StudyState
 from overread.kit import audit, permissions
 from overread.kit.errors import Conflict, NotFound, Unprocessable
@@ -249,7 +249,7 @@ def derive(archive: Archive, case_id: UUID, study_uid: str) -> None:
         if case is None or case.state in ENDED or study is None or study.state is not StudyState.MATCHED:
             return
         view_id = case.view_id = case.view_id or imaging.open_view(tx, archive, case_id, case.program_id)
-        known = facts.known(tx, case)
+        known = presentation.known(tx, case)
         source = imaging.scope_of(case_id, [study])
     derived = imaging.derive(archive, view_id, source, study_uid, known)
     with archive.db.transaction() as tx:

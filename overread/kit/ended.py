@@ -22,9 +22,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from overread.kit import clock, db, sealed
+from overread.kit.atomic_file import write_once
 from overread.kit.db import Base, Database
 from overread.kit.errors import OverreadError, StorageFull
-from overread.kit.once import write_once
 
 #: How the files' names end.
 SUFFIX = ".ended"

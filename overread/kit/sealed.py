@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from overread.kit.atomic_file import sync_folder, write_once
 from overread.kit.errors import NotFound
-from overread.kit.once import sync_folder, write_once
 
 _DESTROYED = ".destroyed"
 #: The names of files in a folder of keys that tell of an end, and hold no key, end so.

@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from overread.kit.atomic_file import write_once
 from overread.kit.errors import OverreadError
-from overread.kit.once import write_once
 
 
 class Settings(BaseSettings):

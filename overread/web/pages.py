@@ -17,10 +17,8 @@ from overread.web import (
     public,
     sign_up,
     specialist,
-    stacks,
     staff,
     start,
-    trail,
 )
 
 _AUDIENCES = (
@@ -31,7 +29,7 @@ _AUDIENCES = (
     coordinator,
     inbox,
     pixels,
-    stacks,
+    series_groups,
     specialist,
     hospital,
     inbox,
@@ -39,7 +37,7 @@ _AUDIENCES = (
     licensing,
     profiles,
     erasures,
-    trail,
+    audit_log,
 )
 
 

@@ -10,8 +10,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from cases.service import intake, payments, programs, read
-from cases.service.facts import STEPS
 from cases.service.intake import MAX_QUESTIONS, Changes
+from cases.service.presentation import STEPS
 from cases.states import CaseState, ImagesBy
 from cases.views import PatientCase, PaymentState, ProgramView
 from overread.kit import addresses, principals

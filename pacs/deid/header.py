@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from pacs.deid import codestream, overlays, pixels
 from pacs.deid.content import Fate, fate
-from pacs.deid.known import KnownStrings
+from pacs.deid.identifiers import KnownStrings
 from pacs.deid.profile import SECOND_OPINION, TABLE_EDITION, Profile
 from pacs.deid.result import Deidentified
 from pacs.deid.rules import DUMMIES, fits

@@ -13,9 +13,9 @@ from hashlib import sha256
 from typing import Final
 
 from pacs.deid.dates import cap_age, offset_days, shift, valid_zone
-from pacs.deid.known import Identities, KnownStrings, distinctive
+from pacs.deid.identifiers import Identities, KnownStrings, distinctive
 from pacs.deid.profile import Profile
-from pacs.deid.residue import Residue
+from pacs.deid.residual_identifiers import Residue
 from pacs.deid.rules import DUMMIES, Decision, Rule, decide, decide_private, largest_length, largest_private
 from pacs.deid.schemes import PUBLISHED
 from pacs.deid.streams import icc, legible

@@ -16,11 +16,11 @@ from overread.kit.principals import Principal
 from pacs.dicom import tags
 from pacs.dicom.dictionary import public_vr
 from pacs.dimse import identifiers, levels
+from pacs.dimse.access import Reach, Reaches
 from pacs.dimse.answering import Failed, Status, failure, respond
 from pacs.dimse.association import Served
 from pacs.dimse.identifiers import CHARACTER_SET, LEVEL
 from pacs.dimse.negotiation import Options, options
-from pacs.dimse.reach import Reach, Reaches
 from pacs.index import patients, query
 from pacs.index.keys import TIMEZONE, path
 from pacs.index.matching import is_universal

@@ -17,10 +17,10 @@ from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings, address
 from pacs.dimse import negotiation, peers, tls, wire
 from pacs.dimse.acceptor import Acceptor
+from pacs.dimse.access import Reaches, Takes, nothing, sent_by
 from pacs.dimse.association import Rejection, Served, Service
 from pacs.dimse.find import Find
 from pacs.dimse.limits import Limits
-from pacs.dimse.reach import Reaches, Takes, nothing, sent_by
 from pacs.dimse.retrieval import Retrieval
 from pacs.dimse.sending import PLAIN
 from pacs.dimse.storage import Storage

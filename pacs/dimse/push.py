@@ -19,11 +19,11 @@ from overread.kit.principals import Principal
 from overread.kit.settings import Settings
 from pacs.dicom import tags
 from pacs.dimse import peers, sending
+from pacs.dimse.access import Reaches, Wanted, locate, look
 from pacs.dimse.association import Linked
 from pacs.dimse.calling import Calling, Target, Unreachable, called
 from pacs.dimse.commands import Originator
 from pacs.dimse.limits import Limits
-from pacs.dimse.reach import Reaches, Wanted, locate, look
 from pacs.dimse.sending import Lost, Watch
 from pacs.dimse.wire import ProtocolError
 from pacs.index import selection

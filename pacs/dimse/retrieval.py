@@ -17,6 +17,7 @@ from overread.kit import audit, log
 from overread.kit.db import Session
 from overread.kit.errors import OverreadError
 from pacs.dimse import identifiers, levels, peers, sending
+from pacs.dimse.access import Reach, Reaches, Wanted, locate, look
 from pacs.dimse.answering import Counts, Failed, Status, failure, respond
 from pacs.dimse.association import Linked, Served
 from pacs.dimse.calling import Target, Unreachable
@@ -24,7 +25,6 @@ from pacs.dimse.commands import Originator
 from pacs.dimse.limits import Limits
 from pacs.dimse.negotiation import options
 from pacs.dimse.push import MOST, Outcomes, Push, stored, warns, witness
-from pacs.dimse.reach import Reach, Reaches, Wanted, locate, look
 from pacs.index import patients, selection
 from pacs.index.attributes import Level
 from pacs.index.query import Query

@@ -13,14 +13,14 @@ from overread.kit.looks import Every
 from overread.kit.principals import Role
 from pacs.dicom import part10
 from pacs.dicom.status import Reason
+from pacs.dimse.access import Takes
 from pacs.dimse.association import Served
 from pacs.dimse.messages import Streamed
-from pacs.dimse.reach import Takes
 from pacs.dimse.wire import ProtocolError
 from pacs.store import ingest
 from pacs.store.archive import Archive
 from pacs.store.ingest import Incoming, Prepared, Refused, Source
-from pacs.views import derived
+from pacs.views import evidence
 
 _logger = log.get(__name__)
 _SUCCESS = 0x0000
@@ -106,7 +106,7 @@ class Reception:
         if reach is None:
             return Refused(Reason.NOT_AUTHORISED, "The object is of no study of a case that is read just now.")
         source = replace(self._source, view=reach.scope, case_id=reach.case_id)
-        return derived.store(self._archive, source, [one])[0]
+        return evidence.store(self._archive, source, [one])[0]
 
     def _stands(self) -> None:
         """Raises NotSignedIn where the sender was locked out since the association was opened."""

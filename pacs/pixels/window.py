@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from overread.kit.errors import BadInput
-from pacs.pixels import attributes, tables, usual
+from pacs.pixels import attributes, default_window, tables
 from pacs.pixels.tables import Table
 
 Floats = NDArray[np.float64]
@@ -169,8 +169,8 @@ def grey(
     """Turn one frame's stored values (rows, columns) into display levels of the same shape, 0 black, 255 white.
 
     `window` overrides the header's VOI transformation (PS3.18 8.3.5.1.2). Without either it is the usual
-    range (`pacs.pixels.usual`), else the image's own values are spread over the display, padding and outliers left
-    out. Padding is shown black.
+    range (`pacs.pixels.default_window`), else the image's own values are spread over the display, padding and outliers
+    left out. Padding is shown black.
     """
     if stored.dtype.kind == "f":
         return _levels(ds, stored, None, frame_index, window)
@@ -242,7 +242,7 @@ def _spread(ds: Dataset, values: Floats, counts: NDArray[Any] | None, hidden: ND
             return Span(0, 0)
         low, high = (float(bound) for bound in np.quantile(shown, (_TAIL, 1 - _TAIL), method="nearest"))
         least, most = float(shown.min()), float(shown.max())
-        usually = usual.span(ds, shown, None, high)
+        usually = default_window.span(ds, shown, None, high)
     else:
         weights = counts if hidden is None else np.where(hidden, 0, counts)
         # A modality transformation may turn the order around.
@@ -254,7 +254,7 @@ def _spread(ds: Dataset, values: Floats, counts: NDArray[Any] | None, hidden: ND
             float(values[order[np.searchsorted(total, share * (total[-1] - 1), side="right")]])
             for share in (_TAIL, 1 - _TAIL, 0, 1)
         )
-        usually = usual.span(ds, values[weights > 0], weights[weights > 0], high)
+        usually = default_window.span(ds, values[weights > 0], weights[weights > 0], high)
     if usually is not None:
         return Span(*usually)
     # 8 bit images that use their range were made to be shown as they are: screenshots, ultrasound.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from overread.kit.remembered import Remembered
+from overread.kit.lru import Remembered
 from pacs.dicom import frames
 from pacs.serve import retrieve
 from pacs.serve.retrieve import Located, Range, check_frame

@@ -45,7 +45,7 @@ class Source:
 
     `case_id`: the case whose root they were uploaded to. `study_uid`: the only study that is taken (PS3.18 10.5.1),
     `sop_class` and `sop_uid`: the only instance (the one that a C-STORE-RQ names, PS3.7 9.1.1.1). `view`: what the
-    sender sees, where they may only send objects made of it (`pacs.views.derived`). `made_for`: the case for which the
+    sender sees, where they may only send objects made of it (`pacs.views.evidence`). `made_for`: the case for which the
     program itself made the object that `who` is to hold: it is booked as the program's own act.
     """
 

@@ -18,7 +18,7 @@ from pacs.dicom.status import Reason
 from pacs.store import ingest
 from pacs.store.archive import Archive
 from pacs.store.ingest import Clash, Incoming, Outcome, Prepared, Refused, Source, Stored
-from pacs.views import derived
+from pacs.views import evidence
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -244,7 +244,7 @@ class Batch:
         if storing is not None:
             numbers, batch, committing = storing
             if committing is None:
-                outcomes = derived.store(self._archive, self._source, batch)
+                outcomes = evidence.store(self._archive, self._source, batch)
             else:
                 outcomes = self._decided(batch, committing.result())
             for number, outcome in zip(numbers, outcomes, strict=True):

@@ -21,8 +21,8 @@ from sqlalchemy import select
 
 from overread.kit import audit
 from overread.kit.errors import NotFound, Unprocessable
+from overread.kit.lru import Remembered
 from overread.kit.principals import Principal
-from overread.kit.remembered import Remembered
 from pacs.deid import suggest_text
 from pacs.deid.masks import Box
 from pacs.deid.suggest import Levels, outside_regions, text_like

@@ -19,7 +19,7 @@ from overread.kit import audit, permissions
 from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
-from pacs.deid.known import KnownStrings
+from pacs.deid.identifiers import KnownStrings
 from pacs.deid.masks import Box, within
 from pacs.dicom import sop_classes
 from pacs.dicom.sop_classes import DOCUMENTS

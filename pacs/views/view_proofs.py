@@ -10,10 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
 from overread.kit.errors import OverreadError
-from pacs.deid.known import Identities
+from pacs.deid.identifiers import Identities
 from pacs.deid.profile import Profile
 from pacs.deid.proof import Part, Proof, joint_root, result_digest, root_of
-from pacs.deid.residue import Residue
+from pacs.deid.residual_identifiers import Residue
 from pacs.dicom import part10
 from pacs.index.models import Instance, Review, Study, View
 from pacs.serve.retrieve import parts_of

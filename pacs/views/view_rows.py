@@ -21,7 +21,7 @@ from pacs.deid import masks, overlays, pixels
 from pacs.deid.amend import amended
 from pacs.deid.codestream import TABLES
 from pacs.deid.header import deidentify_next
-from pacs.deid.known import KnownStrings
+from pacs.deid.identifiers import KnownStrings
 from pacs.deid.masks import Box, NotMaskable
 from pacs.deid.profile import Profile
 from pacs.deid.proof import Part, Proof, prove

@@ -19,7 +19,7 @@ from overread.kit import audit, permissions
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
-from pacs.deid.known import KnownStrings
+from pacs.deid.identifiers import KnownStrings
 from pacs.deid.profile import SECOND_OPINION, Profile
 from pacs.dicom.sop_classes import DOCUMENTS
 from pacs.index import changes, visibility

@@ -14,7 +14,7 @@ from cases import consents, licences
 from cases.consents import Part
 from cases.models import CONSENTS, Case, Consent, LicenceRule
 from cases.repository import load
-from cases.service import assignment, facts, intake, payments, people, read, reporting
+from cases.service import assignment, intake, payments, people, presentation, read, reporting
 from cases.service.intake import Changes
 from cases.states import CaseEvent, CaseState, ImagesBy, LicenceRequirement, case_rule
 from cases.views import PatientCase
@@ -240,8 +240,8 @@ def test_a_draft_goes_on_at_the_first_step_where_something_is_missing(
         seen = _own(world, case_id)
         assert seen.step == ("images" if step == "consent" else step)
         with world.db.transaction() as tx:
-            steps = [name for name, _ in facts.missing(tx, world.patient, load(tx, world.patient, case_id)[0])]
-        assert steps == sorted(steps, key=facts.STEPS.index)
+            steps = [name for name, _ in presentation.missing(tx, world.patient, load(tx, world.patient, case_id)[0])]
+        assert steps == sorted(steps, key=presentation.STEPS.index)
     # Chosen to be uploaded, but nothing is here; then something is.
     case_id = world.draft("free")
     assert _own(world, case_id).step == "images"
@@ -255,8 +255,8 @@ def test_a_draft_goes_on_at_the_first_step_where_something_is_missing(
 def test_every_guard_of_intake_is_asked_for_by_a_step() -> None:
     rule = case_rule(CaseState.DRAFT, CaseEvent.SUBMIT)
     assert rule is not None
-    assert set(rule.guards) == set(facts.STEP_OF)
-    assert set(facts.STEP_OF.values()) == set(facts.STEPS)
+    assert set(rule.guards) == set(presentation.STEP_OF)
+    assert set(presentation.STEP_OF.values()) == set(presentation.STEPS)
 
 
 def test_a_place_is_served_by_the_newest_rule_that_is_valid(world: World) -> None:

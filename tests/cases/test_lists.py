@@ -17,7 +17,7 @@ from cases import identity, reference
 from cases.identity import Verdict
 from cases.models import Case, CaseStudy, InboxStudy, LegalHold, Offer, Program
 from cases.repository import erasure_of, visible
-from cases.service import erasure, facts, inboxes, people, read
+from cases.service import erasure, inboxes, people, presentation, read
 from cases.service.inboxes import InboxItem
 from cases.service.people import Access
 from cases.service.read import Show
@@ -87,7 +87,7 @@ def test_pages_of_cases_are_the_whole_list_and_counts_are_its_length(world: Worl
                 Show.ALL: lambda _: True,
                 Show.OPEN: lambda case: case.state not in (*ENDED, CaseState.DRAFT),
                 Show.OURS: lambda case: case.state in (CaseState.SUBMITTED, CaseState.READY, CaseState.SIGNED),
-                Show.LATE: lambda case: facts.is_late(case) and case.state is not CaseState.DRAFT,
+                Show.LATE: lambda case: presentation.is_late(case) and case.state is not CaseState.DRAFT,
                 Show.ENDED: lambda case: case.state in ENDED,
                 Show.OFFERED: lambda case: case.state is CaseState.OFFERED,
                 Show.READING: lambda case: case.state not in (*ENDED, CaseState.DRAFT, CaseState.OFFERED),

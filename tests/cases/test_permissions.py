@@ -47,7 +47,7 @@ BY_TABLE = {
     Permission.REPORT_READ: "cases.service.reporting.read, which asks the report, too",
     Permission.CASE_VIEW: "cases.access, which asks the grant, too",
     Permission.PEOPLE_MANAGE: "overread.web.staff",
-    Permission.AUDIT_READ: "overread.web.trail",
+    Permission.AUDIT_READ: "overread.web.audit_log",
 }
 
 

@@ -36,7 +36,7 @@ from overread.kit.settings import Settings
 from pacs.index.events import StudyGrowing
 from pacs.index.models import Study
 from pacs.index.scope import ORIGINAL
-from pacs.store import ingest, settle
+from pacs.store import ingest, stable
 from pacs.store.archive import Archive
 from pacs.store.ingest import AlreadyStored, Prepared, Source, Stored
 from tests.fakes.payments import Sandbox
@@ -156,7 +156,7 @@ class World:
                 .returning(Study.pk)
             ).all()
         for study_pk in sorted(grown):
-            settle.on_study_growing(self.archive, StudyGrowing(study_pk))
+            stable.on_study_growing(self.archive, StudyGrowing(study_pk))
         self.drain()
 
     def pay(self, case_id: UUID) -> None:

@@ -19,7 +19,7 @@ from cases.service import erasure, inboxes
 from cases.states import ENDED, CaseState
 from overread.kit import audit_looks, clock, principals, tokens
 from overread.kit.principals import Role
-from overread.web import trail
+from overread.web import audit_log
 from pacs.index.models import Study
 from pacs.index.scope import ORIGINAL
 from tests.cases.test_lists import fill, stray
@@ -191,7 +191,7 @@ def test_somebody_far_down_is_locked_from_where_they_stand(world: World, browser
 def test_the_audit_log_is_exported_whole_and_piece_by_piece(
     world: World, browser: Browser, rows: int, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trail, "_BATCH", batch)
+    monkeypatch.setattr(audit_log, "_BATCH", batch)
     with world.db.transaction() as tx:
         # At few moments, so that most lines tie.
         tx.execute(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from pacs.deid.known import KnownStrings
+from pacs.deid.identifiers import KnownStrings
 from pacs.deid.profile import SECOND_OPINION
 from pacs.deid.values import Memory
 

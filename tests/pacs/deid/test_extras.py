@@ -8,7 +8,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from pacs.deid.header import deidentify
-from pacs.deid.known import KnownStrings
+from pacs.deid.identifiers import KnownStrings
 from pacs.dicom.elements import find
 from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import BIG, EXPLICIT, IMPLICIT, SOP, STUDY, El, dataset, part10, skeleton, text

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pacs.deid.header import deidentify
-from pacs.deid.known import KnownStrings
+from pacs.deid.identifiers import KnownStrings
 from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import EXPLICIT, part10, skeleton, text
 from tests.pacs.deid.test_rows import SECRET

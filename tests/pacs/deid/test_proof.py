@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from pacs.deid.header import deidentify
-from pacs.deid.known import Identities, KnownStrings
+from pacs.deid.identifiers import Identities, KnownStrings
 from pacs.deid.masks import Box
 from pacs.deid.profile import SECOND_OPINION
 from pacs.deid.proof import Part, Proof, merkle_root, prove
-from pacs.deid.residue import Residue
+from pacs.deid.residual_identifiers import Residue
 from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import EXPLICIT, SOP, El, part10, skeleton, text
 from tests.pacs.deid.test_rows import SECRET

@@ -16,7 +16,7 @@ import pytest
 
 from pacs.deid import header
 from pacs.deid.header import deidentify, deidentify_next
-from pacs.deid.known import KnownStrings
+from pacs.deid.identifiers import KnownStrings
 from pacs.deid.profile import SECOND_OPINION
 from pacs.deid.result import Deidentified
 from pacs.deid.rules import decide_private, fits

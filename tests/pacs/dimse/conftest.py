@@ -14,8 +14,8 @@ import pytest
 from overread.kit.principals import Role
 from overread.kit.settings import Settings
 from pacs.dimse import peers
+from pacs.dimse.access import Reaches, Takes, nothing, sent_by
 from pacs.dimse.listener import Listener
-from pacs.dimse.reach import Reaches, Takes, nothing, sent_by
 from pacs.store.archive import Archive
 from tests.live.server import free_port
 from tests.pacs.dimse.raw import Peer

@@ -14,7 +14,7 @@ from overread.kit import looks, tokens
 from overread.kit.principals import Principal
 from pacs.dicom.part10 import write_meta
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
-from pacs.dimse import reach
+from pacs.dimse import access
 from pacs.index.models import Instance
 from pacs.store.archive import Archive
 from pacs.store.ingest import Source, Stored
@@ -111,9 +111,9 @@ class Ending:
     def __init__(self, times: int) -> None:
         self.left = times
 
-    def __call__(self, tx: Any, who: Principal, case_id: Any) -> list[reach.Reach]:
+    def __call__(self, tx: Any, who: Principal, case_id: Any) -> list[access.Reach]:
         self.left -= 1
-        return reach.sent_by(tx, who, case_id) if self.left >= 0 else []
+        return access.sent_by(tx, who, case_id) if self.left >= 0 else []
 
 
 @pytest.mark.parametrize("way", ["get", "move"])

@@ -20,8 +20,8 @@ from pynetdicom import evt
 from overread.kit.principals import Principal
 from pacs.dicom.part10 import write_meta
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
-from pacs.dimse import peers, reach, sending
-from pacs.dimse.reach import Wanted
+from pacs.dimse import access, peers, sending
+from pacs.dimse.access import Wanted
 from pacs.index import selection
 from pacs.store.archive import Archive
 from pacs.store.ingest import Source, Stored
@@ -84,7 +84,7 @@ def test_memory_does_not_grow_with_the_object(listen: Listen, archive: Archive, 
 
     with archive.db.transaction() as tx:
         [wanted] = _wanted(tx, ward)
-    located = reach.locate(archive, reach.sent_by, ward, wanted)
+    located = access.locate(archive, access.sent_by, ward, wanted)
     tracemalloc.start()
     try:
         for syntax in PLAIN:
@@ -100,7 +100,7 @@ def test_memory_does_not_grow_with_the_object(listen: Listen, archive: Archive, 
 
 
 def _wanted(tx: Any, ward: Principal) -> list[Wanted]:
-    [mine] = reach.sent_by(tx, ward, None)
+    [mine] = access.sent_by(tx, ward, None)
     return [Wanted(mine, one) for one in selection.instances(tx, mine.scope, {"0020000D": "1.1"}, 10)]
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from overread.kit.db import Database
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Role
-from pacs.deid.known import KnownStrings
+from pacs.deid.identifiers import KnownStrings
 from pacs.deid.masks import Box
 from pacs.deid.suggest import outside_regions, text_like
 from pacs.index import query

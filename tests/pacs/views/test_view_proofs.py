@@ -23,7 +23,7 @@ from pacs.index.scope import ORIGINAL, Scope
 from pacs.serve import retrieve
 from pacs.store.archive import Archive
 from pacs.store.ingest import Source, Stored
-from pacs.views import pixel_review, profiles, sealing, view_proofs, views, way_back
+from pacs.views import pixel_review, profiles, reidentify, sealing, view_proofs, views
 from tests.pacs.deid.planted import EXPLICIT, El, skeleton, text
 from tests.pacs.deid.planted import part10 as written
 from tests.pacs.store.test_ingest import put
@@ -104,7 +104,7 @@ def test_a_destroyed_secret_opens_nothing_again(archive: Archive, database: Data
         # What was made stays readable; the way back is gone.
         assert len(retrieve.locate(tx, Scope(view, unreleased=True), view_study)) == 3
     with pytest.raises(NotFound, match="destroyed"):
-        way_back.reidentified(archive, coordinator, view, report(view_study, "1.2.3", "19700101"))
+        reidentify.reidentified(archive, coordinator, view, report(view_study, "1.2.3", "19700101"))
     assert view_proofs.check(archive).__next__().problems == ()
 
 
@@ -187,8 +187,8 @@ def test_a_report_about_a_view_comes_back_to_the_patient(archive: Archive, datab
     made = report(view_study, located.sop_uid, seen.StudyDate)
     for role in (Role.SPECIALIST, Role.PATIENT, Role.ADMIN):
         with pytest.raises(Forbidden):
-            way_back.reidentified(archive, person(database, role), view, made)
-    back = way_back.reidentified(archive, coordinator, view, made)
+            reidentify.reidentified(archive, person(database, role), view, made)
+    back = reidentify.reidentified(archive, coordinator, view, made)
     ds = pydicom.dcmread(io.BytesIO(back))
     assert (str(ds.PatientName), ds.PatientID) == (NAMES["PatientName"], NAMES["PatientID"])
     assert (ds.StudyInstanceUID, ds.StudyDate) == (study_uid, sent[1].StudyDate)
@@ -232,7 +232,7 @@ def test_what_it_says_of_another_study_of_the_case_comes_back_too(archive: Archi
     out = io.BytesIO()
     ds.save_as(out)
     back = pydicom.dcmread(
-        io.BytesIO(way_back.reidentified(archive, person(database, Role.COORDINATOR), view, out.getvalue()))
+        io.BytesIO(reidentify.reidentified(archive, person(database, Role.COORDINATOR), view, out.getvalue()))
     )
     named = [
         (item.StudyInstanceUID, item.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
@@ -250,7 +250,9 @@ def test_an_object_of_another_study_has_no_way_back(archive: Archive, database: 
     view = view_of(archive)
     views.derive(archive, view, LEADING, study_uid)
     with pytest.raises(Unprocessable, match=r"study '1\.2\.3'"):
-        way_back.reidentified(archive, person(database, Role.COORDINATOR), view, report("1.2.3", "1.2.3.4", "19700101"))
+        reidentify.reidentified(
+            archive, person(database, Role.COORDINATOR), view, report("1.2.3", "1.2.3.4", "19700101")
+        )
 
 
 def test_what_can_not_be_trusted_is_withheld_for_good(archive: Archive, database: Database) -> None:

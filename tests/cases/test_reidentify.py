@@ -39,7 +39,7 @@ from pacs.index.scope import ORIGINAL, Scope, originals
 from pacs.serve import retrieve
 from pacs.store import deletion, ingest
 from pacs.store.ingest import Source
-from pacs.views import view_proofs, way_back
+from pacs.views import reidentify, view_proofs
 from tests.cases.world import DICOM_BORN, DICOM_NAME, World, proof, study
 from viewer_bridge import launch
 
@@ -247,7 +247,7 @@ def test_what_came_among_the_originals_by_another_way_is_found_there(reader: Rea
     assert reader.client.post(f"{reader.root}/studies", content=out.getvalue(), headers=headers).status_code == 200
     with world.db.transaction() as tx:
         view_id = tx.scalars(select(Instance.view_id).where(Instance.sop_uid == made.SOPInstanceUID)).one()
-    back = pydicom.dcmread(io.BytesIO(way_back.reidentified(world.archive, None, view_id, out.getvalue())))
+    back = pydicom.dcmread(io.BytesIO(reidentify.reidentified(world.archive, None, view_id, out.getvalue())))
     back.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     out = io.BytesIO()
     back.save_as(out, implicit_vr=True, little_endian=True)

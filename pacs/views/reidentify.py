@@ -42,7 +42,7 @@ class BroughtBack:
 
 
 def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str) -> BroughtBack | None:
-    """Store an object kept with a view (`pacs.views.derived`) beside the originals, held by its patient; idempotent.
+    """Store an object kept with a view (`pacs.views.evidence`) beside the originals, held by its patient; idempotent.
 
     From then on the original is what the view's object belongs to: it is deleted with it, and no further copy of it is
     made for this view. Its study does not grow by it: there is nothing new to be matched. None where the object is

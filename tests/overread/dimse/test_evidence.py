@@ -16,7 +16,7 @@ from cases.service import reporting
 from pacs.dicom.status import Reason
 from pacs.index.scope import ORIGINAL, Scope
 from pacs.serve import retrieve
-from tests.cases.test_way_back import made_of
+from tests.cases.test_reidentify import made_of
 from tests.cases.world import DICOM_NAME, World, proof
 from tests.overread.dimse.test_roles import files
 

@@ -1,4 +1,4 @@
-"""pacs.pixels.usual: images without a window, as they are usually looked at."""
+"""pacs.pixels.default_window: images without a window, as they are usually looked at."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pacs.deid.known import KnownStrings, distinctive
+from pacs.deid.identifiers import KnownStrings, distinctive
 
 #: A number shorter than this is found by chance in any binary data.
 _SHORTEST_NUMBER = 6

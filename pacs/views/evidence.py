@@ -1,7 +1,7 @@
 """Objects that a specialist made of a view's images: kept with the view, as they came, and told of.
 
 A presentation state, a segmentation or a report names the view's pseudonyms and the view's images, and nothing else:
-what belongs to no image that its sender sees is refused. `pacs.views.way_back` gives it to the patient.
+what belongs to no image that its sender sees is refused. `pacs.views.reidentify` gives it to the patient.
 """
 
 from __future__ import annotations
