@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute
 
 from overread.services import Services
 from overread.web import (
+    audit_log,
     coordinator,
     erasures,
     hospital,
@@ -15,6 +16,7 @@ from overread.web import (
     pixels,
     profiles,
     public,
+    series_groups,
     sign_up,
     specialist,
     staff,

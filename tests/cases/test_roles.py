@@ -243,7 +243,7 @@ def test_who_may_see_which_images(world: World) -> None:
         assert access.scope(tx, viewer, case_id).view_id == checked.view_id
         with pytest.raises(Forbidden):
             read.show(tx, viewer, case_id)
-        # What they made of the images, and nothing else: see test_way_back.
+        # What they made of the images, and nothing else: see test_reidentify.
         assert access.may_upload(tx, viewer, case_id) == access.scope(tx, viewer, case_id)
         with pytest.raises(NotFound):
             access.scope(tx, viewer, uuid4())
