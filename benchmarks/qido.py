@@ -152,7 +152,7 @@ def fill(database: Database, begin: int, end: int, hospitals: Sequence[UUID]) ->
         connection = raw(tx)
         with connection.cursor().copy(
             f"COPY pacs_study (pk, view_id, {', '.join(columns.TYPES[Level.STUDY])}, modalities, holder_id, leads,"
-            " called, series_count, instance_count, released, settling, received_at, changed_at) FROM STDIN"
+            " called, series_count, instance_count, released, receiving, received_at, changed_at) FROM STDIN"
         ) as copy:
             for row in _studies(begin, end, hospitals):
                 copy.write_row(row)
@@ -249,7 +249,7 @@ def asked(keys: Keys, others: dict[str, str]) -> Query:
 
 def explain(database: Database, scope: Scope, query_: Query) -> list[str]:
     """The plan by which the database searches, with what it did, line by line."""
-    sql, values = query.words(scope, query_)
+    sql, values = query.compiled_sql(scope, query_)
     statement = ("EXPLAIN (ANALYZE, BUFFERS) " + sql).encode()
     return database.at_once(lambda found: [line for (line,) in found.execute(statement, values)], bounds.SETTINGS)
 

@@ -97,7 +97,7 @@ class PaymentFailed(PaymentEvent):
     name = "billing.payment_failed"
 
 
-class PaymentHoldEnding(PaymentEvent):
+class PaymentAuthorisationEnding(PaymentEvent):
     """A hold ends within a day: time to nudge, and to renew it where the card was saved."""
 
     name = "billing.payment_authorisation_ending"
@@ -113,7 +113,7 @@ class WebhookReceived(Event):
 
 
 @dataclass(frozen=True)
-class ReleaseHold(Event):
+class AuthorisationReplaced(Event):
     """A hold that another has replaced is to be released, now that the replacement is on record."""
 
     name = "billing.authorisation_replaced"
@@ -123,7 +123,7 @@ class ReleaseHold(Event):
 
 
 @dataclass(frozen=True)
-class LookAgain(Event):
+class PaymentUncertain(Event):
     """The provider is to be asked what became of a payment."""
 
     name = "billing.payment_uncertain"

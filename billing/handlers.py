@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from billing import service, webhooks
-from billing.events import LookAgain, PaymentHoldEnding, ReleaseHold, WebhookReceived
+from billing.events import AuthorisationReplaced, PaymentAuthorisationEnding, PaymentUncertain, WebhookReceived
 from billing.gateway import Gateway
 from overread.kit.db import Database
 
@@ -16,7 +16,7 @@ class Handlers:
     def __init__(self, db: Database, gateway: Gateway) -> None:
         self._db, self._gateway = db, gateway
 
-    def sync_payment(self, event: LookAgain) -> None:
+    def sync_payment(self, event: PaymentUncertain) -> None:
         """Ask the provider what became of a payment."""
         with self._db.transaction() as tx:
             service.sync(tx, self._gateway, UUID(event.payment_id))
@@ -26,12 +26,12 @@ class Handlers:
         with self._db.transaction() as tx:
             webhooks.process_webhook(tx, self._gateway, UUID(event.webhook_id))
 
-    def renew_authorisation(self, event: PaymentHoldEnding) -> None:
+    def renew_authorisation(self, event: PaymentAuthorisationEnding) -> None:
         """Replace a hold that ends, where the card was saved."""
         with self._db.transaction() as tx:
             service.renew_hold(tx, self._gateway, UUID(event.payment_id))
 
-    def release_authorisation(self, event: ReleaseHold) -> None:
+    def release_authorisation(self, event: AuthorisationReplaced) -> None:
         """Release a hold that another has replaced."""
         service.release_hold(self._gateway, UUID(event.payment_id), event.payment_intent_id)
 

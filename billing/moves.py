@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from billing.events import OF_STATE, PaymentEvent, PaymentHoldEnding
+from billing.events import OF_STATE, PaymentAuthorisationEnding, PaymentEvent
 from billing.gateway import Checkout, Snapshot
 from billing.models import LedgerEntry, Payment
 from billing.states import State, path
@@ -67,7 +67,7 @@ def warn_before_end(tx: Session, payment: Payment) -> None:
     """Have PaymentHoldEnding heard a day before the hold on a card runs out."""
     if payment.capture_before is not None:
         wait = payment.capture_before - HOLD_WARNING - clock.now()
-        ending = event_of(PaymentHoldEnding, payment, State.AUTHORISED)
+        ending = event_of(PaymentAuthorisationEnding, payment, State.AUTHORISED)
         emit(tx, ending, after=max(wait, timedelta(0)))
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from billing import moves, repository
 from billing.errors import Declined, HoldEnded, NotHeld, NotRefundable
-from billing.events import ReleaseHold
+from billing.events import AuthorisationReplaced
 from billing.gateway import Gateway
 from billing.models import Payment
 from billing.prices import price, prices, set_price
@@ -253,12 +253,12 @@ def renew_hold(tx: Session, gateway: Gateway, payment_id: UUID) -> Payment:
     except Declined as error:
         moves.record(tx, payment, "renewal_refused", payment.amount, reason=error.code)
         if error.code == "authentication_required":
-            emit(tx, ReleaseHold(str(payment.id), old))
+            emit(tx, AuthorisationReplaced(str(payment.id), old))
             payment.payment_intent_id = payment.capture_before = None
             moves.move(tx, payment, State.REQUIRES_ACTION, "renew", reason=error.code)
         return payment
     # Released by a job: were it canceled here and the commit lost, the row would still name the old hold.
-    emit(tx, ReleaseHold(str(payment.id), old))
+    emit(tx, AuthorisationReplaced(str(payment.id), old))
     moves.apply(tx, payment, snapshot, "renew")
     moves.record(tx, payment, "renewed", payment.amount, old=old, new=snapshot.payment_intent_id)
     moves.warn_before_end(tx, payment)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from billing import repository, service
-from billing.events import LookAgain, WebhookReceived
+from billing.events import PaymentUncertain, WebhookReceived
 from billing.gateway import Gateway, ProviderEvent
 from billing.models import WebhookEvent
 from overread.kit import clock, log
@@ -79,7 +79,7 @@ def reconcile(tx: Session, gateway: Gateway) -> int:
     caught = sum(_record(tx, event) for event in gateway.events_since(since))
     payments = repository.unsettled(tx, clock.now() - repository.SETTLE)
     for payment_id in payments:
-        emit(tx, LookAgain(str(payment_id)))
+        emit(tx, PaymentUncertain(str(payment_id)))
     if caught:
         _log.warning("webhooks_were_missed", count=caught)
     return caught + len(payments)

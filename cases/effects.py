@@ -69,11 +69,11 @@ def _remind(move: Move) -> None:
     assert move.case.paused_at is not None
     asked_at = move.case.paused_at.isoformat()
     for days in (*INFO_REMINDERS, INFO_EXPIRES):
-        jobs.emit(move.tx, events.InfoOverdue(str(move.case.id), asked_at, days), after=timedelta(days=days))
+        jobs.emit(move.tx, events.InformationOverdue(str(move.case.id), asked_at, days), after=timedelta(days=days))
 
 
 def _hold_money(move: Move) -> None:
-    jobs.emit(move.tx, events.HoldWanted(str(move.case.id)))
+    jobs.emit(move.tx, events.AuthorisationDue(str(move.case.id)))
 
 
 def _return_money(move: Move) -> None:
@@ -81,7 +81,7 @@ def _return_money(move: Move) -> None:
     late = move.event is CaseEvent.WITHDRAW and CaseState.IN_REVIEW in (move.source, move.case.resume_to)
     percent = move.case.program.late_refund_percent if late else 100
     # By a job: the provider may be slow or away, and the case must end now.
-    jobs.emit(move.tx, events.MoneyToReturn(str(move.case.id), percent))
+    jobs.emit(move.tx, events.RefundDue(str(move.case.id), percent))
 
 
 def _follow_reading(move: Move) -> None:

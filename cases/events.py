@@ -46,7 +46,7 @@ class MailQueued(Event):
 
 
 @dataclass(frozen=True)
-class MoneyToReturn(Event):
+class RefundDue(Event):
     """A case ended before its report: a hold is voided, of a captured payment this part is refunded."""
 
     name = "cases.refund_due"
@@ -56,7 +56,7 @@ class MoneyToReturn(Event):
 
 
 @dataclass(frozen=True)
-class HoldWanted(Event):
+class AuthorisationDue(Event):
     """A case is ready for a specialist: where a card was only saved, its price is to be held now."""
 
     name = "cases.authorisation_due"
@@ -84,7 +84,7 @@ class ReadingMoved(Event):
 
 
 @dataclass(frozen=True)
-class InfoOverdue(Event):
+class InformationOverdue(Event):
     """Information was asked for `days` ago (nothing happens where it came since)."""
 
     name = "cases.information_overdue"

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from billing.errors import NotRefundable
 from billing.events import (
+    PaymentAuthorisationEnding,
     PaymentDisputed,
     PaymentEvent,
-    PaymentHoldEnding,
 )
 from billing.gateway import Gateway
 from cases import events, imaging, money, notify, readings, report_dicom
@@ -30,7 +30,7 @@ from cases.service import assignment, inboxes, payments, studies
 from cases.states import ENDED, Actor, CaseEvent, CaseState
 from overread.kit import addresses, clock, jobs, log, principals
 from overread.kit.principals import PrincipalRow, Role
-from pacs.index.events import BlobsDamaged, ObjectDerived, StudyGone, StudySettled
+from pacs.index.events import BlobsDamaged, EvidenceStored, StudyDeleted, StudyStable
 from pacs.store.archive import Archive
 
 _logger = log.get(__name__)
@@ -51,12 +51,12 @@ class Handlers:
         self._db, self._archive = archive.db, archive
         self._gateway, self._mailer, self._base_url = gateway, mailer, base_url
 
-    def match_study(self, event: StudySettled) -> None:
+    def match_study(self, event: StudyStable) -> None:
         """A study has arrived: match it, or put it into the inbox."""
         with self._db.transaction() as tx:
             studies.settle(tx, self._archive, event)
 
-    def forget_study(self, event: StudyGone) -> None:
+    def forget_study(self, event: StudyDeleted) -> None:
         """A study was deleted: it waits for no case any more."""
         with self._db.transaction() as tx:
             inboxes.forget(tx, event.study_pk)
@@ -70,7 +70,7 @@ class Handlers:
         """A study is the patient's: make its de-identified copy."""
         studies.derive(self._archive, UUID(event.case_id), event.study_uid)
 
-    def file_evidence(self, event: ObjectDerived) -> None:
+    def file_evidence(self, event: EvidenceStored) -> None:
         """A specialist stored what they made of a case's images: it goes to the patient whose images they are."""
         studies.bring_back(self._archive, UUID(event.view_id), event.sop_uid)
 
@@ -89,7 +89,7 @@ class Handlers:
             if case is None:
                 return
             if case.state in ENDED:
-                jobs.emit(tx, events.MoneyToReturn(str(case.id), 100))
+                jobs.emit(tx, events.RefundDue(str(case.id), 100))
                 return
             payments.submit_if_complete(tx, case, "The payment was authorised.")
 
@@ -111,21 +111,21 @@ class Handlers:
             if case is not None:
                 notify.queue_coordinators(tx, case, "payment_problem")
 
-    def tell_authorisation_ending(self, event: PaymentHoldEnding) -> None:
+    def tell_authorisation_ending(self, event: PaymentAuthorisationEnding) -> None:
         """A hold ends within a day and nobody has accepted yet."""
         with self._db.transaction() as tx:
             case = _case(tx, event.subject_ref)
             if case is not None and case.state in _WAITS_FOR_MONEY:
                 notify.queue_coordinators(tx, case, "hold_ending")
 
-    def authorise(self, event: events.HoldWanted) -> None:
+    def authorise(self, event: events.AuthorisationDue) -> None:
         """A case is ready: hold the price on the card that was saved."""
         with self._db.transaction() as tx:
             case = _case(tx, event.case_id)
             if case is not None and case.state in _WAITS_FOR_MONEY:
                 money.hold(tx, self._gateway, case)
 
-    def refund(self, event: events.MoneyToReturn) -> None:
+    def refund(self, event: events.RefundDue) -> None:
         """A case ended: void the hold or refund. Tried again while the provider is silent."""
         with self._db.transaction() as tx:
             case = _case(tx, event.case_id)
@@ -150,7 +150,7 @@ class Handlers:
             if case is not None:
                 readings.bring_up_to_date(tx, case)
 
-    def remind_information(self, event: events.InfoOverdue) -> None:
+    def remind_information(self, event: events.InformationOverdue) -> None:
         """Information has not come: a reminder, and in the end the case is closed."""
         with self._db.transaction() as tx:
             case = _case(tx, event.case_id)

@@ -16,7 +16,7 @@ from cases.models import CaseStudy
 from overread.kit import ended
 from overread.kit.paging import Page
 from overread.kit.principals import Principal
-from pacs.deid.identifiers import KnownStrings
+from pacs.deid.identifiers import Identifiers
 from pacs.deid.masks import Box
 from pacs.deid.profile import Profile
 from pacs.index import query
@@ -31,7 +31,7 @@ from pacs.store.same_object import same_object
 from pacs.ups import reading
 from pacs.views import composites, pixel_review, profiles, reidentify, views
 from pacs.views.composites import MOST_PIXELS, Composite, Suggestion
-from pacs.views.pixel_review import MOST_DOCUMENT, Picture, Stack
+from pacs.views.pixel_review import MOST_DOCUMENT, Picture, SeriesGroup
 from pacs.views.reidentify import BroughtBack
 from pacs.views.views import Derived, StudyReview
 
@@ -46,13 +46,13 @@ __all__ = [
     "Composite",
     "Derived",
     "Found",
+    "Identifiers",
     "Identity",
-    "KnownStrings",
     "Picture",
     "Profile",
     "Review",
     "Seen",
-    "Stack",
+    "SeriesGroup",
     "StudyReview",
     "Suggestion",
 ]
@@ -189,7 +189,7 @@ def open_view(tx: Session, archive: Archive, case_id: UUID, program_id: UUID) ->
     return views.open_view(tx, archive, case_id, profiles.of_owner(tx, program_id))
 
 
-def derive(archive: Archive, view_id: UUID, source: Scope, study_uid: str, known: KnownStrings) -> Derived:
+def derive(archive: Archive, view_id: UUID, source: Scope, study_uid: str, known: Identifiers) -> Derived:
     """Make a study's de-identified copy, in which nothing `known` of the patient may stand; idempotent."""
     return views.derive(archive, view_id, source, study_uid, known)
 
@@ -280,9 +280,9 @@ def pictures(
     return pixel_review.pictures(tx, who, view_id, study_uid, sop_uids, series_uid=series_uid, lock=lock)
 
 
-def stacks(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> list[Stack]:
+def series_groups(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> list[SeriesGroup]:
     """All instances of a study's copy, counted by series and size."""
-    return pixel_review.stacks(tx, who, view_id, study_uid)
+    return pixel_review.series_groups(tx, who, view_id, study_uid)
 
 
 def composite(archive: Archive, who: Principal, view_id: UUID, sop_uids: Sequence[str]) -> Composite:
@@ -301,14 +301,14 @@ def mask(
     view_id: UUID,
     sop_uids: Sequence[str],
     boxes: Sequence[Sequence[int]],
-    known: KnownStrings,
+    known: Identifiers,
 ) -> Mapping[str, str]:
     """Blank rectangles of instances, in the place of earlier ones; they are held again. Why not, by UID of the rest."""
     return pixel_review.mask(archive, who, view_id, sop_uids, boxes, known)
 
 
 def release_document(
-    archive: Archive, who: Principal, view_id: UUID, sop_uid: str, known: KnownStrings, redacted: bytes | None
+    archive: Archive, who: Principal, view_id: UUID, sop_uid: str, known: Identifiers, redacted: bytes | None
 ) -> None:
     """Take an original's document over into its copy, or `redacted` in its place; it is held still."""
     pixel_review.release_document(archive, who, view_id, sop_uid, known, redacted)

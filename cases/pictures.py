@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cases import bodies
-from cases.imaging import Picture, Stack
+from cases.imaging import Picture, SeriesGroup
 from cases.operations import Call, Operation
 from cases.service import pixels
 
@@ -56,8 +56,8 @@ def _one(c: Call) -> PictureLine:
     return _line(pixels.picture(c.tx, c.who, c.case_id, c.path["study"], c.path["instance"]))
 
 
-def _stacks(c: Call) -> list[Stack]:
-    return list(pixels.overview(c.tx, c.who, c.case_id, c.path["study"]).stacks)
+def _series_groups(c: Call) -> list[SeriesGroup]:
+    return list(pixels.overview(c.tx, c.who, c.case_id, c.path["study"]).series_groups)
 
 
 def _line(p: Picture) -> PictureLine:
@@ -98,8 +98,8 @@ def _mask(c: Call) -> Blanked:
 OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", f"{_STUDY}/pictures", "images", "The pictures that somebody has to look at, or did", _held,
               result=list[PictureLine]),
-    Operation("GET", f"{_STUDY}/stacks", "images", "All pictures, counted by series and size", _stacks,
-              result=list[Stack]),
+    Operation("GET", f"{_STUDY}/series-groups", "images", "All pictures, counted by series and size", _series_groups,
+              result=list[SeriesGroup]),
     Operation("GET", _PICTURE, "images", "One picture, also one that is clean", _one, result=PictureLine),
     Operation("GET", f"{_PICTURE}/suggestions", "images", "Rectangles that may have to be blanked", _suggested,
               result=list[Suggested], apart=True),

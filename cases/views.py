@@ -13,7 +13,7 @@ from uuid import UUID
 from billing.states import State as PaymentState
 from cases.consents import ConsentText, Part, Words
 from cases.identity import Verdict
-from cases.imaging import Box, Composite, Found, Picture, Profile, Review, Stack, StudyReview, Suggestion
+from cases.imaging import Box, Composite, Found, Picture, Profile, Review, SeriesGroup, StudyReview, Suggestion
 from cases.money import Paid, Refund
 
 __all__ = [
@@ -43,9 +43,9 @@ __all__ = [
     "Refund",
     "ReportView",
     "Review",
+    "SeriesGroup",
     "SpecialistCase",
     "SpecialistStudy",
-    "Stack",
     "StepView",
     "StudyReview",
     "Suggestion",

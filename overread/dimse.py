@@ -13,7 +13,7 @@ from overread.kit.errors import Conflict
 from overread.kit.principals import Principal
 from overread.processes import Child, Supervisor, announce_ready, raise_descriptors
 from overread.services import Services
-from pacs.dimse.access import Reach, sent_by
+from pacs.dimse.access import Access, sent_by
 from pacs.dimse.listener import Listener
 from pacs.index import query
 from pacs.index.query import Level, Query
@@ -57,7 +57,7 @@ def listen(services: Services) -> None:
         services.db.close()
 
 
-def reaches(tx: Session, who: Principal, case_id: UUID | None) -> list[Reach]:
+def reaches(tx: Session, who: Principal, case_id: UUID | None) -> list[Access]:
     """What a peer may query, fetch and be sent: a hospital what it sent, a specialist the cases granted to them.
 
     With a case, of these that one.
@@ -65,10 +65,10 @@ def reaches(tx: Session, who: Principal, case_id: UUID | None) -> list[Reach]:
     if not principals.get(tx, who.id).active:
         return []  # locked out while an association stands
     granted = access.granted(tx, who, case_id)
-    return [*sent_by(tx, who, case_id), *(Reach(scope, its_case) for its_case, scope in granted.items())]
+    return [*sent_by(tx, who, case_id), *(Access(scope, its_case) for its_case, scope in granted.items())]
 
 
-def takes(tx: Session, who: Principal, study_uid: str) -> Reach | None:
+def takes(tx: Session, who: Principal, study_uid: str) -> Access | None:
     """Where objects go that a specialist made of a study: the case that shows it, until its report is signed."""
     asked = Query(Level.STUDY, study_uid=study_uid, limit=1)
     for reach in reaches(tx, who, None):
@@ -77,5 +77,5 @@ def takes(tx: Session, who: Principal, study_uid: str) -> Reach | None:
                 scope = access.may_upload(tx, who, reach.case_id)
             except Conflict:
                 return None
-            return Reach(scope, reach.case_id) if scope is not None else None
+            return Access(scope, reach.case_id) if scope is not None else None
     return None

@@ -40,42 +40,42 @@ def wire_archive(bus: Bus, services: Services) -> None:
     """What the archive hears of itself."""
     archive = services.archive
     root = f"{services.settings.base_url}/dicomweb"
-    bus.subscribe(events.StudyGrowing, "pacs.await_stable", partial(stable.on_study_growing, archive))
+    bus.subscribe(events.StudyReceiving, "pacs.await_stable", partial(stable.on_study_receiving, archive))
     bus.subscribe(
-        events.StudySettled, "pacs.keep_metadata", lambda event: metadata.on_study_settled(archive, event, root)
+        events.StudyStable, "pacs.keep_metadata", lambda event: metadata.on_study_stable(archive, event, root)
     )
     bus.subscribe(CommitmentRequested, "pacs.examine_commitment", partial(commitment.on_requested, archive))
 
 
 def wire_billing(bus: Bus, billing: BillingHandlers) -> None:
     """What billing hears of itself, and does by the clock."""
-    bus.subscribe(billed.LookAgain, "billing.sync_payment", billing.sync_payment)
+    bus.subscribe(billed.PaymentUncertain, "billing.sync_payment", billing.sync_payment)
     bus.subscribe(billed.WebhookReceived, "billing.process_webhook", billing.process_webhook)
-    bus.subscribe(billed.PaymentHoldEnding, "billing.renew_authorisation", billing.renew_authorisation)
-    bus.subscribe(billed.ReleaseHold, "billing.release_authorisation", billing.release_authorisation)
+    bus.subscribe(billed.PaymentAuthorisationEnding, "billing.renew_authorisation", billing.renew_authorisation)
+    bus.subscribe(billed.AuthorisationReplaced, "billing.release_authorisation", billing.release_authorisation)
     bus.every("*/10 * * * *", "billing.reconcile", billing.reconcile)
 
 
 def wire_cases(bus: Bus, cases: CaseHandlers) -> None:
     """What the case layer hears of the archive, of billing and of itself."""
-    bus.subscribe(events.StudySettled, "cases.match_study", cases.match_study)
-    bus.subscribe(events.StudyGone, "cases.forget_study", cases.forget_study)
-    bus.subscribe(events.ObjectDerived, "cases.file_evidence", cases.file_evidence)
+    bus.subscribe(events.StudyStable, "cases.match_study", cases.match_study)
+    bus.subscribe(events.StudyDeleted, "cases.forget_study", cases.forget_study)
+    bus.subscribe(events.EvidenceStored, "cases.file_evidence", cases.file_evidence)
     bus.subscribe(events.BlobsDamaged, "cases.tell_damage", cases.tell_damage)
     for secured in (billed.PaymentAuthorised, billed.PaymentMethodSaved):
         bus.subscribe(secured, "cases.submit_paid", cases.submit_paid)
     for problem in (billed.PaymentFailed, billed.PaymentExpired, billed.PaymentActionRequired):
         bus.subscribe(problem, "cases.tell_payment_problem", cases.tell_payment_problem)
     bus.subscribe(billed.PaymentDisputed, "cases.tell_dispute", cases.tell_dispute)
-    bus.subscribe(billed.PaymentHoldEnding, "cases.tell_authorisation_ending", cases.tell_authorisation_ending)
+    bus.subscribe(billed.PaymentAuthorisationEnding, "cases.tell_authorisation_ending", cases.tell_authorisation_ending)
     bus.subscribe(cased.CaseSubmitted, "cases.compare_identity", cases.compare_identity)
     bus.subscribe(cased.StudyMatched, "cases.deidentify_study", cases.deidentify_study)
     bus.subscribe(cased.CaseErased, "cases.destroy_files", cases.destroy_files)
-    bus.subscribe(cased.HoldWanted, "cases.authorise", cases.authorise)
-    bus.subscribe(cased.MoneyToReturn, "cases.refund", cases.refund)
+    bus.subscribe(cased.AuthorisationDue, "cases.authorise", cases.authorise)
+    bus.subscribe(cased.RefundDue, "cases.refund", cases.refund)
     bus.subscribe(cased.OfferEnds, "cases.expire_offer", cases.expire_offer)
     bus.subscribe(cased.ReadingMoved, "cases.update_worklist", cases.update_worklist)
-    bus.subscribe(cased.InfoOverdue, "cases.remind_information", cases.remind_information)
+    bus.subscribe(cased.InformationOverdue, "cases.remind_information", cases.remind_information)
     bus.subscribe(cased.ReportPublished, "cases.archive_report", cases.archive_report)
     bus.subscribe(cased.ReportUnread, "cases.remind_unread", cases.remind_unread)
     bus.subscribe(cased.MailQueued, "cases.send_mail", cases.send_mail)

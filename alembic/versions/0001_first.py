@@ -297,7 +297,7 @@ def upgrade() -> None:
             "attributes", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
         sa.Column("released", sa.Boolean(), nullable=False),
-        sa.Column("settling", sa.Boolean(), nullable=False),
+        sa.Column("receiving", sa.Boolean(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_study")),

@@ -65,7 +65,7 @@ def decide(
         pixels.decide(tx, who, case_id, study_uid, sop_uid, decision, boxes=boxes, digest=digest)
 
 
-def decide_piled(
+def decide_series_group(
     archive: Archive,
     who: Principal,
     case_id: UUID,
@@ -78,10 +78,10 @@ def decide_piled(
     digest: str,
     despite: bool,
 ) -> None:
-    """`pixels.decide_piled`. Raises SuggestionsOpen, too, unless the approval is meant `despite` them."""
+    """`pixels.decide_series_group`. Raises SuggestionsOpen, too, unless the approval is meant `despite` them."""
     if decision == Review.APPROVED and not despite:
         with archive.db.transaction() as tx:
-            found = pixels.piled(tx, who, case_id, study_uid, series_uid, size)
+            found = pixels.series_group(tx, who, case_id, study_uid, series_uid, size)
         held = found.held
         if found.digest != digest or sorted(map(tuple, boxes)) != sorted(map(tuple, found.boxes or ())):
             held = ()
@@ -90,7 +90,7 @@ def decide_piled(
         else:
             _ask(archive, who, case_id, study_uid, [held[len(held) // 2]], look=False)
     with archive.db.transaction() as tx:
-        pixels.decide_piled(tx, who, case_id, study_uid, series_uid, size, decision, boxes=boxes, digest=digest)
+        pixels.decide_series_group(tx, who, case_id, study_uid, series_uid, size, decision, boxes=boxes, digest=digest)
 
 
 def decide_many(

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from cases import imaging, parts
-from cases.imaging import Archive, Composite, Picture, Review, Stack, Suggestion
+from cases.imaging import Archive, Composite, Picture, Review, SeriesGroup, Suggestion
 from cases.models import Case, CaseStudy
 from cases.repository import load, study_of
 from cases.service import presentation, studies
@@ -55,11 +55,11 @@ class Overview:
     reference: str
     state: StudyState
     open: bool
-    stacks: tuple[Stack, ...]
+    series_groups: tuple[SeriesGroup, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Piled:
+class SeriesGroupReview:
     """The pictures of a series that have one size, looked at and decided on together. `open` as in `Check`."""
 
     reference: str
@@ -113,11 +113,11 @@ def picture(tx: Session, who: Principal, case_id: UUID, study_uid: str, sop_uid:
 def overview(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> Overview:
     """All pictures of a study by series and size. Raises NotFound, Forbidden."""
     case, study, view_id = _study(tx, who, case_id, study_uid)
-    found = tuple(imaging.stacks(tx, who, view_id, study_uid))
+    found = tuple(imaging.series_groups(tx, who, view_id, study_uid))
     return Overview(case.reference, study.state, _is_open(case, study), found)
 
 
-def piled(
+def series_group(
     tx: Session,
     who: Principal,
     case_id: UUID,
@@ -126,7 +126,7 @@ def piled(
     size: tuple[int, int],
     *,
     lock: bool = False,
-) -> Piled:
+) -> SeriesGroupReview:
     """The pictures of a series (of the copy) that have `size` (rows, columns). Raises NotFound, Forbidden."""
     case, study, view_id = _study(tx, who, case_id, study_uid)
     known = imaging.is_uid(series_uid) and all(size)
@@ -134,7 +134,7 @@ def piled(
     alike = tuple(p for p in found if (p.rows, p.columns) == size and p.state != Review.UNUSABLE)
     if not alike:
         raise NotFound(f"series {series_uid[:64]!r} of study {study_uid}", safe="There are no such pictures here.")
-    return Piled(case.reference, study.state, _is_open(case, study), alike)
+    return SeriesGroupReview(case.reference, study.state, _is_open(case, study), alike)
 
 
 def composite(archive: Archive, who: Principal, case_id: UUID, study_uid: str, sop_uid: str) -> Composite:
@@ -151,7 +151,7 @@ def composite_of(
     """The same of all pictures of a series that have one size."""
     with archive.db.transaction() as tx:
         _, _, view_id = _study(tx, who, case_id, study_uid)
-        found = piled(tx, who, case_id, study_uid, series_uid, size)
+        found = series_group(tx, who, case_id, study_uid, series_uid, size)
     return imaging.composite(archive, who, view_id, [p.sop_uid for p in found.pictures])
 
 
@@ -250,7 +250,7 @@ def decide(
     studies.decide(tx, who, case_id, [sop_uid], decision, {sop_uid: digest})
 
 
-def decide_piled(
+def decide_series_group(
     tx: Session,
     who: Principal,
     case_id: UUID,
@@ -264,11 +264,11 @@ def decide_piled(
 ) -> None:
     """Approve what is held of a series' pictures of one size, after a look at all of them, or withhold them all.
 
-    `digest` is that of `Piled`. Raises as `decide` does.
+    `digest` is that of `SeriesGroupReview`. Raises as `decide` does.
     """
     case, study, _ = _study(tx, who, case_id, study_uid)
     _still_open(case, study)
-    found = piled(tx, who, case_id, study_uid, series_uid, size, lock=True)
+    found = series_group(tx, who, case_id, study_uid, series_uid, size, lock=True)
     if decision == Review.APPROVED:
         _in_force(boxes, found.boxes or ())
         if digest != found.digest:

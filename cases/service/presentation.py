@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from cases import identity, money
 from cases.guards import GUARDS
-from cases.imaging import STAFF, Found, KnownStrings
+from cases.imaging import STAFF, Found, Identifiers
 from cases.models import Case, CaseStudy
 from cases.move import Move
 from cases.repository import notes_of
@@ -86,12 +86,12 @@ def sender(tx: Session, holder_id: UUID) -> str:
     return "our own staff" if holder_id == STAFF else name_of(tx, holder_id)
 
 
-def known(tx: Session, case: Case) -> KnownStrings:
+def known(tx: Session, case: Case) -> Identifiers:
     """What the account and the form say of the patient: the de-identified files may name none of it."""
     person = tx.get(PrincipalRow, case.patient_id)
     names = [case.patient_name, *([person.name] if person else [])]
     contacts = [text for text in ((person.email, person.phone) if person else ()) if text]
-    return KnownStrings.of(names=[name for name in names if name], ids=[case.reference], phrases=contacts)
+    return Identifiers.of(names=[name for name in names if name], ids=[case.reference], phrases=contacts)
 
 
 def questions(case: Case) -> tuple[QuestionView, ...]:

@@ -22,10 +22,10 @@ from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, PrincipalRow
 from overread.kit.words import counted
-from pacs.index.events import StudySettled
+from pacs.index.events import StudyStable
 
 
-def settle(tx: Session, archive: Archive, event: StudySettled) -> None:
+def settle(tx: Session, archive: Archive, event: StudyStable) -> None:
     """A sender's study stopped growing: put it into the cases that it is for, else into the inbox. Idempotent.
 
     It is for the cases that it was uploaded to, else for the one whose reference number stands in it, and for those
@@ -60,7 +60,7 @@ def settle(tx: Session, archive: Archive, event: StudySettled) -> None:
         inboxes.wait(tx, event.study_pk, event.study_uid, holder_id, event.references, case, reason)
 
 
-def _targets(tx: Session, event: StudySettled) -> list[tuple[UUID, str]]:
+def _targets(tx: Session, event: StudyStable) -> list[tuple[UUID, str]]:
     """The cases that a study is for, each once, and how that was found."""
     found = dict.fromkeys(map(UUID, event.case_ids), "upload")
     if not found:
@@ -76,7 +76,7 @@ def _targets(tx: Session, event: StudySettled) -> list[tuple[UUID, str]]:
     return list(found.items())
 
 
-def _arrive(tx: Session, archive: Archive, case: Case, event: StudySettled, found_by: str) -> str:
+def _arrive(tx: Session, archive: Archive, case: Case, event: StudyStable, found_by: str) -> str:
     """A study came for a case: place it there, or say why it is kept apart."""
     study = study_of(tx, case.id, event.study_uid, lock=True)
     holder_id = UUID(event.holder_id)
@@ -106,7 +106,7 @@ def _arrive(tx: Session, archive: Archive, case: Case, event: StudySettled, foun
     return ""
 
 
-def _belongs(tx: Session, study: CaseStudy, event: StudySettled, more: Compared) -> bool:
+def _belongs(tx: Session, study: CaseStudy, event: StudyStable, more: Compared) -> bool:
     """Whether another sender's study may join a case's without a person.
 
     A coordinator who sends to a case is one. Else nobody has matched the study yet, its sender proves by an image to

@@ -11,7 +11,7 @@ _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
 
 
-class Remembered(Generic[_Key, _Value]):
+class Lru(Generic[_Key, _Value]):
     """Values by key, together never heavier than `most`; safe for threads."""
 
     def __init__(self, most: int) -> None:

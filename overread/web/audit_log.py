@@ -20,7 +20,7 @@ from overread.kit.db import Database
 from overread.kit.permissions import Permission
 from overread.services import Services
 from overread.web import labels, paging, render
-from overread.web.visits import Desk, Errand, Visit
+from overread.web.contexts import Desk, RequestContext, TxContext
 
 _ROWS, _BATCH = 100, 1_000
 _FILTERS = ("person", "object", "what", "since", "until")
@@ -45,36 +45,36 @@ _TONES = {audit.SUCCESS: "good", audit.REFUSED: "warn", audit.FAILED: "bad"}
 def routes(services: Services) -> list[BaseRoute]:
     """The log's routes, for auditors and admins."""
     desk = Desk(services, Permission.AUDIT_READ)
-    return [desk.get("/audit", log_page), desk.look("/audit.csv", export)]
+    return [desk.get("/audit", log_page), desk.get_without_tx("/audit.csv", export)]
 
 
-def log_page(visit: Visit) -> Response:
+def log_page(ctx: TxContext) -> Response:
     """A page of the log, newest first."""
-    chosen = _chosen(visit)
-    page = audit.NEWEST.page(visit.tx, _filtered(chosen), visit.query(paging.AFTER), _ROWS)
-    audit.record(visit.tx, visit.who, "audit.read", "audit", "log")
-    return visit.page(
+    chosen = _chosen(ctx)
+    page = audit.NEWEST.page(ctx.tx, _filtered(chosen), ctx.query(paging.AFTER), _ROWS)
+    audit.record(ctx.tx, ctx.who, "audit.read", "audit", "log")
+    return ctx.page(
         "auditor/audit.html",
         events=[_event(row) for row in page],
         filter=chosen,
         kinds=[{"value": value, "label": label} for value, label in _KINDS.items()],
         action="/audit",
         export_url=paging.address("/audit.csv", **chosen),
-        pager=paging.links(visit, "/audit", page, **chosen),
+        pager=paging.links(ctx, "/audit", page, **chosen),
         integrity=None,
     )
 
 
-def export(errand: Errand) -> Response:
+def export(context: RequestContext) -> Response:
     """The filtered log as CSV (RFC 4180), all of it, newest first."""
-    with errand.services.db.transaction() as tx:
-        audit.record(tx, errand.who, "audit.export", "audit", "log")
+    with context.services.db.transaction() as tx:
+        audit.record(tx, context.who, "audit.export", "audit", "log")
     headers = {"Content-Disposition": 'attachment; filename="audit.csv"', "Cache-Control": "no-store"}
-    return StreamingResponse(_lines(errand.services.db, _chosen(errand)), media_type="text/csv", headers=headers)
+    return StreamingResponse(_lines(context.services.db, _chosen(context)), media_type="text/csv", headers=headers)
 
 
-def _chosen(errand: Errand) -> dict[str, str]:
-    return {name: errand.query(name) for name in _FILTERS if errand.query(name)}
+def _chosen(context: RequestContext) -> dict[str, str]:
+    return {name: context.query(name) for name in _FILTERS if context.query(name)}
 
 
 def _lines(db: Database, chosen: dict[str, str]) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from overread.kit.errors import NotFound
 from overread.kit.paging import Page
 from overread.kit.words import counted
 from overread.web import labels, paging, places, render
-from overread.web.visits import Visit
+from overread.web.contexts import TxContext
 
 #: Pictures shown at once; the rest follows when these are decided.
 _MOST_PREVIEWS = 24
@@ -53,17 +53,17 @@ _RESULTS = {
 _FOUND_BY = {"upload": "sent by the patient", "reference": "found by its reference number", "hand": "matched by hand"}
 
 
-def worked(visit: Visit) -> CoordinatorCase:
+def worked(ctx: TxContext) -> CoordinatorCase:
     """The case of the address as a coordinator sees it. Raises NotFound."""
-    case = read.show(visit.tx, visit.who, visit.uuid())
+    case = read.show(ctx.tx, ctx.who, ctx.uuid())
     if not isinstance(case, CoordinatorCase):
-        raise NotFound(f"case {visit.uuid()} is shown to {visit.who.role} elsewhere")
+        raise NotFound(f"case {ctx.uuid()} is shown to {ctx.who.role} elsewhere")
     return case
 
 
-def case_page(visit: Visit) -> Response:
+def case_page(ctx: TxContext) -> Response:
     """The case."""
-    case = worked(visit)
+    case = worked(ctx)
     url = f"/queue/{case.case_id}"
 
     def action(event: CaseEvent, path: str) -> str:
@@ -71,13 +71,13 @@ def case_page(visit: Visit) -> Response:
 
     shown = [_study(case, study) for study in case.studies]
     ready = [study.study_uid for study, one in zip(case.studies, shown, strict=True) if one["release_action"]]
-    trail, whole = _trail(visit, case.case_id), visit.query("trail") == "all"
+    trail, whole = _trail(ctx, case.case_id), ctx.query("trail") == "all"
     running = CaseState(case.state) in RUNNING and case.paused_at is None
     refundable = case.paid is not None and case.paid.is_taken
     may_answer = any(e in case.actions for e in (CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
-    return visit.page(
+    return ctx.page(
         "coordinator/case.html",
-        erase_url=f"/erasures/{visit.uuid()}",
+        erase_url=f"/erasures/{ctx.uuid()}",
         case={
             "reference": case.reference,
             "title": case.title,
@@ -112,7 +112,7 @@ def case_page(visit: Visit) -> Response:
         if ready[1:]
         else None,
         apart=case.apart,
-        specialists=_specialists(visit, case) if CaseEvent.OFFER in case.actions else [],
+        specialists=_specialists(ctx, case) if CaseEvent.OFFER in case.actions else [],
         offers=[_offer(offer) for offer in case.offers if offer.outcome != "open"],
         decisions=[_told(step) for step in case.steps if step.study_uid is None and step.event in _SAID],
         exception=f"{case.licence_exception_for}: {case.licence_exception}" if case.licence_exception else "",
@@ -125,14 +125,14 @@ def case_page(visit: Visit) -> Response:
         # The number makes a refund that is sent twice one refund.
         refund_action=f"{url}/refund?request={uuid4()}" if refundable else "",
         extend_action="",
-        report=_report(visit, case) if CaseEvent.PUBLISH in case.actions else None,
+        report=_report(ctx, case) if CaseEvent.PUBLISH in case.actions else None,
         messages=[
             {
                 "sender": n.author,
                 "at": render.moment(n.at),
                 "text": n.text,
                 # What a specialist or another coordinator wrote is not one's own.
-                "mine": not n.from_patient and n.author == visit.who.name,
+                "mine": not n.from_patient and n.author == ctx.who.name,
             }
             for n in case.notes
         ],
@@ -149,8 +149,8 @@ def case_page(visit: Visit) -> Response:
             for row in trail
         ],
         audit_url=f"{url}?trail=all#trail",
-        audit_pager=paging.links(visit, url, trail, part="trail", trail="all") if whole else None,
-        values=visit.form.values(),
+        audit_pager=paging.links(ctx, url, trail, part="trail", trail="all") if whole else None,
+        values=ctx.form.values(),
     )
 
 
@@ -246,7 +246,7 @@ def _withheld(study: CoordinatorStudy) -> list[str]:
     return review.reasons if review and (review.held or review.withheld) else []
 
 
-def _specialists(visit: Visit, case: CoordinatorCase) -> list[dict[str, Any]]:
+def _specialists(ctx: TxContext, case: CoordinatorCase) -> list[dict[str, Any]]:
     return [
         {
             "id": str(person.specialist_id),
@@ -257,12 +257,12 @@ def _specialists(visit: Visit, case: CoordinatorCase) -> list[dict[str, Any]]:
             "load": f"{person.reading} open",
             "fee": render.money(person.fee, person.currency),
         }
-        for person in assignment.eligible_specialists(visit.tx, visit.who, case.case_id)
+        for person in assignment.eligible_specialists(ctx.tx, ctx.who, case.case_id)
     ]
 
 
-def _report(visit: Visit, case: CoordinatorCase) -> dict[str, Any]:
-    found = reporting.read(visit.tx, visit.who, case.case_id)
+def _report(ctx: TxContext, case: CoordinatorCase) -> dict[str, Any]:
+    found = reporting.read(ctx.tx, ctx.who, case.case_id)
     return {
         "signed_by": found.signed_by,
         "signed_at": render.moment(found.signed_at),
@@ -271,6 +271,6 @@ def _report(visit: Visit, case: CoordinatorCase) -> dict[str, Any]:
     }
 
 
-def _trail(visit: Visit, case_id: UUID) -> Page[AuditRow]:
-    most = _LONG_TRAIL if visit.query("trail") == "all" else _TRAIL
-    return audit.read(visit.tx, visit.who, case_id=case_id, after=visit.query(paging.AFTER), limit=most)
+def _trail(ctx: TxContext, case_id: UUID) -> Page[AuditRow]:
+    most = _LONG_TRAIL if ctx.query("trail") == "all" else _TRAIL
+    return audit.read(ctx.tx, ctx.who, case_id=case_id, after=ctx.query(paging.AFTER), limit=most)

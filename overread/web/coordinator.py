@@ -16,10 +16,10 @@ from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, paging, render
 from overread.web.casework import case_page, worked
+from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check, FieldErrors
 from overread.web.pixels import asked
 from overread.web.viewers import open_viewer
-from overread.web.visits import Desk, Visit, go
 
 #: A list of cases, its name in the address, and what it is called.
 _FILTERS = (
@@ -61,17 +61,17 @@ def routes(services: Services) -> list[BaseRoute]:
     ]
 
 
-def queue(visit: Visit) -> Response:
+def queue(ctx: TxContext) -> Response:
     """Open cases by due time; those that were found, and the ended ones, newest first."""
-    show = next((one for one, value, _ in _FILTERS if value and value == visit.query("filter")), Show.OPEN)
-    search = visit.query("q")
+    show = next((one for one, value, _ in _FILTERS if value and value == ctx.query("filter")), Show.OPEN)
+    search = ctx.query("q")
     # Who looks for a case finds it wherever it stands.
     shown = Show.ALL if search else show
-    after = visit.query(paging.AFTER)
-    page = read.listing(visit.tx, visit.who, shown, search=search, after=after, limit=paging.ROWS)
-    counts = read.counts(visit.tx, visit.who, *(one for one, _, _ in _FILTERS))
+    after = ctx.query(paging.AFTER)
+    page = read.listing(ctx.tx, ctx.who, shown, search=search, after=after, limit=paging.ROWS)
+    counts = read.counts(ctx.tx, ctx.who, *(one for one, _, _ in _FILTERS))
     kept = {"q": search} if search else {"filter": next(value for one, value, _ in _FILTERS if one is show)}
-    return visit.page(
+    return ctx.page(
         "coordinator/queue.html",
         cases=[
             {
@@ -98,149 +98,149 @@ def queue(visit: Visit) -> Response:
             }
             for one, value, label in _FILTERS
         ],
-        pager=paging.links(visit, "/queue", page, **kept),
-        inbox={"count": inboxes.count(visit.tx, visit.who), "url": "/inbox"},
+        pager=paging.links(ctx, "/queue", page, **kept),
+        inbox={"count": inboxes.count(ctx.tx, ctx.who), "url": "/inbox"},
         query=search,
         search_action="/queue",
     )
 
 
-def write(visit: Visit) -> Response:
+def write(ctx: TxContext) -> Response:
     """A message to the patient."""
-    intake.write_note(visit.tx, visit.who, visit.uuid(), _needed(visit, "text", "Please write the message."))
-    return _done(visit, "sent")
+    intake.write_note(ctx.tx, ctx.who, ctx.uuid(), _needed(ctx, "text", "Please write the message."))
+    return _done(ctx, "sent")
 
 
-def ask(visit: Visit) -> Response:
+def ask(ctx: TxContext) -> Response:
     """Ask the patient for something; the clock stops."""
-    intake.ask_info(visit.tx, visit.who, visit.uuid(), _needed(visit, "text", "Please write what is missing."))
-    return _done(visit, "asked")
+    intake.ask_info(ctx.tx, ctx.who, ctx.uuid(), _needed(ctx, "text", "Please write what is missing."))
+    return _done(ctx, "asked")
 
 
-def answer(visit: Visit) -> Response:
+def answer(ctx: TxContext) -> Response:
     """Record what the patient answered by telephone or letter; the clock goes on."""
-    intake.answer_info(visit.tx, visit.who, visit.uuid(), _needed(visit, "text", "Please write the answer."))
-    return _done(visit, "answered")
+    intake.answer_info(ctx.tx, ctx.who, ctx.uuid(), _needed(ctx, "text", "Please write the answer."))
+    return _done(ctx, "answered")
 
 
-def ready(visit: Visit) -> Response:
+def ready(ctx: TxContext) -> Response:
     """Every study is checked and released."""
-    assignment.mark_ready(visit.tx, visit.who, visit.uuid())
-    return _done(visit, "ready")
+    assignment.mark_ready(ctx.tx, ctx.who, ctx.uuid())
+    return _done(ctx, "ready")
 
 
-def reopen(visit: Visit) -> Response:
+def reopen(ctx: TxContext) -> Response:
     """Back to the check of the studies."""
-    assignment.reopen_studies(visit.tx, visit.who, visit.uuid())
-    return _done(visit, "changed")
+    assignment.reopen_studies(ctx.tx, ctx.who, ctx.uuid())
+    return _done(ctx, "changed")
 
 
-def offer(visit: Visit) -> Response:
+def offer(ctx: TxContext) -> Response:
     """Offer the case to the specialist who was chosen."""
-    assignment.offer(visit.tx, visit.who, visit.uuid(), visit.form_uuid("specialist"))
-    return _done(visit, "offered")
+    assignment.offer(ctx.tx, ctx.who, ctx.uuid(), ctx.form_uuid("specialist"))
+    return _done(ctx, "offered")
 
 
-def take_back(visit: Visit) -> Response:
+def take_back(ctx: TxContext) -> Response:
     """Take an open offer back."""
-    assignment.take_back(visit.tx, visit.who, visit.uuid(), visit.form.text("reason"))
-    return _done(visit, "taken-back")
+    assignment.take_back(ctx.tx, ctx.who, ctx.uuid(), ctx.form.text("reason"))
+    return _done(ctx, "taken-back")
 
 
-def record_exception(visit: Visit) -> Response:
+def record_exception(ctx: TxContext) -> Response:
     """Let a specialist read although no licence covers the place, with a reason that is kept."""
-    specialist = visit.form_uuid("specialist")
-    assignment.record_exception(visit.tx, visit.who, visit.uuid(), specialist, visit.form.text("reason"))
-    return _done(visit, "exception")
+    specialist = ctx.form_uuid("specialist")
+    assignment.record_exception(ctx.tx, ctx.who, ctx.uuid(), specialist, ctx.form.text("reason"))
+    return _done(ctx, "exception")
 
 
-def decline(visit: Visit) -> Response:
+def decline(ctx: TxContext) -> Response:
     """The program can't take the case."""
-    assignment.decline(visit.tx, visit.who, visit.uuid(), visit.form.text("reason"))
-    return _done(visit, "declined")
+    assignment.decline(ctx.tx, ctx.who, ctx.uuid(), ctx.form.text("reason"))
+    return _done(ctx, "declined")
 
 
-def publish(visit: Visit) -> Response:
+def publish(ctx: TxContext) -> Response:
     """Give the signed report to the patient."""
-    reporting.publish(visit.tx, visit.who, visit.uuid())
-    return _done(visit, "published")
+    reporting.publish(ctx.tx, ctx.who, ctx.uuid())
+    return _done(ctx, "published")
 
 
-def close(visit: Visit) -> Response:
+def close(ctx: TxContext) -> Response:
     """Close a published case."""
-    reporting.close(visit.tx, visit.who, visit.uuid())
-    return _done(visit, "closed")
+    reporting.close(ctx.tx, ctx.who, ctx.uuid())
+    return _done(ctx, "closed")
 
 
-def refund(visit: Visit) -> Response:
+def refund(ctx: TxContext) -> Response:
     """Give money back, up to the coordinator's limit."""
-    case = worked(visit)
-    check = Check(visit.form)
+    case = worked(ctx)
+    check = Check(ctx.form)
     amount = check.amount("amount", case.paid.currency if case.paid else "", "Please give an amount, such as 90.00.")
     check.done()
     payments.refund(
-        visit.tx,
-        visit.who,
+        ctx.tx,
+        ctx.who,
         case.case_id,
-        visit.services.gateway,
+        ctx.services.gateway,
         amount=amount,
-        reason=visit.form.text("reason"),
-        request_id=visit.query("request") or "page",
+        reason=ctx.form.text("reason"),
+        request_id=ctx.query("request") or "page",
     )
-    return _done(visit, "changed")
+    return _done(ctx, "changed")
 
 
-def confirm(visit: Visit) -> Response:
+def confirm(ctx: TxContext) -> Response:
     """A study with another identity is this patient's all the same."""
-    studies.confirm(visit.tx, visit.who, visit.uuid(), _study_uid(visit), visit.form.text("reason"))
-    return _done(visit, "confirmed")
+    studies.confirm(ctx.tx, ctx.who, ctx.uuid(), _study_uid(ctx), ctx.form.text("reason"))
+    return _done(ctx, "confirmed")
 
 
-def revoke(visit: Visit) -> Response:
+def revoke(ctx: TxContext) -> Response:
     """Take a study out; nobody sees it any more with the next request."""
-    studies.reject(visit.tx, visit.who, visit.uuid(), _study_uid(visit), visit.form.text("reason"))
-    return _done(visit, "revoked")
+    studies.reject(ctx.tx, ctx.who, ctx.uuid(), _study_uid(ctx), ctx.form.text("reason"))
+    return _done(ctx, "revoked")
 
 
-def release(visit: Visit) -> Response:
+def release(ctx: TxContext) -> Response:
     """Show a study to the specialist."""
-    studies.release(visit.tx, visit.who, visit.uuid(), _study_uid(visit))
-    return _done(visit, "released")
+    studies.release(ctx.tx, ctx.who, ctx.uuid(), _study_uid(ctx))
+    return _done(ctx, "released")
 
 
-def release_all(visit: Visit) -> Response:
+def release_all(ctx: TxContext) -> Response:
     """Show all studies that the page showed as ready to the specialist."""
-    studies.release_all(visit.tx, visit.who, visit.uuid(), visit.form.text("studies").split())
-    return _done(visit, "released-all")
+    studies.release_all(ctx.tx, ctx.who, ctx.uuid(), ctx.form.text("studies").split())
+    return _done(ctx, "released-all")
 
 
-def decide(visit: Visit) -> Response:
+def decide(ctx: TxContext) -> Response:
     """Approve or withhold one picture, or all that the page showed as held."""
-    decision = {"approve": Review.APPROVED, "withhold": Review.WITHHELD}.get(visit.form.text("decision"))
-    uids, digests = visit.form.text("sop_instance_uid").split(), visit.form.text("digest").split()
+    decision = {"approve": Review.APPROVED, "withhold": Review.WITHHELD}.get(ctx.form.text("decision"))
+    uids, digests = ctx.form.text("sop_instance_uid").split(), ctx.form.text("digest").split()
     if not uids or decision is None:
         raise FieldErrors({"form": "Please choose a picture and what to do with it."})
     # A page that names no bytes approves nothing.
     looked_at = dict(zip_longest(uids, digests[: len(uids)], fillvalue=""))
-    despite = visit.form.text("despite") == "yes"
-    archive = visit.services.archive
+    despite = ctx.form.text("despite") == "yes"
+    archive = ctx.services.archive
     try:
-        approval.decide_many(archive, visit.who, visit.uuid(), uids, decision, looked_at, despite=despite)
+        approval.decide_many(archive, ctx.who, ctx.uuid(), uids, decision, looked_at, despite=despite)
     except SuggestionsOpen as error:
-        return asked(visit, error, f"/queue/{visit.uuid()}")
-    return _done(visit, "decided")
+        return asked(ctx, error, f"/queue/{ctx.uuid()}")
+    return _done(ctx, "decided")
 
 
-def _done(visit: Visit, done: str) -> Response:
-    return go(f"/queue/{visit.uuid()}", done)
+def _done(ctx: TxContext, done: str) -> Response:
+    return go(f"/queue/{ctx.uuid()}", done)
 
 
-def _study_uid(visit: Visit) -> str:
-    return str(visit.request.path_params["study"])
+def _study_uid(ctx: TxContext) -> str:
+    return str(ctx.request.path_params["study"])
 
 
-def _needed(visit: Visit, name: str, missing: str) -> str:
-    check = Check(visit.form)
+def _needed(ctx: TxContext, name: str, missing: str) -> str:
+    check = Check(ctx.form)
     text = check.text(name, missing, 4000)
     check.done()
     return text

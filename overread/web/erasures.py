@@ -14,8 +14,8 @@ from overread.kit.principals import Role
 from overread.kit.words import counted
 from overread.services import Services
 from overread.web import paging, render
+from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check, FieldErrors
-from overread.web.visits import Desk, Visit, go
 
 #: What the second person types, so that no slip of a finger destroys a case.
 _WORD = "erase"
@@ -36,10 +36,10 @@ def routes(services: Services) -> list[BaseRoute]:
     ]
 
 
-def erasures_page(visit: Visit) -> Response:
+def erasures_page(ctx: TxContext) -> Response:
     """What is asked to be erased, what is under legal hold, and what was erased."""
-    page = erasure.listing(visit.tx, visit.who, after=visit.query(paging.AFTER), limit=paging.ROWS)
-    return visit.page(
+    page = erasure.listing(ctx.tx, ctx.who, after=ctx.query(paging.AFTER), limit=paging.ROWS)
+    return ctx.page(
         "admin/erasures.html",
         requests=[
             {
@@ -50,17 +50,17 @@ def erasures_page(visit: Visit) -> Response:
             }
             for one in page
         ],
-        pager=paging.links(visit, "/erasures", page),
+        pager=paging.links(ctx, "/erasures", page),
     )
 
 
-def erasure_page(visit: Visit) -> Response:
+def erasure_page(ctx: TxContext) -> Response:
     """One case's erasure: what it would destroy, who has agreed, and what is to do next."""
-    found = erasure.show(visit.tx, visit.who, visit.uuid())
-    url, role = f"/erasures/{found.case_id}", visit.who.role
+    found = erasure.show(ctx.tx, ctx.who, ctx.uuid())
+    url, role = f"/erasures/{found.case_id}", ctx.who.role
     open_ = found.plan is not None and found.asked_at is not None and not found.held
     begun = found.first_id is not None
-    return visit.page(
+    return ctx.page(
         "admin/erasure.html",
         wish={
             "reference": found.reference,
@@ -79,49 +79,49 @@ def erasure_page(visit: Visit) -> Response:
         word=_WORD,
         begin_action=f"{url}/begin" if open_ and not begun and role is Role.ADMIN else "",
         carry_out_action=f"{url}/carry-out"
-        if open_ and begun and role in (Role.ADMIN, Role.COORDINATOR) and found.first_id != visit.who.id
+        if open_ and begun and role in (Role.ADMIN, Role.COORDINATOR) and found.first_id != ctx.who.id
         else "",
         ask_action=f"{url}/ask" if found.plan and found.asked_at is None and role is Role.COORDINATOR else "",
-        waits=_waits(found, visit),
+        waits=_waits(found, ctx),
         hold_action=f"{url}/hold" if found.plan and not found.held and role in (Role.ADMIN, Role.AUDITOR) else "",
         lift_action=f"{url}/lift" if found.held and role in (Role.ADMIN, Role.AUDITOR) else "",
-        values=visit.form.values(),
+        values=ctx.form.values(),
     )
 
 
-def ask(visit: Visit) -> Response:
+def ask(ctx: TxContext) -> Response:
     """Record that the patient wants the case erased."""
-    erasure.ask(visit.tx, visit.who, visit.uuid(), visit.form.text("reason"))
-    return go(f"/erasures/{visit.uuid()}", "erasure-recorded")
+    erasure.ask(ctx.tx, ctx.who, ctx.uuid(), ctx.form.text("reason"))
+    return go(f"/erasures/{ctx.uuid()}", "erasure-recorded")
 
 
-def set_hold(visit: Visit) -> Response:
+def set_hold(ctx: TxContext) -> Response:
     """Put a case under legal hold."""
-    check = Check(visit.form)
+    check = Check(ctx.form)
     reason = check.text("reason", "Please say why the case must be kept.", 2000)
     check.done()
-    erasure.hold(visit.tx, visit.who, visit.uuid(), reason)
-    return go(f"/erasures/{visit.uuid()}", "held")
+    erasure.hold(ctx.tx, ctx.who, ctx.uuid(), reason)
+    return go(f"/erasures/{ctx.uuid()}", "held")
 
 
-def lift_hold(visit: Visit) -> Response:
+def lift_hold(ctx: TxContext) -> Response:
     """Lift the legal hold."""
-    erasure.lift(visit.tx, visit.who, visit.uuid())
-    return go(f"/erasures/{visit.uuid()}", "lifted")
+    erasure.lift(ctx.tx, ctx.who, ctx.uuid())
+    return go(f"/erasures/{ctx.uuid()}", "lifted")
 
 
-def start(visit: Visit) -> Response:
+def start(ctx: TxContext) -> Response:
     """The first of the two persons says that the case is to be erased."""
-    erasure.start(visit.tx, visit.who, visit.uuid())
-    return go(f"/erasures/{visit.uuid()}", "begun")
+    erasure.start(ctx.tx, ctx.who, ctx.uuid())
+    return go(f"/erasures/{ctx.uuid()}", "begun")
 
 
-def carry_out(visit: Visit) -> Response:
+def carry_out(ctx: TxContext) -> Response:
     """The second person erases the case."""
-    if visit.form.text("word").lower() != _WORD:
+    if ctx.form.text("word").lower() != _WORD:
         raise FieldErrors({"word": f"Please type “{_WORD}” to say that you mean it."})
-    erasure.carry_out(visit.tx, visit.who, visit.uuid(), visit.services.gateway)
-    return go(f"/erasures/{visit.uuid()}", "erased")
+    erasure.carry_out(ctx.tx, ctx.who, ctx.uuid(), ctx.services.gateway)
+    return go(f"/erasures/{ctx.uuid()}", "erased")
 
 
 def _status(one: Request) -> dict[str, str]:
@@ -134,15 +134,15 @@ def _status(one: Request) -> dict[str, str]:
     return {"label": "Asked for", "tone": "warn"} if one.asked_at else {"label": "No request", "tone": "neutral"}
 
 
-def _waits(found: Request, visit: Visit) -> str:
+def _waits(found: Request, ctx: TxContext) -> str:
     """What has to happen before this person can do anything, as a sentence."""
     if found.plan is None or found.asked_at is None or found.held:
         return ""
     if found.first_id is None:
-        return "" if visit.who.role is Role.ADMIN else "An admin has to begin. A second person then carries it out."
-    if found.first_id == visit.who.id:
+        return "" if ctx.who.role is Role.ADMIN else "An admin has to begin. A second person then carries it out."
+    if found.first_id == ctx.who.id:
         return "You began this. Another admin or a coordinator has to carry it out."
-    return "" if visit.who.role is not Role.AUDITOR else "Another admin or a coordinator has to carry it out."
+    return "" if ctx.who.role is not Role.AUDITOR else "Another admin or a coordinator has to carry it out."
 
 
 def _destroyed(found: Request) -> dict[str, Any] | None:

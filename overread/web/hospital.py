@@ -12,7 +12,7 @@ from cases.service.for_hospital import Fate, SentStudy
 from overread.kit.permissions import Permission
 from overread.services import Services
 from overread.web import labels, paging, render
-from overread.web.visits import Desk, Visit
+from overread.web.contexts import Desk, TxContext
 
 _FATES: Mapping[Fate, tuple[str, str]] = {
     Fate.ARRIVING: ("Arriving", "info"),
@@ -30,11 +30,11 @@ def routes(services: Services) -> list[BaseRoute]:
     return [Desk(services, Permission.IMAGES_SENT).get("/sent", sent)]
 
 
-def sent(visit: Visit) -> Response:
+def sent(ctx: TxContext) -> Response:
     """Every study that the hospital sent, newest first."""
-    settings = visit.services.settings
-    found = for_hospital.sent(visit.tx, visit.who, after=visit.query(paging.AFTER), limit=paging.ROWS)
-    return visit.page(
+    settings = ctx.services.settings
+    found = for_hospital.sent(ctx.tx, ctx.who, after=ctx.query(paging.AFTER), limit=paging.ROWS)
+    return ctx.page(
         "hospital/studies.html",
         studies=[
             {
@@ -49,13 +49,12 @@ def sent(visit: Visit) -> Response:
             for one in found
             for study in (one.study,)
         ],
-        pager=paging.links(visit, "/sent", found),
+        pager=paging.links(ctx, "/sent", found),
         ae_title=settings.ae_title,
         dicom_address=render.dicom_address(settings),
         stow_url=f"{settings.base_url}/dicomweb/studies",
         peers=[
-            {"ae_title": peer.ae_title, "address": f"{peer.host}:{peer.port}"}
-            for peer in peers.own(visit.tx, visit.who)
+            {"ae_title": peer.ae_title, "address": f"{peer.host}:{peer.port}"} for peer in peers.own(ctx.tx, ctx.who)
         ],
     )
 

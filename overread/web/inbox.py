@@ -14,8 +14,8 @@ from cases.service.inboxes import InboxItem, Show
 from overread.kit.permissions import Permission
 from overread.services import Services
 from overread.web import labels, paging, render
+from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import FieldErrors
-from overread.web.visits import Desk, Visit, go
 
 _ROWS = 25
 #: A list of studies, its name in the address, and what it is called.
@@ -33,16 +33,16 @@ def routes(services: Services) -> list[BaseRoute]:
     ]
 
 
-def inbox_page(visit: Visit) -> Response:
+def inbox_page(ctx: TxContext) -> Response:
     """Studies that are in no case, and those that are kept apart from one; or those that were dismissed."""
-    show, after = _shown(visit), visit.query(paging.AFTER)
-    page = inboxes.listed(visit.tx, visit.who, show, after=after, limit=_ROWS)
+    show, after = _shown(ctx), ctx.query(paging.AFTER)
+    page = inboxes.listed(ctx.tx, ctx.who, show, after=after, limit=_ROWS)
     waiting = page.rows if show is Show.WAITING else []
-    found = inboxes.candidates(visit.tx, visit.who, waiting)
+    found = inboxes.candidates(ctx.tx, ctx.who, waiting)
     # What was taken out of a case goes back into it only where its number is typed: it is not offered.
-    out = inboxes.taken_out(visit.tx, visit.who, waiting)
+    out = inboxes.taken_out(ctx.tx, ctx.who, waiting)
     name = next(name for one, name, _ in _FILTERS if one is show)
-    return visit.page(
+    return ctx.page(
         "coordinator/inbox.html",
         studies=[_study(item, found.get(item.id, ()), out, show=name, after=after) for item in page],
         filters=[
@@ -50,49 +50,49 @@ def inbox_page(visit: Visit) -> Response:
                 "label": label,
                 "href": paging.address("/inbox", show=name),
                 "current": one is show,
-                "count": inboxes.count(visit.tx, visit.who, one),
+                "count": inboxes.count(ctx.tx, ctx.who, one),
             }
             for one, name, label in _FILTERS
         ],
         dismissed=show is Show.DISMISSED,
-        pager=paging.links(visit, "/inbox", page, show=name),
-        typed=visit.form.text("case"),
+        pager=paging.links(ctx, "/inbox", page, show=name),
+        typed=ctx.form.text("case"),
     )
 
 
-def _shown(visit: Visit) -> Show:
-    return next((one for one, name, _ in _FILTERS if name and name == visit.query("show")), Show.WAITING)
+def _shown(ctx: TxContext) -> Show:
+    return next((one for one, name, _ in _FILTERS if name and name == ctx.query("show")), Show.WAITING)
 
 
-def match(visit: Visit) -> Response:
+def match(ctx: TxContext) -> Response:
     """Put a study of the inbox into the case whose reference number was typed."""
-    case_id = inboxes.case_of(visit.tx, visit.who, visit.form.text("case"))
+    case_id = inboxes.case_of(ctx.tx, ctx.who, ctx.form.text("case"))
     if case_id is None:
-        raise FieldErrors({str(_item(visit)): "There is no case with this reference number. Please check it."})
-    studies.match_by_hand(visit.tx, visit.who, _item(visit), case_id)
+        raise FieldErrors({str(_item(ctx)): "There is no case with this reference number. Please check it."})
+    studies.match_by_hand(ctx.tx, ctx.who, _item(ctx), case_id)
     return go(f"/queue/{case_id}", "matched")
 
 
-def dismiss(visit: Visit) -> Response:
+def dismiss(ctx: TxContext) -> Response:
     """A study of the inbox belongs to no case: only its sender goes on seeing it."""
-    inboxes.dismiss(visit.tx, visit.who, _item(visit), visit.form.text("reason"))
-    return _back(visit, "dismissed")
+    inboxes.dismiss(ctx.tx, ctx.who, _item(ctx), ctx.form.text("reason"))
+    return _back(ctx, "dismissed")
 
 
-def restore(visit: Visit) -> Response:
+def restore(ctx: TxContext) -> Response:
     """A study that was dismissed waits again."""
-    inboxes.restore(visit.tx, visit.who, _item(visit))
-    return _back(visit, "restored")
+    inboxes.restore(ctx.tx, ctx.who, _item(ctx))
+    return _back(ctx, "restored")
 
 
-def _back(visit: Visit, done: str) -> Response:
+def _back(ctx: TxContext, done: str) -> Response:
     """To the list, and the place in it, that a form stood in."""
-    where = {name: visit.query(name) for name in ("show", paging.AFTER)}
+    where = {name: ctx.query(name) for name in ("show", paging.AFTER)}
     return go("/inbox", done, **{name: value for name, value in where.items() if value})
 
 
-def _item(visit: Visit) -> UUID:
-    return visit.uuid("item")
+def _item(ctx: TxContext) -> UUID:
+    return ctx.uuid("item")
 
 
 def _study(item: InboxItem, same: Sequence[str], out: set[tuple[UUID, int]], **where: str) -> dict[str, Any]:

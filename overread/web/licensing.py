@@ -16,8 +16,8 @@ from overread.kit.permissions import Permission
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import places
+from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check
-from overread.web.visits import Desk, Visit, go
 
 _KINDS: Mapping[LicenceRequirement, tuple[str, str]] = {
     LicenceRequirement.LICENSED: ("A licence of the place", "info"),
@@ -38,15 +38,15 @@ def routes(services: Services) -> list[BaseRoute]:
     ]
 
 
-def licences_page(visit: Visit) -> Response:
+def licences_page(ctx: TxContext) -> Response:
     """Everybody's licences and the rules for an admin, one's own for a specialist."""
-    admin = visit.who.role is Role.ADMIN
-    who = principals.with_role(visit.tx, Role.SPECIALIST) if admin else [principals.get(visit.tx, visit.who.id)]
+    admin = ctx.who.role is Role.ADMIN
+    who = principals.with_role(ctx.tx, Role.SPECIALIST) if admin else [principals.get(ctx.tx, ctx.who.id)]
     today = clock.now().date()
-    held = [(person, licence) for person in who for licence in people.licences_of(visit.tx, visit.who, person.id)]
+    held = [(person, licence) for person in who for licence in people.licences_of(ctx.tx, ctx.who, person.id)]
     # A licence that is renewed is filled in as it is recorded.
-    renewed = next((one for _, one in held if str(one.licence_id) == visit.query("licence")), None)
-    return visit.page(
+    renewed = next((one for _, one in held if str(one.licence_id) == ctx.query("licence")), None)
+    return ctx.page(
         "admin/licences.html",
         rules=[
             {
@@ -56,7 +56,7 @@ def licences_page(visit: Visit) -> Response:
                 "source": rule.source,
                 "since": rule.valid_from,
             }
-            for rule in people.rules(visit.tx, visit.who)
+            for rule in people.rules(ctx.tx, ctx.who)
         ]
         if admin
         else None,
@@ -76,7 +76,7 @@ def licences_page(visit: Visit) -> Response:
         ],
         people=[{"value": str(person.id), "label": person.name} for person in who],
         licence_action="/licences",
-        values=visit.form.values() if visit.form.names() or renewed is None else _values(renewed),
+        values=ctx.form.values() if ctx.form.names() or renewed is None else _values(renewed),
     )
 
 
@@ -90,29 +90,29 @@ def _values(licence: LicenceView) -> dict[str, str]:
     }
 
 
-def add_licence(visit: Visit) -> Response:
+def add_licence(ctx: TxContext) -> Response:
     """Record or renew a licence; a specialist's own alone."""
-    own = [str(person.id) for person in principals.with_role(visit.tx, Role.SPECIALIST)]
-    check = Check(visit.form)
+    own = [str(person.id) for person in principals.with_role(ctx.tx, Role.SPECIALIST)]
+    check = Check(ctx.form)
     specialist = check.one_of("specialist", own, "Please choose a specialist.")
     place = check.one_of("licence_place", list(places.NAMES), "Please choose a place.")
     until = check.day("expires_on", "Please give the day on which it ends.")
-    number = visit.form.given("number")
+    number = ctx.form.given("number")
     if number is not None and len(number) > 64:
         check.errors["number"] = "This is too long: 64 characters at most."
     check.done()
     assert until is not None
-    people.set_licence(visit.tx, visit.who, UUID(specialist), place, until, number)
+    people.set_licence(ctx.tx, ctx.who, UUID(specialist), place, until, number)
     return go("/licences", "saved")
 
 
-def add_rule(visit: Visit) -> Response:
+def add_rule(ctx: TxContext) -> Response:
     """Record what a place asks; earlier rules stay on record."""
-    check = Check(visit.form)
+    check = Check(ctx.form)
     place = check.one_of("place", list(places.NAMES), "Please choose a place.")
     rule = check.one_of("rule", [kind.value for kind in LicenceRequirement], "Please choose what it asks.")
     source = check.text("source", "Please say where the rule is written.", 2000)
-    since = check.day("valid_from", "Please give a day.") if visit.form.text("valid_from") else None
+    since = check.day("valid_from", "Please give a day.") if ctx.form.text("valid_from") else None
     check.done()
-    people.add_rule(visit.tx, visit.who, place, LicenceRequirement(rule), source, since)
+    people.add_rule(ctx.tx, ctx.who, place, LicenceRequirement(rule), source, since)
     return go("/licences", "saved")

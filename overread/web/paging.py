@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from overread.kit.paging import Page
-from overread.web.visits import Visit
+from overread.web.contexts import TxContext
 
 #: Rows of one page.
 ROWS = 50
@@ -15,7 +15,7 @@ AFTER = "after"
 
 
 def links(
-    visit: Visit, path: str, page: Page[Any], *, name: str = AFTER, part: str = "", **kept: str
+    ctx: TxContext, path: str, page: Page[Any], *, name: str = AFTER, part: str = "", **kept: str
 ) -> dict[str, str]:
     """The addresses that `ui.pager` takes: of the next page and of the first, each empty where there is none.
 
@@ -25,7 +25,7 @@ def links(
     place = f"#{part}" if part else ""
     return {
         "next": address(path, **kept, **{name: page.next}) + place if page.next else "",
-        "first": address(path, **kept) + place if visit.query(name) else "",
+        "first": address(path, **kept) + place if ctx.query(name) else "",
     }
 
 

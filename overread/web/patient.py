@@ -14,10 +14,10 @@ from cases.views import PatientCase
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, paging, render
+from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check
 from overread.web.start import own
 from overread.web.viewers import open_viewer
-from overread.web.visits import Desk, Visit, go
 
 #: A case in the list: what happens next, in a sentence.
 _NEXT: Mapping[str, str] = {
@@ -60,10 +60,10 @@ def routes(services: Services) -> list[BaseRoute]:
     ]
 
 
-def cases(visit: Visit) -> Response:
+def cases(ctx: TxContext) -> Response:
     """The visitor's cases."""
-    page = read.listing(visit.tx, visit.who, after=visit.query(paging.AFTER), limit=paging.ROWS)
-    return visit.page(
+    page = read.listing(ctx.tx, ctx.who, after=ctx.query(paging.AFTER), limit=paging.ROWS)
+    return ctx.page(
         "patient/cases.html",
         start_url="/start",
         cases=[
@@ -75,23 +75,23 @@ def cases(visit: Visit) -> Response:
                 "updated": render.moment(line.updated_at),
                 "next_step": _NEXT[line.state],
                 "due": render.moment(line.due_at) if CaseState(line.state) in RUNNING else None,
-                "patient_name": "" if line.patient_name == visit.who.name else line.patient_name,
+                "patient_name": "" if line.patient_name == ctx.who.name else line.patient_name,
             }
             for line in page
         ],
-        pager=paging.links(visit, "/cases", page),
+        pager=paging.links(ctx, "/cases", page),
     )
 
 
-def case(visit: Visit) -> Response:
+def case(ctx: TxContext) -> Response:
     """One case: what happens, what is to do, the images, messages, and who saw the data."""
-    shown = own(visit)
+    shown = own(ctx)
     url = f"/cases/{shown.case_id}"
     running = CaseState(shown.state) in RUNNING
     # Their own steps tell them nothing about others.
-    after = visit.query(_ACCESSES)
-    seen = people.who_accessed(visit.tx, visit.who, shown.case_id, others=True, after=after, limit=_MOST_ACCESSES)
-    return visit.page(
+    after = ctx.query(_ACCESSES)
+    seen = people.who_accessed(ctx.tx, ctx.who, shown.case_id, others=True, after=after, limit=_MOST_ACCESSES)
+    return ctx.page(
         "patient/case.html",
         case={
             "reference": shown.reference,
@@ -139,37 +139,37 @@ def case(visit: Visit) -> Response:
             }
             for a in seen
         ],
-        accesses_pager=paging.links(visit, url, seen, name=_ACCESSES, part=_ACCESSES),
+        accesses_pager=paging.links(ctx, url, seen, name=_ACCESSES, part=_ACCESSES),
         report_url=f"{url}/report" if shown.has_report else "",
         add_images_url=f"{url}/images" if shown.may_upload else "",
         withdraw_url=f"{url}/withdraw" if CaseEvent.WITHDRAW in shown.actions else "",
         export_url="",
         erase_url=f"{url}/erase",
-        values=visit.form.values(),
+        values=ctx.form.values(),
     )
 
 
-def write(visit: Visit) -> Response:
+def write(ctx: TxContext) -> Response:
     """A message to the coordinators."""
-    shown = own(visit)
-    check = Check(visit.form)
+    shown = own(ctx)
+    check = Check(ctx.form)
     text = check.text("text", "Please write your message first.", 4000)
     check.done()
-    intake.write_note(visit.tx, visit.who, shown.case_id, text)
+    intake.write_note(ctx.tx, ctx.who, shown.case_id, text)
     return go(f"/cases/{shown.case_id}", "sent")
 
 
-def viewer(visit: Visit) -> Response:
+def viewer(ctx: TxContext) -> Response:
     """Their own images in the hosted viewer."""
-    return open_viewer(visit)
+    return open_viewer(ctx)
 
 
-def answer_page(visit: Visit) -> Response:
+def answer_page(ctx: TxContext) -> Response:
     """The question that stops the clock."""
-    shown = own(visit)
+    shown = own(ctx)
     if not shown.asked:
         return go(f"/cases/{shown.case_id}")
-    return visit.page(
+    return ctx.page(
         "public/form.html",
         title="We need something from you",
         text=shown.asked,
@@ -178,32 +178,32 @@ def answer_page(visit: Visit) -> Response:
         fields=[{"name": "text", "label": "Your answer", "type": "textarea"}],
         hidden={},
         back_url=f"/cases/{shown.case_id}",
-        values=visit.form.values(),
+        values=ctx.form.values(),
     )
 
 
-def answer(visit: Visit) -> Response:
+def answer(ctx: TxContext) -> Response:
     """The answer to it."""
-    shown = own(visit)
-    check = Check(visit.form)
+    shown = own(ctx)
+    check = Check(ctx.form)
     text = check.text("text", "Please write your answer.", 20_000)
     check.done()
-    intake.answer_info(visit.tx, visit.who, shown.case_id, text)
+    intake.answer_info(ctx.tx, ctx.who, shown.case_id, text)
     return go(f"/cases/{shown.case_id}", "answered")
 
 
-def withdraw_page(visit: Visit) -> Response:
+def withdraw_page(ctx: TxContext) -> Response:
     """What withdrawing means, asked before it is done."""
-    shown = own(visit)
+    shown = own(ctx)
     if CaseEvent.WITHDRAW not in shown.actions:
         return go(f"/cases/{shown.case_id}")
-    program = programs.program(visit.tx, shown.program_slug)
+    program = programs.program(ctx.tx, shown.program_slug)
     back = "Nothing was charged."
     if shown.paid is not None:
         # The rule of `effects`: who withdraws while a specialist reads, or waits for an answer, began to be served.
         percent = program.late_refund_percent if shown.late_withdrawal else 100
         back = f"You get {percent} % of what you paid back." if percent < 100 else "You get everything back."
-    return visit.page(
+    return ctx.page(
         "public/form.html",
         title="Withdraw this case",
         text=f"No specialist can see your images any more, at once. {back} This can’t be undone.",
@@ -213,21 +213,21 @@ def withdraw_page(visit: Visit) -> Response:
         hidden={},
         danger=True,
         back_url=f"/cases/{shown.case_id}",
-        values=visit.form.values(),
+        values=ctx.form.values(),
     )
 
 
-def withdraw(visit: Visit) -> Response:
+def withdraw(ctx: TxContext) -> Response:
     """Withdraw the case."""
-    shown = own(visit)
-    intake.withdraw(visit.tx, visit.who, shown.case_id, visit.form.text("reason")[:2000])
+    shown = own(ctx)
+    intake.withdraw(ctx.tx, ctx.who, shown.case_id, ctx.form.text("reason")[:2000])
     return go(f"/cases/{shown.case_id}", "withdrawn")
 
 
-def erase_page(visit: Visit) -> Response:
+def erase_page(ctx: TxContext) -> Response:
     """What erasing means, asked before it is done."""
-    shown = own(visit)
-    return visit.page(
+    shown = own(ctx)
+    return ctx.page(
         "public/form.html",
         title="Have everything erased",
         text="We destroy your images, your story, your messages and the report, and release what is held on your card. "
@@ -247,24 +247,24 @@ def erase_page(visit: Visit) -> Response:
         hidden={},
         danger=True,
         back_url=f"/cases/{shown.case_id}",
-        values=visit.form.values(),
+        values=ctx.form.values(),
     )
 
 
-def erase(visit: Visit) -> Response:
+def erase(ctx: TxContext) -> Response:
     """Ask for the case's erasure."""
-    shown = own(visit)
-    erasure.ask(visit.tx, visit.who, shown.case_id, visit.form.text("reason"))
+    shown = own(ctx)
+    erasure.ask(ctx.tx, ctx.who, shown.case_id, ctx.form.text("reason"))
     return go(f"/cases/{shown.case_id}", "erasure-asked")
 
 
-def report(visit: Visit) -> Response:
+def report(ctx: TxContext) -> Response:
     """The report, question by question; the first look is the read receipt."""
-    shown = own(visit)
-    found = reporting.read(visit.tx, visit.who, shown.case_id)
+    shown = own(ctx)
+    found = reporting.read(ctx.tx, ctx.who, shown.case_id)
     url = f"/cases/{shown.case_id}"
     left = shown.follow_ups_left
-    return visit.page(
+    return ctx.page(
         "patient/report.html",
         report={
             "title": shown.title,
@@ -282,24 +282,24 @@ def report(visit: Visit) -> Response:
         pdf_url=f"{url}/report.pdf",
         case_url=url,
         follow_up={"action": f"{url}/follow-ups", "left": left} if left > 0 else None,
-        values=visit.form.values(),
+        values=ctx.form.values(),
     )
 
 
-def report_pdf(visit: Visit) -> Response:
+def report_pdf(ctx: TxContext) -> Response:
     """The report as a file, for whoever may read it."""
-    name, content = reporting.pdf(visit.tx, visit.who, visit.uuid())
+    name, content = reporting.pdf(ctx.tx, ctx.who, ctx.uuid())
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return Response(content, media_type="application/pdf", headers=headers)
 
 
-def follow_up(visit: Visit) -> Response:
+def follow_up(ctx: TxContext) -> Response:
     """A question after the report."""
-    shown = own(visit)
-    check = Check(visit.form)
+    shown = own(ctx)
+    check = Check(ctx.form)
     text = check.text("text", "Please write your question.", 2000)
     check.done()
-    intake.follow_up(visit.tx, visit.who, shown.case_id, text)
+    intake.follow_up(ctx.tx, ctx.who, shown.case_id, text)
     return go(f"/cases/{shown.case_id}/report", "sent")
 
 

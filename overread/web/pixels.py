@@ -18,8 +18,8 @@ from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import render
+from overread.web.contexts import Desk, RequestContext, go
 from overread.web.forms import FieldErrors
-from overread.web.visits import Desk, Errand, go
 
 #: Pictures in the list; the rest follows when these are decided.
 _MOST_LISTED = 200
@@ -52,39 +52,39 @@ def routes(services: Services) -> list[BaseRoute]:
     study = "/queue/{case}/studies/{study}/pixels"
     picture = study + "/{instance}"
     return [
-        desk.look(study, first_page),
-        desk.look(picture, picture_page),
-        desk.look(picture + "/minimum", minimum),
-        desk.look(picture + "/maximum", maximum),
-        desk.work(picture + "/mask", mask, picture_page),
-        desk.work(picture + "/decide", decide, picture_page),
-        desk.work(picture + "/document", document, picture_page, files=MOST_DOCUMENT),
+        desk.get_without_tx(study, first_page),
+        desk.get_without_tx(picture, picture_page),
+        desk.get_without_tx(picture + "/minimum", minimum),
+        desk.get_without_tx(picture + "/maximum", maximum),
+        desk.post_without_tx(picture + "/mask", mask, picture_page),
+        desk.post_without_tx(picture + "/decide", decide, picture_page),
+        desk.post_without_tx(picture + "/document", document, picture_page, files=MOST_DOCUMENT),
     ]
 
 
-def first_page(errand: Errand) -> Response:
+def first_page(context: RequestContext) -> Response:
     """To the first picture of a study that waits for a decision."""
-    found = _check(errand)
+    found = _check(context)
     if not found.pictures:
-        return go(f"/queue/{errand.uuid()}")
-    return go(_address(errand, next((p for p in found.pictures if p.state == Review.HELD), found.pictures[0])))
+        return go(f"/queue/{context.uuid()}")
+    return go(_address(context, next((p for p in found.pictures if p.state == Review.HELD), found.pictures[0])))
 
 
-def picture_page(errand: Errand) -> Response:
+def picture_page(context: RequestContext) -> Response:
     """A picture or document, what is suggested for it, and what can be done with it."""
-    found = _check(errand)
-    picture = _picture(errand)
-    suggestions, trouble = _suggestions(errand, picture)
-    url = _address(errand, picture)
+    found = _check(context)
+    picture = _picture(context)
+    suggestions, trouble = _suggestions(context, picture)
+    url = _address(context, picture)
     open_ = found.open and picture.state != Review.UNUSABLE
     drawable = not picture.is_document and not picture.is_video and not trouble and picture.state != Review.UNUSABLE
-    alike = _alike(errand, picture) if drawable else []
+    alike = _alike(context, picture) if drawable else []
     seen = drawable or picture.is_video or bool(picture.document)
     following = _next(found, picture)
     held = sum(p.state == Review.HELD for p in found.pictures)
-    return errand.page(
+    return context.page(
         "coordinator/pixels.html",
-        case={"reference": found.reference, "url": f"/queue/{errand.uuid()}"},
+        case={"reference": found.reference, "url": f"/queue/{context.uuid()}"},
         picture={
             "label": label(picture),
             "state": STATES[picture.state],
@@ -98,14 +98,14 @@ def picture_page(errand: Errand) -> Response:
             "digest": picture.digest,
         },
         trouble=trouble,
-        video=_video(errand, found, picture) if picture.is_video else None,
+        video=_video(context, found, picture) if picture.is_video else None,
         drawable=drawable,
-        document=_document(errand, picture) if picture.is_document else None,
-        boxes=rows_of(errand, picture.boxes),
+        document=_document(context, picture) if picture.is_document else None,
+        boxes=rows_of(context, picture.boxes),
         suggestions=suggestions if open_ else [],
         alike=len(alike),
         alike_held=sum(p.state == Review.HELD for p in alike),
-        series_url=f"/queue/{errand.uuid()}/studies/{errand.request.path_params['study']}/series",
+        series_url=f"/queue/{context.uuid()}/studies/{context.request.path_params['study']}/series",
         mask_action=f"{url}/mask" if open_ and drawable else "",
         decide_action=f"{url}/decide" if open_ else "",
         document_action=f"{url}/document" if open_ and picture.is_document else "",
@@ -113,12 +113,12 @@ def picture_page(errand: Errand) -> Response:
         withhold="Withhold" if picture.state != Review.WITHHELD else "",
         withheld=picture.state == Review.WITHHELD,
         released=found.state is StudyState.RELEASED,
-        next_url=_address(errand, following) if following else "",
+        next_url=_address(context, following) if following else "",
         held=held,
         pictures=[
             {
                 "label": label(p),
-                "url": _address(errand, p),
+                "url": _address(context, p),
                 "state": STATES[p.state],
                 "current": p.sop_uid == picture.sop_uid,
             }
@@ -128,31 +128,31 @@ def picture_page(errand: Errand) -> Response:
     )
 
 
-def minimum(errand: Errand) -> Response:
+def minimum(context: RequestContext) -> Response:
     """The darkest level of each pixel in any frame, as PNG."""
-    return png(_composite(errand).minimum)
+    return png(_composite(context).minimum)
 
 
-def maximum(errand: Errand) -> Response:
+def maximum(context: RequestContext) -> Response:
     """The brightest level of each pixel in any frame, as PNG."""
-    return png(_composite(errand).maximum)
+    return png(_composite(context).maximum)
 
 
-def mask(errand: Errand) -> Response:
+def mask(context: RequestContext) -> Response:
     """Blank the boxes of the form in a picture, and in those of its series that it asks for."""
-    picture = _picture(errand)
+    picture = _picture(context)
     uids = [picture.sop_uid]
-    if errand.form.text("series"):
-        uids += [p.sop_uid for p in _alike(errand, picture)]
-    boxes = boxes_of(errand)
-    blanked(errand, uids, boxes)
-    return go(_address(errand, picture), "masked" if boxes else "unmasked")
+    if context.form.text("series"):
+        uids += [p.sop_uid for p in _alike(context, picture)]
+    boxes = boxes_of(context)
+    blanked(context, uids, boxes)
+    return go(_address(context, picture), "masked" if boxes else "unmasked")
 
 
-def blanked(errand: Errand, uids: Sequence[str], boxes: Sequence[tuple[int, ...]]) -> None:
+def blanked(context: RequestContext, uids: Sequence[str], boxes: Sequence[tuple[int, ...]]) -> None:
     """Blank boxes in pictures. Raises Unprocessable with how many of them could not be changed, and why."""
-    study = errand.request.path_params["study"]
-    refused = pixels.mask(errand.services.archive, errand.who, errand.uuid(), study, uids, boxes)
+    study = context.request.path_params["study"]
+    refused = pixels.mask(context.services.archive, context.who, context.uuid(), study, uids, boxes)
     if refused:
         sentence = next(iter(refused.values()))
         if len(uids) > 1:
@@ -160,44 +160,44 @@ def blanked(errand: Errand, uids: Sequence[str], boxes: Sequence[tuple[int, ...]
         raise Unprocessable(f"{len(refused)} of {len(uids)} pictures not masked", safe=sentence)
 
 
-def decide(errand: Errand) -> Response:
+def decide(context: RequestContext) -> Response:
     """Approve or withhold a picture, and go on to the next that waits."""
-    found = _check(errand)
-    picture = _picture(errand)
-    decision = {"approve": Review.APPROVED, "withhold": Review.WITHHELD}.get(errand.form.text("decision"))
+    found = _check(context)
+    picture = _picture(context)
+    decision = {"approve": Review.APPROVED, "withhold": Review.WITHHELD}.get(context.form.text("decision"))
     if decision is None:
         raise FieldErrors({"form": "Please choose what to do with this picture: approve it, or withhold it."})
     # Whoever withholds needs no valid boxes.
-    boxes = boxes_of(errand) if decision == Review.APPROVED else []
+    boxes = boxes_of(context) if decision == Review.APPROVED else []
     try:
         approval.decide(
-            errand.services.archive,
-            errand.who,
-            errand.uuid(),
+            context.services.archive,
+            context.who,
+            context.uuid(),
             found.study_uid,
             picture.sop_uid,
             decision,
             boxes=boxes,
-            digest=errand.form.text("digest"),
-            despite=errand.form.text("despite") == "yes",
+            digest=context.form.text("digest"),
+            despite=context.form.text("despite") == "yes",
         )
     except SuggestionsOpen as error:
-        return asked(errand, error, _address(errand, picture))
+        return asked(context, error, _address(context, picture))
     following = _next(found, picture)
-    return go(_address(errand, following) if following else f"/queue/{errand.uuid()}", "decided")
+    return go(_address(context, following) if following else f"/queue/{context.uuid()}", "decided")
 
 
-def asked(errand: Errand, error: SuggestionsOpen, back: str) -> Response:
+def asked(context: RequestContext, error: SuggestionsOpen, back: str) -> Response:
     """The question before an approval: the same form once more, with a button that says what it does."""
     boxes = sum(error.by_picture.values())
-    response = errand.page(
+    response = context.page(
         "public/form.html",
         title=f"{boxes} suggested {'box is' if boxes == 1 else 'boxes are'} not blanked",
         text=error.safe,
-        action=errand.request.url.path,
+        action=context.request.url.path,
         submit_label="Approve all the same",
         fields=[],
-        hidden={**{name: errand.form.all(name) for name in errand.form.names()}, "despite": ["yes"]},
+        hidden={**{name: context.form.all(name) for name in context.form.names()}, "despite": ["yes"]},
         danger=True,
         back_url=back,
     )
@@ -205,42 +205,42 @@ def asked(errand: Errand, error: SuggestionsOpen, back: str) -> Response:
     return response
 
 
-def document(errand: Errand) -> Response:
+def document(context: RequestContext) -> Response:
     """Take a document over into its copy, as it is or redacted."""
-    picture = _picture(errand)
-    what, redacted = errand.form.text("document"), errand.form.file("redacted")
+    picture = _picture(context)
+    what, redacted = context.form.text("document"), context.form.file("redacted")
     if what not in ("release", "redact"):
         raise FieldErrors({"form": "Please choose whether the document is released or replaced."})
     if what == "redact" and not redacted:
         raise FieldErrors({"redacted": "Please choose the redacted document as a PDF."})
     pixels.release_document(
-        errand.services.archive,
-        errand.who,
-        errand.uuid(),
-        errand.request.path_params["study"],
+        context.services.archive,
+        context.who,
+        context.uuid(),
+        context.request.path_params["study"],
         picture.sop_uid,
         redacted if what == "redact" else None,
     )
-    return go(_address(errand, picture), "document")
+    return go(_address(context, picture), "document")
 
 
-def _check(errand: Errand) -> Check:
+def _check(context: RequestContext) -> Check:
     """The study of the address with its pictures. Raises NotFound, Forbidden."""
-    with errand.services.db.transaction() as tx:
-        return pixels.check(tx, errand.who, errand.uuid(), errand.request.path_params["study"])
+    with context.services.db.transaction() as tx:
+        return pixels.check(tx, context.who, context.uuid(), context.request.path_params["study"])
 
 
-def _picture(errand: Errand) -> Picture:
+def _picture(context: RequestContext) -> Picture:
     """The picture of the address. Raises NotFound, Forbidden."""
-    names = errand.request.path_params
-    with errand.services.db.transaction() as tx:
-        return pixels.picture(tx, errand.who, errand.uuid(), names["study"], names["instance"])
+    names = context.request.path_params
+    with context.services.db.transaction() as tx:
+        return pixels.picture(tx, context.who, context.uuid(), names["study"], names["instance"])
 
 
-def _composite(errand: Errand) -> Composite:
-    names = errand.request.path_params
-    archive = errand.services.archive
-    return pixels.composite(archive, errand.who, errand.uuid(), names["study"], names["instance"])
+def _composite(context: RequestContext) -> Composite:
+    names = context.request.path_params
+    archive = context.services.archive
+    return pixels.composite(archive, context.who, context.uuid(), names["study"], names["instance"])
 
 
 def png(data: bytes) -> Response:
@@ -249,9 +249,9 @@ def png(data: bytes) -> Response:
     return Response(data, media_type="image/png", headers={"Cache-Control": "no-store"})
 
 
-def _address(errand: Errand, picture: Picture) -> str:
-    study = errand.request.path_params["study"]
-    return f"/queue/{errand.uuid()}/studies/{study}/pixels/{picture.sop_uid}"
+def _address(context: RequestContext, picture: Picture) -> str:
+    study = context.request.path_params["study"]
+    return f"/queue/{context.uuid()}/studies/{study}/pixels/{picture.sop_uid}"
 
 
 def label(picture: Picture) -> str:
@@ -261,12 +261,12 @@ def label(picture: Picture) -> str:
     return words[:1].upper() + words[1:] if words else "Document" if picture.is_document else "Picture"
 
 
-def _alike(errand: Errand, picture: Picture) -> list[Picture]:
+def _alike(context: RequestContext, picture: Picture) -> list[Picture]:
     """The other pictures of its series that have its size, held or clean."""
     size = (picture.rows, picture.columns)
-    with errand.services.db.transaction() as tx:
-        study = errand.request.path_params["study"]
-        found = pixels.piled(tx, errand.who, errand.uuid(), study, picture.series_uid, size)
+    with context.services.db.transaction() as tx:
+        study = context.request.path_params["study"]
+        found = pixels.series_group(tx, context.who, context.uuid(), study, picture.series_uid, size)
     return [p for p in found.pictures if p.sop_uid != picture.sop_uid]
 
 
@@ -276,21 +276,21 @@ def _next(found: Check, picture: Picture) -> Picture | None:
     return next((p for p in (*found.pictures[at + 1 :], *found.pictures[:at]) if p.state == Review.HELD), None)
 
 
-def _video(errand: Errand, found: Check, picture: Picture) -> str:
+def _video(context: RequestContext, found: Check, picture: Picture) -> str:
     """Where the copy's video is played from (PS3.18 8.7.4)."""
-    study = f"/cases/{errand.uuid()}/dicomweb/studies/{found.view_study_uid}"
+    study = f"/cases/{context.uuid()}/dicomweb/studies/{found.view_study_uid}"
     return f"{study}/series/{picture.series_uid}/instances/{picture.sop_uid}/rendered"
 
 
-def _suggestions(errand: Errand, picture: Picture) -> tuple[list[dict[str, Any]], str]:
+def _suggestions(context: RequestContext, picture: Picture) -> tuple[list[dict[str, Any]], str]:
     """Suggested boxes by their source, and why there is no picture to look at where there is none."""
     if picture.is_document or picture.is_video or picture.state == Review.UNUSABLE:
         return [], ""
     if not picture.rows or not picture.columns:
         return [], "This object has no picture."
-    names = errand.request.path_params
+    names = context.request.path_params
     try:
-        found = pixels.suggest(errand.services.archive, errand.who, errand.uuid(), names["study"], picture.sop_uid)
+        found = pixels.suggest(context.services.archive, context.who, context.uuid(), names["study"], picture.sop_uid)
     except (Unprocessable, NotFound) as error:
         return [], error.safe
     shown = [suggestion(one, picture.boxes) for one in found]
@@ -302,8 +302,8 @@ def suggestion(one: Suggestion, blanked: Sequence[Box]) -> dict[str, Any]:
     return {"source": _SOURCES[one.source], "boxes": [box._asdict() for box in open_boxes(one.boxes, blanked)]}
 
 
-def _document(errand: Errand, picture: Picture) -> dict[str, Any]:
-    study = errand.request.path_params["study"]
+def _document(context: RequestContext, picture: Picture) -> dict[str, Any]:
+    study = context.request.path_params["study"]
     source = f"/dicomweb/studies/{study}/series/{picture.source_series_uid}/instances/{picture.source_sop_uid}"
     return {
         "text": _DOCUMENTS[picture.document],
@@ -312,18 +312,18 @@ def _document(errand: Errand, picture: Picture) -> dict[str, Any]:
     }
 
 
-def rows_of(errand: Errand, blanked: Sequence[Box]) -> list[dict[str, Any]]:
+def rows_of(context: RequestContext, blanked: Sequence[Box]) -> list[dict[str, Any]]:
     """The boxes as the form shows them: what was typed, else what is in force; and some to fill in."""
-    typed = zip_longest(*(errand.form.all(side) for side in _SIDES), fillvalue="")
+    typed = zip_longest(*(context.form.all(side) for side in _SIDES), fillvalue="")
     rows: list[dict[str, Any]] = [dict(zip(_SIDES, row, strict=True)) for row in typed if any(row)]
-    if not errand.form.names():
+    if not context.form.names():
         rows = [box._asdict() for box in blanked]
     return [*rows, *[dict.fromkeys(_SIDES, "")] * _SPARE_ROWS]
 
 
-def boxes_of(errand: Errand) -> Sequence[tuple[int, ...]]:
+def boxes_of(context: RequestContext) -> Sequence[tuple[int, ...]]:
     """The boxes of the form: its filled rows, and the suggestions that were ticked. Raises FieldErrors, Conflict."""
-    form = errand.form
+    form = context.form
     rows = [row for row in zip_longest(*(form.all(side) for side in _SIDES), fillvalue="") if any(row)]
     rows += [tuple(text.split()) for text in form.all("suggested")]
     found: list[tuple[int, ...]] = []

@@ -14,8 +14,8 @@ from cases.service.profiles import HIGHEST_AGE_CAP, LOWEST_AGE_CAP, SECOND_OPINI
 from cases.views import Profile
 from overread.kit.permissions import Permission
 from overread.services import Services
+from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check
-from overread.web.visits import Desk, Visit, go
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +117,9 @@ def routes(services: Services) -> list[BaseRoute]:
     return [desk.get("/profiles", listing), desk.get(one, form), desk.post(one, save, form)]
 
 
-def listing(visit: Visit) -> Response:
+def listing(ctx: TxContext) -> Response:
     """How the images of each program are de-identified."""
-    return visit.page(
+    return ctx.page(
         "admin/profiles.html",
         programs=[
             {
@@ -128,17 +128,17 @@ def listing(visit: Visit) -> Response:
                 "default": profile == SECOND_OPINION,
                 "options": [meaning.removesuffix(" Option") for _, meaning in profile.codes()[1:]],
             }
-            for program, profile in profiles.listed(visit.tx, visit.who)
+            for program, profile in profiles.listed(ctx.tx, ctx.who)
         ],
         edition=TABLE_EDITION,
     )
 
 
-def form(visit: Visit) -> Response:
+def form(ctx: TxContext) -> Response:
     """The options of one program."""
-    program, profile = profiles.read(visit.tx, visit.who, visit.uuid("program"))
-    values = visit.form.values() if visit.form.names() else _values(profile)
-    return visit.page(
+    program, profile = profiles.read(ctx.tx, ctx.who, ctx.uuid("program"))
+    values = ctx.form.values() if ctx.form.names() else _values(profile)
+    return ctx.page(
         "admin/profile.html",
         program=program.name,
         action=f"/profiles/{program.id}",
@@ -157,17 +157,17 @@ def form(visit: Visit) -> Response:
     )
 
 
-def save(visit: Visit) -> Response:
+def save(ctx: TxContext) -> Response:
     """Choose the options for cases whose images are de-identified from now on."""
-    check = Check(visit.form)
+    check = Check(ctx.form)
     dates = check.one_of("dates", list(_DATES), "Please choose what becomes of dates.")
     years = f"Please give a whole number of years from {LOWEST_AGE_CAP} to {HIGHEST_AGE_CAP}."
     age_cap = check.number("age_cap", LOWEST_AGE_CAP, HIGHEST_AGE_CAP, years)
     check.done()
-    options: dict[str, Any] = {one.name: bool(visit.form.text(one.name)) for one in (*_KEPT, *_CLEANED)}
+    options: dict[str, Any] = {one.name: bool(ctx.form.text(one.name)) for one in (*_KEPT, *_CLEANED)}
     options |= {"modified_dates": dates == "moved", "full_dates": dates == "full", "age_cap": age_cap}
-    program_id = visit.uuid("program")
-    profiles.change(visit.tx, visit.who, program_id, options)
+    program_id = ctx.uuid("program")
+    profiles.change(ctx.tx, ctx.who, program_id, options)
     return go(f"/profiles/{program_id}", "profile")
 
 

@@ -10,15 +10,15 @@ from starlette.routing import BaseRoute
 
 from cases.service import approval, pixels
 from cases.service.approval import SuggestionsOpen
-from cases.service.pixels import Piled
+from cases.service.pixels import SeriesGroupReview
 from cases.states import StudyState
-from cases.views import Picture, Review, Stack
+from cases.views import Picture, Review, SeriesGroup
 from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.principals import Role
 from overread.services import Services
+from overread.web.contexts import Desk, RequestContext, go
 from overread.web.forms import FieldErrors
 from overread.web.pixels import STATES, asked, blanked, boxes_of, label, png, rows_of, suggestion
-from overread.web.visits import Desk, Errand, go
 
 #: Pictures in a page's list.
 _A_PAGE = 100
@@ -30,42 +30,42 @@ def routes(services: Services) -> list[BaseRoute]:
     series = "/queue/{case}/studies/{study}/series"
     stack = series + "/{series}/{size}"
     return [
-        desk.look(series, series_page),
-        desk.look(stack, stack_page),
-        desk.look(stack + "/minimum", minimum),
-        desk.look(stack + "/maximum", maximum),
-        desk.work(stack + "/mask", mask, stack_page),
-        desk.work(stack + "/decide", decide, stack_page),
+        desk.get_without_tx(series, series_page),
+        desk.get_without_tx(stack, series_group_page),
+        desk.get_without_tx(stack + "/minimum", minimum),
+        desk.get_without_tx(stack + "/maximum", maximum),
+        desk.post_without_tx(stack + "/mask", mask, series_group_page),
+        desk.post_without_tx(stack + "/decide", decide, series_group_page),
     ]
 
 
-def series_page(errand: Errand) -> Response:
+def series_page(context: RequestContext) -> Response:
     """All pictures of a study, counted by series and size."""
-    study = errand.request.path_params["study"]
-    with errand.services.db.transaction() as tx:
-        found = pixels.overview(tx, errand.who, errand.uuid(), study)
-    url = f"/queue/{errand.uuid()}/studies/{study}"
-    return errand.page(
+    study = context.request.path_params["study"]
+    with context.services.db.transaction() as tx:
+        found = pixels.overview(tx, context.who, context.uuid(), study)
+    url = f"/queue/{context.uuid()}/studies/{study}"
+    return context.page(
         "coordinator/series.html",
-        case={"reference": found.reference, "url": f"/queue/{errand.uuid()}"},
-        stacks=[_line(url, stack) for stack in found.stacks],
-        held=sum(stack.held for stack in found.stacks),
+        case={"reference": found.reference, "url": f"/queue/{context.uuid()}"},
+        series_groups=[_line(url, stack) for stack in found.series_groups],
+        held=sum(stack.held for stack in found.series_groups),
         pixels_url=f"{url}/pixels",
         released=found.state is StudyState.RELEASED,
     )
 
 
-def stack_page(errand: Errand) -> Response:
+def series_group_page(context: RequestContext) -> Response:
     """A series' pictures of one size laid over each other, what is blanked in all of them, and the list of them."""
-    found = _piled(errand)
-    url, first = _address(errand), found.pictures[0]
+    found = _series_group(context)
+    url, first = _address(context), found.pictures[0]
     held, count = len(found.held), len(found.pictures)
-    page = _page_number(errand, count)
+    page = _page_number(context, count)
     shown = found.pictures[(page - 1) * _A_PAGE : page * _A_PAGE]
     video = first.is_video
-    return errand.page(
+    return context.page(
         "coordinator/pixels.html",
-        case={"reference": found.reference, "url": f"/queue/{errand.uuid()}"},
+        case={"reference": found.reference, "url": f"/queue/{context.uuid()}"},
         picture={
             "label": _title(first, count),
             "state": STATES[Review.HELD if held else first.state],
@@ -83,10 +83,10 @@ def stack_page(errand: Errand) -> Response:
         video=None,
         document=None,
         stack={"count": count, "differ": found.boxes is None, "whole": found.wholly_seen},
-        boxes=rows_of(errand, found.boxes or ()),
-        suggestions=_suggestions(errand, found) if found.open and not video else [],
+        boxes=rows_of(context, found.boxes or ()),
+        suggestions=_suggestions(context, found) if found.open and not video else [],
         alike=0,
-        series_url=f"/queue/{errand.uuid()}/studies/{errand.request.path_params['study']}/series",
+        series_url=f"/queue/{context.uuid()}/studies/{context.request.path_params['study']}/series",
         mask_action=f"{url}/mask" if found.open and not video else "",
         decide_action=f"{url}/decide" if found.open else "",
         document_action="",
@@ -99,7 +99,7 @@ def stack_page(errand: Errand) -> Response:
         pictures=[
             {
                 "label": label(p),
-                "url": f"{_study(errand)}/pixels/{p.sop_uid}",
+                "url": f"{_study(context)}/pixels/{p.sop_uid}",
                 "state": STATES[p.state],
                 "current": False,
             }
@@ -116,77 +116,83 @@ def stack_page(errand: Errand) -> Response:
     )
 
 
-def minimum(errand: Errand) -> Response:
+def minimum(context: RequestContext) -> Response:
     """The darkest level of each pixel in any picture of a series, as PNG."""
-    return png(pixels.composite_of(errand.services.archive, errand.who, *_names(errand)).minimum)
+    return png(pixels.composite_of(context.services.archive, context.who, *_names(context)).minimum)
 
 
-def maximum(errand: Errand) -> Response:
+def maximum(context: RequestContext) -> Response:
     """The brightest level of each pixel in any picture of a series, as PNG."""
-    return png(pixels.composite_of(errand.services.archive, errand.who, *_names(errand)).maximum)
+    return png(pixels.composite_of(context.services.archive, context.who, *_names(context)).maximum)
 
 
-def mask(errand: Errand) -> Response:
+def mask(context: RequestContext) -> Response:
     """Blank the boxes of the form in all pictures of a series that have one size."""
-    found, boxes = _piled(errand), boxes_of(errand)
-    blanked(errand, [p.sop_uid for p in found.pictures], boxes)
-    return go(_address(errand), "masked" if boxes else "unmasked")
+    found, boxes = _series_group(context), boxes_of(context)
+    blanked(context, [p.sop_uid for p in found.pictures], boxes)
+    return go(_address(context), "masked" if boxes else "unmasked")
 
 
-def decide(errand: Errand) -> Response:
+def decide(context: RequestContext) -> Response:
     """Approve what is held of a series' pictures of one size, or withhold all of them."""
-    decision = {"approve": Review.APPROVED, "withhold": Review.WITHHELD}.get(errand.form.text("decision"))
+    decision = {"approve": Review.APPROVED, "withhold": Review.WITHHELD}.get(context.form.text("decision"))
     if decision is None:
         raise FieldErrors({"form": "Please choose what to do with these pictures: approve them, or withhold them."})
-    boxes = boxes_of(errand) if decision == Review.APPROVED else []
-    digest = errand.form.text("digest")
-    despite = errand.form.text("despite") == "yes"
+    boxes = boxes_of(context) if decision == Review.APPROVED else []
+    digest = context.form.text("digest")
+    despite = context.form.text("despite") == "yes"
     try:
-        approval.decide_piled(
-            errand.services.archive, errand.who, *_names(errand), decision, boxes=boxes, digest=digest, despite=despite
+        approval.decide_series_group(
+            context.services.archive,
+            context.who,
+            *_names(context),
+            decision,
+            boxes=boxes,
+            digest=digest,
+            despite=despite,
         )
     except SuggestionsOpen as error:
-        return asked(errand, error, _address(errand))
-    return go(f"{_study(errand)}/series", "decided")
+        return asked(context, error, _address(context))
+    return go(f"{_study(context)}/series", "decided")
 
 
-def _study(errand: Errand) -> str:
-    return f"/queue/{errand.uuid()}/studies/{errand.request.path_params['study']}"
+def _study(context: RequestContext) -> str:
+    return f"/queue/{context.uuid()}/studies/{context.request.path_params['study']}"
 
 
-def _address(errand: Errand) -> str:
-    names = errand.request.path_params
-    return f"{_study(errand)}/series/{names['series']}/{names['size']}"
+def _address(context: RequestContext) -> str:
+    names = context.request.path_params
+    return f"{_study(context)}/series/{names['series']}/{names['size']}"
 
 
-def _names(errand: Errand) -> tuple[Any, str, str, tuple[int, int]]:
+def _names(context: RequestContext) -> tuple[Any, str, str, tuple[int, int]]:
     """The case, the study, the series and the size (rows, columns) of the address. Raises NotFound."""
-    names = errand.request.path_params
+    names = context.request.path_params
     size = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", names["size"], re.ASCII)
     if size is None:
         raise NotFound(f"size {names['size'][:20]!r}", safe="There are no such pictures here.")
-    return errand.uuid(), names["study"], names["series"], (int(size[2]), int(size[1]))
+    return context.uuid(), names["study"], names["series"], (int(size[2]), int(size[1]))
 
 
-def _piled(errand: Errand) -> Piled:
-    with errand.services.db.transaction() as tx:
-        return pixels.piled(tx, errand.who, *_names(errand))
+def _series_group(context: RequestContext) -> SeriesGroupReview:
+    with context.services.db.transaction() as tx:
+        return pixels.series_group(tx, context.who, *_names(context))
 
 
-def _suggestions(errand: Errand, found: Piled) -> list[dict[str, Any]]:
+def _suggestions(context: RequestContext, found: SeriesGroupReview) -> list[dict[str, Any]]:
     """By the header of the picture in the middle: no page waits until all of them are decoded."""
-    case_id, study, _, _ = _names(errand)
+    case_id, study, _, _ = _names(context)
     middle = found.pictures[len(found.pictures) // 2]
     try:
-        wanted = pixels.suggest(errand.services.archive, errand.who, case_id, study, middle.sop_uid, look=False)
+        wanted = pixels.suggest(context.services.archive, context.who, case_id, study, middle.sop_uid, look=False)
     except (Unprocessable, NotFound):
         return []
     shown = [suggestion(one, found.boxes or ()) for one in wanted]
     return [one for one in shown if one["boxes"]]
 
 
-def _page_number(errand: Errand, count: int) -> int:
-    asked = errand.query("page")
+def _page_number(context: RequestContext, count: int) -> int:
+    asked = context.query("page")
     wanted = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 1
     return min(max(1, wanted), -(-count // _A_PAGE))
 
@@ -196,7 +202,7 @@ def _title(first: Picture, count: int) -> str:
     return f"{series}: {count} picture{'' if count == 1 else 's'} of {first.columns} × {first.rows}"
 
 
-def _line(url: str, stack: Stack) -> dict[str, Any]:
+def _line(url: str, stack: SeriesGroup) -> dict[str, Any]:
     is_picture = bool(stack.rows and stack.columns)
     state = Review.HELD if stack.held else Review.WITHHELD if stack.withheld == stack.pictures else Review.CLEAN
     return {

@@ -16,10 +16,10 @@ from overread.kit.errors import Busy, NotFound, OverreadError, TooManyRequests
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import forms, session
+from overread.web.contexts import Desk, TxContext, go
 from overread.web.errors import local_path
 from overread.web.forms import Check, FieldErrors, Form, errors_of
 from overread.web.render import page
-from overread.web.visits import Desk, Visit, go
 
 _ADDRESS = "/account/address"
 _WAIT_MAIL = "We have sent several mails to this address already; look into its spam folder, too."
@@ -82,41 +82,41 @@ def sign_up(request: Request, services: Services, form: Form) -> Response:
         return shown
 
 
-def address_page(visit: Visit) -> Response:
+def address_page(ctx: TxContext) -> Response:
     """Which address waits for its confirmation; another mail, or another address."""
-    typed = addresses.unconfirmed(visit.tx, visit.who.id)
+    typed = addresses.unconfirmed(ctx.tx, ctx.who.id)
     if typed is None:
         return go("/account")
-    return visit.page(
+    return ctx.page(
         "patient/address.html",
         typed=typed,
         again_action=f"{_ADDRESS}/again",
         action=_ADDRESS,
         back_url="/cases",
-        values=visit.form.values() or {"email": typed},
+        values=ctx.form.values() or {"email": typed},
     )
 
 
-def change_address(visit: Visit) -> Response:
+def change_address(ctx: TxContext) -> Response:
     """The address was mistyped: here is the right one, and a mail goes there."""
-    check = Check(visit.form)
+    check = Check(ctx.form)
     email = check.email("email")
     check.done()
-    if not _may_mail(visit.services, email):
+    if not _may_mail(ctx.services, email):
         raise FieldErrors({"email": _WAIT_MAIL})
-    accounts.ask(visit.tx, accounts.change(visit.tx, visit.who, email))
+    accounts.ask(ctx.tx, accounts.change(ctx.tx, ctx.who, email))
     return go(_ADDRESS, "mailed")
 
 
-def send_again(visit: Visit) -> Response:
+def send_again(ctx: TxContext) -> Response:
     """The same mail once more."""
-    typed = addresses.unconfirmed(visit.tx, visit.who.id)
+    typed = addresses.unconfirmed(ctx.tx, ctx.who.id)
     if typed is None:
         # The link was opened meanwhile, perhaps on another device.
         return go("/cases", "address-confirmed")
-    if not _may_mail(visit.services, typed):
+    if not _may_mail(ctx.services, typed):
         raise FieldErrors({"form": _WAIT_MAIL})
-    accounts.ask(visit.tx, principals.get(visit.tx, visit.who.id))
+    accounts.ask(ctx.tx, principals.get(ctx.tx, ctx.who.id))
     return go(_ADDRESS, "mailed")
 
 

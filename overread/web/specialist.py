@@ -16,9 +16,9 @@ from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, paging, render
+from overread.web.contexts import Desk, RequestContext, TxContext, go, in_transaction
 from overread.web.forms import Check, FieldErrors
 from overread.web.viewers import open_viewer
-from overread.web.visits import Desk, Errand, Visit, go, in_transaction
 
 #: The parameter that says where the list of offers begins, beside that of what is being read.
 _OFFERS = "offers"
@@ -40,25 +40,25 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.post("/reading/{case}/follow-ups/{question}", answer_follow_up, case_page),
         desk.get("/reading/{case}/report", report_page),
         desk.post("/reading/{case}/report", save, report_page),
-        desk.work("/reading/{case}/sign", sign, in_transaction(report_page)),
+        desk.post_without_tx("/reading/{case}/sign", sign, in_transaction(report_page)),
     ]
 
 
-def assigned(visit: Visit) -> SpecialistCase:
+def assigned(ctx: TxContext) -> SpecialistCase:
     """The case of the address as its specialist sees it: no name, no original. Raises NotFound."""
-    case = read.show(visit.tx, visit.who, visit.uuid())
+    case = read.show(ctx.tx, ctx.who, ctx.uuid())
     if not isinstance(case, SpecialistCase):
-        raise NotFound(f"case {visit.uuid()} is shown to {visit.who.role} elsewhere")
+        raise NotFound(f"case {ctx.uuid()} is shown to {ctx.who.role} elsewhere")
     return case
 
 
-def offers(visit: Visit) -> Response:
+def offers(ctx: TxContext) -> Response:
     """What is offered, what is being read, and what was earned."""
-    path, later, behind = "/offers", visit.query(_OFFERS), visit.query(paging.AFTER)
-    offered = read.listing(visit.tx, visit.who, Show.OFFERED, after=later, limit=paging.ROWS)
-    reading = read.listing(visit.tx, visit.who, Show.READING, after=behind, limit=paging.ROWS)
-    earned = read.earned(visit.tx, visit.who)
-    return visit.page(
+    path, later, behind = "/offers", ctx.query(_OFFERS), ctx.query(paging.AFTER)
+    offered = read.listing(ctx.tx, ctx.who, Show.OFFERED, after=later, limit=paging.ROWS)
+    reading = read.listing(ctx.tx, ctx.who, Show.READING, after=behind, limit=paging.ROWS)
+    earned = read.earned(ctx.tx, ctx.who)
+    return ctx.page(
         "specialist/offers.html",
         offers=[
             {
@@ -84,8 +84,8 @@ def offers(visit: Visit) -> Response:
             }
             for line in reading
         ],
-        offers_pager=paging.links(visit, path, offered, name=_OFFERS, **{paging.AFTER: behind}),
-        pager=paging.links(visit, path, reading, **{_OFFERS: later}),
+        offers_pager=paging.links(ctx, path, offered, name=_OFFERS, **{paging.AFTER: behind}),
+        pager=paging.links(ctx, path, reading, **{_OFFERS: later}),
         # Sums of different currencies can't be added.
         earned=[
             {"label": "Signed so far", "count": count, "amount": render.money(amount, currency)}
@@ -94,56 +94,56 @@ def offers(visit: Visit) -> Response:
     )
 
 
-def case_page(visit: Visit) -> Response:
+def case_page(ctx: TxContext) -> Response:
     """One case, offered or being read."""
-    return _page(visit, assigned(visit))
+    return _page(ctx, assigned(ctx))
 
 
-def accept(visit: Visit) -> Response:
+def accept(ctx: TxContext) -> Response:
     """Accept: the price is captured, then the images are open. Any number of clicks do it once."""
-    assignment.accept(visit.tx, visit.who, visit.uuid(), visit.services.gateway)
-    return go(f"/reading/{visit.uuid()}", "accepted")
+    assignment.accept(ctx.tx, ctx.who, ctx.uuid(), ctx.services.gateway)
+    return go(f"/reading/{ctx.uuid()}", "accepted")
 
 
-def decline(visit: Visit) -> Response:
+def decline(ctx: TxContext) -> Response:
     """Decline an offer."""
-    assignment.refuse(visit.tx, visit.who, visit.uuid(), visit.form.text("reason"))
+    assignment.refuse(ctx.tx, ctx.who, ctx.uuid(), ctx.form.text("reason"))
     return go("/offers", "refused")
 
 
-def token(visit: Visit) -> Response:
+def token(ctx: TxContext) -> Response:
     """A token for the specialist's own viewer, for this case alone. It is shown once, so the answer is the page."""
-    case = assigned(visit)
-    made = viewing.own_viewer(visit.tx, visit.who, case.case_id)
-    return _page(visit, case, {"token": made.token, "expires": render.moment(made.until)})
+    case = assigned(ctx)
+    made = viewing.own_viewer(ctx.tx, ctx.who, case.case_id)
+    return _page(ctx, case, {"token": made.token, "expires": render.moment(made.until)})
 
 
-def ask(visit: Visit) -> Response:
+def ask(ctx: TxContext) -> Response:
     """Ask the patient for something; the clock stops."""
-    check = Check(visit.form)
+    check = Check(ctx.form)
     text = check.text("text", "Please write what you need.", 2000)
     check.done()
-    intake.ask_info(visit.tx, visit.who, visit.uuid(), text)
-    return go(f"/reading/{visit.uuid()}", "asked")
+    intake.ask_info(ctx.tx, ctx.who, ctx.uuid(), text)
+    return go(f"/reading/{ctx.uuid()}", "asked")
 
 
-def answer_follow_up(visit: Visit) -> Response:
+def answer_follow_up(ctx: TxContext) -> Response:
     """Answer what the patient asked after the report."""
-    text = visit.form.text("text")
-    reporting.answer_follow_up(visit.tx, visit.who, visit.uuid(), visit.uuid("question"), text)
-    return go(f"/reading/{visit.uuid()}", "answered")
+    text = ctx.form.text("text")
+    reporting.answer_follow_up(ctx.tx, ctx.who, ctx.uuid(), ctx.uuid("question"), text)
+    return go(f"/reading/{ctx.uuid()}", "answered")
 
 
-def report_page(visit: Visit) -> Response:
+def report_page(ctx: TxContext) -> Response:
     """The report: its form, or, where it is complete, the text that is to be signed."""
-    case = assigned(visit)
+    case = assigned(ctx)
     url = f"/reading/{case.case_id}"
     if case.state != CaseState.IN_REVIEW:
         return go(url)
-    report = reporting.draft(visit.tx, visit.who, case.case_id)
+    report = reporting.draft(ctx.tx, ctx.who, case.case_id)
     questions = [q for q in case.questions if not q.follow_up]
-    signing = visit.form.text("digest") != "" or visit.query("step") == "preview"
-    missing = _missing(visit, case) if signing else {}
+    signing = ctx.form.text("digest") != "" or ctx.query("step") == "preview"
+    missing = _missing(ctx, case) if signing else {}
     preview = None
     if signing and report is not None and not missing:
         preview = {
@@ -153,11 +153,11 @@ def report_page(visit: Visit) -> Response:
             "digest": report.digest,
             "sign_action": f"{url}/sign",
         }
-    values: dict[str, Any] = visit.form.values("studies") if visit.form.names() else {}
+    values: dict[str, Any] = ctx.form.values("studies") if ctx.form.names() else {}
     if report is not None and (not values or preview):
         values |= {f"answer-{key}": text for key, text in report.answers.items()}
         values |= {"impression": report.impression, "studies": list(report.studies_read)}
-    return visit.page(
+    return ctx.page(
         "specialist/report.html",
         case={
             "reference": case.reference,
@@ -171,48 +171,48 @@ def report_page(visit: Visit) -> Response:
         studies=[{"uid": study.study_uid, "label": study.title} for study in case.studies],
         action=f"{url}/report",
         edition=report.digest if report else "",
-        saved_url=f"{url}/report" if visit.errors else "",
+        saved_url=f"{url}/report" if ctx.errors else "",
         templates=[],
         preview=preview,
         viewer_action=f"{url}/viewer" if case.studies else "",
         case_url=url,
         saved_at=render.moment(report.saved_at) if report else None,
         values=values,
-        errors={**missing, **visit.errors},
+        errors={**missing, **ctx.errors},
     )
 
 
-def save(visit: Visit) -> Response:
+def save(ctx: TxContext) -> Response:
     """Keep what is written, whole or not; then go on writing, or to what is to be signed."""
     prefix = "answer-"
-    answers = {name[len(prefix) :]: visit.form.text(name) for name in visit.form.names() if name.startswith(prefix)}
-    impression, studies = visit.form.text("impression"), visit.form.all("studies")
-    edition = visit.form.given("edition")
-    reporting.save_draft(visit.tx, visit.who, visit.uuid(), answers, impression, studies, edition=edition)
-    url = f"/reading/{visit.uuid()}/report"
-    return go(url, step="preview") if visit.form.text("step") == "preview" else go(url, "saved")
+    answers = {name[len(prefix) :]: ctx.form.text(name) for name in ctx.form.names() if name.startswith(prefix)}
+    impression, studies = ctx.form.text("impression"), ctx.form.all("studies")
+    edition = ctx.form.given("edition")
+    reporting.save_draft(ctx.tx, ctx.who, ctx.uuid(), answers, impression, studies, edition=edition)
+    url = f"/reading/{ctx.uuid()}/report"
+    return go(url, step="preview") if ctx.form.text("step") == "preview" else go(url, "saved")
 
 
-def sign(errand: Errand) -> Response:
+def sign(context: RequestContext) -> Response:
     """Sign exactly the text that was shown; the password stands for the hand."""
-    with errand.visit() as visit:
-        reporting.may_sign(visit.tx, visit.who, visit.uuid())
+    with context.transaction() as ctx:
+        reporting.may_sign(ctx.tx, ctx.who, ctx.uuid())
     missing = {}
-    if not errand.form.text("confirm"):
+    if not context.form.text("confirm"):
         missing["confirm"] = "Please confirm that you have read the studies."
     try:
-        proof = proofs.by_password(errand.services.db, errand.who, errand.form.text("password"), errand.address)
+        proof = proofs.by_password(context.services.db, context.who, context.form.text("password"), context.address)
     except Unprocessable as error:
         raise FieldErrors({**missing, "password": error.safe}) from error
     if missing:
         raise FieldErrors(missing)
-    with errand.visit() as visit:
-        reporting.sign(visit.tx, visit.who, visit.uuid(), proof, digest=visit.form.text("digest"))
-    return go(f"/reading/{errand.uuid()}", "signed")
+    with context.transaction() as ctx:
+        reporting.sign(ctx.tx, ctx.who, ctx.uuid(), proof, digest=ctx.form.text("digest"))
+    return go(f"/reading/{context.uuid()}", "signed")
 
 
-def _missing(visit: Visit, case: SpecialistCase) -> dict[str, str]:
-    report = reporting.draft(visit.tx, visit.who, case.case_id)
+def _missing(ctx: TxContext, case: SpecialistCase) -> dict[str, str]:
+    report = reporting.draft(ctx.tx, ctx.who, case.case_id)
     found = {
         f"answer-{q.question_id}": f"Question {q.number} has no answer yet."
         for q in case.questions
@@ -225,13 +225,13 @@ def _missing(visit: Visit, case: SpecialistCase) -> dict[str, str]:
     return found
 
 
-def _page(visit: Visit, case: SpecialistCase, shown_once: dict[str, Any] | None = None) -> Response:
+def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | None = None) -> Response:
     url, offer_url = f"/reading/{case.case_id}", f"/offers/{case.case_id}"
     root = f"/cases/{case.case_id}/dicomweb"
     access = None
     if case.granted_until is not None:
         access = {
-            "dicomweb_url": visit.services.settings.base_url + root,
+            "dicomweb_url": ctx.services.settings.base_url + root,
             "token": "",
             "token_action": f"{url}/token",
             "expires": render.moment(case.granted_until),
@@ -239,7 +239,7 @@ def _page(visit: Visit, case: SpecialistCase, shown_once: dict[str, Any] | None 
             **(shown_once or {}),
         }
     reading = case.state == CaseState.IN_REVIEW and case.granted_until is not None
-    return visit.page(
+    return ctx.page(
         "specialist/case.html",
         case={
             "reference": case.reference,
@@ -286,5 +286,5 @@ def _page(visit: Visit, case: SpecialistCase, shown_once: dict[str, Any] | None 
         ],
         messages=[],
         message_action="",
-        values=visit.form.values(),
+        values=ctx.form.values(),
     )

@@ -22,8 +22,8 @@ from overread.kit.permissions import Permission
 from overread.kit.principals import PrincipalRow, Role
 from overread.services import Services
 from overread.web import paging, permissions, render, session
+from overread.web.contexts import Desk, RequestContext, TxContext, go, in_transaction
 from overread.web.forms import Check, FieldErrors, typed
-from overread.web.visits import Desk, Errand, Visit, go, in_transaction
 
 _CURRENCIES = ("USD", "EUR", "GBP", "CHF", "CAD", "AUD", "INR", "JPY")
 #: By role and name; a name may be a patient's, and has no place in an address.
@@ -36,7 +36,7 @@ def routes(services: Services) -> list[BaseRoute]:
     desk, anybody = Desk(services, Permission.PEOPLE_MANAGE), Desk(services, *Role)
     return [
         desk.get("/people", people_page),
-        desk.work("/people", add_person, in_transaction(people_page)),
+        desk.post_without_tx("/people", add_person, in_transaction(people_page)),
         desk.post("/people/{person}/lock", lock, people_page),
         desk.post("/people/{person}/unlock", unlock, people_page),
         desk.get("/peers", peers_page),
@@ -44,82 +44,82 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.get("/prices", prices_page),
         desk.post("/prices", add_price, prices_page),
         anybody.get("/account", account_page),
-        anybody.work("/account", change_password, in_transaction(account_page)),
+        anybody.post_without_tx("/account", change_password, in_transaction(account_page)),
         anybody.post("/account/sign-out", sign_out_everywhere, account_page),
     ]
 
 
-def people_page(visit: Visit) -> Response:
+def people_page(ctx: TxContext) -> Response:
     """Everybody with an account, and who may do what."""
-    return _people(visit)
+    return _people(ctx)
 
 
-def add_person(errand: Errand) -> Response:
+def add_person(context: RequestContext) -> Response:
     """Make an account. Its first password is shown once, here, for the admin to hand over."""
-    check = Check(errand.form)
+    check = Check(context.form)
     name = check.text("name", "Please give a name.", 120)
     email = check.email("email")
     role = check.one_of("role", [role.value for role in Role], "Please choose a role.")
     check.done()
     password = secrets.token_urlsafe(12)
     hashed = passwords.hashed(password)
-    with errand.visit() as visit:
-        _add(visit, role, name, email, hashed)
-        return _people(visit, made={"name": name, "password": password})
+    with context.transaction() as ctx:
+        _add(ctx, role, name, email, hashed)
+        return _people(ctx, made={"name": name, "password": password})
 
 
-def _add(visit: Visit, role: str, name: str, email: str, hashed: str) -> None:
+def _add(ctx: TxContext, role: str, name: str, email: str, hashed: str) -> None:
     # The number makes a form that is sent twice one account; the second answer, the one that is seen, shows a password.
-    wish = visit.form.text("wish")[:64]
+    wish = ctx.form.text("wish")[:64]
     try:
-        made = principals.create(visit.tx, role=Role(role), name=name, email=email, password_hash=hashed)
-        audit.record(visit.tx, visit.who, "account.create", "principal", made.id, role=role, request=wish)
+        made = principals.create(ctx.tx, role=Role(role), name=name, email=email, password_hash=hashed)
+        audit.record(ctx.tx, ctx.who, "account.create", "principal", made.id, role=role, request=wish)
     except Conflict:
-        before = _made_by(visit, wish, email)
+        before = _made_by(ctx, wish, email)
         if before is None:
             raise
         made = before
     made.password_hash = hashed
-    visit.tx.flush()
+    ctx.tx.flush()
 
 
-def _made_by(visit: Visit, wish: str, email: str) -> PrincipalRow | None:
+def _made_by(ctx: TxContext, wish: str, email: str) -> PrincipalRow | None:
     """The account that the same form has made a moment ago, as long as nobody has signed in to it."""
-    made = principals.by_email(visit.tx, email)
+    made = principals.by_email(ctx.tx, email)
     if made is None or not wish:
         return None
     by_form = select(AuditRow.detail).where(
-        AuditRow.action == "account.create", AuditRow.object_id == str(made.id), AuditRow.actor_id == visit.who.id
+        AuditRow.action == "account.create", AuditRow.object_id == str(made.id), AuditRow.actor_id == ctx.who.id
     )
     used = select(AuditRow.id).where(AuditRow.action == "session.start", AuditRow.actor_id == made.id).limit(1)
-    same = any(detail.get("request") == wish for detail in visit.tx.scalars(by_form))
-    return made if same and visit.tx.scalar(used) is None else None
+    same = any(detail.get("request") == wish for detail in ctx.tx.scalars(by_form))
+    return made if same and ctx.tx.scalar(used) is None else None
 
 
-def lock(visit: Visit) -> Response:
+def lock(ctx: TxContext) -> Response:
     """Lock somebody out at once: whatever they have open ends, for good."""
-    person = principals.get(visit.tx, visit.uuid("person"))
-    if person.id == visit.who.id:
+    person = principals.get(ctx.tx, ctx.uuid("person"))
+    if person.id == ctx.who.id:
         raise Conflict("an admin locked themselves out", safe="You can’t lock yourself out.")
-    tokens.lock_out(visit.tx, person.id)
-    audit.record(visit.tx, visit.who, "account.lock", "principal", person.id)
-    ended.record(visit.tx, Ended(locked=[str(person.id)]))
-    return go("/people", "changed", **_where(visit))
+    tokens.lock_out(ctx.tx, person.id)
+    audit.record(ctx.tx, ctx.who, "account.lock", "principal", person.id)
+    ended.record(ctx.tx, Ended(locked=[str(person.id)]))
+    return go("/people", "changed", **_where(ctx))
 
 
-def unlock(visit: Visit) -> Response:
+def unlock(ctx: TxContext) -> Response:
     """Let somebody in again, who then has to sign in anew."""
-    person = principals.get(visit.tx, visit.uuid("person"))
-    tokens.let_in(visit.tx, person.id)
-    audit.record(visit.tx, visit.who, "account.unlock", "principal", person.id)
-    ended.record(visit.tx, Ended(unlocked=[str(person.id)]))
-    return go("/people", "changed", **_where(visit))
+    person = principals.get(ctx.tx, ctx.uuid("person"))
+    tokens.let_in(ctx.tx, person.id)
+    audit.record(ctx.tx, ctx.who, "account.unlock", "principal", person.id)
+    ended.record(ctx.tx, Ended(unlocked=[str(person.id)]))
+    return go("/people", "changed", **_where(ctx))
 
 
-def peers_page(visit: Visit) -> Response:
+def peers_page(ctx: TxContext) -> Response:
     """The DICOM peers that may call us."""
-    settings = visit.services.settings
-    return visit.page(
+    settings = ctx.services.settings
+    return ctx.page(
         "admin/peers.html",
         peers=[
             {
@@ -129,46 +129,46 @@ def peers_page(visit: Visit) -> Response:
                 "role": peer.role,
                 "owner": peer.owner,
             }
-            for peer in peers.listed(visit.tx, visit.who)
+            for peer in peers.listed(ctx.tx, ctx.who)
         ],
-        owners=_owners(visit),
+        owners=_owners(ctx),
         ae_title=settings.ae_title,
         dicom_address=render.dicom_address(settings),
         action="/peers",
-        values=visit.form.values(),
+        values=ctx.form.values(),
     )
 
 
-def add_peer(visit: Visit) -> Response:
+def add_peer(ctx: TxContext) -> Response:
     """Register a peer, or change its address; it acts for a specialist or a hospital that is known, or for itself."""
-    check = Check(visit.form)
+    check = Check(ctx.form)
     title = check.text("ae_title", "Please give the AE title.", 16)
     host = check.text("host", "Please give the host’s name or address.", 253)
     port = check.number("port", 1, 65535, "A port is a number from 1 to 65535.")
     role = check.one_of("role", _PEER_ROLES, "Please choose a role.")
-    owners = [one["value"] for one in _owners(visit)]
+    owners = [one["value"] for one in _owners(ctx)]
     owner = check.one_of("owner", ["", *owners], "Please choose whose it is.")
     check.done()
     owner_id = UUID(owner) if owner else None
-    peers.register(visit.tx, visit.who, title, host, port, Role(role), owner_id=owner_id)
+    peers.register(ctx.tx, ctx.who, title, host, port, Role(role), owner_id=owner_id)
     return go("/peers", "saved")
 
 
-def _owners(visit: Visit) -> list[dict[str, str]]:
+def _owners(ctx: TxContext) -> list[dict[str, str]]:
     """The specialists and hospitals that a peer may act for."""
-    found = [row for role in _PEER_ROLES for row in principals.with_role(visit.tx, Role(role))]
+    found = [row for role in _PEER_ROLES for row in principals.with_role(ctx.tx, Role(role))]
     return [{"value": str(row.id), "label": f"{row.name} ({row.role})"} for row in found]
 
 
-def prices_page(visit: Visit) -> Response:
+def prices_page(ctx: TxContext) -> Response:
     """Every price, in force and past."""
-    offered = {p.price_key: p for p in programs.on_offer(visit.tx) if p.price_key}
-    prices = programs.price_list(visit.tx, visit.who)
+    offered = {p.price_key: p for p in programs.on_offer(ctx.tx) if p.price_key}
+    prices = programs.price_list(ctx.tx, ctx.who)
     # A price that is replaced is filled in as it stands.
-    asked = visit.query("program")
+    asked = ctx.query("program")
     replaced = next((price for price in prices if price.current and price.key == asked and asked in offered), None)
-    values = visit.form.values()
-    if replaced is not None and not visit.form.names():
+    values = ctx.form.values()
+    if replaced is not None and not ctx.form.names():
         values = {
             "program": replaced.key,
             "label": replaced.label,
@@ -176,7 +176,7 @@ def prices_page(visit: Visit) -> Response:
             "fee": typed(offered[replaced.key].specialist_fee, replaced.currency),
             "currency": replaced.currency,
         }
-    return visit.page(
+    return ctx.page(
         "admin/prices.html",
         prices=[
             {
@@ -199,10 +199,10 @@ def prices_page(visit: Visit) -> Response:
     )
 
 
-def add_price(visit: Visit) -> Response:
+def add_price(ctx: TxContext) -> Response:
     """Put a price in force; the one before it ends now and stays on record."""
-    keys = [program.price_key for program in programs.on_offer(visit.tx) if program.price_key]
-    check = Check(visit.form)
+    keys = [program.price_key for program in programs.on_offer(ctx.tx) if program.price_key]
+    check = Check(ctx.form)
     key = check.one_of("program", keys, "Please choose a program.")
     label = check.text("label", "Please give it a name.", 80)
     currency = check.one_of("currency", _CURRENCIES, "Please choose a currency.")
@@ -211,16 +211,16 @@ def add_price(visit: Visit) -> Response:
     if not check.errors and fee > amount:
         check.errors["fee"] = "The fee is a part of the price."
     check.done()
-    programs.set_price(visit.tx, visit.who, key, label, amount, currency, specialist_fee=fee)
+    programs.set_price(ctx.tx, ctx.who, key, label, amount, currency, specialist_fee=fee)
     return go("/prices", "added")
 
 
-def account_page(visit: Visit) -> Response:
+def account_page(ctx: TxContext) -> Response:
     """One's own password, and the end of whatever is open in one's name."""
-    return visit.page(
+    return ctx.page(
         "public/form.html",
         title="Change your password",
-        text=f"You are signed in as {visit.who.name}.",
+        text=f"You are signed in as {ctx.who.name}.",
         action="/account",
         submit_label="Change it",
         fields=[
@@ -234,7 +234,7 @@ def account_page(visit: Visit) -> Response:
             },
         ],
         hidden={},
-        back_url=render.HOMES[visit.who.role],
+        back_url=render.HOMES[ctx.who.role],
         more=[
             {
                 "title": "Sign out everywhere",
@@ -248,46 +248,46 @@ def account_page(visit: Visit) -> Response:
     )
 
 
-def change_password(errand: Errand) -> Response:
+def change_password(context: RequestContext) -> Response:
     """Change it; every other session of this person ends, and whatever was opened in any."""
     try:
-        proof = proofs.by_password(errand.services.db, errand.who, errand.form.text("password"), errand.address)
+        proof = proofs.by_password(context.services.db, context.who, context.form.text("password"), context.address)
     except Unprocessable as error:
         raise FieldErrors({"password": error.safe}) from error
     try:
-        hashed = passwords.hashed(errand.form.text("new_password"))
+        hashed = passwords.hashed(context.form.text("new_password"))
     except Unprocessable as error:
         raise FieldErrors({"new_password": error.safe}) from error
-    with errand.visit() as visit:
+    with context.transaction() as ctx:
         # Alone, before it is looked at: of two changes at once one finds the other.
-        principals.lock(visit.tx, visit.who.id)
-        proof.require(visit.tx, visit.who)
-        session.set_password(visit.tx, visit.who, hashed)
-        return session.renewed(visit.services, visit.tx, visit.who, go("/account", "changed"))
+        principals.lock(ctx.tx, ctx.who.id)
+        proof.require(ctx.tx, ctx.who)
+        session.set_password(ctx.tx, ctx.who, hashed)
+        return session.renewed(ctx.services, ctx.tx, ctx.who, go("/account", "changed"))
 
 
-def sign_out_everywhere(visit: Visit) -> Response:
+def sign_out_everywhere(ctx: TxContext) -> Response:
     """End everything that this person has open, this session too."""
-    check = Check(visit.form)
+    check = Check(ctx.form)
     check.one_of("everywhere", ["yes"], "Please use the button.")
     check.done()
-    return session.sign_out_everywhere(visit.services, visit.tx, visit.who)
+    return session.sign_out_everywhere(ctx.services, ctx.tx, ctx.who)
 
 
-def _people(visit: Visit, made: dict[str, str] | None = None) -> Response:
-    search, role = visit.query("q"), visit.query("role")
+def _people(ctx: TxContext, made: dict[str, str] | None = None) -> Response:
+    search, role = ctx.query("q"), ctx.query("role")
     asked = [PrincipalRow.role == role] if role in tuple(Role) else []
     if search:
         names = (PrincipalRow.name, PrincipalRow.email)
         asked.append(or_(*(name.icontains(search, autoescape=True) for name in names)))
-    after = "" if made else visit.query(paging.AFTER)
-    page = _PEOPLE.page(visit.tx, select(PrincipalRow).where(*asked), after, paging.ROWS)
+    after = "" if made else ctx.query(paging.AFTER)
+    page = _PEOPLE.page(ctx.tx, select(PrincipalRow).where(*asked), after, paging.ROWS)
     ids = [person.id for person in page]
     last = select(AuditRow.actor_id, func.max(AuditRow.at)).where(AuditRow.action == "session.start")
     started = last.where(AuditRow.actor_id.in_(ids)).group_by(AuditRow.actor_id)
-    seen = {actor: at for actor, at in visit.tx.execute(started)}  # noqa: C416  typed rows
+    seen = {actor: at for actor, at in ctx.tx.execute(started)}  # noqa: C416  typed rows
     roles = [{"value": role.value, "label": role.value.capitalize()} for role in Role]
-    return visit.page(
+    return ctx.page(
         "admin/people.html",
         people=[
             {
@@ -296,30 +296,30 @@ def _people(visit: Visit, made: dict[str, str] | None = None) -> Response:
                 "role": person.role,
                 "active": person.active,
                 "last_seen": render.moment(seen.get(person.id)),
-                "toggle_action": _toggle(visit, person) if person.id != visit.who.id else "",
+                "toggle_action": _toggle(ctx, person) if person.id != ctx.who.id else "",
             }
             for person in page
         ],
-        count=visit.tx.scalar(select(func.count()).select_from(PrincipalRow).where(*asked)) or 0,
+        count=ctx.tx.scalar(select(func.count()).select_from(PrincipalRow).where(*asked)) or 0,
         filter={"q": search, "role": role},
-        pager=paging.links(visit, "/people", page, q=search, role=role),
+        pager=paging.links(ctx, "/people", page, q=search, role=role),
         made=made,
         roles=roles,
         action="/people",
         wish=str(uuid4()),
         permissions={"roles": permissions.ROLES, "rows": permissions.ROWS},
-        values={} if made else visit.form.values(),
+        values={} if made else ctx.form.values(),
     )
 
 
-def _toggle(visit: Visit, person: PrincipalRow) -> str:
+def _toggle(ctx: TxContext, person: PrincipalRow) -> str:
     # Each says what it does: of two clicks on "Lock" the second does not open again.
-    return paging.address(f"/people/{person.id}/{'lock' if person.active else 'unlock'}", **_where(visit))
+    return paging.address(f"/people/{person.id}/{'lock' if person.active else 'unlock'}", **_where(ctx))
 
 
-def _where(visit: Visit) -> dict[str, str]:
+def _where(ctx: TxContext) -> dict[str, str]:
     """The place in the list that a form stood in."""
-    return {name: visit.query(name) for name in ("q", "role", paging.AFTER) if visit.query(name)}
+    return {name: ctx.query(name) for name in ("q", "role", paging.AFTER) if ctx.query(name)}
 
 
 def _pace(program: ProgramView | None, currency: str) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from overread.kit.errors import Conflict, NotFound
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, places, render
+from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check, FieldErrors
-from overread.web.visits import Desk, Visit, go
 
 _STEPS = (("Your question", "question"), ("Your images", "images"), ("Consent and price", "consent"), ("Payment", ""))
 #: What a payment's state means to the page that waits for it.
@@ -57,44 +57,44 @@ def routes(services: Services) -> list[BaseRoute]:
     ]
 
 
-def own(visit: Visit) -> PatientCase:
+def own(ctx: TxContext) -> PatientCase:
     """The visitor's own case. Raises NotFound."""
-    case = read.show(visit.tx, visit.who, visit.uuid())
+    case = read.show(ctx.tx, ctx.who, ctx.uuid())
     if not isinstance(case, PatientCase):
-        raise NotFound(f"case {visit.uuid()} is shown to {visit.who.role} elsewhere")
+        raise NotFound(f"case {ctx.uuid()} is shown to {ctx.who.role} elsewhere")
     return case
 
 
-def new_page(visit: Visit) -> Response:
+def new_page(ctx: TxContext) -> Response:
     """Step 1 for a request that does not exist yet."""
-    offered = programs.on_offer(visit.tx)
-    chosen = visit.query("program")
+    offered = programs.on_offer(ctx.tx)
+    chosen = ctx.query("program")
     values = (
-        visit.form.values("questions")
-        if visit.form.names()
+        ctx.form.values("questions")
+        if ctx.form.names()
         else {
             "kind": chosen or (offered[0].slug if len(offered) == 1 else ""),
-            "phone": principals.get(visit.tx, visit.who.id).phone or "",
+            "phone": principals.get(ctx.tx, ctx.who.id).phone or "",
         }
     )
-    return _question_form(visit, "/start", None, offered, values)
+    return _question_form(ctx, "/start", None, offered, values)
 
 
-def new(visit: Visit) -> Response:
+def new(ctx: TxContext) -> Response:
     """Open a draft."""
-    slug, changes, questions = _story(visit, programs.on_offer(visit.tx), None)
-    case_id = intake.create(visit.tx, visit.who, slug, changes)
-    intake.set_questions(visit.tx, visit.who, case_id, questions)
+    slug, changes, questions = _story(ctx, programs.on_offer(ctx.tx), None)
+    case_id = intake.create(ctx.tx, ctx.who, slug, changes)
+    intake.set_questions(ctx.tx, ctx.who, case_id, questions)
     return go(f"/cases/{case_id}/images")
 
 
-def question_page(visit: Visit) -> Response:
+def question_page(ctx: TxContext) -> Response:
     """Step 1 of a draft."""
-    case = own(visit)
+    case = own(ctx)
     if case.state != CaseState.DRAFT:
         return go(f"/cases/{case.case_id}")
-    for_other = case.patient_name != visit.who.name
-    typed = visit.form.values("questions") if visit.form.names() else None
+    for_other = case.patient_name != ctx.who.name
+    typed = ctx.form.values("questions") if ctx.form.names() else None
     values = typed or {
         "subject": case.subject,
         "questions": [q.text for q in case.questions],
@@ -104,39 +104,39 @@ def question_page(visit: Visit) -> Response:
         "patient_name": case.patient_name if for_other else "",
         "birth_date": case.birth_date.isoformat() if case.birth_date else "",
         "sex": case.sex,
-        "phone": principals.get(visit.tx, visit.who.id).phone or "",
+        "phone": principals.get(ctx.tx, ctx.who.id).phone or "",
         "place": case.place,
         "kind": case.program_slug,
     }
-    program = programs.program(visit.tx, case.program_slug)
-    return _question_form(visit, f"/cases/{case.case_id}/question", case, [program], values)
+    program = programs.program(ctx.tx, case.program_slug)
+    return _question_form(ctx, f"/cases/{case.case_id}/question", case, [program], values)
 
 
-def question(visit: Visit) -> Response:
+def question(ctx: TxContext) -> Response:
     """Change a draft."""
-    case = own(visit)
-    _, changes, questions = _story(visit, [programs.program(visit.tx, case.program_slug)], case)
-    intake.update(visit.tx, visit.who, case.case_id, changes, edition=visit.form.given("edition"))
-    intake.set_questions(visit.tx, visit.who, case.case_id, questions)
+    case = own(ctx)
+    _, changes, questions = _story(ctx, [programs.program(ctx.tx, case.program_slug)], case)
+    intake.update(ctx.tx, ctx.who, case.case_id, changes, edition=ctx.form.given("edition"))
+    intake.set_questions(ctx.tx, ctx.who, case.case_id, questions)
     return go(f"/cases/{case.case_id}/images")
 
 
-def images_page(visit: Visit) -> Response:
+def images_page(ctx: TxContext) -> Response:
     """Step 2, and later the place where more images are added."""
-    case = own(visit)
-    if case.birth_date is None or (_is_got(visit) and _is_before(case.step, "images")):
+    case = own(ctx)
+    if case.birth_date is None or (_is_got(ctx) and _is_before(case.step, "images")):
         return go(f"/cases/{case.case_id}/question")
     if not case.may_upload:
         return go(f"/cases/{case.case_id}")
-    settings = visit.services.settings
-    return visit.page(
+    settings = ctx.services.settings
+    return ctx.page(
         "patient/start_images.html",
         steps=_trail(case.case_id, 1),
         sent=case.state != CaseState.DRAFT,
         case_url=f"/cases/{case.case_id}",
         reference=case.reference,
         dicomweb_root=f"/cases/{case.case_id}/dicomweb",
-        unconfirmed=addresses.unconfirmed(visit.tx, visit.who.id) or "",
+        unconfirmed=addresses.unconfirmed(ctx.tx, ctx.who.id) or "",
         address_url="/account/address",
         patient={"name": case.patient_name, "birth_date": case.birth_date},
         stored=[
@@ -162,28 +162,28 @@ def images_page(visit: Visit) -> Response:
     )
 
 
-def images(visit: Visit) -> Response:
+def images(ctx: TxContext) -> Response:
     """The images are here, or a hospital will send them."""
-    case = own(visit)
+    case = own(ctx)
     if case.state != CaseState.DRAFT:
         return go(f"/cases/{case.case_id}")
-    by = Check(visit.form).one_of("images", ("uploaded", "hospital"), "")
+    by = Check(ctx.form).one_of("images", ("uploaded", "hospital"), "")
     if by not in ("uploaded", "hospital"):
         raise FieldErrors({"images": "Please choose how the images come: press one of the two buttons."})
     if by == "uploaded" and not case.images_here:
         raise FieldErrors({"images": "No image has arrived yet. Choose a CD, a folder or files first."})
     chosen = ImagesBy.HOSPITAL if by == "hospital" else ImagesBy.UPLOAD
-    intake.update(visit.tx, visit.who, case.case_id, Changes(images_by=chosen))
+    intake.update(ctx.tx, ctx.who, case.case_id, Changes(images_by=chosen))
     return go(f"/cases/{case.case_id}/consent")
 
 
-def sheet(visit: Visit) -> Response:
+def sheet(ctx: TxContext) -> Response:
     """What a hospital has to know, to print."""
-    case = own(visit)
+    case = own(ctx)
     if case.birth_date is None:
         return go(f"/cases/{case.case_id}/question")
-    settings = visit.services.settings
-    return visit.page(
+    settings = ctx.services.settings
+    return ctx.page(
         "patient/hospital_instructions.html",
         reference=case.reference,
         ae_title=settings.ae_title,
@@ -195,20 +195,20 @@ def sheet(visit: Visit) -> Response:
     )
 
 
-def consent_page(visit: Visit) -> Response:
+def consent_page(ctx: TxContext) -> Response:
     """Step 3: everything to check, the total, the consents, one button."""
-    case = own(visit)
+    case = own(ctx)
     if case.state != CaseState.DRAFT:
         return go(f"/cases/{case.case_id}")
-    if _is_got(visit) and _is_before(case.step, "consent"):
+    if _is_got(ctx) and _is_before(case.step, "consent"):
         # Whoever agrees and pays here could not be sent on.
         return go(f"/cases/{case.case_id}/{case.step}")
-    program = programs.program(visit.tx, case.program_slug)
+    program = programs.program(ctx.tx, case.program_slug)
     total = render.money(program.price, program.currency)
     found = [study.known for study in case.studies if study.known]
     pictures, series = sum(f.instances for f in found), sum(f.series for f in found)
     here = f"{pictures:,} in {series} series" if found else "none yet"
-    return visit.page(
+    return ctx.page(
         "patient/start_consent.html",
         steps=_trail(case.case_id, 2),
         action=f"/cases/{case.case_id}/consent",
@@ -232,33 +232,33 @@ def consent_page(visit: Visit) -> Response:
         ],
         back_url=f"/cases/{case.case_id}/question",
         # A text that has become another one is not agreed to, whatever was ticked.
-        values={name: text for name, text in visit.form.values().items() if name not in _outdated(visit)}
+        values={name: text for name, text in ctx.form.values().items() if name not in _outdated(ctx)}
         or dict.fromkeys(case.consents, "yes"),
     )
 
 
-def consent(visit: Visit) -> Response:
+def consent(ctx: TxContext) -> Response:
     """Record the consents; then to the payment page, or, in a free program, send the request."""
-    case = own(visit)
-    program = programs.program(visit.tx, case.program_slug)
+    case = own(ctx)
+    program = programs.program(ctx.tx, case.program_slug)
     free = program.price_key is None
-    if outdated := _outdated(visit):
+    if outdated := _outdated(ctx):
         raise Conflict(
             f"consent to other texts: {', '.join(outdated)}",
             safe="What you agree to has a new version since you opened this page: "
             + ", ".join(f"“{c.words.headline}”, version {c.version}" for c in intake.CONSENTS if c.name in outdated)
             + ". Please read it, then agree again.",
         )
-    missing = {c.name: f"Please agree: {c.label}" for c in intake.CONSENTS if not visit.form.text(c.name)}
-    if not free and not visit.form.text("charge"):
+    missing = {c.name: f"Please agree: {c.label}" for c in intake.CONSENTS if not ctx.form.text(c.name)}
+    if not free and not ctx.form.text("charge"):
         missing["charge"] = "Please confirm that you understand the charge."
     if missing:
         raise FieldErrors(missing)
-    client = visit.request.client
+    client = ctx.request.client
     for one in intake.CONSENTS:
         intake.consent(
-            visit.tx,
-            visit.who,
+            ctx.tx,
+            ctx.who,
             case.case_id,
             one.name,
             version=one.version,
@@ -266,30 +266,30 @@ def consent(visit: Visit) -> Response:
             address=client.host if client else "",
         )
     if free:
-        intake.submit(visit.tx, visit.who, case.case_id)
+        intake.submit(ctx.tx, ctx.who, case.case_id)
         return go(f"/cases/{case.case_id}")
-    return _to_payment_page(visit, case.case_id)
+    return _to_payment_page(ctx, case.case_id)
 
 
-def pay(visit: Visit) -> Response:
+def pay(ctx: TxContext) -> Response:
     """To the payment page again: the bank asked for something, or the hold has ended."""
-    case = own(visit)
+    case = own(ctx)
     if _is_before(case.step, "payment"):
         return go(f"/cases/{case.case_id}/{case.step}")
-    return _to_payment_page(visit, case.case_id)
+    return _to_payment_page(ctx, case.case_id)
 
 
-def payment_page(visit: Visit) -> Response:
+def payment_page(ctx: TxContext) -> Response:
     """Back from the payment page: asks the provider what it says, and sends the request once the price is held.
 
     Nothing is believed of the address; the payment's own state alone counts.
     """
-    case = own(visit)
+    case = own(ctx)
     case_url = f"/cases/{case.case_id}"
     if case.paid is None:
         return go(f"{case_url}/consent" if case.state == CaseState.DRAFT else case_url)
-    payments.look_again(visit.tx, visit.who, case.case_id, visit.services.gateway)
-    now = own(visit)
+    payments.look_again(ctx.tx, ctx.who, case.case_id, ctx.services.gateway)
+    now = own(ctx)
     payment = now.paid
     assert payment is not None
     state = _PAYMENT_PAGES.get(payment.state)
@@ -301,7 +301,7 @@ def payment_page(visit: Visit) -> Response:
     if state == "saved" and now.state == CaseState.DRAFT:
         # The images were to come from a hospital, and are here by now: the saved card alone sends nothing.
         state = "hold"
-    return visit.page(
+    return ctx.page(
         "patient/payment.html",
         state=state,
         refresh_url=f"{case_url}/payment",
@@ -313,13 +313,13 @@ def payment_page(visit: Visit) -> Response:
     )
 
 
-def _to_payment_page(visit: Visit, case_id: UUID) -> Response:
-    back = f"{visit.services.settings.base_url}/cases/{case_id}"
+def _to_payment_page(ctx: TxContext, case_id: UUID) -> Response:
+    back = f"{ctx.services.settings.base_url}/cases/{case_id}"
     url = payments.checkout(
-        visit.tx,
-        visit.who,
+        ctx.tx,
+        ctx.who,
         case_id,
-        visit.services.gateway,
+        ctx.services.gateway,
         success_url=f"{back}/payment",
         cancel_url=f"{back}/consent",
     )
@@ -327,9 +327,9 @@ def _to_payment_page(visit: Visit, case_id: UUID) -> Response:
     return RedirectResponse(url, 303) if url else go(f"/cases/{case_id}/payment")
 
 
-def _is_got(visit: Visit) -> bool:
+def _is_got(ctx: TxContext) -> bool:
     # A form that was refused is shown again as it is: its sentence says what is wrong.
-    return visit.request.method in ("GET", "HEAD")
+    return ctx.request.method in ("GET", "HEAD")
 
 
 def _is_before(step: str, than: str) -> bool:
@@ -337,14 +337,14 @@ def _is_before(step: str, than: str) -> bool:
     return step != "" and STEPS.index(step) < STEPS.index(than)
 
 
-def _outdated(visit: Visit) -> list[str]:
+def _outdated(ctx: TxContext) -> list[str]:
     """The consents of the form whose text was another one when the page was opened."""
-    form = visit.form
+    form = ctx.form
     return [c.name for c in intake.CONSENTS if form.text(c.name) and form.given(f"{c.name}-version") != c.version]
 
 
-def _story(visit: Visit, offered: Sequence[ProgramView], case: PatientCase | None) -> tuple[str, Changes, list[str]]:
-    form, check_form = visit.form, Check(visit.form)
+def _story(ctx: TxContext, offered: Sequence[ProgramView], case: PatientCase | None) -> tuple[str, Changes, list[str]]:
+    form, check_form = ctx.form, Check(ctx.form)
     slugs = [program.slug for program in offered]
     subject = check_form.one_of("subject", list(labels.SUBJECTS), "Please choose what it is about.")
     questions = [text for text in form.all("questions") if text]
@@ -354,7 +354,7 @@ def _story(visit: Visit, offered: Sequence[ProgramView], case: PatientCase | Non
     sex = check_form.one_of("sex", list(labels.SEXES), "Please choose the patient’s sex.")
     place = form.text("place")
     slug = check_form.one_of("kind", slugs, "Please choose an opinion.")
-    name = visit.who.name
+    name = ctx.who.name
     if form.text("for_other"):
         name = check_form.text("patient_name", "Please give the patient’s full name.")
     if not place:
@@ -367,7 +367,7 @@ def _story(visit: Visit, offered: Sequence[ProgramView], case: PatientCase | Non
     check_form.done()
     phone = form.given("phone")
     if phone is not None:
-        principals.get(visit.tx, visit.who.id).phone = phone[:40] or None
+        principals.get(ctx.tx, ctx.who.id).phone = phone[:40] or None
     changes = Changes(
         subject=subject,
         symptoms=form.given("symptoms"),
@@ -382,7 +382,11 @@ def _story(visit: Visit, offered: Sequence[ProgramView], case: PatientCase | Non
 
 
 def _question_form(
-    visit: Visit, action: str, case: PatientCase | None, offered: Sequence[ProgramView], values: dict[str, Any]
+    ctx: TxContext,
+    action: str,
+    case: PatientCase | None,
+    offered: Sequence[ProgramView],
+    values: dict[str, Any],
 ) -> Response:
     kinds = []
     served = programs.places(offered)
@@ -390,7 +394,7 @@ def _question_form(
         # A free program shows no sum, rather than one of nothing.
         cost = render.money(program.price, program.currency) if program.price_key else None
         kinds.append({"value": program.slug, "label": program.name, "hint": program.tagline, "amount": cost})
-    return visit.page(
+    return ctx.page(
         "patient/start_question.html",
         steps=_trail(case.case_id if case else None, 0),
         action=action,
@@ -401,17 +405,17 @@ def _question_form(
         max_questions=MAX_QUESTIONS,
         edition=case.edition if case else "",
         emergency=case is not None and case.emergency,
-        missing=_missing(visit, case),
-        saved_url=f"/cases/{case.case_id}/question" if case and visit.errors else "",
+        missing=_missing(ctx, case),
+        saved_url=f"/cases/{case.case_id}/question" if case and ctx.errors else "",
         values=values,
     )
 
 
-def _missing(visit: Visit, case: PatientCase | None) -> list[str]:
+def _missing(ctx: TxContext, case: PatientCase | None) -> list[str]:
     """What the first step of a draft still needs, told where nothing else is wrong with the form."""
-    if case is None or visit.errors or case.step != "question":
+    if case is None or ctx.errors or case.step != "question":
         return []
-    with_steps = intake.missing(visit.tx, visit.who, case.case_id)
+    with_steps = intake.missing(ctx.tx, ctx.who, case.case_id)
     return [text for step, text in with_steps if step == "question"]
 
 

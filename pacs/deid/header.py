@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from pacs.deid import codestream, overlays, pixels
 from pacs.deid.content import Fate, fate
-from pacs.deid.identifiers import KnownStrings
+from pacs.deid.identifiers import Identifiers
 from pacs.deid.profile import SECOND_OPINION, TABLE_EDITION, Profile
 from pacs.deid.result import Deidentified
 from pacs.deid.rules import DUMMIES, fits
@@ -65,7 +65,7 @@ _MOST_HELD = 4 << 20
 
 
 def deidentify(
-    parsed: Parsed, *, secret: bytes, profile: Profile = SECOND_OPINION, known: KnownStrings | None = None
+    parsed: Parsed, *, secret: bytes, profile: Profile = SECOND_OPINION, known: Identifiers | None = None
 ) -> Deidentified:
     """De-identify one instance by PS3.15 Annex E for the case that owns `secret` (32 bytes).
 
@@ -76,7 +76,7 @@ def deidentify(
     return deidentify_next(parsed, Memory(secret, profile), known)
 
 
-def deidentify_next(parsed: Parsed, memory: Memory, known: KnownStrings | None = None) -> Deidentified:
+def deidentify_next(parsed: Parsed, memory: Memory, known: Identifiers | None = None) -> Deidentified:
     """De-identify one of many instances of a case: what the others had in common with it is looked up."""
     index = {element[0]: element for element in parsed.elements}
     own = memory.identities.of(parsed, index, institution=not memory.profile.institution_identity)
@@ -124,7 +124,7 @@ class _Rewrite:
         if not (study and series and sop):
             withhold.append("A study, series or SOP instance UID is missing.")
         own_uids = tuple(uid for uid in (study, series, sop) if uid and not is_standard(uid))
-        refused = distrust(parsed, index) + self.values.residue.reasons(header, own_uids)
+        refused = distrust(parsed, index) + self.values.residual_identifiers.reasons(header, own_uids)
         pixel_bytes = None
         if not parsed.is_original_bytes:
             pixel_bytes = b"".join(bytes(source[first : first + length]) for first, length in ranges)
@@ -407,7 +407,7 @@ class _Rewrite:
         """Let bytes stay that nobody can read, if they are few and name no one known, and have a person decide."""
         if not raw:
             return True
-        if self.held_bytes + len(raw) > _MOST_HELD or self.values.residue.reasons(raw):
+        if self.held_bytes + len(raw) > _MOST_HELD or self.values.residual_identifiers.reasons(raw):
             self.findings.append("Private bytes that nobody can read were left out.")
             return False
         self.held_bytes += len(raw)

@@ -103,18 +103,18 @@ _PLACEHOLDERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class KnownStrings:
+class Identifiers:
     """Names (single words, case-folded), numbers and phrases (case-folded) of the people in a study."""
 
     names: frozenset[str] = frozenset()
     ids: frozenset[str] = frozenset()
     phrases: frozenset[str] = frozenset()
 
-    def __or__(self, other: KnownStrings) -> KnownStrings:
-        return KnownStrings(self.names | other.names, self.ids | other.ids, self.phrases | other.phrases)
+    def __or__(self, other: Identifiers) -> Identifiers:
+        return Identifiers(self.names | other.names, self.ids | other.ids, self.phrases | other.phrases)
 
     @classmethod
-    def of(cls, *, names: Iterable[str] = (), ids: Iterable[str] = (), phrases: Iterable[str] = ()) -> KnownStrings:
+    def of(cls, *, names: Iterable[str] = (), ids: Iterable[str] = (), phrases: Iterable[str] = ()) -> Identifiers:
         """Make known strings of full names in any order and notation, of numbers, and of whole phrases.
 
         A name's parts count from MIN_NAME letters (two in scripts without letters of their own for a sound), a
@@ -150,9 +150,9 @@ def _is_common(text: str) -> bool:
     return text in _PLACEHOLDERS or all(is_ordinary(word) for word in _separators.split(text) if word)
 
 
-def distinctive(known: KnownStrings) -> KnownStrings:
+def distinctive(known: Identifiers) -> Identifiers:
     """Leave out the names that are ordinary words ("Head", "Case"): coded values and our own texts have them too."""
-    return KnownStrings(
+    return Identifiers(
         frozenset(name for name in known.names if name not in _OUR_WORDS and not is_ordinary(name)),
         known.ids,
         known.phrases,
@@ -166,11 +166,11 @@ class Identities:
     """
 
     def __init__(self) -> None:
-        self._read: dict[tuple[tuple[tuple[int, bytes], ...], bytes], KnownStrings] = {}
+        self._read: dict[tuple[tuple[tuple[int, bytes], ...], bytes], Identifiers] = {}
 
     def of(
         self, parsed: Parsed, index: Mapping[int, Element] | None = None, *, institution: bool = True
-    ) -> KnownStrings:
+    ) -> Identifiers:
         """Gather what a file says: every name at root, numbers, birth date, addresses, `institution`."""
         buf = parsed.buf
         if index is None:
@@ -200,7 +200,7 @@ def _nested_ids(buf: Buffer, elements: tuple[Element, ...]) -> list[tuple[int, b
     return [(e.tag, bytes(buf[e.start : e.start + e.length])) for e in elements if e.tag in _IDS and e.length]
 
 
-def _gather(raws: Iterable[tuple[int, bytes]], charset: bytes) -> KnownStrings:
+def _gather(raws: Iterable[tuple[int, bytes]], charset: bytes) -> Identifiers:
     codecs = codecs_of(charset) if charset else DEFAULT
     names: list[str] = []
     ids: list[str] = []
@@ -215,7 +215,7 @@ def _gather(raws: Iterable[tuple[int, bytes]], charset: bytes) -> KnownStrings:
             phrases += text.split("\\")
         else:
             names.append(text)
-    return KnownStrings.of(names=names, ids=ids, phrases=phrases)
+    return Identifiers.of(names=names, ids=ids, phrases=phrases)
 
 
 def _date_forms(text: str) -> list[str]:

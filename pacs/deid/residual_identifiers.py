@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pacs.deid.identifiers import KnownStrings, distinctive
+from pacs.deid.identifiers import Identifiers, distinctive
 
 #: A number shorter than this is found by chance in any binary data.
 _SHORTEST_NUMBER = 6
@@ -13,14 +13,14 @@ _WORD_BYTES = b"abcdefghijklmnopqrstuvwxyz0123456789"
 _UID_BYTES = b"0123456789."
 
 
-class Residue:
+class ResidualIdentifiers:
     """Looks for known strings in finished bytes: as ASCII, UTF-8, Latin-1 or UTF-16, in any case of letters.
 
     Names that are ordinary words of the vocabulary ("Head", "Long") are not looked for: coded values have them too,
     and the cleaned text lost them already. Numbers count from six digits.
     """
 
-    def __init__(self, known: KnownStrings) -> None:
+    def __init__(self, known: Identifiers) -> None:
         known = distinctive(known)
         numbers = [number for number in known.ids if not number.isdecimal() or len(number) >= _SHORTEST_NUMBER]
         kinds = (("name", known.names), ("number", numbers), ("phrase", known.phrases))

@@ -13,9 +13,9 @@ from hashlib import sha256
 from typing import Final
 
 from pacs.deid.dates import cap_age, offset_days, shift, valid_zone
-from pacs.deid.identifiers import Identities, KnownStrings, distinctive
+from pacs.deid.identifiers import Identifiers, Identities, distinctive
 from pacs.deid.profile import Profile
-from pacs.deid.residual_identifiers import Residue
+from pacs.deid.residual_identifiers import ResidualIdentifiers
 from pacs.deid.rules import DUMMIES, Decision, Rule, decide, decide_private, largest_length, largest_private
 from pacs.deid.schemes import PUBLISHED
 from pacs.deid.streams import icc, legible
@@ -86,12 +86,12 @@ Step = tuple[int, str, dict[bytes, Result], Callable[[bytes, tuple[str, ...]], R
 class Values:
     """All that cleans values for one (secret, profile, known strings)."""
 
-    def __init__(self, secret: bytes, profile: Profile, known: KnownStrings, explicit: bool) -> None:
+    def __init__(self, secret: bytes, profile: Profile, known: Identifiers, explicit: bool) -> None:
         self.secret = secret
         self.explicit = explicit
         self.profile = profile
         self.known = known
-        self.residue = Residue(known)
+        self.residual_identifiers = ResidualIdentifiers(known)
         #: (tag, VR) -> what to do; filled as tags are met.
         self.steps: dict[tuple[int, str], Step] = {}
         #: Sequences by tag, bytes and character set, with what became of them and which actions that took.
@@ -303,9 +303,9 @@ class Memory:
         self.profile = profile
         self.identities = Identities()
         self._secret = secret
-        self._values: dict[tuple[KnownStrings, bool], Values] = {}
+        self._values: dict[tuple[Identifiers, bool], Values] = {}
 
-    def values(self, known: KnownStrings, explicit: bool) -> Values:
+    def values(self, known: Identifiers, explicit: bool) -> Values:
         """Give what cleans files of these known strings and this encoding."""
         found = self._values.get((known, explicit))
         if found is None:

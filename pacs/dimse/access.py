@@ -16,7 +16,7 @@ from pacs.serve.retrieve import Located
 from pacs.store.archive import Archive
 
 
-class Reach(NamedTuple):
+class Access(NamedTuple):
     """One scope, and the case that it belongs to."""
 
     scope: Scope
@@ -24,21 +24,21 @@ class Reach(NamedTuple):
 
 
 #: Gives what a principal may see just now, nothing for whoever may see nothing; with a case, of that one alone.
-Reaches = Callable[[Session, Principal, UUID | None], list[Reach]]
+Accesses = Callable[[Session, Principal, UUID | None], list[Access]]
 #: Gives where objects go that a principal made of a study they see (a UID), None where they may send none of it.
-Takes = Callable[[Session, Principal, str], Reach | None]
+Takes = Callable[[Session, Principal, str], Access | None]
 
 
 class Wanted(NamedTuple):
     """An instance, and the reach that it was found in."""
 
-    reach: Reach
+    reach: Access
     named: Named
 
 
-def sent_by(_tx: Session, who: Principal, _case_id: UUID | None) -> list[Reach]:
+def sent_by(_tx: Session, who: Principal, _case_id: UUID | None) -> list[Access]:
     """A hospital sees what it sent itself; nobody else sees anything without a case."""
-    return [Reach(originals(who))] if who.role is Role.HOSPITAL else []
+    return [Access(originals(who))] if who.role is Role.HOSPITAL else []
 
 
 def nothing(_tx: Session, _who: Principal, _study_uid: str) -> None:
@@ -46,7 +46,7 @@ def nothing(_tx: Session, _who: Principal, _study_uid: str) -> None:
     return
 
 
-def locate(archive: Archive, reaches: Reaches, who: Principal, wanted: Wanted) -> Located:
+def locate(archive: Archive, reaches: Accesses, who: Principal, wanted: Wanted) -> Located:
     """An instance that was found before, if it may still be seen. Raises NotFound.
 
     A retrieval may take an hour, and what was granted ends at a moment.
@@ -59,7 +59,7 @@ def locate(archive: Archive, reaches: Reaches, who: Principal, wanted: Wanted) -
     return located
 
 
-def look(archive: Archive, reaches: Reaches, who: Principal, wanted: Wanted, located: Located) -> None:
+def look(archive: Archive, reaches: Accesses, who: Principal, wanted: Wanted, located: Located) -> None:
     """Whether an instance that is being sent may still be seen, as it was. Raises NotFound."""
     if locate(archive, reaches, who, wanted).tag != located.tag:
         raise NotFound("an instance was changed while it was sent")

@@ -16,7 +16,7 @@ from overread.kit.principals import Principal
 from pacs.dicom import tags
 from pacs.dicom.dictionary import public_vr
 from pacs.dimse import identifiers, levels
-from pacs.dimse.access import Reach, Reaches
+from pacs.dimse.access import Access, Accesses
 from pacs.dimse.answering import Failed, Status, failure, respond
 from pacs.dimse.association import Served
 from pacs.dimse.identifiers import CHARACTER_SET, LEVEL
@@ -54,7 +54,7 @@ class Question:
 class Find:
     """The query service of one listener."""
 
-    def __init__(self, archive: Archive, ae_title: str, reaches: Reaches) -> None:
+    def __init__(self, archive: Archive, ae_title: str, reaches: Accesses) -> None:
         self._archive = archive
         self._ae_title = ae_title
         self._reaches = reaches
@@ -99,7 +99,7 @@ class Find:
                     raise Failed(Status.OUT_OF_RESOURCES, f"More than {MOST} matches: narrow the query.")
                 yield attributes
 
-    def _in_reach(self, who: Principal, reach: Reach, asked: Question) -> Iterator[Attributes]:
+    def _in_reach(self, who: Principal, reach: Access, asked: Question) -> Iterator[Attributes]:
         before: set[str] = set()
         offset, after, more = 0, patients.FIRST, True
         while more:

@@ -17,7 +17,7 @@ from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings, address
 from pacs.dimse import negotiation, peers, tls, wire
 from pacs.dimse.acceptor import Acceptor
-from pacs.dimse.access import Reaches, Takes, nothing, sent_by
+from pacs.dimse.access import Accesses, Takes, nothing, sent_by
 from pacs.dimse.association import Rejection, Served, Service
 from pacs.dimse.find import Find
 from pacs.dimse.limits import Limits
@@ -47,7 +47,7 @@ class Listener:
     """
 
     def __init__(
-        self, archive: Archive, settings: Settings, reaches: Reaches = sent_by, takes: Takes = nothing
+        self, archive: Archive, settings: Settings, reaches: Accesses = sent_by, takes: Takes = nothing
     ) -> None:
         self._archive = archive
         self._settings = settings

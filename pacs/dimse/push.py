@@ -19,7 +19,7 @@ from overread.kit.principals import Principal
 from overread.kit.settings import Settings
 from pacs.dicom import tags
 from pacs.dimse import peers, sending
-from pacs.dimse.access import Reaches, Wanted, locate, look
+from pacs.dimse.access import Accesses, Wanted, locate, look
 from pacs.dimse.association import Linked
 from pacs.dimse.calling import Calling, Target, Unreachable, called
 from pacs.dimse.commands import Originator
@@ -50,7 +50,7 @@ class Push:
     archive: Archive
     ae: AE
     limits: Limits
-    reaches: Reaches
+    reaches: Accesses
     who: Principal
     target: Target
     originator: Originator | None = None
@@ -125,7 +125,7 @@ class Pushed:
     failed: int
 
 
-def push(archive: Archive, settings: Settings, reaches: Reaches, ae_title: str, study_uids: Sequence[str]) -> Pushed:
+def push(archive: Archive, settings: Settings, reaches: Accesses, ae_title: str, study_uids: Sequence[str]) -> Pushed:
     """Send studies to a registered peer: of what its own principal may see, these; all of it where none is named.
 
     Raises NotFound, Unprocessable, Unreachable.

@@ -17,7 +17,7 @@ from overread.kit import audit, log
 from overread.kit.db import Session
 from overread.kit.errors import OverreadError
 from pacs.dimse import identifiers, levels, peers, sending
-from pacs.dimse.access import Reach, Reaches, Wanted, locate, look
+from pacs.dimse.access import Access, Accesses, Wanted, locate, look
 from pacs.dimse.answering import Counts, Failed, Status, failure, respond
 from pacs.dimse.association import Linked, Served
 from pacs.dimse.calling import Target, Unreachable
@@ -36,7 +36,7 @@ _logger = log.get(__name__)
 class Retrieval:
     """The retrieval service of one listener."""
 
-    def __init__(self, archive: Archive, ae: AE, limits: Limits, reaches: Reaches) -> None:
+    def __init__(self, archive: Archive, ae: AE, limits: Limits, reaches: Accesses) -> None:
         self._archive = archive
         self._ae = ae
         self._limits = limits
@@ -211,7 +211,7 @@ class Retrieval:
             respond(assoc, request, status, identifier=left, counts=counts)
 
 
-def _check_is_one_person(tx: Session, reaches: Iterable[Reach], chosen: Mapping[str, str]) -> None:
+def _check_is_one_person(tx: Session, reaches: Iterable[Access], chosen: Mapping[str, str]) -> None:
     """See that what was asked for against the model, by a Patient ID alone, is one person's. Raises Failed."""
     keys = Query(Level.STUDY, chosen)
     people = [one.name for reach in reaches for one in patients.search(tx, reach.scope, keys, patients.FIRST, 2)]

@@ -23,14 +23,14 @@ _ONLINE = {"vr": "CS", "Value": ["ONLINE"]}  # Instance Availability, PS3.3 C.4.
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Included:
     """What an answer holds beyond the tables: `paths` of attributes, or everything that is kept."""
 
     paths: frozenset[Path]
     everything: bool
 
 
-def of_study(wanted: Wanted, kept: Attributes, modalities: list[str], series: int, instances: int) -> Attributes:
+def of_study(wanted: Included, kept: Attributes, modalities: list[str], series: int, instances: int) -> Attributes:
     """A study's attributes, from what is kept of it and its aggregates."""
     found = _chosen(kept, _STUDY, wanted)
     found[tags.InstanceAvailability.key] = _ONLINE
@@ -42,7 +42,7 @@ def of_study(wanted: Wanted, kept: Attributes, modalities: list[str], series: in
     return found
 
 
-def of_series(wanted: Wanted, kept: Attributes, instances: int) -> Attributes:
+def of_series(wanted: Included, kept: Attributes, instances: int) -> Attributes:
     """A series' attributes, from what is kept of it and the number of its instances."""
     found = _chosen(kept, _SERIES, wanted)
     found[tags.InstanceAvailability.key] = _ONLINE
@@ -50,7 +50,7 @@ def of_series(wanted: Wanted, kept: Attributes, instances: int) -> Attributes:
     return found
 
 
-def of_instance(wanted: Wanted, row: Any, deflated: bytes) -> Attributes:
+def of_instance(wanted: Included, row: Any, deflated: bytes) -> Attributes:
     """An instance's attributes from its columns; its header is opened only where more is asked for.
 
     `row`: its columns by their names, None where the instance says nothing; `deflated` may be empty where they say all
@@ -71,13 +71,13 @@ def of_instance(wanted: Wanted, row: Any, deflated: bytes) -> Attributes:
     return found
 
 
-def only(wanted: Wanted, upper: Attributes, always: Iterable[str]) -> Attributes:
+def only(wanted: Included, upper: Attributes, always: Iterable[str]) -> Attributes:
     """Of an upper level's attributes those that were asked for, and those that are `always` there."""
     tags = {*always, *(path[0] for path in wanted.paths)}
     return {tag: value for tag, value in upper.items() if tag in tags}
 
 
-def _chosen(kept: Attributes, table: Iterable[Attribute], wanted: Wanted) -> Attributes:
+def _chosen(kept: Attributes, table: Iterable[Attribute], wanted: Included) -> Attributes:
     if wanted.everything:
         found = dict(kept)
     else:

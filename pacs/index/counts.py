@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from overread.kit import clock, jobs
-from pacs.index.events import StudyGone
+from pacs.index.events import StudyDeleted
 from pacs.index.models import Instance, Series, Study
 from pacs.index.scope import ORIGINAL
 
@@ -24,7 +24,7 @@ def bring_up_to_date(tx: Session, study_pk: int) -> int:
             delete(Study).where(Study.pk == study_pk).returning(Study.view_id, Study.study_uid, Study.leads)
         ).one_or_none()
         if gone is not None and gone.view_id == ORIGINAL:
-            jobs.emit(tx, StudyGone(study_pk))
+            jobs.emit(tx, StudyDeleted(study_pk))
         if gone is not None and gone.leads:
             other = aliased(Study)
             next_one = select(func.min(other.pk)).where(

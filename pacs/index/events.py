@@ -8,7 +8,7 @@ from overread.kit.jobs import Event
 
 
 @dataclass(frozen=True)
-class StudyGrowing(Event):
+class StudyReceiving(Event):
     """A sender's study got instances; looked at again until it has settled. Stays within the archive."""
 
     name = "pacs.study_receiving"
@@ -17,7 +17,7 @@ class StudyGrowing(Event):
 
 
 @dataclass(frozen=True)
-class ObjectDerived(Event):
+class EvidenceStored(Event):
     """An object that was made of a view's images was stored with the view, by its SOP Instance UID there."""
 
     name = "pacs.evidence_stored"
@@ -36,7 +36,7 @@ class BlobsDamaged(Event):
 
 
 @dataclass(frozen=True)
-class StudyGone(Event):
+class StudyDeleted(Event):
     """A study of the originals has no instance left, and is no study any more."""
 
     name = "pacs.study_deleted"
@@ -45,7 +45,7 @@ class StudyGone(Event):
 
 
 @dataclass(frozen=True)
-class StudySettled(Event):
+class StudyStable(Event):
     """A sender's study stopped growing. It is told again when it grows later.
 
     `case_ids`: the cases that it was uploaded to. `references`: its Accession Number, Patient ID, Study Description

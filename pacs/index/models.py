@@ -128,7 +128,7 @@ class Study(Base):
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     released: Mapped[bool] = mapped_column(default=True)
     #: Still growing: an event that looks whether it has settled is under way.
-    settling: Mapped[bool] = mapped_column(default=False)
+    receiving: Mapped[bool] = mapped_column(default=False)
     received_at: Mapped[datetime] = mapped_column(default=clock.now)
     changed_at: Mapped[datetime] = mapped_column(default=clock.now)
 

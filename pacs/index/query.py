@@ -23,7 +23,7 @@ from overread.kit.paging import Keyset, Page
 from pacs.dicom import tags
 from pacs.dicom.transfer_syntaxes import UNSHOWN
 from pacs.index import answer, attributes, keys, matching, nested, visibility
-from pacs.index.answer import Wanted
+from pacs.index.answer import Included
 from pacs.index.attributes import MOMENTS, Kind, Level
 from pacs.index.bounds import bounded
 from pacs.index.keys import COLUMNS, KEPT, TIMEZONE, Key, path, supported, takes_list
@@ -91,8 +91,8 @@ def search(tx: Session | Connection, scope: Scope, query: Query) -> tuple[list[R
     Raises BadInput where a key can't be read, or the search takes too long.
     """
     limit = max(0, min(query.limit, MAX_RESULTS))
-    wanted = Wanted(frozenset(map(path, (*query.include, *filter(supported, query.keys)))), query.include_all)
-    sql, values = words(scope, query)
+    wanted = Included(frozenset(map(path, (*query.include, *filter(supported, query.keys)))), query.include_all)
+    sql, values = compiled_sql(scope, query)
     with bounded(tx), reading(tx).cursor(row_factory=namedtuple_row) as cursor:
         found = cursor.execute(sql, values).fetchall()
     return [_result(query, wanted, row) for row in found[:limit]], len(found) > limit
@@ -130,7 +130,7 @@ _BY_SERIES = (*_NEWEST, Series.number.nulls_last(), Series.pk)
 _BY_INSTANCE = (*_BY_SERIES, Instance.number.nulls_last(), Instance.pk)
 
 
-def words(scope: Scope, query: Query) -> tuple[str, Mapping[str, Any]]:
+def compiled_sql(scope: Scope, query: Query) -> tuple[str, Mapping[str, Any]]:
     """The statement in PostgreSQL's words, and its values. Raises BadInput."""
     if query.keys:
         return _compiled(scope, query)
@@ -288,7 +288,7 @@ def _empty(key: Key) -> ColumnElement[bool]:
 # -- results ----------------------------------------------------------------------------------------------------------
 
 
-def _result(query: Query, wanted: Wanted, row: Any) -> Result:
+def _result(query: Query, wanted: Included, row: Any) -> Result:
     """Attributes of the level, and of those above it where the address names none (PS3.18 10.6.3.3)."""
     study = answer.of_study(wanted, row.attributes, row.modalities, row.series_count, row.instance_count)
     whole = query.level is Level.STUDY or query.study_uid is None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from overread.kit.lru import Remembered
+from overread.kit.lru import Lru
 from pacs.dicom import frames
 from pacs.serve import retrieve
 from pacs.serve.retrieve import Located, Range, check_frame
@@ -30,7 +30,7 @@ class FrameIndex:
         return [Range(self.blob, start, length) for start, length in self.places[index]]
 
 
-_known: Remembered[str, FrameIndex] = Remembered(_MOST)
+_known: Lru[str, FrameIndex] = Lru(_MOST)
 
 
 def frame_index(archive: Archive, located: Located) -> FrameIndex | None:

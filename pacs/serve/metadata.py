@@ -22,7 +22,7 @@ from overread.kit.db import Connection, Database, Session, reading
 from overread.kit.errors import NotFound
 from pacs.dicom import json_values, tags
 from pacs.index import visibility
-from pacs.index.events import StudySettled
+from pacs.index.events import StudyStable
 from pacs.index.models import Instance, KeptMetadata, Series
 from pacs.index.scope import Scope, one_study
 from pacs.pixels.cache import Cache
@@ -216,7 +216,7 @@ def _keep(tx: Session, seen: Version, root: str, body: Ready) -> None:
     tx.execute(statement.on_conflict_do_update(index_elements=["series_pk", "root"], set_=values))
 
 
-def on_study_settled(archive: Archive, event: StudySettled, root: str) -> None:
+def on_study_stable(archive: Archive, event: StudyStable, root: str) -> None:
     """Make the metadata of every series of an original study that has gone quiet; idempotent."""
     scope = one_study(event.study_pk)
     with archive.db.transaction() as tx:

@@ -134,7 +134,7 @@ def _opened(tx: Session, study_pk: int) -> int:
     changed = {
         "holder_id": clock.uuid7(),
         "leads": False,
-        "settling": False,
+        "receiving": False,
         "called": [],
         "modalities": [],
         "series_count": 0,

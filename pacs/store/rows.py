@@ -20,12 +20,12 @@ from sqlalchemy.orm import Session
 from overread.kit import clock, jobs
 from overread.kit.db import raw
 from pacs.index.columns import Columns
-from pacs.index.events import StudyGrowing
+from pacs.index.events import StudyReceiving
 from pacs.index.models import Review
 from pacs.store import sql
 
 #: A study that got nothing for so long has settled.
-QUIET = timedelta(seconds=3)
+STABLE_AFTER = timedelta(seconds=3)
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ def write(
     connection.execute(sql.OPEN_SERIES, {**about, "series": orjson.dumps(list(series.values())).decode()})
     found = connection.execute(sql.WRITE, about).fetchone()
     assert found is not None
-    was_settling = found[1]
+    was_receiving = found[1]
     written = _written(found, rows)
     written.existing, news = _existing(connection, holder_id, rows, written.missing(len(rows)))
     # What is refused, because it has other bytes, changes nothing.
@@ -118,10 +118,10 @@ def write(
     if len(written.inserted) < len(rows):
         connection.execute(sql.DROP_EMPTY_SERIES, about)
         connection.execute(sql.DROP_EMPTY_STUDY, about)
-    written.began_to_grow = bool(written.inserted or news) and watch and not was_settling
+    written.began_to_grow = bool(written.inserted or news) and watch and not was_receiving
     if written.began_to_grow:
         connection.execute(sql.GROW, about)
-        jobs.emit(tx, StudyGrowing(about["study_pk"]), after=QUIET)
+        jobs.emit(tx, StudyReceiving(about["study_pk"]), after=STABLE_AFTER)
     return written
 
 

@@ -31,9 +31,9 @@ def _with_columns(statement: str) -> str:
 #: inserted, and the positions (from 1) of the instances whose patient is the study's.
 WRITE = _with_columns("""
 WITH st AS (
-  SELECT s.pk, s.patient_id, s.birth_date, s.settling FROM pacs_study s
+  SELECT s.pk, s.patient_id, s.birth_date, s.receiving FROM pacs_study s
   WHERE s.study_uid = %(study_uid)s AND s.holder_id = %(holder_id)s AND
-    (NOT %(quick)s OR (s.settling AND
+    (NOT %(quick)s OR (s.receiving AND
       NOT EXISTS (SELECT FROM kit_principal p WHERE p.id = %(holder_id)s AND NOT p.active))) AND
     cardinality(%(series_uids)s::text[]) =
     (SELECT count(*) FROM pacs_series k WHERE k.study_pk = s.pk AND k.series_uid = ANY(%(series_uids)s::text[]))
@@ -72,14 +72,14 @@ WITH st AS (
   FROM (SELECT series_pk, count(*) AS n FROM put GROUP BY series_pk) c WHERE se.pk = c.series_pk
 ), of_study AS (
   UPDATE pacs_study s SET changed_at = %(now)s, instance_count = s.instance_count + c.n,
-    settling = s.settling OR %(watch)s,
+    receiving = s.receiving OR %(watch)s,
     modalities = CASE WHEN s.modalities @> %(modalities)s::text[] THEN s.modalities
       ELSE ARRAY(SELECT DISTINCT m FROM unnest(s.modalities || %(modalities)s::text[]) AS m ORDER BY m) END,
     called = CASE WHEN s.called @> %(called)s::text[] THEN s.called
       ELSE ARRAY(SELECT DISTINCT a FROM unnest(s.called || %(called)s::text[]) AS a ORDER BY a) END
   FROM (SELECT study_pk, count(*) AS n FROM put GROUP BY study_pk) c WHERE s.pk = c.study_pk
 )
-SELECT st.pk, st.settling, ARRAY(SELECT sop_uid || ' ' || blob FROM put), ARRAY(SELECT position FROM fits) FROM st
+SELECT st.pk, st.receiving, ARRAY(SELECT sop_uid || ' ' || blob FROM put), ARRAY(SELECT position FROM fits) FROM st
 """)
 
 # psycopg remembers how to send statements of up to 4,096 characters; white space is not worth a third of a millisecond.
@@ -93,7 +93,7 @@ OPENING = "SELECT pg_advisory_xact_lock(hashtextextended(%(study_uid)s, 0))"
 OPEN_STUDY = _with_columns("""
 INSERT INTO pacs_study AS s (
   view_id, holder_id, {study}, source_uid, released, leads,
-  modalities, called, series_count, instance_count, settling, received_at, changed_at)
+  modalities, called, series_count, instance_count, receiving, received_at, changed_at)
 SELECT %(view_id)s, %(holder_id)s, r.*,
   NOT EXISTS (SELECT FROM pacs_study o WHERE o.study_uid = %(study_uid)s AND o.view_id = %(view_id)s AND o.leads),
   %(modalities)s::text[], %(called)s::text[], 0, 0, false, %(now)s, %(now)s
@@ -114,7 +114,7 @@ UPDATE pacs_study SET series_count = series_count + (SELECT count(*) FROM added)
 """)
 
 #: A study that got nothing but a further case or called title grows all the same: whoever waits must hear of it.
-GROW = "UPDATE pacs_study SET settling = true, changed_at = %(now)s WHERE pk = %(study_pk)s"
+GROW = "UPDATE pacs_study SET receiving = true, changed_at = %(now)s WHERE pk = %(study_pk)s"
 CALLED = """
 UPDATE pacs_study SET called = ARRAY(SELECT DISTINCT a FROM unnest(called || %(called)s::text[]) AS a ORDER BY a)
 WHERE pk = %(study_pk)s AND NOT called @> %(called)s::text[] RETURNING pk

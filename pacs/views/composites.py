@@ -21,7 +21,7 @@ from sqlalchemy import select
 
 from overread.kit import audit
 from overread.kit.errors import NotFound, Unprocessable
-from overread.kit.lru import Remembered
+from overread.kit.lru import Lru
 from overread.kit.principals import Principal
 from pacs.deid import suggest_text
 from pacs.deid.masks import Box
@@ -39,9 +39,9 @@ MOST_PIXELS = 512 << 20
 #: Manufacturer, Manufacturer's Model Name, Rows, Columns.
 _DEVICE = (tags.Manufacturer.key, tags.ManufacturerModelName.key, tags.Rows.key, tags.Columns.key)
 #: Both composites of the last pictures, by the name of their bytes: a page asks for them one after the other.
-_extremes_of: Remembered[str, _Extremes] = Remembered(64 << 20)
+_extremes_of: Lru[str, _Extremes] = Lru(64 << 20)
 #: The lines that were found in the last pictures: to look for them takes a second.
-_lines_of: Remembered[str, tuple[Box, ...]] = Remembered(1000)
+_lines_of: Lru[str, tuple[Box, ...]] = Lru(1000)
 
 
 @dataclass(frozen=True, slots=True)

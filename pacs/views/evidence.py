@@ -23,7 +23,7 @@ from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.sop_classes import EVIDENCE
 from pacs.dicom.status import Reason
 from pacs.index import visibility
-from pacs.index.events import ObjectDerived
+from pacs.index.events import EvidenceStored
 from pacs.index.models import Instance, Review, Study, View
 from pacs.index.scope import Scope
 from pacs.store import rows
@@ -74,7 +74,7 @@ def _store(archive: Archive, source: Source, one: Prepared, together: frozenset[
             audit.record(
                 tx, source.who, "derived.store", "instance", keys.sop_uid, case_id=source.case_id, via=source.via
             )
-            jobs.emit(tx, ObjectDerived(str(scope.view_id), keys.sop_uid))
+            jobs.emit(tx, EvidenceStored(str(scope.view_id), keys.sop_uid))
             return Stored(keys)
         kept = written.existing[0]
         if kept == one.blob.digest:

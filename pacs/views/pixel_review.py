@@ -19,7 +19,7 @@ from overread.kit import audit, permissions
 from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
-from pacs.deid.identifiers import KnownStrings
+from pacs.deid.identifiers import Identifiers
 from pacs.deid.masks import Box, within
 from pacs.dicom import sop_classes
 from pacs.dicom.sop_classes import DOCUMENTS
@@ -82,7 +82,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class SeriesGroup:
     """The instances of a series that have one size, counted; those of which nothing could be made are not among them.
 
     `rows` and `columns` are 0 for those without a picture. `middle` is one of them, from the middle of the series.
@@ -178,7 +178,7 @@ def pictures(
     ]
 
 
-def stacks(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> list[Stack]:
+def series_groups(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> list[SeriesGroup]:
     """All instances of a study (by its original UID), by series and size, in the series' order. Raises Forbidden."""
     permissions.require(who, Permission.IMAGES_REVIEW)
     high, wide = func.coalesce(Instance.rows, 0), func.coalesce(Instance.columns, 0)
@@ -203,7 +203,7 @@ def stacks(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> list[S
         .order_by(Series.number.nulls_last(), Series.pk, func.count().desc(), high, wide)
     )
     return [
-        Stack(
+        SeriesGroup(
             row.series_uid,
             row.number,
             row.modality,
@@ -225,7 +225,7 @@ def mask(
     view_id: UUID,
     sop_uids: Sequence[str],
     boxes: Sequence[Sequence[int]],
-    known: KnownStrings,
+    known: Identifiers,
 ) -> Mapping[str, str]:
     """Blank rectangles (left, top, width, height) in every frame of instances, in the place of earlier ones.
 
@@ -245,7 +245,7 @@ def release_document(
     who: Principal,
     view_id: UUID,
     sop_uid: str,
-    known: KnownStrings,
+    known: Identifiers,
     redacted: bytes | None = None,
 ) -> None:
     """Put an encapsulated document into its held instance: the original's, or `redacted` in its place.
@@ -270,7 +270,7 @@ def _remake(
     view_id: UUID,
     sop_uids: Sequence[str],
     choice: Choice,
-    known: KnownStrings,
+    known: Identifiers,
     refused: dict[str, str],
 ) -> None:
     """Make instances anew from their originals, and put them into the place of those before; note the others."""

@@ -13,7 +13,7 @@ from overread.kit.errors import OverreadError
 from pacs.deid.identifiers import Identities
 from pacs.deid.profile import Profile
 from pacs.deid.proof import Part, Proof, joint_root, result_digest, root_of
-from pacs.deid.residual_identifiers import Residue
+from pacs.deid.residual_identifiers import ResidualIdentifiers
 from pacs.dicom import part10
 from pacs.index.models import Instance, Review, Study, View
 from pacs.serve.retrieve import parts_of
@@ -107,9 +107,9 @@ def _problems(
             parsed = part10.parse(buffer)
             known = Identities().of(parsed, institution=not profile.institution_identity)
             del parsed
-        residue = Residue(known)
+        residual_identifiers = ResidualIdentifiers(known)
         for part in parts:
-            if isinstance(part, bytes) and residue.reasons(part):
+            if isinstance(part, bytes) and residual_identifiers.reasons(part):
                 yield "holds a string of its original"
     except OverreadError:
         yield "has an original that can't be read"

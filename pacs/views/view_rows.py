@@ -21,7 +21,7 @@ from pacs.deid import masks, overlays, pixels
 from pacs.deid.amend import amended
 from pacs.deid.codestream import TABLES
 from pacs.deid.header import deidentify_next
-from pacs.deid.identifiers import KnownStrings
+from pacs.deid.identifiers import Identifiers
 from pacs.deid.masks import Box, NotMaskable
 from pacs.deid.profile import Profile
 from pacs.deid.proof import Part, Proof, prove
@@ -64,7 +64,7 @@ class Choice:
 class Maker:
     """Makes the rows of one view; it holds the case's secret and lives no longer than one derivation."""
 
-    def __init__(self, archive: Archive, secret: bytes, profile: Profile, known: KnownStrings | None) -> None:
+    def __init__(self, archive: Archive, secret: bytes, profile: Profile, known: Identifiers | None) -> None:
         self._archive = archive
         self._secret = secret
         self._memory = Memory(secret, profile)

@@ -19,7 +19,7 @@ from overread.kit import audit, permissions
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
-from pacs.deid.identifiers import KnownStrings
+from pacs.deid.identifiers import Identifiers
 from pacs.deid.profile import SECOND_OPINION, Profile
 from pacs.dicom.sop_classes import DOCUMENTS
 from pacs.index import changes, visibility
@@ -105,9 +105,7 @@ def open_view(tx: Session, archive: Archive, case_id: UUID, profile: Profile = S
     return tx.scalars(select(View.id).where(View.case_id == case_id)).one()
 
 
-def derive(
-    archive: Archive, view_id: UUID, source: Scope, study_uid: str, known: KnownStrings | None = None
-) -> Derived:
+def derive(archive: Archive, view_id: UUID, source: Scope, study_uid: str, known: Identifiers | None = None) -> Derived:
     """Make the view's instances of an original study that it lacks; idempotent, in transactions of its own.
 
     `source`: which originals of the study are the case's. `known`: strings of the case that the files may not name.
@@ -135,7 +133,7 @@ def derive(
     return Derived(one.view_study_uid, one.instances, one.held, counts)
 
 
-def maker_of(tx: Session, archive: Archive, view_id: UUID, known: KnownStrings | None) -> Maker:
+def maker_of(tx: Session, archive: Archive, view_id: UUID, known: Identifiers | None) -> Maker:
     """What makes the view's instances. Raises NotFound where its secret was destroyed."""
     view = tx.get(View, view_id)
     return Maker(archive, secret_of(archive, view), Profile.of(view.profile if view else {}), known)

@@ -18,12 +18,12 @@ def circles(imports: Mapping[str, set[str]]) -> list[set[str]]:
     stack: list[str] = []
     found: list[set[str]] = []
 
-    def visit(module: str) -> None:
+    def ctx(module: str) -> None:
         order[module] = lowest[module] = len(order)
         stack.append(module)
         for other in imports.get(module, set()):
             if other not in order:
-                visit(other)
+                ctx(other)
                 lowest[module] = min(lowest[module], lowest[other])
             elif other in stack:
                 lowest[module] = min(lowest[module], order[other])
@@ -35,7 +35,7 @@ def circles(imports: Mapping[str, set[str]]) -> list[set[str]]:
 
     for module in imports:
         if module not in order:
-            visit(module)
+            ctx(module)
     return found
 
 

@@ -40,7 +40,7 @@ _SCOPE_MAKERS = {
     "cases/service/reporting.py": "the studies that a report names",
     "cases/service/for_specialist.py": "the studies of a grant",
 }
-_ASKERS = frozenset(("Principal", "Scope", "Visit", "Call"))
+_ASKERS = frozenset(("Principal", "Scope", "TxContext", "Call"))
 
 
 def _functions(path: str) -> Iterator[ast.FunctionDef]:

@@ -87,7 +87,7 @@ def test_an_answer_stops_the_reminders(world: World) -> None:
         intake.ask_info(tx, world.coordinator, case_id, "And since when?")
     with world.db.transaction() as tx:
         # A reminder of the first question, heard while the second waits.
-        world.handlers.remind_information(events.InfoOverdue(str(case_id), clock.now().isoformat(), 14))
+        world.handlers.remind_information(events.InformationOverdue(str(case_id), clock.now().isoformat(), 14))
         assert tx.execute(text("SELECT state FROM cases_case")).scalar_one() == "needs_info"
 
 
@@ -101,7 +101,7 @@ def test_a_reminder_knows_its_question_in_every_time_zone(world: World, hours: i
         paused = tx.scalars(select(Case.paused_at)).one()
     assert paused is not None
     asked_at = paused.astimezone(timezone(timedelta(hours=hours))).isoformat()
-    world.handlers.remind_information(events.InfoOverdue(str(case_id), asked_at, 3))
+    world.handlers.remind_information(events.InformationOverdue(str(case_id), asked_at, 3))
     world.drain()
     assert sum("still waiting" in mail for mail in world.mails()) == 1
 

@@ -21,7 +21,7 @@ from pydicom.uid import (
 from sqlalchemy import select, text
 
 from cases import access
-from cases.imaging import Stack
+from cases.imaging import SeriesGroup
 from cases.repository import studies_of
 from cases.service import assignment, pixels, studies
 from overread.kit import audit
@@ -247,20 +247,20 @@ def test_a_picture_takes_no_document(world: World) -> None:
     assert count_held(world, case_id, uid) == 1
 
 
-def series_of(world: World, case_id: UUID, uid: str) -> list[Stack]:
+def series_of(world: World, case_id: UUID, uid: str) -> list[SeriesGroup]:
     with world.db.transaction() as tx:
-        return list(pixels.overview(tx, world.coordinator, case_id, uid).stacks)
+        return list(pixels.overview(tx, world.coordinator, case_id, uid).series_groups)
 
 
 def test_a_clean_series_is_blanked_as_a_whole_and_approved_after_one_look(world: World) -> None:
     case_id, uid, _ = held(world, *with_clean(pictures(3)))
     clean = next(s for s in series_of(world, case_id, uid) if not s.held)
-    piled_ = next(s for s in series_of(world, case_id, uid) if s.held)
-    assert (clean.pictures, piled_.pictures, piled_.held, piled_.frames) == (1, 3, 3, 3)
-    where = (case_id, uid, piled_.series_uid, (96, 96))
+    series_group_ = next(s for s in series_of(world, case_id, uid) if s.held)
+    assert (clean.pictures, series_group_.pictures, series_group_.held, series_group_.frames) == (1, 3, 3, 3)
+    where = (case_id, uid, series_group_.series_uid, (96, 96))
     with world.db.transaction() as tx:
-        found = pixels.piled(tx, world.coordinator, *where)
-    assert piled_.middle == found.pictures[1].sop_uid
+        found = pixels.series_group(tx, world.coordinator, *where)
+    assert series_group_.middle == found.pictures[1].sop_uid
     assert (found.boxes, found.frames, found.wholly_seen) == ((), 3, True)
     composite = pixels.composite_of(world.archive, world.coordinator, *where)
     lowest = np.asarray(Image.open(io.BytesIO(composite.minimum)))
@@ -270,20 +270,20 @@ def test_a_clean_series_is_blanked_as_a_whole_and_approved_after_one_look(world:
     assert (np.diff(lowest.ravel()[order].astype(int)) >= 0).all()
     assert lowest.min() == 0
     with world.db.transaction() as tx, pytest.raises(Conflict, match="not in force"):
-        pixels.decide_piled(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=found.digest)
+        pixels.decide_series_group(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=found.digest)
     assert pixels.mask(world.archive, world.coordinator, case_id, uid, [p.sop_uid for p in found.pictures], BOXES) == {}
     with world.db.transaction() as tx, pytest.raises(Conflict, match="other pictures"):
-        pixels.decide_piled(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=found.digest)
+        pixels.decide_series_group(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=found.digest)
     with world.db.transaction() as tx:
-        now = pixels.piled(tx, world.coordinator, *where)
+        now = pixels.series_group(tx, world.coordinator, *where)
         assert now.boxes == tuple(BOXES)
-        pixels.decide_piled(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=now.digest)
+        pixels.decide_series_group(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=now.digest)
     assert count_held(world, case_id, uid) == 0
     with world.db.transaction() as tx, pytest.raises(Conflict, match="nothing is held"):
-        pixels.decide_piled(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=now.digest)
+        pixels.decide_series_group(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=now.digest)
     with world.db.transaction() as tx:
-        pixels.decide_piled(tx, world.coordinator, *where, "withheld", boxes=(), digest="")
-    assert next(s for s in series_of(world, case_id, uid) if s.series_uid == piled_.series_uid).withheld == 3
+        pixels.decide_series_group(tx, world.coordinator, *where, "withheld", boxes=(), digest="")
+    assert next(s for s in series_of(world, case_id, uid) if s.series_uid == series_group_.series_uid).withheld == 3
 
 
 def test_what_a_window_hides_is_seen_in_the_composite(world: World) -> None:
@@ -322,10 +322,10 @@ def test_sizes_of_one_series_are_told_apart(world: World) -> None:
     assert sizes == {(96, 96): 1, (128, 128): 1}
     series = next(s.series_uid for s in series_of(world, case_id, uid) if s.held)
     with world.db.transaction() as tx:
-        assert len(pixels.piled(tx, world.coordinator, case_id, uid, series, (128, 128)).pictures) == 1
+        assert len(pixels.series_group(tx, world.coordinator, case_id, uid, series, (128, 128)).pictures) == 1
         for wrong in ((series, (0, 0)), (series, (96, 97)), ("1.2.3", (96, 96)), ("../..", (96, 96))):
             with pytest.raises(NotFound):
-                pixels.piled(tx, world.coordinator, case_id, uid, *wrong)
+                pixels.series_group(tx, world.coordinator, case_id, uid, *wrong)
 
 
 #: Everything that is done with a picture: (world, who, case, study, instance).
@@ -345,10 +345,10 @@ ACTIONS: dict[str, Callable[[World, Principal, UUID, str, str], object]] = {
 #: The same for a series: (world, who, case, study).
 OF_SERIES: dict[str, Callable[[World, Principal, UUID, str], object]] = {
     "overview": lambda w, p, c, s: _in_transaction(w, lambda tx: pixels.overview(tx, p, c, s)),
-    "piled": lambda w, p, c, s: _in_transaction(w, lambda tx: pixels.piled(tx, p, c, s, "1.2", (96, 96))),
+    "piled": lambda w, p, c, s: _in_transaction(w, lambda tx: pixels.series_group(tx, p, c, s, "1.2", (96, 96))),
     "composite_of": lambda w, p, c, s: pixels.composite_of(w.archive, p, c, s, "1.2", (96, 96)),
     "decide_piled": lambda w, p, c, s: _in_transaction(
-        w, lambda tx: pixels.decide_piled(tx, p, c, s, "1.2", (96, 96), "withheld", boxes=(), digest="")
+        w, lambda tx: pixels.decide_series_group(tx, p, c, s, "1.2", (96, 96), "withheld", boxes=(), digest="")
     ),
 }
 

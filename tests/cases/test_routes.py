@@ -177,7 +177,7 @@ def test_pictures_are_blanked_and_approved_over_http(api: Api, world: World) -> 
     study = f"/cases/{case_id}/studies/{uid}"
     (line,) = json.loads(api.call("coordinator", "GET", f"{study}/pictures")[1])
     assert (line["sop_uid"], line["state"], line["boxes"]) == (sop_uid, "held", [])
-    stack = next(s for s in json.loads(api.call("coordinator", "GET", f"{study}/stacks")[1]) if s["held"])
+    stack = next(s for s in json.loads(api.call("coordinator", "GET", f"{study}/series-groups")[1]) if s["held"])
     assert (stack["middle"], stack["rows"], stack["pictures"]) == (sop_uid, 96, 1)
     one = f"{study}/pictures/{sop_uid}"
     assert api.call("coordinator", "GET", f"{one}/suggestions")[0] == 200

@@ -18,7 +18,7 @@ from cases.states import ImagesBy, StudyState
 from cases.views import CoordinatorCase, PatientCase, SpecialistCase
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
-from pacs.index.events import StudySettled
+from pacs.index.events import StudyStable
 from tests.cases.world import BORN, World, study
 from viewer_bridge import grants
 
@@ -175,7 +175,7 @@ def test_told_twice_nothing_happens_twice(world: World) -> None:
             uid = world.first(case_id)
             study_pk = imaging.sent(tx, world.patient.id, uid)
             assert study_pk is not None
-            event = StudySettled(study_pk, uid, [str(case_id)], [], str(world.patient.id))
+            event = StudyStable(study_pk, uid, [str(case_id)], [], str(world.patient.id))
             studies.settle(tx, world.archive, event)
     world.drain()
     assert len(coordinators(world, case_id).steps) == before

@@ -150,7 +150,7 @@ class Walk:
         with self.world.db.transaction() as tx:
             rows = tx.execute(
                 select(Study.study_uid, Study.holder_id)
-                .where(Study.study_uid.in_(self.uids), Study.view_id == ORIGINAL, Study.settling)
+                .where(Study.study_uid.in_(self.uids), Study.view_id == ORIGINAL, Study.receiving)
                 .order_by(Study.pk)
             ).all()
         uid = self.random.choice(self.uids)

@@ -33,7 +33,7 @@ from overread.kit.db import Database
 from overread.kit.principals import Principal, Role
 from overread.kit.proofs import Proof, Shown
 from overread.kit.settings import Settings
-from pacs.index.events import StudyGrowing
+from pacs.index.events import StudyReceiving
 from pacs.index.models import Study
 from pacs.index.scope import ORIGINAL
 from pacs.store import ingest, stable
@@ -156,7 +156,7 @@ class World:
                 .returning(Study.pk)
             ).all()
         for study_pk in sorted(grown):
-            stable.on_study_growing(self.archive, StudyGrowing(study_pk))
+            stable.on_study_receiving(self.archive, StudyReceiving(study_pk))
         self.drain()
 
     def pay(self, case_id: UUID) -> None:

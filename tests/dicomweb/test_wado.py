@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 
 from overread.kit.audit import AuditRow
 from overread.kit.principals import Role
-from pacs.index.events import StudySettled
+from pacs.index.events import StudyStable
 from pacs.index.models import KeptMetadata, Study
 from pacs.index.scope import ORIGINAL, Scope, one_study
 from pacs.pixels.cache import Cache
@@ -400,9 +400,9 @@ def test_the_metadata_of_a_series_that_went_quiet_is_kept_for_every_process(
     root = "http://test/dicomweb"
     with archive.db.transaction() as tx:
         [study] = tx.scalars(select(Study))
-        event = StudySettled(study.pk, study.study_uid, [], [], str(study.holder_id))
-    metadata.on_study_settled(archive, event, root)
-    metadata.on_study_settled(archive, event, root)
+        event = StudyStable(study.pk, study.study_uid, [], [], str(study.holder_id))
+    metadata.on_study_stable(archive, event, root)
+    metadata.on_study_stable(archive, event, root)
     uids = (stored[0].StudyInstanceUID, stored[0].SeriesInstanceUID)
     with archive.db.transaction() as tx:
         [kept] = tx.scalars(select(KeptMetadata))

@@ -241,9 +241,9 @@ def test_a_series_is_blanked_and_approved_as_a_whole_by_plain_forms(world: World
     assert f'href="{study}/series"' in client.get(f"/queue/{case_id}").text
     listed = client.get(f"{study}/series").text
     assert "3 objects of 96 × 96, 3 held" in listed
-    stacks = re.findall(rf'<h2><a href="({study}/series/[\d.]+/\d+x\d+)">', listed)
-    assert len(stacks) == 2
-    stack = next(s for s in stacks if s.endswith("/96x96"))
+    series_groups = re.findall(rf'<h2><a href="({study}/series/[\d.]+/\d+x\d+)">', listed)
+    assert len(series_groups) == 2
+    stack = next(s for s in series_groups if s.endswith("/96x96"))
     shown = client.get(stack).text
     assert "Blank these boxes in all 3" in shown
     assert "Approve all 3 that are held" in shown

@@ -93,7 +93,7 @@ REFUSED = {
     *(
         f"/api/v1/cases/{{case}}/studies/{{study}}/{pictures}"
         for pictures in (
-            "stacks",
+            "series-groups",
             "pictures",
             *(f"pictures/{{instance}}{one}" for one in ("", "/minimum", "/maximum", "/suggestions")),
         )

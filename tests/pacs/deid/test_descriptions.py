@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from pacs.deid.identifiers import KnownStrings
+from pacs.deid.identifiers import Identifiers
 from pacs.deid.profile import SECOND_OPINION
 from pacs.deid.values import Memory
 
@@ -34,7 +34,7 @@ def after(keyword: str, written: str) -> str:
     tag = tag_for_keyword(keyword)
     assert tag is not None
     vr = dictionary_VR(tag)
-    values = Memory(SECRET, SECOND_OPINION).values(KnownStrings(), explicit=False)
+    values = Memory(SECRET, SECOND_OPINION).values(Identifiers(), explicit=False)
     _, _, _, compute, _ = values.step(tag, vr)
     result = compute(written.encode(), ("utf-8",))
     if result is True:

@@ -8,7 +8,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from pacs.deid.header import deidentify
-from pacs.deid.identifiers import KnownStrings
+from pacs.deid.identifiers import Identifiers
 from pacs.dicom.elements import find
 from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import BIG, EXPLICIT, IMPLICIT, SOP, STUDY, El, dataset, part10, skeleton, text
@@ -226,7 +226,7 @@ def test_the_patients_own_strings_leave_the_descriptors() -> None:
 
 def test_strings_that_only_the_case_knows_go_too() -> None:
     source = part10([*skeleton(), text(0x00181020, "LO", "VG60A Quokka")], EXPLICIT)
-    known = KnownStrings.of(names=["Quokka, Jane"])
+    known = Identifiers.of(names=["Quokka, Jane"])
     result = deidentify(parse(source), secret=SECRET, known=known)
     assert b"Quokka" not in result.header
     assert b"Quokka" in deidentify(parse(source), secret=SECRET).header

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pacs.deid.header import deidentify
-from pacs.deid.identifiers import KnownStrings
+from pacs.deid.identifiers import Identifiers
 from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import EXPLICIT, part10, skeleton, text
 from tests.pacs.deid.test_rows import SECRET
@@ -32,7 +32,7 @@ def _derive() -> None:
     ]
     kept = [element for element in skeleton() if element.tag not in {one.tag for one in elements}]
     data = part10([*kept, *elements], EXPLICIT)
-    known = KnownStrings.of(names=[f"{given} {name}"], phrases=[lane])
+    known = Identifiers.of(names=[f"{given} {name}"], phrases=[lane])
     assert name.encode() not in deidentify(parse(data), secret=SECRET, known=known).header
 
 

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from pacs.deid.header import deidentify
-from pacs.deid.identifiers import Identities, KnownStrings
+from pacs.deid.identifiers import Identifiers, Identities
 from pacs.deid.masks import Box
 from pacs.deid.profile import SECOND_OPINION
 from pacs.deid.proof import Part, Proof, merkle_root, prove
-from pacs.deid.residual_identifiers import Residue
+from pacs.deid.residual_identifiers import ResidualIdentifiers
 from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import EXPLICIT, SOP, El, part10, skeleton, text
 from tests.pacs.deid.test_rows import SECRET
 
-KNOWN = KnownStrings.of(
+KNOWN = Identifiers.of(
     names=["Doe^Marigold^Q", "Müller^Jürgen", "王^小东"], ids=["MRN4471902", "19510704"], phrases=["12 Elder Lane"]
 )
 
@@ -41,21 +41,21 @@ KNOWN = KnownStrings.of(
     ],
 )
 def test_a_rest_is_found_in_every_encoding(left: bytes) -> None:
-    assert Residue(KNOWN).reasons(b"\1\2" + left + b"\3")
+    assert ResidualIdentifiers(KNOWN).reasons(b"\1\2" + left + b"\3")
 
 
 @pytest.mark.parametrize("harmless", [b"Marigolden", b"xMRN4471902x", b"119510704", b"Do", b"12 Elder", b"q"])
 def test_a_part_of_another_word_is_none(harmless: bytes) -> None:
-    assert Residue(KNOWN).reasons(b"\1" + harmless + b"\2") == []
+    assert ResidualIdentifiers(KNOWN).reasons(b"\1" + harmless + b"\2") == []
 
 
 def test_uids_of_the_source_are_looked_for_as_a_whole() -> None:
-    assert Residue(KnownStrings()).reasons(b"x" + SOP.encode() + b"\0", (SOP,))
-    assert Residue(KnownStrings()).reasons(b"x" + SOP.encode() + b".7", (SOP,)) == []
+    assert ResidualIdentifiers(Identifiers()).reasons(b"x" + SOP.encode() + b"\0", (SOP,))
+    assert ResidualIdentifiers(Identifiers()).reasons(b"x" + SOP.encode() + b".7", (SOP,)) == []
 
 
 def test_ordinary_words_and_our_own_are_no_rest() -> None:
-    assert Residue(KnownStrings.of(names=["Head^Case"])).reasons(b"HEAD Case^AB") == []
+    assert ResidualIdentifiers(Identifiers.of(names=["Head^Case"])).reasons(b"HEAD Case^AB") == []
 
 
 def test_what_is_known_comes_from_the_file() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from pacs.deid import header
 from pacs.deid.header import deidentify, deidentify_next
-from pacs.deid.identifiers import KnownStrings
+from pacs.deid.identifiers import Identifiers
 from pacs.deid.profile import SECOND_OPINION
 from pacs.deid.result import Deidentified
 from pacs.deid.rules import decide_private, fits
@@ -198,7 +198,7 @@ def test_many_opaque_bytes_go(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_opaque_bytes_with_a_known_name_go_and_the_instance_stays() -> None:
     source = part10([*skeleton(), text(0x00100010, "PN", "Zweifel^Anna"), *payload(b"\0\1ZWEIFEL\0\0")], EXPLICIT)
-    result = deidentify(parse(source), secret=SECRET, known=KnownStrings.of(names=["Zweifel^Anna"]))
+    result = deidentify(parse(source), secret=SECRET, known=Identifiers.of(names=["Zweifel^Anna"]))
     assert 0x7FD11010 not in read(result, source)
     assert not result.withhold + result.refused
 

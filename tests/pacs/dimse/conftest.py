@@ -14,7 +14,7 @@ import pytest
 from overread.kit.principals import Role
 from overread.kit.settings import Settings
 from pacs.dimse import peers
-from pacs.dimse.access import Reaches, Takes, nothing, sent_by
+from pacs.dimse.access import Accesses, Takes, nothing, sent_by
 from pacs.dimse.listener import Listener
 from pacs.store.archive import Archive
 from tests.live.server import free_port
@@ -24,7 +24,7 @@ from tests.pacs.dimse.raw import Peer
 class Listen:
     """Starts listeners: `listen(dimse_idle_seconds=1)` gives the port. Each setting not named has its default."""
 
-    def __init__(self, archive: Archive, folder: Path, reaches: Reaches = sent_by, takes: Takes = nothing) -> None:
+    def __init__(self, archive: Archive, folder: Path, reaches: Accesses = sent_by, takes: Takes = nothing) -> None:
         self._archive = archive
         self._reaches = reaches
         self._takes = takes

@@ -111,7 +111,7 @@ class Ending:
     def __init__(self, times: int) -> None:
         self.left = times
 
-    def __call__(self, tx: Any, who: Principal, case_id: Any) -> list[access.Reach]:
+    def __call__(self, tx: Any, who: Principal, case_id: Any) -> list[access.Access]:
         self.left -= 1
         return access.sent_by(tx, who, case_id) if self.left >= 0 else []
 

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from overread.kit.db import Database
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Role
-from pacs.deid.identifiers import KnownStrings
+from pacs.deid.identifiers import Identifiers
 from pacs.deid.masks import Box
 from pacs.deid.suggest import outside_regions, text_like
 from pacs.index import query
@@ -33,7 +33,7 @@ from tests.pacs.store.test_ingest import put
 from tests.pacs.views.test_views import LEADING, person, stored_study, view_of
 
 BOXES = [(10, 5, 40, 12)]
-NOBODY = KnownStrings()
+NOBODY = Identifiers()
 
 
 def held_view(archive: Archive, count: int = 1) -> tuple[uuid.UUID, str, list[str]]:
@@ -108,7 +108,7 @@ def test_whatever_came_in_only_the_boxes_are_blank(archive: Archive, database: D
     view, coordinator = view_of(archive), person(database, Role.COORDINATOR)
     views.derive(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
-        (stack,) = pixel_review.stacks(tx, coordinator, view, study_uid)
+        (stack,) = pixel_review.series_groups(tx, coordinator, view, study_uid)
     uid = stack.middle
     before = decoded_of(archive, view, uid)
     left, top, width, height = stack.columns // 4, stack.rows // 4, stack.columns // 3, stack.rows // 3

@@ -25,7 +25,7 @@ from overread.web.forms import Form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class RequestContext:
     """One request of somebody: who, with which form, and what was wrong with it.
 
     It has no transaction: what decodes pixels or hashes a password takes its own, and holds none meanwhile.
@@ -38,10 +38,10 @@ class Errand:
     errors: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
-    def visit(self) -> Iterator[Visit]:
+    def transaction(self) -> Iterator[TxContext]:
         """The same in one transaction, which is committed at the end of the block."""
         with self.services.db.transaction() as tx:
-            yield Visit(**{one.name: getattr(self, one.name) for one in fields(self)}, tx=tx)
+            yield TxContext(**{one.name: getattr(self, one.name) for one in fields(self)}, tx=tx)
 
     def uuid(self, name: str = "case") -> UUID:
         """A path parameter. Raises NotFound where it is no UUID."""
@@ -70,14 +70,14 @@ class Errand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit(Errand):
+class TxContext(RequestContext):
     """The same in one transaction."""
 
     tx: Session
 
 
-Handler = Callable[[Visit], Response]
-Work = Callable[[Errand], Response]
+Handler = Callable[[TxContext], Response]
+Work = Callable[[RequestContext], Response]
 
 
 def go(path: str, done: str = "", **query: str) -> Response:
@@ -90,9 +90,9 @@ def go(path: str, done: str = "", **query: str) -> Response:
 def in_transaction(handler: Handler) -> Work:
     """A handler that takes its transaction itself."""
 
-    def work(errand: Errand) -> Response:
-        with errand.visit() as visit:
-            return handler(visit)
+    def work(context: RequestContext) -> Response:
+        with context.transaction() as ctx:
+            return handler(ctx)
 
     return work
 
@@ -113,7 +113,7 @@ class Desk:
         """A page."""
         return self._got(path, in_transaction(handler), handler.__doc__)
 
-    def look(self, path: str, work: Work) -> Route:
+    def get_without_tx(self, path: str, work: Work) -> Route:
         """A page or a picture that takes its own transactions."""
         return self._got(path, work, work.__doc__)
 
@@ -122,13 +122,13 @@ class Desk:
         shown = in_transaction(again) if again else None
         return self._posted(path, in_transaction(handler), shown, handler.__doc__)
 
-    def work(self, path: str, work: Work, again: Work, *, files: int = 0) -> Route:
+    def post_without_tx(self, path: str, work: Work, again: Work, *, files: int = 0) -> Route:
         """An action that takes its own transactions; with its form may come files of so many bytes."""
         return self._posted(path, work, again, work.__doc__, files)
 
     def _got(self, path: str, work: Work, said: str | None) -> Route:
         def endpoint(request: Request) -> Response:
-            return work(Errand(request=request, services=self._services, who=self._who(request)))
+            return work(RequestContext(request=request, services=self._services, who=self._who(request)))
 
         endpoint.__doc__ = said
         return Route(path, endpoint, methods=["GET"])
@@ -138,8 +138,8 @@ class Desk:
             # Who asks is known before a byte of the body is read.
             who = await run_in_threadpool(self._who, request)
             form = await forms.read(request, files=files)
-            errand = Errand(request=request, services=self._services, who=who, form=form)
-            return await run_in_threadpool(_act, errand, work, again)
+            context = RequestContext(request=request, services=self._services, who=who, form=form)
+            return await run_in_threadpool(_act, context, work, again)
 
         endpoint.__doc__ = said
         return Route(path, endpoint, methods=["POST"])
@@ -151,15 +151,15 @@ class Desk:
         return who
 
 
-def _act(errand: Errand, work: Work, again: Work | None) -> Response:
+def _act(context: RequestContext, work: Work, again: Work | None) -> Response:
     try:
-        return work(errand)
+        return work(context)
     except OverreadError as error:
         if again is None or not error.may_try_again:
             raise
         problem = error
     # What was begun is undone; the page is made from how things are now.
-    response = again(replace(errand, errors=forms.errors_of(problem)))
+    response = again(replace(context, errors=forms.errors_of(problem)))
     response.status_code = problem.status
     response.headers.update(http.error_headers(problem))
     return response
