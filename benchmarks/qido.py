@@ -117,7 +117,7 @@ def main() -> None:
         owners = [principals.create(tx, role=role, name="bench") for role in (Role.COORDINATOR, Role.HOSPITAL)]
         headers = [{"Authorization": f"Bearer {tokens.issue(tx, owner.id)}"} for owner in owners]
     hospitals = [owners[1].id, *(UUID(int=n) for n in range(1, _HOSPITALS))]
-    scopes = (Scope(ORIGINAL, unreleased=True), Scope(ORIGINAL, holder_id=hospitals[0], unreleased=True))
+    scopes = (Scope(ORIGINAL, unreleased=True), Scope(ORIGINAL, sender_id=hospitals[0], unreleased=True))
     figures: dict[tuple[str, str], list[str]] = {}
     filled = 0
     for size in options.sizes:
@@ -151,7 +151,7 @@ def fill(database: Database, begin: int, end: int, hospitals: Sequence[UUID]) ->
     with database.transaction() as tx:
         connection = raw(tx)
         with connection.cursor().copy(
-            f"COPY pacs_study (pk, view_id, {', '.join(columns.TYPES[Level.STUDY])}, modalities, holder_id, leads,"
+            f"COPY pacs_study (pk, view_id, {', '.join(columns.TYPES[Level.STUDY])}, modalities, sender_id, leads,"
             " called, series_count, instance_count, released, receiving, received_at, changed_at) FROM STDIN"
         ) as copy:
             for row in _studies(begin, end, hospitals):
@@ -168,10 +168,10 @@ _BELOW = (
          attributes, changed_at)
        SELECT pk, pk, study_uid || '.1', modalities[1], 1, '', '', 1, '{}', now() FROM pacs_study
        WHERE pk > :begin AND pk <= :end""",
-    """INSERT INTO pacs_instance (pk, view_id, holder_id, study_pk, series_pk, sop_uid, sop_class, transfer_syntax,
+    """INSERT INTO pacs_instance (pk, view_id, sender_id, study_pk, series_pk, sop_uid, sop_class, transfer_syntax,
          number, rows, columns, bits, metadata_deflated, blob, blob_size, ranges, trailer, review, reasons, proof,
          received_at)
-       SELECT pk, view_id, holder_id, pk, pk, study_uid || '.1.1', '1.2.840.10008.5.1.4.1.1.2', '1.2.840.10008.1.2.1',
+       SELECT pk, view_id, sender_id, pk, pk, study_uid || '.1.1', '1.2.840.10008.5.1.4.1.1.2', '1.2.840.10008.1.2.1',
          1, 512, 512, 16, '', encode(sha256(study_uid::bytea), 'hex'), 524288, '{0,524288}', '', 'original', '{}', '{}',
          now()
        FROM pacs_study WHERE pk > :begin AND pk <= :end""",

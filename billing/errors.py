@@ -24,14 +24,14 @@ class Declined(OverreadError):
         self.code = code
 
 
-class HoldEnded(Conflict):
+class AuthorisationEnded(Conflict):
     """The hold on the card expired or was given up."""
 
     title = "The hold on the card has ended"
     default_safe = "The hold on the card has ended and nothing was charged. The payer must authorise the payment again."
 
 
-class NotHeld(Conflict):
+class NotAuthorised(Conflict):
     """Nothing is held for this subject."""
 
     title = "No payment is authorised"

@@ -83,7 +83,7 @@ class Gateway(Protocol):
     def expire_checkout(self, checkout_id: str, *, key: str) -> Checkout:
         """Close an open page; one that is complete or expired is returned as it is."""
 
-    def hold_saved(
+    def authorise_saved_card(
         self, *, payment_id: str, amount: int, currency: str, customer_id: str, payment_method_id: str, key: str
     ) -> Snapshot:
         """Hold an amount on a saved card without its owner."""

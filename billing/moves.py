@@ -13,7 +13,7 @@ from billing.states import State, path
 from overread.kit import clock, log
 from overread.kit.jobs import emit
 
-HOLD_WARNING = timedelta(hours=24)
+AUTHORISATION_WARNING = timedelta(hours=24)
 _log = log.get(__name__)
 
 
@@ -66,7 +66,7 @@ def event_of(kind: type[PaymentEvent], payment: Payment, previous: State) -> Pay
 def warn_before_end(tx: Session, payment: Payment) -> None:
     """Have PaymentHoldEnding heard a day before the hold on a card runs out."""
     if payment.capture_before is not None:
-        wait = payment.capture_before - HOLD_WARNING - clock.now()
+        wait = payment.capture_before - AUTHORISATION_WARNING - clock.now()
         ending = event_of(PaymentAuthorisationEnding, payment, State.AUTHORISED)
         emit(tx, ending, after=max(wait, timedelta(0)))
 

@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.orm import Session
 
 from billing import moves, repository
-from billing.errors import Declined, HoldEnded, NotHeld, NotRefundable
+from billing.errors import AuthorisationEnded, Declined, NotAuthorised, NotRefundable
 from billing.events import AuthorisationReplaced
 from billing.gateway import Gateway
 from billing.models import Payment
@@ -209,7 +209,7 @@ def authorise_saved(tx: Session, gateway: Gateway, subject_ref: str) -> Payment:
     assert payment.customer_id
     assert payment.payment_method_id
     try:
-        snapshot = gateway.hold_saved(
+        snapshot = gateway.authorise_saved_card(
             payment_id=str(payment.id),
             amount=payment.amount,
             currency=payment.currency,
@@ -236,13 +236,13 @@ def renew_hold(tx: Session, gateway: Gateway, payment_id: UUID) -> Payment:
     """
     payment = repository.locked(tx, payment_id)
     _look(tx, gateway, payment)
-    ending = payment.capture_before is not None and payment.capture_before - clock.now() <= moves.HOLD_WARNING
+    ending = payment.capture_before is not None and payment.capture_before - clock.now() <= moves.AUTHORISATION_WARNING
     saved, customer, old = payment.payment_method_id, payment.customer_id, payment.payment_intent_id
     if payment.state is not State.AUTHORISED or not (ending and saved and customer and old):
         return payment
     payment.attempt += 1
     try:
-        snapshot = gateway.hold_saved(
+        snapshot = gateway.authorise_saved_card(
             payment_id=str(payment.id),
             amount=payment.amount,
             currency=payment.currency,
@@ -273,19 +273,19 @@ def release_hold(gateway: Gateway, payment_id: UUID, payment_intent_id: str) -> 
 def _standing(tx: Session, subject_ref: str) -> Payment:
     payment = repository.latest(tx, subject_ref, lock=True)
     if payment is None:
-        raise NotHeld(f"no payment for subject {subject_ref}")
+        raise NotAuthorised(f"no payment for subject {subject_ref}")
     return payment
 
 
 def _must_be_held(payment: Payment) -> None:
     if payment.state in (State.EXPIRED, State.VOIDED):
-        raise HoldEnded(f"payment {payment.id} is {payment.state}")
+        raise AuthorisationEnded(f"payment {payment.id} is {payment.state}")
     if payment.state is State.FAILED:
         raise Declined(
             f"payment {payment.id} failed", code=payment.failure_code or "card_declined", safe=payment.failure_text
         )
     if payment.state not in (State.AUTHORISED, State.CAPTURING):
-        raise NotHeld(f"payment {payment.id} is {payment.state}")
+        raise NotAuthorised(f"payment {payment.id} is {payment.state}")
 
 
 def begin_capture(tx: Session, subject_ref: str) -> Payment:

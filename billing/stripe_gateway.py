@@ -135,10 +135,10 @@ class StripeGateway:
             _log.info("checkout_not_open", checkout=checkout_id, reason=str(error))
         return self.get_checkout(checkout_id)
 
-    def hold_saved(
+    def authorise_saved_card(
         self, *, payment_id: str, amount: int, currency: str, customer_id: str, payment_method_id: str, key: str
     ) -> Snapshot:
-        """See `Gateway.hold_saved`."""
+        """See `Gateway.authorise_saved_card`."""
         params: dict[str, Any] = {
             "amount": amount,
             "currency": currency.lower(),

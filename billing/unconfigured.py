@@ -37,10 +37,10 @@ class Unconfigured:
         """See `Gateway.expire_checkout`."""
         _refuse()
 
-    def hold_saved(
+    def authorise_saved_card(
         self, *, payment_id: str, amount: int, currency: str, customer_id: str, payment_method_id: str, key: str
     ) -> NoReturn:
-        """See `Gateway.hold_saved`."""
+        """See `Gateway.authorise_saved_card`."""
         _refuse()
 
     def get_payment_intent(self, payment_intent_id: str) -> NoReturn:

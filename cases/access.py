@@ -54,7 +54,7 @@ def _of_patient(tx: Session, case: Case) -> Scope:
     What anybody else sent and nobody matched stays hidden. Of one Study Instance UID the matched study is shown.
     """
     matched = [s for s in studies_of(tx, case.id) if s.state in KNOWN_THEIRS]
-    others = {s.study_uid for s in matched if s.whole or s.holder_id != case.patient_id}
+    others = {s.study_uid for s in matched if s.whole or s.sender_id != case.patient_id}
     own = [pk for pk, uid in imaging.uploaded(tx, case.id, case.patient_id).items() if uid not in others]
     return imaging.scope_of(case.id, matched, own)
 

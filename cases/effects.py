@@ -72,7 +72,7 @@ def _remind(move: Move) -> None:
         jobs.emit(move.tx, events.InformationOverdue(str(move.case.id), asked_at, days), after=timedelta(days=days))
 
 
-def _hold_money(move: Move) -> None:
+def _authorise_payment(move: Move) -> None:
     jobs.emit(move.tx, events.AuthorisationDue(str(move.case.id)))
 
 
@@ -197,7 +197,7 @@ EFFECTS: Mapping[str, Callable[[Move], None]] = {
     "stop_clock": _stop_clock,
     "resume_clock": _resume_clock,
     "remind": _remind,
-    "hold_money": _hold_money,
+    "authorise_payment": _authorise_payment,
     "return_money": _return_money,
     "follow_reading": _follow_reading,
     "end_grants": _end_grants,
@@ -223,7 +223,7 @@ EFFECTS: Mapping[str, Callable[[Move], None]] = {
 }
 
 
-def _derive_view(move: StudyMove) -> None:
+def _deidentify_study(move: StudyMove) -> None:
     jobs.emit(move.tx, events.StudyMatched(str(move.case.id), move.study.study_uid))
 
 
@@ -278,7 +278,7 @@ def _view(move: StudyMove) -> UUID:
 
 
 STUDY_EFFECTS: Mapping[str, Callable[[StudyMove], None]] = {
-    "derive_view": _derive_view,
+    "deidentify_study": _deidentify_study,
     "release_view": _release_view,
     "freeze_view": _freeze_view,
     "revoke_view": _revoke_view,

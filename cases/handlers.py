@@ -68,7 +68,7 @@ class Handlers:
 
     def deidentify_study(self, event: events.StudyMatched) -> None:
         """A study is the patient's: make its de-identified copy."""
-        studies.derive(self._archive, UUID(event.case_id), event.study_uid)
+        studies.deidentify(self._archive, UUID(event.case_id), event.study_uid)
 
     def file_evidence(self, event: EvidenceStored) -> None:
         """A specialist stored what they made of a case's images: it goes to the patient whose images they are."""
@@ -99,7 +99,7 @@ class Handlers:
             case = _case(tx, event.subject_ref)
             if case is None or case.state not in _WAITS_FOR_MONEY or money.is_taken(tx, case):
                 return
-            if money.is_held(tx, case):
+            if money.is_authorised(tx, case):
                 return
             notify.queue(tx, case, case.patient_id, "pay_again")
             notify.queue_coordinators(tx, case, "payment_problem")
@@ -123,7 +123,7 @@ class Handlers:
         with self._db.transaction() as tx:
             case = _case(tx, event.case_id)
             if case is not None and case.state in _WAITS_FOR_MONEY:
-                money.hold(tx, self._gateway, case)
+                money.authorise(tx, self._gateway, case)
 
     def refund(self, event: events.RefundDue) -> None:
         """A case ended: void the hold or refund. Tried again while the provider is silent."""

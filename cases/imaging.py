@@ -33,7 +33,7 @@ from pacs.views import composites, pixel_review, profiles, reidentify, views
 from pacs.views.composites import MOST_PIXELS, Composite, Suggestion
 from pacs.views.pixel_review import MOST_DOCUMENT, Picture, SeriesGroup
 from pacs.views.reidentify import BroughtBack
-from pacs.views.views import Derived, StudyReview
+from pacs.views.views import DeidentifiedStudy, StudyReview
 
 __all__ = [
     "MOST_DOCUMENT",
@@ -44,7 +44,7 @@ __all__ = [
     "BroughtBack",
     "Compared",
     "Composite",
-    "Derived",
+    "DeidentifiedStudy",
     "Found",
     "Identifiers",
     "Identity",
@@ -113,9 +113,9 @@ def senders(tx: Session, *study_pks: int) -> dict[int, Found]:
     return {study.pk: study for study in query.summaries(tx, scope)}
 
 
-def sent(tx: Session, holder_id: UUID, study_uid: str) -> int | None:
+def sent(tx: Session, sender_id: UUID, study_uid: str) -> int | None:
     """The study that a sender sent under a UID."""
-    return tx.scalar(select(Study.pk).where(Study.study_uid == study_uid, Study.holder_id == holder_id))
+    return tx.scalar(select(Study.pk).where(Study.study_uid == study_uid, Study.sender_id == sender_id))
 
 
 def sent_by(tx: Session, who: Principal, after: str, limit: int) -> Page[Found]:
@@ -128,14 +128,14 @@ def released(tx: Session, view_id: UUID) -> dict[str, Found]:
     return found(tx, Scope(view_id, unreleased=False))
 
 
-def uploaded(tx: Session, case_id: UUID, holder_id: UUID | None = None) -> dict[int, str]:
+def uploaded(tx: Session, case_id: UUID, sender_id: UUID | None = None) -> dict[int, str]:
     """The senders' studies with what was sent to a case's own address, also while they still grow; and their UIDs.
 
     By everyone or by one sender.
     """
     rows = select(Study.pk, Study.study_uid).join(Upload, Upload.study_pk == Study.pk).where(Upload.case_id == case_id)
-    if holder_id is not None:
-        rows = rows.where(Study.holder_id == holder_id)
+    if sender_id is not None:
+        rows = rows.where(Study.sender_id == sender_id)
     return dict(tx.execute(rows.distinct()).all())
 
 
@@ -189,9 +189,9 @@ def open_view(tx: Session, archive: Archive, case_id: UUID, program_id: UUID) ->
     return views.open_view(tx, archive, case_id, profiles.of_owner(tx, program_id))
 
 
-def derive(archive: Archive, view_id: UUID, source: Scope, study_uid: str, known: Identifiers) -> Derived:
+def deidentify(archive: Archive, view_id: UUID, source: Scope, study_uid: str, known: Identifiers) -> DeidentifiedStudy:
     """Make a study's de-identified copy, in which nothing `known` of the patient may stand; idempotent."""
-    return views.derive(archive, view_id, source, study_uid, known)
+    return views.deidentify(archive, view_id, source, study_uid, known)
 
 
 def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str) -> BroughtBack | None:

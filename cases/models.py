@@ -165,7 +165,7 @@ class CaseStudy(Base):
     # How it got here: upload, reference, hand.
     found_by: Mapped[str] = mapped_column(String(16), default="upload")
     # Who sent it first.
-    holder_id: Mapped[UUID] = mapped_column()
+    sender_id: Mapped[UUID] = mapped_column()
     view_study_uid: Mapped[str | None] = mapped_column(String(64))
     # How many originals it had when it was last looked at, and how many copies wait for a decision.
     instances: Mapped[int] = mapped_column(default=0)
@@ -199,7 +199,7 @@ class InboxStudy(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
     study_pk: Mapped[int] = mapped_column(BigInteger, unique=True)
     study_uid: Mapped[str] = mapped_column(String(64), index=True)
-    holder_id: Mapped[UUID] = mapped_column()
+    sender_id: Mapped[UUID] = mapped_column()
     case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases_case.id"))
     named: Mapped[bool] = mapped_column(default=False)
     reason: Mapped[str] = mapped_column(Text, default="")

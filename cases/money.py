@@ -75,7 +75,7 @@ def is_secured(tx: Session, case: Case) -> bool:
     )
 
 
-def is_held(tx: Session, case: Case) -> bool:
+def is_authorised(tx: Session, case: Case) -> bool:
     """Whether the price is held, or taken already."""
     payment = service.find(tx, subject(case))
     return payment is not None and payment.state in _HELD
@@ -147,7 +147,7 @@ def ask(tx: Session, gateway: Gateway | None, case: Case) -> None:
             service.sync(tx, gateway, payment.id)
 
 
-def hold(tx: Session, gateway: Gateway | None, case: Case) -> None:
+def authorise(tx: Session, gateway: Gateway | None, case: Case) -> None:
     """Hold the price on a saved card; what comes of it is told by billing's events. Idempotent."""
     payment = service.find(tx, subject(case))
     if payment is not None and payment.state == PaymentState.METHOD_SAVED:

@@ -85,7 +85,7 @@ class StudyEvent(StrEnum):
     IDENTITY_DIFFERS = "identity_differs"
     CONFIRM = "confirm"
     FAIL = "fail"
-    DERIVE = "derive"
+    DEIDENTIFY = "deidentify"
     RELEASE = "release"
     GROW = "grow"
     REVOKE = "revoke"
@@ -159,7 +159,7 @@ CASE_RULES: tuple[Rule, ...] = (
     _rule(_CS.NEEDS_INFO, _CE.ANSWER_REVIEW, "patient coordinator", _CS.IN_REVIEW, "asked_in_review",
           "resume_clock mail_answered"),
     _rule(_CS.NEEDS_INFO, _CE.INFO_EXPIRE, "system", _CS.DECLINED, "", f"{_END} mail_expired"),
-    _rule(_CS.SUBMITTED, _CE.MARK_READY, "coordinator", _CS.READY, "studies_released", "hold_money"),
+    _rule(_CS.SUBMITTED, _CE.MARK_READY, "coordinator", _CS.READY, "studies_released", "authorise_payment"),
     # A study was revoked, or another one came, before anybody was asked to read.
     _rule(_CS.READY, _CE.REOPEN_STUDIES, "coordinator system", _CS.SUBMITTED),
     _rule(_CS.READY, _CE.OFFER, "coordinator", _CS.OFFERED, _TO_OFFER, "open_offer follow_reading mail_offer"),
@@ -185,11 +185,11 @@ STUDY_RULES: tuple[Rule, ...] = (
     _rule(_SS.RECEIVING, _SE.SETTLE, "system coordinator", _SS.QUARANTINED),
     # A coordinator matches it by hand again, or what another sender has of it: compared from the start.
     _rule(_SS.REVOKED, _SE.SETTLE, "coordinator", _SS.QUARANTINED, "", "drop_copies"),
-    _rule(_SS.QUARANTINED, _SE.IDENTITY_AGREES, "system coordinator", _SS.MATCHED, "", "derive_view"),
+    _rule(_SS.QUARANTINED, _SE.IDENTITY_AGREES, "system coordinator", _SS.MATCHED, "", "deidentify_study"),
     _rule(_SS.QUARANTINED, _SE.IDENTITY_DIFFERS, "system coordinator", _SS.MISMATCH, "", "freeze_view mail_mismatch"),
     # A coordinator compared both identities side by side and says that they are one person's.
-    _rule(_SS.MISMATCH, _SE.CONFIRM, "coordinator", _SS.MATCHED, "has_reason", "derive_view"),
-    _rule(_SS.MATCHED, _SE.DERIVE, "system", _SS.DEID_REVIEW, "", "mail_deid_review"),
+    _rule(_SS.MISMATCH, _SE.CONFIRM, "coordinator", _SS.MATCHED, "has_reason", "deidentify_study"),
+    _rule(_SS.MATCHED, _SE.DEIDENTIFY, "system", _SS.DEID_REVIEW, "", "mail_deid_review"),
     _rule(_SS.MATCHED, _SE.FAIL, "system", _SS.UNREADABLE, "", "mail_unreadable"),
     _rule(_SS.DEID_REVIEW, _SE.RELEASE, "coordinator", _SS.RELEASED, "", "release_view mail_new_images"),
     # More images of a study that is here already, or another identity to compare with: looked at from the start.

@@ -28,7 +28,7 @@ from overread.services import build
 from pacs.dicom import elements, part10
 from pacs.dicom.status import Reason
 from pacs.index.models import Instance
-from pacs.index.scope import holder_of
+from pacs.index.scope import sender_of
 from pacs.store.archive import Archive
 from pacs.store.ingest import AlreadyStored, Refused, Source
 from pacs.views.batch import Batch
@@ -169,7 +169,7 @@ def _stored_before(archive: Archive, who: Principal, group: Sequence[Entry]) -> 
     with archive.db.transaction() as tx:
         rows = tx.execute(
             select(Instance.sop_uid, Instance.blob, Instance.blob_size).where(
-                Instance.sop_uid.in_(set(uids.values())), Instance.holder_id == holder_of(who)
+                Instance.sop_uid.in_(set(uids.values())), Instance.sender_id == sender_of(who)
             )
         )
         known = {row.sop_uid: (row.blob, row.blob_size) for row in rows}

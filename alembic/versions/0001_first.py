@@ -223,7 +223,7 @@ def upgrade() -> None:
         sa.Column("sop_uid", sa.String(length=64), nullable=True),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("instances", sa.Integer(), nullable=False),
-        sa.Column("holder_id", sa.Uuid(), nullable=False),
+        sa.Column("sender_id", sa.Uuid(), nullable=False),
         sa.Column("leads", sa.Boolean(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_pacs_change")),
@@ -271,7 +271,7 @@ def upgrade() -> None:
         "pacs_study",
         sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("view_id", sa.Uuid(), nullable=False),
-        sa.Column("holder_id", sa.Uuid(), nullable=False),
+        sa.Column("sender_id", sa.Uuid(), nullable=False),
         sa.Column("leads", sa.Boolean(), nullable=False),
         sa.Column("study_uid", sa.String(length=64), nullable=False),
         sa.Column("source_uid", sa.String(length=64), nullable=True),
@@ -301,7 +301,7 @@ def upgrade() -> None:
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_study")),
-        sa.UniqueConstraint("study_uid", "holder_id", name=op.f("uq_pacs_study_study_uid_holder_id")),
+        sa.UniqueConstraint("study_uid", "sender_id", name=op.f("uq_pacs_study_study_uid_sender_id")),
     )
     op.create_index(
         "ix_pacs_study_accession",
@@ -317,7 +317,7 @@ def upgrade() -> None:
         "pacs_study",
         ["view_id", sa.literal_column("study_date DESC NULLS LAST"), sa.literal_column("pk DESC")],
         unique=False,
-        postgresql_include=["modalities", "holder_id", "leads"],
+        postgresql_include=["modalities", "sender_id", "leads"],
     )
     op.create_index(
         "ix_pacs_study_patient_id",
@@ -337,7 +337,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_pacs_study_words",
         "pacs_study",
-        ["names", "modalities", sa.literal_column("(ARRAY[holder_id])")],
+        ["names", "modalities", sa.literal_column("(ARRAY[sender_id])")],
         unique=False,
         postgresql_using="gin",
         postgresql_with={"fastupdate": "off"},
@@ -764,7 +764,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("study_pk", sa.BigInteger(), nullable=False),
         sa.Column("study_uid", sa.String(length=64), nullable=False),
-        sa.Column("holder_id", sa.Uuid(), nullable=False),
+        sa.Column("sender_id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=True),
         sa.Column("named", sa.Boolean(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
@@ -1020,7 +1020,7 @@ def upgrade() -> None:
         ),
         sa.Column("looked_at", sa.BigInteger(), nullable=False),
         sa.Column("found_by", sa.String(length=16), nullable=False),
-        sa.Column("holder_id", sa.Uuid(), nullable=False),
+        sa.Column("sender_id", sa.Uuid(), nullable=False),
         sa.Column("view_study_uid", sa.String(length=64), nullable=True),
         sa.Column("instances", sa.Integer(), nullable=False),
         sa.Column("held", sa.Integer(), nullable=False),
@@ -1038,7 +1038,7 @@ def upgrade() -> None:
         "pacs_instance",
         sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("view_id", sa.Uuid(), nullable=False),
-        sa.Column("holder_id", sa.Uuid(), nullable=False),
+        sa.Column("sender_id", sa.Uuid(), nullable=False),
         sa.Column("study_pk", sa.BigInteger(), nullable=False),
         sa.Column("series_pk", sa.BigInteger(), nullable=False),
         sa.Column("sop_uid", sa.String(length=64), nullable=False),
@@ -1072,7 +1072,7 @@ def upgrade() -> None:
             ["series_pk"], ["pacs_series.pk"], name=op.f("fk_pacs_instance_series_pk_pacs_series"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_pacs_instance")),
-        sa.UniqueConstraint("sop_uid", "holder_id", name=op.f("uq_pacs_instance_sop_uid_holder_id")),
+        sa.UniqueConstraint("sop_uid", "sender_id", name=op.f("uq_pacs_instance_sop_uid_sender_id")),
     )
     op.create_index(op.f("ix_pacs_instance_blob"), "pacs_instance", ["blob"], unique=False)
     op.create_index(op.f("ix_pacs_instance_series_pk"), "pacs_instance", ["series_pk"], unique=False)

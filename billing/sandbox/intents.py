@@ -13,7 +13,7 @@ from billing.sandbox.methods import behaviour
 from billing.sandbox.world import Obj, World, public
 
 # https://docs.stripe.com/payments/place-a-hold-on-a-payment-method: shorter on a Visa whose owner is not there.
-HOLD_SECONDS, HOLD_SECONDS_VISA_ABSENT = 7 * 86400, 4 * 86400 + 18 * 3600
+AUTHORISATION_SECONDS, AUTHORISATION_SECONDS_VISA_ABSENT = 7 * 86400, 4 * 86400 + 18 * 3600
 #: Seconds from a capture to the dispute that some test cards bring: the capture's own answer tells of none.
 DISPUTED_AFTER = 60
 _CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_action", "requires_capture")
@@ -188,7 +188,7 @@ def _authorise(world: World, intent: Obj, method: Obj, *, off_session: bool) -> 
     intent.update(next_action=None, last_payment_error=None)
     if manual:
         absent = off_session and method["card"]["brand"] == "visa"
-        until = world.now() + (HOLD_SECONDS_VISA_ABSENT if absent else HOLD_SECONDS)
+        until = world.now() + (AUTHORISATION_SECONDS_VISA_ABSENT if absent else AUTHORISATION_SECONDS)
         charge["payment_method_details"]["card"]["capture_before"] = until
         intent.update(status="requires_capture", amount_capturable=intent["amount"])
         world.event("charge.succeeded", charge)

@@ -45,14 +45,14 @@ _ORDER = {
 class InboxItem:
     """A study that waits for a case, or was dismissed, as the coordinator sees it.
 
-    `sender`: who sent it; its DICOMweb root is `/senders/{holder_id}/dicomweb`. `reason`: why it is kept apart, and
+    `sender`: who sent it; its DICOMweb root is `/senders/{sender_id}/dicomweb`. `reason`: why it is kept apart, and
     `case_id` from which case. `dismissed_at`, `dismissed_by` and `dismissed_reason`: when, by whom and why.
     """
 
     id: UUID
     study_uid: str
     arrived_at: datetime
-    holder_id: UUID
+    sender_id: UUID
     sender: str
     case_id: UUID | None
     case_reference: str
@@ -131,7 +131,7 @@ def wait(
     tx: Session,
     study_pk: int,
     study_uid: str,
-    holder_id: UUID,
+    sender_id: UUID,
     references: Sequence[str],
     case: Case | None,
     reason: str,
@@ -143,7 +143,7 @@ def wait(
     row = tx.scalars(select(InboxStudy).where(InboxStudy.study_pk == study_pk)).one_or_none()
     news = row is None or row.dismissed_at is not None or row.matched_case_id is not None or row.reason != reason
     if row is None:
-        row = InboxStudy(study_pk=study_pk, study_uid=study_uid, holder_id=holder_id)
+        row = InboxStudy(study_pk=study_pk, study_uid=study_uid, sender_id=sender_id)
         tx.add(row)
     elif news:
         # Among what is new: far down, where it stood before, nobody would see it.
@@ -217,8 +217,8 @@ def _item(tx: Session, row: InboxStudy, found: Found | None) -> InboxItem:
         id=row.id,
         study_uid=row.study_uid,
         arrived_at=row.arrived_at,
-        holder_id=row.holder_id,
-        sender=sender(tx, row.holder_id),
+        sender_id=row.sender_id,
+        sender=sender(tx, row.sender_id),
         case_id=row.case_id,
         case_reference=case.reference if case else "",
         reason=row.reason,

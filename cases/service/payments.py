@@ -42,7 +42,7 @@ def checkout(
     url = money.checkout(tx, gateway, case, success_url=success_url, cancel_url=cancel_url)
     if url is None and case.state is CaseState.DRAFT and not money.is_secured(tx, case):
         # A card was saved while a hospital was to send the images, which are here by now: the price is held on it.
-        money.hold(tx, gateway, case)
+        money.authorise(tx, gateway, case)
     return url
 
 

@@ -81,9 +81,9 @@ def name_of(tx: Session, principal_id: UUID | None) -> str:
     return person.name if person else ""
 
 
-def sender(tx: Session, holder_id: UUID) -> str:
+def sender(tx: Session, sender_id: UUID) -> str:
     """Who sent a study, for coordinators."""
-    return "our own staff" if holder_id == STAFF else name_of(tx, holder_id)
+    return "our own staff" if sender_id == STAFF else name_of(tx, sender_id)
 
 
 def known(tx: Session, case: Case) -> Identifiers:

@@ -31,9 +31,9 @@ def settle(tx: Session, archive: Archive, event: StudyStable) -> None:
     It is for the cases that it was uploaded to, else for the one whose reference number stands in it, and for those
     that have it already. A case that has the study from somebody else gets nothing of it: a coordinator decides.
     """
-    holder_id = UUID(event.holder_id)
+    sender_id = UUID(event.sender_id)
     report = select(Report.id).join(Case, Case.id == Report.case_id)
-    if tx.scalar(report.where(Report.study_uid == event.study_uid, Case.patient_id == holder_id)) is not None:
+    if tx.scalar(report.where(Report.study_uid == event.study_uid, Case.patient_id == sender_id)) is not None:
         # Our own report, which belongs beside the images and is none of them.
         return
     if not imaging.senders(tx, event.study_pk):
@@ -57,7 +57,7 @@ def settle(tx: Session, archive: Archive, event: StudyStable) -> None:
             apart = case, reason
     if apart is not None or not placed:
         case, reason = apart or (None, "")
-        inboxes.wait(tx, event.study_pk, event.study_uid, holder_id, event.references, case, reason)
+        inboxes.wait(tx, event.study_pk, event.study_uid, sender_id, event.references, case, reason)
 
 
 def _targets(tx: Session, event: StudyStable) -> list[tuple[UUID, str]]:
@@ -79,18 +79,18 @@ def _targets(tx: Session, event: StudyStable) -> list[tuple[UUID, str]]:
 def _arrive(tx: Session, archive: Archive, case: Case, event: StudyStable, found_by: str) -> str:
     """A study came for a case: place it there, or say why it is kept apart."""
     study = study_of(tx, case.id, event.study_uid, lock=True)
-    holder_id = UUID(event.holder_id)
+    sender_id = UUID(event.sender_id)
     member = study is not None and event.study_pk in imaging.members(tx, study.study_pk)
     if study is not None and study.state is StudyState.REVOKED:
         if member or study.study_pk == event.study_pk:
             return f"It was taken out of case {case.reference} before, and more of it has come."
         return f"This study was taken out of case {case.reference} before; this came from somebody else."
     if study is None or study.study_pk == event.study_pk:
-        _place(tx, case, event.study_pk, event.study_uid, found_by, holder_id, None)
+        _place(tx, case, event.study_pk, event.study_uid, found_by, sender_id, None)
         return ""
     if member:
         imaging.refresh(tx, study, event.study_pk)
-        _place(tx, case, study.study_pk, event.study_uid, found_by, holder_id, None)
+        _place(tx, case, study.study_pk, event.study_uid, found_by, sender_id, None)
         return ""
     more = imaging.beside(tx, archive, study, event.study_pk)
     if not more.new and not more.other:
@@ -102,7 +102,7 @@ def _arrive(tx: Session, archive: Archive, case: Case, event: StudyStable, found
             f"{counted(more.other, 'differs', 'differ')} from those there with the same number."
         )
     imaging.join(tx, study, event.study_pk)
-    _place(tx, case, study.study_pk, event.study_uid, found_by, holder_id, None)
+    _place(tx, case, study.study_pk, event.study_uid, found_by, sender_id, None)
     return ""
 
 
@@ -112,7 +112,7 @@ def _belongs(tx: Session, study: CaseStudy, event: StudyStable, more: Compared) 
     A coordinator who sends to a case is one. Else nobody has matched the study yet, its sender proves by an image to
     have what we have, and both say in full that they are of the same person.
     """
-    if UUID(event.holder_id) == imaging.STAFF and str(study.case_id) in event.case_ids:
+    if UUID(event.sender_id) == imaging.STAFF and str(study.case_id) in event.case_ids:
         return True
     if not more.same or study.state not in (StudyState.QUARANTINED, StudyState.MISMATCH):
         return False
@@ -147,15 +147,15 @@ def match_by_hand(tx: Session, who: Principal, item_id: UUID, case_id: UUID) -> 
     study = study_of(tx, case.id, waiting.study_uid, lock=True)
     study_pk = waiting.study_pk
     if study is not None and study.state is StudyState.REVOKED:
-        study.study_pk, study.whole, study.found_by, study.holder_id = study_pk, True, "hand", waiting.holder_id
+        study.study_pk, study.whole, study.found_by, study.sender_id = study_pk, True, "hand", waiting.sender_id
         study.looked_at, study.confirmed, study.identities, study.named = 0, False, [], []
         study.view_study_uid, study.held = None, 0
     elif study is not None and study_pk not in (study.study_pk, *imaging.members(tx, study.study_pk)):
         imaging.join(tx, study, study_pk)
-        audit.record(tx, who, "study.join", "study", waiting.study_uid, case_id=case.id, sender=str(waiting.holder_id))
+        audit.record(tx, who, "study.join", "study", waiting.study_uid, case_id=case.id, sender=str(waiting.sender_id))
     if study is not None:
         study_pk = study.study_pk
-    placed = _place(tx, case, study_pk, waiting.study_uid, "hand", waiting.holder_id, who)
+    placed = _place(tx, case, study_pk, waiting.study_uid, "hand", waiting.sender_id, who)
     if waiting.named and waiting.case_id == case.id:
         placed.named = [*placed.named, waiting.study_pk]
     imaging.lead(tx, placed)
@@ -184,7 +184,7 @@ def reject(tx: Session, who: Principal, case_id: UUID, study_uid: str, reason: s
         if study_pk not in ours:
             # Why, stands in the case's history, and goes with it.
             told = f"It was taken out of case {case.reference}."
-            inboxes.wait(tx, study_pk, study_uid, sent.holder_id, (), None, told)
+            inboxes.wait(tx, study_pk, study_uid, sent.sender_id, (), None, told)
 
 
 def decide(
@@ -238,7 +238,7 @@ def review(tx: Session, who: Principal, case_id: UUID) -> list[StudyReview]:
     return imaging.review(tx, case.view_id) if case.view_id is not None else []
 
 
-def derive(archive: Archive, case_id: UUID, study_uid: str) -> None:
+def deidentify(archive: Archive, case_id: UUID, study_uid: str) -> None:
     """Make a matched study's de-identified copy and move it on to the coordinator's review. Idempotent.
 
     In transactions of its own, because it reads every pixel that may hold burned-in text.
@@ -251,7 +251,7 @@ def derive(archive: Archive, case_id: UUID, study_uid: str) -> None:
         view_id = case.view_id = case.view_id or imaging.open_view(tx, archive, case_id, case.program_id)
         known = presentation.known(tx, case)
         source = imaging.scope_of(case_id, [study])
-    derived = imaging.derive(archive, view_id, source, study_uid, known)
+    derived = imaging.deidentify(archive, view_id, source, study_uid, known)
     with archive.db.transaction() as tx:
         case = load_unasked(tx, case_id, lock=True)
         study = study_of(tx, case_id, study_uid, lock=True)
@@ -264,7 +264,7 @@ def derive(archive: Archive, case_id: UUID, study_uid: str) -> None:
             move_study(StudyMove(tx, case, study, StudyEvent.FAIL, Actor.SYSTEM, None, reason))
             return
         reason = "; ".join(f"{count} × {why}" for why, count in sorted(derived.withheld_reasons.items()))
-        move_study(StudyMove(tx, case, study, StudyEvent.DERIVE, Actor.SYSTEM, None, reason))
+        move_study(StudyMove(tx, case, study, StudyEvent.DEIDENTIFY, Actor.SYSTEM, None, reason))
 
 
 def bring_back(archive: Archive, view_id: UUID, sop_uid: str) -> None:
@@ -288,7 +288,7 @@ def bring_back(archive: Archive, view_id: UUID, sop_uid: str) -> None:
 
 
 def _place(
-    tx: Session, case: Case, study_pk: int, study_uid: str, found_by: str, holder_id: UUID, who: Principal | None
+    tx: Session, case: Case, study_pk: int, study_uid: str, found_by: str, sender_id: UUID, who: Principal | None
 ) -> CaseStudy:
     """Put a study into a case (again, when it has grown) and compare whose it is."""
     actor = Actor.COORDINATOR if who else Actor.SYSTEM
@@ -305,7 +305,7 @@ def _place(
             named=[study_pk] if found_by == "reference" else [],
             state=StudyState.RECEIVING,
             found_by=found_by,
-            holder_id=holder_id,
+            sender_id=sender_id,
         )
         tx.add(study)
         tx.flush()

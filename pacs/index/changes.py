@@ -60,7 +60,7 @@ def record(
             sop_uid=sop_uid,
             kind=kind.value,
             instances=instances,
-            holder_id=study.holder_id,
+            sender_id=study.sender_id,
             leads=study.leads,
             at=clock.now(),
         )
@@ -79,7 +79,7 @@ _SWEEP = """
 DELETE FROM pacs_change WHERE number IN (
     SELECT number FROM pacs_change old WHERE at < %(before)s AND EXISTS (
         SELECT FROM pacs_change new WHERE new.study_pk = old.study_pk AND new.number > old.number
-        AND new.holder_id = old.holder_id AND new.leads >= old.leads AND (
+        AND new.sender_id = old.sender_id AND new.leads >= old.leads AND (
             old.kind IN ('growing', 'stable') AND new.kind IN ('growing', 'stable')
             OR old.kind IN ('released', 'revoked') AND new.kind IN ('released', 'revoked')
             OR old.kind IN ('growing', 'stable', 'deleted') AND new.kind = 'deleted'

@@ -49,7 +49,7 @@ class StudyStable(Event):
     """A sender's study stopped growing. It is told again when it grows later.
 
     `case_ids`: the cases that it was uploaded to. `references`: its Accession Number, Patient ID, Study Description
-    and the AE titles that it was sent to, in which a case's reference number may stand. `holder_id`: who sent it.
+    and the AE titles that it was sent to, in which a case's reference number may stand. `sender_id`: who sent it.
     """
 
     name = "pacs.study_stable"
@@ -58,4 +58,4 @@ class StudyStable(Event):
     study_uid: str
     case_ids: list[str]
     references: list[str]
-    holder_id: str
+    sender_id: str

@@ -3,7 +3,7 @@
 A view's rows have the same shape as the originals', told apart by `view_id`, so that one query and one retrieval serve
 both. An instance is a list of parts: `header` bytes (none for originals), then ranges of the blob.
 
-Originals are kept apart by who sent them (`holder_id`): a Study Instance UID has a row for each sender, made of this
+Originals are kept apart by who sent them (`sender_id`): a Study Instance UID has a row for each sender, made of this
 sender's instances alone (docs/decisions/0014). What a person joined for a case is a row of its own
 (`pacs.store.joins`).
 """
@@ -97,8 +97,8 @@ class Study(Base):
 
     pk: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     view_id: Mapped[UUID] = mapped_column()
-    #: Who sent it (`pacs.index.scope.holder_of`); of a view's study the view, of a joined one a number of its own.
-    holder_id: Mapped[UUID] = mapped_column()
+    #: Who sent it (`pacs.index.scope.sender_of`); of a view's study the view, of a joined one a number of its own.
+    sender_id: Mapped[UUID] = mapped_column()
     #: Of the originals with one UID, the one that answers to whoever sees them all.
     leads: Mapped[bool] = mapped_column(default=True)
     study_uid: Mapped[str] = mapped_column(String(64))
@@ -133,14 +133,14 @@ class Study(Base):
     changed_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (
-        UniqueConstraint("study_uid", "holder_id"),
+        UniqueConstraint("study_uid", "sender_id"),
         # The order of results; what is often asked for besides is read from the index, too.
         Index(
             "ix_pacs_study_newest",
             "view_id",
             study_date.desc().nulls_last(),
             pk.desc(),
-            postgresql_include=["modalities", "holder_id", "leads"],
+            postgresql_include=["modalities", "sender_id", "leads"],
         ),
         # With what orders the results: a part of an identifier is looked for in the index alone.
         Index(
@@ -163,7 +163,7 @@ class Study(Base):
             "ix_pacs_study_words",
             "names",
             "modalities",
-            text("(ARRAY[holder_id])"),
+            text("(ARRAY[sender_id])"),
             postgresql_using="gin",
             postgresql_with={"fastupdate": "off"},
         ),
@@ -213,7 +213,7 @@ class Instance(Base):
     pk: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     view_id: Mapped[UUID] = mapped_column()
     #: Its study's.
-    holder_id: Mapped[UUID] = mapped_column()
+    sender_id: Mapped[UUID] = mapped_column()
     #: The series' study; the series' own key keeps it true.
     study_pk: Mapped[int] = mapped_column(BigInteger)
     series_pk: Mapped[int] = mapped_column(ForeignKey("pacs_series.pk", ondelete="CASCADE"), index=True)
@@ -247,7 +247,7 @@ class Instance(Base):
     received_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (
-        UniqueConstraint("sop_uid", "holder_id"),
+        UniqueConstraint("sop_uid", "sender_id"),
         Index("ix_pacs_instance_study_pk", "study_pk"),
         # As they arrive, originals have none: they don't pay for it when they arrive.
         Index("ix_pacs_instance_source_pk", "source_pk", postgresql_where=source_pk.is_not(None)),
@@ -311,7 +311,7 @@ class KeptMetadata(Base):
 
 
 class Change(Base):
-    """One event of a study (`study_pk`). `instances`: how many it has then. `holder_id`: who sent it, and may hear."""
+    """One event of a study (`study_pk`). `instances`: how many it has then. `sender_id`: who sent it, and may hear."""
 
     __tablename__ = "pacs_change"
 
@@ -324,7 +324,7 @@ class Change(Base):
     sop_uid: Mapped[str | None] = mapped_column(String(64))
     kind: Mapped[str] = mapped_column(String(16))
     instances: Mapped[int] = mapped_column(default=0)
-    holder_id: Mapped[UUID] = mapped_column()
+    sender_id: Mapped[UUID] = mapped_column()
     #: It led among the originals of its UID: whoever sees all of these hears of it.
     leads: Mapped[bool] = mapped_column()
     at: Mapped[datetime] = mapped_column(default=clock.now)

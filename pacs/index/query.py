@@ -312,7 +312,7 @@ class StudySummary:
     """A study as the rooms above show it; `birth_date` and `study_date` are YYYYMMDD or empty."""
 
     pk: int
-    holder_id: UUID
+    sender_id: UUID
     study_uid: str
     patient_name: str
     patient_id: str
@@ -350,7 +350,7 @@ def _summaries(tx: Session, scope: Scope, chosen: ColumnElement[bool]) -> list[S
 def _summary(row: Study, kinds: list[str], in_series: int, in_all: int) -> StudySummary:
     return StudySummary(
         pk=row.pk,
-        holder_id=row.holder_id,
+        sender_id=row.sender_id,
         study_uid=row.study_uid,
         patient_name=row.patient_name,
         patient_id=row.patient_id,

@@ -24,14 +24,14 @@ STAFF = UUID(int=2)
 class Scope:
     """One view, narrowed. The originals of all senders are narrowed to the leading one of each Study Instance UID.
 
-    `holder_id`: only what this sender sent. `study_uids`: only these studies (UIDs of the view). `studies`: only these
+    `sender_id`: only what this sender sent. `study_uids`: only these studies (UIDs of the view). `studies`: only these
     senders' or joined studies (`pacs.index.models.Study.pk`), no two of one UID; of those that are in `uploads`, what
     was sent for `case_id` alone; of those in `until`, nothing behind an instance (`pacs.index.models.Instance.pk`).
     `unreleased`: also what no coordinator has released yet.
     """
 
     view_id: UUID
-    holder_id: UUID | None = None
+    sender_id: UUID | None = None
     study_uids: frozenset[str] | None = None
     studies: frozenset[int] | None = None
     uploads: frozenset[int] = frozenset()
@@ -42,7 +42,7 @@ class Scope:
     @property
     def leading(self) -> bool:
         """Whether of the originals with one UID the leading one alone is meant."""
-        return self.view_id == ORIGINAL and self.holder_id is None and self.studies is None
+        return self.view_id == ORIGINAL and self.sender_id is None and self.studies is None
 
     @property
     def parts(self) -> bool:
@@ -54,7 +54,7 @@ class Scope:
 NOTHING = Scope(ORIGINAL, studies=frozenset())
 
 
-def holder_of(who: Principal) -> UUID:
+def sender_of(who: Principal) -> UUID:
     """As whose a principal's objects are kept: their own, or of the program's staff together."""
     return STAFF if who.role in (Role.COORDINATOR, Role.ADMIN) else who.id
 
@@ -75,9 +75,9 @@ def originals(who: Principal) -> Scope:
     return sent_by(who.id)
 
 
-def sent_by(holder_id: UUID) -> Scope:
+def sent_by(sender_id: UUID) -> Scope:
     """What one sender sent, as it was sent."""
-    return Scope(ORIGINAL, holder_id=holder_id, unreleased=True)
+    return Scope(ORIGINAL, sender_id=sender_id, unreleased=True)
 
 
 def reviewed(who: Principal, view_id: UUID) -> Scope:

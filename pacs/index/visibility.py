@@ -26,9 +26,9 @@ def studies(scope: Scope) -> ColumnElement[bool]:
         conditions.append(Study.study_uid.in_(scope.study_uids))
     if scope.studies is not None:
         conditions.append(Study.pk.in_(scope.studies))
-    if scope.holder_id is not None:
+    if scope.sender_id is not None:
         # As the index on the names' words has it, too.
-        conditions.append(array([Study.holder_id]).contains([scope.holder_id]))
+        conditions.append(array([Study.sender_id]).contains([scope.sender_id]))
     if scope.leading:
         conditions.append(Study.leads.is_(True))
     if scope.uploads:
@@ -64,8 +64,8 @@ def changes(scope: Scope) -> ColumnElement[bool]:
         conditions.append(Change.leads.is_(True))
     if scope.studies is not None:
         conditions.append(Change.study_pk.in_(scope.studies))
-    if scope.holder_id is not None:
-        conditions.append(Change.holder_id == scope.holder_id)
+    if scope.sender_id is not None:
+        conditions.append(Change.sender_id == scope.sender_id)
     if not scope.unreleased:
         conditions.append(Change.kind.in_(("released", "revoked")))
     return and_(*conditions)
@@ -84,8 +84,8 @@ def rows(
         conditions.append("s.study_uid = ANY(%(study_uids)s)")
     if scope.studies is not None:
         conditions.append("s.pk = ANY(%(studies)s)")
-    if scope.holder_id is not None:
-        conditions.append("s.holder_id = %(holder_id)s")
+    if scope.sender_id is not None:
+        conditions.append("s.sender_id = %(sender_id)s")
     if scope.leading:
         conditions.append("s.leads")
     if scope.uploads:
@@ -99,7 +99,7 @@ def rows(
         conditions.append("i.sop_uid = %(sop_uid)s")
     values = {
         "view_id": scope.view_id,
-        "holder_id": scope.holder_id,
+        "sender_id": scope.sender_id,
         "study_uids": list(scope.study_uids or ()),
         "studies": list(scope.studies or ()),
         "uploads": list(scope.uploads),

@@ -27,7 +27,7 @@ from pacs.dicom.elements import Buffer, Unreadable
 from pacs.dicom.status import Reason
 from pacs.index import columns
 from pacs.index.columns import Columns
-from pacs.index.scope import ORIGINAL, Scope, holder_of
+from pacs.index.scope import ORIGINAL, Scope, sender_of
 from pacs.store import rows
 from pacs.store.archive import Archive
 from pacs.store.same_object import same_object
@@ -273,12 +273,12 @@ def _store_group(archive: Archive, group: Sequence[_Member]) -> list[Outcome | C
 def _store_all(archive: Archive, group: Sequence[_Member]) -> list[Outcome | Clash]:
     studies: dict[tuple[str, UUID], list[int]] = {}
     for position, (source, one) in enumerate(group):
-        studies.setdefault((one.keys.study_uid, holder_of(source.who)), []).append(position)
+        studies.setdefault((one.keys.study_uid, sender_of(source.who)), []).append(position)
     # In one order, so that two groups with studies in common never wait for each other in a circle.
     ordered = sorted(studies)
     batches = [studies[key] for key in ordered]
     batch_rows = [[row(*group[position]) for position in positions] for positions in batches]
-    held = [(holder_id, of_study) for (_, holder_id), of_study in zip(ordered, batch_rows, strict=True)]
+    held = [(sender_id, of_study) for (_, sender_id), of_study in zip(ordered, batch_rows, strict=True)]
     added = archive.db.at_once(lambda connection: rows.add(connection, ORIGINAL, held))
     outcomes: dict[int, Outcome | Clash] = {}
     for positions, of_study, written in zip(batches, batch_rows, added, strict=True):
@@ -297,13 +297,13 @@ def _write(
 ) -> dict[int, Outcome | Clash]:
     """Write what a growing study didn't simply get more of. With `only_known`, raises _Gone instead of adding to it."""
     source, one = members[0]
-    holder_id = holder_of(source.who)
+    sender_id = sender_of(source.who)
     with archive.db.transaction() as tx:
         # Asked with every row, here and in `sql.WRITE`: a sender stores nothing from the moment they are locked out.
-        if source.made_for is None and principals.locked_out(tx, holder_id):
+        if source.made_for is None and principals.locked_out(tx, sender_id):
             sentence = "The sender was locked out."
             return {n: _refuse(source, Reason.NOT_AUTHORISED, sentence, one.keys) for n, (_, one) in enumerate(members)}
-        written = rows.write(tx, ORIGINAL, holder_id, of_study)
+        written = rows.write(tx, ORIGINAL, sender_id, of_study)
         if only_known and written.inserted:
             raise _Gone
         if written.began_to_grow:

@@ -132,7 +132,7 @@ def _shown(scope: Scope) -> ColumnElement[bool]:
 def _opened(tx: Session, study_pk: int) -> int:
     """A study with another's attributes, as yet empty."""
     changed = {
-        "holder_id": clock.uuid7(),
+        "sender_id": clock.uuid7(),
         "leads": False,
         "receiving": False,
         "called": [],
@@ -153,7 +153,7 @@ def _member(tx: Session, joined_pk: int, member_pk: int) -> None:
 
 def _copy(tx: Session, joined_pk: int, chosen: ColumnElement[bool]) -> None:
     """Copy the rows of instances, and of their series, into a joined study, which is locked from here on."""
-    holder_id = tx.scalar(select(Study.holder_id).where(Study.pk == joined_pk).with_for_update())
+    sender_id = tx.scalar(select(Study.sender_id).where(Study.pk == joined_pk).with_for_update())
     here = aliased(Instance)
     wanted = and_(
         chosen,
@@ -163,7 +163,7 @@ def _copy(tx: Session, joined_pk: int, chosen: ColumnElement[bool]) -> None:
     theirs = select(*row).where(select(Instance.pk).where(Instance.series_pk == Series.pk, wanted).exists())
     tx.execute(insert(Series).from_select(names, theirs).on_conflict_do_nothing())
     ours = aliased(Series)
-    changed = {"holder_id": holder_id, "study_pk": joined_pk, "series_pk": ours.pk, "source_pk": Instance.pk}
+    changed = {"sender_id": sender_id, "study_pk": joined_pk, "series_pk": ours.pk, "source_pk": Instance.pk}
     names, row = _copied(Instance, changed)
     copies = (
         select(*row)

@@ -1,6 +1,6 @@
 """Writing the index's rows: studies and series with their aggregates, instances, and for which case they were sent.
 
-Rows are written for one holder: a sender, or the view whose copies they are. A study's instances are written by one
+Rows are written for one sender, or for the view whose copies they are. A study's instances are written by one
 statement, whatever their number, that brings the aggregates up to date as well. What has to happen once only, when a
 study or series is new or a study begins to grow again, comes before it.
 """
@@ -69,11 +69,11 @@ class Written:
 def add(
     connection: psycopg.Connection[Any], view_id: UUID, batches: Sequence[tuple[UUID, Sequence[Row]]]
 ) -> list[Written | None]:
-    """Write rows of holders' studies that grow already, whose series are known, all or none: one statement a study.
+    """Write rows of senders' studies that grow already, whose series are known, all or none: one statement a study.
 
     None for a study that doesn't, or isn't here: `write` does it. It also finds out about what is `missing` after this.
     """
-    watched = [_parameters(view_id, holder_id, rows, watch=True, quick=True) for holder_id, rows in batches]
+    watched = [_parameters(view_id, sender_id, rows, watch=True, quick=True) for sender_id, rows in batches]
     if len(watched) == 1:
         answers = [connection.execute(sql.WRITE, watched[0])]
     else:
@@ -86,21 +86,21 @@ def add(
 def write(
     tx: Session,
     view_id: UUID,
-    holder_id: UUID,
+    sender_id: UUID,
     rows: Sequence[Row],
     *,
     source_uid: str | None = None,
     released: bool = True,
     watch: bool = True,
 ) -> Written:
-    """Write rows of one study of a holder, new or not.
+    """Write rows of one study of a sender, new or not.
 
     `watch`: see to it that somebody looks when the study has settled.
     """
     connection = raw(tx)
     # Planning the large statement anew takes longer than running it.
     connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-    about = _parameters(view_id, holder_id, rows, watch=watch, quick=False)
+    about = _parameters(view_id, sender_id, rows, watch=watch, quick=False)
     connection.execute(sql.OPENING, about)
     opened = connection.execute(sql.OPEN_STUDY, {**about, "study": _study(rows[0].keys, source_uid, released)})
     about["study_pk"] = next(opened)[0]
@@ -110,7 +110,7 @@ def write(
     assert found is not None
     was_receiving = found[1]
     written = _written(found, rows)
-    written.existing, news = _existing(connection, holder_id, rows, written.missing(len(rows)))
+    written.existing, news = _existing(connection, sender_id, rows, written.missing(len(rows)))
     # What is refused, because it has other bytes, changes nothing.
     again = {rows[position].called_ae for position, blob in written.existing.items() if blob == rows[position].blob}
     if again - {""}:
@@ -142,11 +142,11 @@ def _study(first: Columns, source_uid: str | None, released: bool) -> str:
     return orjson.dumps(study).decode()
 
 
-def _parameters(view_id: UUID, holder_id: UUID, rows: Sequence[Row], *, watch: bool, quick: bool) -> dict[str, Any]:
+def _parameters(view_id: UUID, sender_id: UUID, rows: Sequence[Row], *, watch: bool, quick: bool) -> dict[str, Any]:
     """The statement's parameters: what is text travels as JSON, which costs a fraction of as many arrays."""
     return {
         "view_id": view_id,
-        "holder_id": holder_id,
+        "sender_id": sender_id,
         "study_uid": rows[0].keys.study_uid,
         "series_uids": list({row.keys.series_uid for row in rows}),
         "modalities": sorted({row.keys.series["modality"] for row in rows} - {""}),
@@ -181,14 +181,14 @@ def _instance(row: Row) -> dict[str, Any]:
 
 
 def _existing(
-    connection: psycopg.Connection[Any], holder_id: UUID, rows: Sequence[Row], positions: Sequence[int]
+    connection: psycopg.Connection[Any], sender_id: UUID, rows: Sequence[Row], positions: Sequence[int]
 ) -> tuple[dict[int, str], bool]:
     """The digests that stand under the UIDs of rows that were not inserted; and whether one was sent for a new case."""
     if not positions:
         return {}, False
     uids = [rows[position].keys.sop_uid for position in positions]
     known = {
-        sop: (pk, study, blob) for pk, study, sop, blob in connection.execute(sql.FIND, (holder_id, uids)).fetchall()
+        sop: (pk, study, blob) for pk, study, sop, blob in connection.execute(sql.FIND, (sender_id, uids)).fetchall()
     }
     digests: dict[int, str] = {}
     news = False

@@ -32,9 +32,9 @@ def _with_columns(statement: str) -> str:
 WRITE = _with_columns("""
 WITH st AS (
   SELECT s.pk, s.patient_id, s.birth_date, s.receiving FROM pacs_study s
-  WHERE s.study_uid = %(study_uid)s AND s.holder_id = %(holder_id)s AND
+  WHERE s.study_uid = %(study_uid)s AND s.sender_id = %(sender_id)s AND
     (NOT %(quick)s OR (s.receiving AND
-      NOT EXISTS (SELECT FROM kit_principal p WHERE p.id = %(holder_id)s AND NOT p.active))) AND
+      NOT EXISTS (SELECT FROM kit_principal p WHERE p.id = %(sender_id)s AND NOT p.active))) AND
     cardinality(%(series_uids)s::text[]) =
     (SELECT count(*) FROM pacs_series k WHERE k.study_pk = s.pk AND k.series_uid = ANY(%(series_uids)s::text[]))
   FOR NO KEY UPDATE
@@ -53,13 +53,13 @@ WITH st AS (
     AND (st.birth_date IS NULL OR w.birth_date IS NULL OR w.birth_date = st.birth_date)
 ), put AS (
   INSERT INTO pacs_instance (
-    view_id, holder_id, study_pk, series_pk, {instance}, transfer_syntax, metadata_deflated, blob, blob_size,
+    view_id, sender_id, study_pk, series_pk, {instance}, transfer_syntax, metadata_deflated, blob, blob_size,
     header_deflated, ranges, trailer, source_pk, review, reasons, proof, received_at)
-  SELECT %(view_id)s, %(holder_id)s, f.study_pk, se.pk, {f.instance}, f.syntax, f.metadata, f.blob, f.size, f.header,
+  SELECT %(view_id)s, %(sender_id)s, f.study_pk, se.pk, {f.instance}, f.syntax, f.metadata, f.blob, f.size, f.header,
     f.ranges, f.trailer, f.source_pk, f.review, f.reasons, f.proof, %(now)s
   FROM fits f JOIN pacs_series se ON se.study_pk = f.study_pk AND se.series_uid = f.series_uid
   ORDER BY f.position
-  ON CONFLICT (sop_uid, holder_id) DO NOTHING
+  ON CONFLICT (sop_uid, sender_id) DO NOTHING
   RETURNING pk, sop_uid, series_pk, study_pk, blob
 ), sent AS (
   INSERT INTO pacs_upload (instance_pk, case_id, study_pk, at)
@@ -92,13 +92,13 @@ OPENING = "SELECT pg_advisory_xact_lock(hashtextextended(%(study_uid)s, 0))"
 #: UID the first leads.
 OPEN_STUDY = _with_columns("""
 INSERT INTO pacs_study AS s (
-  view_id, holder_id, {study}, source_uid, released, leads,
+  view_id, sender_id, {study}, source_uid, released, leads,
   modalities, called, series_count, instance_count, receiving, received_at, changed_at)
-SELECT %(view_id)s, %(holder_id)s, r.*,
+SELECT %(view_id)s, %(sender_id)s, r.*,
   NOT EXISTS (SELECT FROM pacs_study o WHERE o.study_uid = %(study_uid)s AND o.view_id = %(view_id)s AND o.leads),
   %(modalities)s::text[], %(called)s::text[], 0, 0, false, %(now)s, %(now)s
 FROM jsonb_to_record(%(study)s::jsonb) AS r ({study:}, source_uid text, released boolean)
-ON CONFLICT (study_uid, holder_id) DO UPDATE SET released = s.released
+ON CONFLICT (study_uid, sender_id) DO UPDATE SET released = s.released
 RETURNING pk
 """)
 
@@ -120,7 +120,7 @@ UPDATE pacs_study SET called = ARRAY(SELECT DISTINCT a FROM unnest(called || %(c
 WHERE pk = %(study_pk)s AND NOT called @> %(called)s::text[] RETURNING pk
 """
 
-FIND = "SELECT pk, study_pk, sop_uid, blob FROM pacs_instance WHERE holder_id = %s AND sop_uid = ANY(%s)"
+FIND = "SELECT pk, study_pk, sop_uid, blob FROM pacs_instance WHERE sender_id = %s AND sop_uid = ANY(%s)"
 
 #: Gives a row where the case is news.
 SENT_FOR = """

@@ -40,5 +40,5 @@ def _settled(tx: Session, study: Study) -> StudyStable:
         study_uid=study.study_uid,
         case_ids=sorted(map(str, case_ids)),
         references=[text for text in dict.fromkeys(references) if text],
-        holder_id=str(study.holder_id),
+        sender_id=str(study.sender_id),
     )

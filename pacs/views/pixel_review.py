@@ -230,8 +230,8 @@ def mask(
     """Blank rectangles (left, top, width, height) in every frame of instances, in the place of earlier ones.
 
     No rectangles take the masks off. The instances are held again: somebody looks at the result and approves it.
-    `known` are the strings of the case, as for `views.derive`. Gives the sentence why, by SOP Instance UID, of those
-    that could not be changed. Raises Forbidden, NotFound.
+    `known` are the identifiers of the case, as for `views.deidentify`. Gives the sentence why, by SOP Instance UID, of
+    those that could not be changed. Raises Forbidden, NotFound.
     """
     choice = Choice(boxes=tuple(Box(*map(int, box)) for box in boxes))
     refused: dict[str, str] = {}

@@ -71,7 +71,7 @@ def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str
         written = rows.write(tx, ORIGINAL, patient.id, [row], watch=False)
         found = tx.execute(
             select(Instance.pk, Instance.study_pk, Instance.blob).where(
-                Instance.holder_id == patient.id, Instance.sop_uid == sop_uid
+                Instance.sender_id == patient.id, Instance.sop_uid == sop_uid
             )
         ).one_or_none()
         if written.strangers or found is None or found.blob != row.blob or (known and written.inserted):
@@ -93,7 +93,7 @@ def _before(tx: Session, patient: Principal, view_id: UUID, sop_uid: str) -> Bro
         select(Study.study_uid, Instance.study_pk, Instance.pk)
         .join(Study, Study.pk == Instance.study_pk)
         .join(copy, copy.source_pk == Instance.pk)
-        .where(copy.view_id == view_id, copy.sop_uid == sop_uid, Instance.holder_id == patient.id)
+        .where(copy.view_id == view_id, copy.sop_uid == sop_uid, Instance.sender_id == patient.id)
     ).one_or_none()
     return BroughtBack(*found) if found is not None else None
 
@@ -102,7 +102,7 @@ def _as_known(archive: Archive, patient: Principal, one: Prepared) -> tuple[Prep
     """An object by the bytes that are kept of it among the patient's already, and whether there are such."""
     with archive.db.transaction() as tx:
         digest = tx.scalar(
-            select(Instance.blob).where(Instance.holder_id == patient.id, Instance.sop_uid == one.keys.sop_uid)
+            select(Instance.blob).where(Instance.sender_id == patient.id, Instance.sop_uid == one.keys.sop_uid)
         )
     if digest is None or not same_object(archive.blobs, digest, one.blob.digest):
         return one, False

@@ -31,11 +31,11 @@ from pacs.views import sealing
 from pacs.views.view_rows import Maker
 
 __all__ = [
-    "Derived",
+    "DeidentifiedStudy",
     "InstanceReview",
     "StudyReview",
     "decide",
-    "derive",
+    "deidentify",
     "destroy_secret",
     "drop",
     "erase",
@@ -53,7 +53,7 @@ _LATE = "It arrived after the study was released."
 
 
 @dataclass(frozen=True, slots=True)
-class Derived:
+class DeidentifiedStudy:
     """What a derivation came to: the study's UID in the view, and how many instances stand how."""
 
     study_uid: str
@@ -105,7 +105,9 @@ def open_view(tx: Session, archive: Archive, case_id: UUID, profile: Profile = S
     return tx.scalars(select(View.id).where(View.case_id == case_id)).one()
 
 
-def derive(archive: Archive, view_id: UUID, source: Scope, study_uid: str, known: Identifiers | None = None) -> Derived:
+def deidentify(
+    archive: Archive, view_id: UUID, source: Scope, study_uid: str, known: Identifiers | None = None
+) -> DeidentifiedStudy:
     """Make the view's instances of an original study that it lacks; idempotent, in transactions of its own.
 
     `source`: which originals of the study are the case's. `known`: strings of the case that the files may not name.
@@ -130,7 +132,7 @@ def derive(archive: Archive, view_id: UUID, source: Scope, study_uid: str, known
     for item in one.items:
         for reason in item.reasons:
             counts[reason] = counts.get(reason, 0) + 1
-    return Derived(one.view_study_uid, one.instances, one.held, counts)
+    return DeidentifiedStudy(one.view_study_uid, one.instances, one.held, counts)
 
 
 def maker_of(tx: Session, archive: Archive, view_id: UUID, known: Identifiers | None) -> Maker:

@@ -12,7 +12,7 @@ from tests.architecture.source import ROOMS, ROOT, modules, name
 _WITHOUT = {
     "settle": "hears the archive's event",
     "compare_again": "hears the case's event",
-    "derive": "hears the case's event",
+    "deidentify": "hears the case's event",
     "bring_back": "hears the archive's event",
     "wait": "puts into the inbox what the archive's event tells of",
     "take": "takes out of the inbox what a coordinator matches, whom its caller asked for",

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from billing import repository, service
-from billing.errors import Declined, HoldEnded, NotHeld, NotRefundable
+from billing.errors import AuthorisationEnded, Declined, NotAuthorised, NotRefundable
 from billing.models import Payment
 from billing.sandbox.intents import DISPUTED_AFTER
 from billing.service import CheckoutLink
@@ -120,9 +120,9 @@ def test_hold_then_capture(db: Database, gateway: StripeGateway, sandbox: Sandbo
 
 def test_a_success_page_grants_nothing(db: Database, gateway: StripeGateway) -> None:
     open_page(db, gateway, "s")
-    with pytest.raises(NotHeld):
+    with pytest.raises(NotAuthorised):
         take(db, gateway, "s")
-    with pytest.raises(NotHeld):
+    with pytest.raises(NotAuthorised):
         take(db, gateway, "nobody")
 
 
@@ -190,7 +190,7 @@ def test_three_d_secure(db: Database, gateway: StripeGateway, sandbox: Sandbox) 
     assert link.url
     challenge = sandbox.submit(link.url, cards.ASKS_ONCE).headers["location"]
     assert look(db, gateway, link.payment_id).state is State.REQUIRES_ACTION
-    with pytest.raises(NotHeld):
+    with pytest.raises(NotAuthorised):
         take(db, gateway, "s")
     refused = sandbox.answer(challenge, passed=False)
     assert refused.headers["location"] == f"/c/pay/{sandbox.listed('checkout/sessions')[0]['id']}"
@@ -208,7 +208,7 @@ def test_void_releases_the_hold(db: Database, gateway: StripeGateway, sandbox: S
         assert done.state is State.VOIDED
     assert look(db, gateway, payment.id).state is State.VOIDED
     assert look(db, gateway, payment.id).amount_refunded == 0
-    with pytest.raises(HoldEnded):
+    with pytest.raises(AuthorisationEnded):
         take(db, gateway, "s")
     # The subject may pay anew, with a payment of its own.
     assert held(db, gateway, sandbox, "s").id != payment.id
@@ -296,7 +296,7 @@ def test_a_hold_whose_commit_was_lost(db: Database, gateway: StripeGateway, sand
 def test_a_hold_expires(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
     payment = held(db, gateway, sandbox, "s")
     sandbox.advance(7 * DAY + 1)
-    with pytest.raises(HoldEnded):
+    with pytest.raises(AuthorisationEnded):
         take(db, gateway, "s")
     # The error undid its transaction; the next look records what became of the hold.
     assert look(db, gateway, payment.id).state is State.EXPIRED
@@ -495,7 +495,7 @@ def test_a_hold_whose_renewal_wants_the_owner(
     monkeypatch.setattr("billing.moves.HOLD_WARNING", timedelta(days=8))
     with db.transaction() as tx:
         assert service.renew_hold(tx, gateway, payment.id).state is State.REQUIRES_ACTION
-    with pytest.raises(NotHeld):
+    with pytest.raises(NotAuthorised):
         take(db, gateway, "s")
     link = open_page(db, gateway, "s")
     assert link.url

@@ -80,7 +80,7 @@ def test_who_sees_all_hears_of_the_study_that_leads_after_another(world: World, 
     with world.db.transaction() as tx:
         told = changes.read(tx, everything, before, 100)
         [leads] = tx.scalars(select(Study).where(Study.study_uid == uid, Study.leads))
-    assert leads.holder_id == world.other_patient.id
+    assert leads.sender_id == world.other_patient.id
     # An erasure tells nobody of what was erased.
     assert [one.kind for one in told] == (["stable"] if erased else ["deleted", "stable"])
     assert (told[-1].study_pk, told[-1].instances) == (leads.pk, 1)

@@ -332,7 +332,7 @@ def test_a_view_that_was_erased_while_it_was_made_gets_no_rows(world: World, mon
 
     monkeypatch.setattr(Maker, "row", slowly)
     with pytest.raises(NotFound):
-        views.derive(world.archive, view_id, LEADING, uid)
+        views.deidentify(world.archive, view_id, LEADING, uid)
     with world.db.transaction() as tx:
         assert tx.scalars(select(Instance)).all() == []
 

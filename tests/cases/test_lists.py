@@ -101,7 +101,7 @@ def test_an_ended_case_is_found_by_name_number_and_study(world: World) -> None:
     with world.db.transaction() as tx:
         fill(tx, world, 260, due_at=clock.now())
         [lost] = fill(tx, world, 1, state=CaseState.WITHDRAWN, patient_name="Łukasz O'Brien-Ångström", due_at=None)
-        tx.add(CaseStudy(case_id=lost.id, study_uid="1.2.3.4", study_pk=1, holder_id=world.hospital.id))
+        tx.add(CaseStudy(case_id=lost.id, study_uid="1.2.3.4", study_pk=1, sender_id=world.hospital.id))
         tx.flush()
         for text in ("ŁUKASZ", "lukasz o'b", "angstrom", "Ångström", lost.reference, lost.reference.lower(), "1.2.3.4"):
             assert [line.case_id for line in read.listing(tx, coordinator, search=text)] == [lost.id], text
@@ -142,11 +142,11 @@ def stray(tx: Session, world: World, number: int, name: str, born: date | None, 
     """A study of the index that waits in the inbox, without images."""
     uid = f"1.2.{number}"
     made = Study(
-        view_id=ORIGINAL, holder_id=world.hospital.id, study_uid=uid, patient_name=name, birth_date=born, received_at=at
+        view_id=ORIGINAL, sender_id=world.hospital.id, study_uid=uid, patient_name=name, birth_date=born, received_at=at
     )
     tx.add(made)
     tx.flush()
-    row = InboxStudy(study_pk=made.pk, study_uid=uid, holder_id=world.hospital.id, arrived_at=at)
+    row = InboxStudy(study_pk=made.pk, study_uid=uid, sender_id=world.hospital.id, arrived_at=at)
     tx.add(row)
     tx.flush()
     return row

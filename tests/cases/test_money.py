@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from billing import service as billing
-from billing.errors import Declined, HoldEnded, NotHeld
+from billing.errors import AuthorisationEnded, Declined, NotAuthorised
 from cases import access
 from cases.service import assignment, intake, payments, read
 from cases.states import ImagesBy
@@ -123,7 +123,7 @@ def test_nothing_is_granted_without_money(world: World) -> None:
         assignment.accept(tx, world.specialist, case_id, world.gateway)
     with world.db.transaction() as tx:
         billing.void(tx, world.gateway, str(case_id))
-    with pytest.raises(HoldEnded), world.db.transaction() as tx:
+    with pytest.raises(AuthorisationEnded), world.db.transaction() as tx:
         assignment.accept(tx, world.specialist, case_id, world.gateway)
     assert world.state(case_id) == "offered"
     with world.db.transaction() as tx:
@@ -139,7 +139,7 @@ def test_a_hold_that_ran_out_asks_the_patient_again(world: World) -> None:
     world.look()
     assert paid(world, case_id) == ("expired", 0)
     assert any("confirm your payment" in mail for mail in world.mails())
-    with pytest.raises((HoldEnded, NotHeld)), world.db.transaction() as tx:
+    with pytest.raises((AuthorisationEnded, NotAuthorised)), world.db.transaction() as tx:
         assignment.accept(tx, world.specialist, case_id, world.gateway)
     # Back to the machine's own time, by which we tell the provider when a page ends.
     world.sandbox.advance(-8 * 86400)

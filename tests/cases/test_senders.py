@@ -326,7 +326,7 @@ def test_a_joined_study_is_erased_as_far_as_it_came_for_the_case(world: World) -
     put(world, world.other_patient, other)
     erased(world, case_id)
     with world.db.transaction() as tx:
-        left = tx.execute(select(Study.study_uid, Study.holder_id)).all()
+        left = tx.execute(select(Study.study_uid, Study.sender_id)).all()
     assert left == [(uid, world.other_patient.id)]
 
 
@@ -381,7 +381,7 @@ def test_more_of_a_joined_study_that_was_taken_out_waits_for_a_coordinator(world
     put(world, world.who[sender], like(original), case_id if sender == "patient" else None)
     world.settle(uid)
     assert states(world, case_id) == ["revoked"]
-    told = [item.reason for item in waiting(world) if item.holder_id == world.who[sender].id]
+    told = [item.reason for item in waiting(world) if item.sender_id == world.who[sender].id]
     assert told == [f"It was taken out of case {number} before, and more of it has come."]
 
 
@@ -504,7 +504,7 @@ def test_what_was_taken_out_keeps_nobody_else_s_from_coming(world: World) -> Non
         copied = select(Instance.source_pk).join(Study, Study.pk == Instance.study_pk).where(Study.source_uid == uid)
         assert tx.scalars(copied).all() == [own.pk]
     # The first ones wait for their own case.
-    assert [one.holder_id for one in waiting(world)] == [other.id]
+    assert [one.sender_id for one in waiting(world)] == [other.id]
 
 
 def test_a_study_is_left_in_no_case_until_more_of_it_comes(world: World) -> None:

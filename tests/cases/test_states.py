@@ -70,7 +70,7 @@ def test_every_cell_of_the_case(tx: Session, case: Case, monkeypatch: pytest.Mon
 
 def test_every_cell_of_a_study(tx: Session, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(effects, "STUDY_EFFECTS", dict.fromkeys(effects.STUDY_EFFECTS, lambda move: None))
-    study = CaseStudy(case_id=case.id, study_uid="1.2.3", study_pk=1, holder_id=case.patient_id)
+    study = CaseStudy(case_id=case.id, study_uid="1.2.3", study_pk=1, sender_id=case.patient_id)
     tx.add(study)
     for state, event, actor in product(StudyState, StudyEvent, Actor):
         study.state = state

@@ -30,7 +30,7 @@ from overread.kit.principals import Principal, Role
 from pacs.index import query
 from pacs.index.models import Instance, Study
 from pacs.index.query import Level, Query
-from pacs.index.scope import ORIGINAL, Scope, holder_of, originals
+from pacs.index.scope import ORIGINAL, Scope, originals, sender_of
 from pacs.serve import retrieve
 from pacs.store import ingest
 from pacs.store.ingest import AlreadyStored, Prepared, Source, Stored
@@ -102,7 +102,7 @@ class Walk:
         self.uids = [f"2.25.{random_.getrandbits(60)}" for _ in range(2)]
         self.sops = {uid: [f"{uid}.{number}" for number in range(4)] for uid in self.uids}
         self.digests: dict[Sent, str] = {}
-        self.names = {holder_of(who): key for key, who in self.people.items()}
+        self.names = {sender_of(who): key for key, who in self.people.items()}
 
     # -- acts -----------------------------------------------------------------------------------------------------
 
@@ -149,14 +149,14 @@ class Walk:
     def settle(self) -> str:
         with self.world.db.transaction() as tx:
             rows = tx.execute(
-                select(Study.study_uid, Study.holder_id)
+                select(Study.study_uid, Study.sender_id)
                 .where(Study.study_uid.in_(self.uids), Study.view_id == ORIGINAL, Study.receiving)
                 .order_by(Study.pk)
             ).all()
         uid = self.random.choice(self.uids)
         for row in rows:
             if row.study_uid == uid:
-                self.model.settle((self.names[row.holder_id], uid))
+                self.model.settle((self.names[row.sender_id], uid))
         self.world.settle(uid)
         return f"{uid} settles"
 
@@ -166,7 +166,7 @@ class Walk:
             if not waiting:
                 return "nothing to match"
             item = self.random.choice(waiting)
-            part: Part = (self.names[item.holder_id], item.study_uid)
+            part: Part = (self.names[item.sender_id], item.study_uid)
             key = self.random.choice([*self.case_ids])
             self.model.match(part, key)
             studies.match_by_hand(tx, self.world.coordinator, item.id, self.case_ids[key])
@@ -209,7 +209,7 @@ class Walk:
                 self._copies(tx, key)
             for uid in self.uids:
                 self._one_for_all(tx, uid)
-            waiting = {(self.names[i.holder_id], i.study_uid) for i in self._waiting(tx)}
+            waiting = {(self.names[i.sender_id], i.study_uid) for i in self._waiting(tx)}
             assert waiting == self.model.inbox
 
     def _waiting(self, tx: Any) -> list[inboxes.InboxItem]:
@@ -247,7 +247,7 @@ class Walk:
             return
         sources = select(Instance.source_pk).where(Instance.view_id == view_id)
         rows = tx.execute(
-            select(Study.study_uid, Study.holder_id, Instance.sop_uid, Instance.blob)
+            select(Study.study_uid, Study.sender_id, Instance.sop_uid, Instance.blob)
             .join(Study, Study.pk == Instance.study_pk)
             .where(Instance.pk.in_(sources), Study.study_uid.in_(self.uids))
         ).all()
@@ -255,7 +255,7 @@ class Walk:
             ever = self.looked.setdefault((key, row.study_uid), set())
             found = self.model.cases[key].studies[row.study_uid].looked
             ever |= {(who, sent.sop) for who, sent in found.values()}
-            assert (self.names[row.holder_id], row.sop_uid) in ever
+            assert (self.names[row.sender_id], row.sop_uid) in ever
 
     looked: dict[tuple[str, str], set[tuple[str, str]]] = {}  # noqa: RUF012  of one walk, filled as it goes
 

@@ -307,7 +307,7 @@ def test_frames_that_begin_within_a_byte_are_drawn_and_given(client: TestClient)
 def test_a_views_annotations_come_from_its_own_header(archive: Archive) -> None:
     study_uid, _ = stored_study(archive, count=1)
     view = view_of(archive)
-    derived = views.derive(archive, view, LEADING, study_uid)
+    derived = views.deidentify(archive, view, LEADING, study_uid)
     with archive.db.transaction() as tx:
         coordinator = principals.create(tx, role=Role.COORDINATOR, name="c").as_principal(via="api")
         views.release(tx, coordinator, view, study_uid)

@@ -400,7 +400,7 @@ def test_the_metadata_of_a_series_that_went_quiet_is_kept_for_every_process(
     root = "http://test/dicomweb"
     with archive.db.transaction() as tx:
         [study] = tx.scalars(select(Study))
-        event = StudyStable(study.pk, study.study_uid, [], [], str(study.holder_id))
+        event = StudyStable(study.pk, study.study_uid, [], [], str(study.sender_id))
     metadata.on_study_stable(archive, event, root)
     metadata.on_study_stable(archive, event, root)
     uids = (stored[0].StudyInstanceUID, stored[0].SeriesInstanceUID)

@@ -151,7 +151,7 @@ def test_everybody_else_s_lists_go_on_too(world: World, browser: Browser) -> Non
     with world.db.transaction() as tx:
         for n in range(120):
             holder = world.hospital.id
-            tx.add(Study(view_id=ORIGINAL, holder_id=holder, study_uid=f"1.2.{n}", accession=f"A{n:03}",
+            tx.add(Study(view_id=ORIGINAL, sender_id=holder, study_uid=f"1.2.{n}", accession=f"A{n:03}",
                          received_at=now - timedelta(seconds=n // 5)))  # fmt: skip
             principals.create(tx, role=Role.PATIENT, name=f"Pat {n % 7}", email=f"p{n}@example.org")
         made = fill(tx, world, 130)
@@ -306,7 +306,7 @@ def test_a_study_names_some_cases_that_use_it_and_counts_the_others(world: World
         numbers = sorted(case.reference for case in fill(tx, world, 7, state=CaseState.SUBMITTED))
         tx.execute(
             text("""INSERT INTO cases_study (id, case_id, study_uid, study_pk, whole, named, state, reason, confirmed,
-            identities, looked_at, found_by, holder_id, instances, held, created_at, updated_at)
+            identities, looked_at, found_by, sender_id, instances, held, created_at, updated_at)
             SELECT gen_random_uuid(), id, :uid, :pk, true, '[]', 'released', '', false, '[]', 0, 'hand', :holder, 1, 0,
             now(), now() FROM cases_case"""),
             {"uid": uid, "pk": item.study.pk, "holder": world.hospital.id},

@@ -53,7 +53,7 @@ def test_what_is_too_old_goes_once_a_day(world: World, services: Services, monke
         tx.add(Message(case_id=None, recipient_id=world.patient.id, template="published", facts={}, sent_at=now))
         for kind in (Kind.GROWING, Kind.STABLE):
             changes.record(
-                tx, Study(pk=1, study_uid="1.1", view_id=ORIGINAL, holder_id=world.patient.id, leads=True), kind
+                tx, Study(pk=1, study_uid="1.1", view_id=ORIGINAL, sender_id=world.patient.id, leads=True), kind
             )
         audit.record(tx, world.patient, "something.read", "study", "1.1")
         job = (

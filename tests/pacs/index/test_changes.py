@@ -19,9 +19,9 @@ from pacs.index.scope import ORIGINAL, Scope, originals
 SYSTEM = Principal(uuid4(), Role.COORDINATOR, "a coordinator")
 
 
-def study(uid: str, view_id: UUID = ORIGINAL, holder_id: UUID | None = None) -> Study:
+def study(uid: str, view_id: UUID = ORIGINAL, sender_id: UUID | None = None) -> Study:
     return Study(
-        pk=int(uid.partition(".")[2]), study_uid=uid, view_id=view_id, holder_id=holder_id or uuid4(), leads=True
+        pk=int(uid.partition(".")[2]), study_uid=uid, view_id=view_id, sender_id=sender_id or uuid4(), leads=True
     )
 
 
@@ -99,7 +99,7 @@ def test_a_change_that_was_rolled_back_is_not_told(database: Database) -> None:
 def test_each_hears_of_its_own(database: Database) -> None:
     with database.transaction() as tx:
         mine = principals.create(tx, role=Role.HOSPITAL, name="a hospital").as_principal(via="api")
-        changes.record(tx, study("1.1", holder_id=mine.id), changes.Kind.STABLE)
+        changes.record(tx, study("1.1", sender_id=mine.id), changes.Kind.STABLE)
         changes.record(tx, study("1.2"), changes.Kind.STABLE)
         view = uuid4()
         changes.record(tx, study("1.3", view), changes.Kind.DELETED)
@@ -153,7 +153,7 @@ def test_whoever_reads_late_knows_what_they_would_have_known(
             changes.record(tx, one, kind, instances=choice.randrange(3), **named)
     readers = [originals(SYSTEM), Scope(view), Scope(view, unreleased=True)]
     readers += [Scope(ORIGINAL, studies=frozenset((pk,)), unreleased=True) for pk in (1, 2, 4)]
-    readers += [Scope(ORIGINAL, holder_id=one, unreleased=True) for one in holders]
+    readers += [Scope(ORIGINAL, sender_id=one, unreleased=True) for one in holders]
     asked = [(reader, after) for reader in readers for after in range(0, 300, 23)]
     before = [said(database, *one) for one in asked]
     with database.transaction() as tx:

@@ -34,7 +34,7 @@ def filled(postgres: str, template: str) -> Iterator[Database]:
 
 
 def _scope(hospital: bool) -> Scope:
-    return Scope(ORIGINAL, holder_id=_HOSPITAL if hospital else None, unreleased=True)
+    return Scope(ORIGINAL, sender_id=_HOSPITAL if hospital else None, unreleased=True)
 
 
 @pytest.mark.parametrize("shape", qido.SHAPES, ids=[name for name, _, _ in qido.SHAPES])

@@ -58,7 +58,7 @@ def test_every_scope_retrieves_what_it_finds(archive: Archive, database: Databas
         assert isinstance(put(archive, source, data), Stored)
     released, waiting = view_of(archive), view_of(archive)
     uids = {ORIGINAL: study_uid}
-    uids |= {view: views.derive(archive, view, LEADING, study_uid).study_uid for view in (released, waiting)}
+    uids |= {view: views.deidentify(archive, view, LEADING, study_uid).study_uid for view in (released, waiting)}
     with database.transaction() as tx:
         for view, review in itertools.product((ORIGINAL, released, waiting), ("approved", "withheld", "unusable")):
             one = select(func.min(Instance.pk)).where(
@@ -66,9 +66,9 @@ def test_every_scope_retrieves_what_it_finds(archive: Archive, database: Databas
             )
             tx.execute(update(Instance).where(Instance.pk == one.scalar_subquery()).values(review=review))
         tx.execute(update(Study).where(Study.view_id == released).values(released=True))
-        holders = [None, other.id, *tx.scalars(select(Study.holder_id).where(Study.holder_id != other.id).distinct())]
+        holders = [None, other.id, *tx.scalars(select(Study.sender_id).where(Study.sender_id != other.id).distinct())]
         keys = frozenset(tx.scalars(select(Study.pk).where(Study.leads)))
-        part = frozenset(tx.scalars(select(Study.pk).where(Study.holder_id == other.id)))
+        part = frozenset(tx.scalars(select(Study.pk).where(Study.sender_id == other.id)))
     limits = [None, frozenset(), frozenset(uids.values()), frozenset([study_uid])]
     narrow: list[dict[str, Any]] = [
         {},

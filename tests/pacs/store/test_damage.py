@@ -134,7 +134,7 @@ def test_of_a_study_with_a_missing_original_the_others_are_derived(archive: Arch
     study, sent = stored_study(archive)
     harm(archive, str(sent[1].SOPInstanceUID))
     view = view_of(archive)
-    derived = views.derive(archive, view, LEADING, study)
+    derived = views.deidentify(archive, view, LEADING, study)
     assert derived.instances == 3
     [(reason, count)] = derived.withheld_reasons.items()
     assert count == 1
@@ -152,7 +152,7 @@ def test_verify_tells_of_what_it_finds_however_few_rows_it_holds(
     monkeypatch.setattr(admin, "_CHUNK", held)
     monkeypatch.setattr(view_proofs, "_ROWS", held)
     study, sent = stored_study(archive)
-    views.derive(archive, view_of(archive), LEADING, study)
+    views.deidentify(archive, view_of(archive), LEADING, study)
     altered(archive, str(sent[0].SOPInstanceUID))
     _missing(archive, str(sent[1].SOPInstanceUID))
     bad = {blob_of(archive, str(ds.SOPInstanceUID)) for ds in sent[:2]}

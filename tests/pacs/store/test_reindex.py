@@ -51,7 +51,7 @@ def filled(archive: Archive, database: Database) -> Database:
         assert isinstance(get_testdata_file(name), str)
         put(archive, hospital, sample(name))
     study_uid, _ = stored_study(archive)
-    views.derive(archive, view_of(archive), LEADING, study_uid)
+    views.deidentify(archive, view_of(archive), LEADING, study_uid)
     return database
 
 

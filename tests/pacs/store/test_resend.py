@@ -80,7 +80,7 @@ def served(archive: Archive) -> list[bytes]:
 def cases_of(database: Database, who: Principal) -> list[UUID]:
     with database.transaction() as tx:
         sent = select(Upload.case_id).join(Instance, Instance.pk == Upload.instance_pk)
-        return list(tx.scalars(sent.where(Instance.holder_id == who.id).order_by(Upload.case_id)))
+        return list(tx.scalars(sent.where(Instance.sender_id == who.id).order_by(Upload.case_id)))
 
 
 @pytest.mark.parametrize("how", ANEW)

@@ -40,7 +40,7 @@ def held_view(archive: Archive, count: int = 1) -> tuple[uuid.UUID, str, list[st
     """A view of a colour study: its id, the original's UID, and the held instances' UIDs."""
     study_uid, _ = stored_study(archive, "examples_rgb_color.dcm", count=count)
     view = view_of(archive)
-    views.derive(archive, view, LEADING, study_uid)
+    views.deidentify(archive, view, LEADING, study_uid)
     with archive.db.transaction() as tx:
         return view, study_uid, [item.view_sop_uid for item in views.review(tx, view)[0].items]
 
@@ -106,7 +106,7 @@ def test_a_masked_picture_is_blank_there_and_the_same_elsewhere(archive: Archive
 def test_whatever_came_in_only_the_boxes_are_blank(archive: Archive, database: Database, name: str) -> None:
     study_uid, _ = stored_study(archive, name, count=1)
     view, coordinator = view_of(archive), person(database, Role.COORDINATOR)
-    views.derive(archive, view, LEADING, study_uid)
+    views.deidentify(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
         (stack,) = pixel_review.series_groups(tx, coordinator, view, study_uid)
     uid = stack.middle
@@ -170,7 +170,7 @@ def test_a_composite_has_the_lowest_and_highest_levels_of_all_frames(archive: Ar
     view = view_of(archive)
     with archive.db.transaction() as tx:
         study_uid = query.search(tx, Scope(uuid.UUID(int=0), unreleased=True), Query(Level.STUDY))[0][0].study_uid
-    views.derive(archive, view, LEADING, study_uid)
+    views.deidentify(archive, view, LEADING, study_uid)
     coordinator = person(database, Role.COORDINATOR)
     with archive.db.transaction() as tx:
         uid = views.review(tx, view)[0].items[0].view_sop_uid
@@ -239,7 +239,7 @@ def test_a_document_is_left_out_until_a_person_releases_or_redacts_it(
     view = view_of(archive)
     with archive.db.transaction() as tx:
         study_uid = query.search(tx, Scope(uuid.UUID(int=0), unreleased=True), Query(Level.STUDY))[0][0].study_uid
-    view_study = views.derive(archive, view, LEADING, study_uid).study_uid
+    view_study = views.deidentify(archive, view, LEADING, study_uid).study_uid
     with archive.db.transaction() as tx:
         (item,) = views.review(tx, view)[0].items
         located = retrieve.locate(tx, Scope(view, unreleased=True), view_study)[0]

@@ -26,7 +26,7 @@ def studies(archive: Archive) -> tuple[UUID, list[str]]:
     view = view_of(archive)
     uids = [stored_study(archive, count=2)[0] for _ in range(COUNT)]
     for uid in uids:
-        views.derive(archive, view, LEADING, uid)
+        views.deidentify(archive, view, LEADING, uid)
     return view, uids
 
 

@@ -34,7 +34,7 @@ from tests.pacs.views.test_views import LEADING, NAMES, person, sender, stored_s
 def test_a_view_s_proofs_hold(archive: Archive, database: Database) -> None:
     study_uid, _ = stored_study(archive)
     view = view_of(archive)
-    views.derive(archive, view, LEADING, study_uid)
+    views.deidentify(archive, view, LEADING, study_uid)
     (checked,) = view_proofs.check(archive)
     assert (checked.view_id, checked.instances, checked.problems) == (view, 3, ())
     with database.transaction() as tx:
@@ -67,7 +67,7 @@ def test_masks_are_in_the_proof_and_the_root(archive: Archive, database: Databas
 def test_what_was_altered_is_found(archive: Archive, database: Database, change: dict[str, object], said: str) -> None:
     study_uid, _ = stored_study(archive, count=2)
     view = view_of(archive)
-    views.derive(archive, view, LEADING, study_uid)
+    views.deidentify(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
         first = tx.scalars(select(Instance.pk).where(Instance.view_id == view).order_by(Instance.pk)).first()
         tx.execute(update(Instance).where(Instance.pk == first).values(**change))
@@ -78,7 +78,7 @@ def test_what_was_altered_is_found(archive: Archive, database: Database, change:
 def test_an_altered_proof_does_not_fit_the_root(archive: Archive, database: Database) -> None:
     study_uid, _ = stored_study(archive, count=1)
     view = view_of(archive)
-    views.derive(archive, view, LEADING, study_uid)
+    views.deidentify(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
         one = tx.scalars(select(Instance).where(Instance.view_id == view)).one()
         one.proof = {**one.proof, "withheld": ["something else"]}
@@ -89,7 +89,7 @@ def test_an_altered_proof_does_not_fit_the_root(archive: Archive, database: Data
 def test_a_destroyed_secret_opens_nothing_again(archive: Archive, database: Database) -> None:
     study_uid, sent = stored_study(archive)
     view, coordinator = view_of(archive), person(database, Role.COORDINATOR)
-    views.derive(archive, view, LEADING, study_uid)
+    views.deidentify(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
         with pytest.raises(Forbidden):
             views.destroy_secret(tx, person(database, Role.SPECIALIST), view)
@@ -98,7 +98,7 @@ def test_a_destroyed_secret_opens_nothing_again(archive: Archive, database: Data
         assert tx.scalars(select(View.sealed_secret)).one() is None
     put(archive, Source(person(database, Role.HOSPITAL), "stow"), _more(sent[0]))
     with pytest.raises(NotFound, match="destroyed"):
-        views.derive(archive, view, LEADING, study_uid)
+        views.deidentify(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
         view_study = views.review(tx, view)[0].view_study_uid
         # What was made stays readable; the way back is gone.
@@ -136,7 +136,7 @@ def test_a_program_s_profile_counts_for_new_views_alone(archive: Archive, databa
         assert profiles.change(tx, admin, program, options) == Profile("second-opinion", **options)
         new = views.open_view(tx, archive, uuid.uuid4(), profiles.of_owner(tx, program))
     for view in (old, new):
-        derived = views.derive(archive, view, LEADING, study_uid)
+        derived = views.deidentify(archive, view, LEADING, study_uid)
         with database.transaction() as tx:
             located = retrieve.locate(tx, Scope(view, unreleased=True), derived.study_uid)[0]
         seen.append(pydicom.dcmread(io.BytesIO(b"".join(retrieve.stream(archive.blobs, located.parts)))))
@@ -180,7 +180,7 @@ def report(study_uid: str, sop_uid: str, day: str, *, charset: str = "ISO_IR 192
 def test_a_report_about_a_view_comes_back_to_the_patient(archive: Archive, database: Database) -> None:
     study_uid, sent = stored_study(archive)
     view, coordinator = view_of(archive), person(database, Role.COORDINATOR)
-    view_study = views.derive(archive, view, LEADING, study_uid).study_uid
+    view_study = views.deidentify(archive, view, LEADING, study_uid).study_uid
     with database.transaction() as tx:
         located = retrieve.locate(tx, Scope(view, unreleased=True), view_study)[1]
     seen = pydicom.dcmread(io.BytesIO(b"".join(retrieve.stream(archive.blobs, located.parts))))
@@ -214,7 +214,7 @@ def test_what_it_says_of_another_study_of_the_case_comes_back_too(archive: Archi
     view, other = view_of(archive), view_of(archive)
     seen = {}
     for one, uid in ((view, current), (view, earlier), (other, stranger)):
-        study = views.derive(archive, one, LEADING, uid).study_uid
+        study = views.deidentify(archive, one, LEADING, uid).study_uid
         with database.transaction() as tx:
             seen[uid] = (
                 study,
@@ -248,7 +248,7 @@ def test_what_it_says_of_another_study_of_the_case_comes_back_too(archive: Archi
 def test_an_object_of_another_study_has_no_way_back(archive: Archive, database: Database) -> None:
     study_uid, _ = stored_study(archive, count=1)
     view = view_of(archive)
-    views.derive(archive, view, LEADING, study_uid)
+    views.deidentify(archive, view, LEADING, study_uid)
     with pytest.raises(Unprocessable, match=r"study '1\.2\.3'"):
         reidentify.reidentified(
             archive, person(database, Role.COORDINATOR), view, report("1.2.3", "1.2.3.4", "19700101")
@@ -275,7 +275,7 @@ def test_what_can_not_be_trusted_is_withheld_for_good(archive: Archive, database
     with database.transaction() as tx:
         study_uid = tx.scalars(select(Study.study_uid)).one()
     view = view_of(archive)
-    derived = views.derive(archive, view, LEADING, study_uid)
+    derived = views.deidentify(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
         (found,) = views.review(tx, view)
         assert (found.instances, found.withheld, found.clean) == (6, 5, 1)
@@ -295,7 +295,7 @@ def test_bits_that_no_pixel_uses_are_cleared(archive: Archive, database: Databas
     data = written([*elements, El(0x7FE00010, "OW", pack("<16H", *cells))], EXPLICIT)
     assert isinstance(put(archive, Source(person(database, Role.HOSPITAL), "stow"), data), Stored)
     view = view_of(archive)
-    derived = views.derive(archive, view, LEADING, str(pydicom.dcmread(io.BytesIO(data)).StudyInstanceUID))
+    derived = views.deidentify(archive, view, LEADING, str(pydicom.dcmread(io.BytesIO(data)).StudyInstanceUID))
     assert derived.held == 0
     with database.transaction() as tx:
         located = retrieve.locate(tx, Scope(view, unreleased=True), derived.study_uid)[0]

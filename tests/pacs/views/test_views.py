@@ -39,8 +39,8 @@ def person(database: Database, role: Role) -> Principal:
 def sender(database: Database, study_uid: str) -> Principal:
     """Whoever sent a study that `stored_study` made."""
     with database.transaction() as tx:
-        holder_id = tx.scalars(select(Study.holder_id).where(Study.study_uid == study_uid, Study.leads)).one()
-    return Principal(holder_id, Role.HOSPITAL, "its sender")
+        sender_id = tx.scalars(select(Study.sender_id).where(Study.study_uid == study_uid, Study.leads)).one()
+    return Principal(sender_id, Role.HOSPITAL, "its sender")
 
 
 def stored_study(
@@ -64,7 +64,7 @@ def view_of(archive: Archive) -> uuid.UUID:
 def test_a_clean_study_is_derived_and_seen_only_after_its_release(archive: Archive, database: Database) -> None:
     study_uid, sent = stored_study(archive)
     view = view_of(archive)
-    derived = views.derive(archive, view, LEADING, study_uid)
+    derived = views.deidentify(archive, view, LEADING, study_uid)
     assert (derived.instances, derived.held) == (3, 0)
     specialist = Scope(view)
     with database.transaction() as tx:
@@ -94,7 +94,7 @@ def test_a_clean_study_is_derived_and_seen_only_after_its_release(archive: Archi
 def test_a_view_s_pixels_are_not_copied(archive: Archive) -> None:
     study_uid, _ = stored_study(archive)
     before = set(archive.blobs.digests())
-    views.derive(archive, view_of(archive), LEADING, study_uid)
+    views.deidentify(archive, view_of(archive), LEADING, study_uid)
     assert set(archive.blobs.digests()) == before
 
 
@@ -107,7 +107,7 @@ def test_the_frames_metadata_and_bulk_data_of_a_view_come_from_its_own_header(
 ) -> None:
     study_uid, sent = stored_study(archive, count=1)
     view = view_of(archive)
-    derived = views.derive(archive, view, LEADING, study_uid)
+    derived = views.deidentify(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
         one = retrieve.locate(tx, Scope(view, unreleased=True), derived.study_uid)[0]
     with retrieve.opened(archive, one) as instance:
@@ -125,7 +125,7 @@ def test_the_frames_metadata_and_bulk_data_of_a_view_come_from_its_own_header(
 def test_a_view_in_another_transfer_syntax_comes_from_its_own_header(archive: Archive, database: Database) -> None:
     study_uid, sent = stored_study(archive, "MR_small_jp2klossless.dcm", count=1)
     view = view_of(archive)
-    derived = views.derive(archive, view, LEADING, study_uid)
+    derived = views.deidentify(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
         [one] = retrieve.locate(tx, Scope(view, unreleased=True), derived.study_uid)
         [original] = retrieve.locate(tx, Scope(ORIGINAL, unreleased=True), study_uid)
@@ -144,7 +144,7 @@ def test_a_view_in_another_transfer_syntax_comes_from_its_own_header(archive: Ar
 def test_what_is_ready_of_a_view_is_gone_with_its_release(archive: Archive, database: Database) -> None:
     study_uid, sent = stored_study(archive)
     view = view_of(archive)
-    derived = views.derive(archive, view, LEADING, study_uid)
+    derived = views.deidentify(archive, view, LEADING, study_uid)
     coordinator = person(database, Role.COORDINATOR)
     with database.transaction() as tx:
         with pytest.raises(NotFound):
@@ -164,12 +164,12 @@ def test_what_is_ready_of_a_view_is_gone_with_its_release(archive: Archive, data
 def test_deriving_twice_changes_nothing(archive: Archive) -> None:
     study_uid, _ = stored_study(archive)
     view = view_of(archive)
-    assert views.derive(archive, view, LEADING, study_uid) == views.derive(archive, view, LEADING, study_uid)
+    assert views.deidentify(archive, view, LEADING, study_uid) == views.deidentify(archive, view, LEADING, study_uid)
 
 
 def test_two_cases_see_the_same_study_under_unrelated_uids(archive: Archive) -> None:
     study_uid, _ = stored_study(archive)
-    first, second = (views.derive(archive, view_of(archive), LEADING, study_uid) for _ in range(2))
+    first, second = (views.deidentify(archive, view_of(archive), LEADING, study_uid) for _ in range(2))
     assert first.study_uid != second.study_uid
 
 
@@ -177,7 +177,7 @@ def test_what_may_have_burned_in_text_is_held_until_somebody_decides(archive: Ar
     study_uid, _ = stored_study(archive, "examples_rgb_color.dcm", count=2)
     coordinator = person(database, Role.COORDINATOR)
     view = view_of(archive)
-    derived = views.derive(archive, view, LEADING, study_uid)
+    derived = views.deidentify(archive, view, LEADING, study_uid)
     assert derived.held == 2
     assert derived.withheld_reasons
     with database.transaction() as tx, pytest.raises(Conflict):
@@ -202,7 +202,7 @@ def test_nothing_approved_is_nothing_to_release(archive: Archive, database: Data
     study_uid, _ = stored_study(archive, "examples_rgb_color.dcm", count=1)
     coordinator = person(database, Role.COORDINATOR)
     view = view_of(archive)
-    views.derive(archive, view, LEADING, study_uid)
+    views.deidentify(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
         held = [item.view_sop_uid for item in views.review(tx, view)[0].items]
         views.decide(tx, coordinator, view, held, "withheld")
@@ -214,7 +214,7 @@ def test_a_revoked_study_is_gone_at_once(archive: Archive, database: Database) -
     study_uid, _ = stored_study(archive)
     coordinator = person(database, Role.COORDINATOR)
     view = view_of(archive)
-    derived = views.derive(archive, view, LEADING, study_uid)
+    derived = views.deidentify(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
         views.release(tx, coordinator, view, study_uid)
     with database.transaction() as tx:
@@ -227,13 +227,13 @@ def test_images_that_come_after_the_release_wait_for_a_person(archive: Archive, 
     study_uid, sent = stored_study(archive)
     coordinator = person(database, Role.COORDINATOR)
     view = view_of(archive)
-    views.derive(archive, view, LEADING, study_uid)
+    views.deidentify(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
         views.release(tx, coordinator, view, study_uid)
     late = changed(sample(), **NAMES, SOPInstanceUID=generate_uid(), InstanceNumber="9")
     assert sent[0].StudyInstanceUID == pydicom.dcmread(io.BytesIO(late)).StudyInstanceUID
     put(archive, Source(sender(database, study_uid), "stow"), late)
-    assert views.derive(archive, view, LEADING, study_uid).held == 1
+    assert views.deidentify(archive, view, LEADING, study_uid).held == 1
     with database.transaction() as tx:
         assert len(query.search(tx, Scope(view), Query(Level.INSTANCE))[0]) == 3
 
@@ -244,6 +244,6 @@ def test_without_the_case_s_secret_nothing_more_is_derived(archive: Archive, dat
     with database.transaction() as tx:
         tx.execute(update(View).where(View.id == view).values(sealed_secret=None))
     with pytest.raises(NotFound):
-        views.derive(archive, view, LEADING, study_uid)
+        views.deidentify(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
         assert tx.scalars(select(Study).where(Study.view_id == view)).all() == []
