@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from dicomweb import media
 from dicomweb.media import DICOM_JSON, DICOM_XML, MULTIPART, MediaRange, accepts, choose
-from dicomweb.stow_xml import BadXml, from_xml
+from dicomweb.stow.xml import BadXml, from_xml
 from overread.kit.errors import BadInput, TooLarge, UnsupportedMedia
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.dicom.dicomxml import to_xml

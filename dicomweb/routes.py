@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-from dicomweb import changes, commitment, non_patient, qido, rendered, stow, ups, ups_events
+from dicomweb import changes, commitment, non_patient, qido, rendered, ups, ups_events
 from dicomweb.bulk_resources import all_bulk_data, all_pixel_data
 from dicomweb.bulkdata import bulk_data
 from dicomweb.capabilities import with_capabilities
@@ -18,6 +18,7 @@ from dicomweb.delete import delete
 from dicomweb.frames import frames
 from dicomweb.instances import instances
 from dicomweb.metadata import metadata
+from dicomweb.stow import transaction
 from dicomweb.wado_uri import retrieve_uri
 from pacs.index.query import Level
 from pacs.store.non_patient import CATEGORIES
@@ -125,8 +126,8 @@ def _studies(context: Context) -> list[BaseRoute]:
     return [
         # Routes are tried in this order, and this is what viewers ask for most.
         get(_INSTANCE + "/frames/{frames}", frames),
-        _streamed(context, "POST", "/studies", stow.store),
-        _streamed(context, "POST", _STUDY, stow.store),
+        _streamed(context, "POST", "/studies", transaction.store),
+        _streamed(context, "POST", _STUDY, transaction.store),
         get("/studies", search(Level.STUDY)),
         get("/series", search(Level.SERIES)),
         get("/instances", search(Level.INSTANCE)),

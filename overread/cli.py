@@ -133,7 +133,7 @@ def token_create(
     data_dir: DataDir = None,
 ) -> None:
     """Print a bearer token alone on a line; it can't be shown again."""
-    from overread import operators
+    from overread.commands import operators
 
     with database(settings(data_dir=data_dir)) as ready:
         print(operators.create_token(ready, role, name))  # noqa: T201  the contract's line
@@ -146,7 +146,7 @@ def token_end(
     data_dir: DataDir = None,
 ) -> None:
     """End every token of a program at once."""
-    from overread import operators
+    from overread.commands import operators
 
     with database(settings(data_dir=data_dir)) as ready:
         ended = operators.end_tokens(ready, role, name)
@@ -168,7 +168,7 @@ def ae_add(
     data_dir: DataDir = None,
 ) -> None:
     """Register a DICOM peer, or change its address."""
-    from overread import operators
+    from overread.commands import operators
 
     with database(settings(data_dir=data_dir)) as ready:
         operators.add_peer(ready, ae_title, host, port, role, owner)
@@ -178,7 +178,7 @@ def ae_add(
 @ae_app.command("echo")
 def ae_echo(ae_title: Annotated[str, typer.Argument(help="The peer's AE title.")], data_dir: DataDir = None) -> None:
     """Ask a registered peer whether it answers (C-ECHO); exits with 1 where it does not."""
-    from overread import pushing
+    from overread.commands import pushing
 
     with database(settings(data_dir=data_dir)) as ready:
         status = pushing.echo(ready, ae_title)
@@ -193,7 +193,7 @@ def ae_push(
     data_dir: DataDir = None,
 ) -> None:
     """Send a registered peer the studies that it may see: a hospital what it sent, a specialist their cases'."""
-    from overread import pushing
+    from overread.commands import pushing
 
     with database(settings(data_dir=data_dir)) as ready:
         pushed = pushing.push(ready, ae_title, study_uids or [])
@@ -212,7 +212,7 @@ def program_add(
     data_dir: DataDir = None,
 ) -> None:
     """Open a program."""
-    from overread import programs
+    from overread.commands import programs
 
     with database(settings(data_dir=data_dir)) as ready:
         programs.add(ready, slug, name, price=price, currency=currency, fee=fee, reading_days=reading_days)
@@ -222,7 +222,7 @@ def program_add(
 @app.command("import")
 def import_(paths: list[Path], data_dir: DataDir = None) -> None:
     """Import DICOM files, folders, ZIP archives and DICOMDIRs; run again, it goes on where it was stopped."""
-    from overread import importing
+    from overread.commands import importing
 
     with database(settings(data_dir=data_dir)) as ready:
         tally = importing.import_paths(ready, paths)
@@ -232,7 +232,7 @@ def import_(paths: list[Path], data_dir: DataDir = None) -> None:
 @app.command()
 def verify(data_dir: DataDir = None) -> None:
     """Compare every stored byte with its digest and every view with its proofs; exits with 1 where it is wrong."""
-    from overread import admin
+    from overread.commands import admin
 
     with database(settings(data_dir=data_dir)) as ready:
         bad = admin.verify(ready)
@@ -242,7 +242,7 @@ def verify(data_dir: DataDir = None) -> None:
 @app.command()
 def reindex(data_dir: DataDir = None) -> None:
     """Read what searches match again from the headers that are kept, after an update that matches more of it."""
-    from overread import admin
+    from overread.commands import admin
 
     with database(settings(data_dir=data_dir)) as ready:
         read, changed = admin.reindex(ready)
@@ -252,7 +252,7 @@ def reindex(data_dir: DataDir = None) -> None:
 @app.command()
 def doctor(data_dir: DataDir = None) -> None:
     """Say what somebody has to look at: jobs that can't be done, files that can't be given; exits with 1 then."""
-    from overread import doctor
+    from overread.commands import doctor
 
     with database(settings(data_dir=data_dir)) as ready:
         assert ready.database_url is not None
@@ -270,7 +270,7 @@ def sweep(
     ] = 3600,
 ) -> None:
     """Remove blobs that no instance names; the worker does it every hour."""
-    from overread import admin
+    from overread.commands import admin
 
     with database(settings(data_dir=data_dir)) as ready:
         swept = admin.sweep(ready, older_than)
@@ -280,7 +280,7 @@ def sweep(
 @app.command()
 def backup(target: Path, data_dir: DataDir = None) -> None:
     """Copy database, blobs and the server's key into a new folder."""
-    from overread import backup as copying
+    from overread.commands import backup as copying
 
     with database(settings(data_dir=data_dir)) as ready:
         missing = copying.backup(ready, target)
@@ -299,8 +299,8 @@ def restore(
     ] = None,
 ) -> None:
     """Bring a backup back into an empty data folder, erase again what was erased since, end all tokens, and verify."""
-    from overread import admin
-    from overread import backup as copying
+    from overread.commands import admin
+    from overread.commands import backup as copying
 
     chosen = settings(data_dir=data_dir)
     done = copying.restore(chosen, source, keys)
@@ -343,7 +343,7 @@ def config(
 @app.command()
 def healthcheck(http: HostPort = None) -> None:
     """Ask a running server whether it is ready; exits with 1 where it is not."""
-    from overread import operators
+    from overread.commands import operators
 
     address = settings(http=http).http
     healthy = operators.healthy(address)

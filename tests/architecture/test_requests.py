@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("overread", "pacs", "dicomweb", "billing", "viewer_bridge", "cases")
 #: A developer's stand-in for the payment provider, no part of a server.
 OTHERS = "billing/sandbox/"
-#: A body read without a limit of bytes and of time (`overread.kit.whole_body`, `dicomweb.stow._chunks`).
+#: A body read without a limit of bytes and of time (`overread.kit.whole_body`, `dicomweb.stow.transaction._chunks`).
 BODY = re.compile(r"request\.(stream|body|form|json)\(")
 #: An address made of a Host field (`overread.kit.hosts`).
 HOST = re.compile(

@@ -13,7 +13,7 @@ import pytest
 from pydicom.encaps import generate_frames
 from starlette.testclient import TestClient
 
-from dicomweb.stow_xml import from_xml
+from dicomweb.stow.xml import from_xml
 from overread.kit.principals import Principal, Role
 from pacs.dicom import part10
 from pacs.index.columns import Columns

@@ -14,7 +14,7 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 from starlette.testclient import TestClient
 
-from dicomweb import stow_bodies
+from dicomweb.stow import bodies
 from overread.kit.blobs import Writer
 from overread.kit.errors import StorageFull, Unavailable
 from pacs.dicom.part10 import write_meta
@@ -190,7 +190,7 @@ def test_a_harmful_request_is_refused(
 def test_more_parts_than_a_request_may_have_end_it(
     client: TestClient, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stow_bodies, "MAX_INSTANCES", 3)
+    monkeypatch.setattr(bodies, "MAX_INSTANCES", 3)
     part = b"--XX\r\nContent-Type: application/dicom\r\n\r\n" + sample() + b"\r\n"
     response = client.post("studies", content=part * 5 + b"--XX--", headers=MULTIPART)
     assert response.status_code == 202

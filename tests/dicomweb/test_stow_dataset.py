@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicomweb.stow_dataset import BadDataset, encode
-from dicomweb.stow_xml import BadXml, from_xml
+from dicomweb.stow.dataset import BadDataset, encode
+from dicomweb.stow.xml import BadXml, from_xml
 from pacs.dicom import dicomjson, elements, part10
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.dicomxml import to_xml

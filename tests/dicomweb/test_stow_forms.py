@@ -236,11 +236,11 @@ def test_a_body_that_is_cut_off_stores_nothing(client: TestClient, archive: Arch
 
 
 def test_metadata_is_limited(client: TestClient, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dicomweb.stow_metadata.MAX_METADATA", 1000)
+    monkeypatch.setattr("dicomweb.stow.metadata.MAX_METADATA", 1000)
     response = post(client, "application/dicom+json", ({"Content-Type": "application/dicom+json"}, b" " * 1001))
     assert response.status_code == 413
-    monkeypatch.setattr("dicomweb.stow_metadata.MAX_METADATA", 1 << 20)
-    monkeypatch.setattr("dicomweb.stow_metadata.MAX_NODES", 100)
+    monkeypatch.setattr("dicomweb.stow.metadata.MAX_METADATA", 1 << 20)
+    monkeypatch.setattr("dicomweb.stow.metadata.MAX_NODES", 100)
     response = post(client, "application/dicom+json", json_part(*[{}] * 200))
     assert response.status_code == 413
     assert nothing_left(archive, client)

@@ -22,7 +22,7 @@ from pydicom.data import get_testdata_file
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from dicomweb import stow
+from dicomweb.stow import transaction
 from pacs.store.archive import Archive
 
 JSON = "application/dicom+json"
@@ -153,8 +153,8 @@ def test_a_sender_that_vanishes_leaves_nothing(live: Served, archive: Archive) -
 
 
 def test_a_sender_that_trickles_is_cut_off(live: Served, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    patience = stow._PATIENCE
-    monkeypatch.setattr(stow, "_PATIENCE", 0.4)
+    patience = transaction._PATIENCE
+    monkeypatch.setattr(transaction, "_PATIENCE", 0.4)
     connection = live.raw("Content-Length: 4000000000")
     connection.sendall(sample()[:20_000])
     for _ in range(30):
@@ -171,14 +171,14 @@ def test_a_sender_that_trickles_is_cut_off(live: Served, archive: Archive, monke
     assert told.startswith(b"HTTP/1.1 408 ")
     assert settles(archive)
     # On a busy machine an honest sender may well pause for so long.
-    monkeypatch.setattr(stow, "_PATIENCE", patience)
+    monkeypatch.setattr(transaction, "_PATIENCE", patience)
     assert live.post(sample())[0] == 200
 
 
 def test_a_silent_sender_gets_408_and_a_closed_connection(
     live: Served, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stow, "_PATIENCE", 0.2)
+    monkeypatch.setattr(transaction, "_PATIENCE", 0.2)
     with live.raw("Content-Length: 4000000000") as connection:
         told = answer(connection)
     assert told.startswith(b"HTTP/1.1 408 ")
@@ -192,9 +192,9 @@ def test_no_request_takes_longer_than_the_limit() -> None:
         return {"type": "http.request", "body": bytes(20_000), "more_body": True}
 
     async def read() -> int:
-        return len([chunk async for chunk in stow._chunks(Request({"type": "http"}, receive), 0.1)])
+        return len([chunk async for chunk in transaction._chunks(Request({"type": "http"}, receive), 0.1)])
 
-    with pytest.raises(stow.TooSlow):
+    with pytest.raises(transaction.TooSlow):
         asyncio.run(read())
 
 

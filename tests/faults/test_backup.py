@@ -41,7 +41,7 @@ cli.main()
 """
 BACKUP_STEPS = [
     ("overread.folders", "_empty", 1),  # the folder is made, and holds nothing
-    ("overread.backup", "_run", 1),
+    ("overread.commands.backup", "_run", 1),
     ("shutil", "copy2", 1),
     ("overread.kit.sealed", "mirror", 2),
     ("os", "sync", 1),
@@ -49,7 +49,7 @@ BACKUP_STEPS = [
 ]
 RESTORE_STEPS = [
     ("shutil", "copytree", 1),
-    ("overread.backup", "_run", 1),
+    ("overread.commands.backup", "_run", 1),
     ("overread.again", "_apply", 1),
     ("os", "sync", 1),
 ]
@@ -139,7 +139,7 @@ def test_a_restore_that_was_killed_at_any_step_is_served_by_nobody_and_made_agai
 
 def test_two_backups_into_one_folder_at_once(base: Path, source: Path) -> None:
     target = source.with_name("busy")
-    arguments = ["overread.backup", "_copy_blobs", "1", "backup", target, "--data-dir", base / "data"]
+    arguments = ["overread.commands.backup", "_copy_blobs", "1", "backup", target, "--data-dir", base / "data"]
     first = subprocess.Popen(
         [sys.executable, "-c", _code("SIGSTOP"), *map(str, arguments)],
         env=clean_environment(),

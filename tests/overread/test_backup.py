@@ -19,7 +19,8 @@ from sqlalchemy import select, update
 from billing.unconfigured import Unconfigured
 from cases.models import Case
 from cases.service import intake
-from overread import again, backup, folders, migrations
+from overread import again, folders, migrations
+from overread.commands import backup
 from overread.kit import ended, postgres, tokens
 from overread.kit.db import Database
 from overread.kit.ended import Ended, EndedRow

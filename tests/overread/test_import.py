@@ -18,8 +18,9 @@ from pydicom.uid import UID, generate_uid
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 
-from overread import cli, importing
-from overread.importing import Tally, import_paths
+from overread import cli
+from overread.commands import importing
+from overread.commands.importing import Tally, import_paths
 from overread.kit.db import Database
 from overread.kit.settings import Settings
 from pacs.index.models import Instance
@@ -228,7 +229,7 @@ def test_entries_that_overlap_are_refused_as_a_whole(settings: Settings, databas
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(
     settings: Settings, database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("overread.import_sources._MAX_TOTAL", 1 << 20)
+    monkeypatch.setattr("overread.commands.import_sources._MAX_TOTAL", 1 << 20)
     tally = import_paths(settings, [zipped(folder / "bomb.zip", ("zeros.dcm", bytes(8 << 20)))])
     assert counts(tally) == (0, 0, 1)
     assert "unpack to 8388608 bytes" in next(iter(tally.refused))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from overread import cli, operators
+from overread import cli
+from overread.commands import operators
 from overread.kit import principals, tokens
 from overread.kit.db import Database
 from overread.kit.errors import NotFound, NotSignedIn

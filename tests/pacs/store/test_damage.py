@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from overread import admin
+from overread.commands import admin
 from overread.kit import clock
 from overread.kit.db import Database
 from pacs.index.models import Instance, Review

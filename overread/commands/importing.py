@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from sqlalchemy import select
 
-from overread.import_sources import Entry, Rejected, entries, files, shown
+from overread.commands.import_sources import Entry, Rejected, entries, files, shown
+from overread.commands.operators import machine
 from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings
-from overread.operators import machine
 from overread.services import build
 from pacs.dicom import elements, part10
 from pacs.dicom.status import Reason

@@ -13,10 +13,10 @@ import orjson
 
 from dicomweb import media
 from dicomweb.media import DICOM_JSON, DICOM_XML, OCTETS, MediaRange
-from dicomweb.stow_answer import COERCED
-from dicomweb.stow_dataset import CHARACTER_SET, BadDataset, encode, value_text
-from dicomweb.stow_syntax import syntax_of
-from dicomweb.stow_xml import BadXml, from_xml
+from dicomweb.stow.answer import COERCED
+from dicomweb.stow.dataset import CHARACTER_SET, BadDataset, encode, value_text
+from dicomweb.stow.syntax import syntax_of
+from dicomweb.stow.xml import BadXml, from_xml
 from overread.kit.blobs import Writer
 from overread.kit.errors import BadInput, TooLarge
 from overread.kit.multipart import Broken, PartParser

@@ -19,9 +19,9 @@ from starlette.responses import Response
 from dicomweb import media
 from dicomweb.context import Context, Upload
 from dicomweb.media import DICOM, DICOM_JSON, DICOM_XML, MULTIPART, MediaRange, accepted, choose
-from dicomweb.stow_answer import answer
-from dicomweb.stow_bodies import Body, MultipartBody, SingleBody
-from dicomweb.stow_metadata import JSON_TYPES, XML_TYPES, MetadataBody
+from dicomweb.stow.answer import answer
+from dicomweb.stow.bodies import Body, MultipartBody, SingleBody
+from dicomweb.stow.metadata import JSON_TYPES, XML_TYPES, MetadataBody
 from dicomweb.uids import path_uid
 from overread.kit import standing
 from overread.kit.errors import BadInput, UnsupportedMedia

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dicomweb.media import OCTETS, MediaRange
-from dicomweb.stow_dataset import BadDataset
+from dicomweb.stow.dataset import BadDataset
 from overread.kit.errors import OverreadError
 from pacs.dicom.transfer_syntaxes import (
     BASELINE,
