@@ -21,8 +21,8 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from billing.stripe_gateway import StripeGateway
 from overread.kit import db
-from overread.kit.blobs import BlobStore
 from overread.kit.db import Database, Session, libpq_url
+from overread.kit.local_blobs import LocalBlobStore
 from overread.kit.postgres import start
 from overread.kit.sealed import Sealer
 from overread.kit.settings import Settings
@@ -148,7 +148,7 @@ def tx(database: Database) -> Iterator[Session]:
 def archive(database: Database, tmp_path: Path) -> Archive:
     """An empty archive."""
     database.ended = tmp_path / "keys"
-    return Archive(database, BlobStore(tmp_path / "blobs"), Sealer(bytes(32), "pacs.view", tmp_path / "keys"))
+    return Archive(database, LocalBlobStore(tmp_path / "blobs"), Sealer(bytes(32), "pacs.view", tmp_path / "keys"))
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from dicomweb.stow.answer import COERCED
 from dicomweb.stow.dataset import CHARACTER_SET, BadDataset, encode, value_text
 from dicomweb.stow.syntax import syntax_of
 from dicomweb.stow.xml import BadXml, from_xml
-from overread.kit.blobs import Writer
+from overread.kit.blobs import BlobWriter
 from overread.kit.errors import BadInput, TooLarge
 from overread.kit.multipart import Broken, PartParser
 from pacs.dicom import tags
@@ -54,7 +54,7 @@ class MetadataBody:
         self._metadata_left = MAX_METADATA
         self._bulk_left = batch.archive.max_instance_bytes
         self._resources = ExitStack()
-        self._spool: Writer | None = None
+        self._spool: BlobWriter | None = None
         self._ranges: dict[str, list[tuple[MediaRange, int, int]]] = {}
         self._place: tuple[str, MediaRange, int] | None = None
         self._in_metadata = boundary is None

@@ -8,6 +8,7 @@ from typing import Any
 
 from overread.kit.blobs import BlobStore
 from overread.kit.db import Database
+from overread.kit.local_blobs import LocalBlobStore
 from overread.kit.sealed import Sealer
 from overread.kit.settings import Settings
 from pacs.store.commit import GroupCommit
@@ -40,7 +41,7 @@ def open_archive(settings: Settings, db: Database) -> Archive:
     db.ended = settings.keys_dir
     return Archive(
         db,
-        BlobStore(settings.blob_dir),
+        LocalBlobStore(settings.blob_dir),
         Sealer(settings.server_key(), "pacs.view", settings.keys_dir),
         settings.max_instance_bytes,
         thumbnails=Thumbnails(settings.data_dir / "thumbnails"),

@@ -19,7 +19,7 @@ from uuid import UUID
 from psycopg import DataError
 
 from overread.kit import audit, log, principals
-from overread.kit.blobs import CHUNK, Blob, Writer
+from overread.kit.blobs import CHUNK, Blob, BlobWriter
 from overread.kit.errors import TooLarge, Unavailable
 from overread.kit.principals import Principal
 from pacs.dicom import dicomjson, file_meta, json_values, part10
@@ -118,7 +118,7 @@ class Prepared:
 class Incoming:
     """One instance on its way in. Leaving the `with` block before it was kept leaves nothing behind."""
 
-    def __init__(self, archive: Archive, source: Source, writer: Writer) -> None:
+    def __init__(self, archive: Archive, source: Source, writer: BlobWriter) -> None:
         self._archive = archive
         self._source = source
         self._writer = writer

@@ -1,8 +1,8 @@
 """The sweep: blobs that no row names are removed; killed processes and refused duplicates leave them behind.
 
-A blob that looks abandoned is first moved aside, then looked at again. Whoever stores the same content meanwhile either
-wrote a file of their own, or the very file that was moved, which is then young and goes back: at no moment can bytes
-that somebody acknowledged be lost.
+A blob that looks abandoned is first put in quarantine, then looked at again. Whoever stores the same content meanwhile
+either wrote a file of their own, or the very file that was moved, which is then young and goes back: at no moment can
+bytes that somebody acknowledged be lost.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class Swept:
 def sweep(archive: Archive, *, young: float = YOUNG) -> Swept:
     """Remove blobs older than `young` seconds that no instance names, and files that were never finished."""
     store = archive.blobs
-    unfinished = store.sweep_aside(young)
-    # What an interrupted sweep left aside is judged first.
-    orphans = sum(_judge(archive, digest, young) for digest in list(store.moved_aside()))
+    unfinished = store.sweep_staging(young)
+    # What an interrupted sweep left in quarantine is judged first.
+    orphans = sum(_judge(archive, digest, young) for digest in list(store.quarantined()))
     looked_at = 0
     digests = store.digests()
     while chunk := list(islice(digests, _CHUNK)):
         looked_at += len(chunk)
         for digest in _unnamed(archive, chunk):
-            if store.age(digest) > young and store.move_aside(digest):
+            if store.age(digest) > young and store.quarantine(digest):
                 orphans += _judge(archive, digest, young)
     if orphans or unfinished:
         _logger.info("swept", looked_at=looked_at, orphans=orphans, unfinished=unfinished)
@@ -51,11 +51,11 @@ def sweep(archive: Archive, *, young: float = YOUNG) -> Swept:
 
 
 def _judge(archive: Archive, digest: str, young: float) -> bool:
-    """Whether a blob that was moved aside is an orphan; it is removed then, and put back otherwise."""
-    if archive.blobs.age_aside(digest) <= young or not list(_unnamed(archive, [digest])):
+    """Whether a blob that was put in quarantine is an orphan; it is removed then, and put back otherwise."""
+    if archive.blobs.age_in_quarantine(digest) <= young or not list(_unnamed(archive, [digest])):
         archive.blobs.put_back(digest)
         return False
-    archive.blobs.remove_aside(digest)
+    archive.blobs.remove_quarantined(digest)
     archive.drop_thumbnails([digest])
     return True
 

@@ -19,6 +19,7 @@ from pacs.dicom.dicomxml import to_xml
 from pacs.index.models import Instance
 from pacs.store import commitment
 from pacs.store.archive import Archive
+from tests.blobs import blob_folder
 from tests.conformance.conftest import As
 from tests.conformance.samples import path, store
 
@@ -54,7 +55,7 @@ def reasons(answer: dict[str, Any]) -> dict[str, int]:
 def blob_of(archive: Archive, ds: pydicom.Dataset) -> Path:
     with archive.db.transaction() as tx:
         digest = tx.scalars(select(Instance.blob).where(Instance.sop_uid == ds.SOPInstanceUID)).one()
-    return archive.blobs._folder / digest[:2] / digest
+    return blob_folder(archive) / digest[:2] / digest
 
 
 def test_13_4_3_what_is_safe_is_committed(client: TestClient, archive: Archive) -> None:

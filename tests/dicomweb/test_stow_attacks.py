@@ -15,12 +15,13 @@ from pydicom.uid import generate_uid
 from starlette.testclient import TestClient
 
 from dicomweb.stow import bodies
-from overread.kit.blobs import Writer
 from overread.kit.errors import StorageFull, Unavailable
+from overread.kit.local_blobs import LocalWriter
 from pacs.dicom.part10 import write_meta
 from pacs.dicom.transfer_syntaxes import DEFLATED_EXPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 from pacs.store import ingest
 from pacs.store.archive import Archive
+from tests.blobs import blob_folder
 
 ACCEPT = {"Accept": "application/dicom+json"}
 SINGLE = {"Content-Type": "application/dicom", **ACCEPT}
@@ -96,7 +97,7 @@ UNREADABLE = {
 
 
 def nothing_left(archive: Archive) -> None:
-    assert list((archive.blobs._folder / "incoming").iterdir()) == []
+    assert list((blob_folder(archive) / "incoming").iterdir()) == []
 
 
 def served(client: TestClient) -> None:
@@ -231,7 +232,7 @@ def test_bulk_data_that_is_too_large_in_all_is_refused(client: TestClient, archi
 def test_a_full_disk_is_said_and_heals_by_itself(
     client: TestClient, archive: Archive, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, form: str
 ) -> None:
-    def fails(_self: Writer, _data: Any) -> None:
+    def fails(_self: LocalWriter, _data: Any) -> None:
         raise error
 
     part = b"--XX\r\nContent-Type: application/dicom\r\n\r\n" + sample() + b"\r\n"
@@ -243,7 +244,7 @@ def test_a_full_disk_is_said_and_heals_by_itself(
         "metadata": (described, 'multipart/related; type="application/dicom+json"; boundary=XX'),
     }[form]
     with monkeypatch.context() as patched:
-        patched.setattr(Writer, "write", fails)
+        patched.setattr(LocalWriter, "write", fails)
         response = client.post("studies", content=body, headers={**ACCEPT, "Content-Type": kind})
     assert response.status_code == status
     assert response.json()["detail"] == error.safe  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from pacs.dicom.dicomxml import to_xml
 from pacs.store.archive import Archive
+from tests.blobs import blob_folder
 
 ACCEPT = {"Accept": "application/dicom+json"}
 Part = tuple[dict[str, str], bytes]
@@ -72,7 +73,7 @@ def fetched(client: TestClient, ds: pydicom.Dataset) -> pydicom.Dataset:
 
 
 def nothing_left(archive: Archive, client: TestClient) -> bool:
-    incoming = list((archive.blobs._folder / "incoming").iterdir())
+    incoming = list((blob_folder(archive) / "incoming").iterdir())
     return not incoming and client.get("instances", headers=ACCEPT).json() == []
 
 
@@ -88,7 +89,7 @@ def test_metadata_with_bulk_data_becomes_the_instance(client: TestClient, archiv
     ds.SpecificCharacterSet = "ISO_IR 192"
     ds["PixelData"].VR = "OW"
     assert again.to_json_dict(bulk_data_threshold=1 << 30) == ds.to_json_dict(bulk_data_threshold=1 << 30)
-    assert list((archive.blobs._folder / "incoming").iterdir()) == []
+    assert list((blob_folder(archive) / "incoming").iterdir()) == []
 
 
 def test_several_instances_share_a_request_and_fail_one_by_one(client: TestClient) -> None:

@@ -24,6 +24,7 @@ from starlette.testclient import TestClient
 
 from dicomweb.stow import transaction
 from pacs.store.archive import Archive
+from tests.blobs import blob_folder
 
 JSON = "application/dicom+json"
 
@@ -93,7 +94,7 @@ def live(client: TestClient) -> Iterator[Served]:
 
 
 def incoming(archive: Archive) -> list[Path]:
-    return list((archive.blobs._folder / "incoming").iterdir())
+    return list((blob_folder(archive) / "incoming").iterdir())
 
 
 def settles(archive: Archive) -> bool:

@@ -12,20 +12,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overread.kit.blobs import BlobStore
 from overread.kit.errors import NotFound, StorageFull, Unavailable
+from overread.kit.local_blobs import LocalBlobStore
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
+def store(tmp_path: Path) -> LocalBlobStore:
+    return LocalBlobStore(tmp_path / "blobs")
 
 
 @settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
 )
 @given(chunks=st.lists(st.binary(max_size=5000), max_size=6), start=st.integers(0, 100), length=st.integers(0, 200))
-def test_what_is_kept_is_read_back(store: BlobStore, chunks: list[bytes], start: int, length: int) -> None:
+def test_what_is_kept_is_read_back(store: LocalBlobStore, chunks: list[bytes], start: int, length: int) -> None:
     data = b"".join(chunks) + b"x" * 400
     with store.writer() as writer:
         for chunk in chunks:
@@ -41,21 +41,21 @@ def test_what_is_kept_is_read_back(store: BlobStore, chunks: list[bytes], start:
         assert bytes(buffer[:]) == data
 
 
-def test_what_is_not_kept_leaves_nothing(store: BlobStore, tmp_path: Path) -> None:
+def test_what_is_not_kept_leaves_nothing(store: LocalBlobStore, tmp_path: Path) -> None:
     with store.writer() as writer:
         writer.write(b"half")
     assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a" * 63, "A" * 64, "a" * 64, "", "\0" * 64])
-def test_a_name_that_is_no_digest_or_unknown_is_not_found(store: BlobStore, name: str) -> None:
+def test_a_name_that_is_no_digest_or_unknown_is_not_found(store: LocalBlobStore, name: str) -> None:
     with pytest.raises(NotFound):
         store.read(name)
     with pytest.raises(NotFound), store.mapped(name):
         pass
 
 
-def test_two_writers_of_the_same_bytes_make_one_blob(store: BlobStore) -> None:
+def test_two_writers_of_the_same_bytes_make_one_blob(store: LocalBlobStore) -> None:
     for _ in range(2):
         with store.writer() as writer:
             writer.write(b"same")
@@ -65,7 +65,7 @@ def test_two_writers_of_the_same_bytes_make_one_blob(store: BlobStore) -> None:
 
 @pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, StorageFull), (errno.EIO, Unavailable)])
 def test_a_failing_disk_is_said_and_nothing_is_acknowledged(
-    store: BlobStore, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+    store: LocalBlobStore, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
 ) -> None:
     def broken(_descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
@@ -79,7 +79,7 @@ def test_a_failing_disk_is_said_and_nothing_is_acknowledged(
 
 
 def test_the_bytes_are_synced_before_the_name_and_the_name_before_the_answer(
-    store: BlobStore, monkeypatch: pytest.MonkeyPatch
+    store: LocalBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[str] = []
     real_sync, real_rename = os.fsync, Path.rename
@@ -100,11 +100,11 @@ def test_the_bytes_are_synced_before_the_name_and_the_name_before_the_answer(
     assert steps == ["sync file", "rename", "sync folder"]
 
 
-def test_old_leftovers_are_swept_and_fresh_ones_are_not(store: BlobStore, tmp_path: Path) -> None:
+def test_old_leftovers_are_swept_and_fresh_ones_are_not(store: LocalBlobStore, tmp_path: Path) -> None:
     old, fresh = (tmp_path / "blobs" / "incoming" / name for name in ("old", "fresh"))
     old.write_bytes(b"x")
     fresh.write_bytes(b"x")
     two_days_ago = time.time() - 2 * 86400
     os.utime(old, (two_days_ago, two_days_ago))
-    assert store.sweep_aside(3600) == 1
+    assert store.sweep_staging(3600) == 1
     assert fresh.exists()

@@ -22,9 +22,9 @@ from pydicom.dataset import Dataset
 
 from dicomweb.context import Context, Upload
 from dicomweb.routes import routes
-from overread.kit.blobs import BlobStore
 from overread.kit.db import Database
 from overread.kit.hosts import Origin
+from overread.kit.local_blobs import LocalBlobStore
 from overread.kit.principals import Role
 from overread.kit.sealed import Sealer
 from overread.kit.settings import Settings
@@ -94,7 +94,7 @@ def reading(
     with new_database(postgres, template) as url:
         db = Database(url)
         db.ended = folder / "keys"
-        archive = Archive(db, BlobStore(folder / "blobs"), Sealer(bytes(32), "pacs.view", folder / "keys"))
+        archive = Archive(db, LocalBlobStore(folder / "blobs"), Sealer(bytes(32), "pacs.view", folder / "keys"))
         settings = Settings.model_validate({"data_dir": folder, "public_url": "https://portal.example"})
         with db.transaction() as tx:
             specialist = person(tx, Role.SPECIALIST)

@@ -19,6 +19,7 @@ from pacs.store.archive import Archive
 from pacs.store.commitment import Failure, Reference
 from pacs.store.damage import DamagedBlob
 from pacs.views import view_proofs, views
+from tests.blobs import blob_folder
 from tests.pacs.views.test_views import LEADING, stored_study, view_of
 
 Damage = Callable[[Archive, str], None]
@@ -32,7 +33,7 @@ def blob_of(archive: Archive, sop_uid: str) -> str:
 
 def file_of(archive: Archive, sop_uid: str) -> Path:
     digest = blob_of(archive, sop_uid)
-    return archive.blobs._folder / digest[:2] / digest
+    return blob_folder(archive) / digest[:2] / digest
 
 
 def _missing(archive: Archive, sop_uid: str) -> None:

@@ -28,6 +28,7 @@ from pacs.serve import retrieve
 from pacs.store import ingest
 from pacs.store.archive import Archive
 from pacs.store.ingest import AlreadyStored, Outcome, Prepared, Refused, Source, Stored
+from tests.blobs import blob_folder
 
 ALL = Scope(ORIGINAL, unreleased=True)
 
@@ -61,7 +62,7 @@ def changed(data: bytes, **keywords: str) -> bytes:
 
 
 def leftovers(archive: Archive) -> list[str]:
-    folder = archive.blobs._folder / "incoming"
+    folder = blob_folder(archive) / "incoming"
     return [path.name for path in folder.iterdir()]
 
 

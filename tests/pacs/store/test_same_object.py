@@ -21,8 +21,8 @@ from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
-from overread.kit.blobs import BlobStore
 from overread.kit.errors import Unavailable
+from overread.kit.local_blobs import LocalBlobStore
 from pacs.dicom import part10
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.part10 import write_meta
@@ -606,7 +606,7 @@ def test_sequences_that_nobody_called_so_are_bounded() -> None:
 
 
 def test_a_blob_that_is_missing_is_the_same_as_none(tmp_path: Any) -> None:
-    blobs = BlobStore(tmp_path)
+    blobs = LocalBlobStore(tmp_path)
     ds, pixels = grey()
     digests = []
     for data in (file(ds), compressed(ds, pixels, ts.RLE), b"", b"no DICOM at all"):

@@ -13,6 +13,7 @@ from overread.kit.errors import NotFound
 from pacs.store import sweep
 from pacs.store.archive import Archive
 from pacs.store.ingest import Source, Stored
+from tests.blobs import blob_folder
 from tests.pacs.store.test_ingest import put, sample, someone
 
 
@@ -20,7 +21,7 @@ def orphan(archive: Archive, data: bytes, age: float) -> str:
     with archive.blobs.writer() as writer:
         writer.write(data)
         digest = writer.keep().digest
-    path = archive.blobs._folder / digest[:2] / digest
+    path = blob_folder(archive) / digest[:2] / digest
     then = time.time() - age
     os.utime(path, (then, then))
     return digest
@@ -37,7 +38,7 @@ def test_an_old_orphan_goes_and_a_young_one_stays(archive: Archive) -> None:
 def test_what_an_instance_names_stays_however_old(archive: Archive, database: Database) -> None:
     assert isinstance(put(archive, Source(someone(database), "stow"), sample()), Stored)
     (digest,) = archive.blobs.digests()
-    path = archive.blobs._folder / digest[:2] / digest
+    path = blob_folder(archive) / digest[:2] / digest
     os.utime(path, (0, 0))
     assert sweep.sweep(archive).orphans == 0
     assert archive.blobs.read(digest) == sample()
@@ -48,7 +49,7 @@ def test_an_orphan_that_somebody_stores_while_it_is_swept_is_not_lost(
 ) -> None:
     digest = orphan(archive, sample(), 7200)
     source = Source(someone(database), "stow")
-    real = type(archive.blobs).move_aside
+    real = type(archive.blobs).quarantine
     for when in ("before", "after"):
 
         def moving(self: object, name: str, when: str = when) -> bool:
@@ -59,10 +60,10 @@ def test_an_orphan_that_somebody_stores_while_it_is_swept_is_not_lost(
                 put(archive, source, sample())
             return moved
 
-        monkeypatch.setattr(type(archive.blobs), "move_aside", moving)
+        monkeypatch.setattr(type(archive.blobs), "quarantine", moving)
         sweep.sweep(archive)
         assert archive.blobs.read(digest) == sample()
-        assert list(archive.blobs.moved_aside()) == []
+        assert list(archive.blobs.quarantined()) == []
 
 
 def test_an_interrupted_sweep_is_finished_by_the_next(archive: Archive, database: Database) -> None:
@@ -70,7 +71,7 @@ def test_an_interrupted_sweep_is_finished_by_the_next(archive: Archive, database
     (digest,) = archive.blobs.digests()
     abandoned = orphan(archive, b"abandoned", 7200)
     for name in (digest, abandoned):
-        assert archive.blobs.move_aside(name)
+        assert archive.blobs.quarantine(name)
     with pytest.raises(NotFound):
         archive.blobs.read(digest)
     assert sweep.sweep(archive).orphans == 1
