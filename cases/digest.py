@@ -13,14 +13,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Uuid, any_, delete, func, literal, select
+from sqlalchemy import BindParameter, Uuid, any_, delete, exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from cases import notify
 from cases.models import Case, CaseStudy, InboxStudy, Notice
-from cases.repository import waits
-from cases.states import ENDED, CaseState, StudyState
+from cases.repository import same_number, waits
+from cases.states import ENDED, OPEN, CaseState, StudyState
 from overread.kit import clock
 from overread.kit.words import counted
 
@@ -78,9 +78,12 @@ def send(tx: Session, period: timedelta) -> bool:
 
 def _inbox(tx: Session, item_ids: Collection[UUID]) -> tuple[int, list[Entry]]:
     """How many of these studies wait still; an entry for those in no case, and one for those that are kept apart."""
-    apart = InboxStudy.reason != ""
-    of_these = select(apart, func.count()).where(InboxStudy.id == any_(_array(item_ids)), waits())
-    found = {kept: count for kept, count in tx.execute(of_these.group_by(apart))}  # noqa: C416  typed rows
+    # As the inbox tells it: also what names no case, where one has a study of the same number.
+    open_case = Case.state.in_(OPEN)
+    same = exists().where(same_number(), Case.id == CaseStudy.case_id, open_case)
+    apart = or_(InboxStudy.reason != "", same)
+    of_these = select(apart.label("apart"), func.count()).where(InboxStudy.id == any_(_array(item_ids)), waits())
+    found = {kept: count for kept, count in tx.execute(of_these.group_by("apart"))}  # noqa: C416  typed rows
     words = {
         False: ("study without a request: match it, or dismiss it", "studies without a request: match or dismiss them"),
         True: ("study is kept apart from its request", "studies are kept apart from their requests"),

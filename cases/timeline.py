@@ -56,7 +56,10 @@ def next_step(case: Case, *, waits_for_images: bool, follow_ups_left: int, money
     """
     by = f"You will hear from us by {moment(case.due_at)}." if case.due_at else ""
     told = {
-        CaseState.DRAFT: ("Complete your request", "Nothing is sent and nothing is charged until you press send."),
+        CaseState.DRAFT: (
+            "Not sent yet",
+            "Nothing is sent and nothing is charged before you agree to the texts and the price.",
+        ),
         CaseState.SUBMITTED: ("We wait for your images" if waits_for_images else "We check your images", by),
         CaseState.NEEDS_INFO: ("Please answer our question", "The clock stands still until then."),
         CaseState.READY: ("We choose a specialist", by),

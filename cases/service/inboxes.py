@@ -15,7 +15,7 @@ from cases import digest, identity, imaging, reference
 from cases.identity import Verdict
 from cases.imaging import Found
 from cases.models import Case, CaseStudy, InboxStudy
-from cases.repository import by_reference, dismissed, visible, waits
+from cases.repository import by_reference, cases_with, dismissed, unnamed, visible, waits
 from cases.service.presentation import name_of, sender
 from cases.states import OPEN, StudyState
 from overread.kit import audit, clock, permissions
@@ -46,7 +46,8 @@ class InboxItem:
     """A study that waits for a case, or was dismissed, as the coordinator sees it.
 
     `sender`: who sent it; its DICOMweb root is `/senders/{sender_id}/dicomweb`. `reason`: why it is kept apart, and
-    `case_id` from which case. `dismissed_at`, `dismissed_by` and `dismissed_reason`: when, by whom and why.
+    `case_reference` from which case; `case_id` only where it came for that one. `dismissed_at`, `dismissed_by` and
+    `dismissed_reason`: when, by whom and why.
     """
 
     id: UUID
@@ -70,8 +71,9 @@ def listed(
     permissions.require(who, Permission.INBOX_MANAGE)
     page = _ORDER[show].page(tx, select(InboxStudy).where(_shown(show)), after, limit)
     known = imaging.senders(tx, *(row.study_pk for row in page))
+    others = cases_with(tx, {row.study_uid for row in page})
     audit.record(tx, who, "inbox.read", "inbox", "inbox")
-    return page.of([_item(tx, row, known.get(row.study_pk)) for row in page])
+    return page.of([_item(tx, row, known.get(row.study_pk), others.get(row.study_uid)) for row in page])
 
 
 def count(tx: Session, who: Principal, show: Show = Show.WAITING) -> int:
@@ -211,17 +213,18 @@ def _unmatched(tx: Session, item_id: UUID, but_to: UUID | None = None) -> InboxS
     return row
 
 
-def _item(tx: Session, row: InboxStudy, found: Found | None) -> InboxItem:
-    case = tx.get(Case, row.case_id) if row.case_id else None
+def _item(tx: Session, row: InboxStudy, found: Found | None, other: Case | None) -> InboxItem:
+    case = tx.get(Case, row.case_id) if row.case_id else other
+    from_ = sender(tx, row.sender_id)
     return InboxItem(
         id=row.id,
         study_uid=row.study_uid,
         arrived_at=row.arrived_at,
         sender_id=row.sender_id,
-        sender=sender(tx, row.sender_id),
+        sender=from_,
         case_id=row.case_id,
         case_reference=case.reference if case else "",
-        reason=row.reason,
+        reason=row.reason or (unnamed(from_, case.reference) if case else ""),
         study=found,
         dismissed_at=row.dismissed_at,
         dismissed_by=name_of(tx, row.dismissed_by),

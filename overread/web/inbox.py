@@ -99,6 +99,8 @@ def _study(item: InboxItem, same: Sequence[str], out: set[tuple[UUID, int]], **w
     found = item.study
     came_for = item.case_id is not None and found is not None and (item.case_id, found.pk) not in out
     suggestions = [{"reference": item.case_reference, "label": "It came for this case"}] if came_for else []
+    if item.case_reference and item.case_id is None:
+        suggestions = [{"reference": item.case_reference, "label": "This case has a study of the same number"}]
     suggestions += [
         {"reference": one, "label": "Same name and birth date"} for one in same if one != item.case_reference
     ]

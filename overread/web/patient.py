@@ -314,5 +314,5 @@ def _todo(shown: PatientCase) -> dict[str, Any] | None:
     if shown.state != CaseState.DRAFT:
         return None
     # The first thing that is missing says it better than a list of all.
-    text = shown.missing[0] if shown.missing else "Everything is here. Press send on the next page."
+    text = shown.missing[0] if shown.missing else "Everything is here. The next page sends it."
     return {"title": "Complete your request", "text": text, "url": f"{url}/{shown.step}", "label": "Go on"}

@@ -90,7 +90,7 @@ def risk(parsed: Parsed, index: Index | None = None) -> list[str]:
     if parsed.meta.transfer_syntax.startswith(_VIDEO) or sop_class in sop_classes.VIDEO:
         reasons.append("It is a video, whose frames can't be cleaned one by one.")
     if _overlay_in_pixels(parsed, wanted):
-        reasons.append("An overlay is kept in unused bits of the pixels.")
+        reasons.append("An overlay is kept in unused bits of the pixels, which the copy has empty: its marks are lost.")
     expected, pixel = expected_length(parsed, wanted), pixel_element(parsed)
     if expected and pixel is not None and pixel.fragments is None and pixel.length - expected > LARGEST_EXCESS:
         reasons.append("The pixel data is longer than its frames.")

@@ -175,7 +175,8 @@ class Values:
             elif rule is Rule.COLOURS:
                 profile = icc.cleaned(raw) if len(raw) <= icc.LONGEST else None
                 result = profile == raw or (profile is not None and put(tag, vr, profile, explicit))
-            elif bare or rule is Rule.PATIENT_NAME:
+            # Also where the original says neither: all of a case is of one patient.
+            elif bare or rule in (Rule.PATIENT_NAME, Rule.PATIENT_ID):
                 value = self._clean(rule, vr, bare, bare.decode("ascii") if plain else decode(bare, codecs))
                 if value is None:
                     value = _instead(fallback, vr)
@@ -226,7 +227,7 @@ class Values:
             case Rule.PATIENT_NAME:
                 return f"Case^{pseudonym(self.secret, 'name', '', 6)}".encode()
             case Rule.PATIENT_ID:
-                return f"P{pseudonym(self.secret, 'patient', text.strip(), 11)}".encode()
+                return f"P{pseudonym(self.secret, 'patient', '', 11)}".encode()
             case Rule.SPECIMEN:
                 return new_specimen(self.secret, text.strip()).encode()
             case Rule.ACCESSION:

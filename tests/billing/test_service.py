@@ -167,7 +167,7 @@ def test_accept_and_withdraw_at_once(db: Database, gateway: StripeGateway, sandb
     if charge["captured"]:
         assert outcomes == {State.CAPTURED, "Conflict"}
     else:
-        assert outcomes == {State.VOIDED, "HoldEnded"}
+        assert outcomes == {State.VOIDED, "AuthorisationEnded"}
     assert look(db, gateway, payment.id).state is (State.CAPTURED if charge["captured"] else State.VOIDED)
 
 
@@ -476,7 +476,7 @@ def test_a_hold_is_renewed(
     payment = held(db, gateway, sandbox, "s")
     with db.transaction() as tx:  # too early: nothing happens
         assert service.renew_hold(tx, gateway, payment.id).payment_intent_id == payment.payment_intent_id
-    monkeypatch.setattr("billing.moves.HOLD_WARNING", timedelta(days=8))
+    monkeypatch.setattr("billing.moves.AUTHORISATION_WARNING", timedelta(days=8))
     with db.transaction() as tx:
         renewed = service.renew_hold(tx, gateway, payment.id)
     assert renewed.state is State.AUTHORISED
@@ -492,7 +492,7 @@ def test_a_hold_whose_renewal_wants_the_owner(
     db: Database, gateway: StripeGateway, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payment = held(db, gateway, sandbox, "s", cards.ASKS_ALWAYS)
-    monkeypatch.setattr("billing.moves.HOLD_WARNING", timedelta(days=8))
+    monkeypatch.setattr("billing.moves.AUTHORISATION_WARNING", timedelta(days=8))
     with db.transaction() as tx:
         assert service.renew_hold(tx, gateway, payment.id).state is State.REQUIRES_ACTION
     with pytest.raises(NotAuthorised):

@@ -411,7 +411,48 @@ def test_another_sender_s_slice_of_a_matched_study_is_held_apart_and_named(world
     world.settle(uid)
     assert states(world, case_id) == ["released"]
     assert instances(world, root(world, world.patient, case_id), uid) == before
-    assert [item.study_uid for item in waiting(world)] == [uid]
+    is_named(world, case_id, uid, world.who[sender].name)
+
+
+def is_named(world: World, case_id: UUID, uid: str, sender: str) -> None:
+    """The inbox, the case's page and a mail tell of another sender's study of this number, which names no case."""
+    [item] = waiting(world)
+    with world.db.transaction() as tx:
+        shown = read.show(tx, world.coordinator, case_id)
+        assert isinstance(shown, CoordinatorCase)
+    assert (item.study_uid, item.case_reference, item.case_id) == (uid, shown.reference, None)
+    assert shown.reference in item.reason
+    [told] = shown.apart
+    assert sender in told
+    world.digest()
+    assert any("kept apart" in mail for mail in world.mails())
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_study_that_waits_is_named_to_the_case_that_gets_one_of_its_number(world: World, by_hand: bool) -> None:
+    case_id = world.submitted("free", images_by=ImagesBy.HOSPITAL)
+    with world.db.transaction() as tx:
+        number = read.show(tx, world.patient, case_id).reference
+    original = study(AccessionNumber="" if by_hand else number)
+    uid = uid_of(original)
+    put(world, world.other_patient, study(StudyInstanceUID=uid))
+    world.settle(uid)
+    [item] = waiting(world)
+    # A case that has nothing of it is not told of.
+    assert (item.case_reference, item.reason) == ("", "")
+    put(world, world.hospital, original)
+    world.settle(uid)
+    if by_hand:
+        mine = next(one for one in waiting(world) if one.sender_id == world.hospital.id)
+        with world.db.transaction() as tx:
+            studies.match_by_hand(tx, world.coordinator, mine.id, case_id)
+    is_named(world, case_id, uid, world.other_patient.name)
+    with world.db.transaction() as tx:
+        studies.reject(tx, world.coordinator, case_id, uid, "another patient's")
+        shown = read.show(tx, world.coordinator, case_id)
+        assert isinstance(shown, CoordinatorCase)
+        # What was taken out of the case has nobody's beside it.
+        assert shown.apart == ()
 
 
 def test_an_image_of_the_same_sender_that_does_not_say_whose_it_is_waits_for_a_person(world: World) -> None:

@@ -39,6 +39,25 @@ def ct() -> list[Dataset]:
     return ct_series(SLICES, SIZE)
 
 
+def overlays() -> list[Dataset]:
+    """A CT with two overlay planes in each slice: a frame around its middle, and a bar below (PS3.3 C.9.2)."""
+    images = ct()
+    frame, bar = np.zeros((SIZE, SIZE), bool), np.zeros((16, SIZE // 2), bool)
+    frame[32:96, 32:96] = True
+    frame[36:92, 36:92] = False
+    bar[4:12] = True
+    for ds in images:
+        for group, plane, origin in ((0x6000, frame, [1, 1]), (0x6002, bar, [104, 33])):
+            ds.add_new((group, 0x0010), "US", plane.shape[0])
+            ds.add_new((group, 0x0011), "US", plane.shape[1])
+            ds.add_new((group, 0x0040), "CS", "G")
+            ds.add_new((group, 0x0050), "SS", origin)
+            ds.add_new((group, 0x0100), "US", 1)
+            ds.add_new((group, 0x0102), "US", 0)
+            ds.add_new((group, 0x3000), "OW", np.packbits(plane, bitorder="little").tobytes())
+    return images
+
+
 def _beside(images: list[Dataset], sop_class: str, modality: str, description: str) -> Dataset:
     """An object of another kind in the study of these images."""
     ds = Dataset()

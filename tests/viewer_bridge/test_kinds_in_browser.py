@@ -56,6 +56,7 @@ class Kind:
 
 KINDS = {
     "ct": Kind(kinds.ct, "ct"),
+    "overlays": Kind(kinds.overlays, "overlays"),
     "jpeg-xl": Kind(kinds.jpeg_xl, "ct"),
     "deflated-frames": Kind(kinds.deflated_frames, "ct"),
     "jpeg-extended": Kind(kinds.jpeg_extended, "jpeg-extended"),

@@ -24,6 +24,11 @@ genericMetadataProvider.add(imageId, {
 }, /*#__PURE__*/react.createElement(ui_next_src/* .Button */.$nd, { size: "sm", onClick: e => {
   commandsManager.run('promptSaveReport', { StudyInstanceUID });
 } }, /*#__PURE__*/react.createElement(ui_next_src/* .Icons.Add */.FI1.Add, null), t('Create SR')), more);
+var entry = DicomMetaDictionary.dictionary[punctuatedTag];
+  var naturalName = tag;
+            x = OverlayOrigin[0];
+            y = OverlayOrigin[1];
+const overlayBottomRightWorldPos = esm.utilities.imageToWorldCoords(imageId, [width, height]);
 const title = `${t('Something went wrong')}${!isProduction && ` ${t('in')} ${context}`}.`;
 """
 

@@ -126,6 +126,18 @@ _VIDEO_ADDRESS = """\
 genericMetadataProvider.addRaw(imageId, {
       type: 'imageUrlModule',"""
 
+# dcmjs gives the repeating groups of overlays (60xx, PS3.5 7.6) one name for all, under which the last plane stands for
+# every other; the viewer looks for them by tag, and drew none.
+_OVERLAYS = """\
+var entry = /^60/.test(tag) ? undefined : DicomMetaDictionary.dictionary[punctuatedTag];
+        var naturalName = tag;"""
+
+# Overlay Origin is row, then column (PS3.3 Table C.9-2), and a plane reaches as far as it is large: a part of the image
+# was drawn elsewhere, squeezed.
+_ORIGIN = """\
+            x = OverlayOrigin[1];
+            y = OverlayOrigin[0];"""
+
 PATCHES = (
     Patch(
         "function compileConstructor(",
@@ -147,6 +159,23 @@ PATCHES = (
         "type: 'imageUrlModule'",
         re.compile(r"genericMetadataProvider\.add\(imageId, \{\s*type: 'imageUrlModule',"),
         _VIDEO_ADDRESS,
+    ),
+    Patch(
+        "var naturalName = tag;",
+        re.compile(r"var entry = DicomMetaDictionary\.dictionary\[punctuatedTag\];\s*var naturalName = tag;"),
+        _OVERLAYS,
+    ),
+    Patch(
+        "x = OverlayOrigin[0];",
+        re.compile(r" *x = OverlayOrigin\[0\];\s*y = OverlayOrigin\[1\];"),
+        _ORIGIN,
+    ),
+    Patch(
+        "overlayBottomRightWorldPos = ",
+        re.compile(
+            r"overlayBottomRightWorldPos = esm\.utilities\.imageToWorldCoords\(imageId, \[width, height\]\);",
+        ),
+        "overlayBottomRightWorldPos = esm.utilities.imageToWorldCoords(imageId, [x - 1 + width, y - 1 + height]);",
     ),
     # Nothing is saved from the viewer: a button that would, and did nothing, goes.
     Patch(

@@ -292,3 +292,15 @@ def test_an_odd_number_of_pixel_bytes_is_padded(syntax: str) -> None:
     result = deidentify(parse(source), secret=SECRET)
     assert whole(result, source).endswith(b"abc\0")
     assert read(result, source).PixelData == b"abc\0"
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_all_of_a_case_is_of_one_patient(syntax: str) -> None:
+    """Two hospitals' numbers, or none: viewers and directories would tell of several people (PS3.3 C.7.1.1)."""
+    said = [
+        (ds.PatientID, str(ds.PatientName))
+        for number, name in (("4711", "Doe^Jo"), ("MRN 99", "DOE^JO"), ("", ""))
+        for _, ds in [cleaned([text(0x00100010, "PN", name), text(0x00100020, "LO", number)], syntax)]
+    ]
+    assert len(set(said)) == 1
+    assert all(said[0])
