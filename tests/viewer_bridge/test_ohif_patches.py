@@ -19,6 +19,8 @@ function arrayDType(data) {}
 return _getDefaultPixelDataArray(scaledValues.min, scaledValues.max, imageFrame);
 function setPixelDataType(imageFrame) {
 async setVideoURL(videoURL) {
+  return new Promise((resolve) => {
+    this.videoElement.addEventListener('loadedmetadata', loadedMetadataEventHandler);
 genericMetadataProvider.add(imageId, {
       type: 'imageUrlModule',
 }, /*#__PURE__*/react.createElement(ui_next_src/* .Button */.$nd, { size: "sm", onClick: e => {

@@ -118,9 +118,21 @@ function setPixelDataType(imageFrame) {
     }"""
 
 # A video is fetched with the bearer and shown from memory; the element was given a copy of the promise of its address.
+# And its first frame was drawn as soon as its size was known: on a busy machine before there was one, and stayed black.
 _VIDEO = """\
 async setVideoURL(videoURL) {
-        videoURL = await videoURL;"""
+        videoURL = await videoURL;
+        return new Promise((resolve) => {
+            this.videoElement.src = videoURL;
+            this.videoElement.preload = 'auto';
+            const loadedDataEventHandler = () => {
+                this.videoWidth = this.videoElement.videoWidth;
+                this.videoHeight = this.videoElement.videoHeight;
+                this.videoElement.removeEventListener('loadeddata', loadedDataEventHandler);
+                this.refreshRenderValues();
+                resolve(true);
+            };
+            this.videoElement.addEventListener('loadeddata', loadedDataEventHandler);"""
 
 _VIDEO_ADDRESS = """\
 genericMetadataProvider.addRaw(imageId, {
@@ -154,7 +166,15 @@ PATCHES = (
         re.compile(r"function setPixelDataType\(imageFrame\) \{"),
         _TYPED,
     ),
-    Patch("async setVideoURL(", re.compile(r"async setVideoURL\(videoURL\) \{"), _VIDEO),
+    Patch(
+        "async setVideoURL(",
+        re.compile(
+            r"async setVideoURL\(videoURL\) \{.{1,700}?"
+            r"addEventListener\('loadedmetadata', loadedMetadataEventHandler\);",
+            re.DOTALL,
+        ),
+        _VIDEO,
+    ),
     Patch(
         "type: 'imageUrlModule'",
         re.compile(r"genericMetadataProvider\.add\(imageId, \{\s*type: 'imageUrlModule',"),
