@@ -14,7 +14,7 @@ _CLOCKS = re.compile(r"(?:^|\.)(?:datetime\.(?:utc)?now|date\.today|time\.time(?
 #: Who asks the machine besides the clock, and why.
 _OWN = {
     "overread/kit/clock.py": "it is the clock",
-    "overread/kit/blobs.py": "the age of files, as the file system counts it",
+    "overread/kit/local_blobs.py": "the age of files, as the file system counts it",
     "billing/sandbox/world.py": "the provider's clock, which tests move",
     "billing/sandbox/webhooks.py": "a signature is of the receiver's time, wherever the provider's clock stands",
 }
