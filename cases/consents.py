@@ -15,7 +15,7 @@ from overread.kit.errors import Conflict, Unprocessable
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Section:
     """A part of a page of words."""
 
     heading: str
@@ -32,7 +32,7 @@ class Words:
     description: str
     headline: str
     lede: str
-    sections: tuple[Part, ...]
+    sections: tuple[Section, ...]
 
     def plain(self) -> str:
         """The whole text."""
@@ -69,7 +69,7 @@ _TERMS = Words(
     "Terms of use",
     "What you can expect from us, and what we ask of you.",
     (
-        Part(
+        Section(
             "What you get",
             (
                 (
@@ -79,11 +79,11 @@ _TERMS = Words(
                 "It is an opinion for you and your physician. It is no treatment and no prescription.",
             ),
         ),
-        Part(
+        Section(
             "What it is not for",
             ("Never use this service in an emergency: call your local emergency number. An opinion takes days.",),
         ),
-        Part(
+        Section(
             "What you pay",
             (
                 (
@@ -96,7 +96,7 @@ _TERMS = Words(
                 ),
             ),
         ),
-        Part("What we ask of you", ("Send only images that are yours, or of somebody whom you may act for.",)),
+        Section("What we ask of you", ("Send only images that are yours, or of somebody whom you may act for.",)),
     ),
 )
 _PRIVACY = Words(
@@ -106,7 +106,7 @@ _PRIVACY = Words(
     "Privacy",
     "Your health data is used to answer your questions, and for nothing else.",
     (
-        Part(
+        Section(
             "Who sees what",
             points=(
                 "Coordinators of the program see your request and your images, to check that they are yours.",
@@ -115,8 +115,8 @@ _PRIVACY = Words(
                 "Our mails hold no word about your health.",
             ),
         ),
-        Part("What you see", ("Your case lists everybody who opened your request, your images or your report.",)),
-        Part(
+        Section("What you see", ("Your case lists everybody who opened your request, your images or your report.",)),
+        Section(
             "How it is kept",
             (
                 (
@@ -125,7 +125,7 @@ _PRIVACY = Words(
                 ),
             ),
         ),
-        Part("Your rights", ("You can withdraw your request yourself, and write to us to see or erase your data.",)),
+        Section("Your rights", ("You can withdraw your request yourself, and write to us to see or erase your data.",)),
     ),
 )
 _SHARING = Words(
@@ -135,7 +135,7 @@ _SHARING = Words(
     "Sharing your images",
     "Before a specialist can read your images, you have to allow it.",
     (
-        Part(
+        Section(
             "What you allow",
             points=(
                 "The images are yours, or you may share them for the person they show.",

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from billing.states import State as PaymentState
-from cases.consents import ConsentText, Part, Words
+from cases.consents import ConsentText, Section, Words
 from cases.identity import Verdict
 from cases.imaging import Box, Composite, Found, Picture, Profile, Review, SeriesGroup, StudyReview, Suggestion
 from cases.money import Paid, Refund
@@ -31,7 +31,6 @@ __all__ = [
     "NoteView",
     "OfferView",
     "Paid",
-    "Part",
     "PatientCase",
     "PatientStudy",
     "PaymentState",
@@ -43,6 +42,7 @@ __all__ = [
     "Refund",
     "ReportView",
     "Review",
+    "Section",
     "SeriesGroup",
     "SpecialistCase",
     "SpecialistStudy",

@@ -21,7 +21,7 @@ from pacs.dicom.transfer_syntaxes import VIDEO
 from pacs.pixels import image_pixel, presentation, render
 from pacs.pixels.cache import Cache
 from pacs.pixels.errors import CannotDecode, refuse
-from pacs.pixels.render import Wanted
+from pacs.pixels.render import Rendition
 from pacs.serve import retrieve, transcoded
 from pacs.serve.retrieve import Located, Opened
 
@@ -82,7 +82,7 @@ def first(found: list[Located], draw: Callable[[Located], bytes]) -> bytes:
     raise refused
 
 
-def picture(context: Context, one: Located, index: int | None, wanted: Wanted, *, kept: bool = False) -> bytes:
+def picture(context: Context, one: Located, index: int | None, wanted: Rendition, *, kept: bool = False) -> bytes:
     """A frame of an instance, counted from 0, as it is wanted; the middle one where none is named.
 
     `kept`: on disk, too, for other processes and for later.
@@ -103,7 +103,7 @@ def picture(context: Context, one: Located, index: int | None, wanted: Wanted, *
     return MADE.get(key, make if shelf is None else lambda: shelf.get(one.blob, key, make), len)
 
 
-def animation(context: Context, one: Located, indices: list[int] | None, wanted: Wanted) -> bytes:
+def animation(context: Context, one: Located, indices: list[int] | None, wanted: Rendition) -> bytes:
     """Frames of an instance as one GIF, all of them where none are named. Errors as `picture`."""
     if one.frames > render.MAX_ANIMATED_FRAMES and indices is None:
         raise BadInput(
@@ -161,7 +161,7 @@ def frame_bytes(instance: Opened, index: int) -> bytes:
         return bytes(instance.parsed.buf[pixels.start + first : pixels.start + min(end, pixels.length)])
 
 
-def every(context: Context, found: list[Located], wanted: Wanted) -> Iterator[bytes]:
+def every(context: Context, found: list[Located], wanted: Rendition) -> Iterator[bytes]:
     """Pictures of all images among instances, a frame each; those that can't be shown are left out."""
     for one in found:
         if category(one) == "image":

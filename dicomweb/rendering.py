@@ -11,7 +11,7 @@ from overread.kit.errors import BadInput
 from pacs.pixels import icc
 from pacs.pixels.annotate import Keyword
 from pacs.pixels.picture import MAX_SIDE, MediaType
-from pacs.pixels.render import THUMBNAIL, Wanted
+from pacs.pixels.render import THUMBNAIL, Rendition
 from pacs.pixels.viewport import Viewport
 from pacs.pixels.window import Function, Window
 
@@ -21,10 +21,10 @@ _SHAPES = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "linear_exact": "
 _DEFAULT_QUALITY = 90
 
 
-def wanted(request: Request, media_type: MediaType) -> Wanted:
+def wanted(request: Request, media_type: MediaType) -> Rendition:
     """How a rendered resource is wanted; unknown parameters are ignored (8.3.1). Raises BadInput."""
     query = request.query_params
-    return Wanted(
+    return Rendition(
         media_type=media_type,
         window=_window(query.get("window")),
         quality=_quality(query.get("quality")),
@@ -34,10 +34,10 @@ def wanted(request: Request, media_type: MediaType) -> Wanted:
     )
 
 
-def thumbnail(request: Request, media_type: MediaType) -> Wanted:
+def thumbnail(request: Request, media_type: MediaType) -> Rendition:
     """How a thumbnail is wanted: a viewport is all that it takes (8.3.5.2). Raises BadInput."""
     viewport = _viewport(request.query_params.get("viewport"), region=False)
-    return Wanted(media_type, viewport=viewport or THUMBNAIL.viewport, quality=THUMBNAIL.quality, enlarge=False)
+    return Rendition(media_type, viewport=viewport or THUMBNAIL.viewport, quality=THUMBNAIL.quality, enlarge=False)
 
 
 def _window(text: str | None) -> Window | None:

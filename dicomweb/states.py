@@ -18,7 +18,7 @@ from pacs.pixels.errors import refuse
 from pacs.pixels.placeholder import placeholder
 from pacs.pixels.plane import Plane
 from pacs.pixels.presentation import Reference
-from pacs.pixels.render import State, Wanted
+from pacs.pixels.render import Rendition, State
 from pacs.serve import retrieve
 from pacs.serve.retrieve import Located
 from pacs.store import damage
@@ -27,7 +27,7 @@ from pacs.store import damage
 _MAX_IMAGES, _MAX_FRAMES = 500, 5_000
 
 
-def presented(context: Context, scope: Scope, state: Located, wanted: Wanted) -> bytes:
+def presented(context: Context, scope: Scope, state: Located, wanted: Rendition) -> bytes:
     """The first image that a presentation state refers to and the scope shows, as the state wants it seen.
 
     Of a multi-frame image without a frame named it is the middle one, of a blending state's images too.
@@ -43,7 +43,7 @@ def presented(context: Context, scope: Scope, state: Located, wanted: Wanted) ->
     return _drawn(context, found[0], state, ds, _framed(*found), wanted)
 
 
-def presented_by(context: Context, one: Located, index: int, state: Located, wanted: Wanted) -> bytes:
+def presented_by(context: Context, one: Located, index: int, state: Located, wanted: Rendition) -> bytes:
     """A frame of an image, counted from 0, as a presentation state wants it seen.
 
     Raises BadInput where the state is none, blends images, or is not of this image; else as `pictures.picture`.
@@ -59,7 +59,9 @@ def presented_by(context: Context, one: Located, index: int, state: Located, wan
     return _drawn(context, one, state, ds, Reference(one.series_uid, one.sop_uid, index + 1), wanted)
 
 
-def _drawn(context: Context, one: Located, state: Located, ds: Dataset, reference: Reference, wanted: Wanted) -> bytes:
+def _drawn(
+    context: Context, one: Located, state: Located, ds: Dataset, reference: Reference, wanted: Rendition
+) -> bytes:
     def make() -> bytes:
         with retrieve.opened(context.archive, one) as instance:
             image = pictures.header(instance)
@@ -71,7 +73,7 @@ def _drawn(context: Context, one: Located, state: Located, ds: Dataset, referenc
     return pictures.MADE.get(key, make, len)
 
 
-def thumbnail(context: Context, scope: Scope, one: Located, index: int | None, wanted: Wanted) -> bytes:
+def thumbnail(context: Context, scope: Scope, one: Located, index: int | None, wanted: Rendition) -> bytes:
     """A small picture, a placeholder for what has no pixels of its own nor refers to any.
 
     Errors as `pictures.picture`.
@@ -91,7 +93,7 @@ def thumbnail(context: Context, scope: Scope, one: Located, index: int | None, w
     return placeholder(one.modality, size=size, media_type=wanted.media_type)
 
 
-def _blended(context: Context, scope: Scope, state: Located, ds: Dataset, wanted: Wanted) -> bytes:
+def _blended(context: Context, scope: Scope, state: Located, ds: Dataset, wanted: Rendition) -> bytes:
     lower, upper = blending.sides(ds)
     under = list(_shown(context, scope, state, presentation.references(lower)))
     over = list(_shown(context, scope, state, presentation.references(upper)))

@@ -25,7 +25,7 @@ from overread.kit.principals import Principal
 from pacs.dicom.part10 import valid_uid
 from pacs.index.scope import ORIGINAL, Scope
 from pacs.pixels.picture import MAX_SIDE, MediaType
-from pacs.pixels.render import Wanted
+from pacs.pixels.render import Rendition
 from pacs.pixels.viewport import Viewport
 from pacs.pixels.window import Window
 from pacs.serve import retrieve, transcoded
@@ -171,9 +171,9 @@ def _frame(asked: Mapping[str, str]) -> int:
     return numbers[0] - 1
 
 
-def _wanted(instance: Opened, asked: Mapping[str, str], media_type: MediaType) -> Wanted:
+def _wanted(instance: Opened, asked: Mapping[str, str], media_type: MediaType) -> Rendition:
     ds = pictures.header(instance)
-    return Wanted(
+    return Rendition(
         media_type=media_type,
         window=_window(asked),
         quality=_whole(asked, "imageQuality", 1, 100) or 90,

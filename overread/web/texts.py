@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cases.service import intake
-from cases.views import Part, Words
+from cases.views import Section, Words
 
 _GUIDE = Words(
     "/guides/images",
@@ -14,16 +14,16 @@ _GUIDE = Words(
     "How to get your images from a hospital",
     "It takes one call or one visit. The images are yours.",
     (
-        Part(
+        Section(
             "Ask the radiology department or the film library",
             ("Ask for your original images as DICOM files, on a CD, a USB stick or as a download.",),
             ("Your name and birth date", "Which examinations, and from which years", "All series, not a summary"),
         ),
-        Part(
+        Section(
             "Earlier examinations help",
             ("A specialist can say more when two studies can be compared. Ask for the ones before, too.",),
         ),
-        Part(
+        Section(
             "Or let them send the images",
             ("Start your request here and print the sheet with your reference number: they can send directly.",),
         ),
@@ -36,7 +36,7 @@ _PHYSICIANS = Words(
     "For referring physicians",
     "Your patient starts the request; you or your hospital can send the images directly.",
     (
-        Part(
+        Section(
             "How it works",
             points=(
                 "The patient starts the request and gives you its reference number, such as OV-7K3M-9QXD.",
@@ -48,7 +48,7 @@ _PHYSICIANS = Words(
                 "The patient gets the signed report as a PDF and brings it to you.",
             ),
         ),
-        Part(
+        Section(
             "What helps",
             ("The clinical question, the earlier report, and prior studies of the same region.",),
         ),

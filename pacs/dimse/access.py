@@ -29,7 +29,7 @@ Accesses = Callable[[Session, Principal, UUID | None], list[Access]]
 Takes = Callable[[Session, Principal, str], Access | None]
 
 
-class Wanted(NamedTuple):
+class Selected(NamedTuple):
     """An instance, and the reach that it was found in."""
 
     reach: Access
@@ -46,7 +46,7 @@ def nothing(_tx: Session, _who: Principal, _study_uid: str) -> None:
     return
 
 
-def locate(archive: Archive, reaches: Accesses, who: Principal, wanted: Wanted) -> Located:
+def locate(archive: Archive, reaches: Accesses, who: Principal, wanted: Selected) -> Located:
     """An instance that was found before, if it may still be seen. Raises NotFound.
 
     A retrieval may take an hour, and what was granted ends at a moment.
@@ -59,7 +59,7 @@ def locate(archive: Archive, reaches: Accesses, who: Principal, wanted: Wanted) 
     return located
 
 
-def look(archive: Archive, reaches: Accesses, who: Principal, wanted: Wanted, located: Located) -> None:
+def look(archive: Archive, reaches: Accesses, who: Principal, wanted: Selected, located: Located) -> None:
     """Whether an instance that is being sent may still be seen, as it was. Raises NotFound."""
     if locate(archive, reaches, who, wanted).tag != located.tag:
         raise NotFound("an instance was changed while it was sent")

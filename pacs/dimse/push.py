@@ -19,7 +19,7 @@ from overread.kit.principals import Principal
 from overread.kit.settings import Settings
 from pacs.dicom import tags
 from pacs.dimse import peers, sending
-from pacs.dimse.access import Accesses, Wanted, locate, look
+from pacs.dimse.access import Accesses, Selected, locate, look
 from pacs.dimse.association import Linked
 from pacs.dimse.calling import Calling, Target, Unreachable, called
 from pacs.dimse.commands import Originator
@@ -38,7 +38,7 @@ _LOSSES = 3
 MOST = 0xFFFF
 
 #: Of each instance the peer's status, or None where it could not be sent.
-Outcomes = Generator[tuple[Wanted, int | None], None, None]
+Outcomes = Generator[tuple[Selected, int | None], None, None]
 #: Tells which association is at work now, and None at the end.
 Attend = Callable[[Linked | None], None]
 
@@ -57,7 +57,7 @@ class Push:
     watch: Watch | None = None
     attend: Attend = field(default=lambda _assoc: None)
 
-    def send(self, wanted: Sequence[Wanted]) -> Outcomes:
+    def send(self, wanted: Sequence[Selected]) -> Outcomes:
         """Send instances, one after the other.
 
         An association is opened for as many as one can be negotiated for, and anew where one is lost. Raises
@@ -66,7 +66,7 @@ class Push:
         for batch in _batches(wanted):
             yield from self._send_batch(batch)
 
-    def _send_batch(self, batch: Sequence[Wanted]) -> Outcomes:
+    def _send_batch(self, batch: Sequence[Selected]) -> Outcomes:
         kinds = [(one.named.sop_class, one.named.transfer_syntax) for one in batch]
         losses, done = 0, 0
         while done < len(batch) and losses < _LOSSES:
@@ -83,7 +83,7 @@ class Push:
             losses += 1
         yield from ((one, None) for one in batch[done:])
 
-    def _send_one(self, assoc: Calling, one: Wanted, message_id: int) -> int | None:
+    def _send_one(self, assoc: Calling, one: Selected, message_id: int) -> int | None:
         try:
             located = locate(self.archive, self.reaches, self.who, one)
             return sending.send(
@@ -103,7 +103,7 @@ class Push:
         return None
 
 
-def _batches(wanted: Sequence[Wanted]) -> Iterator[Sequence[Wanted]]:
+def _batches(wanted: Sequence[Selected]) -> Iterator[Sequence[Selected]]:
     """Runs of instances whose kinds fit into the presentation contexts of one association."""
     start, kinds = 0, set[tuple[str, str]]()
     for place, one in enumerate(wanted):
@@ -134,7 +134,7 @@ def push(archive: Archive, settings: Settings, reaches: Accesses, ae_title: str,
         who, target = _registered(tx, ae_title)
         keys = {tags.StudyInstanceUID.key: "\\".join(study_uids)} if study_uids else {}
         wanted = [
-            Wanted(reach, named)
+            Selected(reach, named)
             for reach in reaches(tx, who, None)
             for named in selection.instances(tx, reach.scope, keys, MOST + 1)
         ]
@@ -176,7 +176,7 @@ def warns(status: int) -> bool:
     return status >> 12 == 0xB or status in (0x0001, 0x0107, 0x0116)
 
 
-def witness(tx: Session, who: Principal, wanted: Sequence[Wanted], destination: str) -> None:
+def witness(tx: Session, who: Principal, wanted: Sequence[Selected], destination: str) -> None:
     """Have the audit log tell how many instances of each study are given."""
     found = Counter((one.named.study_uid, one.reach.case_id) for one in wanted)
     # In one order, so that two that give the same studies never wait for each other in a circle.

@@ -17,7 +17,7 @@ from overread.kit import audit, log
 from overread.kit.db import Session
 from overread.kit.errors import OverreadError
 from pacs.dimse import identifiers, levels, peers, sending
-from pacs.dimse.access import Access, Accesses, Wanted, locate, look
+from pacs.dimse.access import Access, Accesses, Selected, locate, look
 from pacs.dimse.answering import Counts, Failed, Status, failure, respond
 from pacs.dimse.association import Linked, Served
 from pacs.dimse.calling import Target, Unreachable
@@ -70,7 +70,7 @@ class Retrieval:
         _logger.warning("retrieval_refused", calling=assoc.calling, status=f"{failed.code:04X}", reason=str(error))
         respond(assoc, request, failed.code, failed=failed)
 
-    def _select(self, assoc: Served, request: Any, context: PresentationContext) -> list[Wanted]:
+    def _select(self, assoc: Served, request: Any, context: PresentationContext) -> list[Selected]:
         """What an identifier names, in all that the principal may see. Raises Failed, Unreadable, BadInput."""
         sop_class = str(context.abstract_syntax)
         if request.AffectedSOPClassUID != sop_class:
@@ -92,11 +92,11 @@ class Retrieval:
             # Nothing of another person who has the same ID: by its issuer, or by all that tells people apart.
             apart = patients.APART if level == "PATIENT" else patients.ISSUER
             chosen |= {tag: text for tag in apart if (text := asked.keys.get(tag, "").strip())}
-        found: list[Wanted] = []
+        found: list[Selected] = []
         with self._archive.db.transaction() as tx:
             for reach in self._reaches(tx, assoc.principal, None):
                 named = selection.instances(tx, reach.scope, chosen, MOST + 1)
-                found += [Wanted(reach, one) for one in named]
+                found += [Selected(reach, one) for one in named]
                 if len(found) > MOST:
                     raise Failed(Status.UNABLE_TO_COUNT, f"More than {MOST} instances: ask for fewer at once.")
             if model != sop_class and found:
@@ -118,7 +118,7 @@ class Retrieval:
             raise Failed(Status.MOVE_DESTINATION_UNKNOWN, "No such destination is registered for you.")
         return target
 
-    def _witness(self, assoc: Served, wanted: Sequence[Wanted], destination: str) -> None:
+    def _witness(self, assoc: Served, wanted: Sequence[Selected], destination: str) -> None:
         with self._archive.db.transaction() as tx:
             witness(tx, assoc.principal, wanted, destination)
 
@@ -152,7 +152,7 @@ class Retrieval:
             attend,
         )
 
-    def _give(self, assoc: Served, wanted: Sequence[Wanted]) -> Outcomes:
+    def _give(self, assoc: Served, wanted: Sequence[Selected]) -> Outcomes:
         """The sub-operations of a C-GET, over its own association."""
         for number, one in enumerate(wanted):
             status = None
@@ -169,7 +169,7 @@ class Retrieval:
         assoc: Served,
         request: Any,
         context: PresentationContext,
-        wanted: Sequence[Wanted],
+        wanted: Sequence[Selected],
         outcomes: Outcomes,
     ) -> None:
         """Tell of each sub-operation, and at the end how all went (PS3.4 Tables C.4-2, C.4-3)."""
@@ -220,7 +220,7 @@ def _check_is_one_person(tx: Session, reaches: Iterable[Access], chosen: Mapping
         raise Failed(Status.MISMATCH, "Several people have this Patient ID: name its issuer too.", [tag])
 
 
-def _check_is_one_study(level: str, found: Iterable[Wanted]) -> None:
+def _check_is_one_study(level: str, found: Iterable[Selected]) -> None:
     """See that each UID that was given without its study's is of one study. Raises Failed."""
     studies: dict[str, set[str]] = {}
     for one in found:

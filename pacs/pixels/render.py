@@ -28,7 +28,7 @@ _DEFAULT_DURATION = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Rendition:
     """How a picture is wanted: what PS3.18 8.3.5.1 has parameters for. Hashable."""
 
     media_type: MediaType = "image/jpeg"
@@ -53,18 +53,18 @@ class State:
 
 
 def render(
-    ds: Dataset, frame: bytes, transfer_syntax: str, frame_index: int = 0, wanted: Wanted | None = None
+    ds: Dataset, frame: bytes, transfer_syntax: str, frame_index: int = 0, wanted: Rendition | None = None
 ) -> bytes:
     """Draw one frame.
 
     `ds`, `frame` and `frame_index` are as in `pacs.pixels.draw.draw`. Pixels that are not square are stretched
     until they are. Raises CannotDecode; BadInput for a viewport outside of the image; Unavailable.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or Rendition()
     return _written(_picture(ds, frame, transfer_syntax, frame_index, wanted), ds, wanted)
 
 
-def render_state(ds: Dataset, transfer_syntax: str, wanted: Wanted, state: State) -> bytes:
+def render_state(ds: Dataset, transfer_syntax: str, wanted: Rendition, state: State) -> bytes:
     """Draw the frame that a presentation state is to be seen of, as it wants it. Errors as render."""
     index = (state.reference.frame or 1) - 1
     levels = presentation.levels(
@@ -74,7 +74,7 @@ def render_state(ds: Dataset, transfer_syntax: str, wanted: Wanted, state: State
 
 
 def finish(
-    ds: Dataset, levels: NDArray[np.uint8], wanted: Wanted, state: State, words: overlay.Words | None = None
+    ds: Dataset, levels: NDArray[np.uint8], wanted: Rendition, state: State, words: overlay.Words | None = None
 ) -> bytes:
     """Lay a state's shutters, area and annotations on levels of its image, whose header is `ds`. Errors as render."""
     picture = presentation.present(levels, state.ds, ds, state.reference, words)
@@ -85,7 +85,7 @@ def finish(
     return _written(picture, state.ds if "ICCProfile" in state.ds else ds, wanted)
 
 
-def _written(picture: Image.Image, ds: Dataset, wanted: Wanted) -> bytes:
+def _written(picture: Image.Image, ds: Dataset, wanted: Rendition) -> bytes:
     if wanted.profile == "no":
         return encode(picture, wanted.media_type, wanted.quality)
     picture, profile = icc.convert(picture, ds, wanted.profile)
@@ -93,7 +93,7 @@ def _written(picture: Image.Image, ds: Dataset, wanted: Wanted) -> bytes:
 
 
 def animation(
-    ds: Dataset, indices: Sequence[int], frame: Callable[[int], bytes], transfer_syntax: str, wanted: Wanted
+    ds: Dataset, indices: Sequence[int], frame: Callable[[int], bytes], transfer_syntax: str, wanted: Rendition
 ) -> bytes:
     """Draw the frames of these indices, given by `frame`, as one GIF in the rhythm that the header gives.
 
@@ -117,14 +117,14 @@ def animation(
 
 
 def thumbnail(
-    ds: Dataset, frame: bytes, transfer_syntax: str, frame_index: int = 0, wanted: Wanted | None = None
+    ds: Dataset, frame: bytes, transfer_syntax: str, frame_index: int = 0, wanted: Rendition | None = None
 ) -> bytes:
     """Draw one frame to fit into its viewport, never enlarged (PS3.18 10.4.1.1.4). Errors as render."""
     return render(ds, frame, transfer_syntax, frame_index, replace(wanted or THUMBNAIL, enlarge=False))
 
 
 #: What a thumbnail is where nobody says how large.
-THUMBNAIL = Wanted(viewport=Viewport(256, 256), quality=80)
+THUMBNAIL = Rendition(viewport=Viewport(256, 256), quality=80)
 
 
 def frame_duration(ds: Dataset) -> float:
@@ -150,7 +150,7 @@ def _picture(
     frame: bytes,
     transfer_syntax: str,
     frame_index: int,
-    wanted: Wanted,
+    wanted: Rendition,
     window: Window | Span | None = None,
 ) -> Image.Image:
     levels = draw(ds, frame, transfer_syntax, frame_index, window=window or wanted.window)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from cases import consents, licences
-from cases.consents import Part
+from cases.consents import Section
 from cases.models import CONSENTS, Case, Consent, LicenceRule
 from cases.repository import load
 from cases.service import assignment, intake, payments, people, presentation, read, reporting
@@ -146,7 +146,7 @@ def test_a_consent_is_to_the_servers_own_text(world: World, monkeypatch: pytest.
             (one.name, one.version): one.digest for one in consents.CONSENTS
         }
     terms = consents.CURRENT["terms"]
-    newer = replace(terms, version="2", words=replace(terms.words, sections=(Part("Other", ("Other words.",)),)))
+    newer = replace(terms, version="2", words=replace(terms.words, sections=(Section("Other", ("Other words.",)),)))
     monkeypatch.setattr(consents, "CURRENT", {**consents.CURRENT, "terms": newer})
     # What was agreed to is another text by now: it is asked for again, and the old page can't give it.
     assert set(_own(world, case_id).consents) == {"privacy", "authority_to_share"}

@@ -21,7 +21,7 @@ from overread.kit.principals import Principal
 from pacs.dicom.part10 import write_meta
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
 from pacs.dimse import access, peers, sending
-from pacs.dimse.access import Wanted
+from pacs.dimse.access import Selected
 from pacs.index import selection
 from pacs.store.archive import Archive
 from pacs.store.ingest import Source, Stored
@@ -99,9 +99,9 @@ def test_memory_does_not_grow_with_the_object(listen: Listen, archive: Archive, 
     assert size < counted[0] < size + 4096
 
 
-def _wanted(tx: Any, ward: Principal) -> list[Wanted]:
+def _wanted(tx: Any, ward: Principal) -> list[Selected]:
     [mine] = access.sent_by(tx, ward, None)
-    return [Wanted(mine, one) for one in selection.instances(tx, mine.scope, {"0020000D": "1.1"}, 10)]
+    return [Selected(mine, one) for one in selection.instances(tx, mine.scope, {"0020000D": "1.1"}, 10)]
 
 
 def _body(ds: Any) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pydicom import Dataset
 
-from pacs.pixels.render import Wanted, animation
+from pacs.pixels.render import Rendition, animation
 from pacs.pixels.window import Span, automatic, grey
 from tests.pacs.pixels.samples import LITTLE, header
 
@@ -119,7 +119,7 @@ def test_frames_of_an_animation_are_seen_in_one_range() -> None:
     stored = np.zeros((5, 4, 4), "<u2")
     stored[:, 0, 0] = [10, 20, 30, 40, 100]
     ds = header(4, 4, NumberOfFrames=5)
-    made = animation(ds, range(5), lambda index: stored[index].tobytes(), LITTLE, Wanted("image/gif"))
+    made = animation(ds, range(5), lambda index: stored[index].tobytes(), LITTLE, Rendition("image/gif"))
     moving = Image.open(BytesIO(made))
     found = []
     for index in range(5):

@@ -18,7 +18,7 @@ from pacs.pixels import area, lab, mask, shapes
 from pacs.pixels.errors import CannotDecode
 from pacs.pixels.plane import Plane, plane
 from pacs.pixels.presentation import Reference
-from pacs.pixels.render import State, Wanted, render_state
+from pacs.pixels.render import Rendition, State, render_state
 from tests.conformance.rendered_objects import item
 from tests.pacs.pixels.samples import LITTLE, header
 
@@ -120,7 +120,7 @@ def test_any_state_gives_a_picture_or_one_kind_of_error(parts: tuple[Any, Any]) 
     ds = header(8, 10, 16, NumberOfFrames=3, BitsStored=12, HighBit=11)
     shown = State(state, Reference("1.2", "1.3", 2), lambda index: frames[index].tobytes())
     try:
-        made = render_state(ds, LITTLE, Wanted("image/png"), shown)
+        made = render_state(ds, LITTLE, Rendition("image/png"), shown)
     except (CannotDecode, BadInput):
         return
     assert max(Image.open(BytesIO(made)).size) <= 4096

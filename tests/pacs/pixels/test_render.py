@@ -19,7 +19,7 @@ from pacs.pixels.draw import draw
 from pacs.pixels.errors import CannotDecode
 from pacs.pixels.picture import MediaType
 from pacs.pixels.placeholder import placeholder
-from pacs.pixels.render import Wanted, render, thumbnail
+from pacs.pixels.render import Rendition, render, thumbnail
 from pacs.pixels.viewport import Viewport, pixel_aspect
 from pacs.pixels.window import Window
 from tests.pacs.pixels.samples import LITTLE, colour, header, ramp
@@ -38,7 +38,7 @@ def _levels(picture: bytes) -> NDArray[Any]:
 
 
 def shown(ds: Dataset, frame: bytes, frame_index: int = 0, **wanted: Any) -> bytes:
-    return render(ds, frame, LITTLE, frame_index, Wanted(**wanted))
+    return render(ds, frame, LITTLE, frame_index, Rendition(**wanted))
 
 
 def _screenshot(rows: int, columns: int, **values: Any) -> tuple[Dataset, bytes]:
@@ -152,7 +152,7 @@ def test_aspect_comes_from_the_frames_functional_group_first() -> None:
 
 def test_thumbnails_fit_their_square_and_are_never_enlarged() -> None:
     ds, frame = _screenshot(40, 60)
-    assert _open(thumbnail(ds, frame, LITTLE, wanted=Wanted(viewport=Viewport(30, 30)))).size == (30, 20)
+    assert _open(thumbnail(ds, frame, LITTLE, wanted=Rendition(viewport=Viewport(30, 30)))).size == (30, 20)
     assert _open(thumbnail(ds, frame, LITTLE)).size == (60, 40)
 
 
