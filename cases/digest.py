@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from cases import notify
 from cases.models import Case, CaseStudy, InboxStudy, Notice
-from cases.repository import same_number, waits
+from cases.repository import same_number, under_way, waits
 from cases.states import FINAL, CaseState, StudyState
 from overread.kit import clock
 from overread.kit.words import counted
@@ -79,8 +79,7 @@ def send(tx: Session, period: timedelta) -> bool:
 def _inbox(tx: Session, item_ids: Collection[UUID]) -> tuple[int, list[Entry]]:
     """How many of these studies wait still; an entry for those in no case, and one for those that are kept apart."""
     # As the inbox tells it: also what names no case, where one has a study of the same number.
-    open_case = Case.state.not_in((*FINAL, CaseState.DRAFT))
-    same = exists().where(same_number(), Case.id == CaseStudy.case_id, open_case)
+    same = exists().where(same_number(), Case.id == CaseStudy.case_id, under_way())
     apart = or_(InboxStudy.reason != "", same)
     of_these = select(apart.label("apart"), func.count()).where(InboxStudy.id == any_(_array(item_ids)), waits())
     found = {kept: count for kept, count in tx.execute(of_these.group_by("apart"))}  # noqa: C416  typed rows

@@ -15,9 +15,9 @@ from cases import digest, identity, imaging, reference
 from cases.identity import Verdict
 from cases.imaging import Found
 from cases.models import Case, CaseStudy, InboxStudy
-from cases.repository import cases_with, dismissed, unnamed, visible, waits
+from cases.repository import cases_with, dismissed, under_way, visible, waits
 from cases.service.facts import name_of, sender
-from cases.states import FINAL, CaseState, StudyState
+from cases.states import StudyState
 from overread.kit import audit, clock
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.paging import Keyset, Page
@@ -90,7 +90,7 @@ def candidates(tx: Session, who: Principal, items: Sequence[InboxItem]) -> dict[
     # Without an equal birth date no identity is the same: the index on it leaves few names to compare.
     query = visible(who).where(Case.birth_date.in_({day for day in born.values() if day}))
     by_day: dict[date | None, list[Case]] = {}
-    for case in tx.scalars(query.where(Case.state.not_in((*FINAL, CaseState.DRAFT))).order_by(Case.id)):
+    for case in tx.scalars(query.where(under_way()).order_by(Case.id)):
         by_day.setdefault(case.birth_date, []).append(case)
     out = taken_out(tx, who, items)
     return {
@@ -205,16 +205,18 @@ def _unmatched(tx: Session, item_id: UUID, but_to: UUID | None = None) -> InboxS
 
 def _item(tx: Session, row: InboxStudy, found: Found | None, other: Case | None) -> InboxItem:
     case = tx.get(Case, row.case_id) if row.case_id else other
-    from_ = sender(tx, row.holder_id)
+    reason = row.reason
+    if case is not None and not reason:
+        reason = f"Case {case.reference} has a study of the same number from another sender; this one names no case."
     return InboxItem(
         id=row.id,
         study_uid=row.study_uid,
         arrived_at=row.arrived_at,
         holder_id=row.holder_id,
-        sender=from_,
+        sender=sender(tx, row.holder_id),
         case_id=row.case_id,
         case_reference=case.reference if case else "",
-        reason=row.reason or (unnamed(from_, case.reference) if case else ""),
+        reason=reason,
         study=found,
         dismissed_at=row.dismissed_at,
         dismissed_by=name_of(tx, row.dismissed_by),
