@@ -79,8 +79,7 @@ def send(tx: Session, period: timedelta) -> bool:
 def _inbox(tx: Session, item_ids: Collection[UUID]) -> tuple[int, list[Entry]]:
     """How many of these studies wait still; an entry for those in no case, and one for those that are kept apart."""
     # As the inbox tells it: also what names no case, where one has a study of the same number.
-    open_case = Case.state.in_(OPEN)
-    same = exists().where(same_number(), Case.id == CaseStudy.case_id, open_case)
+    same = exists().where(same_number(), Case.id == CaseStudy.case_id, Case.state.in_(OPEN))
     apart = or_(InboxStudy.reason != "", same)
     of_these = select(apart.label("apart"), func.count()).where(InboxStudy.id == any_(_array(item_ids)), waits())
     found = {kept: count for kept, count in tx.execute(of_these.group_by("apart"))}  # noqa: C416  typed rows

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from cases.models import Case, CaseStudy, Consent, Erasure, InboxStudy, LegalHold, Note, Offer, Report, Step
 from cases.states import OPEN, Actor, CaseState, OfferOutcome, StudyState
 from overread.kit.errors import Forbidden, NotFound
-from overread.kit.principals import Principal, PrincipalRow, Role
+from overread.kit.principals import Principal, Role
 from pacs.index.models import Study
 
 
@@ -133,13 +133,11 @@ def hold_of(tx: Session, case_id: UUID) -> LegalHold | None:
     return tx.scalars(query).one_or_none()
 
 
-def apart_from(tx: Session, case_id: UUID) -> Sequence[str]:
-    """Why studies are kept apart from a case, oldest first: those that came for it, and what others have of its own."""
+def apart_from(tx: Session, case_id: UUID) -> Sequence[InboxStudy]:
+    """What is kept apart from a case, oldest first: what came for it, and what others have of its own studies."""
     same = exists().where(same_number(), CaseStudy.case_id == case_id)
-    mine = select(InboxStudy.reason, PrincipalRow.name).outerjoin(PrincipalRow, PrincipalRow.id == InboxStudy.sender_id)
-    mine = mine.where(waits(), or_(InboxStudy.case_id == case_id, and_(InboxStudy.case_id.is_(None), same)))
-    rows = tx.execute(mine.order_by(InboxStudy.arrived_at, InboxStudy.id)).all()
-    return [reason or unnamed(name or "Somebody") for reason, name in rows]
+    mine = or_(InboxStudy.case_id == case_id, and_(InboxStudy.case_id.is_(None), same))
+    return tx.scalars(select(InboxStudy).where(waits(), mine).order_by(InboxStudy.arrived_at, InboxStudy.id)).all()
 
 
 def same_number() -> ColumnElement[bool]:
@@ -152,18 +150,10 @@ def cases_with(tx: Session, study_uids: Collection[str]) -> dict[str, Case]:
     rows = (
         select(CaseStudy.study_uid, Case)
         .join(Case, Case.id == CaseStudy.case_id)
-        .where(CaseStudy.study_uid.in_(study_uids), CaseStudy.state != StudyState.REVOKED)
-        .where(Case.state.in_(OPEN))
+        .where(CaseStudy.study_uid.in_(study_uids), CaseStudy.state != StudyState.REVOKED, Case.state.in_(OPEN))
         .order_by(CaseStudy.id.desc())
     )
     return dict(tx.execute(rows).all())
-
-
-def unnamed(sender: str, case_reference: str = "") -> str:
-    """Why a study that names no case is kept apart from one that has its Study Instance UID from another sender."""
-    if case_reference:
-        return f"Case {case_reference} has a study of the same number from another sender; this one names no case."
-    return f"{sender} sent a study of the same number as one here. It names no case, and waits in the inbox."
 
 
 def waits() -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from cases import identity, imaging, licences, money
 from cases.identity import Verdict
-from cases.models import Case, CaseStudy
+from cases.models import Case, CaseStudy, InboxStudy
 from cases.repository import apart_from, consents_of, latest_report, offers_of, steps_of, studies_of
 from cases.service import presentation
 from cases.states import LABELS, Actor
@@ -50,7 +50,7 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         blocked=presentation.blocked(tx, who, case),
         paid=money.paid(tx, case),
         studies=tuple(_study(case, s, originals.get(s.study_uid), reviews.get(s.study_uid)) for s in studies),
-        apart=tuple(apart_from(tx, case.id)),
+        apart=tuple(_apart(tx, row) for row in apart_from(tx, case.id)),
         specialist_id=case.specialist_id,
         specialist=presentation.name_of(tx, case.specialist_id),
         licence_exception=case.licence_exception or "",
@@ -80,6 +80,14 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         has_signed_report=report is not None and report.signed_at is not None,
         view_id=case.view_id,
         actions=presentation.actions(case, Actor.COORDINATOR),
+    )
+
+
+def _apart(tx: Session, row: InboxStudy) -> str:
+    """Why a study is kept apart from the case."""
+    sender = presentation.sender(tx, row.sender_id)
+    return row.reason or (
+        f"A study of the same number as one here came from {sender}. It names no case, and waits in the inbox."
     )
 
 

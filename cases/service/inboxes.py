@@ -15,7 +15,7 @@ from cases import digest, identity, imaging, reference
 from cases.identity import Verdict
 from cases.imaging import Found
 from cases.models import Case, CaseStudy, InboxStudy
-from cases.repository import by_reference, cases_with, dismissed, unnamed, visible, waits
+from cases.repository import by_reference, cases_with, dismissed, visible, waits
 from cases.service.presentation import name_of, sender
 from cases.states import OPEN, StudyState
 from overread.kit import audit, clock, permissions
@@ -215,16 +215,18 @@ def _unmatched(tx: Session, item_id: UUID, but_to: UUID | None = None) -> InboxS
 
 def _item(tx: Session, row: InboxStudy, found: Found | None, other: Case | None) -> InboxItem:
     case = tx.get(Case, row.case_id) if row.case_id else other
-    from_ = sender(tx, row.sender_id)
+    reason = row.reason
+    if case is not None and not reason:
+        reason = f"Case {case.reference} has a study of the same number from another sender; this one names no case."
     return InboxItem(
         id=row.id,
         study_uid=row.study_uid,
         arrived_at=row.arrived_at,
         sender_id=row.sender_id,
-        sender=from_,
+        sender=sender(tx, row.sender_id),
         case_id=row.case_id,
         case_reference=case.reference if case else "",
-        reason=row.reason or (unnamed(from_, case.reference) if case else ""),
+        reason=reason,
         study=found,
         dismissed_at=row.dismissed_at,
         dismissed_by=name_of(tx, row.dismissed_by),
