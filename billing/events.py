@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from billing.states import State
+from billing.states import PaymentState
 from overread.kit.jobs import Event
 
 
@@ -132,17 +132,17 @@ class PaymentUncertain(Event):
 
 
 # Entering a state is told of by this event; `capturing` is nobody's business but ours.
-OF_STATE: Mapping[State, type[PaymentEvent]] = {
-    State.METHOD_SAVED: PaymentMethodSaved,
-    State.REQUIRES_ACTION: PaymentActionRequired,
-    State.AUTHORISED: PaymentAuthorised,
-    State.CAPTURED: PaymentCaptured,
-    State.PARTLY_REFUNDED: PaymentPartlyRefunded,
-    State.REFUNDED: PaymentRefunded,
-    State.DISPUTED: PaymentDisputed,
-    State.WON: PaymentDisputeWon,
-    State.LOST: PaymentDisputeLost,
-    State.VOIDED: PaymentVoided,
-    State.EXPIRED: PaymentExpired,
-    State.FAILED: PaymentFailed,
+OF_STATE: Mapping[PaymentState, type[PaymentEvent]] = {
+    PaymentState.METHOD_SAVED: PaymentMethodSaved,
+    PaymentState.REQUIRES_ACTION: PaymentActionRequired,
+    PaymentState.AUTHORISED: PaymentAuthorised,
+    PaymentState.CAPTURED: PaymentCaptured,
+    PaymentState.PARTLY_REFUNDED: PaymentPartlyRefunded,
+    PaymentState.REFUNDED: PaymentRefunded,
+    PaymentState.DISPUTED: PaymentDisputed,
+    PaymentState.WON: PaymentDisputeWon,
+    PaymentState.LOST: PaymentDisputeLost,
+    PaymentState.VOIDED: PaymentVoided,
+    PaymentState.EXPIRED: PaymentExpired,
+    PaymentState.FAILED: PaymentFailed,
 }

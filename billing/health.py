@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from billing import repository
 from billing.models import Payment, WebhookEvent
-from billing.states import State
+from billing.states import PaymentState
 from overread.kit import clock
 
 
@@ -24,7 +24,7 @@ class Health:
 
     last_webhook_at: datetime | None
     webhooks_waiting: int
-    by_state: dict[State, int]
+    by_state: dict[PaymentState, int]
     differing: int
     late: int
 
@@ -34,11 +34,11 @@ def health(tx: Session) -> Health:
     states = tx.execute(select(Payment.state, func.count()).group_by(Payment.state))
     waiting = select(func.count()).select_from(WebhookEvent).where(WebhookEvent.processed_at.is_(None))
     differing = select(func.count()).select_from(Payment).where(Payment.failure_code == "amount_differs")
-    begun = select(func.count()).select_from(Payment).where(Payment.state == State.CAPTURING)
+    begun = select(func.count()).select_from(Payment).where(Payment.state == PaymentState.CAPTURING)
     return Health(
         last_webhook_at=repository.last_webhook(tx),
         webhooks_waiting=tx.scalar(waiting) or 0,
-        by_state={State(state): count for state, count in states},
+        by_state={PaymentState(state): count for state, count in states},
         differing=tx.scalar(differing) or 0,
         late=tx.scalar(begun.where(Payment.updated_at < clock.now() - repository.SETTLE)) or 0,
     )

@@ -9,12 +9,14 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from billing.states import OVER, State
+from billing.states import OVER, PaymentState
 from overread.kit import clock
 from overread.kit.db import Base
 
-_STATES = ", ".join(f"'{state}'" for state in State)
-_STATE = Enum(State, native_enum=False, length=16, values_callable=lambda states: [state.value for state in states])
+_STATES = ", ".join(f"'{state}'" for state in PaymentState)
+_STATE = Enum(
+    PaymentState, native_enum=False, length=16, values_callable=lambda states: [state.value for state in states]
+)
 _OVER = ", ".join(f"'{state}'" for state in sorted(OVER))
 
 
@@ -45,7 +47,7 @@ class Payment(Base):
     amount: Mapped[int] = mapped_column(BigInteger)
     amount_refunded: Mapped[int] = mapped_column(BigInteger, default=0)
     currency: Mapped[str] = mapped_column(String(3))
-    state: Mapped[State] = mapped_column(_STATE, default=State.NONE)
+    state: Mapped[PaymentState] = mapped_column(_STATE, default=PaymentState.NONE)
     checkout_id: Mapped[str | None] = mapped_column(String(100), index=True)
     checkout_url: Mapped[str | None]
     checkout_expires_at: Mapped[datetime | None]

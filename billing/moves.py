@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from billing.events import OF_STATE, PaymentAuthorisationEnding, PaymentEvent
 from billing.gateway import Checkout, Snapshot
 from billing.models import LedgerEntry, Payment
-from billing.states import State, path
+from billing.states import PaymentState, path
 from overread.kit import clock, log
 from overread.kit.jobs import emit
 
@@ -17,7 +17,7 @@ AUTHORISATION_WARNING = timedelta(hours=24)
 _log = log.get(__name__)
 
 
-def move(tx: Session, payment: Payment, goal: State, action: str, **detail: str | int | None) -> bool:
+def move(tx: Session, payment: Payment, goal: PaymentState, action: str, **detail: str | int | None) -> bool:
     """Take a locked payment to a state, by way of every state between; False where no way leads there.
 
     Each step is a row of the ledger and, where it concerns others, an event.
@@ -44,14 +44,14 @@ def move(tx: Session, payment: Payment, goal: State, action: str, **detail: str 
     return True
 
 
-def _enter(tx: Session, payment: Payment, previous: State, state: State) -> None:
+def _enter(tx: Session, payment: Payment, previous: PaymentState, state: PaymentState) -> None:
     if state in OF_STATE:
         emit(tx, event_of(OF_STATE[state], payment, previous))
-    if state is State.AUTHORISED:
+    if state is PaymentState.AUTHORISED:
         warn_before_end(tx, payment)
 
 
-def event_of(kind: type[PaymentEvent], payment: Payment, previous: State) -> PaymentEvent:
+def event_of(kind: type[PaymentEvent], payment: Payment, previous: PaymentState) -> PaymentEvent:
     """An event of this kind that tells of a payment as it is now."""
     return kind(
         payment_id=str(payment.id),
@@ -67,7 +67,7 @@ def warn_before_end(tx: Session, payment: Payment) -> None:
     """Have PaymentHoldEnding heard a day before the hold on a card runs out."""
     if payment.capture_before is not None:
         wait = payment.capture_before - AUTHORISATION_WARNING - clock.now()
-        ending = event_of(PaymentAuthorisationEnding, payment, State.AUTHORISED)
+        ending = event_of(PaymentAuthorisationEnding, payment, PaymentState.AUTHORISED)
         emit(tx, ending, after=max(wait, timedelta(0)))
 
 
@@ -98,29 +98,29 @@ def apply_checkout(tx: Session, payment: Payment, page: Checkout) -> None:
     payment.checkout_url = None
     if page.saved_method_id:
         payment.payment_method_id = page.saved_method_id
-        if payment.state is State.NONE:
-            move(tx, payment, State.METHOD_SAVED, "page")
-    elif page.status == "expired" and page.payment_intent_id is None and payment.state is State.NONE:
-        move(tx, payment, State.EXPIRED, "page")
+        if payment.state is PaymentState.NONE:
+            move(tx, payment, PaymentState.METHOD_SAVED, "page")
+    elif page.status == "expired" and page.payment_intent_id is None and payment.state is PaymentState.NONE:
+        move(tx, payment, PaymentState.EXPIRED, "page")
 
 
-def goal_of(snapshot: Snapshot) -> State | None:
+def goal_of(snapshot: Snapshot) -> PaymentState | None:
     """The state that the provider's word means, None where the payer is still at it."""
     if snapshot.status == "requires_action":
-        return State.REQUIRES_ACTION
+        return PaymentState.REQUIRES_ACTION
     if snapshot.status == "requires_capture":
-        return State.AUTHORISED
+        return PaymentState.AUTHORISED
     if snapshot.status == "canceled":
-        return State.EXPIRED if snapshot.ended == "expired" else State.VOIDED
+        return PaymentState.EXPIRED if snapshot.ended == "expired" else PaymentState.VOIDED
     if snapshot.status != "succeeded":
         return None
     if snapshot.dispute == "open":
-        return State.DISPUTED
+        return PaymentState.DISPUTED
     if snapshot.dispute == "lost":
-        return State.LOST
+        return PaymentState.LOST
     if snapshot.refunded:
-        return State.REFUNDED if snapshot.refunded >= snapshot.received else State.PARTLY_REFUNDED
-    return State.WON if snapshot.dispute == "won" else State.CAPTURED
+        return PaymentState.REFUNDED if snapshot.refunded >= snapshot.received else PaymentState.PARTLY_REFUNDED
+    return PaymentState.WON if snapshot.dispute == "won" else PaymentState.CAPTURED
 
 
 def apply(tx: Session, payment: Payment, snapshot: Snapshot, action: str) -> None:
@@ -147,6 +147,6 @@ def apply(tx: Session, payment: Payment, snapshot: Snapshot, action: str) -> Non
     goal = goal_of(snapshot)
     if goal is None or goal is payment.state:
         return
-    if goal is State.AUTHORISED and payment.state is State.CAPTURING:
+    if goal is PaymentState.AUTHORISED and payment.state is PaymentState.CAPTURING:
         return  # the capture is wanted and not yet done
     move(tx, payment, goal, action)

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from billing.models import LedgerEntry, Payment, WebhookEvent
-from billing.states import OVER, UNSETTLED, State
+from billing.states import OVER, UNSETTLED, PaymentState
 from overread.kit.errors import NotFound
 
 SETTLE = timedelta(minutes=2)  # a payment that was touched this recently is left to its own webhooks
@@ -53,7 +53,7 @@ def unsettled(tx: Session, before: datetime) -> list[UUID]:
         tx.scalars(
             select(Payment.id)
             .where(Payment.state.in_(UNSETTLED), Payment.provider == "stripe", Payment.updated_at < before)
-            .where(Payment.checkout_url.is_not(None) | (Payment.state != State.NONE))
+            .where(Payment.checkout_url.is_not(None) | (Payment.state != PaymentState.NONE))
             .order_by(Payment.updated_at)
         )
     )

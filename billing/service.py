@@ -24,7 +24,7 @@ from billing.events import AuthorisationReplaced
 from billing.gateway import Gateway
 from billing.models import Payment
 from billing.prices import price, prices, set_price
-from billing.states import OVER, TAKEN, State
+from billing.states import OVER, TAKEN, PaymentState
 from overread.kit import clock, log
 from overread.kit.errors import BadInput, Conflict, NotFound
 from overread.kit.jobs import emit
@@ -59,7 +59,7 @@ class CheckoutLink:
 
     payment_id: UUID
     url: str | None
-    state: State
+    state: PaymentState
 
 
 def find(tx: Session, subject_ref: str) -> Payment | None:
@@ -93,7 +93,7 @@ def open_checkout(
         _look(tx, gateway, payment)
         if payment.state in OVER:  # its page ran out unseen
             payment = _new(tx, subject_ref, price_key, wanted.amount, wanted.currency, "stripe")
-    if payment.state not in (State.NONE, State.REQUIRES_ACTION):
+    if payment.state not in (PaymentState.NONE, PaymentState.REQUIRES_ACTION):
         return CheckoutLink(payment.id, None, payment.state)
     same = payment.price_key == price_key
     if payment.checkout_id and payment.checkout_url:
@@ -133,7 +133,7 @@ def _new(tx: Session, subject_ref: str, price_key: str | None, amount: int, curr
         amount=amount,
         currency=currency_code(currency),
         provider=provider,
-        state=State.NONE,
+        state=PaymentState.NONE,
     )
     payment.amount_refunded = payment.attempt = 0
     tx.add(payment)
@@ -163,7 +163,7 @@ def record_outside(
         )
     amount = 0 if method == "free" else wanted.amount
     payment = _new(tx, subject_ref, price_key, amount, wanted.currency, method)
-    moves.move(tx, payment, State.AUTHORISED, method, reference=reference[:200], by=by[:200])
+    moves.move(tx, payment, PaymentState.AUTHORISED, method, reference=reference[:200], by=by[:200])
     return payment
 
 
@@ -174,16 +174,16 @@ def sync(tx: Session, gateway: Gateway, payment_id: UUID, *, payment_intent_id: 
     on a saved card whose commit was lost is known from there alone. Raises NotFound or Unavailable.
     """
     payment = repository.locked(tx, payment_id)
-    if payment.state is State.METHOD_SAVED and payment.payment_intent_id is None:
+    if payment.state is PaymentState.METHOD_SAVED and payment.payment_intent_id is None:
         payment.payment_intent_id = payment_intent_id
     payment.updated_at = clock.now()
     _look(tx, gateway, payment)
-    if payment.state is State.CAPTURING:
+    if payment.state is PaymentState.CAPTURING:
         try:
             _take(tx, gateway, payment)
         except Declined as error:
             payment.failure_code, payment.failure_text = error.code, error.safe
-            moves.move(tx, payment, State.FAILED, "capture", reason=error.code)
+            moves.move(tx, payment, PaymentState.FAILED, "capture", reason=error.code)
     return payment
 
 
@@ -204,7 +204,7 @@ def authorise_saved(tx: Session, gateway: Gateway, subject_ref: str) -> Payment:
     unless the state is method_saved.
     """
     payment = _standing(tx, subject_ref)
-    if payment.state is not State.METHOD_SAVED:
+    if payment.state is not PaymentState.METHOD_SAVED:
         return payment
     assert payment.customer_id
     assert payment.payment_method_id
@@ -220,7 +220,9 @@ def authorise_saved(tx: Session, gateway: Gateway, subject_ref: str) -> Payment:
     except Declined as error:
         payment.failure_code, payment.failure_text = error.code, error.safe
         owner = error.code == "authentication_required"
-        moves.move(tx, payment, State.REQUIRES_ACTION if owner else State.FAILED, "hold", reason=error.code)
+        moves.move(
+            tx, payment, PaymentState.REQUIRES_ACTION if owner else PaymentState.FAILED, "hold", reason=error.code
+        )
     else:
         moves.apply(tx, payment, snapshot, "hold")
     payment.attempt += 1
@@ -238,7 +240,7 @@ def renew_hold(tx: Session, gateway: Gateway, payment_id: UUID) -> Payment:
     _look(tx, gateway, payment)
     ending = payment.capture_before is not None and payment.capture_before - clock.now() <= moves.AUTHORISATION_WARNING
     saved, customer, old = payment.payment_method_id, payment.customer_id, payment.payment_intent_id
-    if payment.state is not State.AUTHORISED or not (ending and saved and customer and old):
+    if payment.state is not PaymentState.AUTHORISED or not (ending and saved and customer and old):
         return payment
     payment.attempt += 1
     try:
@@ -255,7 +257,7 @@ def renew_hold(tx: Session, gateway: Gateway, payment_id: UUID) -> Payment:
         if error.code == "authentication_required":
             emit(tx, AuthorisationReplaced(str(payment.id), old))
             payment.payment_intent_id = payment.capture_before = None
-            moves.move(tx, payment, State.REQUIRES_ACTION, "renew", reason=error.code)
+            moves.move(tx, payment, PaymentState.REQUIRES_ACTION, "renew", reason=error.code)
         return payment
     # Released by a job: were it canceled here and the commit lost, the row would still name the old hold.
     emit(tx, AuthorisationReplaced(str(payment.id), old))
@@ -278,13 +280,13 @@ def _standing(tx: Session, subject_ref: str) -> Payment:
 
 
 def _must_be_held(payment: Payment) -> None:
-    if payment.state in (State.EXPIRED, State.VOIDED):
+    if payment.state in (PaymentState.EXPIRED, PaymentState.VOIDED):
         raise AuthorisationEnded(f"payment {payment.id} is {payment.state}")
-    if payment.state is State.FAILED:
+    if payment.state is PaymentState.FAILED:
         raise Declined(
             f"payment {payment.id} failed", code=payment.failure_code or "card_declined", safe=payment.failure_text
         )
-    if payment.state not in (State.AUTHORISED, State.CAPTURING):
+    if payment.state not in (PaymentState.AUTHORISED, PaymentState.CAPTURING):
         raise NotAuthorised(f"payment {payment.id} is {payment.state}")
 
 
@@ -297,7 +299,7 @@ def begin_capture(tx: Session, subject_ref: str) -> Payment:
     if payment.state in TAKEN:
         return payment
     _must_be_held(payment)
-    moves.move(tx, payment, State.CAPTURING, "capture")
+    moves.move(tx, payment, PaymentState.CAPTURING, "capture")
     return payment
 
 
@@ -317,7 +319,7 @@ def capture(tx: Session, gateway: Gateway, subject_ref: str) -> Payment:
 
 def _take(tx: Session, gateway: Gateway, payment: Payment) -> None:
     if payment.provider != "stripe":
-        moves.move(tx, payment, State.CAPTURED, "capture")
+        moves.move(tx, payment, PaymentState.CAPTURED, "capture")
         return
     assert payment.payment_intent_id
     snapshot = gateway.capture(payment.payment_intent_id, key=f"{payment.id}:capture:{payment.payment_intent_id}")
@@ -333,7 +335,12 @@ def void(tx: Session, gateway: Gateway, subject_ref: str, reason: str = "") -> P
     payment = repository.latest(tx, subject_ref, lock=True)
     if payment is None or payment.state in OVER:
         return payment
-    if payment.state not in (State.NONE, State.METHOD_SAVED, State.REQUIRES_ACTION, State.AUTHORISED):
+    if payment.state not in (
+        PaymentState.NONE,
+        PaymentState.METHOD_SAVED,
+        PaymentState.REQUIRES_ACTION,
+        PaymentState.AUTHORISED,
+    ):
         raise Conflict(
             f"payment {payment.id} is {payment.state}", safe="The payment has been taken already. Refund it instead."
         )
@@ -350,7 +357,7 @@ def void(tx: Session, gateway: Gateway, subject_ref: str, reason: str = "") -> P
                 moves.apply(tx, payment, snapshot, "void")
                 _log.warning("void_came_too_late", payment=str(payment.id), state=payment.state)
                 return payment
-    moves.move(tx, payment, State.VOIDED, "void", reason=reason[:200])
+    moves.move(tx, payment, PaymentState.VOIDED, "void", reason=reason[:200])
     return payment
 
 
@@ -377,7 +384,7 @@ def refund(
     given = left if amount is None else amount
     # The provider knows best what is left: a refund whose commit was lost is found again there by its key.
     ours = payment.provider != "stripe"
-    if payment.state not in (*TAKEN, State.REFUNDED) or given <= 0 or (ours and given > left):
+    if payment.state not in (*TAKEN, PaymentState.REFUNDED) or given <= 0 or (ours and given > left):
         raise NotRefundable(f"payment {payment.id} is {payment.state}, {left} left, {given} asked for")
     if not ours:
         assert payment.payment_intent_id
@@ -385,7 +392,7 @@ def refund(
         moves.apply(tx, payment, snapshot, "refund")
     else:
         payment.amount_refunded += given
-        goal = State.REFUNDED if payment.amount_refunded == payment.amount else State.PARTLY_REFUNDED
+        goal = PaymentState.REFUNDED if payment.amount_refunded == payment.amount else PaymentState.PARTLY_REFUNDED
         moves.move(tx, payment, goal, "refund")
     moves.record(tx, payment, "refund", given, request_id=request_id, reason=reason[:200])
     return payment

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 
-class State(StrEnum):
+class PaymentState(StrEnum):
     """Where the money is."""
 
     NONE = "none"  # nothing yet: a price and perhaps an open payment page
@@ -30,9 +30,9 @@ class State(StrEnum):
     FAILED = "failed"  # the card was refused for good
 
 
-_S = State
+_S = PaymentState
 
-MOVES: Mapping[State, frozenset[State]] = {
+MOVES: Mapping[PaymentState, frozenset[PaymentState]] = {
     _S.NONE: frozenset({_S.METHOD_SAVED, _S.REQUIRES_ACTION, _S.AUTHORISED, _S.VOIDED, _S.EXPIRED, _S.FAILED}),
     _S.METHOD_SAVED: frozenset({_S.REQUIRES_ACTION, _S.AUTHORISED, _S.VOIDED, _S.FAILED}),
     _S.REQUIRES_ACTION: frozenset({_S.AUTHORISED, _S.VOIDED, _S.EXPIRED, _S.FAILED}),
@@ -60,9 +60,9 @@ UNSETTLED = frozenset({_S.NONE, _S.REQUIRES_ACTION, _S.AUTHORISED, _S.CAPTURING,
 TAKEN = frozenset({_S.CAPTURED, _S.PARTLY_REFUNDED, _S.WON})
 
 
-def path(start: State, goal: State) -> list[State] | None:
+def path(start: PaymentState, goal: PaymentState) -> list[PaymentState] | None:
     """The states to enter one after another, `goal` last; empty where we are there; None where no way leads."""
-    ways: deque[list[State]] = deque([[start]])
+    ways: deque[list[PaymentState]] = deque([[start]])
     seen = {start}
     while ways:
         way = ways.popleft()

@@ -71,7 +71,7 @@ class ConsentGiven(Body):
     digest: Digest | None = None
 
 
-class Reason(Body):
+class ReasonGiven(Body):
     """Why."""
 
     reason: Annotated[str, Field(max_length=2_000)] = ""
@@ -109,7 +109,7 @@ class Release(Body):
 
 
 class Decision(Body):
-    """What is to become of held images (UIDs of the view).
+    """What is to become of images (UIDs of the view).
 
     `digests`: the `digest` of each as it was when somebody looked; what was changed since is not approved then.
     `despite_suggestions`: approve also what is suggested to be blanked and is not.

@@ -22,7 +22,7 @@ from pacs.deid.profile import Profile
 from pacs.index import query
 from pacs.index.identities import Identity, Seen, said
 from pacs.index.models import Instance, Review, Study, Upload, View
-from pacs.index.query import StudySummary as Found
+from pacs.index.query import StudySummary
 from pacs.index.scope import ORIGINAL, STAFF, Scope, originals
 from pacs.store import deletion, joins, sweep
 from pacs.store.archive import Archive
@@ -45,7 +45,6 @@ __all__ = [
     "Compared",
     "Composite",
     "DeidentifiedStudy",
-    "Found",
     "Identifiers",
     "Identity",
     "Picture",
@@ -54,6 +53,7 @@ __all__ = [
     "Seen",
     "SeriesGroup",
     "StudyReview",
+    "StudySummary",
     "Suggestion",
 ]
 
@@ -66,7 +66,7 @@ def is_uid(text: str) -> bool:
     return re.fullmatch(r"[0-9.]{1,64}", text, re.ASCII) is not None
 
 
-def found(tx: Session, scope: Scope) -> dict[str, Found]:
+def summaries(tx: Session, scope: Scope) -> dict[str, StudySummary]:
     """The studies in a scope, by Study Instance UID."""
     return {study.study_uid: study for study in query.summaries(tx, scope)}
 
@@ -100,12 +100,12 @@ def _all_of(study: CaseStudy) -> Scope:
     return scope_of(study.case_id, [study], all_of=True)
 
 
-def original(tx: Session, *studies: CaseStudy) -> dict[str, Found]:
+def original(tx: Session, *studies: CaseStudy) -> dict[str, StudySummary]:
     """The originals of studies of one case, by UID; what the archive does not hold any more is left out."""
-    return found(tx, scope_of(studies[0].case_id, studies, all_of=True)) if studies else {}
+    return summaries(tx, scope_of(studies[0].case_id, studies, all_of=True)) if studies else {}
 
 
-def senders(tx: Session, *study_pks: int) -> dict[int, Found]:
+def senders(tx: Session, *study_pks: int) -> dict[int, StudySummary]:
     """Senders' and joined studies by their keys, for coordinators."""
     if not study_pks:
         return {}
@@ -118,14 +118,14 @@ def sent(tx: Session, sender_id: UUID, study_uid: str) -> int | None:
     return tx.scalar(select(Study.pk).where(Study.study_uid == study_uid, Study.sender_id == sender_id))
 
 
-def sent_by(tx: Session, who: Principal, after: str, limit: int) -> Page[Found]:
+def sent_by(tx: Session, who: Principal, after: str, limit: int) -> Page[StudySummary]:
     """The originals that somebody sent, newest first. Raises BadInput for a cursor that is none."""
     return query.summary_page(tx, originals(who), after, limit)
 
 
-def released(tx: Session, view_id: UUID) -> dict[str, Found]:
+def released(tx: Session, view_id: UUID) -> dict[str, StudySummary]:
     """The studies of a view that were released, as the view shows them."""
-    return found(tx, Scope(view_id, unreleased=False))
+    return summaries(tx, Scope(view_id, unreleased=False))
 
 
 def uploaded(tx: Session, case_id: UUID, sender_id: UUID | None = None) -> dict[int, str]:
@@ -262,7 +262,7 @@ def decide(
     decision: str,
     digests: Mapping[str, str] | None = None,
 ) -> None:
-    """Approve instances that are held, as far as they are still what was looked at; or withhold instances."""
+    """Approve instances that wait for review, as far as they are still what was looked at; or withhold instances."""
     views.decide(tx, who, view_id, sop_uids, decision, digests)
 
 
@@ -303,14 +303,14 @@ def mask(
     boxes: Sequence[Sequence[int]],
     known: Identifiers,
 ) -> Mapping[str, str]:
-    """Blank rectangles of instances, in the place of earlier ones; they are held again. Why not, by UID of the rest."""
+    """Blank rectangles of instances, in place of earlier ones; they wait for review. Why not, by UID of the rest."""
     return pixel_review.mask(archive, who, view_id, sop_uids, boxes, known)
 
 
 def release_document(
     archive: Archive, who: Principal, view_id: UUID, sop_uid: str, known: Identifiers, redacted: bytes | None
 ) -> None:
-    """Take an original's document over into its copy, or `redacted` in its place; it is held still."""
+    """Take an original's document over into its copy, or `redacted` in its place; it waits for review still."""
     pixel_review.release_document(archive, who, view_id, sop_uid, known, redacted)
 
 
@@ -331,7 +331,7 @@ def profile_of_view(tx: Session, view_id: UUID | None) -> Profile:
 
 
 def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:
-    """Show a study to those with a grant. Raises Conflict while an instance is held."""
+    """Show a study to those with a grant. Raises Conflict while an instance waits for review."""
     views.release(tx, who, view_id, study_uid)
 
 

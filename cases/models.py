@@ -169,7 +169,7 @@ class CaseStudy(Base):
     view_study_uid: Mapped[str | None] = mapped_column(String(64))
     # How many originals it had when it was last looked at, and how many copies wait for a decision.
     instances: Mapped[int] = mapped_column(default=0)
-    held: Mapped[int] = mapped_column(default=0)
+    pending: Mapped[int] = mapped_column(default=0)
     released_at: Mapped[datetime | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)

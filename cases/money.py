@@ -12,12 +12,11 @@ from sqlalchemy.orm import Session
 from billing import repository, service
 from billing.gateway import Gateway
 from billing.models import Payment
-from billing.states import OVER, TAKEN
-from billing.states import State as PaymentState
+from billing.states import OVER, TAKEN, PaymentState
 from cases.models import Case, Program
 from cases.states import DELIVERED, ENDED, CaseState, ImagesBy
 from overread.kit.errors import Conflict, Unavailable
-from overread.kit.money import shown
+from overread.kit.money import formatted
 
 _HELD = frozenset((PaymentState.AUTHORISED, PaymentState.CAPTURING)) | TAKEN
 
@@ -92,7 +91,7 @@ def price(tx: Session, program: Program) -> tuple[int, str, str]:
     if program.price_key is None:
         return 0, program.currency, "free"
     found = service.price(tx, program.price_key)
-    return found.amount, found.currency, shown(found.amount, found.currency)
+    return found.amount, found.currency, formatted(found.amount, found.currency)
 
 
 def paid(tx: Session, case: Case) -> Paid | None:
@@ -105,7 +104,7 @@ def paid(tx: Session, case: Case) -> Paid | None:
         payment.amount,
         payment.amount_refunded,
         payment.currency,
-        shown(payment.amount, payment.currency),
+        formatted(payment.amount, payment.currency),
         payment.failure_text or "",
     )
 
@@ -115,7 +114,7 @@ def refunds(tx: Session, case: Case) -> tuple[Refund, ...]:
     payment: Payment | None = service.find(tx, subject(case))
     entries = repository.ledger(tx, payment.id) if payment is not None else []
     return tuple(
-        Refund(entry.at, shown(entry.amount, payment.currency), str(entry.detail.get("reason", "")))
+        Refund(entry.at, formatted(entry.amount, payment.currency), str(entry.detail.get("reason", "")))
         for entry in entries
         if entry.action == "refund" and payment is not None
     )

@@ -48,7 +48,7 @@ class Blanked:
     refused: dict[str, str]
 
 
-def _held(c: Call) -> list[PictureLine]:
+def _pending(c: Call) -> list[PictureLine]:
     return [_line(p) for p in pixels.check(c.tx, c.who, c.case_id, c.path["study"]).pictures]
 
 
@@ -96,7 +96,7 @@ def _mask(c: Call) -> Blanked:
 
 # fmt: off
 OPERATIONS: tuple[Operation, ...] = (
-    Operation("GET", f"{_STUDY}/pictures", "images", "The pictures that somebody has to look at, or did", _held,
+    Operation("GET", f"{_STUDY}/pictures", "images", "The pictures that somebody has to look at, or did", _pending,
               result=list[PictureLine]),
     Operation("GET", f"{_STUDY}/series-groups", "images", "All pictures, counted by series and size", _series_groups,
               result=list[SeriesGroup]),
@@ -107,7 +107,7 @@ OPERATIONS: tuple[Operation, ...] = (
               result=bytes, media_type="image/png", apart=True),
     Operation("GET", f"{_PICTURE}/maximum", "images", "The brightest level of each pixel in any frame, as PNG",
               _highest, result=bytes, media_type="image/png", apart=True),
-    Operation("POST", f"{_STUDY}/masks", "images", "Blank rectangles in pictures; they are held again", _mask,
+    Operation("POST", f"{_STUDY}/masks", "images", "Blank rectangles in pictures; they wait for review again", _mask,
               bodies.Masks, Blanked, apart=True),
 )
 # fmt: on

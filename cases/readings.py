@@ -14,7 +14,7 @@ from cases.service.presentation import title
 from cases.states import DELIVERED, ENDED, OfferOutcome
 from overread.kit.principals import PrincipalRow
 from pacs.ups.reading import Reading, follow
-from pacs.ups.states import State
+from pacs.ups.states import StepState
 
 
 def bring_up_to_date(tx: Session, case: Case) -> None:
@@ -23,12 +23,12 @@ def bring_up_to_date(tx: Session, case: Case) -> None:
         follow(tx, _reading(tx, case, offer), _state(case, offer))
 
 
-def _state(case: Case, offer: Offer) -> State:
+def _state(case: Case, offer: Offer) -> StepState:
     if offer.outcome is OfferOutcome.OPEN:
-        return State.SCHEDULED
+        return StepState.SCHEDULED
     if offer.outcome is not OfferOutcome.ACCEPTED or case.state in ENDED - DELIVERED:
-        return State.CANCELED
-    return State.COMPLETED if case.state in DELIVERED else State.IN_PROGRESS
+        return StepState.CANCELED
+    return StepState.COMPLETED if case.state in DELIVERED else StepState.IN_PROGRESS
 
 
 def _reading(tx: Session, case: Case, offer: Offer) -> Reading:

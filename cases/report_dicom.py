@@ -52,7 +52,7 @@ def archive_report(archive: Archive, case_id: UUID, report_id: UUID) -> None:
         raise OverreadError(f"report {report_id} was refused by the archive: {outcome.reason}")
 
 
-def encapsulated(case: Case, report: Report, pdf: bytes, images: imaging.Found | None) -> bytes:
+def encapsulated(case: Case, report: Report, pdf: bytes, images: imaging.StudySummary | None) -> bytes:
     """The Part 10 file. `images`: one of the studies that were read, whose patient attributes are taken over."""
     assert report.published_at is not None
     meta = FileMetaDataset()

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from billing.states import State as PaymentState
+from billing.states import PaymentState
 from cases.consents import ConsentText, Section, Words
 from cases.identity import Verdict
-from cases.imaging import Box, Composite, Found, Picture, Profile, Review, SeriesGroup, StudyReview, Suggestion
+from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup, StudyReview, StudySummary, Suggestion
 from cases.money import Paid, Refund
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "CoordinatorCase",
     "CoordinatorStudy",
     "Entry",
-    "Found",
     "IdentityRow",
     "LicenceView",
     "NoteView",
@@ -48,6 +47,7 @@ __all__ = [
     "SpecialistStudy",
     "StepView",
     "StudyReview",
+    "StudySummary",
     "Suggestion",
     "Words",
 ]
@@ -139,7 +139,7 @@ class PatientStudy:
     study_uid: str
     state: str
     status: str
-    known: Found | None
+    known: StudySummary | None
     checked_at: datetime | None
 
 
@@ -166,7 +166,7 @@ class CoordinatorStudy:
     found_by: str
     confirmed: bool
     arrived_at: datetime
-    original: Found | None
+    original: StudySummary | None
     verdict: Verdict
     identity: tuple[IdentityRow, ...]
     review: StudyReview | None

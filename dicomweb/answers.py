@@ -66,7 +66,7 @@ def picture(request: Request, body: bytes, kind: str) -> Response:
     return Response(body, media_type=kind, headers={**HEADERS, "ETag": validator})
 
 
-def single(
+def single_part(
     request: Request,
     blobs: BlobStore,
     body: Body,
@@ -103,7 +103,7 @@ def _file(request: Request, blobs: BlobStore, content: Sequence[Part]) -> Path |
     [part] = content
     if retrieve.size(content) > _BATCH:
         return None
-    return blobs.path(part.digest, part.length) if isinstance(part, retrieve.Range) and not part.start else None
+    return blobs.path(part.digest, part.length) if isinstance(part, retrieve.BlobRange) and not part.start else None
 
 
 class _File(Response):

@@ -50,7 +50,7 @@ def bulk_data(context: Context, request: Request) -> Response:
     bodies = value.bodies(answer, f"{address(context.root(request), one)}/bulkdata/{'/'.join(path)}")
     if not answer.multipart:
         [body] = bodies
-        return answers.single(request, blobs, body, validator, ranged=True)
+        return answers.single_part(request, blobs, body, validator, ranged=True)
     if len(bodies) == 1 and isinstance(bodies[0].content, Sequence):
         return answers.ranged_part(request, blobs, answer.type, bodies[0], validator)
     return answers.multipart(request, blobs, answer.type, bodies, validator)

@@ -117,7 +117,7 @@ def _answer(kind: str, found: Result) -> Response:
     ):
         if items:
             body[tag] = sq(items)
-    return payload.single(kind, body)
+    return payload.single_dataset(kind, body)
 
 
 def _sop(one: Reference) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def frames(context: Context, request: Request) -> Response:
     contents = [frame_content(archive, one, answer, *frame) for frame in zip(numbers, stored, strict=True)]
     if not answer.multipart:
         # A video is one frame, of which players want pieces.
-        return answers.single(request, archive.blobs, Body(own, contents[0]), validator, ranged=True)
+        return answers.single_part(request, archive.blobs, Body(own, contents[0]), validator, ranged=True)
     root = address(context.root(request), one)
     bodies = [
         Body({**own, "Content-Location": f"{root}/frames/{number}"}, content)

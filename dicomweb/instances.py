@@ -87,7 +87,7 @@ def _answer(
     if not offer.multipart and offer.type == DICOM:
         [(one, syntax)] = chosen
         body = Body({"Content-Type": f"{DICOM}; transfer-syntax={syntax}"}, _content(archive, one, syntax, who))
-        return answers.single(request, blobs, body, validator)
+        return answers.single_part(request, blobs, body, validator)
     # The length is told where it costs nothing: of originals that are given as they are.
     plain = all(one.header is None and one.transfer_syntax == syntax for one, syntax in chosen)
     given = _given(archive, chosen, left, who)
@@ -95,7 +95,7 @@ def _answer(
         # The name is ours: nothing of the objects, and nothing of the request, is part of it.
         headers = {"Content-Type": ZIP, "Content-Disposition": 'attachment; filename="images.zip"'}
         body = Body(headers, zipped.stream(archive, given, comment=lambda: left.named if left else ""))
-        return left.told(answers.single(request, blobs, body, validator))
+        return left.told(answers.single_part(request, blobs, body, validator))
     root = context.root(request)
     bodies = (
         Body({"Content-Type": f"{DICOM}; transfer-syntax={syntax}", "Content-Location": address(root, one)}, content)

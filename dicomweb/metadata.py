@@ -38,7 +38,7 @@ def metadata(context: Context, request: Request) -> Response:
     def look(connection: Connection) -> tuple[kept.Version, kept.Ready | None]:
         seen = kept.version(connection, scope, *names)
         witness(connection, request, who, "metadata", seen.count)
-        return seen, kept.found(connection, seen, root)
+        return seen, kept.find(connection, seen, root)
 
     seen, ready = db.at_once(look)
 
@@ -53,23 +53,23 @@ def metadata(context: Context, request: Request) -> Response:
     if answer := answers.unchanged(request, validator):
         return answer
     if ready is None:
-        ready = kept.made(db, seen, root, context.owns(root), scope, *names)
+        ready = kept.build(db, seen, root, context.owns(root), scope, *names)
     if offer.type == DICOM_XML:
         return _xml(context, request, ready, validator, offer.multipart)
     headers = {"Content-Type": offer.type, "Vary": "Accept, Accept-Encoding, Authorization"}
     if gzipped:
         headers["Content-Encoding"] = "gzip"
-        return answers.single(request, context.archive.blobs, Body(headers, [ready.gzipped]), validator)
+        return answers.single_part(request, context.archive.blobs, Body(headers, [ready.gzipped]), validator)
     headers["Content-Length"] = str(ready.size)
-    return answers.single(request, context.archive.blobs, Body(headers, ready.json()), validator)
+    return answers.single_part(request, context.archive.blobs, Body(headers, ready.json()), validator)
 
 
 def _xml(context: Context, request: Request, ready: kept.Ready, validator: str, multipart: bool) -> Response:
     """Documents, made one by one of what JSON is made of, as they are sent."""
-    documents = map(to_xml, map(orjson.loads, ready.each()))
+    documents = map(to_xml, map(orjson.loads, ready.datasets()))
     own, blobs = {"Content-Type": DICOM_XML}, context.archive.blobs
     if not multipart:
-        return answers.single(request, blobs, Body(own, list(documents)), validator)
+        return answers.single_part(request, blobs, Body(own, list(documents)), validator)
     return answers.multipart(request, blobs, DICOM_XML, (Body(own, [one]) for one in documents), validator)
 
 

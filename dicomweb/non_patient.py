@@ -66,7 +66,7 @@ async def store(context: Context, request: Request) -> Response:
         }
         sentences = dict.fromkeys(one.sentence for one in failed)
         headers = {"Warning": ", ".join(f'299 overread "{text}"' for text in sentences)} if sentences else {}
-        return payload.single(kind, found, 409 if not stored else 202 if refused else 200, headers)
+        return payload.single_dataset(kind, found, 409 if not stored else 202 if refused else 200, headers)
 
     return await run_sync(answer)
 
@@ -93,7 +93,7 @@ def retrieve(context: Context, request: Request) -> Response:
     blobs = context.archive.blobs
     if offer.multipart:
         return answers.multipart(request, blobs, DICOM, [body], validator)
-    return answers.single(request, blobs, body, validator)
+    return answers.single_part(request, blobs, body, validator)
 
 
 def search(context: Context, request: Request) -> Response:

@@ -109,7 +109,7 @@ def answer(
     return Response(to_json(list(datasets)), status, headers=dict(headers or {}), media_type=kind)
 
 
-def single(
+def single_dataset(
     kind: str, found: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """One data set by itself."""

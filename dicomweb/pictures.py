@@ -161,7 +161,7 @@ def frame_bytes(instance: Opened, index: int) -> bytes:
         return bytes(instance.parsed.buf[pixels.start + first : pixels.start + min(end, pixels.length)])
 
 
-def every(context: Context, found: list[Located], wanted: Rendition) -> Iterator[bytes]:
+def first_frames(context: Context, found: list[Located], wanted: Rendition) -> Iterator[bytes]:
     """Pictures of all images among instances, a frame each; those that can't be shown are left out."""
     for one in found:
         if category(one) == "image":

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from overread.kit.errors import RangeNotSatisfiable
-from pacs.serve.retrieve import Part, Range
+from pacs.serve.retrieve import BlobRange, Part
 
 #: More would cost more than they save; RFC 9110 14.2 lets a server refuse them.
 MAX_RANGES = 8
@@ -51,7 +51,9 @@ def cut(parts: Sequence[Part], start: int, length: int) -> list[Part]:
         take = min(size - start, length)
         if take > 0:
             out.append(
-                part[start : start + take] if isinstance(part, bytes) else Range(part.digest, part.start + start, take)
+                part[start : start + take]
+                if isinstance(part, bytes)
+                else BlobRange(part.digest, part.start + start, take)
             )
             length -= take
             start = 0

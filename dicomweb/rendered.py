@@ -27,7 +27,7 @@ from pacs.dicom.transfer_syntaxes import TABLE
 from pacs.index.scope import Scope
 from pacs.pixels.picture import MediaType
 from pacs.serve import retrieve
-from pacs.serve.retrieve import Located, Opened, Range
+from pacs.serve.retrieve import BlobRange, Located, Opened
 
 HTML, TEXT, XML, PDF = "text/html", "text/plain", "text/xml", "application/pdf"
 _PICTURES = (JPEG, PNG, GIF, JP2, JXL)
@@ -73,7 +73,7 @@ def _of_many(context: Context, request: Request, found: list[Located]) -> Respon
     if not offer.multipart:
         body = pictures.first(found, lambda one: pictures.picture(context, one, None, wanted))
         return answers.picture(request, body, offer.type)
-    made = pictures.every(context, found, wanted)
+    made = pictures.first_frames(context, found, wanted)
     # The first is made before the answer begins: a study without any picture is an error, not an empty answer.
     first = next(made, None)
     if first is None:
@@ -126,13 +126,13 @@ def _video(context: Context, request: Request, _scope: Scope, one: Located) -> R
         places = frames.frame_ranges(instance.parsed)
     if not places:
         raise BadInput("a video without a stream", safe="This object holds no video.")
-    parts = [Range(one.blob, start, length) for start, length in places[0]]
+    parts = [BlobRange(one.blob, start, length) for start, length in places[0]]
     validator = answers.etag("video", one.tag)
     if unchanged := answers.unchanged(request, validator):
         return unchanged
     # Players ask for the piece that they show next (RFC 9110 14.2).
     body = Body({"Content-Type": kind, "X-Content-Type-Options": "nosniff"}, parts)
-    return answers.single(request, context.archive.blobs, body, validator, ranged=True)
+    return answers.single_part(request, context.archive.blobs, body, validator, ranged=True)
 
 
 def _text(context: Context, request: Request, scope: Scope, one: Located) -> Response:

@@ -18,7 +18,7 @@ from pacs.pixels.errors import refuse
 from pacs.pixels.placeholder import placeholder
 from pacs.pixels.plane import Plane
 from pacs.pixels.presentation import Reference
-from pacs.pixels.render import Rendition, State
+from pacs.pixels.render import PresentationState, Rendition
 from pacs.serve import retrieve
 from pacs.serve.retrieve import Located
 from pacs.store import damage
@@ -65,7 +65,7 @@ def _drawn(
     def make() -> bytes:
         with retrieve.opened(context.archive, one) as instance:
             image = pictures.header(instance)
-            shown = State(ds, reference, lambda index: pictures.frame_bytes(instance, index))
+            shown = PresentationState(ds, reference, lambda index: pictures.frame_bytes(instance, index))
             with pictures.drawing(instance, image, (reference.frame or 1) - 1):
                 return render.render_state(image, instance.transfer_syntax, wanted, shown)
 
@@ -114,7 +114,7 @@ def _blended(context: Context, scope: Scope, state: Located, ds: Dataset, wanted
         assert here is not None
         assert there is not None
         levels = blending.blend(ds, beneath, above, here.onto(there))
-        return render.finish(image, levels, wanted, State(ds, reference, lambda _: b""))
+        return render.finish(image, levels, wanted, PresentationState(ds, reference, lambda _: b""))
 
     key = (*pictures.name(state), *pictures.name(one), reference.frame, tuple(found.tag for found, _ in over), wanted)
     return pictures.MADE.get(key, make, len)

@@ -20,7 +20,7 @@ from overread.kit.principals import Principal
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.dicom.part10 import valid_uid
 from pacs.ups import attributes, service, subscriptions
-from pacs.ups.states import NotPossible, Reason, State
+from pacs.ups.states import NotPossible, StepRefusal, StepState
 from pacs.ups.subscriptions import FILTERED, GLOBAL
 
 DEFAULT_LIMIT = 100
@@ -68,7 +68,7 @@ async def change_state(context: Context, request: Request) -> Response:
 
     def act(who: Principal, dataset: JsonDataset) -> Response:
         try:
-            wanted = State(str(attributes.value(dataset, attributes.STATE)))
+            wanted = StepState(str(attributes.value(dataset, attributes.STATE)))
         except ValueError as error:
             raise BadInput(
                 "no such state",
@@ -179,11 +179,11 @@ def _who(context: Context, request: Request) -> Principal:
     return who
 
 
-def _done(warning: Reason | None, status: int = 200) -> Response:
+def _done(warning: StepRefusal | None, status: int = 200) -> Response:
     return Response(status_code=status, headers={"Warning": _warning(warning)} if warning else {})
 
 
-def _warning(reason: Reason) -> str:
+def _warning(reason: StepRefusal) -> str:
     return f'299 overread "{reason.sentence}"'
 
 

@@ -143,7 +143,7 @@ def _dicom(
     validator = answers.etag("wado", one.tag, chosen)
     stored = chosen == one.transfer_syntax
     content: answers.Content = one.parts if stored else transcoded.stream(context.archive, one, chosen)
-    return answers.single(request, context.archive.blobs, Body({"Content-Type": DICOM}, content), validator)
+    return answers.single_part(request, context.archive.blobs, Body({"Content-Type": DICOM}, content), validator)
 
 
 def _state(context: Context, scope: Scope, one: Located, asked: Mapping[str, str]) -> Located | None:

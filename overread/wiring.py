@@ -53,7 +53,7 @@ def wire_billing(bus: Bus, billing: BillingHandlers) -> None:
     bus.subscribe(billed.WebhookReceived, "billing.process_webhook", billing.process_webhook)
     bus.subscribe(billed.PaymentAuthorisationEnding, "billing.renew_authorisation", billing.renew_authorisation)
     bus.subscribe(billed.AuthorisationReplaced, "billing.release_authorisation", billing.release_authorisation)
-    bus.every("*/10 * * * *", "billing.reconcile", billing.reconcile)
+    bus.schedule("*/10 * * * *", "billing.reconcile", billing.reconcile)
 
 
 def wire_cases(bus: Bus, cases: CaseHandlers) -> None:
@@ -117,9 +117,9 @@ def wire_clock(bus: Bus, services: Services) -> None:
         with services.db.transaction() as tx:
             digest.send(tx, timedelta(minutes=settings.digest_minutes))
 
-    bus.every("* * * * *", "cases.send_digests", digests_send)
-    bus.every("7 * * * *", "overread.sweep_attempts", attempts_sweep)
-    bus.every("17 * * * *", "pacs.sweep_blobs", blobs_sweep)
-    bus.every("27 * * * *", "viewer_bridge.sweep_launches", launches_sweep)
-    bus.every("37 3 * * *", "pacs.expire_results", results_expire)
-    bus.every("47 3 * * *", "overread.sweep_old", ended_sweep)
+    bus.schedule("* * * * *", "cases.send_digests", digests_send)
+    bus.schedule("7 * * * *", "overread.sweep_attempts", attempts_sweep)
+    bus.schedule("17 * * * *", "pacs.sweep_blobs", blobs_sweep)
+    bus.schedule("27 * * * *", "viewer_bridge.sweep_launches", launches_sweep)
+    bus.schedule("37 3 * * *", "pacs.expire_results", results_expire)
+    bus.schedule("47 3 * * *", "overread.sweep_old", ended_sweep)

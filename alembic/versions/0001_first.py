@@ -1023,7 +1023,7 @@ def upgrade() -> None:
         sa.Column("sender_id", sa.Uuid(), nullable=False),
         sa.Column("view_study_uid", sa.String(length=64), nullable=True),
         sa.Column("instances", sa.Integer(), nullable=False),
-        sa.Column("held", sa.Integer(), nullable=False),
+        sa.Column("pending", sa.Integer(), nullable=False),
         sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -1056,7 +1056,7 @@ def upgrade() -> None:
         sa.Column("ranges", postgresql.ARRAY(sa.BigInteger()), nullable=False),
         sa.Column("trailer", sa.LargeBinary(), nullable=False),
         sa.Column("source_pk", sa.BigInteger(), nullable=True),
-        sa.Column("review", sa.String(length=10), nullable=False),
+        sa.Column("review", sa.String(length=16), nullable=False),
         sa.Column("reasons", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column(
             "proof", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False

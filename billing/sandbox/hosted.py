@@ -17,7 +17,7 @@ from billing.sandbox.api import base_url, move_time
 from billing.sandbox.cards import check
 from billing.sandbox.errors import ApiError
 from billing.sandbox.world import Obj, World
-from overread.kit.money import shown
+from overread.kit.money import formatted
 
 _PAGES = Path(__file__).with_name("pages")
 _templates = Environment(loader=FileSystemLoader(_PAGES), autoescape=True, undefined=StrictUndefined)
@@ -70,11 +70,11 @@ def _card_page(session: Obj, status: int = 200, **values: Any) -> Response:
         status,
         (session["success_url"], session["cancel_url"]),
         id=session["id"],
-        amount=shown(total, session["currency"]) if total else "",
+        amount=formatted(total, session["currency"]) if total else "",
         lines=[
             {
                 "name": line["description"] + (f" × {line['quantity']}" if line["quantity"] > 1 else ""),
-                "amount": shown(line["amount_total"], session["currency"]),
+                "amount": formatted(line["amount_total"], session["currency"]),
             }
             for line in session["_lines"]
         ],
@@ -136,7 +136,7 @@ async def _challenge(request: Request) -> Response:
     return_url = intent["next_action"]["redirect_to_url"]["return_url"]
     if request.method == "GET":
         targets = (session["success_url"], session["cancel_url"]) if session else (return_url,)
-        amount = shown(intent["amount"], intent["currency"]) if "amount" in intent else ""
+        amount = formatted(intent["amount"], intent["currency"]) if "amount" in intent else ""
         card = method["card"]
         return _page(
             "challenge.html",

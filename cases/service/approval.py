@@ -82,13 +82,13 @@ def decide_series_group(
     if decision == Review.APPROVED and not despite:
         with archive.db.transaction() as tx:
             found = pixels.series_group(tx, who, case_id, study_uid, series_uid, size)
-        held = found.held
+        pending = found.pending
         if found.digest != digest or sorted(map(tuple, boxes)) != sorted(map(tuple, found.boxes or ())):
-            held = ()
-        if len(held) <= MOST_LOOKED_AT:
-            _ask(archive, who, case_id, study_uid, held)
+            pending = ()
+        if len(pending) <= MOST_LOOKED_AT:
+            _ask(archive, who, case_id, study_uid, pending)
         else:
-            _ask(archive, who, case_id, study_uid, [held[len(held) // 2]], look=False)
+            _ask(archive, who, case_id, study_uid, [pending[len(pending) // 2]], look=False)
     with archive.db.transaction() as tx:
         pixels.decide_series_group(tx, who, case_id, study_uid, series_uid, size, decision, boxes=boxes, digest=digest)
 

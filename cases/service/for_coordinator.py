@@ -92,7 +92,7 @@ def _apart(tx: Session, row: InboxStudy) -> str:
 
 
 def _study(
-    case: Case, study: CaseStudy, original: imaging.Found | None, review: imaging.StudyReview | None
+    case: Case, study: CaseStudy, original: imaging.StudySummary | None, review: imaging.StudyReview | None
 ) -> CoordinatorStudy:
     rows: tuple[IdentityRow, ...] = ()
     verdict = Verdict.UNKNOWN

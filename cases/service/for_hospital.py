@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import imaging
-from cases.imaging import Found
+from cases.imaging import StudySummary
 from cases.models import Case, CaseStudy, InboxStudy
 from cases.states import StudyState
 from overread.kit import permissions
@@ -36,7 +36,7 @@ class Fate(StrEnum):
 class SentStudy:
     """A study, what became of it, and the reference number of the case; that another's is in a case is not told."""
 
-    study: Found
+    study: StudySummary
     fate: Fate
     reference: str
 

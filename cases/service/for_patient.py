@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.orm import Session
 
-from billing.states import State
+from billing.states import PaymentState
 from cases import access, consents, guards, imaging, money, timeline
 from cases.models import Case
 from cases.repository import consents_of, latest_report, steps_of, studies_of
@@ -16,13 +16,15 @@ from cases.states import LABELS, STUDY_LABELS, UPLOADABLE, Actor, CaseState, Stu
 from cases.views import PatientCase, PatientStudy
 from overread.kit.principals import Principal
 
-_NEVER_HELD = frozenset((State.NONE, State.METHOD_SAVED, State.REQUIRES_ACTION, State.FAILED))
+_NEVER_HELD = frozenset(
+    (PaymentState.NONE, PaymentState.METHOD_SAVED, PaymentState.REQUIRES_ACTION, PaymentState.FAILED)
+)
 _RETURNED: Mapping[str, str] = {
-    State.AUTHORISED: "What is held on your card is being released. Nothing was charged.",
-    State.VOIDED: "What was held on your card is released. Nothing was charged.",
-    State.EXPIRED: "What was held on your card is released. Nothing was charged.",
-    State.REFUNDED: "You got all of your money back.",
-    State.PARTLY_REFUNDED: "You got a part of your money back, by the rule that you were shown.",
+    PaymentState.AUTHORISED: "What is held on your card is being released. Nothing was charged.",
+    PaymentState.VOIDED: "What was held on your card is released. Nothing was charged.",
+    PaymentState.EXPIRED: "What was held on your card is released. Nothing was charged.",
+    PaymentState.REFUNDED: "You got all of your money back.",
+    PaymentState.PARTLY_REFUNDED: "You got a part of your money back, by the rule that you were shown.",
 }
 
 
@@ -30,7 +32,7 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
     """The view of a case that `who`, its patient, is shown."""
     studies = studies_of(tx, case.id)
     scope = access.scope(tx, who, case.id)
-    known = imaging.found(tx, scope)
+    known = imaging.summaries(tx, scope)
     steps, report = steps_of(tx, case.id), latest_report(tx, case.id)
     # By whom a study was released is the program's business; that somebody looked, and when, is the patient's.
     checked = {s.study_uid: s.at for s in steps if s.event == StudyEvent.RELEASE and s.actor == Actor.COORDINATOR}

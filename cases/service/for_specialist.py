@@ -32,7 +32,7 @@ def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Sp
     offer = next(o for o in offers_of(tx, case.id) if o.specialist_id == who.id)
     shown = []
     if granted is not None:
-        known = imaging.found(tx, Scope(granted.view_id))
+        known = imaging.summaries(tx, Scope(granted.view_id))
         unshown = imaging.unshown(tx, Scope(granted.view_id))
         for study in studies:
             one = known.get(study.view_study_uid or "")

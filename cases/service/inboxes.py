@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from cases import digest, identity, imaging, reference
 from cases.identity import Verdict
-from cases.imaging import Found
+from cases.imaging import StudySummary
 from cases.models import Case, CaseStudy, InboxStudy
 from cases.repository import by_reference, cases_with, dismissed, visible, waits
 from cases.service.presentation import name_of, sender
@@ -58,7 +58,7 @@ class InboxItem:
     case_id: UUID | None
     case_reference: str
     reason: str
-    study: Found | None
+    study: StudySummary | None
     dismissed_at: datetime | None
     dismissed_by: str
     dismissed_reason: str
@@ -114,13 +114,13 @@ def case_of(tx: Session, who: Principal, typed: str) -> UUID | None:
     return case.id if case else None
 
 
-def _same(case: Case, study: Found) -> bool:
+def _same(case: Case, study: StudySummary) -> bool:
     told = identity.compare(case.patient_name, case.birth_date, study.patient_name, study.birth_date)
     return told.verdict is Verdict.SAME
 
 
 def taken_out(tx: Session, who: Principal, items: Sequence[InboxItem]) -> set[tuple[UUID, int]]:
-    """Of which cases these very studies were taken out: case and study (`Found.pk`). Raises Forbidden."""
+    """Of which cases these very studies were taken out: case and study (`StudySummary.pk`). Raises Forbidden."""
     permissions.require(who, Permission.INBOX_MANAGE)
     uids = {item.study_uid for item in items}
     rows = select(CaseStudy.case_id, CaseStudy.study_pk).where(
@@ -213,7 +213,7 @@ def _unmatched(tx: Session, item_id: UUID, but_to: UUID | None = None) -> InboxS
     return row
 
 
-def _item(tx: Session, row: InboxStudy, found: Found | None, other: Case | None) -> InboxItem:
+def _item(tx: Session, row: InboxStudy, found: StudySummary | None, other: Case | None) -> InboxItem:
     case = tx.get(Case, row.case_id) if row.case_id else other
     reason = row.reason
     if case is not None and not reason:

@@ -1,4 +1,4 @@
-"""Pictures and documents of a case that are held: looked at, blanked, released or redacted by its coordinator.
+"""Pictures and documents of a case that wait for review: looked at, blanked, released or redacted by its coordinator.
 
 What decodes or writes pixels takes the archive and works in transactions of its own: it may take seconds, in which no
 row of the case is locked.
@@ -73,9 +73,9 @@ class SeriesGroupReview:
         return sum(max(1, p.frames) for p in self.pictures)
 
     @property
-    def held(self) -> tuple[Picture, ...]:
+    def pending(self) -> tuple[Picture, ...]:
         """Those that wait for a decision."""
-        return tuple(p for p in self.pictures if p.state == Review.HELD)
+        return tuple(p for p in self.pictures if p.state == Review.PENDING_REVIEW)
 
     @property
     def wholly_seen(self) -> bool:
@@ -173,7 +173,7 @@ def mask(
 ) -> Mapping[str, str]:
     """Blank the same rectangles (left, top, width, height) in pictures in the place of earlier ones; [] takes them off.
 
-    All are held again. Gives the sentence why, by SOP Instance UID, of those that could not be changed. Raises
+    All wait for review again. Gives the sentence why, by SOP Instance UID, of those that could not be changed. Raises
     NotFound, Forbidden, Conflict, Unprocessable.
     """
     sop_uids = list(dict.fromkeys(sop_uids))
@@ -205,7 +205,7 @@ def mask(
 def release_document(
     archive: Archive, who: Principal, case_id: UUID, study_uid: str, sop_uid: str, redacted: bytes | None = None
 ) -> None:
-    """Take the original's document over into its copy, or a redacted PDF in its place. It is held until approved.
+    """Take the original's document over into its copy, or a redacted PDF in its place. It waits until approved.
 
     Raises NotFound, Forbidden, Conflict, Unprocessable.
     """
@@ -262,7 +262,7 @@ def decide_series_group(
     boxes: Boxes,
     digest: str,
 ) -> None:
-    """Approve what is held of a series' pictures of one size, after a look at all of them, or withhold them all.
+    """Approve what waits of a series' pictures of one size, after a look at all of them, or withhold them all.
 
     `digest` is that of `SeriesGroupReview`. Raises as `decide` does.
     """
@@ -281,9 +281,9 @@ def decide_series_group(
                 "more frames than one look shows",
                 safe="These are more frames than one look can show. Approve the pictures one by one.",
             )
-    wanted = found.held if decision == Review.APPROVED else found.pictures
+    wanted = found.pending if decision == Review.APPROVED else found.pictures
     if not wanted:
-        raise Conflict("nothing is held", safe="None of these pictures waits for a decision.")
+        raise Conflict("nothing is pending", safe="None of these pictures waits for a decision.")
     studies.decide(tx, who, case_id, [p.sop_uid for p in wanted], decision)
 
 
@@ -341,8 +341,8 @@ def _still_open(case: Case, study: CaseStudy) -> None:
 
 
 def _count(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> None:
-    """Say in the case how many of the study's pictures are held now."""
+    """Say in the case how many of the study's pictures wait for review now."""
     case, _ = load(tx, who, case_id, lock=True)
     study = study_of(tx, case_id, study_uid, lock=True)
     if study is not None and case.view_id is not None:
-        study.held = sum(one.held for one in imaging.review(tx, case.view_id, study_uid))
+        study.pending = sum(one.pending for one in imaging.review(tx, case.view_id, study_uid))

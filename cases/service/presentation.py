@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from cases import identity, money
 from cases.guards import GUARDS
-from cases.imaging import STAFF, Found, Identifiers
+from cases.imaging import STAFF, Identifiers, StudySummary
 from cases.models import Case, CaseStudy
 from cases.move import Move
 from cases.repository import notes_of
@@ -67,7 +67,7 @@ def late(now: datetime) -> ColumnElement[bool]:
     return and_(~stopped, Case.paused_at.is_(None), Case.due_at < now)
 
 
-def study_label(case: Case, study: CaseStudy, images: Found | None) -> str:
+def study_label(case: Case, study: CaseStudy, images: StudySummary | None) -> str:
     """The state of a study in words; of one whose identity is not the patient's, what it is that differs."""
     if study.state is StudyState.MISMATCH and images is not None:
         told = identity.compare(case.patient_name, case.birth_date, images.patient_name, images.birth_date).label

@@ -138,7 +138,7 @@ def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy])
     specialist = who.role is Role.SPECIALIST
     offer = open_offer(tx, case.id) if specialist and case.state is CaseState.OFFERED else None
     live = [s for s in studies if s.state is not StudyState.REVOKED]
-    held = sum(s.held for s in live)
+    pending = sum(s.pending for s in live)
     note = ""
     if who.role is Role.COORDINATOR:
         # The one guard that most of a queue waits for is asked of what was just read, not of the database again.
@@ -156,7 +156,7 @@ def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy])
         case.updated_at,
         "" if specialist else case.patient_name,
         presentation.name_of(tx, case.specialist_id),
-        text if specialist or not held else f"{text}, {held} held",
+        text if specialist or not pending else f"{text}, {pending} to review",
         note,
         offer.expires_at if offer else None,
         _fee(tx, who, case) if specialist else 0,

@@ -201,14 +201,14 @@ def studies_sentences(tx: Session, case: Case, view_uids: Sequence[str], *, for_
     chosen = [s for s in studies_of(tx, case.id) if s.view_study_uid in set(view_uids)]
     if for_specialist:
         uids = [s.view_study_uid for s in chosen if s.view_study_uid]
-        known = imaging.found(tx, Scope(case.view_id, study_uids=frozenset(uids))) if case.view_id else {}
+        known = imaging.summaries(tx, Scope(case.view_id, study_uids=frozenset(uids))) if case.view_id else {}
     else:
         uids = [s.study_uid for s in chosen]
         known = imaging.original(tx, *chosen)
     return tuple(sentence(known[uid]) for uid in uids if uid in known)
 
 
-def sentence(study: imaging.Found) -> str:
+def sentence(study: imaging.StudySummary) -> str:
     """A study in one line: "CT of 2026-11-21 (Chest), 120 images"."""
     day = study.study_date
     when = f" of {day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) == 8 else ""

@@ -149,7 +149,7 @@ def match_by_hand(tx: Session, who: Principal, item_id: UUID, case_id: UUID) -> 
     if study is not None and study.state is StudyState.REVOKED:
         study.study_pk, study.whole, study.found_by, study.sender_id = study_pk, True, "hand", waiting.sender_id
         study.looked_at, study.confirmed, study.identities, study.named = 0, False, [], []
-        study.view_study_uid, study.held = None, 0
+        study.view_study_uid, study.pending = None, 0
     elif study is not None and study_pk not in (study.study_pk, *imaging.members(tx, study.study_pk)):
         imaging.join(tx, study, study_pk)
         audit.record(tx, who, "study.join", "study", waiting.study_uid, case_id=case.id, sender=str(waiting.sender_id))
@@ -195,7 +195,7 @@ def decide(
     decision: str,
     digests: Mapping[str, str] | None = None,
 ) -> None:
-    """Approve instances of the case's view that are held, or withhold some. `decision`: "approved" or "withheld".
+    """Approve instances of the case's view that wait for it, or withhold some. `decision`: "approved" or "withheld".
 
     `digests` names the bytes that were looked at, by SOP Instance UID; whoever shows pictures to a person gives them.
     Raises Conflict where an approval would be of others. Forbidden, NotFound, Unprocessable.
@@ -208,22 +208,22 @@ def decide(
     if case.view_id is None:
         raise Conflict(f"case {case_id} has no view", safe="The de-identified images are not made yet.")
     imaging.decide(tx, who, case.view_id, list(sop_uids), decision, digests)
-    held = {r.study_uid: r.held for r in imaging.review(tx, case.view_id)}
-    for uid, count in held.items():
+    pending = {r.study_uid: r.pending for r in imaging.review(tx, case.view_id)}
+    for uid, count in pending.items():
         study = study_of(tx, case.id, uid, lock=True)
         if study is not None:
-            study.held = count
+            study.pending = count
 
 
 def release(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> None:
-    """Show a study to the specialist. Raises Conflict while one of its images is held."""
+    """Show a study to the specialist. Raises Conflict while one of its images waits for review."""
     imaging.lead(tx, _move(tx, who, case_id, study_uid, StudyEvent.RELEASE, ""))
 
 
 def release_all(tx: Session, who: Principal, case_id: UUID, study_uids: Sequence[str]) -> None:
     """Show several studies to the specialist, all or none: those that somebody saw to be ready, and no others.
 
-    Raises Conflict while an image of one of them is held, Unprocessable where none is named.
+    Raises Conflict while an image of one of them waits for review, Unprocessable where none is named.
     """
     if not study_uids:
         raise Unprocessable("no study to release", safe="Please choose the studies to release.")
@@ -257,9 +257,9 @@ def deidentify(archive: Archive, case_id: UUID, study_uid: str) -> None:
         study = study_of(tx, case_id, study_uid, lock=True)
         if case is None or study is None or study.state is not StudyState.MATCHED:
             return
-        study.view_study_uid, study.held = derived.study_uid, derived.held
+        study.view_study_uid, study.pending = derived.study_uid, derived.pending
         checked = imaging.review(tx, view_id, study_uid)
-        if not any(r.clean or r.held or r.approved for r in checked):
+        if not any(r.clean or r.pending or r.approved for r in checked):
             reason = "No image of this study could be read or de-identified."
             move_study(StudyMove(tx, case, study, StudyEvent.FAIL, Actor.SYSTEM, None, reason))
             return

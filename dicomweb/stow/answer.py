@@ -10,7 +10,7 @@ from starlette.responses import Response
 from dicomweb import payload
 from overread.kit.errors import BadInput, OverreadError, TooLarge
 from pacs.dicom import tags
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.store.ingest import AlreadyStored, Refused, Stored
 from pacs.views.batch import Result
 
@@ -42,7 +42,7 @@ def answer(results: Sequence[Result], root: str, media_type: str) -> Response:
     warned = any(warning is not None for _, warning in stored)
     # 200 is for instances that were all stored as they came; with failures or warnings it is 202, with none 409.
     status = 409 if not stored else 202 if refused or warned else 200
-    return payload.single(media_type, body, status, _warning_header(refused, warned))
+    return payload.single_dataset(media_type, body, status, _warning_header(refused, warned))
 
 
 def _warning_header(refused: Iterable[Refused], warned: bool) -> dict[str, str]:
@@ -56,7 +56,7 @@ def _nothing_readable(refused: list[Refused]) -> OverreadError:
     if not refused:
         return BadInput("an empty body", safe="The body holds no DICOM object.")
     sentences = " ".join(dict.fromkeys(refusal.sentence for refusal in refused))
-    kind = TooLarge if all(refusal.reason is Reason.OUT_OF_RESOURCES for refusal in refused) else BadInput
+    kind = TooLarge if all(refusal.reason is FailureReason.OUT_OF_RESOURCES for refusal in refused) else BadInput
     return kind(f"nothing readable in the body: {sentences}"[:1000], safe=f"Nothing was stored. {sentences}"[:1000])
 
 

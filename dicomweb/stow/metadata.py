@@ -22,7 +22,7 @@ from overread.kit.errors import BadInput, TooLarge
 from overread.kit.multipart import Broken, PartParser
 from pacs.dicom import tags
 from pacs.dicom.part10 import valid_uid, write_meta
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN
 from pacs.views.batch import Batch, Result
 
@@ -88,7 +88,7 @@ class MetadataBody:
                     datasets = _datasets(kind, bytes(document))
                 except BadInput as error:
                     too_large = isinstance(error, TooLarge)
-                    reason = Reason.OUT_OF_RESOURCES if too_large else Reason.CANNOT_UNDERSTAND
+                    reason = FailureReason.OUT_OF_RESOURCES if too_large else FailureReason.CANNOT_UNDERSTAND
                     self._batch.refuse(error.safe, reason)
                 else:
                     for dataset in datasets:

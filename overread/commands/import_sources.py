@@ -55,7 +55,7 @@ def files(path: Path) -> Iterator[Path | Rejected]:
         for folder, _, names in os.walk(path, followlinks=False):
             yield from (file for file in (Path(folder, name) for name in sorted(names)) if _is_regular(file))
     elif not path.is_file():
-        yield Rejected(shown(path), "There is no such file.")
+        yield Rejected(printable(path), "There is no such file.")
     elif path.name.upper() == "DICOMDIR":
         yield from _listed(path)
     else:
@@ -74,7 +74,7 @@ def entries(file: Path) -> Iterator[Sequence[Entry | Rejected]]:
     with file.open("rb") as f:
         magic = f.read(4)
         if magic not in (b"PK\x03\x04", b"PK\x05\x06"):
-            yield (Entry(shown(file), os.fstat(f.fileno()).st_size, partial(_open, file), file),)
+            yield (Entry(printable(file), os.fstat(f.fileno()).st_size, partial(_open, file), file),)
             return
     try:
         _check_directory(file)
@@ -86,7 +86,7 @@ def entries(file: Path) -> Iterator[Sequence[Entry | Rejected]]:
         yield _members(file, archive)
 
 
-def shown(name: object) -> str:
+def printable(name: object) -> str:
     """A name as a terminal may show it."""
     return "".join(c if c.isprintable() else "�" for c in str(name))
 
@@ -104,11 +104,11 @@ def _listed(dicomdir: Path) -> Iterator[Path | Rejected]:
     try:
         references = _references(dicomdir)
     except elements.Unreadable as error:
-        yield Rejected(shown(dicomdir), error.safe)
+        yield Rejected(printable(dicomdir), error.safe)
         return
     for reference in references:
         found = _resolve(dicomdir.parent, reference)
-        name = shown(dicomdir) + ": " + shown("/".join(reference))
+        name = printable(dicomdir) + ": " + printable("/".join(reference))
         yield found or Rejected(name, "The DICOMDIR lists a file that is not in its folder.")
 
 
@@ -158,7 +158,7 @@ def _members(file: Path, archive: zipfile.ZipFile) -> list[Entry | Rejected]:
 
 
 def _bad_archive(file: Path, error: Exception) -> Rejected:
-    return Rejected(shown(file), f"The ZIP archive can't be read: {shown(error)}.")
+    return Rejected(printable(file), f"The ZIP archive can't be read: {printable(error)}.")
 
 
 def _check_directory(file: Path) -> None:
@@ -192,7 +192,7 @@ def _check_members(file: Path, members: list[zipfile.ZipInfo]) -> None:
 
 
 def _member(archive: zipfile.ZipFile, file: Path, member: zipfile.ZipInfo) -> Entry | Rejected:
-    name = f"{shown(file)}: {shown(member.filename)}"
+    name = f"{printable(file)}: {printable(member.filename)}"
     parts = member.filename.replace("\\", "/").split("/")
     if ".." in parts or parts[0] == "" or parts[0][1:2] == ":":
         return Rejected(name, "The ZIP entry's name leads out of the archive.")

@@ -20,13 +20,13 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from sqlalchemy import select
 
-from overread.commands.import_sources import Entry, Rejected, entries, files, shown
+from overread.commands.import_sources import Entry, Rejected, entries, files, printable
 from overread.commands.operators import machine
 from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings
 from overread.services import build
 from pacs.dicom import elements, part10
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.index.models import Instance
 from pacs.index.scope import sender_of
 from pacs.store.archive import Archive
@@ -111,7 +111,7 @@ def _groups(paths: Sequence[Path], tally: Tally) -> Iterator[list[Entry]]:
                     yield group
                     group = []
         except OSError as error:
-            tally.refuse(shown(file), f"The file can't be read: {error.strerror}.")
+            tally.refuse(printable(file), f"The file can't be read: {error.strerror}.")
     if group:
         yield group
 
@@ -153,7 +153,7 @@ def _receive(batch: Batch, entry: Entry) -> None:
                 batch.write(chunk)
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         kind = "ZIP entry" if entry.path is None else "file"
-        batch.refuse(f"The {kind} can't be read: {type(error).__name__}.", Reason.PROCESSING_FAILURE)
+        batch.refuse(f"The {kind} can't be read: {type(error).__name__}.", FailureReason.PROCESSING_FAILURE)
     else:
         batch.finish()
 

@@ -38,7 +38,7 @@ class Bus:
         if self._handlers.setdefault(event.name, {}).setdefault(name, handler) is not handler:
             raise TypeError(f"two handlers of {event.name} are called {name!r}")
 
-    def every(self, cron: str, name: str, action: Callable[[], None]) -> None:
+    def schedule(self, cron: str, name: str, action: Callable[[], None]) -> None:
         """Run `action()` at the times of a cron line, as the job `name`."""
         self._periodic.append((cron, name, action))
 

@@ -21,7 +21,7 @@ def currency_code(text: str) -> str:
     return text.upper()
 
 
-def shown(amount: int, currency: str) -> str:
+def formatted(amount: int, currency: str) -> str:
     """An amount in minor units as text: 35000, "USD" -> "$350.00"; "CHF" -> "CHF 350.00"."""
     code = currency.upper()
     places = 0 if code in _ZERO else 3 if code in _THREE else 2

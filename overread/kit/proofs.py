@@ -26,8 +26,8 @@ TOO_MANY = "Too many wrong passwords."
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """An account whose password was shown, by the hash that it fits."""
+class Authenticated:
+    """An account whose password was given, by the hash that it fits."""
 
     id: UUID
     hashed: str | None = field(repr=False)
@@ -48,7 +48,7 @@ class Proof:
 
     who: Principal
     at: datetime
-    by: Shown
+    by: Authenticated
 
     def require(self, tx: Session, who: Principal) -> None:
         """Raises Forbidden unless this is a fresh proof of `who`, NotSignedIn where their password was changed."""
@@ -57,13 +57,13 @@ class Proof:
         self.by.account(tx)
 
 
-def shown(
+def authenticate(
     db: Database,
     budgets: tuple[Budget, ...],
     find: Callable[[Session], PrincipalRow | None],
     password: str,
     refused: Callable[[Session], None],
-) -> Shown | None:
+) -> Authenticated | None:
     """The account that `find` finds, where the password is its own; None, after the same time, where there is none.
 
     Counted before it is looked at: of many guesses at once no more are evaluated than one after another. `refused`
@@ -83,7 +83,7 @@ def shown(
             refused(tx)
         return None
     attempts.give_back(db, *budgets)
-    return Shown(row.id, kept)
+    return Authenticated(row.id, kept)
 
 
 def by_password(db: Database, who: Principal, password: str, address: str) -> Proof:
@@ -104,7 +104,9 @@ def by_password(db: Database, who: Principal, password: str, address: str) -> Pr
     def refused(tx: Session) -> None:
         audit.record(tx, who, "session.refused", "principal", who.id, outcome=audit.REFUSED, address=address)
 
-    found = shown(db, attempts.proving_again(str(who.id)), lambda tx: principals.get(tx, who.id), password, refused)
+    found = authenticate(
+        db, attempts.proving_again(str(who.id)), lambda tx: principals.get(tx, who.id), password, refused
+    )
     if found is None:
         raise Unprocessable(f"another password than that of {who.id}", safe="This is not your password.")
     return Proof(who, clock.now(), found)

@@ -23,7 +23,7 @@ from overread.web.contexts import TxContext
 _MOST_PREVIEWS = 24
 _TRAIL, _LONG_TRAIL = 15, 100
 _DECISIONS: Mapping[str, dict[str, str]] = {
-    Review.HELD: render.status("Held", "warn"),
+    Review.PENDING_REVIEW: render.status("To review", "warn"),
     Review.APPROVED: render.status("Approved", "good"),
     Review.WITHHELD: render.status("Withheld", "bad"),
 }
@@ -159,10 +159,10 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
     found, review = study.original, study.review
     state = StudyState(study.state)
     arrived = render.moment(study.arrived_at)
-    items = sorted(review.items, key=lambda item: item.state != Review.HELD) if review else []
+    items = sorted(review.items, key=lambda item: item.state != Review.PENDING_REVIEW) if review else []
     shown = items[:_MOST_PREVIEWS]
     root = f"/cases/{case.case_id}/dicomweb/studies/{study.view_study_uid}"
-    held = [item for item in shown if item.state == Review.HELD and not item.left_out]
+    pending = [item for item in shown if item.state == Review.PENDING_REVIEW and not item.left_out]
     live = case.state not in ("closed", "declined", "withdrawn")
     may_revoke = live and state not in (StudyState.REVOKED, StudyState.RECEIVING)
     return {
@@ -187,7 +187,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
         "confirmed": study.confirmed,
         "reasons": _withheld(study),
         "copies": (
-            f"{counted(review.instances, 'copy', 'copies')}: {review.clean} clean, {review.held} held, "
+            f"{counted(review.instances, 'copy', 'copies')}: {review.clean} clean, {review.pending} to review, "
             f"{review.approved} approved, {review.withheld} withheld"
             if review
             else ""
@@ -200,7 +200,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
                 "sop_instance_uid": item.view_sop_uid,
                 "digest": item.digest,
                 "state": _DECISIONS[item.state],
-                "held": item.state == Review.HELD,
+                "pending": item.state == Review.PENDING_REVIEW,
                 "left_out": item.left_out,
                 "reason": "; ".join(item.reasons),
                 "withheld": item.state == Review.WITHHELD,
@@ -210,14 +210,14 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
         "pixels_url": f"{url}/pixels" if items else "",
         "series_url": f"{url}/series" if review and review.instances else "",
         "previews_more": len(items) - len(shown),
-        "held_uids": " ".join(item.view_sop_uid for item in held),
-        "held_digests": " ".join(item.digest for item in held),
+        "pending_uids": " ".join(item.view_sop_uid for item in pending),
+        "pending_digests": " ".join(item.digest for item in pending),
         "review_action": f"{url}/decide" if live and shown else "",
-        "review_all_action": f"{url}/decide" if live and held else "",
+        "review_all_action": f"{url}/decide" if live and pending else "",
         "match_action": f"{url}/confirm" if live and state is StudyState.MISMATCH else "",
         "mismatch_action": f"{url}/revoke" if live and state is StudyState.MISMATCH else "",
         "release_action": f"{url}/release"
-        if live and state is StudyState.DEID_REVIEW and not (review and review.held)
+        if live and state is StudyState.DEID_REVIEW and not (review and review.pending)
         else "",
         "revoke_action": f"{url}/revoke" if may_revoke and state is not StudyState.MISMATCH else "",
     }
@@ -243,7 +243,7 @@ def _withheld(study: CoordinatorStudy) -> list[str]:
     if study.state in (StudyState.MISMATCH, StudyState.UNREADABLE, StudyState.REVOKED):
         return [study.reason] if study.reason else []
     review = study.review
-    return review.reasons if review and (review.held or review.withheld) else []
+    return review.reasons if review and (review.pending or review.withheld) else []
 
 
 def _specialists(ctx: TxContext, case: CoordinatorCase) -> list[dict[str, Any]]:

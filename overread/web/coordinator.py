@@ -215,7 +215,7 @@ def release_all(ctx: TxContext) -> Response:
 
 
 def decide(ctx: TxContext) -> Response:
-    """Approve or withhold one picture, or all that the page showed as held."""
+    """Approve or withhold one picture, or all that the page showed as waiting."""
     decision = {"approve": Review.APPROVED, "withhold": Review.WITHHELD}.get(ctx.form.text("decision"))
     uids, digests = ctx.form.text("sop_instance_uid").split(), ctx.form.text("digest").split()
     if not uids or decision is None:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from overread.kit import whole_body
 from overread.kit.errors import BadInput, OverreadError, Unprocessable, UnsupportedMedia
-from overread.kit.money import shown
+from overread.kit.money import formatted
 from overread.kit.multipart import PartParser
 
 #: Twenty questions, a story and a history of 20,000 characters each fit, percent-encoded, with room.
@@ -119,7 +119,7 @@ class Check:
 
     def amount(self, name: str, currency: str, missing: str) -> int:
         """An amount of money as people type it ("390", "390.50"), in minor units of the currency (ISO 4217)."""
-        places = len(shown(0, currency).partition(".")[2])
+        places = len(formatted(0, currency).partition(".")[2])
         whole, point, part = self._form.text(name).partition(".")
         digits = whole + part.ljust(places, "0")
         good = (
@@ -138,7 +138,7 @@ class Check:
 
 def typed(minor: int, currency: str) -> str:
     """An amount in minor units as `Check.amount` reads it: 39000, "USD" -> "390.00"."""
-    places = len(shown(0, currency).partition(".")[2])
+    places = len(formatted(0, currency).partition(".")[2])
     whole, part = divmod(minor, 10**places)
     return f"{whole}.{part:0{places}d}" if places else str(whole)
 

@@ -24,7 +24,7 @@ class Row:
     permissions: tuple[Permission, ...]
     words: Mapping[Role, str] = field(default_factory=dict)
 
-    def shown(self) -> dict[str, Any]:
+    def line(self) -> dict[str, Any]:
         """The line as the page has it, a word for each role."""
         allowed = people.roles_of(self.permissions)
         return {
@@ -53,7 +53,7 @@ TABLE = (
     Row("See de-identified images", (_P.CASE_VIEW,), {Role.SPECIALIST: "granted"}),
     Row("Find the case of a study", (_P.INBOX_MANAGE,)),
     Row("Match, check, release and revoke studies", (_P.CASE_STUDIES, _P.IMAGES_RELEASE)),
-    Row("Look at held pictures, blank, approve", (_P.IMAGES_REVIEW,)),
+    Row("Review pictures, blank, approve", (_P.IMAGES_REVIEW,)),
     Row("Bring a specialist’s objects back to the originals", (_P.IMAGES_REIDENTIFY,)),
     Row("Offer a case", (_P.CASE_OFFER,)),
     Row("Accept, decline", (_P.CASE_ANSWER_OFFER,), {Role.SPECIALIST: "offered"}),
@@ -88,4 +88,4 @@ TABLE = (
     Row("Correct the own address", (_P.ACCOUNT_ADDRESS,), {Role.PATIENT: "until confirmed"}),
     Row("Audit log", (_P.AUDIT_READ, _P.CASE_ACCESS_LOG), {Role.PATIENT: "own case", Role.COORDINATOR: "of a case"}),
 )
-ROWS = tuple(row.shown() for row in TABLE)
+ROWS = tuple(row.line() for row in TABLE)

@@ -1,4 +1,4 @@
-"""The pages on which a coordinator looks at held pictures and documents, blanks what names somebody, and decides."""
+"""The pages on which a coordinator looks at pictures and documents, blanks what names somebody, and decides."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_LISTED = 200
 _SPARE_ROWS = 2
 _SIDES = ("left", "top", "width", "height")
 STATES: Mapping[str, dict[str, str]] = {
-    Review.HELD: render.status("Held", "warn"),
+    Review.PENDING_REVIEW: render.status("To review", "warn"),
     Review.APPROVED: render.status("Approved", "good"),
     Review.WITHHELD: render.status("Withheld", "bad"),
     Review.UNUSABLE: render.status("Unusable", "bad"),
@@ -67,7 +67,9 @@ def first_page(context: RequestContext) -> Response:
     found = _check(context)
     if not found.pictures:
         return go(f"/queue/{context.uuid()}")
-    return go(_address(context, next((p for p in found.pictures if p.state == Review.HELD), found.pictures[0])))
+    return go(
+        _address(context, next((p for p in found.pictures if p.state == Review.PENDING_REVIEW), found.pictures[0]))
+    )
 
 
 def picture_page(context: RequestContext) -> Response:
@@ -81,7 +83,7 @@ def picture_page(context: RequestContext) -> Response:
     alike = _alike(context, picture) if drawable else []
     seen = drawable or picture.is_video or bool(picture.document)
     following = _next(found, picture)
-    held = sum(p.state == Review.HELD for p in found.pictures)
+    pending = sum(p.state == Review.PENDING_REVIEW for p in found.pictures)
     return context.page(
         "coordinator/pixels.html",
         case={"reference": found.reference, "url": f"/queue/{context.uuid()}"},
@@ -104,7 +106,7 @@ def picture_page(context: RequestContext) -> Response:
         boxes=rows_of(context, picture.boxes),
         suggestions=suggestions if open_ else [],
         alike=len(alike),
-        alike_held=sum(p.state == Review.HELD for p in alike),
+        alike_pending=sum(p.state == Review.PENDING_REVIEW for p in alike),
         series_url=f"/queue/{context.uuid()}/studies/{context.request.path_params['study']}/series",
         mask_action=f"{url}/mask" if open_ and drawable else "",
         decide_action=f"{url}/decide" if open_ else "",
@@ -114,7 +116,7 @@ def picture_page(context: RequestContext) -> Response:
         withheld=picture.state == Review.WITHHELD,
         released=found.state is StudyState.RELEASED,
         next_url=_address(context, following) if following else "",
-        held=held,
+        pending=pending,
         pictures=[
             {
                 "label": label(p),
@@ -245,7 +247,7 @@ def _composite(context: RequestContext) -> Composite:
 
 def png(data: bytes) -> Response:
     """A composite."""
-    # It may show what is held, perhaps a name: no cache keeps it, not the browser's either.
+    # It may show what waits for review, perhaps a name: no cache keeps it, not the browser's either.
     return Response(data, media_type="image/png", headers={"Cache-Control": "no-store"})
 
 
@@ -262,7 +264,7 @@ def label(picture: Picture) -> str:
 
 
 def _alike(context: RequestContext, picture: Picture) -> list[Picture]:
-    """The other pictures of its series that have its size, held or clean."""
+    """The other pictures of its series that have its size, pending or clean."""
     size = (picture.rows, picture.columns)
     with context.services.db.transaction() as tx:
         study = context.request.path_params["study"]
@@ -271,9 +273,11 @@ def _alike(context: RequestContext, picture: Picture) -> list[Picture]:
 
 
 def _next(found: Check, picture: Picture) -> Picture | None:
-    """The next that is held, from the beginning again behind the last."""
+    """The next that waits, from the beginning again behind the last."""
     at = next((at for at, p in enumerate(found.pictures) if p.sop_uid == picture.sop_uid), len(found.pictures))
-    return next((p for p in (*found.pictures[at + 1 :], *found.pictures[:at]) if p.state == Review.HELD), None)
+    return next(
+        (p for p in (*found.pictures[at + 1 :], *found.pictures[:at]) if p.state == Review.PENDING_REVIEW), None
+    )
 
 
 def _video(context: RequestContext, found: Check, picture: Picture) -> str:

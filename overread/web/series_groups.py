@@ -28,14 +28,14 @@ def routes(services: Services) -> list[BaseRoute]:
     """The routes of the review by series."""
     desk = Desk(services, Role.COORDINATOR)
     series = "/queue/{case}/studies/{study}/series"
-    stack = series + "/{series}/{size}"
+    group = series + "/{series}/{size}"
     return [
         desk.get_without_tx(series, series_page),
-        desk.get_without_tx(stack, series_group_page),
-        desk.get_without_tx(stack + "/minimum", minimum),
-        desk.get_without_tx(stack + "/maximum", maximum),
-        desk.post_without_tx(stack + "/mask", mask, series_group_page),
-        desk.post_without_tx(stack + "/decide", decide, series_group_page),
+        desk.get_without_tx(group, series_group_page),
+        desk.get_without_tx(group + "/minimum", minimum),
+        desk.get_without_tx(group + "/maximum", maximum),
+        desk.post_without_tx(group + "/mask", mask, series_group_page),
+        desk.post_without_tx(group + "/decide", decide, series_group_page),
     ]
 
 
@@ -48,8 +48,8 @@ def series_page(context: RequestContext) -> Response:
     return context.page(
         "coordinator/series.html",
         case={"reference": found.reference, "url": f"/queue/{context.uuid()}"},
-        series_groups=[_line(url, stack) for stack in found.series_groups],
-        held=sum(stack.held for stack in found.series_groups),
+        series_groups=[_line(url, group) for group in found.series_groups],
+        pending=sum(group.pending for group in found.series_groups),
         pixels_url=f"{url}/pixels",
         released=found.state is StudyState.RELEASED,
     )
@@ -59,7 +59,7 @@ def series_group_page(context: RequestContext) -> Response:
     """A series' pictures of one size laid over each other, what is blanked in all of them, and the list of them."""
     found = _series_group(context)
     url, first = _address(context), found.pictures[0]
-    held, count = len(found.held), len(found.pictures)
+    pending, count = len(found.pending), len(found.pictures)
     page = _page_number(context, count)
     shown = found.pictures[(page - 1) * _A_PAGE : page * _A_PAGE]
     video = first.is_video
@@ -68,8 +68,8 @@ def series_group_page(context: RequestContext) -> Response:
         case={"reference": found.reference, "url": f"/queue/{context.uuid()}"},
         picture={
             "label": _title(first, count),
-            "state": STATES[Review.HELD if held else first.state],
-            "reasons": list(dict.fromkeys(reason for p in found.held for reason in p.reasons)),
+            "state": STATES[Review.PENDING_REVIEW if pending else first.state],
+            "reasons": list(dict.fromkeys(reason for p in found.pending for reason in p.reasons)),
             "frames": found.frames,
             "rows": first.rows,
             "columns": first.columns,
@@ -82,7 +82,7 @@ def series_group_page(context: RequestContext) -> Response:
         drawable=not video,
         video=None,
         document=None,
-        stack={"count": count, "differ": found.boxes is None, "whole": found.wholly_seen},
+        group={"count": count, "differ": found.boxes is None, "whole": found.wholly_seen},
         boxes=rows_of(context, found.boxes or ()),
         suggestions=_suggestions(context, found) if found.open and not video else [],
         alike=0,
@@ -90,12 +90,12 @@ def series_group_page(context: RequestContext) -> Response:
         mask_action=f"{url}/mask" if found.open and not video else "",
         decide_action=f"{url}/decide" if found.open else "",
         document_action="",
-        approve=f"Approve all {held} that are held" if held and found.wholly_seen and not video else "",
+        approve=f"Approve all {pending} that wait" if pending and found.wholly_seen and not video else "",
         withhold=f"Withhold all {count}",
         withheld=False,
         released=found.state is StudyState.RELEASED,
         next_url="",
-        held=held,
+        pending=pending,
         pictures=[
             {
                 "label": label(p),
@@ -134,7 +134,7 @@ def mask(context: RequestContext) -> Response:
 
 
 def decide(context: RequestContext) -> Response:
-    """Approve what is held of a series' pictures of one size, or withhold all of them."""
+    """Approve what waits of a series' pictures of one size, or withhold all of them."""
     decision = {"approve": Review.APPROVED, "withhold": Review.WITHHELD}.get(context.form.text("decision"))
     if decision is None:
         raise FieldErrors({"form": "Please choose what to do with these pictures: approve them, or withhold them."})
@@ -202,21 +202,27 @@ def _title(first: Picture, count: int) -> str:
     return f"{series}: {count} picture{'' if count == 1 else 's'} of {first.columns} × {first.rows}"
 
 
-def _line(url: str, stack: SeriesGroup) -> dict[str, Any]:
-    is_picture = bool(stack.rows and stack.columns)
-    state = Review.HELD if stack.held else Review.WITHHELD if stack.withheld == stack.pictures else Review.CLEAN
+def _line(url: str, group: SeriesGroup) -> dict[str, Any]:
+    is_picture = bool(group.rows and group.columns)
+    state = (
+        Review.PENDING_REVIEW
+        if group.pending
+        else Review.WITHHELD
+        if group.withheld == group.pictures
+        else Review.CLEAN
+    )
     return {
-        "label": "A series" if stack.number is None else f"Series {stack.number}",
-        "modality": stack.modality,
-        "size": f"{stack.columns} × {stack.rows}" if is_picture else "no picture",
-        "pictures": stack.pictures,
-        "frames": stack.frames,
-        "held": stack.held,
-        "withheld": stack.withheld,
+        "label": "A series" if group.number is None else f"Series {group.number}",
+        "modality": group.modality,
+        "size": f"{group.columns} × {group.rows}" if is_picture else "no picture",
+        "pictures": group.pictures,
+        "frames": group.frames,
+        "pending": group.pending,
+        "withheld": group.withheld,
         "state": STATES[state],
-        "url": f"{url}/series/{stack.series_uid}/{stack.columns}x{stack.rows}"
+        "url": f"{url}/series/{group.series_uid}/{group.columns}x{group.rows}"
         if is_picture
-        else f"{url}/pixels/{stack.middle}",
-        "middle_url": f"{url}/pixels/{stack.middle}" if is_picture else "",
-        "preview": f"{url}/pixels/{stack.middle}/maximum" if is_picture else "",
+        else f"{url}/pixels/{group.middle}",
+        "middle_url": f"{url}/pixels/{group.middle}" if is_picture else "",
+        "preview": f"{url}/pixels/{group.middle}/maximum" if is_picture else "",
     }

@@ -59,7 +59,7 @@ def sign_in(request: Request, services: Services, form: Form) -> Response:
     budgets = attempts.signing_in(email, where, _device(request, services, email))
     try:
         # In the same words and after the same time, whether there is such an account or not.
-        known = proofs.shown(
+        known = proofs.authenticate(
             services.db,
             budgets,
             lambda tx: principals.by_email(tx, email),

@@ -181,7 +181,7 @@ def _confirm_by_password(request: Request, services: Services, password: str) ->
     with services.db.transaction() as tx:
         person = addresses.of_link(tx, _token(request))
     email = person.pending_email or person.email or ""
-    known = proofs.shown(
+    known = proofs.authenticate(
         services.db,
         attempts.signing_in(f"{person.id}", where),
         lambda tx: principals.get(tx, person.id),

@@ -68,13 +68,13 @@ def patches(parsed: Parsed, pixel: Element | None, index: Mapping[int, Element])
     return sorted(found), sorted(reasons)
 
 
-def _whole(places: frames.Frames, fragments: tuple[frames.Range, ...]) -> frames.Frames:
+def _whole(places: frames.Frames, fragments: tuple[frames.BlobRange, ...]) -> frames.Frames:
     """Frames of whole fragments, whatever of them a table leaves out."""
     lengths = dict(fragments[1:])
     return [[(start, lengths[start]) for start, _ in place] for place in places]
 
 
-def _walked(scan: Scan, data: Data, place: list[frames.Range]) -> Iterator[Found]:
+def _walked(scan: Scan, data: Data, place: list[frames.BlobRange]) -> Iterator[Found]:
     """Walk one frame where it lies, or put together, its patches then being brought back to where its bytes are."""
     if len(place) == 1:
         start, length = place[0]

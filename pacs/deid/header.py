@@ -94,7 +94,7 @@ class _Rewrite:
         self.actions: dict[int, str] = {}
         self.findings: list[str] = []
         #: Why a person has to look at what stayed, and how many bytes that are.
-        self.held: list[str] = []
+        self.review_reasons: list[str] = []
         self.held_bytes = 0
         #: In how many opaque sequences the one is that is just being rewritten.
         self.opaque = 0
@@ -120,9 +120,9 @@ class _Rewrite:
         header = write_meta(sop_class, new_sop, syntax) + body + start
 
         patches, dirty = codestream.patches(parsed, pixel, index)
-        withhold = [*pixels.risk(parsed, index), *unsure, *dirty, *self.held]
+        review_reasons = [*pixels.risk(parsed, index), *unsure, *dirty, *self.review_reasons]
         if not (study and series and sop):
-            withhold.append("A study, series or SOP instance UID is missing.")
+            review_reasons.append("A study, series or SOP instance UID is missing.")
         own_uids = tuple(uid for uid in (study, series, sop) if uid and not is_standard(uid))
         refused = distrust(parsed, index) + self.values.residual_identifiers.reasons(header, own_uids)
         pixel_bytes = None
@@ -144,7 +144,7 @@ class _Rewrite:
             syntax,
             self.actions,
             self.findings,
-            withhold,
+            review_reasons,
             refused,
         )
 
@@ -190,7 +190,7 @@ class _Rewrite:
     def _overlays(self, buf: bytes, elements: list[Element]) -> bytes:
         found = overlays.cleaned(buf, elements, explicit=self.explicit, keep=self.values.profile.clean_graphics)
         self.actions.update((element.tag, "C" if element.tag in found.kept else "X") for element in elements)
-        self.held += found.reasons
+        self.review_reasons += found.reasons
         return found.written
 
     def _study_id(self) -> bytes:
@@ -411,7 +411,7 @@ class _Rewrite:
             self.findings.append("Private bytes that nobody can read were left out.")
             return False
         self.held_bytes += len(raw)
-        self.held.append(f"It has private bytes that nobody can read: {name}.")
+        self.review_reasons.append(f"It has private bytes that nobody can read: {name}.")
         return True
 
     def _dummy_code(self, items: tuple[Item, ...] | None) -> bytes:

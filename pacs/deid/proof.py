@@ -95,7 +95,7 @@ def prove(
         tuple(tuple(box) for box in masks),
         cleared_bits,
         document,
-        tuple(result.withhold),
+        tuple(result.review_reasons),
         tuple(result.refused),
     )
 

@@ -31,6 +31,6 @@ class Deidentified:
     #: What was noticed and put right, in words without values.
     findings: list[str]
     #: Why a person has to look before anyone else may; empty for a clean instance.
-    withhold: list[str]
+    review_reasons: list[str]
     #: Why nobody may ever see it, whoever approves.
     refused: list[str]

@@ -66,7 +66,7 @@ class Rule(IntEnum):
     VERSION = 25
     #: Binary numbers of which nobody says what they are: kept unless they can be read as text.
     NUMBERS = 26
-    #: Bytes that nobody can read: they stay, and the instance is held until a person has looked.
+    #: Bytes that nobody can read: they stay, and the instance waits for review until a person has looked.
     HOLD = 27
     #: The identifier of a container or a specimen.
     SPECIMEN = 28

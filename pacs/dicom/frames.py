@@ -14,8 +14,8 @@ from pacs.dicom.elements import Element, Unreadable, find, ints, text
 from pacs.dicom.part10 import Parsed
 from pacs.dicom.transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED, VIDEO
 
-Range = tuple[int, int]
-Frames = list[list[Range]]
+BlobRange = tuple[int, int]
+Frames = list[list[BlobRange]]
 
 MAX_FRAMES = 1_000_000
 
@@ -139,7 +139,7 @@ def unaligned(parsed: Parsed, index: int) -> bytes:
     return (value >> index * bits % 8 & (1 << bits) - 1).to_bytes((bits + 7) // 8, "little")
 
 
-def fragments_of_frames(parsed: Parsed, fragments: tuple[Range, ...]) -> Frames:
+def fragments_of_frames(parsed: Parsed, fragments: tuple[BlobRange, ...]) -> Frames:
     """Give for every frame its fragments, of which `fragments` has all, the offset table's first. Raises PixelMismatch.
 
     Where the Extended Offset Table counts, a fragment is as long as it says, without padding.
@@ -165,7 +165,7 @@ def fragments_of_frames(parsed: Parsed, fragments: tuple[Range, ...]) -> Frames:
     return _by_markers(parsed, pieces, count)
 
 
-def _by_extended_table(parsed: Parsed, pieces: list[Range], count: int) -> Frames | None:
+def _by_extended_table(parsed: Parsed, pieces: list[BlobRange], count: int) -> Frames | None:
     """Follow the Extended Offset Table (PS3.3 C.7.6.3.1.8): a fragment a frame, with its true length."""
     offsets = _table(parsed, find(parsed.elements, _EXTENDED_OFFSETS))
     lengths = _table(parsed, find(parsed.elements, _EXTENDED_LENGTHS))
@@ -182,7 +182,7 @@ def _by_extended_table(parsed: Parsed, pieces: list[Range], count: int) -> Frame
     return frames if len(set(offsets)) == count else None
 
 
-def extended_table_holds(parsed: Parsed, fragments: tuple[Range, ...]) -> bool:
+def extended_table_holds(parsed: Parsed, fragments: tuple[BlobRange, ...]) -> bool:
     """Tell whether the Extended Offset Table is that of these fragments, each but for a byte of padding as long as it
     says."""
     try:
@@ -194,7 +194,7 @@ def extended_table_holds(parsed: Parsed, fragments: tuple[Range, ...]) -> bool:
     return found is not None and all(lengths[start] - length < 2 for [(start, length)] in found)
 
 
-def basic_table_holds(parsed: Parsed, fragments: tuple[Range, ...]) -> bool:
+def basic_table_holds(parsed: Parsed, fragments: tuple[BlobRange, ...]) -> bool:
     """Tell whether the Basic Offset Table is empty, or names beginnings of fragments and nothing else."""
     return not fragments[0][1] or _by_basic_table(parsed, fragments[0], list(fragments[1:]), None) is not None
 
@@ -205,7 +205,7 @@ def _table(parsed: Parsed, element: Element | None) -> tuple[int, ...]:
     return Struct(f"<{element.length // 8}Q").unpack_from(parsed.buf, element.start)
 
 
-def _by_basic_table(parsed: Parsed, table: Range, pieces: list[Range], declared: int | None) -> Frames | None:
+def _by_basic_table(parsed: Parsed, table: BlobRange, pieces: list[BlobRange], declared: int | None) -> Frames | None:
     """Follow the Basic Offset Table (PS3.5 A.4) if every offset is the beginning of a fragment, in order."""
     start, length = table
     if length % 4 or length > MAX_FRAMES * 4 or (declared is not None and length // 4 != declared):
@@ -225,7 +225,7 @@ def _by_basic_table(parsed: Parsed, table: Range, pieces: list[Range], declared:
     return frames if upcoming is None else None
 
 
-def _by_markers(parsed: Parsed, pieces: list[Range], count: int) -> Frames:
+def _by_markers(parsed: Parsed, pieces: list[BlobRange], count: int) -> Frames:
     """Divide more fragments than frames by the markers that compressed frames begin and end with."""
     buf = parsed.buf
     by_start: Frames = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Reason(IntEnum):
+class FailureReason(IntEnum):
     """A failure reason; the value is the DIMSE status and the STOW-RS FailureReason alike."""
 
     #: Processing failure (PS3.7 C.5.7 0110H).

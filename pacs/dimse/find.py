@@ -84,7 +84,7 @@ class Find:
         with self._archive.db.transaction() as tx:
             reaches = self._reaches(tx, who, None)
         study = asked.query.keys.get(levels.UNIQUE["STUDY"], "")
-        named = study if levels.single(study, levels.UNIQUE["STUDY"]) else "all"
+        named = study if levels.is_single_value(study, levels.UNIQUE["STUDY"]) else "all"
 
         def looks(connection: Connection) -> None:
             for reach in reaches:

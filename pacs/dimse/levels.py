@@ -72,12 +72,12 @@ def unique_above(asked: Identifier, level: str, sop_class: str) -> Mapping[str, 
     """
     tags = [UNIQUE[one] for one in above(level, sop_class)]
     found = {tag: text for tag in tags if (text := asked.keys.get(tag, "").strip())}
-    wrong = [int(tag, 16) for tag, text in found.items() if not single(text, tag)]
+    wrong = [int(tag, 16) for tag, text in found.items() if not is_single_value(text, tag)]
     if wrong:
         raise Failed(Status.MISMATCH, "The unique key of each upper level must be one value.", wrong)
     missing = [int(tag, 16) for tag in tags if tag not in found]
     own = asked.keys.get(UNIQUE[level], "").strip()
-    if missing and not any(tag != UNIQUE["PATIENT"] for tag in found) and not listed(own):
+    if missing and not any(tag != UNIQUE["PATIENT"] for tag in found) and not is_uid_list(own):
         raise Failed(Status.MISMATCH, "Name one study, series or instance by its UID.", missing)
     return found
 
@@ -90,12 +90,12 @@ def issuer(asked: Identifier) -> Mapping[str, str]:
     return {tag: text for tag in patients.ISSUER if (text := asked.keys.get(tag, "").strip())}
 
 
-def listed(text: str) -> bool:
+def is_uid_list(text: str) -> bool:
     """Whether a key's text is UIDs, one or several, without wild cards."""
     return bool(text) and not any(sign in text for sign in "*?,")
 
 
-def single(text: str, tag: str) -> bool:
+def is_single_value(text: str, tag: str) -> bool:
     """Whether a key's text is one value, without wild cards."""
     if not text or "\\" in text or "*" in text or "?" in text:
         return False

@@ -22,7 +22,7 @@ from pacs.dimse import commands, wire
 from pacs.dimse.association import Linked
 from pacs.dimse.commands import Originator
 from pacs.serve import retrieve, transcoded
-from pacs.serve.retrieve import Located, Range
+from pacs.serve.retrieve import BlobRange, Located
 from pacs.store import damage
 from pacs.store.archive import Archive
 
@@ -128,7 +128,7 @@ def data_set(archive: Archive, located: Located, syntax: str) -> Iterator[bytes]
     else:
         with archive.blobs.mapped(located.blob) as buffer:
             start = part10.read_meta(buffer).dataset_start
-        parts[0] = Range(parts[0].digest, start, parts[0].length - start)
+        parts[0] = BlobRange(parts[0].digest, start, parts[0].length - start)
     yield from retrieve.stream(archive.blobs, parts)
 
 

@@ -12,7 +12,7 @@ from overread.kit.errors import NotSignedIn, TooLarge, Unavailable
 from overread.kit.looks import Every
 from overread.kit.principals import Role
 from pacs.dicom import part10
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.dimse.access import Takes
 from pacs.dimse.association import Served
 from pacs.dimse.messages import Streamed
@@ -40,15 +40,15 @@ class Reception:
         self._takes = takes
         self._source = source
         self._incoming: Incoming | None = None
-        self._refused: Reason | None = None
+        self._refused: FailureReason | None = None
         self._dropped = 0
         self._look = Every(self._stands)
         if source.who.role not in (Role.HOSPITAL, Role.SPECIALIST):
-            self._refused = Reason.NOT_AUTHORISED
+            self._refused = FailureReason.NOT_AUTHORISED
             return
         sop_class, sop_uid = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
         if not (part10.valid_uid(sop_class) and part10.valid_uid(sop_uid)):
-            self._refused = Reason.CANNOT_UNDERSTAND
+            self._refused = FailureReason.CANNOT_UNDERSTAND
             return
         try:
             self._incoming = ingest.receive(archive, source)
@@ -90,7 +90,7 @@ class Reception:
                 outcome = self._store(outcome)
         except Unavailable as error:
             _logger.error("store_refused", reason=str(error))
-            return int(Reason.OUT_OF_RESOURCES)
+            return int(FailureReason.OUT_OF_RESOURCES)
         return int(outcome.reason) if isinstance(outcome, Refused) else _SUCCESS
 
     def _store(self, one: Prepared) -> ingest.Outcome:
@@ -100,11 +100,11 @@ class Reception:
         try:
             self._stands()
         except NotSignedIn:
-            return Refused(Reason.NOT_AUTHORISED, "The sender was locked out.")
+            return Refused(FailureReason.NOT_AUTHORISED, "The sender was locked out.")
         with self._archive.db.transaction() as tx:
             reach = self._takes(tx, self._source.who, one.keys.study_uid)
         if reach is None:
-            return Refused(Reason.NOT_AUTHORISED, "The object is of no study of a case that is read just now.")
+            return Refused(FailureReason.NOT_AUTHORISED, "The object is of no study of a case that is read just now.")
         source = replace(self._source, view=reach.scope, case_id=reach.case_id)
         return evidence.store(self._archive, source, [one])[0]
 
@@ -122,7 +122,7 @@ class Reception:
 
     def _refuse(self, error: Unavailable | TooLarge) -> None:
         _logger.error("store_refused", reason=str(error))
-        self._refused = Reason.OUT_OF_RESOURCES
+        self._refused = FailureReason.OUT_OF_RESOURCES
         self.discard()
 
 
@@ -149,4 +149,4 @@ class Storage:
         """Answer a C-STORE whose last byte is here (EVT_C_STORE)."""
         data = event.request.DataSet
         # A command that says it has no data set: PS3.7 9.3.1.1 requires one.
-        return data.sink.finish() if isinstance(data, Streamed) else int(Reason.CANNOT_UNDERSTAND)
+        return data.sink.finish() if isinstance(data, Streamed) else int(FailureReason.CANNOT_UNDERSTAND)

@@ -43,7 +43,7 @@ class Review(StrEnum):
 
     ORIGINAL = "original"
     CLEAN = "clean"
-    HELD = "held"
+    PENDING_REVIEW = "pending_review"
     APPROVED = "approved"
     WITHHELD = "withheld"
     UNUSABLE = "unusable"
@@ -240,7 +240,7 @@ class Instance(Base):
     #: Of a view, and of a joined study: the row that its sender's original has.
     source_pk: Mapped[int | None] = mapped_column(BigInteger)
     #: A `Review`.
-    review: Mapped[str] = mapped_column(String(10), default=Review.ORIGINAL)
+    review: Mapped[str] = mapped_column(String(16), default=Review.ORIGINAL)
     reasons: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     proof: Mapped[dict[str, Any]] = mapped_column(default=dict)
     visible: Mapped[bool] = mapped_column(Computed("review IN ('original', 'clean', 'approved')", persisted=True))

@@ -81,6 +81,6 @@ def sent_by(sender_id: UUID) -> Scope:
 
 
 def reviewed(who: Principal, view_id: UUID) -> Scope:
-    """A view with what is held or not released in it, for whoever decides that. Raises Forbidden."""
+    """A view with what is pending or not released in it, for whoever decides that. Raises Forbidden."""
     permissions.require(who, Permission.IMAGES_REVIEW)
     return Scope(view_id, unreleased=True)

@@ -44,7 +44,7 @@ class Rendition:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class PresentationState:
     """A presentation state, and which of its images is to be shown by it; `frame` gives any frame of that image."""
 
     ds: Dataset
@@ -64,7 +64,7 @@ def render(
     return _written(_picture(ds, frame, transfer_syntax, frame_index, wanted), ds, wanted)
 
 
-def render_state(ds: Dataset, transfer_syntax: str, wanted: Rendition, state: State) -> bytes:
+def render_state(ds: Dataset, transfer_syntax: str, wanted: Rendition, state: PresentationState) -> bytes:
     """Draw the frame that a presentation state is to be seen of, as it wants it. Errors as render."""
     index = (state.reference.frame or 1) - 1
     levels = presentation.levels(
@@ -74,7 +74,11 @@ def render_state(ds: Dataset, transfer_syntax: str, wanted: Rendition, state: St
 
 
 def finish(
-    ds: Dataset, levels: NDArray[np.uint8], wanted: Rendition, state: State, words: overlay.Words | None = None
+    ds: Dataset,
+    levels: NDArray[np.uint8],
+    wanted: Rendition,
+    state: PresentationState,
+    words: overlay.Words | None = None,
 ) -> bytes:
     """Lay a state's shutters, area and annotations on levels of its image, whose header is `ds`. Errors as render."""
     picture = presentation.present(levels, state.ds, ds, state.reference, words)

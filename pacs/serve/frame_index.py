@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from overread.kit.lru import Lru
 from pacs.dicom import frames
 from pacs.serve import retrieve
-from pacs.serve.retrieve import Located, Range, check_frame
+from pacs.serve.retrieve import BlobRange, Located, check_frame
 from pacs.store.archive import Archive
 
 #: Byte ranges that are remembered at most, of all blobs together: some 30 MB.
@@ -24,10 +24,10 @@ class FrameIndex:
     blob: str
     places: frames.Frames
 
-    def parts(self, index: int) -> list[Range]:
+    def parts(self, index: int) -> list[BlobRange]:
         """The bytes of a frame, counted from 0. Raises NotFound."""
         check_frame(index, len(self.places))
-        return [Range(self.blob, start, length) for start, length in self.places[index]]
+        return [BlobRange(self.blob, start, length) for start, length in self.places[index]]
 
 
 _known: Lru[str, FrameIndex] = Lru(_MOST)

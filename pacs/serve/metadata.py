@@ -63,7 +63,7 @@ class Ready:
     gzipped: bytes
     size: int
 
-    def each(self) -> Iterator[bytes]:
+    def datasets(self) -> Iterator[bytes]:
         """The data sets, one after the other: each has a line of its own, as `pack` has it."""
         held: list[bytes] = []
         for piece in self.json():
@@ -102,7 +102,7 @@ def version(
     return Version(digest, count, series_pk if is_series else None)
 
 
-def each(
+def datasets(
     tx: Session, root: str, scope: Scope, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
 ) -> Iterator[bytes]:
     """The metadata of one instance after the other, in order; BulkDataURIs are addresses below `root`."""
@@ -157,7 +157,7 @@ def pack(bodies: Iterable[bytes]) -> Ready:
     return Ready(b"".join(out), size)
 
 
-def found(tx: Session | Connection, seen: Version, root: str) -> Ready | None:
+def find(tx: Session | Connection, seen: Version, root: str) -> Ready | None:
     """The body of what `version` saw, where this process remembers or the database keeps it."""
     body = _bodies.peek((seen.digest, root))
     if body is None and (kept := _kept(tx, seen, root)) is not None:
@@ -165,7 +165,7 @@ def found(tx: Session | Connection, seen: Version, root: str) -> Ready | None:
     return body
 
 
-def made(
+def build(
     db: Database,
     seen: Version,
     root: str,
@@ -175,7 +175,7 @@ def made(
     series_uid: str | None = None,
     sop_uid: str | None = None,
 ) -> Ready:
-    """The body of what `version` saw, where it is not `found`: made now, once however many ask for it.
+    """The body of what `version` saw, where it is not `find` has none: made now, once however many ask for it.
 
     `durable`: keep it for other processes, too; `root` must then be an address of ours and not what a client says.
     """
@@ -183,8 +183,8 @@ def made(
     def make() -> Ready:
         with db.transaction() as tx:
             if durable and seen.series_pk is not None and series_uid is not None:
-                return _kept_or_made(tx, seen, root, scope, study_uid, series_uid)
-            return pack(each(tx, root, scope, study_uid, series_uid, sop_uid))
+                return _kept_or_built(tx, seen, root, scope, study_uid, series_uid)
+            return pack(datasets(tx, root, scope, study_uid, series_uid, sop_uid))
 
     return _bodies.get((seen.digest, root), make, _weight)
 
@@ -193,12 +193,12 @@ def _weight(body: Ready) -> int:
     return len(body.gzipped)
 
 
-def _kept_or_made(tx: Session, seen: Version, root: str, scope: Scope, study_uid: str, series_uid: str) -> Ready:
+def _kept_or_built(tx: Session, seen: Version, root: str, scope: Scope, study_uid: str, series_uid: str) -> Ready:
     """The body of a whole series: what is kept, else made and kept while every other process waits for it."""
     tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"metadata {seen.digest} {root}", 0))))
     body = _kept(tx, seen, root)
     if body is None:
-        body = pack(each(tx, root, scope, study_uid, series_uid))
+        body = pack(datasets(tx, root, scope, study_uid, series_uid))
         _keep(tx, seen, root, body)
     return body
 
@@ -225,7 +225,7 @@ def on_study_stable(archive: Archive, event: StudyStable, root: str) -> None:
         with archive.db.transaction() as tx:
             seen = version(tx, scope, event.study_uid, series_uid)
             if seen.series_pk is not None:
-                _kept_or_made(tx, seen, root, scope, event.study_uid, series_uid)
+                _kept_or_built(tx, seen, root, scope, event.study_uid, series_uid)
 
 
 def of_instance(tx: Session, one: Located) -> bytes:

@@ -30,7 +30,7 @@ from pacs.store.archive import Archive
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class BlobRange:
     """`length` bytes of a blob from `start`."""
 
     digest: str
@@ -38,7 +38,7 @@ class Range:
     length: int
 
 
-Part = bytes | Range
+Part = bytes | BlobRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def parts_of(row: Instance) -> list[Part]:
 
 def _parts(header: bytes | None, blob: str, ranges: Sequence[tuple[int, int]], trailer: bytes) -> list[Part]:
     start = [zlib.decompress(header)] if header is not None else []
-    return [*start, *(Range(blob, *r) for r in ranges), *([trailer] if trailer else [])]
+    return [*start, *(BlobRange(blob, *r) for r in ranges), *([trailer] if trailer else [])]
 
 
 def _pairs(numbers: Sequence[int]) -> tuple[tuple[int, int], ...]:
@@ -186,7 +186,7 @@ class Opened:
     def part(self, start: int, length: int) -> Part:
         """Bytes of `parsed.buf`: a range of the blob where that is what was parsed."""
         if self.parsed.is_original_bytes:
-            return Range(self.located.blob, start, length)
+            return BlobRange(self.located.blob, start, length)
         return bytes(self.parsed.buf[start : start + length])
 
 

@@ -24,7 +24,7 @@ from overread.kit.errors import TooLarge, Unavailable
 from overread.kit.principals import Principal
 from pacs.dicom import dicomjson, file_meta, json_values, part10
 from pacs.dicom.elements import Buffer, Unreadable
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.index import columns
 from pacs.index.columns import Columns
 from pacs.index.scope import ORIGINAL, Scope, sender_of
@@ -88,7 +88,7 @@ class AlreadyStored:
 class Refused:
     """The instance was not stored. `sentence` tells the sender why and what to do; UIDs as far as known."""
 
-    reason: Reason
+    reason: FailureReason
     sentence: str
     sop_class: str = ""
     sop_uid: str = ""
@@ -155,7 +155,7 @@ class Incoming:
             if right is not None:
                 self._put_before(right, buffer, meta.dataset_start)
         except Unreadable as error:
-            return _refuse(self._source, Reason.CANNOT_UNDERSTAND, error.safe)
+            return _refuse(self._source, FailureReason.CANNOT_UNDERSTAND, error.safe)
         finally:
             # The parse may hold views of the map; without them it is closed at once, else with its last one.
             if isinstance(buffer, mmap.mmap):
@@ -229,11 +229,11 @@ def _decided(archive: Archive, source: Source, one: Prepared, clash: Clash, unti
     for _ in range(_TRIES):
         if time.monotonic() > until:
             sentence = "It took too long to compare the objects with those that are here already: send fewer at a time."
-            return _refuse(source, Reason.OUT_OF_RESOURCES, sentence, one.keys)
+            return _refuse(source, FailureReason.OUT_OF_RESOURCES, sentence, one.keys)
         try:
             same = same_object(archive.blobs, clash.kept, one.blob.digest)
         except Unavailable as error:
-            return _refuse(source, Reason.OUT_OF_RESOURCES, error.safe, one.keys)
+            return _refuse(source, FailureReason.OUT_OF_RESOURCES, error.safe, one.keys)
         if not same:
             return _duplicate(archive, source, one.keys)
         # Sent again, as the bytes that are kept: so whoever sends an object has sent it, in whichever encoding.
@@ -247,7 +247,7 @@ def _decided(archive: Archive, source: Source, one: Prepared, clash: Clash, unti
             return outcome
         clash = outcome
     sentence = "The object is being replaced and deleted again and again: send it later."
-    return _refuse(source, Reason.OUT_OF_RESOURCES, sentence, one.keys)
+    return _refuse(source, FailureReason.OUT_OF_RESOURCES, sentence, one.keys)
 
 
 class _Gone(Exception):
@@ -267,7 +267,7 @@ def _store_group(archive: Archive, group: Sequence[_Member]) -> list[Outcome | C
         source, one = group[0]
         _logger.error("instance_not_indexed", reason=str(error), sop_uid=one.keys.sop_uid)
         sentence = "One of the object's attributes holds a value that can't be kept."
-        return [_refuse(source, Reason.CANNOT_UNDERSTAND, sentence, one.keys)]
+        return [_refuse(source, FailureReason.CANNOT_UNDERSTAND, sentence, one.keys)]
 
 
 def _store_all(archive: Archive, group: Sequence[_Member]) -> list[Outcome | Clash]:
@@ -302,7 +302,10 @@ def _write(
         # Asked with every row, here and in `sql.WRITE`: a sender stores nothing from the moment they are locked out.
         if source.made_for is None and principals.locked_out(tx, sender_id):
             sentence = "The sender was locked out."
-            return {n: _refuse(source, Reason.NOT_AUTHORISED, sentence, one.keys) for n, (_, one) in enumerate(members)}
+            return {
+                n: _refuse(source, FailureReason.NOT_AUTHORISED, sentence, one.keys)
+                for n, (_, one) in enumerate(members)
+            }
         written = rows.write(tx, ORIGINAL, sender_id, of_study)
         if only_known and written.inserted:
             raise _Gone
@@ -338,7 +341,7 @@ def _outcome(written: rows.Written, position: int, source: Source, one: Prepared
     if position in written.strangers:
         return _refuse(
             source,
-            Reason.PROCESSING_FAILURE,
+            FailureReason.PROCESSING_FAILURE,
             "You sent this study before under another patient's identity. "
             "Check the Patient ID and birth date at the sender, or give the study a new Study Instance UID.",
             one.keys,
@@ -366,7 +369,7 @@ def _duplicate(archive: Archive, source: Source, keys: Columns) -> Refused:
         )
     return _refuse(
         source,
-        Reason.DUPLICATE,
+        FailureReason.DUPLICATE,
         "Another object with this SOP Instance UID is stored already; the first one was kept. "
         "A changed object needs a new SOP Instance UID.",
         keys,
@@ -385,27 +388,33 @@ def _check(keys: Columns, source: Source) -> Refused | None:
             kind = "has no" if not uid else "has an invalid"
             # An invalid UID is never echoed: the answer's own UID attributes must stay valid.
             safe_keys = keys if part10.valid_uid(keys.sop_uid) and part10.valid_uid(keys.sop_class) else None
-            return _refuse(source, Reason.CANNOT_UNDERSTAND, f"The object {kind} {what}.", safe_keys)
+            return _refuse(source, FailureReason.CANNOT_UNDERSTAND, f"The object {kind} {what}.", safe_keys)
     if source.study_uid is not None and keys.study_uid != source.study_uid:
         return _refuse(
             source,
-            Reason.MISMATCH,
+            FailureReason.MISMATCH,
             "The object belongs to another study than the one in the request's address.",
             keys,
         )
     if source.sop_class is not None and keys.sop_class != source.sop_class:
         # PS3.4 B.2.3: A9xxH, the data set does not match the SOP class.
         return _refuse(
-            source, Reason.MISMATCH, "The data set is of another SOP class than the one that the command names.", keys
+            source,
+            FailureReason.MISMATCH,
+            "The data set is of another SOP class than the one that the command names.",
+            keys,
         )
     if source.sop_uid is not None and keys.sop_uid != source.sop_uid:
         return _refuse(
-            source, Reason.MISMATCH, "The data set is another instance than the one that the command names.", keys
+            source,
+            FailureReason.MISMATCH,
+            "The data set is another instance than the one that the command names.",
+            keys,
         )
     return None
 
 
-def _refuse(source: Source, reason: Reason, sentence: str, keys: Columns | None = None) -> Refused:
+def _refuse(source: Source, reason: FailureReason, sentence: str, keys: Columns | None = None) -> Refused:
     _logger.info(
         "instance_refused",
         reason=reason.name,

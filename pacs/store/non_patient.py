@@ -21,7 +21,7 @@ from overread.kit.principals import Principal
 from pacs.dicom import dicomjson, file_meta, part10, sop_classes
 from pacs.dicom.elements import Unreadable
 from pacs.dicom.part10 import valid_uid
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.index import columns, datasets
 from pacs.index.datasets import Keys
 from pacs.store.same_object import same_content
@@ -66,7 +66,7 @@ class Outcome:
 
     sop_class: str
     sop_uid: str
-    reason: Reason | None = None
+    reason: FailureReason | None = None
     sentence: str = ""
 
 
@@ -90,14 +90,14 @@ def store(tx: Session, who: Principal, category: str, content: bytes, uid: str |
         parsed = part10.parse(content)
         metadata = dicomjson.to_json(parsed.buf, parsed.elements)
     except Unreadable as error:
-        return Outcome("", "", Reason.CANNOT_UNDERSTAND, error.safe)
+        return Outcome("", "", FailureReason.CANNOT_UNDERSTAND, error.safe)
     keys = columns.of(metadata)
     if keys.sop_class not in CATEGORIES[category]:
-        return Outcome(keys.sop_class, keys.sop_uid, Reason.MISMATCH, f"Its SOP class is none of {category}.")
+        return Outcome(keys.sop_class, keys.sop_uid, FailureReason.MISMATCH, f"Its SOP class is none of {category}.")
     if not valid_uid(keys.sop_uid):
-        return Outcome("", "", Reason.CANNOT_UNDERSTAND, "Its SOP Instance UID is missing or not a valid UID.")
+        return Outcome("", "", FailureReason.CANNOT_UNDERSTAND, "Its SOP Instance UID is missing or not a valid UID.")
     if uid is not None and keys.sop_uid != uid:
-        return Outcome(keys.sop_class, keys.sop_uid, Reason.MISMATCH, "Its UID is not that of the address.")
+        return Outcome(keys.sop_class, keys.sop_uid, FailureReason.MISMATCH, "Its UID is not that of the address.")
     right = file_meta.put_right(parsed.meta, keys.sop_class, keys.sop_uid)
     if right is not None:
         content = right + content[parsed.meta.dataset_start :]
@@ -120,7 +120,7 @@ def store(tx: Session, who: Principal, category: str, content: bytes, uid: str |
     if added is not None:
         audit.record(tx, who, "non_patient.store", category, keys.sop_uid)
     elif not _same(tx, keys.sop_uid, digest, content):
-        return Outcome(keys.sop_class, keys.sop_uid, Reason.DUPLICATE, "Its UID is taken by another instance.")
+        return Outcome(keys.sop_class, keys.sop_uid, FailureReason.DUPLICATE, "Its UID is taken by another instance.")
     return Outcome(keys.sop_class, keys.sop_uid)
 
 

@@ -14,7 +14,7 @@ from overread.kit import clock
 from overread.kit.errors import BadInput
 from pacs.dicom import sop_classes, tags
 from pacs.dicom.dicomjson import JsonDataset
-from pacs.ups.states import State
+from pacs.ups.states import StepState
 
 #: Unified Procedure Step - Push, of which every work item is an instance (CC.3.1); the events' SOP class.
 PUSH, EVENT = sop_classes.UPS_PUSH, sop_classes.UPS_EVENT
@@ -115,7 +115,7 @@ def created(dataset: JsonDataset) -> JsonDataset:
     missing = [tag for tag in _NEEDED if value(dataset, tag) in (None, "")]
     if missing:
         raise _bad(f"A work item needs {_names(missing)}.")
-    if value(dataset, STATE) != State.SCHEDULED:
+    if value(dataset, STATE) != StepState.SCHEDULED:
         raise _bad("A work item is created with the Procedure Step State SCHEDULED.")
     if full := [tag for tag in _EMPTY if dataset.get(tag, {}).get("Value")]:
         raise _bad(f"A new work item has nothing in {_names(full)}.")
@@ -136,9 +136,9 @@ def updated(present: JsonDataset, changes: JsonDataset) -> JsonDataset:
     return found
 
 
-def missing_for(dataset: JsonDataset, state: State) -> str:
+def missing_for(dataset: JsonDataset, state: StepState) -> str:
     """Which final state requirements are not met, as text; empty where all are."""
-    if state is State.COMPLETED:
+    if state is StepState.COMPLETED:
         performed = items(dataset, PERFORMED)
         if not performed:
             return _names([PERFORMED])

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from overread.kit import clock
 from overread.kit.db import Base
-from pacs.ups.states import State
+from pacs.ups.states import StepState
 
 
 class Workitem(Base):
@@ -25,7 +25,7 @@ class Workitem(Base):
 
     pk: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     uid: Mapped[str] = mapped_column(String(64), unique=True)
-    state: Mapped[str] = mapped_column(String(11), default=State.SCHEDULED.value)
+    state: Mapped[str] = mapped_column(String(11), default=StepState.SCHEDULED.value)
     transaction_uid: Mapped[str | None] = mapped_column(String(64))
     attributes: Mapped[dict[str, Any]] = mapped_column()
     assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"), index=True)

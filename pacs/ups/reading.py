@@ -18,7 +18,7 @@ from pacs.dicom.dicomjson import JsonDataset
 from pacs.ups import attributes, service
 from pacs.ups.attributes import code, dt, human, sq
 from pacs.ups.models import Report, Workitem
-from pacs.ups.states import FINAL, State
+from pacs.ups.states import FINAL, StepState
 
 #: DCM 110005: what a reading is, and who runs it (CID 9231).
 _INTERPRETATION = code("110005", "DCM", "Interpretation")
@@ -54,11 +54,11 @@ def erase(tx: Session, subjects: Sequence[UUID]) -> None:
     tx.execute(delete(Workitem).where(Workitem.subject.in_(subjects)))
 
 
-def follow(tx: Session, reading: Reading, state: State) -> None:
+def follow(tx: Session, reading: Reading, state: StepState) -> None:
     """Have a reading's work item in a state with these attributes; idempotent. One that is finished stays as it is."""
     item = tx.scalars(select(Workitem).where(Workitem.subject == reading.subject).with_for_update()).one_or_none()
     if item is None:
-        if state is State.CANCELED:
+        if state is StepState.CANCELED:
             return
         item = Workitem(
             uid=f"2.25.{reading.subject.int}",
@@ -67,21 +67,21 @@ def follow(tx: Session, reading: Reading, state: State) -> None:
             subject=reading.subject,
         )
         service.put(tx, item)
-    if State(item.state) in FINAL:
+    if StepState(item.state) in FINAL:
         return
-    if state is State.CANCELED:
+    if state is StepState.CANCELED:
         service.cancel(tx, item, {})
         return
     wanted = item.attributes | _attributes(reading)
     if _without_time(wanted) != _without_time(item.attributes):
         item.attributes = wanted
         tx.flush()
-    if state is not State.SCHEDULED and item.state == State.SCHEDULED:
+    if state is not StepState.SCHEDULED and item.state == StepState.SCHEDULED:
         item.transaction_uid = f"2.25.{uuid.uuid4().int}"
-        service.move(tx, item, State.IN_PROGRESS)
-    if state is State.COMPLETED:
+        service.move(tx, item, StepState.IN_PROGRESS)
+    if state is StepState.COMPLETED:
         item.attributes = item.attributes | {attributes.PERFORMED: sq([_performed(reading)])}
-        service.move(tx, item, State.COMPLETED)
+        service.move(tx, item, StepState.COMPLETED)
 
 
 def _attributes(reading: Reading) -> JsonDataset:

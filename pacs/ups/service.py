@@ -23,7 +23,7 @@ from pacs.index.scope import ORIGINAL
 from pacs.ups import attributes, search, subscriptions
 from pacs.ups.attributes import PROGRESS, PUSH, SOP_CLASS, SOP_INSTANCE, STATE
 from pacs.ups.models import Workitem
-from pacs.ups.states import FINAL, NotPossible, Reason, State, check_update, next_state
+from pacs.ups.states import FINAL, NotPossible, StepRefusal, StepState, check_update, next_state
 from pacs.ups.subscriptions import Event, visible
 
 MOST = 1000
@@ -63,10 +63,10 @@ def put(tx: Session, item: Workitem) -> None:
 
 def retrieve(tx: Session, who: Principal, uid: str) -> JsonDataset:
     """A work item without its Transaction UID, which is a lock (CC.2.7.3). Raises NotFound."""
-    return shown(find(tx, who, uid))
+    return to_dataset(find(tx, who, uid))
 
 
-def shown(item: Workitem) -> JsonDataset:
+def to_dataset(item: Workitem) -> JsonDataset:
     """A work item as a data set."""
     own = {
         SOP_CLASS: {"vr": "UI", "Value": [PUSH]},
@@ -83,8 +83,8 @@ def update(tx: Session, who: Principal, uid: str, changes: JsonDataset, transact
     """
     item = find(tx, who, uid, lock=True)
     _not_following(item)
-    check_update(State(item.state), item.transaction_uid, transaction)
-    if item.state == State.SCHEDULED and not permissions.has(who, Permission.WORKLIST_SCHEDULE):
+    check_update(StepState(item.state), item.transaction_uid, transaction)
+    if item.state == StepState.SCHEDULED and not permissions.has(who, Permission.WORKLIST_SCHEDULE):
         raise Forbidden(f"{who.role} changed a scheduled work item", safe="Only who schedules changes what is planned.")
     before = item.attributes
     item.attributes = attributes.updated(before, changes)
@@ -106,64 +106,66 @@ def update(tx: Session, who: Principal, uid: str, changes: JsonDataset, transact
     audit.record(tx, who, "workitem.update", "workitem", uid)
 
 
-def change_state(tx: Session, who: Principal, uid: str, requested: State, transaction: str | None) -> Reason | None:
+def change_state(
+    tx: Session, who: Principal, uid: str, requested: StepState, transaction: str | None
+) -> StepRefusal | None:
     """Claim, complete or cancel a work item (CC.2.1); a warning where it is in that state already.
 
     Raises NotFound, NotPossible.
     """
     item = find(tx, who, uid, lock=True)
     _not_following(item)
-    found = next_state(State(item.state), requested, item.transaction_uid, transaction)
-    if isinstance(found, Reason):
+    found = next_state(StepState(item.state), requested, item.transaction_uid, transaction)
+    if isinstance(found, StepRefusal):
         return found
     if found in FINAL and (missing := attributes.missing_for(item.attributes, found)):
-        raise NotPossible(Reason.NOT_MET, f"Set {missing} first.")
-    if found is State.IN_PROGRESS:
+        raise NotPossible(StepRefusal.NOT_MET, f"Set {missing} first.")
+    if found is StepState.IN_PROGRESS:
         item.transaction_uid = transaction
     move(tx, item, found)
     audit.record(tx, who, f"workitem.{found.value.lower().replace(' ', '_')}", "workitem", uid)
     return None
 
 
-def move(tx: Session, item: Workitem, state: State) -> None:
+def move(tx: Session, item: Workitem, state: StepState) -> None:
     """Put a work item into a state that its present one leads to, and tell its subscribers."""
     item.state = state.value
     tx.flush()
     subscriptions.tell(tx, item, Event.STATE)
 
 
-def request_cancel(tx: Session, who: Principal, uid: str, request: Mapping[str, Any]) -> Reason | None:
+def request_cancel(tx: Session, who: Principal, uid: str, request: Mapping[str, Any]) -> StepRefusal | None:
     """Ask for a work item to be canceled (CC.2.2): a scheduled one is, who performs it is told otherwise.
 
     A warning where it is canceled already. Raises NotFound, NotPossible.
     """
     item = find(tx, who, uid, lock=True)
-    state = State(item.state)
-    if state is State.CANCELED:
-        return Reason.ALREADY_CANCELED
-    if state is State.COMPLETED:
-        raise NotPossible(Reason.COMPLETED)
+    state = StepState(item.state)
+    if state is StepState.CANCELED:
+        return StepRefusal.ALREADY_CANCELED
+    if state is StepState.COMPLETED:
+        raise NotPossible(StepRefusal.COMPLETED)
     if item.subject is not None:
-        raise NotPossible(Reason.NOT_CANCELED, "This reading follows its case: end it there.")
-    if state is State.SCHEDULED:
+        raise NotPossible(StepRefusal.NOT_CANCELED, "This reading follows its case: end it there.")
+    if state is StepState.SCHEDULED:
         if not permissions.has(who, Permission.WORKLIST_SCHEDULE):
             raise Forbidden(
                 f"{who.role} canceled a scheduled work item", safe="Only who schedules cancels what is planned."
             )
         cancel(tx, item, request)
     elif not subscriptions.tell(tx, item, Event.CANCEL_REQUESTED, _cancel_request(who, request)):
-        raise NotPossible(Reason.UNREACHABLE, "Nobody has subscribed to this work item.")
+        raise NotPossible(StepRefusal.UNREACHABLE, "Nobody has subscribed to this work item.")
     audit.record(tx, who, "workitem.cancel_request", "workitem", uid)
     return None
 
 
 def cancel(tx: Session, item: Workitem, request: Mapping[str, Any]) -> None:
     """Cancel an item that is not finished, by the server itself: first IN PROGRESS, then CANCELED (CC.2.2.3)."""
-    if item.state == State.SCHEDULED:
+    if item.state == StepState.SCHEDULED:
         item.transaction_uid = f"2.25.{uuid.uuid4().int}"
-        move(tx, item, State.IN_PROGRESS)
+        move(tx, item, StepState.IN_PROGRESS)
     item.attributes = attributes.canceled(item.attributes, request)
-    move(tx, item, State.CANCELED)
+    move(tx, item, StepState.CANCELED)
 
 
 def find_all(
@@ -173,7 +175,7 @@ def find_all(
     limit = max(0, min(limit, MOST))
     statement = select(Workitem).where(visible(who), *search.matches(keys)).order_by(Workitem.pk)
     found = tx.scalars(statement.offset(offset).limit(limit + 1)).all()
-    return [shown(item) for item in found[:limit]], len(found) > limit
+    return [to_dataset(item) for item in found[:limit]], len(found) > limit
 
 
 def find(tx: Session, who: Principal, uid: str, *, lock: bool = False) -> Workitem:

@@ -8,7 +8,7 @@ from enum import Enum, StrEnum
 from overread.kit.errors import Conflict
 
 
-class State(StrEnum):
+class StepState(StrEnum):
     """Procedure Step State (0074,1000)."""
 
     SCHEDULED = "SCHEDULED"
@@ -17,10 +17,10 @@ class State(StrEnum):
     CANCELED = "CANCELED"
 
 
-FINAL = frozenset((State.COMPLETED, State.CANCELED))
+FINAL = frozenset((StepState.COMPLETED, StepState.CANCELED))
 
 
-class Reason(Enum):
+class StepRefusal(Enum):
     """Status codes of PS3.4 CC.2.1-2, CC.2.2-2 and CC.2.6-1 with their sentences; B... are warnings."""
 
     ALREADY_CANCELED = 0xB304, "The UPS is already in the requested state of CANCELED."
@@ -49,51 +49,53 @@ class Reason(Enum):
 class NotPossible(Conflict):
     """The work item's state does not allow it; `reason` is the standard's, `safe` may tell more."""
 
-    def __init__(self, reason: Reason, more: str = "") -> None:
+    def __init__(self, reason: StepRefusal, more: str = "") -> None:
         sentence = f"{reason.sentence} {more}".strip()
         super().__init__(f"{reason.code:04X}H {sentence}", safe=sentence)
         self.reason = reason
 
 
 #: (requested, present): the next state, a warning where it is there already, or why not. The Transaction UID aside.
-TABLE: Mapping[tuple[State, State], State | Reason] = {
-    (State.SCHEDULED, State.SCHEDULED): Reason.ONLY_CREATED,
-    (State.SCHEDULED, State.IN_PROGRESS): Reason.ONLY_CREATED,
-    (State.SCHEDULED, State.COMPLETED): Reason.ONLY_CREATED,
-    (State.SCHEDULED, State.CANCELED): Reason.ONLY_CREATED,
-    (State.IN_PROGRESS, State.SCHEDULED): State.IN_PROGRESS,
-    (State.IN_PROGRESS, State.IN_PROGRESS): Reason.ALREADY_IN_PROGRESS,
-    (State.IN_PROGRESS, State.COMPLETED): Reason.FINAL,
-    (State.IN_PROGRESS, State.CANCELED): Reason.FINAL,
-    (State.COMPLETED, State.SCHEDULED): Reason.NOT_IN_PROGRESS,
-    (State.COMPLETED, State.IN_PROGRESS): State.COMPLETED,
-    (State.COMPLETED, State.COMPLETED): Reason.ALREADY_COMPLETED,
-    (State.COMPLETED, State.CANCELED): Reason.FINAL,
-    (State.CANCELED, State.SCHEDULED): Reason.NOT_IN_PROGRESS,
-    (State.CANCELED, State.IN_PROGRESS): State.CANCELED,
-    (State.CANCELED, State.COMPLETED): Reason.FINAL,
-    (State.CANCELED, State.CANCELED): Reason.ALREADY_CANCELED,
+TABLE: Mapping[tuple[StepState, StepState], StepState | StepRefusal] = {
+    (StepState.SCHEDULED, StepState.SCHEDULED): StepRefusal.ONLY_CREATED,
+    (StepState.SCHEDULED, StepState.IN_PROGRESS): StepRefusal.ONLY_CREATED,
+    (StepState.SCHEDULED, StepState.COMPLETED): StepRefusal.ONLY_CREATED,
+    (StepState.SCHEDULED, StepState.CANCELED): StepRefusal.ONLY_CREATED,
+    (StepState.IN_PROGRESS, StepState.SCHEDULED): StepState.IN_PROGRESS,
+    (StepState.IN_PROGRESS, StepState.IN_PROGRESS): StepRefusal.ALREADY_IN_PROGRESS,
+    (StepState.IN_PROGRESS, StepState.COMPLETED): StepRefusal.FINAL,
+    (StepState.IN_PROGRESS, StepState.CANCELED): StepRefusal.FINAL,
+    (StepState.COMPLETED, StepState.SCHEDULED): StepRefusal.NOT_IN_PROGRESS,
+    (StepState.COMPLETED, StepState.IN_PROGRESS): StepState.COMPLETED,
+    (StepState.COMPLETED, StepState.COMPLETED): StepRefusal.ALREADY_COMPLETED,
+    (StepState.COMPLETED, StepState.CANCELED): StepRefusal.FINAL,
+    (StepState.CANCELED, StepState.SCHEDULED): StepRefusal.NOT_IN_PROGRESS,
+    (StepState.CANCELED, StepState.IN_PROGRESS): StepState.CANCELED,
+    (StepState.CANCELED, StepState.COMPLETED): StepRefusal.FINAL,
+    (StepState.CANCELED, StepState.CANCELED): StepRefusal.ALREADY_CANCELED,
 }
 
 
-def next_state(present: State, requested: State, lock: str | None, given: str | None) -> State | Reason:
+def next_state(
+    present: StepState, requested: StepState, lock: str | None, given: str | None
+) -> StepState | StepRefusal:
     """The state that a request leads to, or a warning where the work item is in it already. Raises NotPossible.
 
     `lock` is the Transaction UID of whoever made the item IN PROGRESS, `given` the request's.
     """
     found = TABLE[requested, present]
-    if requested is not State.SCHEDULED:
-        claims = requested is State.IN_PROGRESS or present is State.SCHEDULED
+    if requested is not StepState.SCHEDULED:
+        claims = requested is StepState.IN_PROGRESS or present is StepState.SCHEDULED
         if not given or (not claims and given != lock):
-            raise NotPossible(Reason.WRONG_TRANSACTION)
-    if isinstance(found, Reason) and found not in (Reason.ALREADY_CANCELED, Reason.ALREADY_COMPLETED):
+            raise NotPossible(StepRefusal.WRONG_TRANSACTION)
+    if isinstance(found, StepRefusal) and found not in (StepRefusal.ALREADY_CANCELED, StepRefusal.ALREADY_COMPLETED):
         raise NotPossible(found)
     return found
 
 
-def check_update(present: State, lock: str | None, given: str | None) -> None:
+def check_update(present: StepState, lock: str | None, given: str | None) -> None:
     """Whether attributes may be set now (CC.2.6.3). Raises NotPossible."""
     if present in FINAL:
-        raise NotPossible(Reason.FINAL)
-    if (present is State.IN_PROGRESS and given != lock) or (present is State.SCHEDULED and given):
-        raise NotPossible(Reason.WRONG_TRANSACTION)
+        raise NotPossible(StepRefusal.FINAL)
+    if (present is StepState.IN_PROGRESS and given != lock) or (present is StepState.SCHEDULED and given):
+        raise NotPossible(StepRefusal.WRONG_TRANSACTION)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from overread.kit.errors import OverreadError, TooLarge
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.store import ingest
 from pacs.store.archive import Archive
 from pacs.store.ingest import Clash, Incoming, Outcome, Prepared, Refused, Source, Stored
@@ -104,7 +104,7 @@ class Batch:
         try:
             self._charge(0, 1)
         except TooLarge as error:
-            self.refuse(error.safe, Reason.OUT_OF_RESOURCES)
+            self.refuse(error.safe, FailureReason.OUT_OF_RESOURCES)
             return
         try:
             self._current = ingest.receive(self._archive, self._source)
@@ -121,7 +121,7 @@ class Batch:
             self._charge(len(data), 0)
             self._current.write(data)
         except TooLarge as error:
-            self.refuse(error.safe, Reason.OUT_OF_RESOURCES)
+            self.refuse(error.safe, FailureReason.OUT_OF_RESOURCES)
 
     def finish(self) -> None:
         """The instance is whole: it is read, and made durable aside."""
@@ -142,7 +142,11 @@ class Batch:
             self._collect()
 
     def refuse(
-        self, sentence: str, reason: Reason = Reason.CANNOT_UNDERSTAND, sop_class: str = "", sop_uid: str = ""
+        self,
+        sentence: str,
+        reason: FailureReason = FailureReason.CANNOT_UNDERSTAND,
+        sop_class: str = "",
+        sop_uid: str = "",
     ) -> None:
         """Note that a part, or the instance that began, can't be taken."""
         self._discard()

@@ -21,7 +21,7 @@ from pacs.deid.proof import Proof, result_digest
 from pacs.dicom import json_values, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.sop_classes import EVIDENCE
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.index import visibility
 from pacs.index.events import EvidenceStored
 from pacs.index.models import Instance, Review, Study, View
@@ -58,7 +58,7 @@ def _store(archive: Archive, source: Source, one: Prepared, together: frozenset[
     with archive.db.transaction() as tx:
         sentence = _unfit(tx, scope, one, together)
         if sentence:
-            return _refused(tx, source, one, Reason.NOT_AUTHORISED, sentence)
+            return _refused(tx, source, one, FailureReason.NOT_AUTHORISED, sentence)
         row = _row(tx, scope, one)
         source_uid = tx.scalar(
             select(Study.source_uid).where(Study.view_id == scope.view_id, Study.study_uid == keys.study_uid)
@@ -69,7 +69,7 @@ def _store(archive: Archive, source: Source, one: Prepared, together: frozenset[
                 "The object has another Patient ID or birth date than the images it belongs to. "
                 "Leave them as the images have them."
             )
-            return _refused(tx, source, one, Reason.MISMATCH, sentence)
+            return _refused(tx, source, one, FailureReason.MISMATCH, sentence)
         if written.inserted:
             audit.record(
                 tx, source.who, "derived.store", "instance", keys.sop_uid, case_id=source.case_id, via=source.via
@@ -89,10 +89,10 @@ def _store(archive: Archive, source: Source, one: Prepared, together: frozenset[
         if whole and same_object(archive.blobs, kept, one.blob.digest):
             return AlreadyStored(keys)
     except Unavailable as error:
-        return Refused(Reason.OUT_OF_RESOURCES, error.safe, keys.sop_class, keys.sop_uid)
+        return Refused(FailureReason.OUT_OF_RESOURCES, error.safe, keys.sop_class, keys.sop_uid)
     with archive.db.transaction() as tx:
         sentence = "Another object with this SOP Instance UID is here already. A changed object needs a new one."
-        return _refused(tx, source, one, Reason.DUPLICATE, sentence)
+        return _refused(tx, source, one, FailureReason.DUPLICATE, sentence)
 
 
 def _unfit(tx: Session, scope: Scope, one: Prepared, together: frozenset[str]) -> str:
@@ -160,7 +160,7 @@ def _row(tx: Session, scope: Scope, one: Prepared) -> rows.Row:
     )
 
 
-def _refused(tx: Session, source: Source, one: Prepared, reason: Reason, sentence: str) -> Refused:
+def _refused(tx: Session, source: Source, one: Prepared, reason: FailureReason, sentence: str) -> Refused:
     keys = one.keys
     audit.record(
         tx,

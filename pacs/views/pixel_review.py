@@ -95,12 +95,12 @@ class SeriesGroup:
     columns: int
     pictures: int
     frames: int
-    held: int
+    pending: int
     withheld: int
     middle: str
 
 
-def held(tx: Session, who: Principal, view_id: UUID) -> list[views.StudyReview]:
+def pending(tx: Session, who: Principal, view_id: UUID) -> list[views.StudyReview]:
     """The studies of a view with their instances that wait for a decision or had one, and the reasons."""
     permissions.require(who, Permission.IMAGES_REVIEW)
     return views.review(tx, view_id)
@@ -192,7 +192,7 @@ def series_groups(tx: Session, who: Principal, view_id: UUID, study_uid: str) ->
             wide.label("columns"),
             func.count().label("pictures"),
             func.sum(func.greatest(1, Instance.frames)).label("frames"),
-            func.count().filter(Instance.review == Review.HELD).label("held"),
+            func.count().filter(Instance.review == Review.PENDING_REVIEW).label("pending"),
             func.count().filter(Instance.review == Review.WITHHELD).label("withheld"),
             func.array_agg(in_order).label("uids"),
         )
@@ -211,7 +211,7 @@ def series_groups(tx: Session, who: Principal, view_id: UUID, study_uid: str) ->
             row.columns,
             row.pictures,
             int(row.frames),
-            row.held,
+            row.pending,
             row.withheld,
             row.uids[len(row.uids) // 2],
         )
@@ -229,7 +229,7 @@ def mask(
 ) -> Mapping[str, str]:
     """Blank rectangles (left, top, width, height) in every frame of instances, in the place of earlier ones.
 
-    No rectangles take the masks off. The instances are held again: somebody looks at the result and approves it.
+    No rectangles take the masks off. The instances wait for review again: somebody looks at the result and approves it.
     `known` are the identifiers of the case, as for `views.deidentify`. Gives the sentence why, by SOP Instance UID, of
     those that could not be changed. Raises Forbidden, NotFound.
     """
@@ -248,9 +248,9 @@ def release_document(
     known: Identifiers,
     redacted: bytes | None = None,
 ) -> None:
-    """Put an encapsulated document into its held instance: the original's, or `redacted` in its place.
+    """Put an encapsulated document into its instance: the original's, or `redacted` in its place.
 
-    De-identification leaves documents out. The instance is held still; approving it shows it. Raises Forbidden,
+    De-identification leaves documents out. The instance still waits; approving it shows it. Raises Forbidden,
     NotFound, Unprocessable.
     """
     if redacted is not None and not 0 < len(redacted) <= MOST_DOCUMENT:
@@ -324,7 +324,7 @@ def _put(instance: Instance, made: rows.Row, choice: Choice) -> None:
     instance.transfer_syntax, instance.metadata_deflated = made.transfer_syntax, made.metadata
     instance.proof = made.proof
     # Whatever was decided before was decided of other pixels.
-    instance.review = Review.HELD
+    instance.review = Review.PENDING_REVIEW
     others = [reason for reason in instance.reasons if reason != _MASKED]
     instance.reasons = list(dict.fromkeys([*others, *made.reasons, *([_MASKED] if choice.boxes else [])]))
 

@@ -98,19 +98,19 @@ class Maker:
                 cleared_bits=made.stray,
                 document=choice.document,
             )
-            held = list(result.withhold)
+            pending = list(result.review_reasons)
             if made.odd_signs:
-                held.append(_ODD_SIGNS)
+                pending.append(_ODD_SIGNS)
             if choice.document:
-                held.append("A document was taken over from the original.")
+                pending.append("A document was taken over from the original.")
             row = rows.Row(
                 columns.of(metadata),
                 **places,
                 transfer_syntax=made.syntax,
                 metadata=json_values.deflate(metadata),
                 source_pk=source.source_pk or source.pk,
-                review=Review.HELD if held else Review.CLEAN,
-                reasons=list(dict.fromkeys(held)),
+                review=Review.PENDING_REVIEW if pending else Review.CLEAN,
+                reasons=list(dict.fromkeys(pending)),
                 proof=proof.stored(),
             )
             del parsed, made  # the buffer can't be closed while anything refers to it

@@ -58,7 +58,7 @@ class DeidentifiedStudy:
 
     study_uid: str
     instances: int
-    held: int
+    pending: int
     withheld_reasons: dict[str, int]
 
 
@@ -87,7 +87,7 @@ class StudyReview:
     released: bool
     instances: int = 0
     clean: int = 0
-    held: int = 0
+    pending: int = 0
     approved: int = 0
     withheld: int = 0
     reasons: list[str] = field(default_factory=list)
@@ -132,7 +132,7 @@ def deidentify(
     for item in one.items:
         for reason in item.reasons:
             counts[reason] = counts.get(reason, 0) + 1
-    return DeidentifiedStudy(one.view_study_uid, one.instances, one.held, counts)
+    return DeidentifiedStudy(one.view_study_uid, one.instances, one.pending, counts)
 
 
 def maker_of(tx: Session, archive: Archive, view_id: UUID, known: Identifiers | None) -> Maker:
@@ -220,7 +220,7 @@ def _insert(tx: Session, view_id: UUID, source_uid: str, made: list[rows.Row]) -
     for one in made:
         one.keys = replace(one.keys, study={**one.keys.study, "study_uid": study_uid})
         if late and one.review == Review.CLEAN:
-            one.review, one.reasons = Review.HELD, [_LATE]
+            one.review, one.reasons = Review.PENDING_REVIEW, [_LATE]
     rows.write(tx, view_id, view_id, made, source_uid=source_uid, released=False, watch=False)
     sealing.opened(tx, view_id, Study.source_uid == source_uid)
 
@@ -270,7 +270,7 @@ def decide(
     decision: str,
     digests: Mapping[str, str] | None = None,
 ) -> None:
-    """Approve instances (UIDs of the view) that were held, or withhold instances.
+    """Approve instances (UIDs of the view) that wait for review, or withhold instances.
 
     `digests` names the bytes that were looked at; an approval of any others is refused. Raises Unprocessable, NotFound,
     Conflict.
@@ -284,9 +284,9 @@ def decide(
             _looked_at(tx, view_id, sop_uids, digests)
     # Withholding is always safe, also of what the rules find clean.
     before = (
-        (Review.HELD, Review.APPROVED, Review.WITHHELD)
+        (Review.PENDING_REVIEW, Review.APPROVED, Review.WITHHELD)
         if decision == Review.APPROVED
-        else (Review.HELD, Review.APPROVED, Review.WITHHELD, Review.CLEAN)
+        else (Review.PENDING_REVIEW, Review.APPROVED, Review.WITHHELD, Review.CLEAN)
     )
     changed = tx.scalars(
         update(Instance)
@@ -299,7 +299,7 @@ def decide(
         .returning(Instance.study_pk)
     ).all()
     if not changed:
-        raise NotFound("no held instance of these UIDs", safe="None of these images waits for a decision.")
+        raise NotFound("no pending instance of these UIDs", safe="None of these images waits for a decision.")
     for study_pk in set(changed):
         recount(tx, study_pk)
     for uid in sop_uids:
@@ -350,9 +350,9 @@ def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:
     permissions.require(who, Permission.IMAGES_RELEASE)
     study = _study(tx, view_id, study_uid)
     states = set(tx.scalars(select(Instance.review).where(Instance.study_pk == study.pk).distinct()))
-    if Review.HELD in states:
+    if Review.PENDING_REVIEW in states:
         raise Conflict(
-            "instances are still held",
+            "instances are still pending",
             safe="Some images may show names in their pixels. Approve or withhold each of them first.",
         )
     if not states & {Review.CLEAN, Review.APPROVED}:

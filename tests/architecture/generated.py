@@ -27,14 +27,13 @@ from overread.app import portal_app
 from overread.kit.db import Database
 from overread.kit.settings import Settings
 from pacs.dicom.dictionary import public_vr
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.dimse.listener import Listener
 from pacs.index import attributes, keys
 from pacs.store.archive import open_archive
 from pacs.store.commitment import Failure
 from pacs.ups.states import TABLE as WORKITEM_STATES
-from pacs.ups.states import Reason as Refusal
-from pacs.ups.states import State
+from pacs.ups.states import StepRefusal, StepState
 from tests.architecture import surface
 from tests.architecture.source import DOCS, ROOMS, ROOT, modules
 from viewer_bridge.site import viewer_app
@@ -184,13 +183,13 @@ def commitment_failures() -> str:
 def workitem_states() -> str:
     """What becomes of a request to change a work item's state."""
     rows = [
-        (requested.value, present.value, found.value if isinstance(found, State) else _status(found))
+        (requested.value, present.value, found.value if isinstance(found, StepState) else _status(found))
         for (requested, present), found in WORKITEM_STATES.items()
     ]
     return table(("requested", "present", "result, with the right Transaction UID"), rows)
 
 
-def _status(reason: Refusal) -> str:
+def _status(reason: StepRefusal) -> str:
     return f"`{reason.code:04X}H` {reason.sentence}"
 
 
@@ -236,7 +235,8 @@ def _name(uid: Any) -> str:
 def failure_reasons() -> str:
     """The statuses of C-STORE, which are STOW-RS's failure reasons too."""
     return table(
-        ("code", "meaning"), ((code(f"{reason:04X}H"), reason.name.lower().replace("_", " ")) for reason in Reason)
+        ("code", "meaning"),
+        ((code(f"{reason:04X}H"), reason.name.lower().replace("_", " ")) for reason in FailureReason),
     )
 
 
@@ -252,7 +252,7 @@ def study_diagram() -> str:
 
 def payment_diagram() -> str:
     """The payment's state diagram."""
-    lines = ["stateDiagram-v2", f"    [*] --> {payment_states.State.NONE}"]
+    lines = ["stateDiagram-v2", f"    [*] --> {payment_states.PaymentState.NONE}"]
     for source, targets in payment_states.MOVES.items():
         lines += [f"    {source} --> {target}" for target in sorted(targets)] or [f"    {source} --> [*]"]
     return "```mermaid\n" + "\n".join(lines) + "\n```\n"

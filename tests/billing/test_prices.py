@@ -10,7 +10,7 @@ from billing import service
 from overread.kit import clock
 from overread.kit.db import Session
 from overread.kit.errors import BadInput, Conflict, NotFound
-from overread.kit.money import shown
+from overread.kit.money import formatted
 
 
 def test_a_new_price_ends_the_old_one(tx: Session) -> None:
@@ -50,4 +50,4 @@ def test_what_is_no_price(tx: Session) -> None:
     ],
 )
 def test_amounts_as_people_read_them(amount: int, currency: str, text: str) -> None:
-    assert shown(amount, currency) == text
+    assert formatted(amount, currency) == text

@@ -19,7 +19,7 @@ from billing.errors import AuthorisationEnded, Declined, NotAuthorised, NotRefun
 from billing.models import Payment
 from billing.sandbox.intents import DISPUTED_AFTER
 from billing.service import CheckoutLink
-from billing.states import State
+from billing.states import PaymentState
 from billing.stripe_gateway import StripeGateway
 from overread.kit.db import Database
 from overread.kit.errors import BadInput, Conflict, NotFound, Unavailable
@@ -54,7 +54,7 @@ def held(db: Database, gateway: StripeGateway, sandbox: Sandbox, subject: str, c
     assert link.url
     sandbox.pay(link.url, card)
     payment = look(db, gateway, link.payment_id)
-    assert payment.state is State.AUTHORISED
+    assert payment.state is PaymentState.AUTHORISED
     return payment
 
 
@@ -95,20 +95,20 @@ def test_hold_then_capture(db: Database, gateway: StripeGateway, sandbox: Sandbo
     subject = str(uuid.uuid4())
     link = open_page(db, gateway, subject)
     assert link.url
-    assert link.state is State.NONE
+    assert link.state is PaymentState.NONE
     target = sandbox.pay(link.url)
     session = sandbox.listed("checkout/sessions")[0]
     assert target == f"https://portal.example/paid?s={session['id']}"
 
     payment = look(db, gateway, link.payment_id)
-    assert (payment.state, payment.amount, payment.currency) == (State.AUTHORISED, PRICE, "USD")
+    assert (payment.state, payment.amount, payment.currency) == (PaymentState.AUTHORISED, PRICE, "USD")
     assert payment.card_label == "Visa •••• 4242"
     assert payment.capture_before is not None
     assert 6.9 < (payment.capture_before - payment.created_at).total_seconds() / DAY < 7.1
     assert sandbox.listed("charges")[0]["captured"] is False
 
     captured = take(db, gateway, subject)
-    assert captured.state is State.CAPTURED
+    assert captured.state is PaymentState.CAPTURED
     assert sandbox.listed("charges")[0]["amount_captured"] == PRICE
     assert steps(db, captured) == ["authorised", "capturing", "captured"]
     assert told(db) == [
@@ -143,7 +143,7 @@ def test_twenty_clicks_on_pay_open_one_page(db: Database, gateway: StripeGateway
 def test_twenty_clicks_on_accept_make_one_charge(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
     held(db, gateway, sandbox, "s")
     states = at_once(20, lambda: take(db, gateway, "s").state)
-    assert states == [State.CAPTURED] * 20
+    assert states == [PaymentState.CAPTURED] * 20
     assert [c["amount_captured"] for c in sandbox.listed("charges")] == [PRICE]
     assert Counter(told(db))["billing.payment_captured"] == 1
 
@@ -165,10 +165,10 @@ def test_accept_and_withdraw_at_once(db: Database, gateway: StripeGateway, sandb
     outcomes = set(at_once(10, click))
     charge = sandbox.listed("charges")[0]
     if charge["captured"]:
-        assert outcomes == {State.CAPTURED, "Conflict"}
+        assert outcomes == {PaymentState.CAPTURED, "Conflict"}
     else:
-        assert outcomes == {State.VOIDED, "AuthorisationEnded"}
-    assert look(db, gateway, payment.id).state is (State.CAPTURED if charge["captured"] else State.VOIDED)
+        assert outcomes == {PaymentState.VOIDED, "AuthorisationEnded"}
+    assert look(db, gateway, payment.id).state is (PaymentState.CAPTURED if charge["captured"] else PaymentState.VOIDED)
 
 
 def test_a_declined_card_can_be_replaced_on_the_page(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
@@ -178,25 +178,25 @@ def test_a_declined_card_can_be_replaced_on_the_page(db: Database, gateway: Stri
     assert answer.status_code == 402
     assert "Your card has insufficient funds." in answer.text
     payment = look(db, gateway, link.payment_id)
-    assert (payment.state, payment.failure_code) == (State.NONE, "insufficient_funds")
+    assert (payment.state, payment.failure_code) == (PaymentState.NONE, "insufficient_funds")
     assert open_page(db, gateway, "s").url == link.url
     sandbox.pay(link.url)
     payment = look(db, gateway, link.payment_id)
-    assert (payment.state, payment.failure_code) == (State.AUTHORISED, None)
+    assert (payment.state, payment.failure_code) == (PaymentState.AUTHORISED, None)
 
 
 def test_three_d_secure(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
     link = open_page(db, gateway, "s")
     assert link.url
     challenge = sandbox.submit(link.url, cards.ASKS_ONCE).headers["location"]
-    assert look(db, gateway, link.payment_id).state is State.REQUIRES_ACTION
+    assert look(db, gateway, link.payment_id).state is PaymentState.REQUIRES_ACTION
     with pytest.raises(NotAuthorised):
         take(db, gateway, "s")
     refused = sandbox.answer(challenge, passed=False)
     assert refused.headers["location"] == f"/c/pay/{sandbox.listed('checkout/sessions')[0]['id']}"
     assert "Your bank could not confirm that it was you." in sandbox.browser.get(link.url).text
     sandbox.pay(link.url, cards.ASKS_ALWAYS)
-    assert look(db, gateway, link.payment_id).state is State.AUTHORISED
+    assert look(db, gateway, link.payment_id).state is PaymentState.AUTHORISED
 
 
 def test_void_releases_the_hold(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
@@ -205,8 +205,8 @@ def test_void_releases_the_hold(db: Database, gateway: StripeGateway, sandbox: S
         with db.transaction() as tx:
             done = service.void(tx, gateway, "s", "program declined")
         assert done is not None
-        assert done.state is State.VOIDED
-    assert look(db, gateway, payment.id).state is State.VOIDED
+        assert done.state is PaymentState.VOIDED
+    assert look(db, gateway, payment.id).state is PaymentState.VOIDED
     assert look(db, gateway, payment.id).amount_refunded == 0
     with pytest.raises(AuthorisationEnded):
         take(db, gateway, "s")
@@ -242,13 +242,13 @@ def test_refunds(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None
 
     for _ in range(2):  # the same wish twice is one refund
         part = give(10000, "r1")
-        assert (part.state, part.amount_refunded) == (State.PARTLY_REFUNDED, 10000)
+        assert (part.state, part.amount_refunded) == (PaymentState.PARTLY_REFUNDED, 10000)
     again = give(5000, "r2")
-    assert (again.state, again.amount_refunded) == (State.PARTLY_REFUNDED, 15000)
+    assert (again.state, again.amount_refunded) == (PaymentState.PARTLY_REFUNDED, 15000)
     with pytest.raises(NotRefundable):
         give(PRICE, "r3")
     rest = give(None, "r4")
-    assert (rest.state, rest.amount_refunded) == (State.REFUNDED, PRICE)
+    assert (rest.state, rest.amount_refunded) == (PaymentState.REFUNDED, PRICE)
     with pytest.raises(NotRefundable):
         give(1, "r5")
     assert [r["amount"] for r in sandbox.listed("refunds")] == [10000, 5000, 20000]
@@ -265,7 +265,9 @@ def test_a_refund_whose_commit_was_lost(db: Database, gateway: StripeGateway, sa
 
     with pytest.raises(RuntimeError):
         die_before_the_commit()
-    assert look(db, gateway, payment.id).state is State.PARTLY_REFUNDED  # a webhook was faster than the second try
+    assert (
+        look(db, gateway, payment.id).state is PaymentState.PARTLY_REFUNDED
+    )  # a webhook was faster than the second try
     with db.transaction() as tx:
         assert service.refund(tx, gateway, "s", 20000, "", request_id="r").amount_refunded == 20000
     assert [r["amount"] for r in sandbox.listed("refunds")] == [20000]
@@ -284,10 +286,10 @@ def test_a_hold_whose_commit_was_lost(db: Database, gateway: StripeGateway, sand
 
     with pytest.raises(RuntimeError):
         die_before_the_commit()
-    assert look(db, gateway, link.payment_id).state is State.METHOD_SAVED
+    assert look(db, gateway, link.payment_id).state is PaymentState.METHOD_SAVED
     intent = sandbox.listed("payment_intents")[-1]["id"]
     with db.transaction() as tx:  # the webhook names it
-        assert service.sync(tx, gateway, link.payment_id, payment_intent_id=intent).state is State.AUTHORISED
+        assert service.sync(tx, gateway, link.payment_id, payment_intent_id=intent).state is PaymentState.AUTHORISED
     with db.transaction() as tx:
         assert service.authorise_saved(tx, gateway, "s").payment_intent_id == intent
     assert len(sandbox.listed("payment_intents")) == 1
@@ -299,14 +301,14 @@ def test_a_hold_expires(db: Database, gateway: StripeGateway, sandbox: Sandbox) 
     with pytest.raises(AuthorisationEnded):
         take(db, gateway, "s")
     # The error undid its transaction; the next look records what became of the hold.
-    assert look(db, gateway, payment.id).state is State.EXPIRED
+    assert look(db, gateway, payment.id).state is PaymentState.EXPIRED
     assert told(db)[-1] == "billing.payment_expired"
 
 
 def test_a_page_expires(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
     link = open_page(db, gateway, "s")
     sandbox.advance(3 * 3600)
-    assert look(db, gateway, link.payment_id).state is State.EXPIRED
+    assert look(db, gateway, link.payment_id).state is PaymentState.EXPIRED
 
 
 def test_the_price_is_the_tables(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
@@ -331,7 +333,7 @@ def test_an_amount_that_is_not_ours_moves_nothing(db: Database, gateway: StripeG
     with db.transaction() as tx:
         repository.locked(tx, link.payment_id).amount = PRICE + 1
     payment = look(db, gateway, link.payment_id)
-    assert (payment.state, payment.failure_code) == (State.NONE, "amount_differs")
+    assert (payment.state, payment.failure_code) == (PaymentState.NONE, "amount_differs")
 
 
 def test_another_kind_of_opinion_closes_the_first_page(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
@@ -348,7 +350,7 @@ def test_another_kind_of_opinion_closes_the_first_page(db: Database, gateway: St
     assert sandbox.submit(first.url).status_code == 410
     sandbox.pay(second.url)
     payment = look(db, gateway, first.payment_id)
-    assert (payment.state, payment.amount) == (State.AUTHORISED, 9900)
+    assert (payment.state, payment.amount) == (PaymentState.AUTHORISED, 9900)
 
 
 def test_a_paid_subject_gets_no_second_page(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
@@ -356,7 +358,7 @@ def test_a_paid_subject_gets_no_second_page(db: Database, gateway: StripeGateway
     assert link.url
     sandbox.pay(link.url)
     again = open_page(db, gateway, "s")  # no webhook came: the click itself looks
-    assert (again.url, again.state) == (None, State.AUTHORISED)
+    assert (again.url, again.state) == (None, PaymentState.AUTHORISED)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -365,7 +367,7 @@ def test_a_lost_answer_to_a_capture_is_harmless(
 ) -> None:
     held(db, gateway, sandbox, "s")
     sandbox.fault("/capture$", when=when)  # the SDK tries again with the same idempotency key
-    assert take(db, gateway, "s").state is State.CAPTURED
+    assert take(db, gateway, "s").state is PaymentState.CAPTURED
     assert [c["amount_captured"] for c in sandbox.listed("charges")] == [PRICE]
 
 
@@ -382,19 +384,19 @@ def test_a_commit_lost_after_the_capture(db: Database, gateway: StripeGateway, s
     with db.transaction() as tx:
         standing = service.find(tx, "s")
         assert standing is not None
-        assert standing.state is State.AUTHORISED
-    assert take(db, gateway, "s").state is State.CAPTURED
-    assert look(db, gateway, payment.id).state is State.CAPTURED
+        assert standing.state is PaymentState.AUTHORISED
+    assert take(db, gateway, "s").state is PaymentState.CAPTURED
+    assert look(db, gateway, payment.id).state is PaymentState.CAPTURED
     assert [c["amount_captured"] for c in sandbox.listed("charges")] == [PRICE]
 
 
 def test_a_begun_capture_is_finished_by_the_next_look(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
     payment = held(db, gateway, sandbox, "s")
     with db.transaction() as tx:
-        assert service.begin_capture(tx, "s").state is State.CAPTURING
+        assert service.begin_capture(tx, "s").state is PaymentState.CAPTURING
     with db.transaction() as tx, pytest.raises(Conflict):
         service.void(tx, gateway, "s")
-    assert look(db, gateway, payment.id).state is State.CAPTURED
+    assert look(db, gateway, payment.id).state is PaymentState.CAPTURED
 
 
 def test_a_capture_that_the_bank_refuses(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
@@ -409,7 +411,7 @@ def test_a_capture_that_the_bank_refuses(db: Database, gateway: StripeGateway, s
         service.begin_capture(tx, "s")
     sandbox.fault("/capture$", status=402, error=refusal)
     failed = look(db, gateway, payment.id)
-    assert (failed.state, failed.failure_code) == (State.FAILED, "insufficient_funds")
+    assert (failed.state, failed.failure_code) == (PaymentState.FAILED, "insufficient_funds")
 
 
 def test_a_silent_provider(db: Database, sandbox: Sandbox, gateway: StripeGateway) -> None:
@@ -423,7 +425,7 @@ def test_a_silent_provider(db: Database, sandbox: Sandbox, gateway: StripeGatewa
     with pytest.raises(Unavailable):
         take(db, gone, "s")
     gone.close()
-    assert take(db, gateway, "s").state is State.CAPTURED
+    assert take(db, gateway, "s").state is PaymentState.CAPTURED
 
 
 def test_a_saved_card_is_held_later(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
@@ -431,16 +433,16 @@ def test_a_saved_card_is_held_later(db: Database, gateway: StripeGateway, sandbo
     assert link.url
     assert "Nothing to pay today" in sandbox.browser.get(link.url).text
     sandbox.pay(link.url, cards.ASKS_ONCE)
-    assert look(db, gateway, link.payment_id).state is State.METHOD_SAVED
+    assert look(db, gateway, link.payment_id).state is PaymentState.METHOD_SAVED
     assert sandbox.listed("charges") == []
     for _ in range(2):
         with db.transaction() as tx:
             payment = service.authorise_saved(tx, gateway, "s")
-        assert payment.state is State.AUTHORISED
+        assert payment.state is PaymentState.AUTHORISED
         assert payment.capture_before is not None
         # A Visa's hold is shorter where its owner is not there; the provider's word counts, not seven days.
         assert 4.7 < (payment.capture_before - payment.created_at).total_seconds() / DAY < 4.8
-    assert take(db, gateway, "s").state is State.CAPTURED
+    assert take(db, gateway, "s").state is PaymentState.CAPTURED
     assert len(sandbox.listed("charges")) == 1
 
 
@@ -451,12 +453,12 @@ def test_a_saved_card_whose_bank_wants_its_owner(db: Database, gateway: StripeGa
     look(db, gateway, link.payment_id)
     with db.transaction() as tx:
         payment = service.authorise_saved(tx, gateway, "s")
-        assert (payment.state, payment.failure_code) == (State.REQUIRES_ACTION, "authentication_required")
+        assert (payment.state, payment.failure_code) == (PaymentState.REQUIRES_ACTION, "authentication_required")
     pay_link = open_page(db, gateway, "s")
     assert pay_link.url
     assert pay_link.payment_id == link.payment_id
     sandbox.pay(pay_link.url, cards.ASKS_ALWAYS)
-    assert look(db, gateway, link.payment_id).state is State.AUTHORISED
+    assert look(db, gateway, link.payment_id).state is PaymentState.AUTHORISED
 
 
 def test_a_saved_card_that_fails_later(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
@@ -465,7 +467,7 @@ def test_a_saved_card_that_fails_later(db: Database, gateway: StripeGateway, san
     sandbox.pay(link.url, cards.FAILS_LATER)
     look(db, gateway, link.payment_id)
     with db.transaction() as tx:
-        assert service.authorise_saved(tx, gateway, "s").state is State.FAILED
+        assert service.authorise_saved(tx, gateway, "s").state is PaymentState.FAILED
     with pytest.raises(Declined):
         take(db, gateway, "s")
 
@@ -479,13 +481,13 @@ def test_a_hold_is_renewed(
     monkeypatch.setattr("billing.moves.AUTHORISATION_WARNING", timedelta(days=8))
     with db.transaction() as tx:
         renewed = service.renew_hold(tx, gateway, payment.id)
-    assert renewed.state is State.AUTHORISED
+    assert renewed.state is PaymentState.AUTHORISED
     assert renewed.payment_intent_id != payment.payment_intent_id
     assert told(db)[-2:] == ["billing.authorisation_replaced", "billing.payment_authorisation_ending"]
     assert payment.payment_intent_id
     service.release_hold(gateway, payment.id, payment.payment_intent_id)
     assert gateway.get_payment_intent(payment.payment_intent_id).status == "canceled"
-    assert take(db, gateway, "s").state is State.CAPTURED
+    assert take(db, gateway, "s").state is PaymentState.CAPTURED
 
 
 def test_a_hold_whose_renewal_wants_the_owner(
@@ -494,22 +496,22 @@ def test_a_hold_whose_renewal_wants_the_owner(
     payment = held(db, gateway, sandbox, "s", cards.ASKS_ALWAYS)
     monkeypatch.setattr("billing.moves.AUTHORISATION_WARNING", timedelta(days=8))
     with db.transaction() as tx:
-        assert service.renew_hold(tx, gateway, payment.id).state is State.REQUIRES_ACTION
+        assert service.renew_hold(tx, gateway, payment.id).state is PaymentState.REQUIRES_ACTION
     with pytest.raises(NotAuthorised):
         take(db, gateway, "s")
     link = open_page(db, gateway, "s")
     assert link.url
     sandbox.pay(link.url)
-    assert look(db, gateway, payment.id).state is State.AUTHORISED
+    assert look(db, gateway, payment.id).state is PaymentState.AUTHORISED
 
 
 def test_a_dispute(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> None:
-    for words, end in (("winning_evidence", State.WON), ("losing_evidence", State.LOST)):
+    for words, end in (("winning_evidence", PaymentState.WON), ("losing_evidence", PaymentState.LOST)):
         subject = words
         payment = held(db, gateway, sandbox, subject, cards.DISPUTES)
         take(db, gateway, subject)
         sandbox.advance(DISPUTED_AFTER)
-        assert look(db, gateway, payment.id).state is State.DISPUTED
+        assert look(db, gateway, payment.id).state is PaymentState.DISPUTED
         case = sandbox.listed("disputes")[-1]
         sandbox.post(f"/v1/disputes/{case['id']}", {"evidence[uncategorized_text]": words}).raise_for_status()
         assert look(db, gateway, payment.id).state is end
@@ -519,14 +521,14 @@ def test_a_dispute(db: Database, gateway: StripeGateway, sandbox: Sandbox) -> No
 def test_paid_outside(db: Database, gateway: StripeGateway, sandbox: Sandbox, method: str, amount: int) -> None:
     with db.transaction() as tx:
         payment = service.record_outside(tx, "s", price_key="written", method=method, reference="2026-17", by="c")
-        assert (payment.state, payment.amount) == (State.AUTHORISED, amount)
+        assert (payment.state, payment.amount) == (PaymentState.AUTHORISED, amount)
     with pytest.raises(Conflict), db.transaction() as tx:
         service.record_outside(tx, "s", price_key="written", method=method)
     with pytest.raises(BadInput), db.transaction() as tx:
         service.record_outside(tx, "t", price_key="written", method="barter")
     assert open_page(db, gateway, "s").url is None
-    assert take(db, gateway, "s").state is State.CAPTURED
+    assert take(db, gateway, "s").state is PaymentState.CAPTURED
     if amount:
         with db.transaction() as tx:
-            assert service.refund(tx, gateway, "s", 1, "", request_id="r").state is State.PARTLY_REFUNDED
+            assert service.refund(tx, gateway, "s", 1, "", request_id="r").state is PaymentState.PARTLY_REFUNDED
     assert sandbox.listed("events") == []

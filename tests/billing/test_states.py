@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from billing.events import OF_STATE
-from billing.states import MOVES, OVER, TAKEN, UNSETTLED, State, path
+from billing.states import MOVES, OVER, TAKEN, UNSETTLED, PaymentState, path
 
 # Written out by hand, so that a slip in the table shows: from -> what may follow directly.
 ALLOWED = {
@@ -28,8 +28,8 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize(("start", "goal"), list(itertools.product(State, State)))
-def test_every_cell(start: State, goal: State) -> None:
+@pytest.mark.parametrize(("start", "goal"), list(itertools.product(PaymentState, PaymentState)))
+def test_every_cell(start: PaymentState, goal: PaymentState) -> None:
     allowed = goal in ALLOWED[start].split()
     assert (goal in MOVES[start]) is allowed
     way = path(start, goal)
@@ -44,26 +44,32 @@ def test_every_cell(start: State, goal: State) -> None:
 
 
 def test_the_ends_are_ends() -> None:
-    assert {state for state in State if not MOVES[state]} == set(OVER)
+    assert {state for state in PaymentState if not MOVES[state]} == set(OVER)
 
 
-@pytest.mark.parametrize("start", [s for s in State if s in TAKEN or s in OVER or s is State.DISPUTED])
-def test_money_that_was_taken_or_is_over_is_never_held_again(start: State) -> None:
-    for goal in (State.NONE, State.METHOD_SAVED, State.AUTHORISED, State.CAPTURING, State.VOIDED):
+@pytest.mark.parametrize("start", [s for s in PaymentState if s in TAKEN or s in OVER or s is PaymentState.DISPUTED])
+def test_money_that_was_taken_or_is_over_is_never_held_again(start: PaymentState) -> None:
+    for goal in (
+        PaymentState.NONE,
+        PaymentState.METHOD_SAVED,
+        PaymentState.AUTHORISED,
+        PaymentState.CAPTURING,
+        PaymentState.VOIDED,
+    ):
         if start is not goal:
             assert path(start, goal) is None
 
 
 def test_lost_webhooks_are_walked_through() -> None:
-    assert path(State.NONE, State.REFUNDED) == [
-        State.AUTHORISED,
-        State.CAPTURING,
-        State.CAPTURED,
-        State.REFUNDED,
+    assert path(PaymentState.NONE, PaymentState.REFUNDED) == [
+        PaymentState.AUTHORISED,
+        PaymentState.CAPTURING,
+        PaymentState.CAPTURED,
+        PaymentState.REFUNDED,
     ]
 
 
 def test_every_state_that_concerns_others_has_an_event() -> None:
-    assert set(State) - set(OF_STATE) == {State.NONE, State.CAPTURING}
+    assert set(PaymentState) - set(OF_STATE) == {PaymentState.NONE, PaymentState.CAPTURING}
     assert len(set(OF_STATE.values())) == len(OF_STATE)
     assert not UNSETTLED & OVER

@@ -22,7 +22,7 @@ from billing.health import Health, health
 from billing.models import LedgerEntry, Payment, WebhookEvent
 from billing.routes import routes
 from billing.sandbox.webhooks import signature
-from billing.states import State
+from billing.states import PaymentState
 from billing.stripe_gateway import StripeGateway, from_settings
 from overread import wiring
 from overread.kit import clock
@@ -175,7 +175,7 @@ def test_the_sandbox_delivers_by_itself(settings: Settings, db: Database) -> Non
     with db.transaction() as tx:
         payment = service.find(tx, "s")
         assert payment is not None
-        assert payment.state is State.AUTHORISED
+        assert payment.state is PaymentState.AUTHORISED
     sandbox.stop()
     gateway.close()
     receiver.stop()
@@ -201,7 +201,10 @@ def test_every_order_ends_in_the_providers_state(db: Database, gateway: StripeGa
             tx.execute(delete(LedgerEntry))
             tx.execute(
                 update(Payment).values(
-                    state=State.NONE, payment_intent_id=None, amount_refunded=0, checkout_url="https://page.example/"
+                    state=PaymentState.NONE,
+                    payment_intent_id=None,
+                    amount_refunded=0,
+                    checkout_url="https://page.example/",
                 )
             )
         for name in (*order, order[0], order[2]):  # two of them twice
@@ -212,7 +215,7 @@ def test_every_order_ends_in_the_providers_state(db: Database, gateway: StripeGa
         with db.transaction() as tx:
             now = tx.get(Payment, payment.id)
             assert now is not None
-            assert (now.state, now.amount_refunded) == (State.PARTLY_REFUNDED, 10000), order
+            assert (now.state, now.amount_refunded) == (PaymentState.PARTLY_REFUNDED, 10000), order
             seen = [row.to_state for row in repository.ledger(tx, payment.id)]
             assert seen == ["authorised", "capturing", "captured", "partly_refunded"], order
 
@@ -258,11 +261,17 @@ def test_deliveries_between_the_providers_moves(
         assert payment is not None
         charge = sandbox.listed("charges")[-1]
         if not charge["captured"]:
-            assert payment.state is State.VOIDED
+            assert payment.state is PaymentState.VOIDED
         else:
             assert payment.amount_refunded == charge["amount_refunded"]
             given = charge["amount_refunded"]
-            wanted = State.CAPTURED if not given else State.REFUNDED if charge["refunded"] else State.PARTLY_REFUNDED
+            wanted = (
+                PaymentState.CAPTURED
+                if not given
+                else PaymentState.REFUNDED
+                if charge["refunded"]
+                else PaymentState.PARTLY_REFUNDED
+            )
             assert payment.state is wanted
 
 
@@ -282,7 +291,7 @@ def test_reconcile_makes_up_for_what_never_came(db: Database, gateway: StripeGat
     with db.transaction() as tx:
         payment = service.find(tx, "s")
         assert payment is not None
-        assert payment.state is State.AUTHORISED
+        assert payment.state is PaymentState.AUTHORISED
     with db.transaction() as tx:
         assert webhooks.reconcile(tx, gateway) == 0  # touched a moment ago
     age(db)
@@ -310,7 +319,7 @@ def test_the_jobs_do_it_all(db: Database, gateway: StripeGateway, sandbox: Sandb
     with db.transaction() as tx:
         payment = service.find(tx, "s")
         assert payment is not None
-        assert payment.state is State.AUTHORISED
+        assert payment.state is PaymentState.AUTHORISED
         assert all(row.processed_at for row in tx.scalars(select(WebhookEvent)))
 
 
@@ -361,7 +370,7 @@ def test_the_numbers_of_the_health_page(db: Database, gateway: StripeGateway, sa
         webhooks.reconcile(tx, gateway)
     with db.transaction() as tx:
         now = health(tx)
-        assert now.by_state == {State.CAPTURING: 1, State.NONE: 1}
+        assert now.by_state == {PaymentState.CAPTURING: 1, PaymentState.NONE: 1}
         assert (now.webhooks_waiting, now.differing, now.late) == (recorded(db), 0, 1)
         assert now.last_webhook_at is not None
 

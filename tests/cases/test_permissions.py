@@ -77,7 +77,7 @@ def test_the_table_on_screen_has_every_permission_once() -> None:
 def test_a_row_on_screen_says_who_may(row: permissions.Row) -> None:
     allowed = frozenset().union(*(parts.roles(one) for one in row.permissions))
     assert set(row.words) <= allowed, "a word for a role that may not"
-    cells = dict(zip(permissions.ROLES, row.shown()["cells"], strict=True))
+    cells = dict(zip(permissions.ROLES, row.line()["cells"], strict=True))
     assert {role for role in Role if cells[role.value.capitalize()] != "–"} == allowed
 
 

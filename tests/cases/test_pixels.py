@@ -1,4 +1,4 @@
-"""A case's held pictures and documents: looked at, blanked, released or redacted by its coordinator, by nobody else."""
+"""A case's pictures and documents: looked at, blanked, released or redacted by its coordinator, by nobody else."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PDF = b"%PDF-1.7 a finding of nobody in particular"
 
 
 def pictures(count: int = 1, *, size: int = 96) -> list[bytes]:
-    """Secondary captures of one series, which are held because nobody knows what is written on them."""
+    """Secondary captures of one series, which wait for review because nobody knows what is written on them."""
     series, uid, kind = generate_uid(), generate_uid(), SecondaryCaptureImageStorage
     made = []
     for number in range(count):
@@ -94,8 +94,8 @@ def written(ds: pydicom.Dataset) -> bytes:
     return out.getvalue()
 
 
-def held(world: World, *files: bytes) -> tuple[UUID, str, list[str]]:
-    """A submitted case with a study of these files: the case, the study's UID, and the UIDs of what is held."""
+def pending(world: World, *files: bytes) -> tuple[UUID, str, list[str]]:
+    """A submitted case with a study of these files: the case, the study's UID, and the UIDs of what waits."""
     case_id = world.submitted("free")
     uids = {world.upload(case_id, dicom=data) for data in files}
     assert len(uids) == 1
@@ -104,13 +104,13 @@ def held(world: World, *files: bytes) -> tuple[UUID, str, list[str]]:
     with world.db.transaction() as tx:
         found = pixels.check(tx, world.coordinator, case_id, uid)
     assert found.open
-    assert {p.state for p in found.pictures} == {"held"}
+    assert {p.state for p in found.pictures} == {"pending_review"}
     return case_id, uid, [p.sop_uid for p in found.pictures]
 
 
-def count_held(world: World, case_id: UUID, uid: str) -> int:
+def count_pending(world: World, case_id: UUID, uid: str) -> int:
     with world.db.transaction() as tx:
-        return next(s.held for s in studies_of(tx, case_id) if s.study_uid == uid)
+        return next(s.pending for s in studies_of(tx, case_id) if s.study_uid == uid)
 
 
 def shown(world: World, case_id: UUID, sop_uid: str) -> pydicom.Dataset:
@@ -139,10 +139,10 @@ def approve(world: World, case_id: UUID, uid: str, sop_uid: str, boxes: pixels.B
 
 
 def test_a_picture_is_blanked_looked_at_approved_and_released(world: World) -> None:
-    case_id, uid, (sop_uid,) = held(world, *pictures())
+    case_id, uid, (sop_uid,) = pending(world, *pictures())
     before = shown(world, case_id, sop_uid).pixel_array
     assert pixels.mask(world.archive, world.coordinator, case_id, uid, [sop_uid], BOXES) == {}
-    assert count_held(world, case_id, uid) == 1
+    assert count_pending(world, case_id, uid) == 1
     after = Image.open(io.BytesIO(pixels.composite(world.archive, world.coordinator, case_id, uid, sop_uid).maximum))
     outside = np.ones((96, 96), bool)
     for left, top, width, height in BOXES:
@@ -152,7 +152,7 @@ def test_a_picture_is_blanked_looked_at_approved_and_released(world: World) -> N
     with pytest.raises(Conflict), world.db.transaction() as tx:
         studies.release(tx, world.coordinator, case_id, uid)
     approve(world, case_id, uid, sop_uid, BOXES)
-    assert count_held(world, case_id, uid) == 0
+    assert count_pending(world, case_id, uid) == 0
     with world.db.transaction() as tx:
         studies.release(tx, world.coordinator, case_id, uid)
     blanked = shown(world, case_id, sop_uid).pixel_array
@@ -165,7 +165,7 @@ def test_a_picture_is_blanked_looked_at_approved_and_released(world: World) -> N
 
 
 def test_the_same_boxes_in_a_whole_series(world: World) -> None:
-    case_id, uid, uids = held(world, *pictures(3))
+    case_id, uid, uids = pending(world, *pictures(3))
     assert pixels.mask(world.archive, world.coordinator, case_id, uid, uids, BOXES) == {}
     with world.db.transaction() as tx:
         assert [p.boxes for p in pixels.check(tx, world.coordinator, case_id, uid).pictures] == [tuple(BOXES)] * 3
@@ -181,7 +181,7 @@ def test_the_same_boxes_in_a_whole_series(world: World) -> None:
 
 
 def test_nothing_is_approved_that_was_not_looked_at(world: World) -> None:
-    case_id, uid, (sop_uid,) = held(world, *pictures())
+    case_id, uid, (sop_uid,) = pending(world, *pictures())
     stale = digest_of(world, case_id, uid, sop_uid)
     with pytest.raises(Conflict, match="not in force"):
         approve(world, case_id, uid, sop_uid, BOXES)
@@ -193,11 +193,11 @@ def test_nothing_is_approved_that_was_not_looked_at(world: World) -> None:
     with world.db.transaction() as tx:
         # Withholding is always safe.
         pixels.decide(tx, world.coordinator, case_id, uid, sop_uid, "withheld", boxes=(), digest=stale)
-    assert count_held(world, case_id, uid) == 0
+    assert count_pending(world, case_id, uid) == 0
 
 
 def test_what_is_blanked_after_the_release_is_hidden_until_it_is_approved(world: World) -> None:
-    case_id, uid, (sop_uid,) = held(world, *pictures())
+    case_id, uid, (sop_uid,) = pending(world, *pictures())
     approve(world, case_id, uid, sop_uid)
     world.clear(case_id)
     with world.db.transaction() as tx:
@@ -212,14 +212,14 @@ def test_what_is_blanked_after_the_release_is_hidden_until_it_is_approved(world:
     assert seen() == 2
     pixels.mask(world.archive, world.coordinator, case_id, uid, [sop_uid], BOXES)
     assert seen() == 1
-    assert count_held(world, case_id, uid) == 1
+    assert count_pending(world, case_id, uid) == 1
     approve(world, case_id, uid, sop_uid, BOXES)
     assert seen() == 2
 
 
 @pytest.mark.parametrize("redacted", [None, PDF])
 def test_a_document_is_released_or_redacted_and_approved(world: World, redacted: bytes | None) -> None:
-    case_id, uid, (sop_uid,) = held(world, document())
+    case_id, uid, (sop_uid,) = pending(world, document())
     with world.db.transaction() as tx:
         (found,) = pixels.check(tx, world.coordinator, case_id, uid).pictures
     assert (found.is_pdf, found.document, found.rows) == (True, "", 0)
@@ -229,7 +229,7 @@ def test_a_document_is_released_or_redacted_and_approved(world: World, redacted:
     with pytest.raises(Unprocessable):
         pixels.release_document(world.archive, world.coordinator, case_id, uid, sop_uid, b"MZ not a PDF")
     pixels.release_document(world.archive, world.coordinator, case_id, uid, sop_uid, redacted)
-    assert count_held(world, case_id, uid) == 1
+    assert count_pending(world, case_id, uid) == 1
     approve(world, case_id, uid, sop_uid)
     ds = shown(world, case_id, sop_uid)
     expected = redacted or b"%PDF-1.7 of Maria Oyelaran"
@@ -240,11 +240,11 @@ def test_a_document_is_released_or_redacted_and_approved(world: World, redacted:
 
 
 def test_a_picture_takes_no_document(world: World) -> None:
-    case_id, uid, (sop_uid,) = held(world, *pictures())
+    case_id, uid, (sop_uid,) = pending(world, *pictures())
     for redacted in (None, PDF):
         with pytest.raises(Unprocessable):
             pixels.release_document(world.archive, world.coordinator, case_id, uid, sop_uid, redacted)
-    assert count_held(world, case_id, uid) == 1
+    assert count_pending(world, case_id, uid) == 1
 
 
 def series_of(world: World, case_id: UUID, uid: str) -> list[SeriesGroup]:
@@ -253,10 +253,10 @@ def series_of(world: World, case_id: UUID, uid: str) -> list[SeriesGroup]:
 
 
 def test_a_clean_series_is_blanked_as_a_whole_and_approved_after_one_look(world: World) -> None:
-    case_id, uid, _ = held(world, *with_clean(pictures(3)))
-    clean = next(s for s in series_of(world, case_id, uid) if not s.held)
-    series_group_ = next(s for s in series_of(world, case_id, uid) if s.held)
-    assert (clean.pictures, series_group_.pictures, series_group_.held, series_group_.frames) == (1, 3, 3, 3)
+    case_id, uid, _ = pending(world, *with_clean(pictures(3)))
+    clean = next(s for s in series_of(world, case_id, uid) if not s.pending)
+    series_group_ = next(s for s in series_of(world, case_id, uid) if s.pending)
+    assert (clean.pictures, series_group_.pictures, series_group_.pending, series_group_.frames) == (1, 3, 3, 3)
     where = (case_id, uid, series_group_.series_uid, (96, 96))
     with world.db.transaction() as tx:
         found = pixels.series_group(tx, world.coordinator, *where)
@@ -278,8 +278,8 @@ def test_a_clean_series_is_blanked_as_a_whole_and_approved_after_one_look(world:
         now = pixels.series_group(tx, world.coordinator, *where)
         assert now.boxes == tuple(BOXES)
         pixels.decide_series_group(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=now.digest)
-    assert count_held(world, case_id, uid) == 0
-    with world.db.transaction() as tx, pytest.raises(Conflict, match="nothing is held"):
+    assert count_pending(world, case_id, uid) == 0
+    with world.db.transaction() as tx, pytest.raises(Conflict, match="nothing is pending"):
         pixels.decide_series_group(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=now.digest)
     with world.db.transaction() as tx:
         pixels.decide_series_group(tx, world.coordinator, *where, "withheld", boxes=(), digest="")
@@ -292,7 +292,7 @@ def test_what_a_window_hides_is_seen_in_the_composite(world: World) -> None:
     # Air, and something written in it that is hardly less dark: black on black in the header's own window.
     levels[:20, :60], levels[8:12, 10:50] = -1000, -980
     ds.PixelData, ds.WindowCenter, ds.WindowWidth = levels.tobytes(), 700, 200
-    case_id, uid, [sop] = held(world, written(ds))
+    case_id, uid, [sop] = pending(world, written(ds))
     composite = pixels.composite(world.archive, world.coordinator, case_id, uid, sop)
     for picture in (composite.minimum, composite.maximum):
         seen = np.asarray(Image.open(io.BytesIO(picture))).astype(int)
@@ -300,11 +300,11 @@ def test_what_a_window_hides_is_seen_in_the_composite(world: World) -> None:
 
 
 def test_a_clean_picture_is_blanked_or_withheld_too(world: World) -> None:
-    case_id, uid, _ = held(world, *with_clean(pictures(1)))
-    clean = next(s for s in series_of(world, case_id, uid) if not s.held)
+    case_id, uid, _ = pending(world, *with_clean(pictures(1)))
+    clean = next(s for s in series_of(world, case_id, uid) if not s.pending)
     before = pixels.composite(world.archive, world.coordinator, case_id, uid, clean.middle)
     assert pixels.mask(world.archive, world.coordinator, case_id, uid, [clean.middle], [(1, 1, 5, 5)]) == {}
-    assert count_held(world, case_id, uid) == 2
+    assert count_pending(world, case_id, uid) == 2
     after = pixels.composite(world.archive, world.coordinator, case_id, uid, clean.middle)
     assert before.maximum != after.maximum
     approve(world, case_id, uid, clean.middle, [(1, 1, 5, 5)])
@@ -317,10 +317,10 @@ def test_sizes_of_one_series_are_told_apart(world: World) -> None:
     small, large = pictures(1), pictures(1, size=128)
     ds, other = pydicom.dcmread(io.BytesIO(small[0])), pydicom.dcmread(io.BytesIO(large[0]))
     other.StudyInstanceUID, other.SeriesInstanceUID = ds.StudyInstanceUID, ds.SeriesInstanceUID
-    case_id, uid, _ = held(world, small[0], written(other))
-    sizes = {(s.rows, s.columns): s.pictures for s in series_of(world, case_id, uid) if s.held}
+    case_id, uid, _ = pending(world, small[0], written(other))
+    sizes = {(s.rows, s.columns): s.pictures for s in series_of(world, case_id, uid) if s.pending}
     assert sizes == {(96, 96): 1, (128, 128): 1}
-    series = next(s.series_uid for s in series_of(world, case_id, uid) if s.held)
+    series = next(s.series_uid for s in series_of(world, case_id, uid) if s.pending)
     with world.db.transaction() as tx:
         assert len(pixels.series_group(tx, world.coordinator, case_id, uid, series, (128, 128)).pictures) == 1
         for wrong in ((series, (0, 0)), (series, (96, 97)), ("1.2.3", (96, 96)), ("../..", (96, 96))):
@@ -358,8 +358,8 @@ def _in_transaction(world: World, act: Callable[..., object]) -> object:
         return act(tx)
 
 
-def test_only_a_coordinator_looks_at_held_pictures_or_changes_them(world: World) -> None:
-    case_id, uid, (sop_uid,) = held(world, *pictures())
+def test_only_a_coordinator_looks_at_pending_pictures_or_changes_them(world: World) -> None:
+    case_id, uid, (sop_uid,) = pending(world, *pictures())
     for role, expected in {
         "patient": Forbidden,
         "other_patient": NotFound,
@@ -377,12 +377,12 @@ def test_only_a_coordinator_looks_at_held_pictures_or_changes_them(world: World)
                 of_series(world, world.who[role], case_id, uid)
     with world.db.transaction() as tx:
         (found,) = pixels.check(tx, world.coordinator, case_id, uid).pictures
-    assert (found.state, found.boxes) == ("held", ())
+    assert (found.state, found.boxes) == ("pending_review", ())
 
 
 def test_a_picture_of_another_case_is_not_found(world: World) -> None:
-    case_id, uid, (sop_uid,) = held(world, *pictures())
-    other, other_uid, (other_sop,) = held(world, *pictures())
+    case_id, uid, (sop_uid,) = pending(world, *pictures())
+    other, other_uid, (other_sop,) = pending(world, *pictures())
     for name, action in ACTIONS.items():
         for wrong in (
             (uuid4(), uid, sop_uid),
@@ -393,14 +393,14 @@ def test_a_picture_of_another_case_is_not_found(world: World) -> None:
         ):
             with pytest.raises(NotFound):
                 action(world, world.coordinator, *wrong)
-    assert count_held(world, other, other_uid) == 1
+    assert count_pending(world, other, other_uid) == 1
 
 
 def test_nothing_is_changed_once_the_case_has_ended_or_the_study_was_taken_out(world: World) -> None:
-    case_id, uid, (sop_uid,) = held(world, *pictures())
+    case_id, uid, (sop_uid,) = pending(world, *pictures())
     with world.db.transaction() as tx:
         studies.reject(tx, world.coordinator, case_id, uid, "another patient's")
-    ended, ended_uid, (ended_sop,) = held(world, *pictures())
+    ended, ended_uid, (ended_sop,) = pending(world, *pictures())
     with world.db.transaction() as tx:
         assignment.decline(tx, world.coordinator, ended, "no")
     for case, study_uid, instance in ((case_id, uid, sop_uid), (ended, ended_uid, ended_sop)):
@@ -412,17 +412,17 @@ def test_nothing_is_changed_once_the_case_has_ended_or_the_study_was_taken_out(w
 
 
 def test_a_picture_that_can_t_be_drawn_or_masked_says_so(world: World) -> None:
-    case_id, uid, (sop_uid,) = held(world, document())
+    case_id, uid, (sop_uid,) = pending(world, document())
     for name in ("composite", "suggest"):
         with pytest.raises((NotFound, Unprocessable)):
             ACTIONS[name](world, world.coordinator, case_id, uid, sop_uid)
     refused = pixels.mask(world.archive, world.coordinator, case_id, uid, [sop_uid], BOXES)
     assert set(refused) == {sop_uid}
-    assert count_held(world, case_id, uid) == 1
+    assert count_pending(world, case_id, uid) == 1
 
 
 def test_what_the_case_knows_of_the_patient_is_in_no_copy_that_was_made_again(world: World) -> None:
-    case_id, uid, (sop_uid,) = held(world, *pictures())
+    case_id, uid, (sop_uid,) = pending(world, *pictures())
     pixels.mask(world.archive, world.coordinator, case_id, uid, [sop_uid], BOXES)
     with world.db.transaction() as tx:
         row = tx.scalars(select(Instance).where(Instance.sop_uid == sop_uid)).one()

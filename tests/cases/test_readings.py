@@ -13,7 +13,7 @@ from pacs.dicom.dicomjson import JsonDataset
 from pacs.ups import service
 from pacs.ups.attributes import missing_for
 from pacs.ups.models import Workitem
-from pacs.ups.states import State
+from pacs.ups.states import StepState
 from tests.cases.world import World
 
 
@@ -63,7 +63,7 @@ def test_accepted_read_and_signed(world: World) -> None:
     with world.db.transaction() as tx:
         done = tx.scalars(select(Workitem).order_by(Workitem.pk.desc())).first()
         assert done is not None
-        assert missing_for(done.attributes, State.COMPLETED) == ""
+        assert missing_for(done.attributes, StepState.COMPLETED) == ""
         # Bringing it up to date again changes nothing.
         before = dict(done.attributes)
         case = load_unasked(tx, case_id)
@@ -89,7 +89,7 @@ def test_a_refused_offer_is_canceled_and_the_next_one_is_another_reading(world: 
     with world.db.transaction() as tx:
         canceled = tx.scalars(select(Workitem).order_by(Workitem.pk)).first()
         assert canceled is not None
-        assert missing_for(canceled.attributes, State.CANCELED) == ""
+        assert missing_for(canceled.attributes, StepState.CANCELED) == ""
         # The reason is free text between people: it may name the patient.
         assert "No time" not in orjson.dumps(canceled.attributes).decode()
 

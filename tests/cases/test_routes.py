@@ -19,7 +19,7 @@ from cases.routes import OPERATIONS, routes
 from overread.kit import http, tokens
 from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings
-from tests.cases.test_pixels import held, pictures
+from tests.cases.test_pixels import pending, pictures
 from tests.cases.world import World
 
 
@@ -173,12 +173,12 @@ def test_the_report_as_pdf(api: Api, world: World) -> None:
 
 
 def test_pictures_are_blanked_and_approved_over_http(api: Api, world: World) -> None:
-    case_id, uid, (sop_uid,) = held(world, *pictures())
+    case_id, uid, (sop_uid,) = pending(world, *pictures())
     study = f"/cases/{case_id}/studies/{uid}"
     (line,) = json.loads(api.call("coordinator", "GET", f"{study}/pictures")[1])
-    assert (line["sop_uid"], line["state"], line["boxes"]) == (sop_uid, "held", [])
-    stack = next(s for s in json.loads(api.call("coordinator", "GET", f"{study}/series-groups")[1]) if s["held"])
-    assert (stack["middle"], stack["rows"], stack["pictures"]) == (sop_uid, 96, 1)
+    assert (line["sop_uid"], line["state"], line["boxes"]) == (sop_uid, "pending_review", [])
+    group = next(s for s in json.loads(api.call("coordinator", "GET", f"{study}/series-groups")[1]) if s["pending"])
+    assert (group["middle"], group["rows"], group["pictures"]) == (sop_uid, 96, 1)
     one = f"{study}/pictures/{sop_uid}"
     assert api.call("coordinator", "GET", f"{one}/suggestions")[0] == 200
     png = api.client.get(f"/api/v1{one}/maximum", headers={"Authorization": f"Bearer {api.tokens['coordinator']}"})

@@ -182,7 +182,7 @@ def test_told_twice_nothing_happens_twice(world: World) -> None:
     assert states(world, case_id) == ["deid_review"]
 
 
-def test_late_images_are_held_until_released_and_the_specialist_is_told(world: World) -> None:
+def test_late_images_wait_until_released_and_the_specialist_is_told(world: World) -> None:
     data = study()
     case_id = world.draft("free")
     uid = world.upload(case_id, dicom=data)
@@ -235,8 +235,10 @@ def test_nothing_is_ready_before_every_study_is_released(world: World) -> None:
     with world.db.transaction() as tx:
         with pytest.raises(Exception, match="refused by its guards"):
             assignment.mark_ready(tx, world.coordinator, case_id)
-        held = [i for r in studies.review(tx, world.coordinator, case_id) for i in r.items if i.state == "held"]
-        if held:
+        pending = [
+            i for r in studies.review(tx, world.coordinator, case_id) for i in r.items if i.state == "pending_review"
+        ]
+        if pending:
             with pytest.raises(Conflict):
                 studies.release(tx, world.coordinator, case_id, world.first(case_id))
     world.clear(case_id)

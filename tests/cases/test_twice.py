@@ -84,9 +84,9 @@ def stand(world: World, where: str) -> UUID:
         case_id = world.submitted("free")
         with world.db.transaction() as tx:
             for one in studies.review(tx, world.coordinator, case_id):
-                held = [i.view_sop_uid for i in one.items if i.state == "held"]
-                if held:
-                    studies.decide(tx, world.coordinator, case_id, held, "approved")
+                pending = [i.view_sop_uid for i in one.items if i.state == "pending_review"]
+                if pending:
+                    studies.decide(tx, world.coordinator, case_id, pending, "approved")
         return case_id
     case_id = getattr(world, where)("free")
     assert isinstance(case_id, UUID)

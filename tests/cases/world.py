@@ -31,7 +31,7 @@ from overread.kit import clock, principals
 from overread.kit.bus import Bus
 from overread.kit.db import Database
 from overread.kit.principals import Principal, Role
-from overread.kit.proofs import Proof, Shown
+from overread.kit.proofs import Authenticated, Proof
 from overread.kit.settings import Settings
 from pacs.index.events import StudyReceiving
 from pacs.index.models import Study
@@ -198,12 +198,12 @@ class World:
         return case_id
 
     def clear(self, case_id: UUID) -> None:
-        """The coordinator approves every held image and releases every study."""
+        """The coordinator approves every pending image and releases every study."""
         with self.db.transaction() as tx:
             for one in studies.review(tx, self.coordinator, case_id):
-                held = [i.view_sop_uid for i in one.items if i.state == "held"]
-                if held:
-                    studies.decide(tx, self.coordinator, case_id, held, "approved")
+                pending = [i.view_sop_uid for i in one.items if i.state == "pending_review"]
+                if pending:
+                    studies.decide(tx, self.coordinator, case_id, pending, "approved")
                 studies.release(tx, self.coordinator, case_id, one.study_uid)
         self.drain()
 
@@ -292,7 +292,7 @@ class World:
 
 def proof(who: Principal) -> Proof:
     """What a right password gives."""
-    return Proof(who, clock.now(), Shown(who.id, None))
+    return Proof(who, clock.now(), Authenticated(who.id, None))
 
 
 def study(name: str = DICOM_NAME, born: str = DICOM_BORN, **keywords: str) -> bytes:

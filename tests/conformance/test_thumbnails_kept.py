@@ -30,7 +30,7 @@ from pacs.store.thumbnails import Thumbnails
 from pacs.views import pixel_review
 from tests.conformance.conftest import As
 from tests.conformance.samples import path, store
-from tests.pacs.views.test_pixel_review import NOBODY, held_view
+from tests.pacs.views.test_pixel_review import NOBODY, pending_view
 from tests.pacs.views.test_views import person
 
 
@@ -119,7 +119,7 @@ def test_with_a_blob_that_is_swept_its_thumbnails_go(client: TestClient, archive
 def test_after_a_mask_the_picture_is_never_the_old_one(database: Database, tmp_path: Path, archive: Archive) -> None:
     kept = replace(archive, thumbnails=Thumbnails(tmp_path / "kept"))
     context = Context(kept, lambda who, _: originals(who), lambda *_: Upload(), Origin("http://test"))
-    view, _, [uid] = held_view(kept)
+    view, _, [uid] = pending_view(kept)
     coordinator = person(database, Role.COORDINATOR)
 
     def shown() -> np.ndarray:

@@ -411,22 +411,22 @@ def test_the_metadata_of_a_series_that_went_quiet_is_kept_for_every_process(
         assert gzip.decompress(kept.gzipped) == client.get(above(stored[0]) + "/metadata", headers=JSON).content
         kept.gzipped = gzip.compress(b"[1]")
     with archive.db.transaction() as tx:
-        known = metadata.found(tx, seen, root)
+        known = metadata.find(tx, seen, root)
         assert known is not None
         assert b"".join(known.json()) != b"[1]"
     # As another process would find it.
     monkeypatch.setattr(metadata, "_bodies", Cache(1 << 20))
     elsewhere = "http://elsewhere/dicomweb"
     with archive.db.transaction() as tx:
-        kept_for_it = metadata.found(tx, seen, root)
+        kept_for_it = metadata.find(tx, seen, root)
         assert kept_for_it is not None
         assert b"".join(kept_for_it.json()) == b"[1]"
-        assert metadata.found(tx, seen, elsewhere) is None
-    other = metadata.made(archive.db, seen, elsewhere, False, one_study(event.study_pk), *uids)
+        assert metadata.find(tx, seen, elsewhere) is None
+    other = metadata.build(archive.db, seen, elsewhere, False, one_study(event.study_pk), *uids)
     assert b"http://elsewhere/dicomweb/studies/" in b"".join(other.json())
     monkeypatch.setattr(metadata, "_bodies", Cache(1 << 20))
     with archive.db.transaction() as tx:
-        assert metadata.found(tx, seen, elsewhere) is None
+        assert metadata.find(tx, seen, elsewhere) is None
     monkeypatch.undo()
     store(client, varied(sample(), SOPInstanceUID=generate_uid()))
     assert len(client.get(above(stored[0]) + "/metadata", headers=JSON).json()) == 4
@@ -455,7 +455,7 @@ def test_the_metadata_of_a_series_is_made_once_however_many_ask_first(
     monkeypatch.setattr(metadata, "pack", slow)
 
     def read() -> bytes:
-        return metadata.made(archive.db, seen, "http://test/dicomweb", True, scope, *uids).gzipped
+        return metadata.build(archive.db, seen, "http://test/dicomweb", True, scope, *uids).gzipped
 
     with ThreadPoolExecutor(4) as readers:
         first = readers.submit(read)

@@ -175,9 +175,9 @@ ACCOUNTS: dict[str, tuple[Callable[[Session], PrincipalRow | None], bool]] = {
 BUDGET = proving_again("somebody")
 
 
-def show(db: Database, password: str = WORDS, told: list[int] | None = None) -> proofs.Shown | None:
+def show(db: Database, password: str = WORDS, told: list[int] | None = None) -> proofs.Authenticated | None:
     refused = [] if told is None else told
-    return proofs.shown(
+    return proofs.authenticate(
         db, BUDGET, lambda tx: principals.by_email(tx, "p@example.org"), password, lambda _tx: refused.append(1)
     )
 

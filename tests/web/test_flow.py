@@ -98,12 +98,12 @@ def test_a_case_from_sign_up_to_follow_up(world: World, browser: Browser, servic
     page_of_case = coordinator.get(queue).text
     for thumbnail in re.findall(r'<img src="(/cases/[^"]+/thumbnail)"', page_of_case):
         assert coordinator.get(thumbnail, headers={"Accept": "image/*"}).headers["content-type"].startswith("image/")
-    held = re.search(r'name="sop_instance_uid" value="([\d. ]+)"', page_of_case)
+    pending = re.search(r'name="sop_instance_uid" value="([\d. ]+)"', page_of_case)
     uid = world_study(world, case_id)
     digests = re.search(r'name="digest" value="([0-9a-f ]+)"', page_of_case)
-    if held:
+    if pending:
         assert digests
-        form = {"sop_instance_uid": held[1], "digest": digests[1], "decision": "approve"}
+        form = {"sop_instance_uid": pending[1], "digest": digests[1], "decision": "approve"}
         _to(coordinator.post(f"{queue}/studies/{uid}/decide", data=form), f"{queue}?done=decided")
     blocked = coordinator.post(f"{queue}/ready")
     assert blocked.status_code == 422

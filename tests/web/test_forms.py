@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overread.kit.errors import Conflict
-from overread.kit.money import shown
+from overread.kit.money import formatted
 from overread.kit.settings import Settings
 from overread.web import labels, places, render
 from overread.web.errors import local_path
@@ -36,7 +36,7 @@ def test_an_amount_is_read_exactly_or_refused(typed: str, currency: str, minor: 
 
 @given(st.integers(0, 10**9), st.sampled_from(["USD", "JPY", "KWD", "CHF"]))
 def test_an_amount_that_we_show_is_one_that_we_read(minor: int, currency: str) -> None:
-    read = shown(minor, currency).lstrip("$¥ CHFKWD").replace(",", "")
+    read = formatted(minor, currency).lstrip("$¥ CHFKWD").replace(",", "")
     assert _form(amount=read).amount("amount", currency, "") == minor
     assert _form(amount=typed(minor, currency)).amount("amount", currency, "") == minor
 

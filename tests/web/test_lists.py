@@ -306,7 +306,7 @@ def test_a_study_names_some_cases_that_use_it_and_counts_the_others(world: World
         numbers = sorted(case.reference for case in fill(tx, world, 7, state=CaseState.SUBMITTED))
         tx.execute(
             text("""INSERT INTO cases_study (id, case_id, study_uid, study_pk, whole, named, state, reason, confirmed,
-            identities, looked_at, found_by, sender_id, instances, held, created_at, updated_at)
+            identities, looked_at, found_by, sender_id, instances, pending, created_at, updated_at)
             SELECT gen_random_uuid(), id, :uid, :pk, true, '[]', 'released', '', false, '[]', 0, 'hand', :holder, 1, 0,
             now(), now() FROM cases_case"""),
             {"uid": uid, "pk": item.study.pk, "holder": world.hospital.id},

@@ -1,4 +1,4 @@
-"""The pages on which held pictures are looked at, blanked and decided, and those of the profiles; without scripts."""
+"""The pages on which pending pictures are looked at, blanked and decided, and those of profiles; without scripts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from cases.service import pixels, profiles
-from tests.cases.test_pixels import PDF, document, held, pictures, video, with_clean
+from tests.cases.test_pixels import PDF, document, pending, pictures, video, with_clean
 from tests.cases.world import World
 from tests.web.filled import fields
 
@@ -54,7 +54,7 @@ def asked_first(client: TestClient, url: str, form: Mapping[str, object]) -> Any
 
 
 def test_a_picture_is_blanked_and_approved_by_plain_forms(world: World, browser: Browser) -> None:
-    case_id, uid, (first, second) = held(world, *pictures(2))
+    case_id, uid, (first, second) = pending(world, *pictures(2))
     client = browser(world, "coordinator")
     assert f'href="{address(case_id, uid)}"' in client.get(f"/queue/{case_id}").text
     assert client.get(address(case_id, uid)).headers["location"] == address(case_id, uid, first)
@@ -78,7 +78,7 @@ def test_a_picture_is_blanked_and_approved_by_plain_forms(world: World, browser:
 
     done = client.post(page + "/mask", data={**BOX, "suggested": "60 60 20 20", "series": "yes"})
     assert (done.status_code, done.headers["location"]) == (303, page + "?done=masked")
-    assert [state(world, case_id, uid, one) for one in (first, second)] == [("held", 2)] * 2
+    assert [state(world, case_id, uid, one) for one in (first, second)] == [("pending_review", 2)] * 2
     after = np.asarray(Image.open(io.BytesIO(client.get(page + "/maximum").content)))
     assert not after[5:17, 10:50].any()
     assert after[20:50].all()
@@ -117,16 +117,16 @@ def test_a_picture_is_blanked_and_approved_by_plain_forms(world: World, browser:
 def test_what_is_wrong_is_said_beside_what_was_typed(
     world: World, browser: Browser, path: str, data: dict[str, object], said: str
 ) -> None:
-    case_id, uid, (sop_uid,) = held(world, *pictures())
+    case_id, uid, (sop_uid,) = pending(world, *pictures())
     answer = browser(world, "coordinator").post(f"{address(case_id, uid, sop_uid)}/{path}", data=data)
     assert answer.status_code in (409, 422)
     assert said in answer.text
     assert "your attention" in answer.text
-    assert state(world, case_id, uid, sop_uid) == ("held", 0)
+    assert state(world, case_id, uid, sop_uid) == ("pending_review", 0)
 
 
 def test_a_document_is_replaced_by_an_uploaded_one(world: World, browser: Browser) -> None:
-    case_id, uid, (sop_uid,) = held(world, document())
+    case_id, uid, (sop_uid,) = pending(world, document())
     client, page = browser(world, "coordinator"), address(case_id, uid, sop_uid)
     shown = client.get(page).text
     assert "left out of the copy" in shown
@@ -144,7 +144,7 @@ def test_a_document_is_replaced_by_an_uploaded_one(world: World, browser: Browse
 
     assert upload("a.pdf", b"") == 422
     assert upload("a.pdf", b"GIF89a") == 422
-    assert state(world, case_id, uid, sop_uid)[0] == "held"
+    assert state(world, case_id, uid, sop_uid)[0] == "pending_review"
     assert upload('a;"b\\.pdf', PDF) == 303
     shown = client.get(page).text
     assert "redacted document that was uploaded" in shown
@@ -154,7 +154,7 @@ def test_a_document_is_replaced_by_an_uploaded_one(world: World, browser: Browse
 
 
 def test_broken_uploads_are_refused_and_the_next_request_is_served(world: World, browser: Browser) -> None:
-    case_id, uid, (sop_uid,) = held(world, document())
+    case_id, uid, (sop_uid,) = pending(world, document())
     client, page = browser(world, "coordinator"), address(case_id, uid, sop_uid) + "/document"
     for kind, body, status in (
         ("multipart/form-data; boundary=x", b"--x\r\nno colon\r\n\r\n\r\n--x--", 400),
@@ -211,7 +211,7 @@ def test_an_admin_chooses_a_programs_options(world: World, browser: Browser) -> 
 
 
 def test_what_is_approved_at_once_is_what_the_page_showed(world: World, browser: Browser) -> None:
-    case_id, uid, (first, second) = held(world, *pictures(2))
+    case_id, uid, (first, second) = pending(world, *pictures(2))
     client, url = browser(world, "coordinator"), f"/queue/{case_id}/studies/{uid}/decide"
     shown = client.get(f"/queue/{case_id}").text
     both = re.search(rf'name="sop_instance_uid" value="({first} {second})"', shown)
@@ -228,7 +228,7 @@ def test_what_is_approved_at_once_is_what_the_page_showed(world: World, browser:
         assert client.post(url, data={**form, "digest": digest}).status_code == 409
     alone = {"sop_instance_uid": second, "digest": digests[1].split()[1], "decision": "approve"}
     assert client.post(url, data=alone).status_code == 409
-    assert {state(world, case_id, uid, one)[0] for one in (first, second)} == {"held"}
+    assert {state(world, case_id, uid, one)[0] for one in (first, second)} == {"pending_review"}
     now = re.search(r'name="digest" value="([0-9a-f]{64} [0-9a-f]{64})"', client.get(f"/queue/{case_id}").text)
     assert now
     assert asked_first(client, url, {**form, "digest": now[1]}).headers["location"].endswith("done=decided")
@@ -236,24 +236,24 @@ def test_what_is_approved_at_once_is_what_the_page_showed(world: World, browser:
 
 
 def test_a_series_is_blanked_and_approved_as_a_whole_by_plain_forms(world: World, browser: Browser) -> None:
-    case_id, uid, (first, *others) = held(world, *with_clean(pictures(3)))
+    case_id, uid, (first, *others) = pending(world, *with_clean(pictures(3)))
     client, study = browser(world, "coordinator"), f"/queue/{case_id}/studies/{uid}"
     assert f'href="{study}/series"' in client.get(f"/queue/{case_id}").text
     listed = client.get(f"{study}/series").text
-    assert "3 objects of 96 × 96, 3 held" in listed
+    assert "3 objects of 96 × 96, 3 to review" in listed
     series_groups = re.findall(rf'<h2><a href="({study}/series/[\d.]+/\d+x\d+)">', listed)
     assert len(series_groups) == 2
     stack = next(s for s in series_groups if s.endswith("/96x96"))
     shown = client.get(stack).text
     assert "Blank these boxes in all 3" in shown
-    assert "Approve all 3 that are held" in shown
+    assert "Approve all 3 that wait" in shown
     assert "1 to 3 of 3" in shown
     assert all(address(case_id, uid, one) in shown for one in (first, *others))
     assert client.get(f"{stack}/minimum").headers["content-type"] == "image/png"
     early = client.post(f"{stack}/decide", data={**BOX, "decision": "approve", "digest": digest_in(shown)})
     assert early.status_code == 409
     assert client.post(f"{stack}/mask", data=BOX).headers["location"] == f"{stack}?done=masked"
-    assert {state(world, case_id, uid, one) for one in (first, *others)} == {("held", 1)}
+    assert {state(world, case_id, uid, one) for one in (first, *others)} == {("pending_review", 1)}
     stale = client.post(f"{stack}/decide", data={**BOX, "decision": "approve", "digest": digest_in(shown)})
     assert stale.status_code == 409
     assert "meanwhile" in stale.text
@@ -271,19 +271,19 @@ def test_a_series_is_blanked_and_approved_as_a_whole_by_plain_forms(world: World
 
 
 def test_a_clean_picture_can_be_looked_at_and_withheld(world: World, browser: Browser) -> None:
-    case_id, uid, held_ones = held(world, *with_clean(pictures(1)))
+    case_id, uid, pending_ones = pending(world, *with_clean(pictures(1)))
     client, study = browser(world, "coordinator"), f"/queue/{case_id}/studies/{uid}"
-    (clean,) = set(re.findall(rf'"{study}/pixels/([\d.]+)"', client.get(f"{study}/series").text)) - set(held_ones)
+    (clean,) = set(re.findall(rf'"{study}/pixels/([\d.]+)"', client.get(f"{study}/series").text)) - set(pending_ones)
     shown = client.get(address(case_id, uid, clean)).text
     assert ">Clean<" in shown
     assert ">Approve<" not in shown
     gone = client.post(address(case_id, uid, clean) + "/decide", data={"decision": "withhold"})
-    assert gone.headers["location"] == address(case_id, uid, held_ones[0]) + "?done=decided"
+    assert gone.headers["location"] == address(case_id, uid, pending_ones[0]) + "?done=decided"
     assert state(world, case_id, uid, clean)[0] == "withheld"
 
 
 def test_a_video_is_played_and_approved_or_withheld_as_a_whole(world: World, browser: Browser) -> None:
-    case_id, uid, (sop_uid,) = held(world, video())
+    case_id, uid, (sop_uid,) = pending(world, video())
     client, page = browser(world, "coordinator"), address(case_id, uid, sop_uid)
     shown = client.get(page).text
     source = re.search(r'<video [^>]*src="([^"]+)"', shown)
@@ -294,7 +294,7 @@ def test_a_video_is_played_and_approved_or_withheld_as_a_whole(world: World, bro
     assert played.status_code == 200
     assert b"ftypmp42" in played.content
     assert client.post(page + "/mask", data=BOX).status_code == 422
-    assert state(world, case_id, uid, sop_uid) == ("held", 0)
+    assert state(world, case_id, uid, sop_uid) == ("pending_review", 0)
     (stack,) = set(
         re.findall(
             rf'"(/queue/{case_id}/studies/{uid}/series/[^"]+)"',

@@ -13,7 +13,7 @@ from pynetdicom import AE
 
 from cases.repository import studies_of
 from cases.service import reporting
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.index.scope import ORIGINAL, Scope
 from pacs.serve import retrieve
 from tests.cases.test_reidentify import made_of
@@ -65,7 +65,7 @@ def test_a_key_object_goes_to_its_case_and_back_to_the_patient(world: World, por
 def test_what_belongs_to_no_case_of_theirs_is_refused(world: World, port: int) -> None:
     case_id = world.in_review()
     before = set(files(world, case_id))
-    refused = int(Reason.NOT_AUTHORISED)
+    refused = int(FailureReason.NOT_AUTHORISED)
     assert send(port, "RIVAL", key_object(world, case_id)) == refused
     assert send(port, "READER", key_object(world, case_id, StudyInstanceUID=generate_uid())) == refused
     assert send(port, "READER", seen(world, case_id)) == refused
@@ -81,4 +81,4 @@ def test_once_the_report_is_signed_nothing_more_is_taken(world: World, port: int
     made = key_object(world, case_id)
     with world.db.transaction() as tx:
         reporting.sign(tx, world.specialist, case_id, proof(world.specialist))
-    assert send(port, "READER", made) == int(Reason.NOT_AUTHORISED)
+    assert send(port, "READER", made) == int(FailureReason.NOT_AUTHORISED)

@@ -46,7 +46,7 @@ def test_no_string_of_the_answer_key_is_left() -> None:
                 result = results[row["file"]]
                 checked += 1
                 if row["kind"] == "burned-in":
-                    if not result.withhold + result.refused:
+                    if not result.review_reasons + result.refused:
                         leaks.append(f"{row['file']} {row['where']} is not withheld")
                     continue
                 written = result.header + result.trailer
@@ -77,7 +77,7 @@ def test_every_result_is_read_by_pydicom(source: str) -> None:
             ds = pydicom.dcmread(BytesIO(whole(result, data)))
             for element in ds.iterall():
                 # Marks of overlays stay, and only where somebody has to look.
-                assert element.tag.group != 0x6000 or MARKS in result.withhold, name
+                assert element.tag.group != 0x6000 or MARKS in result.review_reasons, name
             assert ds.PatientIdentityRemoved == "YES", name
             original = next((e for e in parsed.elements if e.tag == 0x7FE00010), None)
             if original is not None and original.fragments is None and not result.findings:

@@ -53,7 +53,7 @@ def drawn(ds: Dataset) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG, DEFLATED])
 def test_marks_stay_and_ask_for_a_look(syntax: str) -> None:
     result, _, ds = made([*overlay(b"\x21\x84"), *overlay(b"\0\x01", 0x6002)], syntax)
-    assert result.withhold == [MARKS]
+    assert result.review_reasons == [MARKS]
     assert (result.actions[0x60003000], result.actions[0x60023000]) == ("C", "C")
     assert [ds[group, 0x3000].value for group in (0x6000, 0x6002)] == [b"\x21\x84", b"\0\x01"]
     assert drawn(ds).reshape(-1)[[0, 5, 10, 15]].tolist() == [255, 255, 255, 255]
@@ -61,11 +61,11 @@ def test_marks_stay_and_ask_for_a_look(syntax: str) -> None:
 
 def test_an_overlay_without_marks_goes_and_asks_nothing() -> None:
     result, _, ds = made(overlay(bytes(2)))
-    assert result.withhold == []
+    assert result.review_reasons == []
     assert not [element for element in ds if element.tag.group == 0x6000]
     # So does one of which only bits behind its last pixel are set.
     result, _, ds = made(overlay(b"\0\0\xff\xff", rows=3, columns=5))
-    assert result.withhold == []
+    assert result.review_reasons == []
     assert (0x6000, 0x3000) not in ds
 
 
@@ -98,14 +98,14 @@ def test_nothing_hides_in_an_overlay() -> None:
 )
 def test_what_can_t_be_read_is_left_out_and_said(elements: list[El]) -> None:
     result, _, ds = made(elements)
-    assert result.withhold == [DAMAGED]
+    assert result.review_reasons == [DAMAGED]
     assert not [element for element in ds if element.tag.group == 0x6000]
 
 
 def test_a_profile_without_graphics_says_that_marks_are_missing() -> None:
     source = part10([*skeleton(), *overlay(b"\x21\x84")], EXPLICIT)
     result = deidentify(parse(source), secret=SECRET, profile=BASIC)
-    assert result.withhold == [LEFT_OUT]
+    assert result.review_reasons == [LEFT_OUT]
     assert (0x6000, 0x3000) not in read(result, source)
     assert SECOND_OPINION.clean_graphics
 
@@ -127,7 +127,7 @@ def test_the_copy_is_drawn_as_the_original(
         text(0x60000015, "IS", str(frames)),
     ]
     result, before, after = made(elements)
-    if result.withhold != [DAMAGED]:
+    if result.review_reasons != [DAMAGED]:
         assert np.array_equal(drawn(before), drawn(after))
 
 

@@ -127,7 +127,7 @@ def j2k(*segments: bytes, tile: bytes = b"") -> bytes:
 def test_comments_inside_of_frames_are_patched(frame: bytes, syntax: str, patched: int) -> None:
     source = encapsulated(frame, syntax)
     result = deidentify(parse(source), secret=SECRET)
-    assert result.withhold == []
+    assert result.review_reasons == []
     assert len(result.patches) == patched
     written = bytearray(source)
     for offset, value in result.patches:
@@ -136,7 +136,7 @@ def test_comments_inside_of_frames_are_patched(frame: bytes, syntax: str, patche
     assert b"ZQ" not in cleaned
     assert cleaned.endswith(pack("<HHI", 0xFFFE, 0xE0DD, 0))
     twice = deidentify(parse(cleaned), secret=SECRET)
-    assert (twice.patches, twice.withhold) == ((), [])
+    assert (twice.patches, twice.review_reasons) == ((), [])
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_comments_inside_of_frames_are_patched(frame: bytes, syntax: str, patche
     ],
 )
 def test_what_can_not_be_patched_is_held_back(frame: bytes, syntax: str) -> None:
-    assert deidentify(parse(encapsulated(frame, syntax)), secret=SECRET).withhold
+    assert deidentify(parse(encapsulated(frame, syntax)), secret=SECRET).review_reasons
 
 
 def test_frames_in_an_implicit_header_keep_their_codec() -> None:

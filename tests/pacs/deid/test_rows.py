@@ -108,7 +108,7 @@ def test_pixels_are_the_sources(syntax: str) -> None:
     result = deidentify(parse(source), secret=SECRET)
     assert read(result, source).PixelData == bytes(range(32))
     assert (result.pixel_bytes is None) == (syntax in (EXPLICIT, IMPLICIT))
-    assert result.withhold == []
+    assert result.review_reasons == []
 
 
 def test_the_result_says_what_was_done() -> None:

@@ -132,9 +132,9 @@ def test_every_row_keeps_what_is_due_to_it(creator: str, group: str, syntax: str
             assert ds[tag].value in (new, new.encode()), where
         else:
             assert ds[tag].value == before[tag].value, where
-    held = [row for row in BLOCKS[creator, group] if row["decision"] == "hold"]
-    assert len(result.withhold) == len(held)
-    assert all(any(row["meaning"] in reason for reason in result.withhold) for row in held)
+    rows = [row for row in BLOCKS[creator, group] if row["decision"] == "hold"]
+    assert len(result.review_reasons) == len(rows)
+    assert all(any(row["meaning"] in reason for reason in result.review_reasons) for row in rows)
 
 
 @pytest.mark.parametrize("vr", ["", "UN"])
@@ -184,7 +184,7 @@ def payload(value: bytes, group: int = 0x7FD1) -> list[El]:
 def test_opaque_bytes_stay_and_the_instance_is_held() -> None:
     result, ds = cleaned(payload(b"\1\2\3\4"))
     assert ds[0x7FD11010].value == b"\1\2\3\4"
-    assert result.withhold == [f"It has private bytes that nobody can read: Volume Payload, {SC2000}."]
+    assert result.review_reasons == [f"It has private bytes that nobody can read: Volume Payload, {SC2000}."]
 
 
 def test_many_opaque_bytes_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +192,7 @@ def test_many_opaque_bytes_go(monkeypatch: pytest.MonkeyPatch) -> None:
     result, ds = cleaned([*payload(b"\1\2\3\4"), El(0x7FD11001, "OB", b"\5\6\7\10")])
     assert 0x7FD11001 in ds
     assert 0x7FD11010 not in ds
-    assert len(result.withhold) == 1
+    assert len(result.review_reasons) == 1
     assert result.findings == ["Private bytes that nobody can read were left out."]
 
 
@@ -200,7 +200,7 @@ def test_opaque_bytes_with_a_known_name_go_and_the_instance_stays() -> None:
     source = part10([*skeleton(), text(0x00100010, "PN", "Zweifel^Anna"), *payload(b"\0\1ZWEIFEL\0\0")], EXPLICIT)
     result = deidentify(parse(source), secret=SECRET, known=Identifiers.of(names=["Zweifel^Anna"]))
     assert 0x7FD11010 not in read(result, source)
-    assert not result.withhold + result.refused
+    assert not result.review_reasons + result.refused
 
 
 def test_what_is_held_in_a_sequence_is_held_in_every_instance() -> None:
@@ -212,7 +212,7 @@ def test_what_is_held_in_a_sequence_is_held_in_every_instance() -> None:
     memory = Memory(SECRET, SECOND_OPINION)
     for _ in range(3):
         result = deidentify_next(parse(source), memory)
-        assert len(result.withhold) == 1
+        assert len(result.review_reasons) == 1
         assert read(result, source)[0x01191003].value[0][0x01191004].value == b"\1\2"
 
 
@@ -225,7 +225,7 @@ def test_opaque_rows_hold_no_text_and_no_data_sets() -> None:
     ):
         result, ds = cleaned([text(0x01190010, "LO", SC2000), element])
         assert element.tag not in ds
-        assert not result.withhold
+        assert not result.review_reasons
 
 
 @pytest.mark.parametrize("at", [0x10, 0x23, 0xFF])
@@ -293,7 +293,7 @@ def test_a_mosaic_keeps_what_it_needs_to_be_taken_apart() -> None:
     source = mosaic()
     result = deidentify(parse(source), secret=SECRET)
     ds = read(result, source)
-    assert not result.withhold + result.refused
+    assert not result.review_reasons + result.refused
     kept = ds.private_block(0x0019, "SIEMENS MR HEADER")
     assert kept[0x0A].value == 9
     assert kept[0x0B].value == 66.25

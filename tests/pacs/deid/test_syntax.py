@@ -76,7 +76,7 @@ def test_the_label_is_what_the_bytes_are(
 ) -> None:
     source = file(syntax, header, PIXELS, fragments=fragments, told=told)
     result = deidentify(parse(source), secret=SECRET)
-    assert (result.transfer_syntax, bool(result.withhold)) == (label, held)
+    assert (result.transfer_syntax, bool(result.review_reasons)) == (label, held)
     whole = given(result, source)
     again = parse(whole)
     assert again.meta.transfer_syntax == label
@@ -91,7 +91,7 @@ def test_without_pixels_the_label_is_the_header_s(syntax: str, header: str) -> N
     result = deidentify(parse(source), secret=SECRET)
     known = syntax not in (PRIVATE, GE)
     assert result.transfer_syntax == (syntax if known and header == EXPLICIT else header)
-    assert result.withhold == []
+    assert result.review_reasons == []
 
 
 @pytest.mark.parametrize("syntax", [J2K, JPEG])
@@ -108,7 +108,7 @@ def test_ge_s_big_endian_pixels_are_turned_round() -> None:
     parsed = parse(source)
     assert not parsed.is_original_bytes
     result = deidentify(parsed, secret=SECRET)
-    assert (result.transfer_syntax, result.withhold) == (IMPLICIT, [])
+    assert (result.transfer_syntax, result.review_reasons) == (IMPLICIT, [])
     ds = pydicom.dcmread(BytesIO(given(result, source)))
     assert ds.PixelData == PIXELS
     assert ds.file_meta.TransferSyntaxUID == IMPLICIT
@@ -119,4 +119,4 @@ def test_ge_s_pixels_of_other_widths_wait_for_a_person() -> None:
     source = write_meta(CT, SOP, GE) + dataset(elements, IMPLICIT)
     result = deidentify(parse(source), secret=SECRET)
     assert result.transfer_syntax == GE
-    assert result.withhold
+    assert result.review_reasons

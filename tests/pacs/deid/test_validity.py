@@ -81,7 +81,7 @@ def test_no_error_is_new(source: str, profile: Profile, tmp_path: Path) -> None:
         except Unreadable:
             continue
         told = not any(word in name for word in _BROKEN) and parsed.meta.transfer_syntax not in _REFERENCED
-        missing = any("UID is missing" in reason for reason in result.withhold)
+        missing = any("UID is missing" in reason for reason in result.review_reasons)
         if result.refused or missing or not told or result.sop_class_uid == _HANGING_PROTOCOL:
             continue
         syntax = parsed.meta.transfer_syntax

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from overread.kit.errors import Unavailable
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.dimse import acceptor
 from pacs.dimse.association import Served
 from pacs.store.archive import Archive
@@ -173,7 +173,7 @@ def test_an_instance_that_is_too_large_is_refused_and_the_next_is_served(
     with Peer(port) as peer:
         assert peer.associate()[0] == 2
         peer.store(SOP, bytes(150_000))
-        assert peer.status() == (1, Reason.OUT_OF_RESOURCES)
+        assert peer.status() == (1, FailureReason.OUT_OF_RESOURCES)
         assert peer.echo() == 0
         # What goes on for as long again is not read to its end.
         peer.send(BEGUN + pdu(4, pdv(1, 0, bytes(50_000))) * 5)
@@ -302,7 +302,7 @@ def test_while_the_database_is_away_a_peer_is_told_to_try_again(
         assert peer.associate() == (REJECT, b"\0\2\3\2")
         gone.setattr("pacs.dimse.storage.ingest.receive", away)
         storing.store(SOP, bytes(100_000))
-        assert storing.status() == (1, Reason.OUT_OF_RESOURCES)
+        assert storing.status() == (1, FailureReason.OUT_OF_RESOURCES)
         assert storing.echo() == 0
     settled(port, archive, tmp_path / "blobs")
 

@@ -21,7 +21,7 @@ from pynetdicom.sop_class import CTImageStorage, Verification  # type: ignore[at
 
 from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.dimse import commands, tls
 from pacs.store.archive import Archive
 from tests.live.server import PROGRAM, clean_environment, free_port
@@ -160,7 +160,7 @@ def test_a_store_without_a_data_set_is_refused(listen: Listen) -> None:
     with Peer(listen()) as peer:
         assert peer.associate()[0] == 2
         peer.send(pdu(4, pdv(1, 3, command)))
-        assert peer.status() == (9, Reason.CANNOT_UNDERSTAND)
+        assert peer.status() == (9, FailureReason.CANNOT_UNDERSTAND)
         assert peer.echo() == 0
 
 
@@ -172,7 +172,7 @@ def test_an_instance_uid_that_is_none_is_refused(
     with Peer(port) as peer:
         assert peer.associate()[0] == 2
         peer.store(sop_uid, slice_of("1.2.3"))
-        assert peer.status() == (1, Reason.CANNOT_UNDERSTAND)
+        assert peer.status() == (1, FailureReason.CANNOT_UNDERSTAND)
         assert peer.echo() == 0
     settled(port, archive, tmp_path / "blobs")
 

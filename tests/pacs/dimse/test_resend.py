@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from overread.kit.audit import AuditRow
 from pacs.dicom.part10 import read_meta
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.serve import retrieve
 from pacs.store.archive import Archive
 from tests.pacs.dimse.conftest import Listen
@@ -76,7 +76,7 @@ def test_a_queue_that_sends_again_in_any_encoding_comes_to_its_end(
     changed = copy.deepcopy(ds)
     changed.PatientComments = "changed"
     for number, syntax in enumerate((ImplicitVRLittleEndian, RLELossless), 1):
-        assert send(port, changed, syntax) == int(Reason.DUPLICATE)
+        assert send(port, changed, syntax) == int(FailureReason.DUPLICATE)
         assert attempts(archive) == number
     assert kept(archive, ds) == before
 
@@ -99,7 +99,7 @@ def test_a_data_set_of_another_class_or_instance_than_the_command_names_is_refus
         peer.associate()
         for sop_uid, sent in (("1.2.3", ds), (ds.SOPInstanceUID, other)):
             peer.store(sop_uid, data_of(sent))
-            assert peer.status()[1] == int(Reason.MISMATCH)
+            assert peer.status()[1] == int(FailureReason.MISMATCH)
         # The next one is served.
         peer.store(ds.SOPInstanceUID, data_of(ds))
         assert peer.status()[1] == 0

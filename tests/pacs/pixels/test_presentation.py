@@ -18,7 +18,7 @@ from pacs.pixels import area, lab, mask, shapes
 from pacs.pixels.errors import CannotDecode
 from pacs.pixels.plane import Plane, plane
 from pacs.pixels.presentation import Reference
-from pacs.pixels.render import Rendition, State, render_state
+from pacs.pixels.render import PresentationState, Rendition, render_state
 from tests.conformance.rendered_objects import item
 from tests.pacs.pixels.samples import LITTLE, header
 
@@ -118,7 +118,7 @@ def test_any_state_gives_a_picture_or_one_kind_of_error(parts: tuple[Any, Any]) 
         state.update(_made(tree))
     frames = np.arange(3 * 8 * 10, dtype="<u2").reshape(3, 8, 10) * 17
     ds = header(8, 10, 16, NumberOfFrames=3, BitsStored=12, HighBit=11)
-    shown = State(state, Reference("1.2", "1.3", 2), lambda index: frames[index].tobytes())
+    shown = PresentationState(state, Reference("1.2", "1.3", 2), lambda index: frames[index].tobytes())
     try:
         made = render_state(ds, LITTLE, Rendition("image/png"), shown)
     except (CannotDecode, BadInput):

@@ -15,7 +15,7 @@ from PIL import Image
 from pydicom import Dataset
 
 from pacs.pixels.presentation import references
-from pacs.pixels.render import Rendition, State, render_state
+from pacs.pixels.render import PresentationState, Rendition, render_state
 from tests.conformance.rendered_objects import LITTLE, image, item, state, window
 
 DCMTK = shutil.which("dcmp2pgm")
@@ -85,7 +85,7 @@ def test_states_are_dcmtks(tmp_path: Path, name: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     expected = np.asarray(Image.open(tmp_path / "out.pgm")).astype(int)
-    shown = State(by, references(by)[0], lambda _: BASE.tobytes())
+    shown = PresentationState(by, references(by)[0], lambda _: BASE.tobytes())
     made = render_state(of, LITTLE, Rendition("image/png"), shown)
     found = np.asarray(Image.open(BytesIO(made)).convert("L")).astype(int)
     assert found.shape == expected.shape

@@ -51,10 +51,10 @@ def test_a_body_is_a_list_that_unpacks_in_pieces(count: int) -> None:
 )
 def test_data_sets_come_out_one_by_one_as_they_went_in(all_of_them: list[dict[str, Any]]) -> None:
     bodies = [orjson.dumps(one) for one in all_of_them]
-    assert list(metadata.pack(bodies).each()) == bodies
+    assert list(metadata.pack(bodies).datasets()) == bodies
 
 
 def test_data_sets_are_longer_and_shorter_than_the_pieces_that_they_come_in() -> None:
     sizes = [1, (1 << 20) - 10, 3 << 20, 5, 1 << 20, 0]
     bodies = [orjson.dumps({"00080005": {"vr": "LT", "Value": ["[,\n]" * (size // 5)]}}) for size in sizes]
-    assert list(metadata.pack(bodies).each()) == bodies
+    assert list(metadata.pack(bodies).datasets()) == bodies

@@ -19,7 +19,7 @@ from overread.kit import principals, tokens
 from overread.kit.db import Database
 from overread.kit.errors import TooLarge
 from overread.kit.principals import Principal, Role
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.index import query
 from pacs.index.models import Instance, Study
 from pacs.index.query import Level, Query
@@ -100,7 +100,7 @@ def test_a_sender_who_is_locked_out_stores_nothing_more(archive: Archive, databa
     for data in (more, other, sample()):
         outcome = put(archive, source, data)
         assert isinstance(outcome, Refused)
-        assert outcome.reason is Reason.NOT_AUTHORISED
+        assert outcome.reason is FailureReason.NOT_AUTHORISED
     with database.transaction() as tx:
         assert tx.scalars(select(Study.instance_count)).all() == [1]
     assert isinstance(put(archive, replace(source, made_for=uuid.uuid4()), more), Stored)
@@ -114,7 +114,7 @@ def test_other_bytes_under_a_known_uid_are_refused_and_the_first_are_kept(archiv
     put(archive, source, sample())
     outcome = put(archive, source, changed(sample(), PatientComments="other"))
     assert isinstance(outcome, Refused)
-    assert outcome.reason is Reason.DUPLICATE
+    assert outcome.reason is FailureReason.DUPLICATE
     with database.transaction() as tx:
         located = retrieve.locate(tx, ALL, pydicom.dcmread(io.BytesIO(sample())).StudyInstanceUID)
     assert b"".join(retrieve.stream(archive.blobs, located[0].parts)) == sample()
@@ -158,7 +158,7 @@ def test_what_is_not_whole_dicom_is_refused_and_leaves_nothing(
 ) -> None:
     outcome = put(archive, Source(someone(database), "stow"), data)
     assert isinstance(outcome, Refused)
-    assert outcome.reason is Reason.CANNOT_UNDERSTAND
+    assert outcome.reason is FailureReason.CANNOT_UNDERSTAND
     assert outcome.sentence
     assert leftovers(archive) == []
     assert list(archive.blobs.digests()) == []

@@ -18,7 +18,7 @@ from overread.kit.db import Database
 from overread.kit.errors import Unavailable
 from overread.kit.principals import Principal
 from pacs.dicom import part10
-from pacs.dicom.status import Reason
+from pacs.dicom.status import FailureReason
 from pacs.index.models import Instance, Upload
 from pacs.serve import retrieve
 from pacs.store import ingest
@@ -117,7 +117,7 @@ def test_a_changed_object_is_refused_and_audited_in_every_encoding(
     other = ANEW[how](changed(sample(), PatientComments="other"))
     outcome = put(archive, source, other)
     assert isinstance(outcome, Refused)
-    assert outcome.reason is Reason.DUPLICATE
+    assert outcome.reason is FailureReason.DUPLICATE
     assert attempts(database) == [outcome.sop_uid]
     assert served(archive) == [sample()]
 
@@ -163,12 +163,12 @@ def test_who_can_t_be_told_now_is_told_to_come_again(
         patched.setattr(ingest, "same_object", busy)
         outcome = put(archive, source, implicit(sample()))
         assert isinstance(outcome, Refused)
-        assert outcome.reason is Reason.OUT_OF_RESOURCES
+        assert outcome.reason is FailureReason.OUT_OF_RESOURCES
     [prepared] = prepare(archive, source, implicit(sample()))
     committed = ingest.commit(archive, source, [prepared])
     [late] = ingest.decided(archive, source, [prepared], committed, seconds=-1.0)
     assert isinstance(late, Refused)
-    assert late.reason is Reason.OUT_OF_RESOURCES
+    assert late.reason is FailureReason.OUT_OF_RESOURCES
     assert attempts(database) == []
     assert isinstance(put(archive, source, implicit(sample())), AlreadyStored)
 
@@ -246,7 +246,7 @@ def test_a_data_set_that_is_not_what_the_command_names_is_refused(
 ) -> None:
     outcome = put(archive, Source(someone(database), "dimse", sop_class=sop_class, sop_uid=sop_uid), sample())
     assert isinstance(outcome, Refused)
-    assert outcome.reason is Reason.MISMATCH
+    assert outcome.reason is FailureReason.MISMATCH
 
 
 @pytest.mark.parametrize("source", sources())
@@ -260,7 +260,7 @@ def test_no_real_file_is_refused_for_its_file_meta_and_none_is_kept_that_contrad
             read = incoming.read()
             if isinstance(read, Refused):
                 # As before: it can't be read, or its data set itself has no UIDs that could name it.
-                assert read.reason is Reason.CANNOT_UNDERSTAND, name
+                assert read.reason is FailureReason.CANNOT_UNDERSTAND, name
                 continue
             buffer = incoming._writer.buffer()
             found = part10.read_meta(buffer)

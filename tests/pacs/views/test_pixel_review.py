@@ -36,8 +36,8 @@ BOXES = [(10, 5, 40, 12)]
 NOBODY = Identifiers()
 
 
-def held_view(archive: Archive, count: int = 1) -> tuple[uuid.UUID, str, list[str]]:
-    """A view of a colour study: its id, the original's UID, and the held instances' UIDs."""
+def pending_view(archive: Archive, count: int = 1) -> tuple[uuid.UUID, str, list[str]]:
+    """A view of a colour study: its id, the original's UID, and the UIDs of the instances to review."""
     study_uid, _ = stored_study(archive, "examples_rgb_color.dcm", count=count)
     view = view_of(archive)
     views.deidentify(archive, view, LEADING, study_uid)
@@ -64,7 +64,7 @@ def pixels_of(archive: Archive, view: uuid.UUID, sop_uid: str) -> np.ndarray:
 
 
 def test_a_masked_picture_is_blank_there_and_the_same_elsewhere(archive: Archive, database: Database) -> None:
-    view, study_uid, (uid,) = held_view(archive)
+    view, study_uid, (uid,) = pending_view(archive)
     coordinator = person(database, Role.COORDINATOR)
     before = pixels_of(archive, view, uid)
     pixel_review.mask(archive, coordinator, view, [uid], BOXES, NOBODY)
@@ -74,8 +74,8 @@ def test_a_masked_picture_is_blank_there_and_the_same_elsewhere(archive: Archive
     assert not after[inside].any()
     assert np.array_equal(before[~inside], after[~inside])
     with database.transaction() as tx:
-        item = pixel_review.held(tx, coordinator, view)[0].items[0]
-        assert item.state == Review.HELD
+        item = pixel_review.pending(tx, coordinator, view)[0].items[0]
+        assert item.state == Review.PENDING_REVIEW
         assert any("Masks" in reason for reason in item.reasons)
         views.decide(tx, coordinator, view, [uid], Review.APPROVED)
         views.release(tx, coordinator, view, study_uid)
@@ -128,7 +128,7 @@ def test_whatever_came_in_only_the_boxes_are_blank(archive: Archive, database: D
 
 
 def test_only_a_coordinator_looks_and_masks(archive: Archive, database: Database) -> None:
-    view, _, (uid,) = held_view(archive)
+    view, _, (uid,) = pending_view(archive)
     for role in (Role.SPECIALIST, Role.PATIENT, Role.HOSPITAL, Role.AUDITOR):
         who = person(database, role)
         with pytest.raises(Forbidden):
@@ -140,11 +140,11 @@ def test_only_a_coordinator_looks_and_masks(archive: Archive, database: Database
         with pytest.raises(Forbidden):
             pixel_review.release_document(archive, who, view, uid, NOBODY)
         with database.transaction() as tx, pytest.raises(Forbidden):
-            pixel_review.held(tx, who, view)
+            pixel_review.pending(tx, who, view)
 
 
 def test_what_is_not_in_the_view_is_not_found(archive: Archive, database: Database) -> None:
-    view, _, (uid,) = held_view(archive)
+    view, _, (uid,) = pending_view(archive)
     coordinator = person(database, Role.COORDINATOR)
     with pytest.raises(NotFound):
         composites.composite(archive, coordinator, view, ["1.2.3"])
@@ -182,7 +182,7 @@ def test_a_composite_has_the_lowest_and_highest_levels_of_all_frames(archive: Ar
 
 
 def test_what_was_masked_is_suggested_for_the_same_device(archive: Archive, database: Database) -> None:
-    view, _, uids = held_view(archive, count=2)
+    view, _, uids = pending_view(archive, count=2)
     coordinator = person(database, Role.COORDINATOR)
     assert not [s for s in composites.suggest(archive, coordinator, view, uids[1]) if s.source == "device"]
     pixel_review.mask(archive, coordinator, view, uids[:1], BOXES, NOBODY)
@@ -251,7 +251,7 @@ def test_a_document_is_left_out_until_a_person_releases_or_redacts_it(
     pixel_review.release_document(archive, coordinator, view, item.view_sop_uid, NOBODY, redacted)
     with archive.db.transaction() as tx:
         review = views.review(tx, view)[0]
-        assert (review.held, review.items[0].left_out) == (1, False)
+        assert (review.pending, review.items[0].left_out) == (1, False)
         located = retrieve.locate(tx, Scope(view, unreleased=True), view_study)[0]
         views.decide(tx, coordinator, view, [item.view_sop_uid], Review.APPROVED)
     ds = pydicom.dcmread(io.BytesIO(b"".join(retrieve.stream(archive.blobs, located.parts))))
@@ -262,13 +262,13 @@ def test_a_document_is_left_out_until_a_person_releases_or_redacts_it(
 
 
 def test_a_picture_is_no_document(archive: Archive, database: Database) -> None:
-    view, _, (uid,) = held_view(archive)
+    view, _, (uid,) = pending_view(archive)
     with pytest.raises(Unprocessable):
         pixel_review.release_document(archive, person(database, Role.COORDINATOR), view, uid, NOBODY)
 
 
 def test_a_mask_is_laid_over_the_others_where_an_original_is_missing(archive: Archive, database: Database) -> None:
-    view, _, uids = held_view(archive, 3)
+    view, _, uids = pending_view(archive, 3)
     with database.transaction() as tx:
         source_pk = tx.scalars(select(Instance.source_pk).where(Instance.sop_uid == uids[1])).one()
         original = tx.get_one(Instance, source_pk).sop_uid

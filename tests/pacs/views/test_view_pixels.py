@@ -28,7 +28,7 @@ def derived(archive: Archive, data: bytes) -> retrieve.Located:
     assert isinstance(put(archive, Source(person(archive.db, Role.HOSPITAL), "stow"), data), Stored)
     view = view_of(archive)
     made = views.deidentify(archive, view, LEADING, str(pydicom.dcmread(io.BytesIO(data)).StudyInstanceUID))
-    assert (made.instances, made.held) == (1, 0)
+    assert (made.instances, made.pending) == (1, 0)
     with archive.db.transaction() as tx:
         [one] = retrieve.locate(tx, Scope(view, unreleased=True), made.study_uid)
     return one

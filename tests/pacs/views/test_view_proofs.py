@@ -27,7 +27,7 @@ from pacs.views import pixel_review, profiles, reidentify, sealing, view_proofs,
 from tests.pacs.deid.planted import EXPLICIT, El, skeleton, text
 from tests.pacs.deid.planted import part10 as written
 from tests.pacs.store.test_ingest import put
-from tests.pacs.views.test_pixel_review import NOBODY, held_view
+from tests.pacs.views.test_pixel_review import NOBODY, pending_view
 from tests.pacs.views.test_views import LEADING, NAMES, person, sender, stored_study, view_of
 
 
@@ -45,7 +45,7 @@ def test_a_view_s_proofs_hold(archive: Archive, database: Database) -> None:
 
 
 def test_masks_are_in_the_proof_and_the_root(archive: Archive, database: Database) -> None:
-    view, _, (uid,) = held_view(archive)
+    view, _, (uid,) = pending_view(archive)
     (before,) = view_proofs.check(archive)
     pixel_review.mask(archive, person(database, Role.COORDINATOR), view, [uid], [(1, 2, 3, 4)], NOBODY)
     (after,) = view_proofs.check(archive)
@@ -296,7 +296,7 @@ def test_bits_that_no_pixel_uses_are_cleared(archive: Archive, database: Databas
     assert isinstance(put(archive, Source(person(database, Role.HOSPITAL), "stow"), data), Stored)
     view = view_of(archive)
     derived = views.deidentify(archive, view, LEADING, str(pydicom.dcmread(io.BytesIO(data)).StudyInstanceUID))
-    assert derived.held == 0
+    assert derived.pending == 0
     with database.transaction() as tx:
         located = retrieve.locate(tx, Scope(view, unreleased=True), derived.study_uid)[0]
         (proof,) = tx.scalars(select(Instance.proof).where(Instance.view_id == view))

@@ -1,4 +1,4 @@
-"""De-identified views: made, held, decided, released, revoked; and what a specialist's scope can reach."""
+"""De-identified views: made, reviewed, released, revoked; and what a specialist's scope can reach."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_clean_study_is_derived_and_seen_only_after_its_release(archive: Archi
     study_uid, sent = stored_study(archive)
     view = view_of(archive)
     derived = views.deidentify(archive, view, LEADING, study_uid)
-    assert (derived.instances, derived.held) == (3, 0)
+    assert (derived.instances, derived.pending) == (3, 0)
     specialist = Scope(view)
     with database.transaction() as tx:
         assert query.search(tx, specialist, Query(Level.STUDY))[0] == []
@@ -75,7 +75,7 @@ def test_a_clean_study_is_derived_and_seen_only_after_its_release(archive: Archi
     with database.transaction() as tx:
         studies, _ = query.search(tx, specialist, Query(Level.STUDY))
         located = retrieve.locate(tx, specialist, derived.study_uid)
-        shown = b"".join(metadata.each(tx, "http://test", specialist, derived.study_uid)).decode().lower()
+        shown = b"".join(metadata.datasets(tx, "http://test", specialist, derived.study_uid)).decode().lower()
         everything = json.dumps([one.attributes for one in query.search(tx, specialist, Query(Level.INSTANCE))[0]])
     assert [one.study_uid for one in studies] == [derived.study_uid]
     assert studies[0].attributes["00201208"]["Value"] == [3]
@@ -152,7 +152,7 @@ def test_what_is_ready_of_a_view_is_gone_with_its_release(archive: Archive, data
         views.release(tx, coordinator, view, study_uid)
     with database.transaction() as tx:
         seen = metadata.version(tx, Scope(view), derived.study_uid)
-    whole = b"".join(metadata.made(database, seen, "http://x/dicomweb", True, Scope(view), derived.study_uid).json())
+    whole = b"".join(metadata.build(database, seen, "http://x/dicomweb", True, Scope(view), derived.study_uid).json())
     assert (seen.count, len(json.loads(whole))) == (3, 3)
     assert str(sent[0].SOPInstanceUID).encode() not in whole
     with database.transaction() as tx:
@@ -173,28 +173,28 @@ def test_two_cases_see_the_same_study_under_unrelated_uids(archive: Archive) -> 
     assert first.study_uid != second.study_uid
 
 
-def test_what_may_have_burned_in_text_is_held_until_somebody_decides(archive: Archive, database: Database) -> None:
+def test_what_may_have_burned_in_text_waits_until_somebody_decides(archive: Archive, database: Database) -> None:
     study_uid, _ = stored_study(archive, "examples_rgb_color.dcm", count=2)
     coordinator = person(database, Role.COORDINATOR)
     view = view_of(archive)
     derived = views.deidentify(archive, view, LEADING, study_uid)
-    assert derived.held == 2
+    assert derived.pending == 2
     assert derived.withheld_reasons
     with database.transaction() as tx, pytest.raises(Conflict):
         views.release(tx, coordinator, view, study_uid)
     with database.transaction() as tx:
-        held = [item.view_sop_uid for item in views.review(tx, view)[0].items]
+        pending = [item.view_sop_uid for item in views.review(tx, view)[0].items]
         with pytest.raises(Forbidden):
-            views.decide(tx, person(database, Role.SPECIALIST), view, held, "approved")
-        views.decide(tx, coordinator, view, held[:1], "approved")
-        views.decide(tx, coordinator, view, held[1:], "withheld")
+            views.decide(tx, person(database, Role.SPECIALIST), view, pending, "approved")
+        views.decide(tx, coordinator, view, pending[:1], "approved")
+        views.decide(tx, coordinator, view, pending[1:], "withheld")
         views.release(tx, coordinator, view, study_uid)
     with database.transaction() as tx:
         seen = query.search(tx, Scope(view), Query(Level.INSTANCE))[0]
         study = query.search(tx, Scope(view), Query(Level.STUDY))[0][0]
         with pytest.raises(NotFound):
-            retrieve.locate(tx, Scope(view), derived.study_uid, sop_uid=held[1])
-    assert [one.sop_uid for one in seen] == held[:1]
+            retrieve.locate(tx, Scope(view), derived.study_uid, sop_uid=pending[1])
+    assert [one.sop_uid for one in seen] == pending[:1]
     assert study.attributes["00201208"]["Value"] == [1]
 
 
@@ -204,8 +204,8 @@ def test_nothing_approved_is_nothing_to_release(archive: Archive, database: Data
     view = view_of(archive)
     views.deidentify(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
-        held = [item.view_sop_uid for item in views.review(tx, view)[0].items]
-        views.decide(tx, coordinator, view, held, "withheld")
+        pending = [item.view_sop_uid for item in views.review(tx, view)[0].items]
+        views.decide(tx, coordinator, view, pending, "withheld")
         with pytest.raises(Conflict):
             views.release(tx, coordinator, view, study_uid)
 
@@ -233,7 +233,7 @@ def test_images_that_come_after_the_release_wait_for_a_person(archive: Archive, 
     late = changed(sample(), **NAMES, SOPInstanceUID=generate_uid(), InstanceNumber="9")
     assert sent[0].StudyInstanceUID == pydicom.dcmread(io.BytesIO(late)).StudyInstanceUID
     put(archive, Source(sender(database, study_uid), "stow"), late)
-    assert views.deidentify(archive, view, LEADING, study_uid).held == 1
+    assert views.deidentify(archive, view, LEADING, study_uid).pending == 1
     with database.transaction() as tx:
         assert len(query.search(tx, Scope(view), Query(Level.INSTANCE))[0]) == 3
 
