@@ -254,7 +254,7 @@ def review(tx: Session, view_id: UUID, study_uid: str | None = None) -> list[Stu
     return views.review(tx, view_id, study_uid)
 
 
-def decide(
+def set_review(
     tx: Session,
     who: Principal,
     view_id: UUID,
@@ -263,7 +263,7 @@ def decide(
     digests: Mapping[str, str] | None = None,
 ) -> None:
     """Approve instances that wait for review, as far as they are still what was looked at; or withhold instances."""
-    views.decide(tx, who, view_id, sop_uids, decision, digests)
+    views.set_review(tx, who, view_id, sop_uids, decision, digests)
 
 
 def pictures(

@@ -217,7 +217,8 @@ def _add_rule(c: Call) -> None:
 
 def _decide(c: Call) -> None:
     b = c.body
-    approval.decide_many(c.archive, c.who, c.case_id, b.sop_uids, b.decision, b.digests, despite=b.despite_suggestions)
+    looked_at = approval.InstancesLook(b.sop_uids, b.digests)
+    approval.decide(c.archive, c.who, c.case_id, looked_at, b.decision, despite=b.despite_suggestions)
 
 
 def _save_report(c: Call) -> None:

@@ -47,7 +47,7 @@ def listen(services: Services) -> None:
     stop = {signal.SIGTERM, signal.SIGINT}
     # Blocked before any thread starts, so that the signal waits for this thread.
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)
-    listener = Listener(services.archive, services.settings, reaches, takes)
+    listener = Listener(services.archive, services.settings, accesses, takes)
     listener.start()
     announce_ready()
     try:
@@ -57,7 +57,7 @@ def listen(services: Services) -> None:
         services.db.close()
 
 
-def reaches(tx: Session, who: Principal, case_id: UUID | None) -> list[Access]:
+def accesses(tx: Session, who: Principal, case_id: UUID | None) -> list[Access]:
     """What a peer may query, fetch and be sent: a hospital what it sent, a specialist the cases granted to them.
 
     With a case, of these that one.
@@ -71,11 +71,11 @@ def reaches(tx: Session, who: Principal, case_id: UUID | None) -> list[Access]:
 def takes(tx: Session, who: Principal, study_uid: str) -> Access | None:
     """Where objects go that a specialist made of a study: the case that shows it, until its report is signed."""
     asked = Query(Level.STUDY, study_uid=study_uid, limit=1)
-    for reach in reaches(tx, who, None):
-        if reach.case_id is not None and query.search(tx, reach.scope, asked)[0]:
+    for found in accesses(tx, who, None):
+        if found.case_id is not None and query.search(tx, found.scope, asked)[0]:
             try:
-                scope = access.may_upload(tx, who, reach.case_id)
+                scope = access.may_upload(tx, who, found.case_id)
             except Conflict:
                 return None
-            return Access(scope, reach.case_id) if scope is not None else None
+            return Access(scope, found.case_id) if scope is not None else None
     return None

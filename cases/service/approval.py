@@ -6,19 +6,21 @@ pixels takes the archive and works in transactions of its own, as in `cases.serv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from cases import imaging
-from cases.imaging import Archive, Box, Picture, Review
-from cases.repository import load
-from cases.service import pixels, studies
-from cases.service.pixels import Boxes
+from sqlalchemy.orm import Session
+
+from cases import imaging, parts
+from cases.imaging import Archive, Box, Review
+from cases.repository import load, study_of
+from cases.service import pixels
+from cases.service.looked_at import InstancesLook, LookedAt, PictureLook, Question, SeriesGroupLook
 from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 
-#: So many pictures are looked at for one approval; the others of a series by what their headers say.
-MOST_LOOKED_AT = 24
+__all__ = ["InstancesLook", "PictureLook", "SeriesGroupLook", "SuggestionsOpen", "decide", "open_boxes", "record"]
 
 
 class SuggestionsOpen(Conflict):
@@ -43,103 +45,49 @@ def open_boxes(suggested: Iterable[Box], blanked: Iterable[Box]) -> list[Box]:
 
 
 def decide(
-    archive: Archive,
-    who: Principal,
-    case_id: UUID,
-    study_uid: str,
-    sop_uid: str,
-    decision: str,
-    *,
-    boxes: Boxes,
-    digest: str,
-    despite: bool,
+    archive: Archive, who: Principal, case_id: UUID, looked_at: LookedAt, decision: str, *, despite: bool
 ) -> None:
-    """`pixels.decide`. Raises SuggestionsOpen, too, unless the approval is meant `despite` them."""
+    """Approve what was looked at, or withhold it; `decision` as in `record`, which says what else is raised.
+
+    Raises SuggestionsOpen, where an approval is not meant `despite` what is suggested to be blanked and is not.
+    """
     if decision == Review.APPROVED and not despite:
         with archive.db.transaction() as tx:
-            picture = pixels.picture(tx, who, case_id, study_uid, sop_uid)
-        # What is refused anyway, because it is another picture than the one that was seen, asks nothing.
-        if picture.digest == digest and sorted(map(tuple, boxes)) == sorted(map(tuple, picture.boxes)):
-            _ask(archive, who, case_id, study_uid, [picture])
+            questions = list(looked_at.questions(tx, who, case_id))
+        for question in questions:
+            _ask(archive, who, case_id, question)
     with archive.db.transaction() as tx:
-        pixels.decide(tx, who, case_id, study_uid, sop_uid, decision, boxes=boxes, digest=digest)
+        record(tx, who, case_id, looked_at, decision)
 
 
-def decide_series_group(
-    archive: Archive,
-    who: Principal,
-    case_id: UUID,
-    study_uid: str,
-    series_uid: str,
-    size: tuple[int, int],
-    decision: str,
-    *,
-    boxes: Boxes,
-    digest: str,
-    despite: bool,
-) -> None:
-    """`pixels.decide_series_group`. Raises SuggestionsOpen, too, unless the approval is meant `despite` them."""
-    if decision == Review.APPROVED and not despite:
-        with archive.db.transaction() as tx:
-            found = pixels.series_group(tx, who, case_id, study_uid, series_uid, size)
-        pending = found.pending
-        if found.digest != digest or sorted(map(tuple, boxes)) != sorted(map(tuple, found.boxes or ())):
-            pending = ()
-        if len(pending) <= MOST_LOOKED_AT:
-            _ask(archive, who, case_id, study_uid, pending)
-        else:
-            _ask(archive, who, case_id, study_uid, [pending[len(pending) // 2]], look=False)
-    with archive.db.transaction() as tx:
-        pixels.decide_series_group(tx, who, case_id, study_uid, series_uid, size, decision, boxes=boxes, digest=digest)
+def record(tx: Session, who: Principal, case_id: UUID, looked_at: LookedAt, decision: str) -> None:
+    """Approve instances of the case's view that wait for it, or withhold some. `decision`: "approved" or "withheld".
+
+    Asks nothing about suggestions. Raises what `looked_at.instances` raises; Forbidden, NotFound, Unprocessable;
+    Conflict where an approval would be of other bytes, or the case has no view.
+    """
+    sop_uids, digests = looked_at.instances(tx, who, case_id, decision)
+    case, actor = load(tx, who, case_id, lock=True)
+    parts.require(actor, Permission.CASE_STUDIES, case_id)
+    if decision not in (Review.APPROVED, Review.WITHHELD):
+        raise Unprocessable(f"decision {decision!r}", safe="A decision is “approved” or “withheld”.")
+    if case.view_id is None:
+        raise Conflict(f"case {case_id} has no view", safe="The de-identified images are not made yet.")
+    imaging.set_review(tx, who, case.view_id, list(sop_uids), decision, digests)
+    for one in imaging.review(tx, case.view_id):
+        study = study_of(tx, case.id, one.study_uid, lock=True)
+        if study is not None:
+            study.pending = one.pending
 
 
-def decide_many(
-    archive: Archive,
-    who: Principal,
-    case_id: UUID,
-    sop_uids: Sequence[str],
-    decision: str,
-    digests: Mapping[str, str] | None,
-    *,
-    despite: bool,
-) -> None:
-    """`studies.decide`. Raises SuggestionsOpen, too, unless the approval is meant `despite` them."""
-    if decision == Review.APPROVED and not despite:
-        if len(sop_uids) > MOST_LOOKED_AT:
-            raise Unprocessable(
-                f"{len(sop_uids)} pictures approved unseen",
-                safe=f"Approve at most {MOST_LOOKED_AT} pictures at once, or say that suggestions are left open.",
-            )
-        found = _by_study(archive, who, case_id, sop_uids)
-        if digests is None or all(digests.get(p.sop_uid) == p.digest for some in found.values() for p in some):
-            for study_uid, pictures in found.items():
-                _ask(archive, who, case_id, study_uid, pictures)
-    with archive.db.transaction() as tx:
-        studies.decide(tx, who, case_id, sop_uids, decision, digests)
-
-
-def _by_study(archive: Archive, who: Principal, case_id: UUID, sop_uids: Sequence[str]) -> dict[str, Sequence[Picture]]:
-    wanted = set(sop_uids)
-    with archive.db.transaction() as tx:
-        found: dict[str, Sequence[Picture]] = {}
-        case, _ = load(tx, who, case_id)
-        for one in studies.review(tx, who, case_id):
-            named = [item.view_sop_uid for item in one.items if item.view_sop_uid in wanted]
-            if named and case.view_id is not None:
-                found[one.study_uid] = imaging.pictures(tx, who, case.view_id, one.study_uid, named)
-        return found
-
-
-def _ask(
-    archive: Archive, who: Principal, case_id: UUID, study_uid: str, pictures: Sequence[Picture], *, look: bool = True
-) -> None:
+def _ask(archive: Archive, who: Principal, case_id: UUID, question: Question) -> None:
     """Raises SuggestionsOpen where something is suggested in pictures and not blanked."""
     named: dict[str, int] = {}
-    for one in pictures:
+    for one in question.pictures:
         if one.is_document or one.is_video or one.state == Review.UNUSABLE or not (one.rows and one.columns):
             continue
         try:
-            found = pixels.suggest(archive, who, case_id, study_uid, one.sop_uid, look=look)
+            found = pixels.suggest(archive, who, case_id, question.study_uid, one.sop_uid, look=question.decode)
         except (Unprocessable, NotFound):
             # What can't be drawn has its own rules on its page.
             continue

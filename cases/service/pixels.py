@@ -17,7 +17,7 @@ from cases import imaging, parts
 from cases.imaging import Archive, Composite, Picture, Review, SeriesGroup, Suggestion
 from cases.models import Case, CaseStudy
 from cases.repository import load, study_of
-from cases.service import presentation, studies
+from cases.service import presentation
 from cases.states import ENDED, StudyState
 from overread.kit import audit
 from overread.kit.errors import Conflict, NotFound, Unprocessable
@@ -104,10 +104,10 @@ def check(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> Check:
     return Check(case.reference, study_uid, study.view_study_uid or "", study.state, _is_open(case, study), found)
 
 
-def picture(tx: Session, who: Principal, case_id: UUID, study_uid: str, sop_uid: str) -> Picture:
+def picture(tx: Session, who: Principal, case_id: UUID, study_uid: str, sop_uid: str, *, lock: bool = False) -> Picture:
     """One picture, also one that is clean. Raises NotFound, Forbidden."""
     _, _, view_id = _study(tx, who, case_id, study_uid)
-    return _picture(tx, who, view_id, study_uid, sop_uid)
+    return _picture(tx, who, view_id, study_uid, sop_uid, lock=lock)
 
 
 def overview(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> Overview:
@@ -226,74 +226,10 @@ def release_document(
         audit.record(tx, who, action, "study", study_uid, case_id=case_id)
 
 
-def decide(
-    tx: Session,
-    who: Principal,
-    case_id: UUID,
-    study_uid: str,
-    sop_uid: str,
-    decision: str,
-    *,
-    boxes: Boxes,
-    digest: str,
-) -> None:
-    """Approve or withhold a picture that was looked at, with these `boxes` over it and these bytes (`digest`).
-
-    Raises Conflict where an approval is about another picture than the one that would be shown: boxes that are drawn
-    and not blanked yet, or something that was changed meanwhile. NotFound, Forbidden, Unprocessable.
-    """
-    case, study, view_id = _study(tx, who, case_id, study_uid)
-    _still_open(case, study)
-    picture = _picture(tx, who, view_id, study_uid, sop_uid, lock=True)
-    if decision == Review.APPROVED:
-        _in_force(boxes, picture.boxes)
-    studies.decide(tx, who, case_id, [sop_uid], decision, {sop_uid: digest})
-
-
-def decide_series_group(
-    tx: Session,
-    who: Principal,
-    case_id: UUID,
-    study_uid: str,
-    series_uid: str,
-    size: tuple[int, int],
-    decision: str,
-    *,
-    boxes: Boxes,
-    digest: str,
-) -> None:
-    """Approve what waits of a series' pictures of one size, after a look at all of them, or withhold them all.
-
-    `digest` is that of `SeriesGroupReview`. Raises as `decide` does.
-    """
+def require_open(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> None:
+    """Raises Conflict unless something may still be decided about a study; NotFound, Forbidden."""
     case, study, _ = _study(tx, who, case_id, study_uid)
     _still_open(case, study)
-    found = series_group(tx, who, case_id, study_uid, series_uid, size, lock=True)
-    if decision == Review.APPROVED:
-        _in_force(boxes, found.boxes or ())
-        if digest != found.digest:
-            raise Conflict(
-                "other pictures than were looked at",
-                safe="Somebody changed some of these pictures meanwhile. Look again, and approve what you see then.",
-            )
-        if not found.wholly_seen:
-            raise Unprocessable(
-                "more frames than one look shows",
-                safe="These are more frames than one look can show. Approve the pictures one by one.",
-            )
-    wanted = found.pending if decision == Review.APPROVED else found.pictures
-    if not wanted:
-        raise Conflict("nothing is pending", safe="None of these pictures waits for a decision.")
-    studies.decide(tx, who, case_id, [p.sop_uid for p in wanted], decision)
-
-
-def _in_force(boxes: Boxes, blanked: Boxes) -> None:
-    if sorted(map(tuple, boxes)) != sorted(map(tuple, blanked)):
-        raise Conflict(
-            "boxes that are not in force",
-            safe="The boxes on the page are not blanked yet. Blank them or take them off, look at the result, and "
-            "approve it then.",
-        )
 
 
 def _study(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> tuple[Case, CaseStudy, UUID]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from cases import identity, imaging, parts, reference
 from cases.identity import Verdict
-from cases.imaging import Archive, Compared, Review, Seen, StudyReview
+from cases.imaging import Archive, Compared, Seen, StudyReview
 from cases.machine import move_study
 from cases.models import Case, CaseStudy, InboxStudy, Report
 from cases.move import StudyMove
@@ -18,7 +18,7 @@ from cases.repository import by_reference, load, load_unasked, studies_of, study
 from cases.service import inboxes, presentation
 from cases.states import ENDED, KNOWN_THEIRS, Actor, StudyEvent, StudyState
 from overread.kit import audit, permissions
-from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, PrincipalRow
 from overread.kit.words import counted
@@ -185,34 +185,6 @@ def reject(tx: Session, who: Principal, case_id: UUID, study_uid: str, reason: s
             # Why, stands in the case's history, and goes with it.
             told = f"It was taken out of case {case.reference}."
             inboxes.wait(tx, study_pk, study_uid, sent.sender_id, (), None, told)
-
-
-def decide(
-    tx: Session,
-    who: Principal,
-    case_id: UUID,
-    sop_uids: Sequence[str],
-    decision: str,
-    digests: Mapping[str, str] | None = None,
-) -> None:
-    """Approve instances of the case's view that wait for it, or withhold some. `decision`: "approved" or "withheld".
-
-    `digests` names the bytes that were looked at, by SOP Instance UID; whoever shows pictures to a person gives them.
-    Raises Conflict where an approval would be of others. Forbidden, NotFound, Unprocessable.
-    """
-    case = _case(tx, who, case_id)
-    if not all(imaging.is_uid(uid) for uid in sop_uids):
-        raise Unprocessable("not a UID", safe="An image is named by its SOP Instance UID.")
-    if decision not in (Review.APPROVED, Review.WITHHELD):
-        raise Unprocessable(f"decision {decision!r}", safe="A decision is “approved” or “withheld”.")
-    if case.view_id is None:
-        raise Conflict(f"case {case_id} has no view", safe="The de-identified images are not made yet.")
-    imaging.decide(tx, who, case.view_id, list(sop_uids), decision, digests)
-    pending = {r.study_uid: r.pending for r in imaging.review(tx, case.view_id)}
-    for uid, count in pending.items():
-        study = study_of(tx, case.id, uid, lock=True)
-        if study is not None:
-            study.pending = count
 
 
 def release(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> None:

@@ -14,7 +14,7 @@ def push(settings: Settings, ae_title: str, study_uids: Sequence[str]) -> Pushed
     """Send a peer what it may see: these studies, or all. Raises NotFound, Unprocessable, Unavailable."""
     built = services.build(settings, pool_size=2)
     try:
-        return pushing.push(built.archive, settings, dimse.reaches, ae_title, study_uids)
+        return pushing.push(built.archive, settings, dimse.accesses, ae_title, study_uids)
     finally:
         built.db.close()
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cases.service import approval, assignment, inboxes, intake, payments, read, reporting, studies
-from cases.service.approval import SuggestionsOpen
+from cases.service.approval import InstancesLook, SuggestionsOpen
 from cases.service.read import Show
 from cases.states import ENDED, RUNNING, CaseState
 from cases.views import Review
@@ -221,11 +221,11 @@ def decide(ctx: TxContext) -> Response:
     if not uids or decision is None:
         raise FieldErrors({"form": "Please choose a picture and what to do with it."})
     # A page that names no bytes approves nothing.
-    looked_at = dict(zip_longest(uids, digests[: len(uids)], fillvalue=""))
+    looked_at = InstancesLook(uids, dict(zip_longest(uids, digests[: len(uids)], fillvalue="")))
     despite = ctx.form.text("despite") == "yes"
     archive = ctx.services.archive
     try:
-        approval.decide_many(archive, ctx.who, ctx.uuid(), uids, decision, looked_at, despite=despite)
+        approval.decide(archive, ctx.who, ctx.uuid(), looked_at, decision, despite=despite)
     except SuggestionsOpen as error:
         return asked(ctx, error, f"/queue/{ctx.uuid()}")
     return _done(ctx, "decided")

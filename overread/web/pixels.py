@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cases.service import approval, pixels
-from cases.service.approval import SuggestionsOpen, open_boxes
+from cases.service.approval import PictureLook, SuggestionsOpen, open_boxes
 from cases.service.pixels import MOST_DOCUMENT, Check
 from cases.states import StudyState
 from cases.views import Box, Composite, Picture, Review, Suggestion
@@ -172,17 +172,9 @@ def decide(context: RequestContext) -> Response:
     # Whoever withholds needs no valid boxes.
     boxes = boxes_of(context) if decision == Review.APPROVED else []
     try:
-        approval.decide(
-            context.services.archive,
-            context.who,
-            context.uuid(),
-            found.study_uid,
-            picture.sop_uid,
-            decision,
-            boxes=boxes,
-            digest=context.form.text("digest"),
-            despite=context.form.text("despite") == "yes",
-        )
+        looked_at = PictureLook(found.study_uid, picture.sop_uid, boxes, context.form.text("digest"))
+        despite = context.form.text("despite") == "yes"
+        approval.decide(context.services.archive, context.who, context.uuid(), looked_at, decision, despite=despite)
     except SuggestionsOpen as error:
         return asked(context, error, _address(context, picture))
     following = _next(found, picture)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cases.service import approval, pixels
-from cases.service.approval import SuggestionsOpen
+from cases.service.approval import SeriesGroupLook, SuggestionsOpen
 from cases.service.pixels import SeriesGroupReview
 from cases.states import StudyState
 from cases.views import Picture, Review, SeriesGroup
@@ -139,18 +139,11 @@ def decide(context: RequestContext) -> Response:
     if decision is None:
         raise FieldErrors({"form": "Please choose what to do with these pictures: approve them, or withhold them."})
     boxes = boxes_of(context) if decision == Review.APPROVED else []
-    digest = context.form.text("digest")
+    case_id, study_uid, series_uid, size = _names(context)
+    looked_at = SeriesGroupLook(study_uid, series_uid, size, boxes, context.form.text("digest"))
     despite = context.form.text("despite") == "yes"
     try:
-        approval.decide_series_group(
-            context.services.archive,
-            context.who,
-            *_names(context),
-            decision,
-            boxes=boxes,
-            digest=digest,
-            despite=despite,
-        )
+        approval.decide(context.services.archive, context.who, case_id, looked_at, decision, despite=despite)
     except SuggestionsOpen as error:
         return asked(context, error, _address(context))
     return go(f"{_study(context)}/series", "decided")

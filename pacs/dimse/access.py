@@ -30,9 +30,9 @@ Takes = Callable[[Session, Principal, str], Access | None]
 
 
 class Selected(NamedTuple):
-    """An instance, and the reach that it was found in."""
+    """An instance, and the access that it was found by."""
 
-    reach: Access
+    access: Access
     named: Named
 
 
@@ -46,20 +46,20 @@ def nothing(_tx: Session, _who: Principal, _study_uid: str) -> None:
     return
 
 
-def locate(archive: Archive, reaches: Accesses, who: Principal, wanted: Selected) -> Located:
+def locate(archive: Archive, accesses: Accesses, who: Principal, wanted: Selected) -> Located:
     """An instance that was found before, if it may still be seen. Raises NotFound.
 
     A retrieval may take an hour, and what was granted ends at a moment.
     """
     with archive.db.transaction() as tx:
-        if wanted.reach not in reaches(tx, who, wanted.reach.case_id):
+        if wanted.access not in accesses(tx, who, wanted.access.case_id):
             raise NotFound(f"what {who.id} was granted has ended")
         named = wanted.named
-        [located] = retrieve.locate(tx, wanted.reach.scope, named.study_uid, named.series_uid, named.sop_uid)
+        [located] = retrieve.locate(tx, wanted.access.scope, named.study_uid, named.series_uid, named.sop_uid)
     return located
 
 
-def look(archive: Archive, reaches: Accesses, who: Principal, wanted: Selected, located: Located) -> None:
+def look(archive: Archive, accesses: Accesses, who: Principal, wanted: Selected, located: Located) -> None:
     """Whether an instance that is being sent may still be seen, as it was. Raises NotFound."""
-    if locate(archive, reaches, who, wanted).tag != located.tag:
+    if locate(archive, accesses, who, wanted).tag != located.tag:
         raise NotFound("an instance was changed while it was sent")

@@ -54,10 +54,10 @@ class Question:
 class Find:
     """The query service of one listener."""
 
-    def __init__(self, archive: Archive, ae_title: str, reaches: Accesses) -> None:
+    def __init__(self, archive: Archive, ae_title: str, accesses: Accesses) -> None:
         self._archive = archive
         self._ae_title = ae_title
-        self._reaches = reaches
+        self._accesses = accesses
 
     def serve(self, assoc: Served, request: C_FIND, context: PresentationContext) -> None:
         """Answer a C-FIND-RQ: pending for every match, then how it ended."""
@@ -82,37 +82,37 @@ class Find:
     def _matches(self, who: Principal, asked: Question) -> Iterator[Attributes]:
         """The attributes of each match, in all that the principal may see. Raises Failed where they are too many."""
         with self._archive.db.transaction() as tx:
-            reaches = self._reaches(tx, who, None)
+            accesses = self._accesses(tx, who, None)
         study = asked.query.keys.get(levels.UNIQUE["STUDY"], "")
         named = study if levels.is_single_value(study, levels.UNIQUE["STUDY"]) else "all"
 
         def looks(connection: Connection) -> None:
-            for reach in reaches:
-                record_look(connection, who, "studies.search", asked.level.lower(), named, case_id=reach.case_id)
+            for access in accesses:
+                record_look(connection, who, "studies.search", asked.level.lower(), named, case_id=access.case_id)
 
         self._archive.db.at_once(looks)
         count = 0
-        for reach in reaches:
-            for attributes in self._in_reach(who, reach, asked):
+        for access in accesses:
+            for attributes in self._in_access(who, access, asked):
                 count += 1
                 if count > MOST:
                     raise Failed(Status.OUT_OF_RESOURCES, f"More than {MOST} matches: narrow the query.")
                 yield attributes
 
-    def _in_reach(self, who: Principal, reach: Access, asked: Question) -> Iterator[Attributes]:
+    def _in_access(self, who: Principal, access: Access, asked: Question) -> Iterator[Attributes]:
         before: set[str] = set()
         offset, after, more = 0, patients.FIRST, True
         while more:
             with self._archive.db.transaction() as tx:
-                if reach not in self._reaches(tx, who, reach.case_id):
+                if access not in self._accesses(tx, who, access.case_id):
                     return
                 if asked.level == "PATIENT":
-                    found = patients.search(tx, reach.scope, asked.query, after, PAGE)
+                    found = patients.search(tx, access.scope, asked.query, after, PAGE)
                     more = len(found) == PAGE
                     after = found[-1].name if found else after
                     page = [("", one.attributes) for one in found]
                 else:
-                    results, more = query.search(tx, reach.scope, replace(asked.query, offset=offset))
+                    results, more = query.search(tx, access.scope, replace(asked.query, offset=offset))
                     page = [(one.sop_uid or one.series_uid or one.study_uid, one.attributes) for one in results]
             # What arrives meanwhile pushes the others on: some come twice then. Patients are asked for by their names.
             yield from (attributes for uid, attributes in page if uid not in before)

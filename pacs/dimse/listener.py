@@ -43,11 +43,11 @@ _config.LOG_HANDLER_LEVEL = "none"
 class Listener:
     """Accepts associations of registered peers, hands instances to `pacs.store.ingest`, and answers queries.
 
-    `reaches` says what a peer's principal may see, `takes` where objects go that they made of it.
+    `accesses` says what a peer's principal may see, `takes` where objects go that they made of it.
     """
 
     def __init__(
-        self, archive: Archive, settings: Settings, reaches: Accesses = sent_by, takes: Takes = nothing
+        self, archive: Archive, settings: Settings, accesses: Accesses = sent_by, takes: Takes = nothing
     ) -> None:
         self._archive = archive
         self._settings = settings
@@ -76,8 +76,8 @@ class Listener:
             (evt.EVT_ASYNC_OPS, lambda _event: (1, 1)),
             (evt.EVT_SOP_EXTENDED, negotiation.answers),
         )
-        retrieval = Retrieval(archive, self._ae, self._limits, reaches)
-        find = Find(archive, settings.ae_title, reaches)
+        retrieval = Retrieval(archive, self._ae, self._limits, accesses)
+        find = Find(archive, settings.ae_title, accesses)
         self._services: dict[type, Service] = {C_FIND: find.serve, C_GET: retrieval.get, C_MOVE: retrieval.move}
 
     def start(self) -> None:

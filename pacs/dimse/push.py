@@ -50,7 +50,7 @@ class Push:
     archive: Archive
     ae: AE
     limits: Limits
-    reaches: Accesses
+    accesses: Accesses
     who: Principal
     target: Target
     originator: Originator | None = None
@@ -85,7 +85,7 @@ class Push:
 
     def _send_one(self, assoc: Calling, one: Selected, message_id: int) -> int | None:
         try:
-            located = locate(self.archive, self.reaches, self.who, one)
+            located = locate(self.archive, self.accesses, self.who, one)
             return sending.send(
                 self.archive,
                 assoc,
@@ -93,7 +93,7 @@ class Push:
                 message_id,
                 originator=self.originator,
                 watch=self.watch,
-                look=partial(look, self.archive, self.reaches, self.who, one, located),
+                look=partial(look, self.archive, self.accesses, self.who, one, located),
             )
         except ProtocolError as error:
             assoc.abort()
@@ -125,7 +125,7 @@ class Pushed:
     failed: int
 
 
-def push(archive: Archive, settings: Settings, reaches: Accesses, ae_title: str, study_uids: Sequence[str]) -> Pushed:
+def push(archive: Archive, settings: Settings, accesses: Accesses, ae_title: str, study_uids: Sequence[str]) -> Pushed:
     """Send studies to a registered peer: of what its own principal may see, these; all of it where none is named.
 
     Raises NotFound, Unprocessable, Unreachable.
@@ -134,9 +134,9 @@ def push(archive: Archive, settings: Settings, reaches: Accesses, ae_title: str,
         who, target = _registered(tx, ae_title)
         keys = {tags.StudyInstanceUID.key: "\\".join(study_uids)} if study_uids else {}
         wanted = [
-            Selected(reach, named)
-            for reach in reaches(tx, who, None)
-            for named in selection.instances(tx, reach.scope, keys, MOST + 1)
+            Selected(access, named)
+            for access in accesses(tx, who, None)
+            for named in selection.instances(tx, access.scope, keys, MOST + 1)
         ]
         if not wanted:
             raise NotFound(
@@ -149,7 +149,7 @@ def push(archive: Archive, settings: Settings, reaches: Accesses, ae_title: str,
     ae = AE(ae_title=settings.ae_title)
     completed = 0
     try:
-        for _, status in Push(archive, ae, Limits.of(settings), reaches, who, target).send(wanted):
+        for _, status in Push(archive, ae, Limits.of(settings), accesses, who, target).send(wanted):
             completed += status is not None and stored(status)
     except Unreachable:
         if not completed:
@@ -178,7 +178,7 @@ def warns(status: int) -> bool:
 
 def witness(tx: Session, who: Principal, wanted: Sequence[Selected], destination: str) -> None:
     """Have the audit log tell how many instances of each study are given."""
-    found = Counter((one.named.study_uid, one.reach.case_id) for one in wanted)
+    found = Counter((one.named.study_uid, one.access.case_id) for one in wanted)
     # In one order, so that two that give the same studies never wait for each other in a circle.
     for study_uid, case_id in sorted(found, key=str):
         count = found[study_uid, case_id]

@@ -36,11 +36,11 @@ _logger = log.get(__name__)
 class Retrieval:
     """The retrieval service of one listener."""
 
-    def __init__(self, archive: Archive, ae: AE, limits: Limits, reaches: Accesses) -> None:
+    def __init__(self, archive: Archive, ae: AE, limits: Limits, accesses: Accesses) -> None:
         self._archive = archive
         self._ae = ae
         self._limits = limits
-        self._reaches = reaches
+        self._accesses = accesses
         self._lock = threading.Lock()
         self._moving: Counter[str] = Counter()
 
@@ -94,13 +94,13 @@ class Retrieval:
             chosen |= {tag: text for tag in apart if (text := asked.keys.get(tag, "").strip())}
         found: list[Selected] = []
         with self._archive.db.transaction() as tx:
-            for reach in self._reaches(tx, assoc.principal, None):
-                named = selection.instances(tx, reach.scope, chosen, MOST + 1)
-                found += [Selected(reach, one) for one in named]
+            for access in self._accesses(tx, assoc.principal, None):
+                named = selection.instances(tx, access.scope, chosen, MOST + 1)
+                found += [Selected(access, one) for one in named]
                 if len(found) > MOST:
                     raise Failed(Status.UNABLE_TO_COUNT, f"More than {MOST} instances: ask for fewer at once.")
             if model != sop_class and found:
-                _check_is_one_person(tx, {one.reach for one in found}, chosen)
+                _check_is_one_person(tx, {one.access for one in found}, chosen)
         if not relational and levels.UNIQUE["STUDY"] in upper and levels.UNIQUE["STUDY"] not in chosen:
             _check_is_one_study(level, found)
         return found
@@ -144,7 +144,7 @@ class Retrieval:
             self._archive,
             self._ae,
             self._limits,
-            self._reaches,
+            self._accesses,
             assoc.principal,
             target,
             Originator(assoc.calling, int(request.MessageID or 0)),
@@ -157,8 +157,8 @@ class Retrieval:
         for number, one in enumerate(wanted):
             status = None
             try:
-                located = locate(self._archive, self._reaches, assoc.principal, one)
-                again = partial(look, self._archive, self._reaches, assoc.principal, one, located)
+                located = locate(self._archive, self._accesses, assoc.principal, one)
+                again = partial(look, self._archive, self._accesses, assoc.principal, one, located)
                 status = sending.send(self._archive, assoc, located, number % 0xFFFF + 1, look=again)
             except OverreadError as error:
                 _logger.warning("get_failed", calling=assoc.calling, reason=str(error))
@@ -211,10 +211,10 @@ class Retrieval:
             respond(assoc, request, status, identifier=left, counts=counts)
 
 
-def _check_is_one_person(tx: Session, reaches: Iterable[Access], chosen: Mapping[str, str]) -> None:
+def _check_is_one_person(tx: Session, accesses: Iterable[Access], chosen: Mapping[str, str]) -> None:
     """See that what was asked for against the model, by a Patient ID alone, is one person's. Raises Failed."""
     keys = Query(Level.STUDY, chosen)
-    people = [one.name for reach in reaches for one in patients.search(tx, reach.scope, keys, patients.FIRST, 2)]
+    people = [one.name for access in accesses for one in patients.search(tx, access.scope, keys, patients.FIRST, 2)]
     if len(people) > 1:
         tag = int(levels.UNIQUE["PATIENT"], 16)
         raise Failed(Status.MISMATCH, "Several people have this Patient ID: name its issuer too.", [tag])

@@ -102,10 +102,10 @@ class Reception:
         except NotSignedIn:
             return Refused(FailureReason.NOT_AUTHORISED, "The sender was locked out.")
         with self._archive.db.transaction() as tx:
-            reach = self._takes(tx, self._source.who, one.keys.study_uid)
-        if reach is None:
+            access = self._takes(tx, self._source.who, one.keys.study_uid)
+        if access is None:
             return Refused(FailureReason.NOT_AUTHORISED, "The object is of no study of a case that is read just now.")
-        source = replace(self._source, view=reach.scope, case_id=reach.case_id)
+        source = replace(self._source, view=access.scope, case_id=access.case_id)
         return evidence.store(self._archive, source, [one])[0]
 
     def _stands(self) -> None:

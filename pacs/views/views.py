@@ -7,6 +7,7 @@ How an instance of a view is made stands in `pacs.views.view_rows`, what a perso
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid5
@@ -34,7 +35,6 @@ __all__ = [
     "DeidentifiedStudy",
     "InstanceReview",
     "StudyReview",
-    "decide",
     "deidentify",
     "destroy_secret",
     "drop",
@@ -46,6 +46,7 @@ __all__ = [
     "review",
     "revoke",
     "secret_of",
+    "set_review",
 ]
 
 _CHUNK = 50
@@ -85,13 +86,34 @@ class StudyReview:
     study_uid: str
     view_study_uid: str
     released: bool
-    instances: int = 0
-    clean: int = 0
-    pending: int = 0
-    approved: int = 0
-    withheld: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
     reasons: list[str] = field(default_factory=list)
     items: list[InstanceReview] = field(default_factory=list)
+
+    @property
+    def instances(self) -> int:
+        """How many there are."""
+        return self.counts.total()
+
+    @property
+    def clean(self) -> int:
+        """How many the rules find clean."""
+        return self.counts[Review.CLEAN]
+
+    @property
+    def pending(self) -> int:
+        """How many wait for review."""
+        return self.counts[Review.PENDING_REVIEW]
+
+    @property
+    def approved(self) -> int:
+        """How many somebody approved."""
+        return self.counts[Review.APPROVED]
+
+    @property
+    def withheld(self) -> int:
+        """How many nobody sees: withheld, or no copy could be made."""
+        return self.counts[Review.WITHHELD]
 
 
 def open_view(tx: Session, archive: Archive, case_id: UUID, profile: Profile = SECOND_OPINION) -> UUID:
@@ -251,8 +273,7 @@ def review(tx: Session, view_id: UUID, source_study_uid: str | None = None) -> l
     for row in tx.execute(statement):
         one = found.setdefault(row.study_uid, StudyReview(row.source_uid or "", row.study_uid, row.released))
         state = Review.WITHHELD if row.review == Review.UNUSABLE else row.review
-        one.instances += 1
-        setattr(one, state, getattr(one, state) + 1)
+        one.counts[state] += 1
         if row.review != Review.CLEAN:
             item = InstanceReview(
                 row.sop_uid, row.series_uid, state, list(row.reasons), row.frames, row.digest, row.left_out
@@ -262,7 +283,7 @@ def review(tx: Session, view_id: UUID, source_study_uid: str | None = None) -> l
     return list(found.values())
 
 
-def decide(
+def set_review(
     tx: Session,
     who: Principal,
     view_id: UUID,

@@ -23,7 +23,8 @@ from sqlalchemy import select, text
 from cases import access
 from cases.imaging import SeriesGroup
 from cases.repository import studies_of
-from cases.service import assignment, pixels, studies
+from cases.service import approval, assignment, pixels, studies
+from cases.service.approval import PictureLook, SeriesGroupLook
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal
@@ -135,7 +136,7 @@ def digest_of(world: World, case_id: UUID, uid: str, sop_uid: str) -> str:
 def approve(world: World, case_id: UUID, uid: str, sop_uid: str, boxes: pixels.Boxes = ()) -> None:
     digest = digest_of(world, case_id, uid, sop_uid)
     with world.db.transaction() as tx:
-        pixels.decide(tx, world.coordinator, case_id, uid, sop_uid, "approved", boxes=boxes, digest=digest)
+        approval.record(tx, world.coordinator, case_id, PictureLook(uid, sop_uid, boxes, digest), "approved")
 
 
 def test_a_picture_is_blanked_looked_at_approved_and_released(world: World) -> None:
@@ -189,10 +190,10 @@ def test_nothing_is_approved_that_was_not_looked_at(world: World) -> None:
     with pytest.raises(Conflict, match="not in force"):
         approve(world, case_id, uid, sop_uid)
     with world.db.transaction() as tx, pytest.raises(Conflict, match="another picture"):
-        pixels.decide(tx, world.coordinator, case_id, uid, sop_uid, "approved", boxes=BOXES, digest=stale)
+        approval.record(tx, world.coordinator, case_id, PictureLook(uid, sop_uid, BOXES, stale), "approved")
     with world.db.transaction() as tx:
         # Withholding is always safe.
-        pixels.decide(tx, world.coordinator, case_id, uid, sop_uid, "withheld", boxes=(), digest=stale)
+        approval.record(tx, world.coordinator, case_id, PictureLook(uid, sop_uid, (), stale), "withheld")
     assert count_pending(world, case_id, uid) == 0
 
 
@@ -270,19 +271,19 @@ def test_a_clean_series_is_blanked_as_a_whole_and_approved_after_one_look(world:
     assert (np.diff(lowest.ravel()[order].astype(int)) >= 0).all()
     assert lowest.min() == 0
     with world.db.transaction() as tx, pytest.raises(Conflict, match="not in force"):
-        pixels.decide_series_group(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=found.digest)
+        approval.record(tx, world.coordinator, case_id, SeriesGroupLook(*where[1:], BOXES, found.digest), "approved")
     assert pixels.mask(world.archive, world.coordinator, case_id, uid, [p.sop_uid for p in found.pictures], BOXES) == {}
     with world.db.transaction() as tx, pytest.raises(Conflict, match="other pictures"):
-        pixels.decide_series_group(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=found.digest)
+        approval.record(tx, world.coordinator, case_id, SeriesGroupLook(*where[1:], BOXES, found.digest), "approved")
     with world.db.transaction() as tx:
         now = pixels.series_group(tx, world.coordinator, *where)
         assert now.boxes == tuple(BOXES)
-        pixels.decide_series_group(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=now.digest)
+        approval.record(tx, world.coordinator, case_id, SeriesGroupLook(*where[1:], BOXES, now.digest), "approved")
     assert count_pending(world, case_id, uid) == 0
     with world.db.transaction() as tx, pytest.raises(Conflict, match="nothing is pending"):
-        pixels.decide_series_group(tx, world.coordinator, *where, "approved", boxes=BOXES, digest=now.digest)
+        approval.record(tx, world.coordinator, case_id, SeriesGroupLook(*where[1:], BOXES, now.digest), "approved")
     with world.db.transaction() as tx:
-        pixels.decide_series_group(tx, world.coordinator, *where, "withheld", boxes=(), digest="")
+        approval.record(tx, world.coordinator, case_id, SeriesGroupLook(*where[1:], (), ""), "withheld")
     assert next(s for s in series_of(world, case_id, uid) if s.series_uid == series_group_.series_uid).withheld == 3
 
 
@@ -309,7 +310,7 @@ def test_a_clean_picture_is_blanked_or_withheld_too(world: World) -> None:
     assert before.maximum != after.maximum
     approve(world, case_id, uid, clean.middle, [(1, 1, 5, 5)])
     with world.db.transaction() as tx:
-        pixels.decide(tx, world.coordinator, case_id, uid, clean.middle, "withheld", boxes=(), digest="")
+        approval.record(tx, world.coordinator, case_id, PictureLook(uid, clean.middle, (), ""), "withheld")
     assert next(s for s in series_of(world, case_id, uid) if s.series_uid == clean.series_uid).withheld == 1
 
 
@@ -337,7 +338,7 @@ ACTIONS: dict[str, Callable[[World, Principal, UUID, str, str], object]] = {
     "mask": lambda w, p, c, s, i: pixels.mask(w.archive, p, c, s, [i], BOXES),
     "document": lambda w, p, c, s, i: pixels.release_document(w.archive, p, c, s, i),
     "withhold": lambda w, p, c, s, i: _in_transaction(
-        w, lambda tx: pixels.decide(tx, p, c, s, i, "withheld", boxes=(), digest="")
+        w, lambda tx: approval.record(tx, p, c, PictureLook(s, i, (), ""), "withheld")
     ),
 }
 
@@ -348,7 +349,7 @@ OF_SERIES: dict[str, Callable[[World, Principal, UUID, str], object]] = {
     "piled": lambda w, p, c, s: _in_transaction(w, lambda tx: pixels.series_group(tx, p, c, s, "1.2", (96, 96))),
     "composite_of": lambda w, p, c, s: pixels.composite_of(w.archive, p, c, s, "1.2", (96, 96)),
     "decide_piled": lambda w, p, c, s: _in_transaction(
-        w, lambda tx: pixels.decide_series_group(tx, p, c, s, "1.2", (96, 96), "withheld", boxes=(), digest="")
+        w, lambda tx: approval.record(tx, p, c, SeriesGroupLook(s, "1.2", (96, 96), (), ""), "withheld")
     ),
 }
 

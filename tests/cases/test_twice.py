@@ -11,7 +11,8 @@ from sqlalchemy import func, select
 
 from cases.models import Case, Note, Step
 from cases.repository import studies_of
-from cases.service import assignment, erasure, inboxes, intake, payments, reporting, studies
+from cases.service import approval, assignment, erasure, inboxes, intake, payments, reporting, studies
+from cases.service.approval import InstancesLook
 from overread.kit.audit import AuditRow
 from overread.kit.db import Session
 from overread.kit.errors import Conflict, Forbidden, NotFound, OverreadError
@@ -86,7 +87,7 @@ def stand(world: World, where: str) -> UUID:
             for one in studies.review(tx, world.coordinator, case_id):
                 pending = [i.view_sop_uid for i in one.items if i.state == "pending_review"]
                 if pending:
-                    studies.decide(tx, world.coordinator, case_id, pending, "approved")
+                    approval.record(tx, world.coordinator, case_id, InstancesLook(pending), "approved")
         return case_id
     case_id = getattr(world, where)("free")
     assert isinstance(case_id, UUID)

@@ -23,7 +23,8 @@ from cases.handlers import Handlers
 from cases.mail import FolderMailer
 from cases.models import CONSENTS
 from cases.repository import studies_of
-from cases.service import assignment, intake, payments, people, programs, read, reporting, studies
+from cases.service import approval, assignment, intake, payments, people, programs, read, reporting, studies
+from cases.service.approval import InstancesLook
 from cases.service.intake import Changes
 from cases.states import ImagesBy, LicenceRequirement
 from overread import wiring
@@ -203,7 +204,7 @@ class World:
             for one in studies.review(tx, self.coordinator, case_id):
                 pending = [i.view_sop_uid for i in one.items if i.state == "pending_review"]
                 if pending:
-                    studies.decide(tx, self.coordinator, case_id, pending, "approved")
+                    approval.record(tx, self.coordinator, case_id, InstancesLook(pending), "approved")
                 studies.release(tx, self.coordinator, case_id, one.study_uid)
         self.drain()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from overread.dimse import reaches, takes
+from overread.dimse import accesses, takes
 from pacs.dimse import peers
 from tests.cases.world import World
 from tests.pacs.dimse.conftest import Listen, eventually, threads
@@ -26,7 +26,7 @@ def port(world: World, tmp_path: Path) -> Iterator[int]:
         for title, key in AES.items():
             owner = world.who[key]
             peers.register(tx, title, "127.0.0.1", 104, owner.role, owner_id=owner.id)
-    start = Listen(world.archive, tmp_path, reaches, takes)
+    start = Listen(world.archive, tmp_path, accesses, takes)
     yield start()
     for listener in start.listeners:
         listener.stop()

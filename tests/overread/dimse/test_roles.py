@@ -15,7 +15,7 @@ from sqlalchemy import event, select
 from cases import access
 from cases.repository import studies_of
 from cases.service import assignment
-from overread.dimse import reaches
+from overread.dimse import accesses
 from overread.kit import principals
 from overread.kit.audit import AuditRow
 from overread.kit.errors import NotFound
@@ -117,7 +117,7 @@ def test_a_grant_that_ended_and_a_lock_take_effect_with_the_next_operation(world
     with world.db.transaction() as tx:
         principals.get(tx, world.specialist.id).active = False
     with world.db.transaction() as tx:
-        assert reaches(tx, world.specialist, None) == []
+        assert accesses(tx, world.specialist, None) == []
         principals.get(tx, world.specialist.id).active = True
     with world.db.transaction() as tx:
         grants.revoke(tx, case_id)
@@ -166,17 +166,17 @@ def test_a_push_sends_what_the_peer_may_see(world: World, port: int) -> None:
     case_id = world.in_review()
     settings = Settings.model_validate({"data_dir": world.folder})
     with receiving(world, "DESK", "specialist") as desk:
-        pushed = push.push(world.archive, settings, reaches, "DESK", [])
+        pushed = push.push(world.archive, settings, accesses, "DESK", [])
         assert push.echo(world.archive, settings, "DESK") == 0
         for wrong in (world.first(case_id), "1.2.3"):
             with pytest.raises(NotFound):
-                push.push(world.archive, settings, reaches, "DESK", [wrong])
+                push.push(world.archive, settings, accesses, "DESK", [wrong])
     assert (pushed.completed, pushed.failed) == (len(desk.received), 0)
     assert desk.received == {uid: data_set_of(file) for uid, file in files(world, case_id).items()}
     with pytest.raises(NotFound):
-        push.push(world.archive, settings, reaches, "NOBODY", [])
+        push.push(world.archive, settings, accesses, "NOBODY", [])
     with receiving(world, "RIVAL", "other_specialist") as rival, pytest.raises(NotFound):
-        push.push(world.archive, settings, reaches, "RIVAL", [view_study(world, case_id)])
+        push.push(world.archive, settings, accesses, "RIVAL", [view_study(world, case_id)])
     assert rival.received == {}
 
 
@@ -201,7 +201,7 @@ def test_the_look_before_each_instance_costs_the_same_with_many_cases(world: Wor
     def looked(case_id: UUID) -> int:
         statements[0] = 0
         with world.db.transaction() as tx:
-            assert len(reaches(tx, world.specialist, case_id)) == 1
+            assert len(accesses(tx, world.specialist, case_id)) == 1
         return statements[0]
 
     event.listen(world.db.engine, "before_cursor_execute", count)

@@ -12,7 +12,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from cases.repository import studies_of
-from overread.dimse import reaches
+from overread.dimse import accesses
 from overread.kit import log
 from overread.kit.settings import Settings
 from pacs.dimse import peers, push
@@ -141,7 +141,7 @@ def _push(world: World) -> dict[str, bytes]:
     with receiver.listening("DESK"), Tee(receiver.port).standing() as wire:
         with world.db.transaction() as tx:
             peers.register(tx, "DESK", "127.0.0.1", wire.port, world.specialist.role, owner_id=world.specialist.id)
-        pushed = push.push(world.archive, settings, reaches, "DESK", [])
+        pushed = push.push(world.archive, settings, accesses, "DESK", [])
     assert (pushed.completed, pushed.failed) == (1, 0)
     return {"push's wire": bytes(wire.up), "push": b"".join(receiver.received.values())}
 

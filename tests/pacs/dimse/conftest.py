@@ -24,9 +24,9 @@ from tests.pacs.dimse.raw import Peer
 class Listen:
     """Starts listeners: `listen(dimse_idle_seconds=1)` gives the port. Each setting not named has its default."""
 
-    def __init__(self, archive: Archive, folder: Path, reaches: Accesses = sent_by, takes: Takes = nothing) -> None:
+    def __init__(self, archive: Archive, folder: Path, accesses: Accesses = sent_by, takes: Takes = nothing) -> None:
         self._archive = archive
-        self._reaches = reaches
+        self._accesses = accesses
         self._takes = takes
         self._folder = folder
         self.listeners: list[Listener] = []
@@ -34,7 +34,7 @@ class Listen:
     def __call__(self, *, archive: Archive | None = None, port: int | None = None, **chosen: Any) -> int:
         number = port or free_port()
         settings = Settings.model_validate({"data_dir": self._folder, "dicom": f"127.0.0.1:{number}", **chosen})
-        listener = Listener(archive or self._archive, settings, self._reaches, self._takes)
+        listener = Listener(archive or self._archive, settings, self._accesses, self._takes)
         listener.start()
         self.listeners.append(listener)
         return number

@@ -13,7 +13,7 @@ import psutil
 import pydicom
 import pytest
 
-from overread.dimse import reaches
+from overread.dimse import accesses
 from overread.kit.principals import Principal
 from overread.kit.settings import Settings
 from pacs.dimse import peers, push
@@ -140,7 +140,7 @@ def test_a_push_to_storescp_that_takes_the_default_transfer_syntax_alone(
     settings = Settings.model_validate({"data_dir": tmp_path})
     with storescp(archive, tmp_path / "got", "SHELF", "+xi") as folder:
         assert push.echo(archive, settings, "SHELF") == 0
-        pushed = push.push(archive, settings, reaches, "SHELF", [])
+        pushed = push.push(archive, settings, accesses, "SHELF", [])
         found = received(folder)
     assert (pushed.completed, pushed.failed, len(found)) == (3, 0, 3)
     for name in FILES:

@@ -125,7 +125,7 @@ def test_one_giant_instance_is_looked_at_while_it_is_sent(
     giant(archive, ward)
     # Once to find it, once before it is sent, and then in its middle.
     may = Ending(10 if ends else 1 << 30)
-    listen._reaches = may
+    listen._accesses = may
     port = listen()
     came: list[int] = []
 

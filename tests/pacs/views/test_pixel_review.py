@@ -77,7 +77,7 @@ def test_a_masked_picture_is_blank_there_and_the_same_elsewhere(archive: Archive
         item = pixel_review.pending(tx, coordinator, view)[0].items[0]
         assert item.state == Review.PENDING_REVIEW
         assert any("Masks" in reason for reason in item.reasons)
-        views.decide(tx, coordinator, view, [uid], Review.APPROVED)
+        views.set_review(tx, coordinator, view, [uid], Review.APPROVED)
         views.release(tx, coordinator, view, study_uid)
     with database.transaction() as tx:
         assert len(query.search(tx, Scope(view), Query(Level.INSTANCE))[0]) == 1
@@ -247,13 +247,13 @@ def test_a_document_is_left_out_until_a_person_releases_or_redacts_it(
     # Nobody approves an empty document, from whatever page.
     assert item.left_out
     with pytest.raises(Conflict, match="left out"), archive.db.transaction() as tx:
-        views.decide(tx, coordinator, view, [item.view_sop_uid], Review.APPROVED)
+        views.set_review(tx, coordinator, view, [item.view_sop_uid], Review.APPROVED)
     pixel_review.release_document(archive, coordinator, view, item.view_sop_uid, NOBODY, redacted)
     with archive.db.transaction() as tx:
         review = views.review(tx, view)[0]
         assert (review.pending, review.items[0].left_out) == (1, False)
         located = retrieve.locate(tx, Scope(view, unreleased=True), view_study)[0]
-        views.decide(tx, coordinator, view, [item.view_sop_uid], Review.APPROVED)
+        views.set_review(tx, coordinator, view, [item.view_sop_uid], Review.APPROVED)
     ds = pydicom.dcmread(io.BytesIO(b"".join(retrieve.stream(archive.blobs, located.parts))))
     assert ds.EncapsulatedDocument[: ds.EncapsulatedDocumentLength] == seen
     assert ds.PatientIdentityRemoved == "YES"

@@ -281,7 +281,7 @@ def test_what_can_not_be_trusted_is_withheld_for_good(archive: Archive, database
         assert (found.instances, found.withheld, found.clean) == (6, 5, 1)
         assert all(item.reasons for item in found.items)
         with pytest.raises(NotFound):
-            views.decide(tx, coordinator, view, [item.view_sop_uid for item in found.items], Review.APPROVED)
+            views.set_review(tx, coordinator, view, [item.view_sop_uid for item in found.items], Review.APPROVED)
         views.release(tx, coordinator, view, study_uid)
         assert len(retrieve.locate(tx, Scope(view, unreleased=True), derived.study_uid)) == 1
     (checked,) = view_proofs.check(archive)

@@ -185,9 +185,9 @@ def test_what_may_have_burned_in_text_waits_until_somebody_decides(archive: Arch
     with database.transaction() as tx:
         pending = [item.view_sop_uid for item in views.review(tx, view)[0].items]
         with pytest.raises(Forbidden):
-            views.decide(tx, person(database, Role.SPECIALIST), view, pending, "approved")
-        views.decide(tx, coordinator, view, pending[:1], "approved")
-        views.decide(tx, coordinator, view, pending[1:], "withheld")
+            views.set_review(tx, person(database, Role.SPECIALIST), view, pending, "approved")
+        views.set_review(tx, coordinator, view, pending[:1], "approved")
+        views.set_review(tx, coordinator, view, pending[1:], "withheld")
         views.release(tx, coordinator, view, study_uid)
     with database.transaction() as tx:
         seen = query.search(tx, Scope(view), Query(Level.INSTANCE))[0]
@@ -205,7 +205,7 @@ def test_nothing_approved_is_nothing_to_release(archive: Archive, database: Data
     views.deidentify(archive, view, LEADING, study_uid)
     with database.transaction() as tx:
         pending = [item.view_sop_uid for item in views.review(tx, view)[0].items]
-        views.decide(tx, coordinator, view, pending, "withheld")
+        views.set_review(tx, coordinator, view, pending, "withheld")
         with pytest.raises(Conflict):
             views.release(tx, coordinator, view, study_uid)
 
