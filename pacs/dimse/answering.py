@@ -12,6 +12,7 @@ from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
 from overread.kit.errors import BadInput, OverreadError, Unavailable
 from pacs.dicom.elements import Unreadable
 from pacs.dimse.association import Linked
+from pacs.dimse.base import context_of
 from pacs.index.bounds import TooSlow
 
 Request = C_FIND | C_GET | C_MOVE
@@ -97,7 +98,7 @@ def respond(
         response.NumberOfCompletedSuboperations = counts.completed
         response.NumberOfFailedSuboperations = counts.failed
         response.NumberOfWarningSuboperations = counts.warning
-    assoc.dimse.send_msg(response, request._context_id)
+    assoc.dimse.send_msg(response, context_of(request))
 
 
 def _comment(text: str) -> str:

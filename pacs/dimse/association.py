@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pynetdicom import AE, evt
-from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
@@ -20,6 +19,7 @@ from pynetdicom.transport import AddressInformation
 from overread.kit import log
 from overread.kit.principals import Principal
 from pacs.dimse import negotiation, wire
+from pacs.dimse.base import BaseAssociation
 from pacs.dimse.limits import Limits
 from pacs.dimse.messages import Messages, Opener, Streamed, discard
 from pacs.dimse.upper import UpperLayer
@@ -33,7 +33,7 @@ Rejection = tuple[int, int, int]
 Service = Callable[["Served", Any, PresentationContext], None]
 
 
-class Linked(Association):
+class Linked(BaseAssociation):
     """An association over our upper layer, of either side."""
 
     dul: UpperLayer
@@ -51,8 +51,6 @@ class Linked(Association):
         ours.ae_title = ae.ae_title
         ours.implementation_class_uid = ae.implementation_class_uid
         ours.implementation_version_name = ae.implementation_version_name
-        # Nothing runs beside this association's own thread, so nothing has to be kept from reading.
-        self._is_paused = True
 
     @property
     def peer(self) -> str:
@@ -66,15 +64,9 @@ class Linked(Association):
 
     def kill(self) -> None:
         """End it: nothing more is sent or received."""
-        self._kill = True
+        self.end()
         self.is_established = False
         self.dul.stop_dul()
-
-    def _abort_blocking(self, block: bool = True) -> None:  # noqa: ARG002  pynetdicom's signature
-        if not self._sent_abort and not self.is_released:
-            self._sent_abort = True
-            self.acse.send_abort(0x00)
-            evt.trigger(self, evt.EVT_ABORTED, {})
 
 
 class Served(Linked):
@@ -152,7 +144,7 @@ class Served(Linked):
         try:
             self._negotiate()
             if self.is_established:
-                self._run_reactor()
+                self._answer_requests()
         except wire.ProtocolError as error:
             self.dul.fail(str(error), error.reason)
         except Exception:
@@ -180,9 +172,9 @@ class Served(Linked):
         if not self.is_aborted and not self.is_rejected:
             self.acse.negotiate_association()
 
-    def _run_reactor(self) -> None:
+    def _answer_requests(self) -> None:
         """Serve requests until the peer releases or aborts, falls silent, or the server stops."""
-        while self.is_established and not self._kill:
+        while self.is_established and not self.ending:
             context_id, message = self.dimse.get_msg()
             if message is not None:
                 self._serve(message, context_id)
@@ -210,11 +202,11 @@ class Served(Linked):
                 raise wire.ProtocolError(f"a {message.msg_type} message is incomplete, or answers nothing")
             service = self._services.get(type(message))
             if service is None:
-                self._serve_request(message, context_id)
+                self.answer(message, context_id)
                 return
             # What was to be cancelled before is not this request.
             self.dimse.cancel_req.clear()
-            service(self, message, self._accepted_cx[context_id])
+            service(self, message, self.accepted[context_id])
         finally:
             discard(message)
 

@@ -78,7 +78,7 @@ class Calling(Linked):
         contexts = negotiate_as_requestor(
             self.requestor.requested_contexts, answer.presentation_context_definition_results_list
         )
-        self._accepted_cx = {cx.context_id: cx for cx in contexts if cx.result == 0x00 and cx.context_id is not None}
+        self.accept({cx.context_id: cx for cx in contexts if cx.result == 0x00 and cx.context_id is not None})
         self.is_established = True
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pynetdicom.dimse_primitives import C_STORE
 
 from pacs.dicom.part10 import valid_uid
+from pacs.dimse.base import set_context
 
 _element = Struct("<HHL").unpack_from
 _ushort = Struct("<H").unpack
@@ -48,7 +49,7 @@ def read_store(command: bytes | bytearray, context_id: int) -> C_STORE | None:
             request.MoveOriginatorMessageID = _ushort(values[0x1031])[0]
     except (KeyError, ValueError, TypeError, error):
         return None
-    request._context_id = context_id
+    set_context(request, context_id)
     return request
 
 

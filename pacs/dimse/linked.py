@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pynetdicom import evt
@@ -48,11 +49,14 @@ class Linked(Protocol):
     is_aborted: bool
     is_established: bool
     acse: Any
-    _accepted_cx: dict[int, Any]
 
     @property
     def peer(self) -> str:
         """The other side's AE title, as far as it is known."""
+
+    @property
+    def accepted(self) -> Mapping[int, Any]:
+        """The presentation contexts that both sides agreed on, by their IDs."""
 
     @property
     def dul(self) -> Transport: ...  # noqa: D102

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from pynetdicom import AE, _config, evt
+from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
@@ -35,9 +35,6 @@ _STRANGER: Rejection = (0x01, 0x01, 0x03)
 _BUSY: Rejection = (0x02, 0x03, 0x02)
 #: Seconds that associations get to end when the server stops.
 _STOP_SECONDS = 5.0
-
-# pynetdicom's own handlers format every message for a debug log that we don't keep.
-_config.LOG_HANDLER_LEVEL = "none"
 
 
 class Listener:

@@ -91,7 +91,7 @@ class Messages(DIMSEServiceProvider):
                 f"a fragment of a {'command' if is_command else 'data set'} where none is due",
                 wire.UNEXPECTED_PARAMETER,
             )
-        if context_id not in self._linked._accepted_cx:
+        if context_id not in self._linked.accepted:
             raise ProtocolError(f"presentation context {context_id} was not accepted", wire.UNEXPECTED_PARAMETER)
         if self.receiving and context_id != self._context_id:
             # PS3.8 E.1: the fragments of a message all have its presentation context.

@@ -203,7 +203,7 @@ def echo(archive: Archive, settings: Settings, ae_title: str) -> int:
         request = C_ECHO()
         request.MessageID = 1
         request.AffectedSOPClassUID = Verification
-        if not assoc._accepted_cx:
+        if not assoc.accepted:
             raise Unreachable(f"{ae_title} does not accept Verification")
         assoc.dimse.send_msg(request, 1)
         _, answer = assoc.dimse.get_msg(block=True)

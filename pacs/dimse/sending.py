@@ -86,7 +86,7 @@ def _choose(archive: Archive, assoc: Linked, located: Located) -> tuple[int, str
     """The presentation context to send in: that of the stored transfer syntax, else one that can be made of it."""
     found = {
         str(context.transfer_syntax[0]): number
-        for number, context in sorted(assoc._accepted_cx.items(), reverse=True)
+        for number, context in sorted(assoc.accepted.items(), reverse=True)
         if context.as_scu and context.abstract_syntax == located.sop_class
     }
     if located.transfer_syntax in found:

@@ -135,7 +135,7 @@ class Storage:
 
     def open_sink(self, assoc: Served, request: C_STORE, context_id: int) -> Reception:
         """A C-STORE begins. Raises ProtocolError where its SOP class is not its presentation context's."""
-        context = assoc._accepted_cx[context_id]
+        context = assoc.accepted[context_id]
         if request.AffectedSOPClassUID != context.abstract_syntax:
             # PS3.7 9.3.1.1: the context is the one that was negotiated for the SOP class.
             raise ProtocolError("a C-STORE names another SOP class than its presentation context")

@@ -14,13 +14,13 @@ from struct import Struct
 from typing import Any, cast
 
 from pynetdicom import evt
-from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import TRANSITION_TABLE, InvalidEventError
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, A_RELEASE
 
 from overread.kit import log
 from pacs.dimse import wire
+from pacs.dimse.base import ServiceProvider
 from pacs.dimse.limits import EMPTY_FRAGMENTS, REQUEST_BYTES, Limits
 from pacs.dimse.linked import Linked
 from pacs.dimse.wire import Channel, Closed, ProtocolError
@@ -36,26 +36,25 @@ _UNEXPECTED = {wire.ASSOCIATE_RQ: "Evt6", wire.ASSOCIATE_AC: "Evt3", wire.ASSOCI
 _ANSWERS = (wire.ASSOCIATE_AC, wire.ASSOCIATE_RJ)
 
 
-class UpperLayer(DULServiceProvider):
+class UpperLayer(ServiceProvider):
     """One association's. Every method is called by the association's thread, `channel.wake` alone by others."""
 
     def __init__(self, assoc: Linked, channel: Channel, limits: Limits) -> None:
-        super().__init__(cast(Any, assoc))
+        super().__init__(assoc)
         self.channel = channel
         # pynetdicom's state machine asks of its socket only to be closed.
         self.socket = cast(Any, channel)
         self._limits = limits
         self._linked = assoc
-        self._idle_timer.timeout = None
         self._empty = 0
 
     def is_alive(self) -> bool:
         """Whether the connection lives. (pynetdicom asks that of the thread that it reads in.)"""
-        return not self._kill_thread
+        return not self.ended
 
     def stop_dul(self) -> bool:
         """End it: there is no thread to wait for."""
-        self._kill_thread = True
+        self.end()
         return True
 
     def begin(self, request: bytes) -> None:
@@ -66,7 +65,7 @@ class UpperLayer(DULServiceProvider):
     def ask(self, request: A_ASSOCIATE) -> None:
         """Ask for an association over a connection that stands: Evt1 and Evt2 (PS3.8 Table 9-10)."""
         self.state_machine.current_state = "Sta5"
-        self._send(A_ASSOCIATE_RQ(request))
+        self.transmit(A_ASSOCIATE_RQ(request))
 
     @property
     def asking(self) -> bool:
@@ -132,7 +131,7 @@ class UpperLayer(DULServiceProvider):
         self.socket = None
         if self.state_machine.current_state == "Sta13":
             self._happen("Evt17")
-        self._kill_thread = True
+        self.end()
         return self.channel
 
     def receive_pdu(self, wait: bool = False, timeout: float | None = None) -> Any:
@@ -152,7 +151,7 @@ class UpperLayer(DULServiceProvider):
             self.ask(primitive)
             return
         self.to_provider_queue.put(primitive)
-        self._process_recv_primitive()
+        self.take_primitive()
         if (self.event_queue.queue[-1], self.state_machine.current_state) not in TRANSITION_TABLE:
             self.event_queue.get_nowait()
             self.to_provider_queue.get_nowait()
@@ -173,7 +172,8 @@ class UpperLayer(DULServiceProvider):
                 return True
         return False
 
-    def _send(self, pdu: Any) -> None:
+    def transmit(self, pdu: Any) -> None:
+        """Send a PDU now."""
         try:
             self.channel.send(pdu.encode())
         except Closed:
@@ -184,10 +184,10 @@ class UpperLayer(DULServiceProvider):
     def _receive(self, data: bytes) -> None:
         """Decode a PDU, but of P-DATA, and let the state machine act on it."""
         try:
-            pdu, event = self._decode_pdu(bytearray(data))
+            pdu, event = self.decode(data)
         except Exception as error:  # pynetdicom's decoders raise whatever bad bytes make them raise
             raise ProtocolError(f"a PDU of type {data[0]} can't be decoded: {error!r}") from error
-        self._recv_pdu.put(pdu)
+        self.put_received(pdu)
         self._happen(event)
 
     def _happen(self, event: str) -> None:
@@ -205,12 +205,12 @@ class UpperLayer(DULServiceProvider):
                 self.state_machine.do_action(event)
             except InvalidEventError:
                 # Table 9-10 has no such cell: the connection ended while something was to be sent.
-                self._kill_thread = True
+                self.end()
             except Exception as error:  # noqa: BLE001  a PDU that was decoded and yet can't be understood
                 _logger.warning("association_aborted", calling=self._linked.peer, why=repr(error))
                 self._linked.is_aborted, self._linked.is_established = True, False
                 self.state_machine.current_state = "Sta13"
-                self._kill_thread = True
+                self.end()
                 self._abort_bluntly()
 
     def _abort_bluntly(self) -> None:
