@@ -129,13 +129,13 @@ class Masks(Body):
 
 
 class ReportDraft(Body):
-    """A report: question id -> answer, the impression, and the studies read (UIDs of the view).
+    """A report: question id -> answer, its other texts (`impression`), and the studies read (UIDs of the view).
 
     An answer that is not named stays as it is. `edition`: that of the report which was read.
     """
 
     answers: dict[str, str]
-    impression: str
+    texts: dict[str, str]
     studies: list[Uid]
     edition: Edition | None = None
 

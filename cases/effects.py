@@ -35,9 +35,9 @@ def report_digest(report: Report) -> str:
     words = {
         "answers": report.answers,
         "case": str(report.case_id),
-        "impression": report.impression,
         "number": report.number,
         "studies": sorted(report.studies_read),
+        "texts": report.texts,
     }
     text = json.dumps(words, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import consents, imaging, licences, money
+from cases import consents, imaging, licences, money, report_texts
 from cases.models import CONSENTS, Case, CaseStudy, Consent
 from cases.move import Move
 from cases.repository import erasure_of, hold_of, latest_report, open_offer, studies_of
@@ -143,7 +143,7 @@ def _every_question_answered(move: Move) -> str | None:
     ]
     if missing:
         return f"Please answer every question; still open: {', '.join(missing)}."
-    return None if report.impression.strip() else "Please write the impression."
+    return next(iter(report_texts.missing(report.texts).values()), None)
 
 
 def _studies_listed(move: Move) -> str | None:

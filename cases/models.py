@@ -255,7 +255,8 @@ class Report(Base):
     author_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
     # Question id -> answer.
     answers: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    impression: Mapped[str] = mapped_column(Text, default="")
+    # What else it says, by the keys of `cases.report_texts`.
+    texts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     # Study Instance UIDs of the view, as the specialist saw them.
     studies_read: Mapped[list[Any]] = mapped_column(default=list)
     digest: Mapped[str | None] = mapped_column(String(64))

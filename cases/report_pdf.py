@@ -24,7 +24,7 @@ dt { color: #5a6572 } dd { margin: 0 }
 section.qa { margin-bottom: 5mm; padding-left: 4mm; border-left: 1.5pt solid #cfdcdd }
 section.qa h3 { font-size: 10.5pt; margin: 0 0 1mm; break-after: avoid }
 p.text { white-space: pre-wrap; margin: 0; overflow-wrap: anywhere }
-.impression { background: #f0f5f5; padding: 4mm 5mm; border-radius: 2mm }
+.text-box { background: #f0f5f5; padding: 4mm 5mm; border-radius: 2mm }
 footer { margin-top: 9mm; padding-top: 4mm; border-top: .5pt solid #cfdcdd; font-size: 8.5pt; color: #5a6572;
   break-inside: avoid }
 footer code { font-size: 7.5pt; overflow-wrap: anywhere }
@@ -56,6 +56,7 @@ def html(report: ReportView) -> str:
     }
     listed = "".join(f"<li>{escape(line)}</li>" for line in report.studies)
     answers = "".join(_answer(answer) for answer in report.answers)
+    texts = "".join(_text(one.label, one.text) for one in report.texts)
     follow_ups = "".join(_answer(answer) for answer in report.follow_ups if answer.answer)
     style = _STYLE.replace("REFERENCE", f"{report.reference}")
     return f"""<!doctype html>
@@ -64,7 +65,7 @@ def html(report: ReportView) -> str:
 <header><p>{escape(report.program)}</p><h1>Second opinion</h1></header>
 <dl>{"".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts.items())}</dl>
 <h2>Your questions</h2>{answers}
-<h2>Impression</h2><div class="impression"><p class="text">{escape(report.impression)}</p></div>
+{texts}
 <h2>Studies read</h2><ul>{listed}</ul>
 {f"<h2>Questions about the report</h2>{follow_ups}" if follow_ups else ""}
 <footer><p>A second opinion on images that were sent; the specialist did not examine the patient. It complements the
@@ -78,6 +79,10 @@ def _answer(answer: Answer) -> str:
         f'<section class="qa"><h3>{answer.number}. {escape(answer.question)}</h3>'
         f'<p class="text">{escape(answer.answer)}</p></section>'
     )
+
+
+def _text(label: str, text: str) -> str:
+    return f'<h2>{escape(label)}</h2><div class="text-box"><p class="text">{escape(text)}</p></div>'
 
 
 def _moment(at: datetime | None) -> str:

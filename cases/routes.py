@@ -223,7 +223,7 @@ def _decide(c: Call) -> None:
 
 def _save_report(c: Call) -> None:
     b = c.body
-    reporting.save_draft(c.tx, c.who, c.case_id, b.answers, b.impression, b.studies, edition=b.edition)
+    reporting.save_draft(c.tx, c.who, c.case_id, b.answers, b.texts, b.studies, edition=b.edition)
 
 
 # fmt: off

@@ -15,8 +15,10 @@ from cases.consents import ConsentText, Section, Words
 from cases.identity import Verdict
 from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup, StudyReview, StudySummary, Suggestion
 from cases.money import Paid, Refund
+from cases.report_texts import TEXTS as REPORT_TEXTS
 
 __all__ = [
+    "REPORT_TEXTS",
     "Answer",
     "Box",
     "CaseLine",
@@ -381,6 +383,16 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenText:
+    """A text of a report (`cases.report_texts`), as clinicians and as its patient know it."""
+
+    key: str
+    label: str
+    patient_label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReportView:
     """A report as patient, coordinator and author read it. `studies`: what was read, as sentences.
 
@@ -395,7 +407,7 @@ class ReportView:
     patient: str
     version: int
     answers: tuple[Answer, ...]
-    impression: str
+    texts: tuple[WrittenText, ...]
     studies: tuple[str, ...]
     signed_by: str
     signed_at: datetime | None

@@ -15,9 +15,10 @@ from cases.machine import transition
 from cases.models import Case, Question, Report
 from cases.move import Move
 from cases.redact import redacted
+from cases.report_texts import TEXTS, missing
 from cases.repository import latest_report, load, studies_of
 from cases.states import Actor, CaseEvent, CaseState
-from cases.views import Answer, ReportView
+from cases.views import Answer, ReportView, WrittenText
 from overread.kit import audit, clock
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.permissions import Permission
@@ -37,7 +38,7 @@ class Draft:
     """
 
     answers: Mapping[str, str]
-    impression: str
+    texts: tuple[WrittenText, ...]
     studies_read: Sequence[str]
     saved_at: datetime
     digest: str
@@ -48,21 +49,24 @@ def save_draft(
     who: Principal,
     case_id: UUID,
     answers: Mapping[str, str],
-    impression: str,
+    texts: Mapping[str, str],
     studies_read: Sequence[str],
     *,
     edition: str | None = None,
 ) -> None:
-    """Keep what the specialist has written so far. `answers`: question id -> text; `studies_read`: UIDs of the view.
+    """Keep what the specialist has written so far. `answers`: question id -> text; `texts`: of `cases.report_texts`, by
+    key; `studies_read`: UIDs of the view.
 
-    An answer that is not named stays as it is. `edition` is that of the text which was changed, if the caller knows it.
+    What is not named stays as it is. `edition` is that of the text which was changed, if the caller knows it.
     Raises Conflict where it is another one by now.
     """
     case = _reading(tx, who, case_id)
     known = {str(q.id) for q in case.questions}
     if not set(answers) <= known:
         raise Unprocessable("unknown question", safe="An answer names a question that this case does not have.")
-    if any(len(text) > _MAX_TEXT for text in (*answers.values(), impression)):
+    if not set(texts) <= {text.key for text in TEXTS}:
+        raise Unprocessable("unknown text", safe=f"The texts of a report are: {', '.join(t.key for t in TEXTS)}.")
+    if any(len(text) > _MAX_TEXT for text in (*answers.values(), *texts.values())):
         raise Unprocessable("too long", safe=f"A text is too long: {_MAX_TEXT} characters at most.")
     if not all(imaging.is_uid(uid) for uid in studies_read):
         raise Unprocessable("not a UID", safe="A study is named by its Study Instance UID.")
@@ -77,9 +81,8 @@ def save_draft(
         report = Report(case_id=case_id, author_id=who.id)
         tx.add(report)
         tx.flush()
-    written = {key: text.replace("\x00", "").strip() for key, text in answers.items()}
-    report.answers = {**report.answers, **written}
-    report.impression = impression.replace("\x00", "").strip()
+    report.answers = {**report.answers, **_cleaned(answers)}
+    report.texts = {**report.texts, **_cleaned(texts)}
     report.studies_read = sorted(set(studies_read))
     tx.flush()
     audit.record(tx, who, "report.save", "report", report.id, case_id=case_id)
@@ -92,7 +95,12 @@ def draft(tx: Session, who: Principal, case_id: UUID) -> Draft | None:
     report = latest_report(tx, case_id)
     if report is None:
         return None
-    return Draft(report.answers, report.impression, report.studies_read, report.updated_at, edition_of(report))
+    return Draft(report.answers, _texts(report), report.studies_read, report.updated_at, edition_of(report))
+
+
+def missing_texts(report: Draft | None) -> dict[str, str]:
+    """What has still to be written before a report can be signed, besides answers, by key: a sentence each."""
+    return missing({text.key: text.text for text in report.texts} if report else {})
 
 
 def edition_of(report: Report | None) -> str:
@@ -217,6 +225,14 @@ def sentence(study: imaging.StudySummary) -> str:
     return f"{what}{when}{named}, {counted(study.instances, 'image', 'images')}"
 
 
+def _cleaned(texts: Mapping[str, str]) -> dict[str, str]:
+    return {key: text.replace("\x00", "").strip() for key, text in texts.items()}
+
+
+def _texts(report: Report) -> tuple[WrittenText, ...]:
+    return tuple(WrittenText(t.key, t.label, t.patient_label, report.texts.get(t.key, "")) for t in TEXTS)
+
+
 def _identity(case: Case) -> str:
     return f"{case.patient_name}, born {case.birth_date:%Y-%m-%d}" if case.birth_date else case.patient_name
 
@@ -244,7 +260,7 @@ def _view(tx: Session, case: Case, report: Report, *, for_specialist: bool) -> R
         "" if for_specialist else _identity(case),
         report.number,
         tuple(answer(q) for q in case.questions if not q.follow_up),
-        report.impression,
+        _texts(report),
         studies_sentences(tx, case, report.studies_read, for_specialist=for_specialist),
         report.signed_name,
         report.signed_at,

@@ -267,7 +267,7 @@ def _report(ctx: TxContext, case: CoordinatorCase) -> dict[str, Any]:
         "signed_by": found.signed_by,
         "signed_at": render.moment(found.signed_at),
         "answers": [{"question": a.question, "answer": a.answer} for a in found.answers],
-        "impression": found.impression,
+        "texts": [{"label": t.label, "text": t.text} for t in found.texts if t.text],
     }
 
 

@@ -272,7 +272,7 @@ def report(ctx: TxContext) -> Response:
                 {"question": a.question, "answer": a.answer or "Not answered yet."}
                 for a in (*found.answers, *found.follow_ups)
             ],
-            "impression": found.impression,
+            "texts": [{"label": t.patient_label, "text": t.text} for t in found.texts if t.text],
             "signed_by": found.signed_by,
             "signed_at": render.moment(found.signed_at),
             "version": found.version,

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 from cases.service import assignment, intake, read, reporting, viewing
 from cases.service.read import Show
 from cases.states import DELIVERED, RUNNING, CaseEvent, CaseState
-from cases.views import SpecialistCase
+from cases.views import REPORT_TEXTS, SpecialistCase
 from overread.kit import proofs
 from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.principals import Role
@@ -148,7 +148,7 @@ def report_page(ctx: TxContext) -> Response:
     if signing and report is not None and not missing:
         preview = {
             "answers": [{"question": q.text, "answer": report.answers.get(str(q.question_id), "")} for q in questions],
-            "impression": report.impression,
+            "texts": [{"label": t.label, "text": t.text} for t in report.texts if t.text],
             "studies": [study.title for study in case.studies if study.study_uid in report.studies_read],
             "digest": report.digest,
             "sign_action": f"{url}/sign",
@@ -156,7 +156,7 @@ def report_page(ctx: TxContext) -> Response:
     values: dict[str, Any] = ctx.form.values("studies") if ctx.form.names() else {}
     if report is not None and (not values or preview):
         values |= {f"answer-{key}": text for key, text in report.answers.items()}
-        values |= {"impression": report.impression, "studies": list(report.studies_read)}
+        values |= {t.key: t.text for t in report.texts} | {"studies": list(report.studies_read)}
     return ctx.page(
         "specialist/report.html",
         case={
@@ -168,6 +168,7 @@ def report_page(ctx: TxContext) -> Response:
             "history": case.history,
         },
         questions=[{"id": str(q.question_id), "text": q.text} for q in questions],
+        texts=REPORT_TEXTS,
         studies=[{"uid": study.study_uid, "label": study.title} for study in case.studies],
         action=f"{url}/report",
         edition=report.digest if report else "",
@@ -186,9 +187,9 @@ def save(ctx: TxContext) -> Response:
     """Keep what is written, whole or not; then go on writing, or to what is to be signed."""
     prefix = "answer-"
     answers = {name[len(prefix) :]: ctx.form.text(name) for name in ctx.form.names() if name.startswith(prefix)}
-    impression, studies = ctx.form.text("impression"), ctx.form.all("studies")
-    edition = ctx.form.given("edition")
-    reporting.save_draft(ctx.tx, ctx.who, ctx.uuid(), answers, impression, studies, edition=edition)
+    texts = {text.key: ctx.form.text(text.key) for text in REPORT_TEXTS}
+    studies, edition = ctx.form.all("studies"), ctx.form.given("edition")
+    reporting.save_draft(ctx.tx, ctx.who, ctx.uuid(), answers, texts, studies, edition=edition)
     url = f"/reading/{ctx.uuid()}/report"
     return go(url, step="preview") if ctx.form.text("step") == "preview" else go(url, "saved")
 
@@ -218,8 +219,7 @@ def _missing(ctx: TxContext, case: SpecialistCase) -> dict[str, str]:
         for q in case.questions
         if not q.follow_up and not (report and report.answers.get(str(q.question_id), "").strip())
     }
-    if report is None or not report.impression:
-        found["impression"] = "Please write the impression."
+    found |= reporting.missing_texts(report)
     if report is None or not report.studies_read:
         found["studies"] = "Please tick the studies that you have read."
     return found

@@ -134,7 +134,7 @@ def test_a_report_is_whole_before_it_is_signed_and_unchanged_after(world: World)
         first, second = (str(q.question_id) for q in seen.questions)
         with pytest.raises(Unprocessable, match="guards"):
             reporting.sign(tx, world.specialist, case_id, proof(world.specialist))
-        reporting.save_draft(tx, world.specialist, case_id, {first: "Yes."}, "", [])
+        reporting.save_draft(tx, world.specialist, case_id, {first: "Yes."}, {"impression": ""}, [])
         with pytest.raises(Unprocessable) as refused:
             reporting.sign(tx, world.specialist, case_id, proof(world.specialist))
         assert refused.value.extra["reasons"] == [
@@ -142,20 +142,24 @@ def test_a_report_is_whole_before_it_is_signed_and_unchanged_after(world: World)
             "Please tick the studies that you have read.",
         ]
         with pytest.raises(Unprocessable):
-            reporting.save_draft(tx, world.specialist, case_id, {"nothing": "x"}, "", [])
-        reporting.save_draft(tx, world.specialist, case_id, {first: "Yes.", second: "No."}, "Torn.", ["1.2.3"])
+            reporting.save_draft(tx, world.specialist, case_id, {"nothing": "x"}, {"impression": ""}, [])
+        reporting.save_draft(
+            tx, world.specialist, case_id, {first: "Yes.", second: "No."}, {"impression": "Torn."}, ["1.2.3"]
+        )
         with pytest.raises(Unprocessable):
             reporting.sign(tx, world.specialist, case_id, proof(world.specialist))
         uids = [s.study_uid for s in seen.studies]
-        reporting.save_draft(tx, world.specialist, case_id, {first: "Yes.", second: "No."}, "Torn.", uids)
+        reporting.save_draft(
+            tx, world.specialist, case_id, {first: "Yes.", second: "No."}, {"impression": "Torn."}, uids
+        )
         with pytest.raises(Conflict):
             reporting.sign(tx, world.specialist, case_id, proof(world.specialist), digest="0" * 64)
         digest = reporting.sign(tx, world.specialist, case_id, proof(world.specialist))
         with pytest.raises(Conflict):
-            reporting.save_draft(tx, world.specialist, case_id, {}, "Not torn.", [])
+            reporting.save_draft(tx, world.specialist, case_id, {}, {"impression": "Not torn."}, [])
         assert reporting.read(tx, world.coordinator, case_id).digest == digest
     with world.db.transaction() as tx:
-        tx.execute(update(Report).values(impression="Not torn."))
+        tx.execute(update(Report).values(texts={"impression": "Not torn."}))
     with world.db.transaction() as tx, pytest.raises(Conflict):
         reporting.publish(tx, world.coordinator, case_id)
     assert world.state(case_id) == "signed"

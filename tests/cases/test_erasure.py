@@ -83,7 +83,7 @@ def _step(world: World, case_id: UUID, step: str) -> None:
             seen = read.show(tx, world.specialist, case_id)
             answers = {str(q.question_id): "Zqplanted answer" for q in seen.questions}
             uids = [s.study_uid for s in seen.studies]
-            reporting.save_draft(tx, world.specialist, case_id, answers, "Zqplanted impression", uids)
+            reporting.save_draft(tx, world.specialist, case_id, answers, {"impression": "Zqplanted impression"}, uids)
             reporting.sign(tx, world.specialist, case_id, proof(world.specialist))
         else:
             reporting.publish(tx, world.coordinator, case_id)

@@ -76,12 +76,14 @@ def test_a_lost_change_of_a_report_is_told_and_no_answer_is_erased(world: World)
     case_id = world.in_review()
     with world.db.transaction() as tx:
         one, two = (str(q.question_id) for q in read.show(tx, world.specialist, case_id).questions)
-        reporting.save_draft(tx, world.specialist, case_id, {one: "No."}, "Stable.", [], edition="")
+        reporting.save_draft(tx, world.specialist, case_id, {one: "No."}, {"impression": "Stable."}, [], edition="")
     with world.db.transaction() as tx, pytest.raises(Conflict):
-        reporting.save_draft(tx, world.specialist, case_id, {one: "Yes."}, "", [], edition="")
+        reporting.save_draft(tx, world.specialist, case_id, {one: "Yes."}, {"impression": ""}, [], edition="")
     with world.db.transaction() as tx:
         found = reporting.read(tx, world.specialist, case_id)
-        reporting.save_draft(tx, world.specialist, case_id, {two: "Never."}, "Stable.", [], edition=found.edition)
+        reporting.save_draft(
+            tx, world.specialist, case_id, {two: "Never."}, {"impression": "Stable."}, [], edition=found.edition
+        )
     with world.db.transaction() as tx:
         assert [a.answer for a in reporting.read(tx, world.specialist, case_id).answers] == ["No.", "Never."]
 

@@ -284,7 +284,7 @@ def test_who_may_store_and_when(reader: Reader) -> None:
         assert case is not None
         answers = {str(question.id): "No." for question in case.questions}
         uids = [s.view_study_uid or "" for s in studies_of(tx, reader.case_id)]
-        reporting.save_draft(tx, world.specialist, reader.case_id, answers, "Fine.", uids)
+        reporting.save_draft(tx, world.specialist, reader.case_id, answers, {"impression": "Fine."}, uids)
         reporting.sign(tx, world.specialist, reader.case_id, proof(world.specialist))
     late = reader.store(reader.made(EnhancedSRStorage))
     assert (late.status_code, "signed" in late.text) == (409, True)

@@ -15,7 +15,7 @@ from cases.events import ReportPublished
 from cases.models import Report
 from cases.repository import studies_of
 from cases.service import inboxes, reporting
-from cases.views import Answer, ReportView
+from cases.views import Answer, ReportView, WrittenText
 from pacs.index import query
 from pacs.index.scope import ORIGINAL, Scope, originals
 from pacs.serve import retrieve
@@ -30,7 +30,7 @@ PLAIN = ReportView(
     patient="A Person, born 1971-03-09",
     version=1,
     answers=(Answer(uuid4(), 1, "Is it torn?", "No."),),
-    impression="All is well.",
+    texts=(WrittenText("impression", "Impression", "In short", "All is well."),),
     studies=("CT of 2026-11-21, 1 images",),
     signed_by="Dr. Some Body",
     signed_at=datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
@@ -45,7 +45,15 @@ PLAIN = ReportView(
 def test_no_text_becomes_markup_and_nothing_is_fetched() -> None:
     evil = '</p><script src="https://evil.example/x.js"></script><img src="file:///etc/passwd"><style>@import url(//e)'
     answers = (Answer(uuid4(), 1, evil, evil),)
-    bad = replace(PLAIN, answers=answers, impression=evil, program=evil, signed_by=evil, studies=(evil,), patient=evil)
+    bad = replace(
+        PLAIN,
+        answers=answers,
+        texts=(WrittenText("impression", evil, evil, evil),),
+        program=evil,
+        signed_by=evil,
+        studies=(evil,),
+        patient=evil,
+    )
     page = report_pdf.html(bad)
     assert page.count("<script") == page.count("<img") == 0
     assert page.count("<style") == 1

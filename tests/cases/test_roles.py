@@ -70,7 +70,7 @@ TABLE: dict[str, tuple[str, set[str], Action]] = {
     "write the report": (
         "in_review",
         {"specialist"},
-        lambda w, tx, p, c: reporting.save_draft(tx, p, c, {}, "x", []),
+        lambda w, tx, p, c: reporting.save_draft(tx, p, c, {}, {"impression": "x"}, []),
     ),
     "sign": ("written", {"specialist"}, lambda w, tx, p, c: reporting.sign(tx, p, c, proof(p))),
     "publish": ("signed", {"coordinator"}, lambda w, tx, p, c: reporting.publish(tx, p, c)),
@@ -186,7 +186,7 @@ def test_a_specialist_sees_nothing_of_who_the_patient_is(world: World) -> None:
             if step == "written":
                 answers = {str(q.question_id): "No." for q in view.questions}
                 reporting.save_draft(
-                    tx, world.specialist, case_id, answers, "Fine.", [s.study_uid for s in view.studies]
+                    tx, world.specialist, case_id, answers, {"impression": "Fine."}, [s.study_uid for s in view.studies]
                 )
                 seen.append(orjson.dumps(reporting.read(tx, world.specialist, case_id)).decode())
             seen.append(orjson.dumps(view).decode())

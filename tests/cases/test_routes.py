@@ -147,7 +147,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         body |= {"studies": ["1.2"]} if op.path.endswith("/releases") else {}
         body |= {"decision": "approved"} if "decision" in fields else {}
         body |= {"boxes": [[0, 0, 1, 1]]} if "boxes" in fields else {}
-        body |= {"answers": {}, "impression": "", "studies": []} if "answers" in fields else {}
+        body |= {"answers": {}, "texts": {"impression": ""}, "studies": []} if "answers" in fields else {}
         body |= {"request_id": "1"} if "request_id" in fields else {}
         for name in ("other_patient", "other_specialist", "hospital", "auditor", "admin"):
             status, text = api.call(name, op.method, path, body if op.body else None)

@@ -235,7 +235,7 @@ class World:
             seen = read.show(tx, self.specialist, case_id)
             answers = {str(q.question_id): f"Answer {q.number}" for q in seen.questions}
             uids = [s.study_uid for s in seen.studies]
-            reporting.save_draft(tx, self.specialist, case_id, answers, "All is well.", uids)
+            reporting.save_draft(tx, self.specialist, case_id, answers, {"impression": "All is well."}, uids)
         return case_id
 
     def signed(self, program: str = "free", **changes: Any) -> UUID:

@@ -93,7 +93,7 @@ def test_two_windows_of_one_report_are_told_of_each_other(world: World, browser:
     assert lost.status_code == 409
     assert "Second." in lost.text
     with world.db.transaction() as tx:
-        assert [r.impression for r in tx.query(Report).filter_by(case_id=case_id)] == ["First."]
+        assert [r.texts["impression"] for r in tx.query(Report).filter_by(case_id=case_id)] == ["First."]
     again = fields(lost.text, url) | {"step": ["save"]}
     assert specialist.post(url, data=again).status_code == 303
     assert fields(specialist.get(url).text, url)["impression"] == ["Second."]

@@ -207,7 +207,7 @@ def _life(world: World, sweep: Sweep) -> tuple[set[bytes], set[bytes]]:
     _worklist(sweep, names)
     draft = {f"answer-{names['question']}": "No.", "impression": "All is well.", "studies": names["study"]}
     post("/reading/{case}/report", data=draft)
-    body = {"answers": {names["question"]: "No."}, "impression": "All is well.", "studies": [names["study"]]}
+    body = {"answers": {names["question"]: "No."}, "texts": {"impression": "All is well."}, "studies": [names["study"]]}
     assert sweep.ask("PUT", f"/api/v1/cases/{case_id}/report", json=body).status_code == 204
     sweep.ask("GET", f"/reading/{case_id}/report?step=preview", "text/html", note="preview: ")
     sweep.ask("POST", f"/reading/{case_id}/sign", "text/html", data={"confirm": "1", "password": "wrong"})

@@ -1,0 +1,41 @@
+"""The texts of a report besides the answers to its questions, in their order: one row each, of which form, check,
+digest, pages and PDF are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ReportText:
+    """One text. `label`: as clinicians know it; `patient_label`: as its patient reads it; `rows`: the form's."""
+
+    key: str
+    label: str
+    patient_label: str
+    hint: str
+    rows: int = 5
+    required: bool = False
+
+
+TEXTS = (
+    ReportText(
+        "impression",
+        "Impression",
+        "In short",
+        "For the treating physician: findings, comparison, recommendation.",
+        rows=7,
+        required=True,
+    ),
+)
+
+
+def missing(texts: Mapping[str, str]) -> dict[str, str]:
+    """What has still to be written before a report can be signed, by key: a sentence each."""
+    return {
+        text.key: f"Please write the {text.label.lower()}."
+        for text in TEXTS
+        if text.required and not texts.get(text.key, "").strip()
+    }
