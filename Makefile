@@ -89,6 +89,9 @@ format: $(STAMPS)/python ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+messages: $(STAMPS)/python ## list what people read in overread/locales/overread.pot; NEW=de begins a language
+	$(BIN)/python -m scripts.messages $(NEW)
+
 lock: $(STAMPS)/python ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile -q pyproject.toml --group pyproject.toml:dev --upgrade --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 -o requirements.lock

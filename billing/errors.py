@@ -9,6 +9,7 @@ NotRefundable   409  there is nothing left, or less than asked for, that could b
 from __future__ import annotations
 
 from overread.kit.errors import Conflict, OverreadError
+from overread.kit.language import Phrase
 
 
 class Declined(OverreadError):
@@ -16,8 +17,8 @@ class Declined(OverreadError):
 
     status = 402
     may_try_again = True
-    title = "The card was declined"
-    default_safe = "The card was declined. Nothing was charged. Please try another card or ask your bank."
+    title = Phrase("The card was declined")
+    default_safe = Phrase("The card was declined. Nothing was charged. Please try another card or ask your bank.")
 
     def __init__(self, text: str = "", *, code: str, safe: str | None = None) -> None:
         super().__init__(text, safe=safe, code=code)
@@ -27,19 +28,21 @@ class Declined(OverreadError):
 class AuthorisationEnded(Conflict):
     """The hold on the card expired or was given up."""
 
-    title = "The hold on the card has ended"
-    default_safe = "The hold on the card has ended and nothing was charged. The payer must authorise the payment again."
+    title = Phrase("The hold on the card has ended")
+    default_safe = Phrase(
+        "The hold on the card has ended and nothing was charged. The payer must authorise the payment again."
+    )
 
 
 class NotAuthorised(Conflict):
     """Nothing is held for this subject."""
 
-    title = "No payment is authorised"
-    default_safe = "No payment has been authorised yet. The payer must complete the payment first."
+    title = Phrase("No payment is authorised")
+    default_safe = Phrase("No payment has been authorised yet. The payer must complete the payment first.")
 
 
 class NotRefundable(Conflict):
     """Nothing, or less than asked for, can be given back."""
 
-    title = "This can't be refunded"
-    default_safe = "There is nothing left to refund, or less than the amount that was asked for."
+    title = Phrase("This can't be refunded")
+    default_safe = Phrase("There is nothing left to refund, or less than the amount that was asked for.")

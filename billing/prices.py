@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from billing.models import Price
 from overread.kit import clock
 from overread.kit.errors import BadInput, Conflict, NotFound
+from overread.kit.language import gettext
 from overread.kit.money import currency_code
 
 
@@ -24,7 +25,7 @@ def price(tx: Session, key: str, *, at: datetime | None = None) -> Price:
         .limit(1)
     )
     if found is None:
-        raise NotFound(f"no price {key!r} at {moment}", safe="There is no price for this at present.")
+        raise NotFound(f"no price {key!r} at {moment}", safe=gettext("There is no price for this at present."))
     return found
 
 
@@ -47,12 +48,12 @@ def set_price(
     at that moment or later already.
     """
     if amount < 0:
-        raise BadInput(f"negative price {amount}", safe="A price can't be negative.")
+        raise BadInput(f"negative price {amount}", safe=gettext("A price can't be negative."))
     start = valid_from or clock.now()
     tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"billing.price/{key}"})
     if tx.scalar(select(func.count()).where(Price.key == key, Price.valid_from >= start)):
         raise Conflict(
-            f"a later price of {key!r} exists", safe="A price beginning at that time or later exists already."
+            f"a later price of {key!r} exists", safe=gettext("A price beginning at that time or later exists already.")
         )
     before = tx.scalars(
         select(Price).where(Price.key == key, or_(Price.valid_until.is_(None), Price.valid_until > start))

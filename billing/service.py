@@ -28,6 +28,7 @@ from billing.states import OVER, TAKEN, PaymentState
 from overread.kit import clock, log
 from overread.kit.errors import BadInput, Conflict, NotFound
 from overread.kit.jobs import emit
+from overread.kit.language import gettext
 from overread.kit.money import currency_code
 
 __all__ = [
@@ -159,7 +160,8 @@ def record_outside(
         if standing.provider == method and any(e.detail == same for e in repository.ledger(tx, standing.id)):
             return standing
         raise Conflict(
-            f"payment {standing.id} stands for the subject", safe="There is a payment for this already. Void it first."
+            f"payment {standing.id} stands for the subject",
+            safe=gettext("There is a payment for this already. Void it first."),
         )
     amount = 0 if method == "free" else wanted.amount
     payment = _new(tx, subject_ref, price_key, amount, wanted.currency, method)
@@ -342,7 +344,8 @@ def void(tx: Session, gateway: Gateway, subject_ref: str, reason: str = "") -> P
         PaymentState.AUTHORISED,
     ):
         raise Conflict(
-            f"payment {payment.id} is {payment.state}", safe="The payment has been taken already. Refund it instead."
+            f"payment {payment.id} is {payment.state}",
+            safe=gettext("The payment has been taken already. Refund it instead."),
         )
     if payment.provider == "stripe":
         if payment.checkout_id and payment.checkout_url:

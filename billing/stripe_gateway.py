@@ -19,6 +19,7 @@ from billing.errors import Declined, NotRefundable
 from billing.gateway import Checkout, ProviderEvent, Snapshot
 from overread.kit import log
 from overread.kit.errors import BadInput, NotFound, Unavailable
+from overread.kit.language import gettext
 from overread.kit.settings import Settings
 
 TOLERANCE_SECONDS = 300
@@ -208,7 +209,7 @@ class StripeGateway:
         except (stripe.SignatureVerificationError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadInput(
                 f"a webhook was refused: {type(error).__name__}: {str(error)[:200]}",
-                safe="The signature does not fit this body, or it is too old.",
+                safe=gettext("The signature does not fit this body, or it is too old."),
             ) from error
 
     def events_since(self, moment: datetime) -> Iterator[ProviderEvent]:
@@ -250,7 +251,9 @@ def _translated() -> Iterator[None]:
         _log.error("payment_provider_failed", kind=type(error).__name__, reason=str(error.user_message)[:300])
         raise Unavailable(
             f"the payment provider failed: {type(error).__name__}: {error.user_message}",
-            safe="The payment service is not available just now. Nothing was lost; please try again in a minute.",
+            safe=gettext(
+                "The payment service is not available just now. Nothing was lost; please try again in a minute."
+            ),
         ) from error
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NoReturn
 
 from overread.kit.errors import Unavailable
+from overread.kit.language import gettext
 
 
 class Unconfigured:
@@ -71,5 +72,5 @@ class Unconfigured:
 def _refuse() -> NoReturn:
     raise Unavailable(
         "no payment provider is configured: set OVERREAD_STRIPE_SECRET_KEY and OVERREAD_STRIPE_WEBHOOK_SECRET",
-        safe="Card payments are not set up on this server yet. Please ask the program's office how to pay.",
+        safe=gettext("Card payments are not set up on this server yet. Please ask the program's office how to pay."),
     )

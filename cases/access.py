@@ -24,6 +24,7 @@ from cases.service.accounts import require_confirmed
 from cases.states import ENDED, KNOWN_THEIRS, UPLOADABLE, Actor, CaseState, StudyState
 from overread.kit.db import Connection, reading
 from overread.kit.errors import Conflict, Forbidden, NotFound
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 from overread.kit.words import counted
@@ -99,7 +100,7 @@ def may_upload(tx: Session, who: Principal, case_id: UUID) -> Scope | None:
     case, actor = _part(tx, who, case_id)
     if actor is Actor.ASSIGNED:
         if case.state not in (CaseState.IN_REVIEW, CaseState.NEEDS_INFO):
-            safe = "The report is signed: nothing more is taken."
+            safe = gettext("The report is signed: nothing more is taken.")
             raise Conflict(f"object for a case that is {case.state}", safe=safe)
         return of_specialist(tx, who, case_id)
     if who.case_id is not None:
@@ -107,7 +108,7 @@ def may_upload(tx: Session, who: Principal, case_id: UUID) -> Scope | None:
     parts.require(actor, Permission.CASE_IMAGES_SEND, case_id)
     require_confirmed(tx, who)
     if case.state not in UPLOADABLE:
-        raise Conflict(f"upload to a case that is {case.state}", safe="This request takes no more images.")
+        raise Conflict(f"upload to a case that is {case.state}", safe=gettext("This request takes no more images."))
     return None
 
 
@@ -126,16 +127,16 @@ def unneeded(tx: Session, within: Scope, study_uid: str) -> None:
     if used:
         raise Conflict(
             f"study {study_uid} is used by {len(used)} cases",
-            safe=f"{_used_by(used)} this study. Take the study out first.",
+            safe=gettext("%(used_by)s this study. Take the study out first.", used_by=_used_by(used)),
         )
 
 
 def _used_by(references: Sequence[str]) -> str:
     if len(references) == 1:
-        return f"Case {references[0]} uses"
+        return gettext("Case %(reference)s uses", reference=references[0])
     more = len(references) - _MOST_NAMED
     rest = f" and {counted(more, 'other', 'others')}" if more > 0 else ""
-    return f"Cases {', '.join(references[:_MOST_NAMED])}{rest} use"
+    return gettext("Cases %(names)s%(rest)s use", names=", ".join(references[:_MOST_NAMED]), rest=rest)
 
 
 def released(tx: Session, case_id: UUID, within: Scope) -> list[str]:

@@ -15,6 +15,7 @@ from uuid import UUID
 from cases.states import CaseState
 from overread.kit.db import Database, reading
 from overread.kit.errors import TooLarge
+from overread.kit.language import Phrase
 from overread.kit.settings import Settings
 
 #: What is taken at once of a limit, so that not every instance asks the database; what is left over is given back.
@@ -55,7 +56,7 @@ def limits(settings: Settings) -> Limits:
 class Full(TooLarge):
     """What a patient may store is used up."""
 
-    title = "No more room in this request"
+    title = Phrase("No more room in this request")
 
 
 class Allowance:

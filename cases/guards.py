@@ -13,6 +13,7 @@ from cases.move import Move
 from cases.repository import erasure_of, hold_of, latest_report, open_offer, studies_of
 from cases.states import CaseState, ImagesBy, StudyState
 from overread.kit import addresses, clock
+from overread.kit.language import gettext
 
 Guard = Callable[[Move], str | None]
 
@@ -20,13 +21,15 @@ Guard = Callable[[Move], str | None]
 def _address_confirmed(move: Move) -> str | None:
     waits = addresses.unconfirmed(move.tx, move.case.patient_id) is not None
     return (
-        "Please confirm your e-mail address first: open the link in the mail that we have sent you." if waits else None
+        gettext("Please confirm your e-mail address first: open the link in the mail that we have sent you.")
+        if waits
+        else None
     )
 
 
 def _no_emergency(move: Move) -> str | None:
     return (
-        "In an emergency, call your local emergency number; a second opinion takes days."
+        gettext("In an emergency, call your local emergency number; a second opinion takes days.")
         if (move.case.emergency)
         else None
     )
@@ -35,18 +38,18 @@ def _no_emergency(move: Move) -> str | None:
 def _eligible_place(move: Move) -> str | None:
     place = move.case.place
     if not place:
-        return "Please say where the patient is."
+        return gettext("Please say where the patient is.")
     return None if licences.is_served(move.tx, move.case.program, place) else licences.NOT_SERVED
 
 
 def _has_questions(move: Move) -> str | None:
-    return None if any(q.text.strip() for q in move.case.questions) else "Please ask at least one question."
+    return None if any(q.text.strip() for q in move.case.questions) else gettext("Please ask at least one question.")
 
 
 def _has_identity(move: Move) -> str | None:
     case = move.case
     known = case.patient_name.strip() and case.birth_date
-    return None if known else "Please give the patient's name and birth date."
+    return None if known else gettext("Please give the patient's name and birth date.")
 
 
 def _has_consents(move: Move) -> str | None:
@@ -54,7 +57,7 @@ def _has_consents(move: Move) -> str | None:
     return (
         None
         if set(consents.standing(given)) >= set(CONSENTS)
-        else "Please agree to the terms, the privacy notice and the sharing of images."
+        else gettext("Please agree to the terms, the privacy notice and the sharing of images.")
     )
 
 
@@ -69,42 +72,47 @@ def images_here(tx: Session, case: Case) -> bool:
 
 def _images_chosen(move: Move) -> str | None:
     if move.case.images_by is None:
-        return "Please choose how the images come."
+        return gettext("Please choose how the images come.")
     if move.case.images_by is ImagesBy.UPLOAD and not images_here(move.tx, move.case):
-        return "Please send the images first."
+        return gettext("Please send the images first.")
     return None
 
 
 def _paid_or_free(move: Move) -> str | None:
     if money.is_free(move.case) or money.is_secured(move.tx, move.case):
         return None
-    return "The payment is not authorised yet."
+    return gettext("The payment is not authorised yet.")
 
 
 def _has_reason(move: Move) -> str | None:
-    return None if move.reason.strip() else "Please give a reason."
+    return None if move.reason.strip() else gettext("Please give a reason.")
 
 
 def _asked_at_intake(move: Move) -> str | None:
-    return None if move.case.resume_to is CaseState.SUBMITTED else "The specialist asked, not the coordinator."
+    return None if move.case.resume_to is CaseState.SUBMITTED else gettext("The specialist asked, not the coordinator.")
 
 
 def _asked_in_review(move: Move) -> str | None:
-    return None if move.case.resume_to is CaseState.IN_REVIEW else "The coordinator asked, not the specialist."
+    return None if move.case.resume_to is CaseState.IN_REVIEW else gettext("The coordinator asked, not the specialist.")
 
 
 def unreleased(studies: Sequence[CaseStudy]) -> str | None:
     """What keeps a case's studies from being ready, or None."""
     standing = [s for s in studies if s.state is not StudyState.REVOKED]
     if not standing:
-        return "No study has arrived."
+        return gettext("No study has arrived.")
     waiting = [s for s in standing if s.state is not StudyState.RELEASED]
     if not waiting:
         return None
     if len(standing) == 1:
-        return "The study is not released yet."
+        return gettext("The study is not released yet.")
     verb = "is" if len(waiting) == 1 else "are"
-    return f"{len(waiting)} of {len(standing)} studies {verb} not released yet."
+    return gettext(
+        "%(count)s of %(count_2)s studies %(verb)s not released yet.",
+        count=len(waiting),
+        count_2=len(standing),
+        verb=verb,
+    )
 
 
 def _studies_released(move: Move) -> str | None:
@@ -114,35 +122,39 @@ def _studies_released(move: Move) -> str | None:
 def _some_released(move: Move) -> str | None:
     # A study that came after the offer holds nothing up: it is released later, and the specialist is told.
     released = any(s.state is StudyState.RELEASED for s in studies_of(move.tx, move.case.id))
-    return None if released else "No study of this case is released."
+    return None if released else gettext("No study of this case is released.")
 
 
 def _specialist_eligible(move: Move) -> str | None:
     if move.specialist_id is None:
-        return "Please choose a specialist."
+        return gettext("Please choose a specialist.")
     return " ".join(licences.objections(move.tx, move.case, move.specialist_id)) or None
 
 
 def _offer_open(move: Move) -> str | None:
     offer = open_offer(move.tx, move.case.id)
     if offer is None or move.who is None or offer.specialist_id != move.who.id:
-        return "This offer is no longer open."
-    return None if offer.expires_at > clock.now() else "The time to accept this offer is over."
+        return gettext("This offer is no longer open.")
+    return None if offer.expires_at > clock.now() else gettext("The time to accept this offer is over.")
 
 
 def _captured_or_free(move: Move) -> str | None:
-    return None if money.is_free(move.case) or money.is_taken(move.tx, move.case) else "The payment was not captured."
+    return (
+        None
+        if money.is_free(move.case) or money.is_taken(move.tx, move.case)
+        else gettext("The payment was not captured.")
+    )
 
 
 def _every_question_answered(move: Move) -> str | None:
     report = latest_report(move.tx, move.case.id)
     if report is None:
-        return "There is no report yet."
+        return gettext("There is no report yet.")
     missing = [
         str(q.number) for q in move.case.questions if not q.follow_up and not report.answers.get(str(q.id), "").strip()
     ]
     if missing:
-        return f"Please answer every question; still open: {', '.join(missing)}."
+        return gettext("Please answer every question; still open: %(names)s.", names=", ".join(missing))
     return next(iter(report_texts.missing(report.texts).values()), None)
 
 
@@ -150,31 +162,31 @@ def _studies_listed(move: Move) -> str | None:
     report = latest_report(move.tx, move.case.id)
     released = {s.view_study_uid for s in studies_of(move.tx, move.case.id) if s.state is StudyState.RELEASED}
     if report is None or not report.studies_read:
-        return "Please tick the studies that you have read."
-    return None if set(report.studies_read) <= released else "A ticked study is no longer part of this case."
+        return gettext("Please tick the studies that you have read.")
+    return None if set(report.studies_read) <= released else gettext("A ticked study is no longer part of this case.")
 
 
 def _report_sealed(move: Move) -> str | None:
     report = latest_report(move.tx, move.case.id)
-    return None if report is not None and report.digest else "The report is not signed."
+    return None if report is not None and report.digest else gettext("The report is not signed.")
 
 
 def _follow_ups_answered(move: Move) -> str | None:
     open_ones = [q for q in move.case.questions if q.follow_up and q.answer is None]
-    return f"{len(open_ones)} follow-up questions are not answered yet." if open_ones else None
+    return gettext("%(count)s follow-up questions are not answered yet.", count=len(open_ones)) if open_ones else None
 
 
 def _no_legal_hold(move: Move) -> str | None:
     held = hold_of(move.tx, move.case.id) is not None
-    return "The case is under legal hold: nothing of it may be erased." if held else None
+    return gettext("The case is under legal hold: nothing of it may be erased.") if held else None
 
 
 def _erasure_begun(move: Move) -> str | None:
     asked = erasure_of(move.tx, move.case.id)
     if asked is None or asked.first_by is None:
-        return "An admin has to begin the erasure first."
+        return gettext("An admin has to begin the erasure first.")
     if move.who is None or move.who.id == asked.first_by:
-        return "A second person has to carry it out: not the one who began it."
+        return gettext("A second person has to carry it out: not the one who began it.")
     return None
 
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from itertools import permutations
 
 from overread.kit.dates import parse_da
+from overread.kit.language import Phrase, gettext
 
 # What stands around a name and is no part of it.
 _TITLES = frozenset(("mr", "mrs", "ms", "miss", "dr", "prof", "md", "phd", "jr", "sr", "ii", "iii", "herr", "frau"))
@@ -46,14 +47,14 @@ class Compared:
 
 
 _LABELS = {
-    (Verdict.DIFFERENT, Verdict.DIFFERENT): "Another person’s name and birth date",
-    (Verdict.DIFFERENT, Verdict.SAME): "Another person’s name",
-    (Verdict.DIFFERENT, Verdict.UNKNOWN): "Another person’s name",
-    (Verdict.SAME, Verdict.DIFFERENT): "Another birth date",
-    (Verdict.SAME, Verdict.UNKNOWN): "No birth date to compare",
-    (Verdict.UNKNOWN, Verdict.DIFFERENT): "Another birth date, no name",
-    (Verdict.UNKNOWN, Verdict.SAME): "No name to compare",
-    (Verdict.UNKNOWN, Verdict.UNKNOWN): "No name, no birth date",
+    (Verdict.DIFFERENT, Verdict.DIFFERENT): Phrase("Another person’s name and birth date"),
+    (Verdict.DIFFERENT, Verdict.SAME): Phrase("Another person’s name"),
+    (Verdict.DIFFERENT, Verdict.UNKNOWN): Phrase("Another person’s name"),
+    (Verdict.SAME, Verdict.DIFFERENT): Phrase("Another birth date"),
+    (Verdict.SAME, Verdict.UNKNOWN): Phrase("No birth date to compare"),
+    (Verdict.UNKNOWN, Verdict.DIFFERENT): Phrase("Another birth date, no name"),
+    (Verdict.UNKNOWN, Verdict.SAME): Phrase("No name to compare"),
+    (Verdict.UNKNOWN, Verdict.UNKNOWN): Phrase("No name, no birth date"),
 }
 
 
@@ -67,17 +68,19 @@ def compare(name: str, birth_date: date | None, dicom_name: str, dicom_birth_dat
     found = parse_da(dicom_birth_date)
     if found is None or birth_date is None:
         born = Verdict.UNKNOWN
-        reasons.append("The images carry no birth date." if found is None else "The case has no birth date.")
+        reasons.append(
+            gettext("The images carry no birth date.") if found is None else gettext("The case has no birth date.")
+        )
     elif found != birth_date:
         born = Verdict.DIFFERENT
-        reasons.append("The birth dates differ.")
+        reasons.append(gettext("The birth dates differ."))
     ours, theirs = tokens(name), _groups(dicom_name)
     if not ours or not theirs:
         named = Verdict.UNKNOWN
-        reasons.append("The images carry no name." if ours else "The case has no name.")
+        reasons.append(gettext("The images carry no name.") if ours else gettext("The case has no name."))
     elif not any(_agree(name, group) for group in theirs):
         named = Verdict.DIFFERENT
-        reasons.append("The names differ.")
+        reasons.append(gettext("The names differ."))
     return Compared(max(named, born, key=_severity), tuple(reasons), named, born)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from cases.models import Case, Licence, LicenceRule, Offer, Program
 from cases.states import LicenceRequirement, OfferOutcome
 from overread.kit import clock
+from overread.kit.language import Phrase, gettext
 from overread.kit.principals import PrincipalRow, Role
 
 
@@ -30,7 +31,7 @@ def rule_of(tx: Session, place: str, on: date | None = None) -> LicenceRequireme
 
 
 #: What a patient is told of a place that a program can't serve.
-NOT_SERVED = "This program can't take patients from there."
+NOT_SERVED = Phrase("This program can't take patients from there.")
 
 
 def is_open(tx: Session, place: str) -> bool:
@@ -54,15 +55,15 @@ def objections(tx: Session, case: Case, specialist_id: UUID) -> tuple[str, ...]:
     found = []
     person = tx.get(PrincipalRow, specialist_id)
     if person is None or not person.active or person.role != Role.SPECIALIST:
-        return ("This person is no active specialist.",)
+        return (gettext("This person is no active specialist."),)
     if specialist_id in (case.patient_id, case.created_by):
-        found.append("The specialist is the patient or opened the case.")
+        found.append(gettext("The specialist is the patient or opened the case."))
     if tx.scalar(
         select(Offer.id).where(
             Offer.case_id == case.id, Offer.specialist_id == specialist_id, Offer.outcome == OfferOutcome.DECLINED
         )
     ):
-        found.append("Declined this case before.")
+        found.append(gettext("Declined this case before."))
     found.extend(_licence(tx, case, specialist_id))
     return tuple(found)
 
@@ -72,18 +73,34 @@ def _licence(tx: Session, case: Case, specialist_id: UUID) -> list[str]:
     excepted = bool(case.licence_exception) and case.licence_exception_for == specialist_id
     # No exception opens these two: an admin has to record the place's rule first.
     if rule is LicenceRequirement.BLOCKED:
-        return [f"Second opinions for patients in {case.place} are blocked."]
+        return [gettext("Second opinions for patients in %(place)s are blocked.", place=case.place)]
     if rule is LicenceRequirement.UNKNOWN:
-        return [f"No licence rule is recorded for {case.place or 'the patient’s place'}, which is blocked by that."]
+        return [
+            gettext(
+                "No licence rule is recorded for %(value)s, which is blocked by that.",
+                value=case.place or "the patient’s place",
+            )
+        ]
     if rule is LicenceRequirement.DIRECT or excepted:
         return []
     if rule is LicenceRequirement.LOCAL_PHYSICIAN:
-        return [f"{case.place} asks for a local physician: record the exception with that physician's name."]
+        return [
+            gettext(
+                "%(place)s asks for a local physician: record the exception with that physician's name.",
+                place=case.place,
+            )
+        ]
     licence = tx.scalars(
         select(Licence).where(Licence.specialist_id == specialist_id, Licence.place == case.place)
     ).one_or_none()
     if licence is None:
-        return [f"No licence for {case.place}."]
+        return [gettext("No licence for %(place)s.", place=case.place)]
     if licence.expires_on < clock.now().date():
-        return [f"The licence for {case.place} expired on {licence.expires_on:%d %B %Y}."]
+        return [
+            gettext(
+                "The licence for %(place)s expired on %(expires_on)s.",
+                place=case.place,
+                expires_on=format(licence.expires_on, "%d %B %Y"),
+            )
+        ]
     return []

@@ -15,6 +15,7 @@ from cases.repository import open_offer
 from cases.states import Actor, CaseEvent
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.principals import Principal
 
 _IN_WORDS = frozenset((CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
@@ -33,7 +34,7 @@ def check(move: Move, *, leaving_out: frozenset[str] = frozenset()) -> states.Ru
     if rule is None or move.actor not in rule.actors:
         raise Conflict(
             f"{move.event} by {move.actor} of case {move.case.id}, which is {move.case.state}",
-            safe=f"This is not possible while the case is “{states.LABELS[move.case.state]}”.",
+            safe=gettext("This is not possible while the case is “%(state)s”.", state=states.LABELS[move.case.state]),
         )
     reasons = [
         sentence
@@ -112,10 +113,12 @@ def move_study(move: StudyMove) -> CaseStudy:
     if rule is None or move.actor not in rule.actors:
         raise Conflict(
             f"{move.event} by {move.actor} of a study that is {study.state}",
-            safe=f"This is not possible while the study is “{states.STUDY_LABELS[study.state]}”.",
+            safe=gettext(
+                "This is not possible while the study is “%(state)s”.", state=states.STUDY_LABELS[study.state]
+            ),
         )
     if "has_reason" in rule.guards and not move.reason.strip():
-        raise Unprocessable("no reason", safe="Please give a reason.", reasons=["Please give a reason."])
+        raise Unprocessable("no reason", safe=gettext("Please give a reason."), reasons=["Please give a reason."])
     study.state = states.StudyState(rule.target)
     study.reason = move.reason
     _log(move.tx, study.case_id, study.study_uid, move.actor, move.who, rule, move.reason)

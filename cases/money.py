@@ -16,6 +16,7 @@ from billing.states import OVER, TAKEN, PaymentState
 from cases.models import Case, Program
 from cases.states import DELIVERED, ENDED, CaseState, ImagesBy
 from overread.kit.errors import Conflict, Unavailable
+from overread.kit.language import gettext
 from overread.kit.money import formatted
 
 _HELD = frozenset((PaymentState.AUTHORISED, PaymentState.CAPTURING)) | TAKEN
@@ -197,7 +198,7 @@ def is_refunded(tx: Session, case: Case, request_id: str) -> bool:
 def record_outside(tx: Session, case: Case, method: str, reference: str, by: str) -> None:
     """Record a payment made outside. Raises Conflict where one stands already, BadInput."""
     if case.program.price_key is None:
-        raise Conflict(f"case {case.id} is free", safe="There is nothing to pay for this request.")
+        raise Conflict(f"case {case.id} is free", safe=gettext("There is nothing to pay for this request."))
     service.record_outside(
         tx, subject(case), price_key=case.program.price_key, method=method, reference=reference, by=by
     )
@@ -205,7 +206,9 @@ def record_outside(tx: Session, case: Case, method: str, reference: str, by: str
 
 def _provider(gateway: Gateway | None) -> Gateway:
     if gateway is None:
-        raise Unavailable("no payment provider is configured", safe="Payments are not possible here at present.")
+        raise Unavailable(
+            "no payment provider is configured", safe=gettext("Payments are not possible here at present.")
+        )
     return gateway
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from cases import events
 from cases.models import Case, Message
 from overread.kit import jobs, principals
+from overread.kit.language import Phrase, gettext
 from overread.kit.principals import PrincipalRow, Role
 
 
@@ -44,134 +45,174 @@ CONFIRMATION = "confirm_address"
 
 TEMPLATES: Mapping[str, Template] = {
     "submitted": Template(
-        "{reference}: we have received your request",
-        "Thank you. Your request is complete.\n\nYou will hear from us by {due}. "
-        "Until then you can follow every step here:\n{link}",
+        Phrase("{reference}: we have received your request"),
+        Phrase(
+            "Thank you. Your request is complete.\n\nYou will hear from us by {due}. "
+            "Until then you can follow every step here:\n{link}"
+        ),
     ),
     "needs_info": Template(
-        "{reference}: we need something from you",
-        "To go on, we need an answer from you. The clock stands still until then.\n\nPlease answer here:\n{link}",
+        Phrase("{reference}: we need something from you"),
+        Phrase(
+            "To go on, we need an answer from you. The clock stands still until then.\n\nPlease answer here:\n{link}"
+        ),
     ),
     "reminder": Template(
-        "{reference}: we are still waiting for your answer",
-        "We asked you for something {days} days ago and can't go on without it.\n\nPlease answer here:\n{link}\n\n"
-        "Without an answer within {left} days we will close the request; you would not be charged.",
+        Phrase("{reference}: we are still waiting for your answer"),
+        Phrase(
+            "We asked you for something {days} days ago and can't go on without it.\n\nPlease answer here:\n{link}\n\n"
+            "Without an answer within {left} days we will close the request; you would not be charged."
+        ),
     ),
     "expired": Template(
-        "{reference}: your request was closed",
-        "We did not get the answer that we needed, and have closed the request. What was held on your card is released."
-        "\n\nDetails:\n{link}",
+        Phrase("{reference}: your request was closed"),
+        Phrase(
+            "We did not get the answer that we needed, and have closed the request. What was held on your card "
+            "is released."
+            "\n\nDetails:\n{link}"
+        ),
     ),
     "accepted": Template(
-        "{reference}: a specialist has begun",
-        "A specialist has accepted your request. You will hear from us by {due}.\n\nFollow it here:\n{link}",
+        Phrase("{reference}: a specialist has begun"),
+        Phrase("A specialist has accepted your request. You will hear from us by {due}.\n\nFollow it here:\n{link}"),
     ),
     "published": Template(
-        "{reference}: your report is ready",
-        "Your report is ready. Sign in to read and download it:\n{link}",
+        Phrase("{reference}: your report is ready"),
+        Phrase("Your report is ready. Sign in to read and download it:\n{link}"),
         "/cases/{case_id}/report",
     ),
     "unread": Template(
-        "{reference}: your report waits for you",
-        "Your report has been ready for some days, and nobody has opened it yet. Sign in to read it:\n{link}",
+        Phrase("{reference}: your report waits for you"),
+        Phrase("Your report has been ready for some days, and nobody has opened it yet. Sign in to read it:\n{link}"),
         "/cases/{case_id}/report",
     ),
     "declined": Template(
-        "{reference}: we can't take your request",
-        "We are sorry: we can't go on with your request. What was held on your card is released, what was charged is "
-        "refunded.\n\nThe reason is here:\n{link}",
+        Phrase("{reference}: we can't take your request"),
+        Phrase(
+            "We are sorry: we can't go on with your request. What was held on your card is released, what was "
+            "charged is "
+            "refunded.\n\nThe reason is here:\n{link}"
+        ),
     ),
     "withdrawn": Template(
-        "{reference}: your request is withdrawn",
-        "You have withdrawn your request. Nobody can see your images any more.\n\nDetails:\n{link}",
+        Phrase("{reference}: your request is withdrawn"),
+        Phrase("You have withdrawn your request. Nobody can see your images any more.\n\nDetails:\n{link}"),
     ),
     "pay_again": Template(
-        "{reference}: please confirm your payment",
-        "The hold on your card has ended or was refused, and nothing was charged. Please confirm the payment:\n{link}",
+        Phrase("{reference}: please confirm your payment"),
+        Phrase(
+            "The hold on your card has ended or was refused, and nothing was charged. Please confirm the "
+            "payment:\n{link}"
+        ),
     ),
-    "message": Template("{reference}: a message for you", "There is a new message for you. Read it here:\n{link}"),
+    "message": Template(
+        Phrase("{reference}: a message for you"), Phrase("There is a new message for you. Read it here:\n{link}")
+    ),
     "follow_up": Template(
-        "{reference}: a question after your report",
-        "The reader of your report has a question. Answer it here:\n{link}",
+        Phrase("{reference}: a question after your report"),
+        Phrase("The reader of your report has a question. Answer it here:\n{link}"),
         "/reading/{case_id}",
     ),
     "follow_up_answered": Template(
-        "{reference}: your question was answered", "The answer is here:\n{link}", "/cases/{case_id}/report"
+        Phrase("{reference}: your question was answered"),
+        Phrase("The answer is here:\n{link}"),
+        "/cases/{case_id}/report",
     ),
     "incident": Template(
-        "{reference}: incident: a study was taken out after it was open to a specialist",
-        "A study was taken out of a case whose images a specialist could see. Find out whether it was seen, and "
-        "follow the incident procedure:\n{link}",
+        Phrase("{reference}: incident: a study was taken out after it was open to a specialist"),
+        Phrase(
+            "A study was taken out of a case whose images a specialist could see. Find out whether it was seen, and "
+            "follow the incident procedure:\n{link}"
+        ),
         "/queue/{case_id}",
     ),
     "hold_ending": Template(
-        "{reference}: the hold on the card ends soon",
-        "The hold on the card ends within a day. Find a specialist, or ask the patient to confirm again:\n{link}",
+        Phrase("{reference}: the hold on the card ends soon"),
+        Phrase(
+            "The hold on the card ends within a day. Find a specialist, or ask the patient to confirm again:\n{link}"
+        ),
         "/queue/{case_id}",
     ),
     "payment_problem": Template(
-        "{reference}: the payment needs a look",
-        "A payment failed, ran out or is disputed. See the case:\n{link}",
+        Phrase("{reference}: the payment needs a look"),
+        Phrase("A payment failed, ran out or is disputed. See the case:\n{link}"),
         "/queue/{case_id}",
     ),
     "refund_problem": Template(
-        "{reference}: a refund was not possible",
-        "What the patient is owed could not be given back automatically. See the case:\n{link}",
+        Phrase("{reference}: a refund was not possible"),
+        Phrase("What the patient is owed could not be given back automatically. See the case:\n{link}"),
         "/queue/{case_id}",
     ),
     "digest": Template(
-        "{subject}",
-        "There is something to look at. What was done before this mail was made is left out.\n\n{entries}\n\n"
-        "The whole queue:\n{link}",
+        Phrase("{subject}"),
+        Phrase(
+            "There is something to look at. What was done before this mail was made is left out.\n\n{entries}\n\n"
+            "The whole queue:\n{link}"
+        ),
         "/queue",
     ),
     "damaged": Template(
-        "The file of an image is missing or damaged",
-        "The server found that the file of at least one image is missing or damaged; what is whole is still given. Tell"
-        " whoever runs it: `overread verify` names the files, and the operations guide says how to bring them back.\n\n"
-        "{link}",
+        Phrase("The file of an image is missing or damaged"),
+        Phrase(
+            "The server found that the file of at least one image is missing or damaged; what is whole is still "
+            "given. Tell"
+            " whoever runs it: `overread verify` names the files, and the operations guide says how to bring "
+            "them back.\n\n"
+            "{link}"
+        ),
         "/",
     ),
     "offer": Template(
-        "{reference}: may we send you this case?",
-        "A case is offered to you until {expires}. See what it is about, and accept or decline:\n{link}",
+        Phrase("{reference}: may we send you this case?"),
+        Phrase("A case is offered to you until {expires}. See what it is about, and accept or decline:\n{link}"),
         "/offers/{case_id}",
     ),
     "offer_taken_back": Template(
-        "{reference}: the offer was taken back", "The case is no longer offered to you.", "/offers"
+        Phrase("{reference}: the offer was taken back"), Phrase("The case is no longer offered to you."), "/offers"
     ),
     "accepted_by_you": Template(
-        "{reference}: the images are open for you",
-        "Thank you for accepting. The images are open for you; the report is due by {due}:\n{link}",
+        Phrase("{reference}: the images are open for you"),
+        Phrase("Thank you for accepting. The images are open for you; the report is due by {due}:\n{link}"),
         "/reading/{case_id}",
     ),
     "answered": Template(
-        "{reference}: your question was answered", "The answer is here:\n{link}", "/reading/{case_id}"
+        Phrase("{reference}: your question was answered"), Phrase("The answer is here:\n{link}"), "/reading/{case_id}"
     ),
     "new_images": Template(
-        "{reference}: more images have come",
-        "More images of a case that you are reading were released. Please look at them before you sign:\n{link}",
+        Phrase("{reference}: more images have come"),
+        Phrase(
+            "More images of a case that you are reading were released. Please look at them before you sign:\n{link}"
+        ),
         "/reading/{case_id}",
     ),
     "erased": Template(
-        "{reference}: your request is erased",
-        "As you asked, your request and everything that came with it is erased. Nobody can bring it back.\n\n{link}",
+        Phrase("{reference}: your request is erased"),
+        Phrase(
+            "As you asked, your request and everything that came with it is erased. Nobody can bring it back.\n\n{link}"
+        ),
         "/cases",
     ),
     "confirm_address": Template(
-        "Please confirm your e-mail address",
-        "Somebody, probably you, has made an account with this address. To confirm that it is yours, open this link "
-        "within three days, on any device:\n{link}\n\nIf it was not you, you need do nothing: without the link "
-        "nothing is stored.",
+        Phrase("Please confirm your e-mail address"),
+        Phrase(
+            "Somebody, probably you, has made an account with this address. To confirm that it is yours, open "
+            "this link "
+            "within three days, on any device:\n{link}\n\nIf it was not you, you need do nothing: without the link "
+            "nothing is stored."
+        ),
         "/confirm/{token}",
     ),
     "has_account": Template(
-        "You have an account already",
-        "Somebody, probably you, wanted to make an account with this address, which has one already. Sign in to "
-        "it:\n{link}\n\nIf it was not you, you need do nothing: nobody was told that it exists.",
+        Phrase("You have an account already"),
+        Phrase(
+            "Somebody, probably you, wanted to make an account with this address, which has one already. Sign in to "
+            "it:\n{link}\n\nIf it was not you, you need do nothing: nobody was told that it exists."
+        ),
         "/sign-in",
     ),
-    "ended": Template("{reference}: this case has ended", "The case was ended; its images are closed.", "/reading"),
+    "ended": Template(
+        Phrase("{reference}: this case has ended"), Phrase("The case was ended; its images are closed."), "/reading"
+    ),
 }
 
 
@@ -216,9 +257,12 @@ def rendered(message: Message, address: str, base_url: str, token: str = "") -> 
     if "entries" in facts:
         facts["entries"] = "\n\n".join(f"{words}\n{base_url}{page}" for words, page in facts["entries"])
     program = facts.get("program") or "Overread"
-    text = template.body.format(**facts) + f"\n\n{program}\n\nThis mail was sent automatically; replies are not read.\n"
+    text = (
+        str(template.body).format(**facts)
+        + f"\n\n{program}\n\n{gettext('This mail was sent automatically; replies are not read.')}\n"
+    )
     domain = base_url.partition("://")[2].partition("/")[0].partition(":")[0] or "localhost"
-    return Mail(f"<{message.id}@{domain}>", address, template.subject.format(**facts), text)
+    return Mail(f"<{message.id}@{domain}>", address, str(template.subject).format(**facts), text)
 
 
 def moment(at: datetime) -> str:
@@ -231,5 +275,5 @@ def _facts(case: Case | None, more: dict[str, Any]) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if case is not None:
         facts = {"reference": case.reference, "program": case.program.name}
-        facts["due"] = moment(case.due_at) if case.due_at else "the time shown on its page"
+        facts["due"] = moment(case.due_at) if case.due_at else gettext("the time shown on its page")
     return facts | {key: moment(value) if isinstance(value, datetime) else value for key, value in more.items()}

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from overread.kit.language import Phrase, gettext
+
 
 @dataclass(frozen=True, slots=True)
 class ReportText:
@@ -23,9 +25,9 @@ class ReportText:
 TEXTS = (
     ReportText(
         "impression",
-        "Impression",
-        "In short",
-        "For the treating physician: findings, comparison, recommendation.",
+        Phrase("Impression"),
+        Phrase("In short"),
+        Phrase("For the treating physician: findings, comparison, recommendation."),
         rows=7,
         required=True,
     ),
@@ -35,7 +37,7 @@ TEXTS = (
 def missing(texts: Mapping[str, str]) -> dict[str, str]:
     """What has still to be written before a report can be signed, by key: a sentence each."""
     return {
-        text.key: f"Please write the {text.label.lower()}."
+        text.key: gettext("Please write the %(lower)s.", lower=text.label.lower())
         for text in TEXTS
         if text.required and not texts.get(text.key, "").strip()
     }

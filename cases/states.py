@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from overread.kit.language import Phrase, gettext
+
 
 class Actor(StrEnum):
     """What a principal is to one case. OFFERED and ASSIGNED are specialists, SYSTEM is a timer or an event.
@@ -205,29 +207,29 @@ _STUDY = {(rule.source, rule.event): rule for rule in STUDY_RULES}
 
 #: The states as people read them.
 LABELS: dict[CaseState, str] = {
-    _CS.DRAFT: "Not sent yet",
-    _CS.SUBMITTED: "Being checked",
-    _CS.NEEDS_INFO: "Waiting for information",
-    _CS.READY: "Ready for a specialist",
-    _CS.OFFERED: "Offered to a specialist",
-    _CS.IN_REVIEW: "With the specialist",
-    _CS.SIGNED: "Report signed",
-    _CS.PUBLISHED: "Report ready to read",
-    _CS.CLOSED: "Closed",
-    _CS.DECLINED: "Declined",
-    _CS.WITHDRAWN: "Withdrawn",
-    _CS.ERASED: "Erased",
+    _CS.DRAFT: Phrase("Not sent yet"),
+    _CS.SUBMITTED: Phrase("Being checked"),
+    _CS.NEEDS_INFO: Phrase("Waiting for information"),
+    _CS.READY: Phrase("Ready for a specialist"),
+    _CS.OFFERED: Phrase("Offered to a specialist"),
+    _CS.IN_REVIEW: Phrase("With the specialist"),
+    _CS.SIGNED: Phrase("Report signed"),
+    _CS.PUBLISHED: Phrase("Report ready to read"),
+    _CS.CLOSED: Phrase("Closed"),
+    _CS.DECLINED: Phrase("Declined"),
+    _CS.WITHDRAWN: Phrase("Withdrawn"),
+    _CS.ERASED: Phrase("Erased"),
 }
 STUDY_LABELS: dict[StudyState, str] = {
-    _SS.RECEIVING: "Arriving",
-    _SS.QUARANTINED: "Being checked",
-    _SS.MATCHED: "Names are being removed",
+    _SS.RECEIVING: Phrase("Arriving"),
+    _SS.QUARANTINED: Phrase("Being checked"),
+    _SS.MATCHED: Phrase("Names are being removed"),
     # What differs is told by `identity.Compared.label`, where the images can be compared.
-    _SS.MISMATCH: "Identity to be checked",
-    _SS.UNREADABLE: "Can’t be read",
-    _SS.DEID_REVIEW: "Waits for a coordinator’s check",
-    _SS.RELEASED: "Ready for the specialist",
-    _SS.REVOKED: "Taken out",
+    _SS.MISMATCH: Phrase("Identity to be checked"),
+    _SS.UNREADABLE: Phrase("Can’t be read"),
+    _SS.DEID_REVIEW: Phrase("Waits for a coordinator’s check"),
+    _SS.RELEASED: Phrase("Ready for the specialist"),
+    _SS.REVOKED: Phrase("Taken out"),
 }
 
 #: A study in one of these is known to be the patient's.
@@ -265,7 +267,16 @@ def possible(state: CaseState, actor: Actor) -> tuple[CaseEvent, ...]:
 def diagram(rules: tuple[Rule, ...]) -> str:
     """A table as a Mermaid state diagram, for the documentation."""
     lines = ["stateDiagram-v2", f"    [*] --> {rules[0].source}"]
-    lines += [f"    {rule.source} --> {rule.target}: {rule.event} ({', '.join(sorted(rule.actors))})" for rule in rules]
+    lines += [
+        gettext(
+            "    %(source)s --> %(target)s: %(event)s (%(names)s)",
+            source=rule.source,
+            target=rule.target,
+            event=rule.event,
+            names=", ".join(sorted(rule.actors)),
+        )
+        for rule in rules
+    ]
     sources = {rule.source for rule in rules}
     lines += [f"    {state} --> [*]" for state in dict.fromkeys(r.target for r in rules) if state not in sources]
     return "\n".join(lines) + "\n"

@@ -8,20 +8,21 @@ from cases.models import Case, Step
 from cases.notify import moment
 from cases.states import Actor, CaseEvent, CaseState
 from cases.views import Entry
+from overread.kit.language import Phrase, gettext
 
 _TITLES = {
-    CaseEvent.SUBMIT: "Your request was sent",
-    CaseEvent.ASK_INFO: "We asked you for information",
-    CaseEvent.ANSWER_INTAKE: "You answered our question",
-    CaseEvent.ANSWER_REVIEW: "You answered our question",
-    CaseEvent.INFO_EXPIRE: "Your request was closed without an answer",
-    CaseEvent.MARK_READY: "Your images were checked",
-    CaseEvent.ACCEPT: "A specialist took your request",
-    CaseEvent.SIGN: "The specialist signed the report",
-    CaseEvent.PUBLISH: "Your report is ready",
-    CaseEvent.CLOSE: "Your request was closed",
-    CaseEvent.DECLINE: "We could not take your request",
-    CaseEvent.WITHDRAW: "You withdrew your request",
+    CaseEvent.SUBMIT: Phrase("Your request was sent"),
+    CaseEvent.ASK_INFO: Phrase("We asked you for information"),
+    CaseEvent.ANSWER_INTAKE: Phrase("You answered our question"),
+    CaseEvent.ANSWER_REVIEW: Phrase("You answered our question"),
+    CaseEvent.INFO_EXPIRE: Phrase("Your request was closed without an answer"),
+    CaseEvent.MARK_READY: Phrase("Your images were checked"),
+    CaseEvent.ACCEPT: Phrase("A specialist took your request"),
+    CaseEvent.SIGN: Phrase("The specialist signed the report"),
+    CaseEvent.PUBLISH: Phrase("Your report is ready"),
+    CaseEvent.CLOSE: Phrase("Your request was closed"),
+    CaseEvent.DECLINE: Phrase("We could not take your request"),
+    CaseEvent.WITHDRAW: Phrase("You withdrew your request"),
 }
 _ANSWERS = frozenset((CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
 #: Whose reason was written for the patient; every other one is the program's own.
@@ -30,13 +31,13 @@ _FOR_PATIENT = frozenset((CaseEvent.ASK_INFO, CaseEvent.DECLINE))
 
 def timeline(case: Case, steps: Sequence[Step]) -> tuple[Entry, ...]:
     """What has happened, newest first: the studies' and the offers' steps are the program's own business."""
-    entries = [Entry(case.created_at, "You started your request", "")]
+    entries = [Entry(case.created_at, gettext("You started your request"), "")]
     for step in steps:
         event = CaseEvent(step.event) if step.study_uid is None else None
         if event in _TITLES:
             # What came by telephone or letter was written down by a coordinator.
             by_hand = step.actor == Actor.COORDINATOR and event in _ANSWERS
-            title = "We wrote down your answer" if by_hand else _TITLES[event]
+            title = gettext("We wrote down your answer") if by_hand else _TITLES[event]
             entries.append(Entry(step.at, title, step.reason if event in _FOR_PATIENT else ""))
     return tuple(reversed(entries))
 
@@ -54,28 +55,36 @@ def next_step(case: Case, *, waits_for_images: bool, follow_ups_left: int, money
     Each says what is known, and nothing that somebody may not have done yet. `waits_for_images`: none is here yet.
     `money` is what becomes of it, where the case has ended.
     """
-    by = f"You will hear from us by {moment(case.due_at)}." if case.due_at else ""
+    by = gettext("You will hear from us by %(moment)s.", moment=moment(case.due_at)) if case.due_at else ""
     told = {
         CaseState.DRAFT: (
-            "Not sent yet",
-            "Nothing is sent and nothing is charged before you agree to the texts and the price.",
+            gettext("Not sent yet"),
+            gettext("Nothing is sent and nothing is charged before you agree to the texts and the price."),
         ),
-        CaseState.SUBMITTED: ("We wait for your images" if waits_for_images else "We check your images", by),
-        CaseState.NEEDS_INFO: ("Please answer our question", "The clock stands still until then."),
-        CaseState.READY: ("We choose a specialist", by),
-        CaseState.OFFERED: ("We have asked a specialist", by),
-        CaseState.IN_REVIEW: ("Your images are with the specialist", by),
-        CaseState.SIGNED: ("We publish your report", by),
-        CaseState.PUBLISHED: ("Read your report", _questions_left(follow_ups_left)),
-        CaseState.CLOSED: ("Nothing more to do", "Your report stays here for you."),
-        CaseState.DECLINED: ("Nothing more to do", money),
-        CaseState.WITHDRAWN: ("Nothing more to do", f"No specialist can see your images any more. {money}".strip()),
-        CaseState.ERASED: ("Nothing more to do", "Your images and your words were destroyed."),
+        CaseState.SUBMITTED: (
+            gettext("We wait for your images") if waits_for_images else gettext("We check your images"),
+            by,
+        ),
+        CaseState.NEEDS_INFO: (gettext("Please answer our question"), gettext("The clock stands still until then.")),
+        CaseState.READY: (gettext("We choose a specialist"), by),
+        CaseState.OFFERED: (gettext("We have asked a specialist"), by),
+        CaseState.IN_REVIEW: (gettext("Your images are with the specialist"), by),
+        CaseState.SIGNED: (gettext("We publish your report"), by),
+        CaseState.PUBLISHED: (gettext("Read your report"), _questions_left(follow_ups_left)),
+        CaseState.CLOSED: (gettext("Nothing more to do"), gettext("Your report stays here for you.")),
+        CaseState.DECLINED: (gettext("Nothing more to do"), money),
+        CaseState.WITHDRAWN: (
+            gettext("Nothing more to do"),
+            gettext("No specialist can see your images any more. %(money)s", money=money).strip(),
+        ),
+        CaseState.ERASED: (gettext("Nothing more to do"), gettext("Your images and your words were destroyed.")),
     }
     return told[case.state]
 
 
 def _questions_left(count: int) -> str:
     if count <= 0:
-        return "You have asked all the questions about it that are included."
-    return f"You can ask {count} more question{'' if count == 1 else 's'} about it."
+        return gettext("You have asked all the questions about it that are included.")
+    return gettext(
+        "You can ask %(count)s more question%(value)s about it.", count=count, value="" if count == 1 else "s"
+    )

@@ -22,6 +22,7 @@ from dicomweb.partial import here
 from dicomweb.wado import address, locate
 from overread.kit import log
 from overread.kit.errors import NotFound, OverreadError
+from overread.kit.language import gettext
 from pacs.dicom.elements import Unreadable
 from pacs.pixels.errors import CannotDecode
 from pacs.serve import bulk, metadata, retrieve
@@ -51,7 +52,7 @@ def _all(what: str, context: Context, request: Request) -> Response:
         if first:
             break
     if not known:
-        raise NotFound(f"no {what}", safe=f"There is no {what} here.")
+        raise NotFound(f"no {what}", safe=gettext("There is no %(what)s here.", what=what))
     if not first:
         raise refusal(_OFFERS, f"All {what} of this resource")
     kind = first[0].headers["Content-Type"].partition(";")[0]

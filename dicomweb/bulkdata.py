@@ -16,6 +16,7 @@ from dicomweb.media import OCTETS, MediaRange, accepts, ranked, refusal
 from dicomweb.syntaxes import Answer, pixel_answers, pixel_offers
 from dicomweb.wado import address, locate
 from overread.kit.errors import NotFound
+from overread.kit.language import gettext
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, NATIVE
 from pacs.pixels.turns import asker
 from pacs.serve import bulk, retrieve, transcoded
@@ -37,7 +38,7 @@ def bulk_data(context: Context, request: Request) -> Response:
     ranges = accepts(request)
     path = request.path_params["path"].split("/")
     if len(path) > _MAX_PATH:
-        raise NotFound("a giant bulk data path", safe="This object has no such bulk data.")
+        raise NotFound("a giant bulk data path", safe=gettext("This object has no such bulk data."))
     _, _, [one] = locate(context, request, "pixels")
     value = Value(context.archive, one, path)
     answer = value.best(ranges, single=True)

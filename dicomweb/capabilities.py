@@ -22,6 +22,7 @@ from dicomweb.media import MediaRange, accepts, choose
 from dicomweb.transactions import TRANSACTIONS
 from overread.kit.errors import MethodNotAllowed, OverreadError
 from overread.kit.http import problem
+from overread.kit.language import gettext
 
 WADL = "application/vnd.sun.wadl+xml"
 _NAMESPACE = "http://wadl.dev.java.net/2009/02"
@@ -80,7 +81,8 @@ class _Others:
             # RFC 9110 15.5.6: the answer says which methods there are.
             refused = problem(
                 MethodNotAllowed(
-                    f"{request.method} {self._path}", safe=f"This resource knows {self._allow}, not this method."
+                    f"{request.method} {self._path}",
+                    safe=gettext("This resource knows %(allow)s, not this method.", allow=self._allow),
                 )
             )
             refused.headers["Allow"] = self._allow

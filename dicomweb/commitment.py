@@ -16,6 +16,7 @@ from dicomweb.uids import need_uid
 from overread.kit import whole_body
 from overread.kit.errors import BadInput, TooLarge
 from overread.kit.http import principal
+from overread.kit.language import gettext
 from overread.kit.principals import Principal
 from pacs.dicom import tags
 from pacs.dicom.part10 import valid_uid
@@ -71,7 +72,9 @@ def _references(dataset: Mapping[str, Any]) -> list[Reference]:
     if not found:
         raise _bad("The request names no instance: it needs a Referenced SOP Sequence or a Referenced Study Sequence.")
     if len(found) > _MOST:
-        raise TooLarge(f"{len(found)} references", safe=f"A request may name at most {_MOST} instances.")
+        raise TooLarge(
+            f"{len(found)} references", safe=gettext("A request may name at most %(most)s instances.", most=_MOST)
+        )
     return found
 
 

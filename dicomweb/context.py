@@ -13,6 +13,7 @@ from overread.kit.db import Session
 from overread.kit.errors import Forbidden
 from overread.kit.hosts import Origin
 from overread.kit.http import asked_again, principal
+from overread.kit.language import gettext
 from overread.kit.principals import Principal
 from pacs.index.scope import Scope
 from pacs.store.archive import Archive
@@ -42,7 +43,7 @@ MayDelete = Callable[[Session, Principal, Scope, str], None]
 
 def nobody_deletes(_tx: Session, who: Principal, _scope: Scope, _study_uid: str) -> None:
     """Refuse: what a case shows is deleted where the originals are."""
-    raise Forbidden(f"{who.role} {who.id} asked to delete", safe="Nothing is deleted here.")
+    raise Forbidden(f"{who.role} {who.id} asked to delete", safe=gettext("Nothing is deleted here."))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dicomweb.media import accepts, refusal
 from dicomweb.syntaxes import Answer, pixel_answers, pixel_offers
 from dicomweb.wado import address, frame_list, locate
 from overread.kit.errors import NotFound
+from overread.kit.language import gettext
 from pacs.dicom.frames import UnalignedFrames
 from pacs.dicom.transfer_syntaxes import EXPLICIT_LITTLE_ENDIAN, NATIVE
 from pacs.pixels.turns import asker
@@ -76,5 +77,5 @@ def stored_frames(archive: Archive, one: Located, numbers: Sequence[int]) -> lis
         with retrieve.opened(archive, one) as instance:
             return [[instance.frame(number - 1)] for number in numbers]
     if not index.places:
-        raise NotFound("no pixel data", safe="This object has no frames: it holds no pixel data.")
+        raise NotFound("no pixel data", safe=gettext("This object has no frames: it holds no pixel data."))
     return [index.parts(number - 1) for number in numbers]

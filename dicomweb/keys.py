@@ -8,6 +8,7 @@ from pydicom.datadict import tag_for_keyword
 from starlette.requests import Request
 
 from overread.kit.errors import BadInput
+from overread.kit.language import gettext
 from pacs.index import datasets
 
 _OPTIONS = frozenset(("limit", "offset", "includefield", "fuzzymatching", "accept", "emptyvaluematching"))
@@ -20,7 +21,10 @@ def path_keys(parameters: list[tuple[str, str]], *, strict: bool = False) -> tup
     Raises BadInput; where it is `strict`, also for what would be ignored.
     """
     if len(parameters) > _MAX_KEYS:
-        raise BadInput("too many query parameters", safe=f"A search takes at most {_MAX_KEYS} parameters.")
+        raise BadInput(
+            "too many query parameters",
+            safe=gettext("A search takes at most %(max_keys)s parameters.", max_keys=_MAX_KEYS),
+        )
     keys: dict[str, str] = {}
     unheeded: list[str] = []
     for name, value in parameters:
@@ -69,5 +73,7 @@ def number(request: Request, name: str, default: int, *, digits: int = 9) -> int
     if text is None:
         return default
     if len(text) > digits or not re.fullmatch(r"\d+", text, re.ASCII):
-        raise BadInput(f"{name} is not a number", safe=f"{name} must be a whole number that is not negative.")
+        raise BadInput(
+            f"{name} is not a number", safe=gettext("%(name)s must be a whole number that is not negative.", name=name)
+        )
     return int(text)

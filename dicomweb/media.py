@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from starlette.requests import Request
 
 from overread.kit.errors import BadInput, NotAcceptable
+from overread.kit.language import gettext
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
@@ -55,7 +56,9 @@ def parse(text: str) -> MediaRange:
     """One media type or range with its parameters. Raises BadInput."""
     name = text.split(";", 1)[0].strip().lower()
     if name != "*" and not re.fullmatch(r"[\w.+*-]+/[\w.+*-]+", name):
-        raise BadInput(f"not a media type: {text[:80]!r}", safe="A media type in the Accept header can't be read.")
+        raise BadInput(
+            f"not a media type: {text[:80]!r}", safe=gettext("A media type in the Accept header can't be read.")
+        )
     parameters = {key.lower(): _unquote(value) for key, value in _PARAMETER.findall(text)}
     try:
         quality = min(1.0, max(0.0, float(parameters.pop("q", "1"))))
@@ -81,7 +84,7 @@ def accepted(header: str | None, query: str | None) -> list[MediaRange]:
 
 def _ranges(text: str) -> list[MediaRange]:
     if len(text) > _MAX_HEADER:
-        raise BadInput("giant Accept header", safe="The Accept header is too long.")
+        raise BadInput("giant Accept header", safe=gettext("The Accept header is too long."))
     ranges: list[MediaRange] = []
     unreadable: BadInput | None = None
     for member in split(text):
@@ -135,7 +138,10 @@ def choose(ranges: Sequence[MediaRange], offers: Sequence[MediaRange], what: str
 def refusal(offers: Sequence[MediaRange], what: str) -> NotAcceptable:
     """The 406 that names what there is."""
     names = ", ".join(dict.fromkeys(map(str, offers)))
-    return NotAcceptable(f"{what} in none of the accepted types", safe=f"{what} can be had as {names}.")
+    return NotAcceptable(
+        f"{what} in none of the accepted types",
+        safe=gettext("%(what)s can be had as %(names)s.", what=what, names=names),
+    )
 
 
 def need_utf8(request: Request) -> None:
@@ -149,7 +155,9 @@ def need_utf8(request: Request) -> None:
         return
     names = [member.split(";")[0].strip().strip('"').lower() for member in split(asked) if not _refused(member)]
     if not _UTF8 & set(names):
-        raise BadInput(f"text in {asked[:40]!r}", safe="Text can be had in UTF-8 only: ask with charset=utf-8.")
+        raise BadInput(
+            f"text in {asked[:40]!r}", safe=gettext("Text can be had in UTF-8 only: ask with charset=utf-8.")
+        )
 
 
 def _refused(member: str) -> bool:

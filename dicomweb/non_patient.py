@@ -18,6 +18,7 @@ from dicomweb.uids import need_uid, path_uid
 from overread.kit import whole_body
 from overread.kit.errors import BadInput, NotAcceptable, UnsupportedMedia
 from overread.kit.http import principal
+from overread.kit.language import gettext
 from overread.kit.multipart import Broken, PartParser
 from overread.kit.principals import Principal
 from pacs.dicom import tags
@@ -42,12 +43,14 @@ async def store(context: Context, request: Request) -> Response:
     def answer() -> Response:
         instances = list(_instances(request, body))
         if not instances:
-            raise BadInput("no instance", safe="The body holds no DICOM object.")
+            raise BadInput("no instance", safe=gettext("The body holds no DICOM object."))
         with context.archive.db.transaction() as tx:
             outcomes = [non_patient.store(tx, who, category, one, uid) for one in instances]
         failed = [one for one in outcomes if one.reason is not None]
         if not any(one.sop_uid for one in outcomes):
-            raise BadInput("nothing readable", safe=f"Nothing was stored. {failed[0].sentence}")
+            raise BadInput(
+                "nothing readable", safe=gettext("Nothing was stored. %(sentence)s", sentence=failed[0].sentence)
+            )
         root = context.root(request)
         stored = [
             {tags.ReferencedSOPClassUID.key: ui(one.sop_class), tags.ReferencedSOPInstanceUID.key: ui(one.sop_uid),
@@ -84,7 +87,10 @@ def retrieve(context: Context, request: Request) -> Response:
     if wanted.transfer_syntax not in (None, "*", found.transfer_syntax):
         raise NotAcceptable(
             "another transfer syntax",
-            safe=f"The instance is given as it was stored: transfer-syntax={found.transfer_syntax}",
+            safe=gettext(
+                "The instance is given as it was stored: transfer-syntax=%(transfer_syntax)s",
+                transfer_syntax=found.transfer_syntax,
+            ),
         )
     body = Body({"Content-Type": f"{DICOM}; transfer-syntax={found.transfer_syntax}"}, [found.content])
     validator = answers.etag(category, found.digest, offer.multipart)
@@ -124,7 +130,10 @@ def _instances(request: Request, body: bytes) -> Iterator[bytes]:
             yield body
         return
     if not kind.multipart or kind.type not in (DICOM, "*/*"):
-        raise UnsupportedMedia(f"{kind.type}", safe=f'Send multipart/related; type="{DICOM}", or one {DICOM} body.')
+        raise UnsupportedMedia(
+            f"{kind.type}",
+            safe=gettext('Send multipart/related; type="%(dicom)s", or one %(dicom)s body.', dicom=DICOM),
+        )
     try:
         parser = PartParser(kind.parameters.get("boundary", ""), max_parts=_MOST_PARTS)
         part = bytearray()

@@ -15,6 +15,7 @@ from dicomweb import media
 from dicomweb.media import DICOM_JSON, DICOM_XML, MULTIPART, MediaRange, accepts, choose
 from dicomweb.stow.xml import BadXml, from_xml
 from overread.kit.errors import BadInput, TooLarge, UnsupportedMedia
+from overread.kit.language import gettext
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.dicom.dicomxml import to_xml
 from pacs.dicom.elements import MAX_DEPTH
@@ -36,19 +37,24 @@ def dataset(request: Request, body: bytes, *, empty: bool = False) -> JsonDatase
         return {}
     kind = media.parse(request.headers.get("content-type") or "application/octet-stream").type
     if kind not in (*JSON_TYPES, *XML_TYPES):
-        raise UnsupportedMedia(f"a data set as {kind}", safe=f"Send the data set as {DICOM_JSON} or {DICOM_XML}.")
+        raise UnsupportedMedia(
+            f"a data set as {kind}",
+            safe=gettext(
+                "Send the data set as %(dicom_json)s or %(dicom_xml)s.", dicom_json=DICOM_JSON, dicom_xml=DICOM_XML
+            ),
+        )
     nodes = body.count(b"<") if kind in XML_TYPES else body.count(b"{") + body.count(b"[")
     if nodes > _MAX_NODES:
-        raise TooLarge("a data set of too many nodes", safe="The data set has too many values.")
+        raise TooLarge("a data set of too many nodes", safe=gettext("The data set has too many values."))
     try:
         found = from_xml(body) if kind in XML_TYPES else orjson.loads(body)
     except BadXml as error:
         raise BadInput(str(error), safe=str(error)) from error
     except orjson.JSONDecodeError as error:
-        raise BadInput(f"no JSON: {error}"[:200], safe="The body is not JSON, or is too deep.") from error
+        raise BadInput(f"no JSON: {error}"[:200], safe=gettext("The body is not JSON, or is too deep.")) from error
     if isinstance(found, list):
         if len(found) != 1:
-            raise BadInput(f"{len(found)} data sets", safe="The body must hold exactly one data set.")
+            raise BadInput(f"{len(found)} data sets", safe=gettext("The body must hold exactly one data set."))
         found = found[0]
     _check(found, 0)
     return dict(found)

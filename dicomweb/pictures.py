@@ -14,6 +14,7 @@ from pydicom.filereader import read_dataset
 from dicomweb.context import Context
 from overread.kit import log
 from overread.kit.errors import BadInput, NotFound, OverreadError
+from overread.kit.language import Phrase, gettext
 from pacs.dicom import frames, part10
 from pacs.dicom.elements import Element, Unreadable
 from pacs.dicom.sop_classes import DOCUMENTS, TABLE, Kind
@@ -108,7 +109,10 @@ def animation(context: Context, one: Located, indices: list[int] | None, wanted:
     if one.frames > render.MAX_ANIMATED_FRAMES and indices is None:
         raise BadInput(
             f"an animation of {one.frames} frames",
-            safe=f"An animation shows at most {render.MAX_ANIMATED_FRAMES} frames: name the frames to be shown.",
+            safe=gettext(
+                "An animation shows at most %(max_animated_frames)s frames: name the frames to be shown.",
+                max_animated_frames=render.MAX_ANIMATED_FRAMES,
+            ),
         )
     chosen = indices if indices is not None else list(range(one.frames))
 
@@ -141,7 +145,7 @@ def header(instance: Opened) -> Dataset:
 def pixels_of(instance: Opened) -> Element:
     """The element that holds the pixels. Raises NoPicture."""
     if instance.pixels is None:
-        raise NoPicture("nothing to render", safe="This object holds no picture.")
+        raise NoPicture("nothing to render", safe=gettext("This object holds no picture."))
     return instance.pixels
 
 
@@ -154,7 +158,8 @@ def frame_bytes(instance: Opened, index: int) -> bytes:
         form, count = image_pixel.read(header(instance)), instance.located.frames
         if not 0 <= index < count:
             raise NotFound(
-                f"frame {index + 1}", safe=f"There is no frame {index + 1}: the object has {count}."
+                f"frame {index + 1}",
+                safe=gettext("There is no frame %(number)s: the object has %(count)s.", number=index + 1, count=count),
             ) from None
         bits = form.count * form.bits_allocated
         first, end = index * bits // 8, ((index + 1) * bits + 7) // 8
@@ -174,7 +179,7 @@ def first_frames(context: Context, found: list[Located], wanted: Rendition) -> I
 class NoPicture(BadInput):
     """The instance has no pixels."""
 
-    title = "There is no picture"
+    title = Phrase("There is no picture")
 
 
 def name(one: Located) -> tuple[object, ...]:

@@ -16,6 +16,7 @@ from dicomweb.uids import path_uid
 from overread.kit.audit_looks import record_look
 from overread.kit.db import Connection
 from overread.kit.errors import BadInput
+from overread.kit.language import gettext
 from pacs.dicom import tags
 from pacs.index import bounds, query
 from pacs.index.nested import MAX_DEPTH
@@ -58,7 +59,10 @@ def read_query(request: Request, level: Level) -> tuple[Query, list[str]]:
     """A query from the request's parameters, and what the answer must warn of. Raises BadInput."""
     parameters = request.query_params.multi_items()
     if len(parameters) > _MAX_PARAMETERS:
-        raise BadInput("too many query parameters", safe=f"A search takes at most {_MAX_PARAMETERS} parameters.")
+        raise BadInput(
+            "too many query parameters",
+            safe=gettext("A search takes at most %(max_parameters)s parameters.", max_parameters=_MAX_PARAMETERS),
+        )
     options: dict[str, str] = {}
     keys: dict[str, str] = {}
     fields: list[str] = []
@@ -68,7 +72,7 @@ def read_query(request: Request, level: Level) -> tuple[Query, list[str]]:
             fields += [field.strip() for field in value.split(",") if field.strip()]
         elif name in _OPTIONS:
             if name in options:
-                raise BadInput(f"{name} twice", safe=f"{name} may be given once only.")
+                raise BadInput(f"{name} twice", safe=gettext("%(name)s may be given once only.", name=name))
             options[name] = value
         else:
             _add_key(keys, _known(name, warnings), value, warnings)
@@ -109,13 +113,13 @@ def _add_key(keys: dict[str, str], key: str, value: str, warnings: list[str]) ->
         keys[key] += "," + value
     else:
         # 8.3.4.1: a key is given once, but where lists of UIDs match.
-        raise BadInput("a search key twice", safe="A search key may be given once only, but for UIDs.")
+        raise BadInput("a search key twice", safe=gettext("A search key may be given once only, but for UIDs."))
 
 
 def _flag(options: dict[str, str], name: str) -> bool:
     text = options.get(name, "false").lower()
     if text not in ("true", "false"):
-        raise BadInput(f"{name} is neither true nor false", safe=f"{name} must be true or false.")
+        raise BadInput(f"{name} is neither true nor false", safe=gettext("%(name)s must be true or false.", name=name))
     return text == "true"
 
 
@@ -124,7 +128,9 @@ def _number(options: dict[str, str], name: str, default: int) -> int:
     if text is None:
         return default
     if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise BadInput(f"{name} is not a number", safe=f"{name} must be a whole number that is not negative.")
+        raise BadInput(
+            f"{name} is not a number", safe=gettext("%(name)s must be a whole number that is not negative.", name=name)
+        )
     return int(text)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from overread.kit.errors import RangeNotSatisfiable
+from overread.kit.language import gettext
 from pacs.serve.retrieve import BlobRange, Part
 
 #: More would cost more than they save; RFC 9110 14.2 lets a server refuse them.
@@ -24,7 +25,9 @@ def read(header: str | None, size: int) -> list[tuple[int, int]]:
     members = [member.strip() for member in rest.split(",", MAX_RANGES + 1) if member.strip()]
     if len(members) > MAX_RANGES:
         raise RangeNotSatisfiable(
-            "too many ranges", safe=f"At most {MAX_RANGES} ranges are given at once: ask for fewer.", size=size
+            "too many ranges",
+            safe=gettext("At most %(max_ranges)s ranges are given at once: ask for fewer.", max_ranges=MAX_RANGES),
+            size=size,
         )
     found: list[tuple[int, int]] = []
     for member in members:
@@ -38,7 +41,9 @@ def read(header: str | None, size: int) -> list[tuple[int, int]]:
             found.append((start, end - start))
     if members and not found:
         raise RangeNotSatisfiable(
-            f"range behind the end of {size} bytes", safe=f"There are only {size} bytes.", size=size
+            f"range behind the end of {size} bytes",
+            safe=gettext("There are only %(size)s bytes.", size=size),
+            size=size,
         )
     return found
 

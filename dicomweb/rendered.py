@@ -21,6 +21,7 @@ from dicomweb.media import GIF, JP2, JPEG, JXL, PNG, MediaRange, accepts, choose
 from dicomweb.partial import here
 from dicomweb.wado import frame_list, locate
 from overread.kit.errors import BadInput, NotAcceptable, NotFound
+from overread.kit.language import gettext
 from pacs.dicom import frames
 from pacs.dicom.sop_classes import STATES
 from pacs.dicom.transfer_syntaxes import TABLE
@@ -77,7 +78,7 @@ def _of_many(context: Context, request: Request, found: list[Located]) -> Respon
     # The first is made before the answer begins: a study without any picture is an error, not an empty answer.
     first = next(made, None)
     if first is None:
-        raise BadInput("nothing to render", safe="There is nothing here that has a picture.")
+        raise BadInput("nothing to render", safe=gettext("There is nothing here that has a picture."))
     return _pictures(context, request, offer.type, chain([first], made))
 
 
@@ -94,7 +95,10 @@ def _image(context: Context, request: Request, _scope: Scope, one: Located) -> R
     if offer.multipart:
         chosen = indices if indices is not None else list(range(min(one.frames, _MAX_PICTURES + 1)))
         if len(chosen) > _MAX_PICTURES:
-            raise BadInput("too many pictures", safe=f"Ask for at most {_MAX_PICTURES} rendered frames at once.")
+            raise BadInput(
+                "too many pictures",
+                safe=gettext("Ask for at most %(max_pictures)s rendered frames at once.", max_pictures=_MAX_PICTURES),
+            )
         # All are made before the answer begins: a wrong frame is an error of the request, not of its middle.
         made = [pictures.picture(context, one, index, wanted) for index in chosen]
         return _pictures(context, request, offer.type, made)
@@ -109,7 +113,9 @@ def _state(context: Context, request: Request, scope: Scope, one: Located) -> Re
     offer = _choose(request, [MediaRange(kind) for kind in _PICTURES], "Rendered presentation states")
     wanted = rendering.wanted(request, cast(MediaType, offer.type))
     if wanted.window is not None:
-        raise BadInput("a window for a state", safe="A presentation state has a window of its own: ask without one.")
+        raise BadInput(
+            "a window for a state", safe=gettext("A presentation state has a window of its own: ask without one.")
+        )
     return answers.picture(request, states.presented(context, scope, one, wanted), offer.type)
 
 
@@ -125,7 +131,7 @@ def _video(context: Context, request: Request, _scope: Scope, one: Located) -> R
     with retrieve.opened(context.archive, one) as instance:
         places = frames.frame_ranges(instance.parsed)
     if not places:
-        raise BadInput("a video without a stream", safe="This object holds no video.")
+        raise BadInput("a video without a stream", safe=gettext("This object holds no video."))
     parts = [BlobRange(one.blob, start, length) for start, length in places[0]]
     validator = answers.etag("video", one.tag)
     if unchanged := answers.unchanged(request, validator):
@@ -191,13 +197,14 @@ def _encapsulated(instance: Opened) -> tuple[str, bytes]:
     kind = {"application/xml": XML}.get(told, told)
     if kind not in _DOCUMENTS or not isinstance(found, bytes):
         raise NotAcceptable(
-            f"an encapsulated {told[:40]!r}", safe="This object's document can be had only as it is stored: as DICOM."
+            f"an encapsulated {told[:40]!r}",
+            safe=gettext("This object's document can be had only as it is stored: as DICOM."),
         )
     length = ds.get("EncapsulatedDocumentLength")
     body = found[:length] if isinstance(length, int) and 0 < length <= len(found) else found
     if not _DOCUMENTS[kind](body):
         raise NotAcceptable(
-            f"a {kind} that is none", safe="This object's document is not of the kind that it says to be."
+            f"a {kind} that is none", safe=gettext("This object's document is not of the kind that it says to be.")
         )
     return kind, body
 
@@ -222,9 +229,11 @@ def _other(_context: Context, _request: Request, _scope: Scope, one: Located) ->
     if one.sop_class in STATES:
         raise NotAcceptable(
             f"a state of the class {one.sop_class}",
-            safe="Presentation states of this kind are not drawn here: they can be had as they are stored, as DICOM.",
+            safe=gettext(
+                "Presentation states of this kind are not drawn here: they can be had as they are stored, as DICOM."
+            ),
         )
-    raise BadInput(f"nothing to render in {one.sop_class}", safe="This object holds no picture.")
+    raise BadInput(f"nothing to render in {one.sop_class}", safe=gettext("This object holds no picture."))
 
 
 _BY_CATEGORY: dict[pictures.Category, Callable[[Context, Request, Scope, Located], Response]] = {
@@ -249,7 +258,7 @@ def _frame_numbers(request: Request) -> list[int]:
 
 def _no_frames(request: Request) -> None:
     if request.path_params.get("frames") is not None:
-        raise BadInput("frames of what has none", safe="This object has no frames: ask for it as a whole.")
+        raise BadInput("frames of what has none", safe=gettext("This object has no frames: ask for it as a whole."))
 
 
 def _pictures(context: Context, request: Request, kind: str, made: Iterable[bytes]) -> Response:

@@ -8,6 +8,7 @@ from typing import cast, get_args
 from starlette.requests import Request
 
 from overread.kit.errors import BadInput
+from overread.kit.language import gettext
 from pacs.pixels import icc
 from pacs.pixels.annotate import Keyword
 from pacs.pixels.picture import MAX_SIDE, MediaType
@@ -48,7 +49,7 @@ def _window(text: str | None) -> Window | None:
     if text.count(",") != 2 or not _NUMBER.fullmatch(center) or not _NUMBER.fullmatch(width) or shape not in _SHAPES:
         raise BadInput(
             "a bad window",
-            safe="window is CENTER,WIDTH,SHAPE: two numbers and one of linear, linear-exact and sigmoid.",
+            safe=gettext("window is CENTER,WIDTH,SHAPE: two numbers and one of linear, linear-exact and sigmoid."),
         )
     return Window(float(center), float(width), cast(Function, _SHAPES[shape]))
 
@@ -58,7 +59,7 @@ def _quality(text: str | None) -> int:
     if text is None:
         return _DEFAULT_QUALITY
     if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= 100:
-        raise BadInput("a bad quality", safe="quality is a whole number from 1 to 100.")
+        raise BadInput("a bad quality", safe=gettext("quality is a whole number from 1 to 100."))
     return int(text)
 
 
@@ -70,9 +71,16 @@ def _viewport(text: str | None, *, region: bool = True) -> Viewport | None:
     sizes = parts[:2]
     if len(parts) not in ((2, 3, 4, 5, 6) if region else (2,)) or not all(re.fullmatch("[0-9]{1,5}", p) for p in sizes):
         form = "WIDTH,HEIGHT or WIDTH,HEIGHT,X,Y,WIDTH,HEIGHT" if region else "WIDTH,HEIGHT"
-        raise BadInput("a bad viewport", safe=f"viewport is {form}, the first two of them 1 to {MAX_SIDE}.")
+        raise BadInput(
+            "a bad viewport",
+            safe=gettext(
+                "viewport is %(form)s, the first two of them 1 to %(max_side)s.", form=form, max_side=MAX_SIDE
+            ),
+        )
     if not all(part == "" or _NUMBER.fullmatch(part) for part in parts[2:]):
-        raise BadInput("a bad viewport region", safe="The region of a viewport is X,Y,WIDTH,HEIGHT: four numbers.")
+        raise BadInput(
+            "a bad viewport region", safe=gettext("The region of a viewport is X,Y,WIDTH,HEIGHT: four numbers.")
+        )
     x, y, width, height = (float(part) if part else None for part in (*parts[2:], "", "", "", "")[:4])
     # The corner is named by absolute values; a negative size turns the picture over.
     return Viewport(int(sizes[0]), int(sizes[1]), abs(x or 0.0), abs(y or 0.0), width, height)
@@ -84,7 +92,7 @@ def annotation(text: str | None) -> frozenset[Keyword]:
         return frozenset()
     found = text.split(",")
     if not set(found) <= set(get_args(Keyword)):
-        raise BadInput("a bad annotation", safe="annotation is patient, technique or both, parted by a comma.")
+        raise BadInput("a bad annotation", safe=gettext("annotation is patient, technique or both, parted by a comma."))
     return frozenset(cast(list[Keyword], found))
 
 
@@ -93,11 +101,13 @@ def _profile(text: str | None, media_type: MediaType) -> icc.Choice:
     if text is None:
         return "no"
     if text not in get_args(icc.Choice):
-        raise BadInput("a bad iccprofile", safe="iccprofile is one of no, yes, srgb, adobergb, rommrgb and displayp3.")
+        raise BadInput(
+            "a bad iccprofile", safe=gettext("iccprofile is one of no, yes, srgb, adobergb, rommrgb and displayp3.")
+        )
     if media_type == "image/jxl" and text != "no":
         if text != "srgb":
             raise BadInput(
-                "a profile for JPEG XL", safe="image/jxl has colours of sRGB: ask for it without iccprofile."
+                "a profile for JPEG XL", safe=gettext("image/jxl has colours of sRGB: ask for it without iccprofile.")
             )
         return "srgb"
     return cast(icc.Choice, text)

@@ -12,6 +12,7 @@ from pydicom import Dataset
 from dicomweb import pictures
 from dicomweb.context import Context
 from overread.kit.errors import BadInput, NotFound
+from overread.kit.language import gettext
 from pacs.index.scope import Scope
 from pacs.pixels import blending, draw, plane, presentation, render, window
 from pacs.pixels.errors import refuse
@@ -39,7 +40,9 @@ def presented(context: Context, scope: Scope, state: Located, wanted: Rendition)
         return _blended(context, scope, state, ds, wanted)
     found = next(_shown(context, scope, state, presentation.references(ds)), None)
     if found is None:
-        raise _NoImage("no referenced image", safe="None of the images that this presentation state is of are here.")
+        raise _NoImage(
+            "no referenced image", safe=gettext("None of the images that this presentation state is of are here.")
+        )
     return _drawn(context, found[0], state, ds, _framed(*found), wanted)
 
 
@@ -50,12 +53,13 @@ def presented_by(context: Context, one: Located, index: int, state: Located, wan
     """
     if pictures.category(state) != "state" or state.sop_class == presentation.BLENDING:
         raise BadInput(
-            "not a state of one image", safe="The object of presentationUID is no presentation state of single images."
+            "not a state of one image",
+            safe=gettext("The object of presentationUID is no presentation state of single images."),
         )
     with retrieve.opened(context.archive, state) as instance:
         ds = pictures.header(instance)
     if not any(reference.sop_uid == one.sop_uid for reference in presentation.references(ds)):
-        raise BadInput("a state of other images", safe="The presentation state is not of this image.")
+        raise BadInput("a state of other images", safe=gettext("The presentation state is not of this image."))
     return _drawn(context, one, state, ds, Reference(one.series_uid, one.sop_uid, index + 1), wanted)
 
 
@@ -87,7 +91,9 @@ def thumbnail(context: Context, scope: Scope, one: Located, index: int | None, w
     except (pictures.NoPicture, _NoImage):
         pass
     if index:
-        raise NotFound(f"frame {index + 1} of what has none", safe=f"There is no frame {index + 1}.")
+        raise NotFound(
+            f"frame {index + 1} of what has none", safe=gettext("There is no frame %(number)s.", number=index + 1)
+        )
     assert wanted.viewport is not None
     size = min(wanted.viewport.width, wanted.viewport.height)
     return placeholder(one.modality, size=size, media_type=wanted.media_type)
@@ -98,7 +104,9 @@ def _blended(context: Context, scope: Scope, state: Located, ds: Dataset, wanted
     under = list(_shown(context, scope, state, presentation.references(lower)))
     over = list(_shown(context, scope, state, presentation.references(upper)))
     if not under or not over:
-        raise _NoImage("no image to blend", safe="Not all of the images that this presentation state blends are here.")
+        raise _NoImage(
+            "no image to blend", safe=gettext("Not all of the images that this presentation state blends are here.")
+        )
     one, reference = under[len(under) // 2][0], _framed(*under[len(under) // 2])
 
     def make() -> bytes:

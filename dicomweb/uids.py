@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from overread.kit.errors import BadInput
+from overread.kit.language import gettext
 from pacs.dicom.part10 import valid_uid
 
 
@@ -14,7 +15,10 @@ def path_uid(request: Request, name: str) -> str | None:
     if uid is None:
         return None
     if not valid_uid(uid):
-        raise BadInput(f"the {name} in the path is not a UID", safe=f"The {name} in the address is not a valid UID.")
+        raise BadInput(
+            f"the {name} in the path is not a UID",
+            safe=gettext("The %(name)s in the address is not a valid UID.", name=name),
+        )
     return str(uid)
 
 

@@ -16,6 +16,7 @@ from dicomweb.uids import need_uid
 from overread.kit import whole_body
 from overread.kit.errors import BadInput
 from overread.kit.http import principal, problem
+from overread.kit.language import gettext
 from overread.kit.principals import Principal
 from pacs.dicom.dicomjson import JsonDataset
 from pacs.dicom.part10 import valid_uid
@@ -72,7 +73,7 @@ async def change_state(context: Context, request: Request) -> Response:
         except ValueError as error:
             raise BadInput(
                 "no such state",
-                safe="Procedure Step State (0074,1000) must be IN PROGRESS, COMPLETED or CANCELED.",
+                safe=gettext("Procedure Step State (0074,1000) must be IN PROGRESS, COMPLETED or CANCELED."),
             ) from error
         with context.archive.db.transaction() as tx:
             uid = need_uid(request, "workitem")
@@ -117,7 +118,9 @@ def subscribe(context: Context, request: Request) -> Response:
             # Without one of its keys a filter would let in more than was asked for, and nobody would look at a warning.
             keys, _ = path_keys(_filter(request), strict=True) if uid == FILTERED else ({}, [])
             if uid == FILTERED and not keys:
-                raise BadInput("a filter without keys", safe="A filtered subscription needs filter=ATTRIBUTE=VALUE,….")
+                raise BadInput(
+                    "a filter without keys", safe=gettext("A filtered subscription needs filter=ATTRIBUTE=VALUE,….")
+                )
             subscriptions.watch(tx, who, subscriber, keys, deletion_lock=lock)
         else:
             item = service.find(tx, who, uid)
@@ -143,7 +146,7 @@ def suspend(context: Context, request: Request) -> Response:
     who = _who(context, request)
     uid, subscriber = need_uid(request, "workitem"), ae_title(request)
     if uid not in (GLOBAL, FILTERED):
-        raise BadInput("suspend of one work item", safe="Only a global subscription is suspended.")
+        raise BadInput("suspend of one work item", safe=gettext("Only a global subscription is suspended."))
     with context.archive.db.transaction() as tx:
         subscriptions.unwatch(tx, who, subscriber)
     return Response()
@@ -153,7 +156,7 @@ def ae_title(request: HTTPConnection) -> str:
     """The subscriber's AE title (PS3.5 6.2). Raises BadInput."""
     title = str(request.path_params["aetitle"])
     if not _AE.fullmatch(title) or not title.strip() or title != title.strip():
-        raise BadInput("not an AE title", safe="An AE title has 1 to 16 characters, without a backslash.")
+        raise BadInput("not an AE title", safe=gettext("An AE title has 1 to 16 characters, without a backslash."))
     return title
 
 
@@ -190,7 +193,7 @@ def _warning(reason: StepRefusal) -> str:
 def _transaction(dataset: JsonDataset) -> str | None:
     given = attributes.value(dataset, attributes.TRANSACTION)
     if given is not None and not (isinstance(given, str) and valid_uid(given)):
-        raise BadInput("a bad Transaction UID", safe="The Transaction UID (0008,1195) is not a valid UID.")
+        raise BadInput("a bad Transaction UID", safe=gettext("The Transaction UID (0008,1195) is not a valid UID."))
     return given
 
 
@@ -201,7 +204,7 @@ def _query_uid(request: Request, names: tuple[str, ...]) -> str | None:
     if given is None:
         given = next((name for name, value in parameters.items() if not value and name[:1].isdigit()), None)
     if given is not None and not valid_uid(given):
-        raise BadInput("a bad UID in the query", safe="The UID in the query is not a valid UID.")
+        raise BadInput("a bad UID in the query", safe=gettext("The UID in the query is not a valid UID."))
     return given
 
 

@@ -21,6 +21,7 @@ from dicomweb.ups import ae_title
 from overread.kit import looks
 from overread.kit.errors import OverreadError, Unavailable
 from overread.kit.http import principal, problem
+from overread.kit.language import Phrase
 from overread.kit.principals import Principal
 from pacs.ups import subscriptions
 
@@ -37,8 +38,8 @@ class UpgradeRequired(OverreadError):
     """The resource is a WebSocket (RFC 9110 15.5.22)."""
 
     status = 426
-    title = "Upgrade required"
-    default_safe = "Open this resource as a WebSocket."
+    title = Phrase("Upgrade required")
+    default_safe = Phrase("Open this resource as a WebSocket.")
 
 
 def no_channel(context: Context, request: Request) -> Response:

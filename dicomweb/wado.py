@@ -13,6 +13,7 @@ from overread.kit import standing
 from overread.kit.audit_looks import record_look
 from overread.kit.db import Connection
 from overread.kit.errors import BadInput, NotFound
+from overread.kit.language import gettext
 from overread.kit.principals import Principal
 from pacs.index.scope import Scope
 from pacs.serve import retrieve
@@ -79,7 +80,12 @@ def frame_list(text: str) -> list[int]:
     """Frame numbers, counted from 1 (PS3.18 10.4.1.1.6). Raises BadInput."""
     members = text.split(",", MAX_FRAMES)
     if len(members) > MAX_FRAMES:
-        raise BadInput("a giant frame list", safe=f"At most {MAX_FRAMES} frames are given at once: ask for fewer.")
+        raise BadInput(
+            "a giant frame list",
+            safe=gettext("At most %(max_frames)s frames are given at once: ask for fewer.", max_frames=MAX_FRAMES),
+        )
     if not all(member.isascii() and member.isdigit() and len(member) < 10 and int(member) for member in members):
-        raise BadInput("a bad frame list", safe="Frames are named by numbers from 1, parted by commas: /frames/1,3,5")
+        raise BadInput(
+            "a bad frame list", safe=gettext("Frames are named by numbers from 1, parted by commas: /frames/1,3,5")
+        )
     return [int(member) for member in members]

@@ -21,6 +21,7 @@ from dicomweb.rendering import annotation
 from dicomweb.syntaxes import instance_syntax
 from dicomweb.wado import frame_list, record_given, watch
 from overread.kit.errors import BadInput, NotAcceptable
+from overread.kit.language import gettext
 from overread.kit.principals import Principal
 from pacs.dicom.part10 import valid_uid
 from pacs.index.scope import ORIGINAL, Scope
@@ -48,7 +49,7 @@ def retrieve_uri(context: Context, request: Request) -> Response:
     who, scope = context.authorise(request)
     asked = _parameters(request)
     if asked.get("requestType") != "WADO":
-        raise BadInput("requestType", safe="requestType must be WADO.")
+        raise BadInput("requestType", safe=gettext("requestType must be WADO."))
     study, series, sop = (_uid(asked, name) for name in ("studyUID", "seriesUID", "objectUID"))
     need_utf8(request)
     # 9.1.2.2.1: the parameter is this service's way to say `accept`.
@@ -62,7 +63,10 @@ def retrieve_uri(context: Context, request: Request) -> Response:
         if offer.type == DICOM:
             return _dicom(context, request, who, scope, one, asked, wanted)
         if wrong := [name for name in _ONLY_DICOM if name in asked]:
-            raise BadInput("DICOM's parameters", safe=f"{', '.join(wrong)} can only be used with {DICOM}.")
+            raise BadInput(
+                "DICOM's parameters",
+                safe=gettext("%(names)s can only be used with %(dicom)s.", names=", ".join(wrong), dicom=DICOM),
+            )
         if offer in _TEXTS:
             _refuse_pictures(asked, offer.type)
             _record(context, request, who, one, "pixels")
@@ -81,14 +85,14 @@ def _parameters(request: Request) -> dict[str, str]:
     """The query's parameters, each given once."""
     given = request.query_params.multi_items()
     if len(dict(given)) != len(given):
-        raise BadInput("a parameter twice", safe="A query parameter is given twice.")
+        raise BadInput("a parameter twice", safe=gettext("A query parameter is given twice."))
     return dict(given)
 
 
 def _uid(asked: Mapping[str, str], name: str) -> str:
     uid = asked.get(name, "")
     if not valid_uid(uid):
-        raise BadInput(f"{name} is not a UID", safe=f"{name} is missing or not a valid UID.")
+        raise BadInput(f"{name} is not a UID", safe=gettext("%(name)s is missing or not a valid UID.", name=name))
     return uid
 
 
@@ -105,7 +109,10 @@ def _offers(one: Located, asked: Mapping[str, str], *, shows: bool) -> list[Medi
 
 def _refuse_pictures(asked: Mapping[str, str], kind: str) -> None:
     if wrong := [name for name in _ONLY_PICTURES if name in asked]:
-        raise BadInput(f"rendering of {kind}", safe=f"{', '.join(wrong)} can't be used with {kind}.")
+        raise BadInput(
+            f"rendering of {kind}",
+            safe=gettext("%(names)s can't be used with %(kind)s.", names=", ".join(wrong), kind=kind),
+        )
 
 
 def _dicom(
@@ -120,16 +127,18 @@ def _dicom(
     _refuse_pictures(asked, DICOM)
     if "anonymize" in asked:
         if asked["anonymize"] != "yes":
-            raise BadInput("anonymize", safe="anonymize can only be yes.")
+            raise BadInput("anonymize", safe=gettext("anonymize can only be yes."))
         if scope.view_id == ORIGINAL:
             # 9.4.1.2: a server may decline; what a case shows is de-identified, and checked by a person.
             raise NotAcceptable(
                 "anonymize of an original",
-                safe="Originals are not anonymised on request. Ask at the address of a case that has this study.",
+                safe=gettext(
+                    "Originals are not anonymised on request. Ask at the address of a case that has this study."
+                ),
             )
     syntax = asked.get("transferSyntax")
     if syntax not in (None, "*") and not valid_uid(syntax):
-        raise BadInput("transferSyntax", safe="transferSyntax is not a valid UID.")
+        raise BadInput("transferSyntax", safe=gettext("transferSyntax is not a valid UID."))
     # 9.4.1.2.3: the parameter; else the media type's; else Explicit VR Little Endian, where it can be had (8.7.3).
     given = MediaRange(DICOM, parameters={"transfer-syntax": syntax} if syntax else wanted.parameters)
     targets = cache(partial(transcoded.targets, context.archive, one))
@@ -137,7 +146,9 @@ def _dicom(
     if chosen is None:
         raise NotAcceptable(
             f"{given.transfer_syntax} of {one.transfer_syntax}",
-            safe=f"The object can be had in {', '.join(sorted({one.transfer_syntax, *targets()}))}.",
+            safe=gettext(
+                "The object can be had in %(names)s.", names=", ".join(sorted({one.transfer_syntax, *targets()}))
+            ),
         )
     _record(context, request, who, one, "instances")
     validator = answers.etag("wado", one.tag, chosen)
@@ -152,7 +163,10 @@ def _state(context: Context, scope: Scope, one: Located, asked: Mapping[str, str
         return None
     series, sop = (_uid(asked, name) for name in ("presentationSeriesUID", "presentationUID"))
     if wrong := [name for name in _NOT_WITH_STATE if name in asked]:
-        raise BadInput("a state and more", safe=f"{', '.join(wrong)} can't be used with a presentation state.")
+        raise BadInput(
+            "a state and more",
+            safe=gettext("%(names)s can't be used with a presentation state.", names=", ".join(wrong)),
+        )
     with context.archive.db.transaction() as tx:
         return retrieve.locate(tx, scope, one.study_uid, series, sop)[0]
 
@@ -167,7 +181,7 @@ def _frame(asked: Mapping[str, str]) -> int:
     """The frame that is asked for, counted from 0."""
     numbers = frame_list(asked.get("frameNumber", "1"))
     if len(numbers) != 1:
-        raise BadInput("many frames", safe="frameNumber is one number, counted from 1.")
+        raise BadInput("many frames", safe=gettext("frameNumber is one number, counted from 1."))
     return numbers[0] - 1
 
 
@@ -190,7 +204,9 @@ def _window(asked: Mapping[str, str]) -> Window | None:
         return None
     centre, width = (_decimal(text or "") for text in given)
     if centre is None or width is None:
-        raise BadInput("a bad window", safe="windowCenter and windowWidth are decimal numbers, given together.")
+        raise BadInput(
+            "a bad window", safe=gettext("windowCenter and windowWidth are decimal numbers, given together.")
+        )
     # The parameters name no function: a width that LINEAR has no meaning for is meant exactly (PS3.3 C.11.2.1.3.2).
     return Window(centre, width, "LINEAR" if width >= 1 else "LINEAR_EXACT")
 
@@ -203,10 +219,10 @@ def _viewport(asked: Mapping[str, str], columns: int, rows: int) -> Viewport | N
         return None if high is None and wide is None else Viewport(wide or MAX_SIDE, high or MAX_SIDE)
     sides = [_decimal(part) for part in region.split(",")]
     if len(sides) != 4 or None in sides:
-        raise BadInput("a bad region", safe="region is XMIN,YMIN,XMAX,YMAX, in fractions from 0.0 to 1.0.")
+        raise BadInput("a bad region", safe=gettext("region is XMIN,YMIN,XMAX,YMAX, in fractions from 0.0 to 1.0."))
     left, top, right, bottom = (side or 0.0 for side in sides)
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-        raise BadInput("a bad region", safe="region is XMIN,YMIN,XMAX,YMAX, in fractions from 0.0 to 1.0.")
+        raise BadInput("a bad region", safe=gettext("region is XMIN,YMIN,XMAX,YMAX, in fractions from 0.0 to 1.0."))
     width, height = (right - left) * columns, (bottom - top) * rows
     size = (wide or MAX_SIDE, high or MAX_SIDE) if wide or high else (math.ceil(width), math.ceil(height))
     return Viewport(*size, left * columns, top * rows, width, height)
@@ -217,7 +233,10 @@ def _whole(asked: Mapping[str, str], name: str, least: int, most: int) -> int | 
     if text is None:
         return None
     if not re.fullmatch(r"\d{1,6}", text, re.ASCII) or not least <= int(text) <= most:
-        raise BadInput(f"a bad {name}", safe=f"{name} is a whole number from {least} to {most}.")
+        raise BadInput(
+            f"a bad {name}",
+            safe=gettext("%(name)s is a whole number from %(least)s to %(most)s.", name=name, least=least, most=most),
+        )
     return int(text)
 
 

@@ -28,12 +28,14 @@ from overread.guard import Guard
 from overread.kit import errors, hosts, http, permissions
 from overread.kit.db import Session
 from overread.kit.hosts import Origin
+from overread.kit.language import gettext
 from overread.kit.observed import Latencies, named
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings, address
 from overread.kit.slashes import shortened
 from overread.kit.standing import Standing
+from overread.languages import Languages
 from overread.metrics import metrics
 from overread.processes import announce_ready, raise_descriptors
 from overread.proxy import TrustedProxies
@@ -90,7 +92,7 @@ def sender_context(services: Services) -> Context:
 
     def upload_to(_tx: Session, who: Principal, _request: Request) -> Upload:
         raise errors.Forbidden(
-            f"{who.role} {who.id} sent to a sender's root", safe="Send to /dicomweb or to a case instead."
+            f"{who.role} {who.id} sent to a sender's root", safe=gettext("Send to /dicomweb or to a case instead.")
         )
 
     settings = services.settings
@@ -156,7 +158,7 @@ def portal_app(services: Services) -> ASGIApp:
 
     kinds = (errors.OverreadError, HTTPException, Exception)
     app = Starlette(routes=routes, exception_handlers=dict.fromkeys(kinds, refused))
-    return Guard(shortened(named(app)), settings)
+    return Guard(Languages(shortened(named(app))), settings)
 
 
 def wants_page(request: Request) -> bool:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from overread.kit import audit, clock, principals, tokens
 from overread.kit.db import Connection, reading
 from overread.kit.errors import Unprocessable
+from overread.kit.language import gettext
 from overread.kit.principals import Principal, Role, TokenRow
 from viewer_bridge.models import Grant, LaunchCode
 
@@ -34,10 +35,12 @@ def grant(
     past: nobody else ever needs a grant.
     """
     if until <= clock.now():
-        raise Unprocessable(f"a grant until {until} is over already", safe="The access would be over already.")
+        raise Unprocessable(f"a grant until {until} is over already", safe=gettext("The access would be over already."))
     person = principals.get(tx, principal_id)
     if person.role != Role.SPECIALIST:
-        raise Unprocessable(f"grant for a {person.role}", safe="Only specialists are given access to a case's images.")
+        raise Unprocessable(
+            f"grant for a {person.role}", safe=gettext("Only specialists are given access to a case's images.")
+        )
     # One statement, so that of two transactions neither fails at the partial unique index.
     made = insert(Grant).values(
         id=clock.uuid7(),

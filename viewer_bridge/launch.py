@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from overread.kit import audit, clock, tokens
 from overread.kit.errors import Forbidden, NotFound, NotSignedIn, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.principals import Principal, Role, TokenRow
 from viewer_bridge import grants
 from viewer_bridge.models import LaunchCode
@@ -46,10 +47,11 @@ def create(tx: Session, who: Principal, case_id: UUID, view_study_uids: list[str
         raise Forbidden("a viewer's token asked for a launch code")
     if not 0 < len(view_study_uids) <= MOST_STUDIES:
         raise Unprocessable(
-            f"{len(view_study_uids)} studies to open", safe=f"Choose between 1 and {MOST_STUDIES} studies to open."
+            f"{len(view_study_uids)} studies to open",
+            safe=gettext("Choose between 1 and %(most_studies)s studies to open.", most_studies=MOST_STUDIES),
         )
     if not all(_UID.fullmatch(uid) for uid in view_study_uids):
-        raise Unprocessable("not a UID", safe="A study is named by its Study Instance UID.")
+        raise Unprocessable("not a UID", safe=gettext("A study is named by its Study Instance UID."))
     code = tokens.issue(tx, who.id, tokens.LAUNCH, lasts=CODE_LENGTH_OF_LIFE, case_id=case_id, parent_id=who.via_id)
     tx.add(LaunchCode(token_id=tokens.named(tx, code), study_uids=view_study_uids))
     tx.flush()
@@ -100,5 +102,5 @@ def sweep(tx: Session) -> int:
 def _refused(reason: str) -> NotFound:
     return NotFound(
         f"launch code {reason}",
-        safe="This link was used before or is too old. Go back to the case and open the viewer again.",
+        safe=gettext("This link was used before or is too old. Go back to the case and open the viewer again."),
     )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from cases import notify
 from overread.kit import addresses, audit, permissions, principals
 from overread.kit.errors import Conflict, Forbidden
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, PrincipalRow, Role
 
@@ -54,7 +55,7 @@ def change(tx: Session, who: Principal, email: str) -> PrincipalRow:
     principals.lock(tx, who.id)
     person = principals.get(tx, who.id)
     if addresses.unconfirmed(tx, who.id) is None:
-        raise Conflict(f"{who.id} has a confirmed address", safe="Your e-mail address is confirmed already.")
+        raise Conflict(f"{who.id} has a confirmed address", safe=gettext("Your e-mail address is confirmed already."))
     person.pending_email = email
     tx.flush()
     audit.record(tx, who, "account.address_typed", "principal", who.id)

@@ -17,6 +17,7 @@ from cases.repository import load, study_of
 from cases.service import pixels
 from cases.service.looked_at import InstancesLook, LookedAt, PictureLook, Question, SeriesGroupLook
 from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 
@@ -30,9 +31,13 @@ class SuggestionsOpen(Conflict):
         boxes, pictures = sum(by_picture.values()), len(by_picture)
         super().__init__(
             f"{boxes} suggestions are open in {pictures} pictures",
-            safe=f"{_count(boxes, 'suggested box is', 'suggested boxes are')} not blanked in "
-            f"{_count(pictures, 'picture', 'pictures')}. Look at {'it' if pictures == 1 else 'them'}, and approve all "
-            "the same only if no name, date or number of the patient stands there: the specialist will see it.",
+            safe=gettext(
+                "%(count)s not blanked in %(count_2)s. Look at %(value)s, and approve all the same only if no "
+                "name, date or number of the patient stands there: the specialist will see it.",
+                count=_count(boxes, "suggested box is", "suggested boxes are"),
+                count_2=_count(pictures, "picture", "pictures"),
+                value="it" if pictures == 1 else "them",
+            ),
             suggestions=dict(by_picture),
         )
         self.by_picture = dict(by_picture)
@@ -70,9 +75,9 @@ def record(tx: Session, who: Principal, case_id: UUID, looked_at: LookedAt, deci
     case, actor = load(tx, who, case_id, lock=True)
     parts.require(actor, Permission.CASE_STUDIES, case_id)
     if decision not in (Review.APPROVED, Review.WITHHELD):
-        raise Unprocessable(f"decision {decision!r}", safe="A decision is “approved” or “withheld”.")
+        raise Unprocessable(f"decision {decision!r}", safe=gettext("A decision is “approved” or “withheld”."))
     if case.view_id is None:
-        raise Conflict(f"case {case_id} has no view", safe="The de-identified images are not made yet.")
+        raise Conflict(f"case {case_id} has no view", safe=gettext("The de-identified images are not made yet."))
     imaging.set_review(tx, who, case.view_id, list(sop_uids), decision, digests)
     for one in imaging.review(tx, case.view_id):
         study = study_of(tx, case.id, one.study_uid, lock=True)

@@ -17,6 +17,7 @@ from cases.repository import load, load_unasked, open_offer
 from cases.states import Actor, CaseEvent, CaseState, OfferOutcome
 from overread.kit import audit, clock, principals
 from overread.kit.errors import NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 
@@ -61,12 +62,12 @@ def record_exception(tx: Session, who: Principal, case_id: UUID, specialist_id: 
     """Let one specialist read a case although no licence covers the place; kept, audited, never for a blocked place."""
     case = _coordinators(tx, who, case_id)
     if not reason.strip():
-        raise Unprocessable("no reason", safe="Please give a reason.")
+        raise Unprocessable("no reason", safe=gettext("Please give a reason."))
     if not licences.is_open(tx, case.place):
         safe = "No exception opens a place that is blocked or has no rule: an admin has to record its rule first."
         raise Unprocessable(f"an exception for {case.place}", safe=safe)
     if principals.get(tx, specialist_id).role != Role.SPECIALIST:
-        raise Unprocessable("no specialist", safe="This person is no specialist.")
+        raise Unprocessable("no specialist", safe=gettext("This person is no specialist."))
     case.licence_exception, case.licence_exception_for = reason.strip(), specialist_id
     audit.record(tx, who, "case.licence_exception", "case", case.id, case_id=case.id, specialist=str(specialist_id))
 

@@ -20,6 +20,7 @@ from cases.service.presentation import name_of
 from cases.states import LABELS, Actor, CaseEvent, CaseState
 from overread.kit import audit, clock, permissions
 from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
@@ -78,9 +79,9 @@ def hold(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
     permissions.require(who, Permission.LEGAL_HOLD)
     case = _known(tx, case_id, lock=True)
     if not reason.strip():
-        raise Unprocessable("no reason", safe="Please say why the case must be kept.")
+        raise Unprocessable("no reason", safe=gettext("Please say why the case must be kept."))
     if case.state is CaseState.ERASED:
-        raise Conflict("erased", safe="This case is erased already: there is nothing left to keep.")
+        raise Conflict("erased", safe=gettext("This case is erased already: there is nothing left to keep."))
     if hold_of(tx, case_id) is None:
         tx.add(LegalHold(case_id=case_id, reason=_text(reason), set_by=who.id))
         tx.flush()
@@ -103,9 +104,9 @@ def start(tx: Session, who: Principal, case_id: UUID) -> None:
     case = _known(tx, case_id, lock=True)
     asked = erasure_of(tx, case_id)
     if asked is None:
-        raise Conflict("nobody asked", safe="Nobody has asked for this. Record the patient's wish first.")
+        raise Conflict("nobody asked", safe=gettext("Nobody has asked for this. Record the patient's wish first."))
     if hold_of(tx, case_id) is not None:
-        raise Conflict("legal hold", safe="The case is under legal hold: nothing of it may be erased.")
+        raise Conflict("legal hold", safe=gettext("The case is under legal hold: nothing of it may be erased."))
     if case.state is not CaseState.ERASED and asked.first_by is None:
         asked.first_by, asked.first_at = who.id, clock.now()
         audit.record(tx, who, "erasure.start", "case", case_id, case_id=case_id)

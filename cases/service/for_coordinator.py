@@ -12,6 +12,7 @@ from cases.service import presentation
 from cases.states import LABELS, Actor
 from cases.views import CoordinatorCase, CoordinatorStudy, IdentityRow, OfferView, StepView
 from overread.kit.dates import parse_da
+from overread.kit.language import gettext
 from overread.kit.principals import Principal, PrincipalRow
 
 
@@ -102,16 +103,22 @@ def _study(
         found = parse_da(original.birth_date)
         rows = (
             IdentityRow(
-                "Name", case.patient_name, original.patient_name, names is Verdict.SAME, names is not Verdict.UNKNOWN
+                gettext("Name"),
+                case.patient_name,
+                original.patient_name,
+                names is Verdict.SAME,
+                names is not Verdict.UNKNOWN,
             ),
             IdentityRow(
-                "Birth date",
+                gettext("Birth date"),
                 f"{case.birth_date or ''}",
                 f"{found or original.birth_date}",
                 found is not None and found == case.birth_date,
                 found is not None and case.birth_date is not None,
             ),
-            IdentityRow("Sex", case.sex, original.sex, case.sex == original.sex, bool(case.sex and original.sex)),
+            IdentityRow(
+                gettext("Sex"), case.sex, original.sex, case.sex == original.sex, bool(case.sex and original.sex)
+            ),
         )
     return CoordinatorStudy(
         study.study_uid,

@@ -14,17 +14,18 @@ from cases.service import presentation
 from cases.service.intake import MAX_FOLLOW_UPS
 from cases.states import LABELS, STUDY_LABELS, UPLOADABLE, Actor, CaseState, StudyEvent, StudyState
 from cases.views import PatientCase, PatientStudy
+from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Principal
 
 _NEVER_HELD = frozenset(
     (PaymentState.NONE, PaymentState.METHOD_SAVED, PaymentState.REQUIRES_ACTION, PaymentState.FAILED)
 )
 _RETURNED: Mapping[str, str] = {
-    PaymentState.AUTHORISED: "What is held on your card is being released. Nothing was charged.",
-    PaymentState.VOIDED: "What was held on your card is released. Nothing was charged.",
-    PaymentState.EXPIRED: "What was held on your card is released. Nothing was charged.",
-    PaymentState.REFUNDED: "You got all of your money back.",
-    PaymentState.PARTLY_REFUNDED: "You got a part of your money back, by the rule that you were shown.",
+    PaymentState.AUTHORISED: Phrase("What is held on your card is being released. Nothing was charged."),
+    PaymentState.VOIDED: Phrase("What was held on your card is released. Nothing was charged."),
+    PaymentState.EXPIRED: Phrase("What was held on your card is released. Nothing was charged."),
+    PaymentState.REFUNDED: Phrase("You got all of your money back."),
+    PaymentState.PARTLY_REFUNDED: Phrase("You got a part of your money back, by the rule that you were shown."),
 }
 
 
@@ -104,5 +105,5 @@ def _returned(tx: Session, case: Case) -> str:
     """What becomes of the money of a case that ended without a report, as its payment stands."""
     paid = money.paid(tx, case)
     if paid is None or paid.state in _NEVER_HELD:
-        return "Nothing was charged."
+        return gettext("Nothing was charged.")
     return _RETURNED.get(paid.state, "What you paid goes back by the rule that you were shown, within some days.")

@@ -16,13 +16,14 @@ from cases.service.reporting import sentence
 from cases.states import LABELS, Actor, CaseEvent, LicenceRequirement, OfferOutcome, StudyState
 from cases.views import QuestionView, SpecialistCase, SpecialistStudy
 from overread.kit import clock
+from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Principal
 from pacs.index.scope import Scope
 from viewer_bridge import grants
 
 #: Ages above are one group: they name people almost alone (45 CFR 164.514(b)(2)(i)(C)).
 _OLDEST = 89
-_SEX = {"F": "Woman", "M": "Man", "O": "Person"}
+_SEX = {"F": Phrase("Woman"), "M": Phrase("Man"), "O": Phrase("Person")}
 
 
 def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> SpecialistCase:
@@ -99,7 +100,9 @@ def _licence(tx: Session, who: Principal, case: Case) -> str:
         return f"{case.place} allows a second opinion without a licence of its own."
     held = tx.scalars(select(Licence).where(Licence.specialist_id == who.id, Licence.place == case.place)).one_or_none()
     if held is not None:
-        return f"Your licence for {case.place}, until {held.expires_on:%d %B %Y}."
+        return gettext(
+            "Your licence for %(place)s, until %(day)s.", place=case.place, day=format(held.expires_on, "%d %B %Y")
+        )
     return "An exception was recorded for you." if case.licence_exception_for == who.id else ""
 
 

@@ -21,6 +21,7 @@ from cases.states import OPEN, StudyState
 from overread.kit import audit, clock, permissions
 from overread.kit.dates import parse_da
 from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
@@ -173,7 +174,7 @@ def dismiss(tx: Session, who: Principal, item_id: UUID, reason: str) -> None:
     permissions.require(who, Permission.INBOX_MANAGE)
     row = _unmatched(tx, item_id)
     if not reason.strip():
-        raise Unprocessable("no reason", safe="Please say why this study belongs to no case.")
+        raise Unprocessable("no reason", safe=gettext("Please say why this study belongs to no case."))
     if row.dismissed_at is None:
         row.dismissed_at, row.dismissed_by = clock.now(), who.id
         # Free text, which has no place in the audit log: it may name the patient.
@@ -209,7 +210,7 @@ def _unmatched(tx: Session, item_id: UUID, but_to: UUID | None = None) -> InboxS
     if row is None:
         raise NotFound(f"study {item_id} is not in the inbox")
     if row.matched_case_id not in (None, but_to):
-        raise Conflict(f"study {item_id} is matched", safe="This study was matched already.")
+        raise Conflict(f"study {item_id} is matched", safe=gettext("This study was matched already."))
     return row
 
 

@@ -19,6 +19,7 @@ from cases.service import presentation, programs
 from cases.states import Actor, CaseEvent, CaseState, ImagesBy
 from overread.kit import audit, clock, permissions, principals
 from overread.kit.errors import Conflict, Forbidden, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 
@@ -71,10 +72,13 @@ def create(
         if (tx.scalar(drafts) or 0) >= MAX_DRAFTS:
             raise Conflict(
                 f"{who.id} has {MAX_DRAFTS} drafts",
-                safe=f"You have {MAX_DRAFTS} requests that are not sent yet. Go on with one of them, or withdraw it.",
+                safe=gettext(
+                    "You have %(max_drafts)s requests that are not sent yet. Go on with one of them, or withdraw it.",
+                    max_drafts=MAX_DRAFTS,
+                ),
             )
     elif patient_id is None or principals.get(tx, patient_id).role != Role.PATIENT:
-        raise Unprocessable("no patient", safe="Please name the patient's account.")
+        raise Unprocessable("no patient", safe=gettext("Please name the patient's account."))
     case = Case(
         reference=_free_reference(tx),
         program=programs.program_row(tx, program_slug),
@@ -108,7 +112,10 @@ def set_questions(
     case = _draft(tx, who, case_id, edition)
     kept = [_text(text, _MAX_LINE, "question") for text in texts if text.strip()]
     if len(kept) > MAX_QUESTIONS:
-        raise Unprocessable("too many questions", safe=f"Please ask at most {MAX_QUESTIONS} questions.")
+        raise Unprocessable(
+            "too many questions",
+            safe=gettext("Please ask at most %(max_questions)s questions.", max_questions=MAX_QUESTIONS),
+        )
     case.questions.clear()
     # Out first: a number is unique within its case.
     tx.flush()
@@ -213,9 +220,14 @@ def follow_up(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
     case, actor = load(tx, who, case_id, lock=True)
     parts.require(actor, Permission.CASE_FOLLOW_UP, case_id)
     if case.state is not CaseState.PUBLISHED:
-        raise Conflict(f"follow-up in {case.state}", safe="Follow-up questions can be asked once the report is there.")
+        raise Conflict(
+            f"follow-up in {case.state}", safe=gettext("Follow-up questions can be asked once the report is there.")
+        )
     if sum(q.follow_up for q in case.questions) >= MAX_FOLLOW_UPS:
-        raise Unprocessable("too many", safe=f"You can ask up to {MAX_FOLLOW_UPS} follow-up questions.")
+        raise Unprocessable(
+            "too many",
+            safe=gettext("You can ask up to %(max_follow_ups)s follow-up questions.", max_follow_ups=MAX_FOLLOW_UPS),
+        )
     number = max((q.number for q in case.questions), default=0) + 1
     case.questions.append(Question(number=number, text=_text(text, _MAX_LINE, "question"), follow_up=True))
     tx.flush()
@@ -228,12 +240,16 @@ def _draft(tx: Session, who: Principal, case_id: UUID, edition: str | None) -> C
     case, actor = load(tx, who, case_id, lock=True)
     parts.require(actor, Permission.CASE_CHANGE, case_id)
     if case.state is not CaseState.DRAFT:
-        raise Conflict(f"case {case_id} is {case.state}", safe="The request was sent already and can't be changed.")
+        raise Conflict(
+            f"case {case_id} is {case.state}", safe=gettext("The request was sent already and can't be changed.")
+        )
     if edition not in (None, presentation.edition(case)):
         raise Conflict(
             f"another edition of case {case_id}",
-            safe="This request was changed since you opened it, perhaps in another window. Nothing was saved now: "
-            "compare what you wrote with what is saved, then save again.",
+            safe=gettext(
+                "This request was changed since you opened it, perhaps in another window. Nothing was saved now: "
+                "compare what you wrote with what is saved, then save again."
+            ),
         )
     return case
 
@@ -241,11 +257,11 @@ def _draft(tx: Session, who: Principal, case_id: UUID, edition: str | None) -> C
 def _apply(tx: Session, case: Case, changes: Changes) -> None:
     given = {f.name: value for f in fields(changes) if (value := getattr(changes, f.name)) is not None}
     if given.get("subject", SUBJECTS[0]) not in SUBJECTS:
-        raise Unprocessable("subject", safe=f"The subject is one of: {', '.join(SUBJECTS)}.")
+        raise Unprocessable("subject", safe=gettext("The subject is one of: %(names)s.", names=", ".join(SUBJECTS)))
     if given.get("sex", "") not in ("", "F", "M", "O"):
-        raise Unprocessable("sex", safe="Sex is F, M, O or left empty.")
+        raise Unprocessable("sex", safe=gettext("Sex is F, M, O or left empty."))
     if (born := given.get("birth_date")) and not date(1880, 1, 1) <= born <= clock.now().date():
-        raise Unprocessable("birth date", safe="Please check the birth date.")
+        raise Unprocessable("birth date", safe=gettext("Please check the birth date."))
     for name in ("symptoms", "history"):
         if name in given:
             given[name] = _text(given[name], _MAX_TEXT, name, empty=True)
@@ -265,16 +281,19 @@ def _norm_place(place: str) -> str:
     place = place.strip().upper()
     # ISO 3166-1 alpha-2, or 3166-2 with a subdivision.
     if not (2 <= len(place) <= 6 and place.replace("-", "").isalnum() and place.isascii()):
-        raise Unprocessable("place", safe="The place is a country or state code, such as US-CA or DE.")
+        raise Unprocessable("place", safe=gettext("The place is a country or state code, such as US-CA or DE."))
     return place
 
 
 def _text(text: str, most: int, what: str, *, empty: bool = False) -> str:
     text = text.replace("\x00", "").strip()
     if not text and not empty:
-        raise Unprocessable(f"empty {what}", safe=f"Please write the {what}.")
+        raise Unprocessable(f"empty {what}", safe=gettext("Please write the %(what)s.", what=what))
     if len(text) > most:
-        raise Unprocessable(f"{what} too long", safe=f"The {what} is too long: {most} characters at most.")
+        raise Unprocessable(
+            f"{what} too long",
+            safe=gettext("The %(what)s is too long: %(most)s characters at most.", what=what, most=most),
+        )
     return text
 
 

@@ -18,6 +18,7 @@ from cases.repository import load
 from cases.service import pixels, studies
 from cases.service.pixels import Boxes
 from overread.kit.errors import Conflict, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.principals import Principal
 
 #: So many pictures are looked at for one approval; the others of a series by what their headers say.
@@ -109,17 +110,18 @@ class SeriesGroupLook:
             if self.digest != found.digest:
                 raise Conflict(
                     "other pictures than were looked at",
-                    safe="Somebody changed some of these pictures meanwhile. Look again, and approve what you "
-                    "see then.",
+                    safe=gettext(
+                        "Somebody changed some of these pictures meanwhile. Look again, and approve what you see then."
+                    ),
                 )
             if not found.wholly_seen:
                 raise Unprocessable(
                     "more frames than one look shows",
-                    safe="These are more frames than one look can show. Approve the pictures one by one.",
+                    safe=gettext("These are more frames than one look can show. Approve the pictures one by one."),
                 )
         wanted = found.pending if decision == Review.APPROVED else found.pictures
         if not wanted:
-            raise Conflict("nothing is pending", safe="None of these pictures waits for a decision.")
+            raise Conflict("nothing is pending", safe=gettext("None of these pictures waits for a decision."))
         return [p.sop_uid for p in wanted], None
 
 
@@ -135,7 +137,10 @@ class InstancesLook:
         if len(self.sop_uids) > MOST_LOOKED_AT:
             raise Unprocessable(
                 f"{len(self.sop_uids)} pictures approved unseen",
-                safe=f"Approve at most {MOST_LOOKED_AT} pictures at once, or say that suggestions are left open.",
+                safe=gettext(
+                    "Approve at most %(most_looked_at)s pictures at once, or say that suggestions are left open.",
+                    most_looked_at=MOST_LOOKED_AT,
+                ),
             )
         found = [Question(uid, pictures) for uid, pictures in self._by_study(tx, who, case_id).items()]
         if self.digests is None or all(self.digests.get(p.sop_uid) == p.digest for q in found for p in q.pictures):
@@ -160,7 +165,7 @@ class InstancesLook:
     ) -> tuple[Sequence[str], Mapping[str, str] | None]:
         """As LookedAt says."""
         if not all(map(imaging.is_uid, self.sop_uids)):
-            raise Unprocessable("not a UID", safe="An image is named by its SOP Instance UID.")
+            raise Unprocessable("not a UID", safe=gettext("An image is named by its SOP Instance UID."))
         return self.sop_uids, self.digests
 
 
@@ -172,6 +177,8 @@ def _in_force(boxes: Boxes, blanked: Boxes) -> None:
     if not _same(boxes, blanked):
         raise Conflict(
             "boxes that are not in force",
-            safe="The boxes on the page are not blanked yet. Blank them or take them off, look at the result, and "
-            "approve it then.",
+            safe=gettext(
+                "The boxes on the page are not blanked yet. Blank them or take them off, look at the result, and "
+                "approve it then."
+            ),
         )

@@ -16,6 +16,7 @@ from cases.repository import load, load_unasked
 from cases.states import PAYABLE, Actor, CaseEvent, CaseState
 from overread.kit import audit, permissions
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 
@@ -34,7 +35,7 @@ def checkout(
     case, actor = load(tx, who, case_id, lock=True)
     parts.require(actor, Permission.CASE_PAY, case_id)
     if money.is_free(case) or case.state not in PAYABLE:
-        raise Conflict(f"nothing to pay for case {case_id}", safe="There is nothing to pay for this request.")
+        raise Conflict(f"nothing to pay for case {case_id}", safe=gettext("There is nothing to pay for this request."))
     if case.state is CaseState.DRAFT:
         # Nobody pays for a request that could not be sent.
         check(Move(tx, case, CaseEvent.SUBMIT, actor, who), leaving_out=frozenset({"paid_or_free"}))
@@ -71,10 +72,10 @@ def record_outside(tx: Session, who: Principal, case_id: UUID, *, method: str = 
     if case is None:
         raise NotFound(f"no case {case_id}")
     if case.state not in PAYABLE:
-        raise Conflict(f"case {case_id} is {case.state}", safe="There is nothing to pay for this request.")
+        raise Conflict(f"case {case_id} is {case.state}", safe=gettext("There is nothing to pay for this request."))
     money.record_outside(tx, case, method, reference, str(who.id))
     audit.record(tx, who, "case.paid_outside", "case", case.id, case_id=case.id, method=method)
-    submit_if_complete(tx, case, "The payment was recorded.")
+    submit_if_complete(tx, case, gettext("The payment was recorded."))
 
 
 def refund(
@@ -97,7 +98,7 @@ def refund(
     if case is None or paid is None:
         raise NotFound(f"no payment of case {case_id}")
     if not reason.strip():
-        raise Unprocessable("no reason", safe="Please give a reason.")
+        raise Unprocessable("no reason", safe=gettext("Please give a reason."))
     if money.is_refunded(tx, case, request_id):
         # Asked before the limit: what was given back is no second wish.
         return
@@ -108,7 +109,10 @@ def refund(
     ):
         raise Forbidden(
             f"refund of {given} above the limit",
-            safe=f"Coordinators may refund up to {COORDINATOR_LIMIT_PERCENT} % of the price. Ask an admin for more.",
+            safe=gettext(
+                "Coordinators may refund up to %(coordinator_limit_percent)s %% of the price. Ask an admin for more.",
+                coordinator_limit_percent=COORDINATOR_LIMIT_PERCENT,
+            ),
         )
     money.refund(tx, gateway, case, amount, reason, request_id)
     audit.record(tx, who, "case.refund", "case", case.id, case_id=case.id, amount=given)

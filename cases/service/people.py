@@ -20,30 +20,32 @@ from cases.views import LicenceView
 from overread.kit import audit, clock, permissions, principals
 from overread.kit.audit import AuditRow
 from overread.kit.errors import Forbidden, Unprocessable
+from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
+from overread.kit.words import counted
 
 #: The audit log's actions as a patient reads them; the rest is bookkeeping that touches none of their data.
 _SENTENCES = {
-    "case.read": "opened your request",
-    "case.message": "wrote a message",
-    "case.licence_exception": "recorded a licence exception",
-    "case.accept": "accepted your request and got access to the images without your name",
-    "case.publish": "published your report",
-    "report.read": "read your report",
-    "report.save": "worked on your report",
-    "report.sign": "signed your report",
-    "study.confirm": "confirmed that a study is yours",
-    "study.release": "released a study for the specialist",
-    "study.revoke": "took a study out",
-    "instances.read": "looked at images",
-    "metadata.read": "looked at images",
-    "pixels.read": "looked at images",
-    "viewer.opened": "opened the viewer",
-    "viewer.token": "made an access for a viewer of their own",
-    "grant.made": "set up the specialist's access to the images without your name",
-    "grant.revoked": "ended a specialist's access",
+    "case.read": Phrase("opened your request"),
+    "case.message": Phrase("wrote a message"),
+    "case.licence_exception": Phrase("recorded a licence exception"),
+    "case.accept": Phrase("accepted your request and got access to the images without your name"),
+    "case.publish": Phrase("published your report"),
+    "report.read": Phrase("read your report"),
+    "report.save": Phrase("worked on your report"),
+    "report.sign": Phrase("signed your report"),
+    "study.confirm": Phrase("confirmed that a study is yours"),
+    "study.release": Phrase("released a study for the specialist"),
+    "study.revoke": Phrase("took a study out"),
+    "instances.read": Phrase("looked at images"),
+    "metadata.read": Phrase("looked at images"),
+    "pixels.read": Phrase("looked at images"),
+    "viewer.opened": Phrase("opened the viewer"),
+    "viewer.token": Phrase("made an access for a viewer of their own"),
+    "grant.made": Phrase("set up the specialist's access to the images without your name"),
+    "grant.revoked": Phrase("ended a specialist's access"),
 }
 
 
@@ -123,7 +125,8 @@ def _looks(conditions: Sequence[ColumnElement[bool]]) -> Subquery:
 
 def _access(look: Any) -> Access:
     images = None if look.images is None else int(look.images)
-    what = look.what if not images else f"looked at {images:,} image{'' if images == 1 else 's'}"
+    seen = gettext("looked at %(images)s", images=counted(images, "image", "images")) if images else ""
+    what = seen or gettext(look.what)
     return Access(look.since, look.at, look.actor, look.role, what, images)
 
 
@@ -152,7 +155,7 @@ def set_licence(
     if who.role is Role.SPECIALIST and specialist_id != who.id:
         raise Forbidden("a specialist set another's licence")
     if principals.get(tx, specialist_id).role != Role.SPECIALIST:
-        raise Unprocessable("no specialist", safe="Only specialists have licences.")
+        raise Unprocessable("no specialist", safe=gettext("Only specialists have licences."))
     place = place.strip().upper()
     found = tx.scalars(
         select(Licence).where(Licence.specialist_id == specialist_id, Licence.place == place).with_for_update()
@@ -178,7 +181,7 @@ def add_rule(
     """Record what a place asks from a day on (today), and where that is written. Earlier rules stay on record."""
     permissions.require(who, Permission.PLACE_RULES_SET)
     if not source.strip():
-        raise Unprocessable("no source", safe="Please say where the rule is written.")
+        raise Unprocessable("no source", safe=gettext("Please say where the rule is written."))
     tx.add(
         LicenceRule(
             place=place.strip().upper(),

@@ -21,6 +21,7 @@ from cases.service import presentation
 from cases.states import ENDED, StudyState
 from overread.kit import audit
 from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 
@@ -133,7 +134,9 @@ def series_group(
     found = imaging.pictures(tx, who, view_id, study_uid, series_uid=series_uid, lock=lock) if known else []
     alike = tuple(p for p in found if (p.rows, p.columns) == size and p.state != Review.UNUSABLE)
     if not alike:
-        raise NotFound(f"series {series_uid[:64]!r} of study {study_uid}", safe="There are no such pictures here.")
+        raise NotFound(
+            f"series {series_uid[:64]!r} of study {study_uid}", safe=gettext("There are no such pictures here.")
+        )
     return SeriesGroupReview(case.reference, study.state, _is_open(case, study), alike)
 
 
@@ -179,7 +182,8 @@ def mask(
     sop_uids = list(dict.fromkeys(sop_uids))
     if not 0 < len(sop_uids) <= MOST_AT_ONCE:
         raise Unprocessable(
-            f"{len(sop_uids)} pictures at once", safe=f"Name 1 to {MOST_AT_ONCE} pictures; repeat it for the others."
+            f"{len(sop_uids)} pictures at once",
+            safe=gettext("Name 1 to %(most_at_once)s pictures; repeat it for the others.", most_at_once=MOST_AT_ONCE),
         )
     with archive.db.transaction() as tx:
         case, study, view_id = _study(tx, who, case_id, study_uid)
@@ -216,9 +220,13 @@ def release_document(
         known = presentation.known(tx, case)
     if redacted is not None:
         if not picture.is_pdf:
-            raise Unprocessable("a PDF for no PDF", safe="Only a PDF can be replaced by a PDF. Withhold this document.")
+            raise Unprocessable(
+                "a PDF for no PDF", safe=gettext("Only a PDF can be replaced by a PDF. Withhold this document.")
+            )
         if not redacted.startswith(b"%PDF-"):
-            raise Unprocessable("no PDF", safe="The file is no PDF. Please choose the redacted document as a PDF.")
+            raise Unprocessable(
+                "no PDF", safe=gettext("The file is no PDF. Please choose the redacted document as a PDF.")
+            )
     imaging.release_document(archive, who, view_id, sop_uid, known, redacted)
     with archive.db.transaction() as tx:
         _count(tx, who, case_id, study_uid)
@@ -240,7 +248,9 @@ def _study(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> tuple[
     if study is None or case.view_id is None:
         raise NotFound(
             f"no copy of study {study_uid[:64]!r} in case {case_id}",
-            safe="There is no de-identified copy of this study. Go back to the case: it may still be being made.",
+            safe=gettext(
+                "There is no de-identified copy of this study. Go back to the case: it may still be being made."
+            ),
         )
     return case, study, case.view_id
 
@@ -259,7 +269,7 @@ def _pictures(
     if len(found) != len(sop_uids):
         raise NotFound(
             f"of {len(sop_uids)} instances of study {study_uid} {len(found)}",
-            safe="There is no such picture in this study.",
+            safe=gettext("There is no such picture in this study."),
         )
     return found
 
@@ -272,7 +282,7 @@ def _still_open(case: Case, study: CaseStudy) -> None:
     if not _is_open(case, study):
         raise Conflict(
             f"study {study.study_uid} is {study.state}, its case {case.state}",
-            safe="Nothing is decided on this study just now. Go back to the case to see how it stands.",
+            safe=gettext("Nothing is decided on this study just now. Go back to the case to see how it stands."),
         )
 
 

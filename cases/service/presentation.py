@@ -19,6 +19,7 @@ from cases.repository import notes_of
 from cases.states import ENDED, STUDY_LABELS, Actor, CaseEvent, CaseState, StudyState, case_rule, possible
 from cases.views import NoteView, QuestionView
 from overread.kit import clock
+from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Principal, PrincipalRow
 
 #: What a coordinator does next in a state; its guards tell what blocks it.
@@ -40,19 +41,23 @@ STEP_OF = {
     "paid_or_free": "payment",
 }
 _ARTICLE = {
-    "mammogram": "a mammogram",
-    "MRI": "an MRI",
-    "CT": "a CT",
-    "X-ray": "an X-ray",
-    "PET": "a PET",
-    "ultrasound": "an ultrasound",
-    "pathology": "pathology",
+    "mammogram": Phrase("a mammogram"),
+    "MRI": Phrase("an MRI"),
+    "CT": Phrase("a CT"),
+    "X-ray": Phrase("an X-ray"),
+    "PET": Phrase("a PET"),
+    "ultrasound": Phrase("an ultrasound"),
+    "pathology": Phrase("pathology"),
 }
 
 
 def title(case: Case) -> str:
     """What a case is called in lists and headings."""
-    return "Second opinion" if case.subject == "other" else f"Second opinion on {_ARTICLE.get(case.subject, 'a')}"
+    return (
+        gettext("Second opinion")
+        if case.subject == "other"
+        else gettext("Second opinion on %(images)s", images=_ARTICLE.get(case.subject, case.subject))
+    )
 
 
 def is_late(case: Case) -> bool:

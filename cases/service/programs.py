@@ -17,6 +17,7 @@ from cases.models import Program
 from cases.views import PriceView, ProgramView
 from overread.kit import audit, permissions
 from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 
@@ -48,7 +49,7 @@ def create(tx: Session, who: Principal, slug: str, name: str, **fields: Any) -> 
     """Open a program; `fields` are columns of `Program`. Raises Forbidden, Conflict where the slug is taken."""
     permissions.require(who, Permission.PROGRAMS_MANAGE)
     if tx.scalar(select(Program.id).where(Program.slug == slug)):
-        raise Conflict(f"program {slug!r} exists", safe="There is a program with this short name already.")
+        raise Conflict(f"program {slug!r} exists", safe=gettext("There is a program with this short name already."))
     made = Program(slug=slug, name=name, **fields)
     tx.add(made)
     tx.flush()
@@ -75,7 +76,7 @@ def set_price(
     if not programs:
         raise NotFound(f"no program with the price {key!r}")
     if specialist_fee > amount:
-        raise Unprocessable(f"a fee of {specialist_fee} of {amount}", safe="The fee is a part of the price.")
+        raise Unprocessable(f"a fee of {specialist_fee} of {amount}", safe=gettext("The fee is a part of the price."))
     billing.set_price(tx, key, label, amount, currency)
     for program in programs:
         program.specialist_fee, program.currency = specialist_fee, currency

@@ -21,6 +21,7 @@ from cases.states import Actor, CaseEvent, CaseState
 from cases.views import Answer, ReportView, WrittenText
 from overread.kit import audit, clock
 from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 from overread.kit.proofs import Proof
@@ -63,19 +64,27 @@ def save_draft(
     case = _reading(tx, who, case_id)
     known = {str(q.id) for q in case.questions}
     if not set(answers) <= known:
-        raise Unprocessable("unknown question", safe="An answer names a question that this case does not have.")
+        raise Unprocessable(
+            "unknown question", safe=gettext("An answer names a question that this case does not have.")
+        )
     if not set(texts) <= {text.key for text in TEXTS}:
-        raise Unprocessable("unknown text", safe=f"The texts of a report are: {', '.join(t.key for t in TEXTS)}.")
+        raise Unprocessable(
+            "unknown text", safe=gettext("The texts of a report are: %(names)s.", names=", ".join(t.key for t in TEXTS))
+        )
     if any(len(text) > _MAX_TEXT for text in (*answers.values(), *texts.values())):
-        raise Unprocessable("too long", safe=f"A text is too long: {_MAX_TEXT} characters at most.")
+        raise Unprocessable(
+            "too long", safe=gettext("A text is too long: %(max_text)s characters at most.", max_text=_MAX_TEXT)
+        )
     if not all(imaging.is_uid(uid) for uid in studies_read):
-        raise Unprocessable("not a UID", safe="A study is named by its Study Instance UID.")
+        raise Unprocessable("not a UID", safe=gettext("A study is named by its Study Instance UID."))
     report = latest_report(tx, case_id)
     if edition not in (None, edition_of(report)):
         raise Conflict(
             f"another edition of the report of case {case_id}",
-            safe="This report was changed since you opened it, perhaps in another window. Nothing was saved now: "
-            "compare what you wrote with what is saved, then save again.",
+            safe=gettext(
+                "This report was changed since you opened it, perhaps in another window. Nothing was saved now: "
+                "compare what you wrote with what is saved, then save again."
+            ),
         )
     if report is None:
         report = Report(case_id=case_id, author_id=who.id)
@@ -131,7 +140,9 @@ def sign(tx: Session, who: Principal, case_id: UUID, proof: Proof, *, digest: st
     case, actor = load(tx, who, case_id, lock=True)
     report = latest_report(tx, case_id)
     if digest is not None and report is not None and digest != report_digest(report):
-        raise Conflict("another text than the one shown", safe="The text was changed meanwhile. Please read it again.")
+        raise Conflict(
+            "another text than the one shown", safe=gettext("The text was changed meanwhile. Please read it again.")
+        )
     signed = transition(Move(tx, case, CaseEvent.SIGN, actor, who, specialist_id=who.id))
     report = latest_report(tx, case_id)
     assert report is not None
@@ -149,7 +160,7 @@ def publish(tx: Session, who: Principal, case_id: UUID) -> None:
     case, actor = load(tx, who, case_id, lock=True)
     report = latest_report(tx, case_id)
     if report is not None and report.digest is not None and report.digest != report_digest(report):
-        raise Conflict(f"report {report.id} was altered", safe="The report was altered after it was signed.")
+        raise Conflict(f"report {report.id} was altered", safe=gettext("The report was altered after it was signed."))
     transition(Move(tx, case, CaseEvent.PUBLISH, actor, who))
 
 
@@ -166,7 +177,7 @@ def read(tx: Session, who: Principal, case_id: UUID) -> ReportView:
         or (actor is Actor.PATIENT and report.published_at is not None)
     )
     if report is None or not ready:
-        raise NotFound(f"no report of case {case_id} for {actor}", safe="There is no report yet.")
+        raise NotFound(f"no report of case {case_id} for {actor}", safe=gettext("There is no report yet."))
     if actor is Actor.PATIENT and report.first_read_at is None:
         report.first_read_at = clock.now()
     audit.record(tx, who, "report.read", "report", report.id, case_id=case_id)
@@ -183,16 +194,16 @@ def answer_follow_up(tx: Session, who: Principal, case_id: UUID, question_id: UU
     case, actor = load(tx, who, case_id, lock=True)
     parts.require(actor, Permission.REPORT_WRITE, case_id)
     if case.state is not CaseState.PUBLISHED:
-        raise Conflict(f"follow-up in {case.state}", safe="This case takes no more answers.")
+        raise Conflict(f"follow-up in {case.state}", safe=gettext("This case takes no more answers."))
     question = next((q for q in case.questions if q.id == question_id and q.follow_up), None)
     if question is None:
         raise NotFound(f"question {question_id} of case {case_id}")
     if question.answer == text.replace("\x00", "").strip() and text.strip():
         return
     if question.answer is not None:
-        raise Conflict("answered", safe="This question was answered already.")
+        raise Conflict("answered", safe=gettext("This question was answered already."))
     if not text.strip() or len(text) > _MAX_TEXT:
-        raise Unprocessable("answer", safe="Please write an answer.")
+        raise Unprocessable("answer", safe=gettext("Please write an answer."))
     question.answer, question.answered_at = text.replace("\x00", "").strip(), clock.now()
     audit.record(tx, who, "case.follow_up_answer", "case", case_id, case_id=case_id)
     notify.queue(tx, case, case.patient_id, "follow_up_answered")
@@ -220,7 +231,7 @@ def sentence(study: imaging.StudySummary) -> str:
     """A study in one line: "CT of 2026-11-21 (Chest), 120 images"."""
     day = study.study_date
     when = f" of {day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) == 8 else ""
-    what = "/".join(study.modalities) or "Study"
+    what = "/".join(study.modalities) or gettext("Study")
     named = f" ({study.description})" if study.description else ""
     return f"{what}{when}{named}, {counted(study.instances, 'image', 'images')}"
 
@@ -241,7 +252,7 @@ def _reading(tx: Session, who: Principal, case_id: UUID) -> Case:
     case, actor = load(tx, who, case_id, lock=True)
     parts.require(actor, Permission.REPORT_WRITE, case_id)
     if case.state is not CaseState.IN_REVIEW:
-        raise Conflict(f"case {case_id} is {case.state}", safe="The report can't be changed now.")
+        raise Conflict(f"case {case_id} is {case.state}", safe=gettext("The report can't be changed now."))
     return case
 
 

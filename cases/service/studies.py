@@ -19,6 +19,7 @@ from cases.service import inboxes, presentation
 from cases.states import ENDED, KNOWN_THEIRS, Actor, StudyEvent, StudyState
 from overread.kit import audit, permissions
 from overread.kit.errors import NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, PrincipalRow
 from overread.kit.words import counted
@@ -198,7 +199,7 @@ def release_all(tx: Session, who: Principal, case_id: UUID, study_uids: Sequence
     Raises Conflict while an image of one of them waits for review, Unprocessable where none is named.
     """
     if not study_uids:
-        raise Unprocessable("no study to release", safe="Please choose the studies to release.")
+        raise Unprocessable("no study to release", safe=gettext("Please choose the studies to release."))
     # In one order, so that two who release the same never wait for each other in a circle.
     for study_uid in sorted(set(study_uids)):
         release(tx, who, case_id, study_uid)

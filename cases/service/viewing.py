@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from cases import access
 from overread.kit import audit, clock, tokens
 from overread.kit.errors import Conflict, NotFound
+from overread.kit.language import gettext
 from overread.kit.principals import Principal
 from viewer_bridge import grants, launch
 
@@ -34,7 +35,7 @@ def view_studies(tx: Session, who: Principal, case_id: UUID) -> list[str]:
     scope = access.scope(tx, who, case_id)
     found = access.released(tx, case_id, scope)
     if not found:
-        raise Conflict(f"case {case_id} has nothing to open", safe="There are no images to open yet.")
+        raise Conflict(f"case {case_id} has nothing to open", safe=gettext("There are no images to open yet."))
     return found
 
 

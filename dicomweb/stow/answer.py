@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from dicomweb import payload
 from overread.kit.errors import BadInput, OverreadError, TooLarge
+from overread.kit.language import gettext
 from pacs.dicom import tags
 from pacs.dicom.status import FailureReason
 from pacs.store.ingest import AlreadyStored, Refused, Stored
@@ -54,7 +55,7 @@ def _warning_header(refused: Iterable[Refused], warned: bool) -> dict[str, str]:
 
 def _nothing_readable(refused: list[Refused]) -> OverreadError:
     if not refused:
-        return BadInput("an empty body", safe="The body holds no DICOM object.")
+        return BadInput("an empty body", safe=gettext("The body holds no DICOM object."))
     sentences = " ".join(dict.fromkeys(refusal.sentence for refusal in refused))
     kind = TooLarge if all(refusal.reason is FailureReason.OUT_OF_RESOURCES for refusal in refused) else BadInput
     return kind(f"nothing readable in the body: {sentences}"[:1000], safe=f"Nothing was stored. {sentences}"[:1000])

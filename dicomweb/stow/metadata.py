@@ -19,6 +19,7 @@ from dicomweb.stow.syntax import syntax_of
 from dicomweb.stow.xml import BadXml, from_xml
 from overread.kit.blobs import BlobWriter
 from overread.kit.errors import BadInput, TooLarge
+from overread.kit.language import gettext
 from overread.kit.multipart import Broken, PartParser
 from pacs.dicom import tags
 from pacs.dicom.part10 import valid_uid, write_meta
@@ -126,7 +127,10 @@ class MetadataBody:
         if self._metadata_left < 0:
             raise TooLarge(
                 "metadata too large",
-                safe=f"The metadata has more than {MAX_METADATA} bytes. Send fewer instances a request.",
+                safe=gettext(
+                    "The metadata has more than %(max_metadata)s bytes. Send fewer instances a request.",
+                    max_metadata=MAX_METADATA,
+                ),
             )
         self._documents[-1][1].extend(data)
 
@@ -135,8 +139,10 @@ class MetadataBody:
         if self._bulk_left < 0:
             raise TooLarge(
                 "bulk data too large",
-                safe=f"The bulk data has more than {self._batch.archive.max_instance_bytes} bytes. "
-                "Send fewer instances a request.",
+                safe=gettext(
+                    "The bulk data has more than %(max_instance_bytes)s bytes. Send fewer instances a request.",
+                    max_instance_bytes=self._batch.archive.max_instance_bytes,
+                ),
             )
         self._batch.hold(len(data))
         if self._spool is None:
@@ -184,7 +190,9 @@ def _datasets(kind: str, document: bytes) -> list[Any]:
     """The instances that a document of metadata describes. Raises BadInput where it can't be read."""
     nodes = document.count(b"<") if kind in XML_TYPES else document.count(b"{") + document.count(b"[")
     if nodes > MAX_NODES:
-        raise TooLarge("metadata with too many nodes", safe="The metadata has too many values for one request.")
+        raise TooLarge(
+            "metadata with too many nodes", safe=gettext("The metadata has too many values for one request.")
+        )
     try:
         if kind in XML_TYPES:
             return [from_xml(document)]

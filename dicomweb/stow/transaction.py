@@ -26,6 +26,7 @@ from dicomweb.uids import path_uid
 from overread.kit import standing
 from overread.kit.errors import BadInput, UnsupportedMedia
 from overread.kit.http import asked_again, principal, problem
+from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Principal
 from pacs.store.ingest import Source
 from pacs.views.batch import Allowance, Batch, submit
@@ -46,8 +47,8 @@ class TooSlow(BadInput):
     """The body arrives too slowly, or takes longer than a request may (RFC 9110 15.5.9)."""
 
     status = 408
-    title = "The request took too long"
-    default_safe = "The body arrived too slowly. Send again what was not stored, in smaller requests."
+    title = Phrase("The request took too long")
+    default_safe = Phrase("The body arrived too slowly. Send again what was not stored, in smaller requests.")
 
 
 async def store(context: Context, request: Request) -> Response:
@@ -191,7 +192,7 @@ def _body(request: Request, batch: Batch) -> Body:
     """The body's form, by its media type (PS3.18 10.5.2). Raises UnsupportedMedia, BadInput."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         # RFC 9110 8.4: nothing is unpacked on the way in, so that nothing unpacks to more than it seems.
-        raise UnsupportedMedia("a content coding", safe="Send the body without a Content-Encoding.")
+        raise UnsupportedMedia("a content coding", safe=gettext("Send the body without a Content-Encoding."))
     kind = media.parse(request.headers.get("content-type") or "application/octet-stream")
     boundary = kind.parameters.get("boundary", "") if kind.multipart else None
     if kind.type in JSON_TYPES | XML_TYPES:
@@ -202,5 +203,11 @@ def _body(request: Request, batch: Batch) -> Body:
         return MultipartBody(batch, boundary)
     raise UnsupportedMedia(
         f"stow with {kind.type}",
-        safe=f'Send {MULTIPART}; type="{DICOM}" (or "{DICOM_JSON}", "{DICOM_XML}"), or a single {DICOM} body.',
+        safe=gettext(
+            'Send %(multipart)s; type="%(dicom)s" (or "%(dicom_json)s", "%(dicom_xml)s"), or a single %(dicom)s body.',
+            multipart=MULTIPART,
+            dicom=DICOM,
+            dicom_json=DICOM_JSON,
+            dicom_xml=DICOM_XML,
+        ),
     )

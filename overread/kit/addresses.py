@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from overread.kit import audit, clock, principals
 from overread.kit.db import Base
 from overread.kit.errors import NotFound
+from overread.kit.language import gettext
 from overread.kit.principals import PrincipalRow
 
 LINK_LENGTH = timedelta(days=3)
@@ -102,7 +103,9 @@ def _of_link(tx: Session, token: str, who_id: UUID | None, *, lock: bool = False
 def _refused() -> NotFound:
     return NotFound(
         "an address's link that is unknown, too old or of another address",
-        safe="This link is too old, or of an address that was changed since. Sign in, and have another one sent.",
+        safe=gettext(
+            "This link is too old, or of an address that was changed since. Sign in, and have another one sent."
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from overread.kit import clock
 from overread.kit.db import Base, Database, reading
 from overread.kit.errors import TooManyRequests
+from overread.kit.language import gettext
 
 #: A row that is whole later than its budget allows comes of a clock that ran ahead, and is none; processes that wait
 #: for each other differ by less than this.
@@ -84,7 +85,7 @@ def spend(db: Database, *budgets: Budget, safe: str = "Too many tries.") -> None
             # Raised inside: what the others were charged is undone.
             raise TooManyRequests(
                 f"throttled: {', '.join(sorted({b.kind for b in budgets}))}",
-                safe=f"{safe} Wait {_spoken(seconds)}, then try again.",
+                safe=gettext("%(safe)s Wait %(spoken)s, then try again.", safe=safe, spoken=_spoken(seconds)),
                 retry_after=seconds,
             )
 

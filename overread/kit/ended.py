@@ -25,6 +25,7 @@ from overread.kit import clock, db, sealed
 from overread.kit.atomic_file import write_once
 from overread.kit.db import Base, Database
 from overread.kit.errors import OverreadError, StorageFull
+from overread.kit.language import gettext
 
 #: How the files' names end.
 SUFFIX = ".ended"
@@ -108,8 +109,10 @@ def write_down(database: Database, folder: Path, names: Collection[UUID] | None 
             except OSError as error:
                 raise StorageFull(
                     f"what was ended can't be remembered: {error}",
-                    safe="This was done, but it could not be noted outside of the database: the disk may be full. "
-                    "That is tried again by itself.",
+                    safe=gettext(
+                        "This was done, but it could not be noted outside of the database: the disk may be full. "
+                        "That is tried again by itself."
+                    ),
                 ) from error
 
 

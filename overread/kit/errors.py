@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from overread.kit.language import Phrase
+
 
 class OverreadError(Exception):
     """Something failed in a way that the program foresees.
@@ -33,14 +35,14 @@ class OverreadError(Exception):
     """
 
     status = 500
-    title = "The server failed"
+    title: str = Phrase("The server failed")
     #: Whether whoever asked may set it right in the form that it came from, or send that once more.
     may_try_again = False
-    default_safe = "Something went wrong on our side. Nothing was lost; please try again."
+    default_safe: str = Phrase("Something went wrong on our side. Nothing was lost; please try again.")
 
     def __init__(self, text: str = "", *, safe: str | None = None, **extra: Any) -> None:
         super().__init__(text or safe or self.default_safe)
-        self.safe = safe or self.default_safe
+        self.safe = safe or str(self.default_safe)
         self.extra = extra
 
 
@@ -48,72 +50,72 @@ class BadInput(OverreadError):
     """The request can't be understood."""
 
     status = 400
-    title = "The request can't be understood"
-    default_safe = "The request can't be understood."
+    title = Phrase("The request can't be understood")
+    default_safe = Phrase("The request can't be understood.")
 
 
 class TooLarge(BadInput):
     """The request is larger than the configured limit."""
 
     status = 413
-    title = "The request is too large"
-    default_safe = "The request is larger than this server allows."
+    title = Phrase("The request is too large")
+    default_safe = Phrase("The request is larger than this server allows.")
 
 
 class UnsupportedMedia(BadInput):
     """The body's media type is not one that this resource takes."""
 
     status = 415
-    title = "The media type is not supported"
-    default_safe = "This resource does not take bodies of that media type."
+    title = Phrase("The media type is not supported")
+    default_safe = Phrase("This resource does not take bodies of that media type.")
 
 
 class RangeNotSatisfiable(BadInput):
     """No byte of the asked range is there, or more ranges are asked for than are given."""
 
     status = 416
-    title = "The range can't be given"
-    default_safe = "The range of bytes that was asked for is not there."
+    title = Phrase("The range can't be given")
+    default_safe = Phrase("The range of bytes that was asked for is not there.")
 
 
 class NotSignedIn(OverreadError):
     """No valid credential came with the request."""
 
     status = 401
-    title = "Sign in first"
-    default_safe = "Sign in, or send a valid bearer token."
+    title = Phrase("Sign in first")
+    default_safe = Phrase("Sign in, or send a valid bearer token.")
 
 
 class Forbidden(OverreadError):
     """The principal is known and may not do this."""
 
     status = 403
-    title = "Not allowed"
-    default_safe = "Your role does not allow this."
+    title = Phrase("Not allowed")
+    default_safe = Phrase("Your role does not allow this.")
 
 
 class NotFound(OverreadError):
     """The thing does not exist, or this principal may not know that it does."""
 
     status = 404
-    title = "Not found"
-    default_safe = "There is nothing here, or it is not yours to see."
+    title = Phrase("Not found")
+    default_safe = Phrase("There is nothing here, or it is not yours to see.")
 
 
 class MethodNotAllowed(OverreadError):
     """The resource does not know this method; the answer's Allow header says which it knows."""
 
     status = 405
-    title = "Method not allowed"
-    default_safe = "This resource does not know that method."
+    title = Phrase("Method not allowed")
+    default_safe = Phrase("This resource does not know that method.")
 
 
 class NotAcceptable(OverreadError):
     """None of the media types that the client accepts can be made."""
 
     status = 406
-    title = "Not acceptable"
-    default_safe = "None of the media types that you accept can be made of this."
+    title = Phrase("Not acceptable")
+    default_safe = Phrase("None of the media types that you accept can be made of this.")
 
 
 class Conflict(OverreadError):
@@ -121,8 +123,8 @@ class Conflict(OverreadError):
 
     status = 409
     may_try_again = True
-    title = "Not possible in the present state"
-    default_safe = "This is not possible in the present state."
+    title = Phrase("Not possible in the present state")
+    default_safe = Phrase("This is not possible in the present state.")
 
 
 class Unprocessable(OverreadError):
@@ -130,8 +132,8 @@ class Unprocessable(OverreadError):
 
     status = 422
     may_try_again = True
-    title = "Refused by a rule"
-    default_safe = "The request is well-formed, but a rule refuses it."
+    title = Phrase("Refused by a rule")
+    default_safe = Phrase("The request is well-formed, but a rule refuses it.")
 
 
 class TooManyRequests(OverreadError):
@@ -139,16 +141,16 @@ class TooManyRequests(OverreadError):
 
     status = 429
     may_try_again = True
-    title = "Too many tries"
-    default_safe = "Too many tries. Wait a few minutes, then try again."
+    title = Phrase("Too many tries")
+    default_safe = Phrase("Too many tries. Wait a few minutes, then try again.")
 
 
 class Unavailable(OverreadError):
     """A part that this needs is down; nothing was changed."""
 
     status = 503
-    title = "Not available just now"
-    default_safe = "This is not available just now. Nothing was changed; please try again in a minute."
+    title = Phrase("Not available just now")
+    default_safe = Phrase("This is not available just now. Nothing was changed; please try again in a minute.")
 
 
 class Busy(Unavailable):
@@ -161,5 +163,5 @@ class StorageFull(Unavailable):
     """The disk has no room left."""
 
     status = 507
-    title = "The storage is full"
-    default_safe = "The server has no room left. Nothing of this request was stored; please try again later."
+    title = Phrase("The storage is full")
+    default_safe = Phrase("The server has no room left. Nothing of this request was stored; please try again later.")

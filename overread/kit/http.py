@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from overread.kit import errors, log, observed, standing, tokens
 from overread.kit.db import Database
+from overread.kit.language import gettext
 from overread.kit.principals import Principal
 
 SESSION_COOKIE = "overread_session"
@@ -94,13 +95,17 @@ def refuse_cross_site(request: HTTPConnection, public_url: str | None = None) ->
     if site is not None:
         if site in ("same-origin", "none"):
             return
-        raise errors.Forbidden(f"cross-site request refused: {site}", safe="This request came from another site.")
+        raise errors.Forbidden(
+            f"cross-site request refused: {site}", safe=gettext("This request came from another site.")
+        )
     origin = request.headers.get("origin")
     if origin is None:
         return
     own = _own_origin(request, public_url or request.scope.get(PUBLIC_URL))
     if not own or _origin(origin) != own:
-        raise errors.Forbidden(f"cross-site request refused: {origin!r}", safe="This request came from another site.")
+        raise errors.Forbidden(
+            f"cross-site request refused: {origin!r}", safe=gettext("This request came from another site.")
+        )
 
 
 def _own_origin(request: HTTPConnection, public_url: str | None) -> str:

@@ -25,6 +25,7 @@ from obstore.store import LocalStore
 from overread.kit.blobs import CHUNK, Blob
 from overread.kit.clock import uuid7
 from overread.kit.errors import NotFound, StorageFull, Unavailable
+from overread.kit.language import gettext
 
 _T = TypeVar("_T")
 _MAX_SYNCS = 16
@@ -122,7 +123,9 @@ class LocalBlobStore:
                 return bytes(whole.bytes())
             return self._range(digest, start, length)
         except FileNotFoundError as error:
-            raise NotFound(f"blob {digest} is missing", safe="The image's file is missing on our side.") from error
+            raise NotFound(
+                f"blob {digest} is missing", safe=gettext("The image's file is missing on our side.")
+            ) from error
 
     def _range(self, digest: str, start: int, length: int) -> bytes:
         """From the folder itself: obstore's own threads, and its copy, cost more than the reading."""
@@ -173,7 +176,9 @@ class LocalBlobStore:
         try:
             file = (self._folder / _path(digest)).open("rb")
         except FileNotFoundError as error:
-            raise NotFound(f"blob {digest} is missing", safe="The image's file is missing on our side.") from error
+            raise NotFound(
+                f"blob {digest} is missing", safe=gettext("The image's file is missing on our side.")
+            ) from error
         with file:
             if os.fstat(file.fileno()).st_size == 0:
                 yield b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from overread.kit.errors import BadInput
+from overread.kit.language import gettext
 
 # Stripe's zero- and three-decimal currencies (https://docs.stripe.com/currencies); all others have two.
 _ZERO = frozenset(
@@ -17,7 +18,9 @@ _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
 def currency_code(text: str) -> str:
     """An ISO 4217 code in capitals. Raises BadInput for anything else."""
     if not re.fullmatch(r"[A-Za-z]{3}", text, re.ASCII):
-        raise BadInput(f"{text!r} is no currency", safe="The currency must be a three-letter code, such as USD.")
+        raise BadInput(
+            f"{text!r} is no currency", safe=gettext("The currency must be a three-letter code, such as USD.")
+        )
     return text.upper()
 
 

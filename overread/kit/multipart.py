@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 
 from overread.kit.errors import BadInput
+from overread.kit.language import Phrase, gettext
 
 #: Bytes of one part's headers, lines of them, and bytes that may stand before the first boundary.
 MAX_HEAD = 8192
@@ -23,7 +24,7 @@ Event = dict[str, str] | memoryview | None
 class Broken(BadInput):
     """The body is not multipart, or is cut off."""
 
-    title = "The multipart body is broken"
+    title = Phrase("The multipart body is broken")
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence, safe=sentence)
@@ -42,7 +43,7 @@ class PartParser:
     def __init__(self, boundary: str, *, max_parts: int) -> None:
         if not 1 <= len(boundary) <= 200 or not boundary.isascii() or not boundary.isprintable():
             raise BadInput(
-                "no usable boundary", safe="The Content-Type names no boundary of 1 to 200 ASCII characters."
+                "no usable boundary", safe=gettext("The Content-Type names no boundary of 1 to 200 ASCII characters.")
             )
         self._delimiter = b"\r\n--" + boundary.encode()
         self._state = _State.PREAMBLE

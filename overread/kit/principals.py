@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from overread.kit import clock
 from overread.kit.db import Base, Connection, reading
 from overread.kit.errors import Conflict, Forbidden, NotFound
+from overread.kit.language import gettext
 
 
 class Role(StrEnum):
@@ -114,7 +115,9 @@ def claim(tx: Session, email: str) -> None:
     """Let nobody else take an e-mail address until the transaction ends. Raises Conflict where it is taken."""
     tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"address {email.strip().lower()}", 0))))
     if by_email(tx, email) is not None:
-        raise Conflict("an account with this e-mail address exists", safe="This e-mail address has an account already.")
+        raise Conflict(
+            "an account with this e-mail address exists", safe=gettext("This e-mail address has an account already.")
+        )
 
 
 def by_email(tx: Session, email: str) -> PrincipalRow | None:

@@ -18,6 +18,7 @@ from overread.kit import attempts, audit, clock, passwords, principals
 from overread.kit.attempts import Budget
 from overread.kit.db import Database
 from overread.kit.errors import Busy, Forbidden, NotSignedIn, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.principals import Principal, PrincipalRow
 
 #: How long a proof counts: as long as one request takes.
@@ -38,7 +39,9 @@ class Authenticated:
         query = select(PrincipalRow).where(PrincipalRow.id == self.id, PrincipalRow.active, same)
         row = tx.scalars(query.with_for_update(read=True)).one_or_none()
         if row is None:
-            raise NotSignedIn(f"the password of {self.id} was changed", safe="Your password was changed meanwhile.")
+            raise NotSignedIn(
+                f"the password of {self.id} was changed", safe=gettext("Your password was changed meanwhile.")
+            )
         return row
 
 
@@ -53,7 +56,7 @@ class Proof:
     def require(self, tx: Session, who: Principal) -> None:
         """Raises Forbidden unless this is a fresh proof of `who`, NotSignedIn where their password was changed."""
         if self.who.id != who.id or not timedelta() <= clock.now() - self.at <= _LASTS:
-            raise Forbidden(f"no fresh proof of {who.id}", safe="Please give your password again.")
+            raise Forbidden(f"no fresh proof of {who.id}", safe=gettext("Please give your password again."))
         self.by.account(tx)
 
 
@@ -97,8 +100,10 @@ def by_password(db: Database, who: Principal, password: str, address: str) -> Pr
         if row.email is None or row.password_hash is None:
             raise Unprocessable(
                 f"{who.id} has no password",
-                safe="This needs a password, and this account has none. Sign in with an account that has one, and do "
-                "it there.",
+                safe=gettext(
+                    "This needs a password, and this account has none. Sign in with an account that has one, and do "
+                    "it there."
+                ),
             )
 
     def refused(tx: Session) -> None:
@@ -108,5 +113,5 @@ def by_password(db: Database, who: Principal, password: str, address: str) -> Pr
         db, attempts.proving_again(str(who.id)), lambda tx: principals.get(tx, who.id), password, refused
     )
     if found is None:
-        raise Unprocessable(f"another password than that of {who.id}", safe="This is not your password.")
+        raise Unprocessable(f"another password than that of {who.id}", safe=gettext("This is not your password."))
     return Proof(who, clock.now(), found)

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from overread.kit.atomic_file import sync_folder, write_once
 from overread.kit.errors import NotFound
+from overread.kit.language import gettext
 
 _DESTROYED = ".destroyed"
 #: The names of files in a folder of keys that tell of an end, and hold no key, end so.
@@ -50,7 +51,9 @@ class Sealer:
         except FileNotFoundError:
             raise NotFound(
                 f"the key of {name} is not there",
-                safe="The secret of these de-identified images was destroyed: they can't be changed or traced back.",
+                safe=gettext(
+                    "The secret of these de-identified images was destroyed: they can't be changed or traced back."
+                ),
             ) from None
 
     def _made(self, name: UUID) -> bytes:

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from overread.kit import clock, principals
 from overread.kit.db import Connection, reading
 from overread.kit.errors import NotSignedIn
+from overread.kit.language import gettext
 from overread.kit.principals import Principal, PrincipalRow, Role, TokenRow
 
 API, SESSION, VIEWER, LAUNCH = "api", "session", "viewer", "launch"
@@ -92,7 +93,7 @@ def verify(tx: Session | Connection, token: str, *kinds: str) -> Principal:
     if revoked_at is not None or not active:
         raise NotSignedIn("revoked token", safe=_ENDED)
     if expires_at is not None and expires_at <= clock.now():
-        raise NotSignedIn("expired token", safe="Your session has ended. Sign in again.")
+        raise NotSignedIn("expired token", safe=gettext("Your session has ended. Sign in again."))
     return Principal(principal_id, Role(role), name, via=kind, case_id=case_id, via_id=via_id)
 
 

@@ -10,6 +10,7 @@ import asyncio
 from starlette.requests import ClientDisconnect, Request
 
 from overread.kit.errors import BadInput, TooLarge
+from overread.kit.language import gettext
 
 #: The longest that a body of some megabytes may take, in seconds.
 MOST_SECONDS = 30.0
@@ -28,5 +29,5 @@ async def read(request: Request, most: int, *, safe: str | None = None, seconds:
     except ClientDisconnect as error:
         raise BadInput("the client went away in the middle of the body") from error
     except TimeoutError as error:
-        raise BadInput("the body arrives too slowly", safe="The body arrived too slowly.") from error
+        raise BadInput("the body arrives too slowly", safe=gettext("The body arrived too slowly.")) from error
     return bytes(body)

@@ -17,6 +17,7 @@ from overread.kit import audit
 from overread.kit.audit import AuditRow
 from overread.kit.audit_looks import LONGEST
 from overread.kit.db import Database
+from overread.kit.language import Phrase, gettext
 from overread.kit.permissions import Permission
 from overread.services import Services
 from overread.web import labels, paging, render
@@ -28,16 +29,16 @@ _HEAD = (
     "at", "actor", "role", "action", "object_kind", "object_id", "case_id", "outcome", "detail", "until", "instances",
 )  # fmt: skip
 _KINDS = {
-    "session.": "Signing in and out",
-    "account.": "Accounts",
-    "case.": "Cases",
-    "study.": "Studies",
-    "pixels.": "Decisions on pictures",
-    "images.": "Images read",
-    "report.": "Reports",
-    "grant.": "Access of specialists",
-    "viewer.": "Viewers",
-    "audit.": "This log",
+    "session.": Phrase("Signing in and out"),
+    "account.": Phrase("Accounts"),
+    "case.": Phrase("Cases"),
+    "study.": Phrase("Studies"),
+    "pixels.": Phrase("Decisions on pictures"),
+    "images.": Phrase("Images read"),
+    "report.": Phrase("Reports"),
+    "grant.": Phrase("Access of specialists"),
+    "viewer.": Phrase("Viewers"),
+    "audit.": Phrase("This log"),
 }
 _TONES = {audit.SUCCESS: "good", audit.REFUSED: "warn", audit.FAILED: "bad"}
 
@@ -126,7 +127,7 @@ def _event(row: AuditRow) -> dict[str, Any]:
         "role": row.role,
         "what": row.action,
         "look": labels.look(row.at, row.until, row.instances),
-        "object": f"{row.object_kind} {row.object_id}",
+        "object": gettext("%(object_kind)s %(object_id)s", object_kind=row.object_kind, object_id=row.object_id),
         "address": str(row.detail.get("address", "")),
         "outcome": render.status(row.outcome.capitalize(), _TONES.get(row.outcome, "neutral")),
     }

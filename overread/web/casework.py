@@ -14,6 +14,7 @@ from cases.views import CoordinatorCase, CoordinatorStudy, OfferView, Review, St
 from overread.kit import audit
 from overread.kit.audit import AuditRow
 from overread.kit.errors import NotFound
+from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Page
 from overread.kit.words import counted
 from overread.web import labels, paging, places, render
@@ -23,32 +24,32 @@ from overread.web.contexts import TxContext
 _MOST_PREVIEWS = 24
 _TRAIL, _LONG_TRAIL = 15, 100
 _DECISIONS: Mapping[str, dict[str, str]] = {
-    Review.PENDING_REVIEW: render.status("To review", "warn"),
-    Review.APPROVED: render.status("Approved", "good"),
-    Review.WITHHELD: render.status("Withheld", "bad"),
+    Review.PENDING_REVIEW: render.status(Phrase("To review"), "warn"),
+    Review.APPROVED: render.status(Phrase("Approved"), "good"),
+    Review.WITHHELD: render.status(Phrase("Withheld"), "bad"),
 }
 #: Steps that somebody gives a reason for, or words, and how they are told where the next decision is made.
 _SAID: Mapping[str, str] = {
-    CaseEvent.ASK_INFO: "asked the patient",
-    CaseEvent.ANSWER_INTAKE: "answered",
-    CaseEvent.ANSWER_REVIEW: "answered",
-    CaseEvent.INFO_EXPIRE: "closed the case",
-    CaseEvent.DECLINE: "declined the case",
-    CaseEvent.WITHDRAW: "withdrew the case",
-    StudyEvent.CONFIRM: "confirmed that it is the patient’s",
-    StudyEvent.RELEASE: "checked and released it",
-    StudyEvent.REVOKE: "took it out",
+    CaseEvent.ASK_INFO: Phrase("asked the patient"),
+    CaseEvent.ANSWER_INTAKE: Phrase("answered"),
+    CaseEvent.ANSWER_REVIEW: Phrase("answered"),
+    CaseEvent.INFO_EXPIRE: Phrase("closed the case"),
+    CaseEvent.DECLINE: Phrase("declined the case"),
+    CaseEvent.WITHDRAW: Phrase("withdrew the case"),
+    StudyEvent.CONFIRM: Phrase("confirmed that it is the patient’s"),
+    StudyEvent.RELEASE: Phrase("checked and released it"),
+    StudyEvent.REVOKE: Phrase("took it out"),
 }
 _OUTCOMES: Mapping[str, dict[str, str]] = {
-    OfferOutcome.ACCEPTED: render.status("Accepted", "good"),
-    OfferOutcome.DECLINED: render.status("Declined", "warn"),
-    OfferOutcome.EXPIRED: render.status("No answer in time", "warn"),
-    OfferOutcome.TAKEN_BACK: render.status("Taken back", "neutral"),
+    OfferOutcome.ACCEPTED: render.status(Phrase("Accepted"), "good"),
+    OfferOutcome.DECLINED: render.status(Phrase("Declined"), "warn"),
+    OfferOutcome.EXPIRED: render.status(Phrase("No answer in time"), "warn"),
+    OfferOutcome.TAKEN_BACK: render.status(Phrase("Taken back"), "neutral"),
 }
 _RESULTS = {
-    True: render.status("Same", "good"),
-    False: render.status("Differs", "bad"),
-    None: render.status("Not known", "warn"),
+    True: render.status(Phrase("Same"), "good"),
+    False: render.status(Phrase("Differs"), "bad"),
+    None: render.status(Phrase("Not known"), "warn"),
 }
 _FOUND_BY = {"upload": "sent by the patient", "reference": "found by its reference number", "hand": "matched by hand"}
 
@@ -167,7 +168,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
     may_revoke = live and state not in (StudyState.REVOKED, StudyState.RECEIVING)
     return {
         "uid": study.study_uid,
-        "title": labels.title(found.modalities, found.description) if found else "Study",
+        "title": labels.title(found.modalities, found.description) if found else gettext("Study"),
         "date": render.day(found.study_date) if found else None,
         "series": found.series if found else 0,
         "instances": found.instances if found else 0,
@@ -187,8 +188,14 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
         "confirmed": study.confirmed,
         "reasons": _withheld(study),
         "copies": (
-            f"{counted(review.instances, 'copy', 'copies')}: {review.clean} clean, {review.pending} to review, "
-            f"{review.approved} approved, {review.withheld} withheld"
+            gettext(
+                "%(what)s: %(clean)s clean, %(pending)s to review, %(approved)s approved, %(withheld)s withheld",
+                what=counted(review.instances, "copy", "copies"),
+                clean=review.clean,
+                pending=review.pending,
+                approved=review.approved,
+                withheld=review.withheld,
+            )
             if review
             else ""
         ),
@@ -196,7 +203,11 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
             {
                 "src": f"{root}/series/{item.view_series_uid}/instances/{item.view_sop_uid}/thumbnail",
                 "url": f"{url}/pixels/{item.view_sop_uid}",
-                "label": "Document" if item.left_out else f"{item.frames} frames" if item.frames > 1 else "Picture",
+                "label": gettext("Document")
+                if item.left_out
+                else gettext("%(frames)s frames", frames=item.frames)
+                if item.frames > 1
+                else gettext("Picture"),
                 "sop_instance_uid": item.view_sop_uid,
                 "digest": item.digest,
                 "state": _DECISIONS[item.state],
@@ -253,8 +264,8 @@ def _specialists(ctx: TxContext, case: CoordinatorCase) -> list[dict[str, Any]]:
             "name": person.name,
             "subspecialty": "",
             "eligible": person.eligible,
-            "reasons": person.reasons or (f"May read for {places.name(case.place)}.",),
-            "load": f"{person.reading} open",
+            "reasons": person.reasons or (gettext("May read for %(name)s.", name=places.name(case.place)),),
+            "load": gettext("%(reading)s open", reading=person.reading),
             "fee": render.money(person.fee, person.currency),
         }
         for person in assignment.eligible_specialists(ctx.tx, ctx.who, case.case_id)

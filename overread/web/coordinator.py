@@ -12,6 +12,7 @@ from cases.service.approval import InstancesLook, SuggestionsOpen
 from cases.service.read import Show
 from cases.states import ENDED, RUNNING, CaseState
 from cases.views import Review
+from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, paging, render
@@ -23,10 +24,10 @@ from overread.web.viewers import open_viewer
 
 #: A list of cases, its name in the address, and what it is called.
 _FILTERS = (
-    (Show.OPEN, "", "All open"),
-    (Show.OURS, "ours", "Waits for us"),
-    (Show.LATE, "late", "Late"),
-    (Show.ENDED, "ended", "Ended"),
+    (Show.OPEN, "", Phrase("All open")),
+    (Show.OURS, "ours", Phrase("Waits for us")),
+    (Show.LATE, "late", Phrase("Late")),
+    (Show.ENDED, "ended", Phrase("Ended")),
 )
 
 
@@ -107,19 +108,19 @@ def queue(ctx: TxContext) -> Response:
 
 def write(ctx: TxContext) -> Response:
     """A message to the patient."""
-    intake.write_note(ctx.tx, ctx.who, ctx.uuid(), _needed(ctx, "text", "Please write the message."))
+    intake.write_note(ctx.tx, ctx.who, ctx.uuid(), _needed(ctx, "text", gettext("Please write the message.")))
     return _done(ctx, "sent")
 
 
 def ask(ctx: TxContext) -> Response:
     """Ask the patient for something; the clock stops."""
-    intake.ask_info(ctx.tx, ctx.who, ctx.uuid(), _needed(ctx, "text", "Please write what is missing."))
+    intake.ask_info(ctx.tx, ctx.who, ctx.uuid(), _needed(ctx, "text", gettext("Please write what is missing.")))
     return _done(ctx, "asked")
 
 
 def answer(ctx: TxContext) -> Response:
     """Record what the patient answered by telephone or letter; the clock goes on."""
-    intake.answer_info(ctx.tx, ctx.who, ctx.uuid(), _needed(ctx, "text", "Please write the answer."))
+    intake.answer_info(ctx.tx, ctx.who, ctx.uuid(), _needed(ctx, "text", gettext("Please write the answer.")))
     return _done(ctx, "answered")
 
 
@@ -176,7 +177,9 @@ def refund(ctx: TxContext) -> Response:
     """Give money back, up to the coordinator's limit."""
     case = worked(ctx)
     check = Check(ctx.form)
-    amount = check.amount("amount", case.paid.currency if case.paid else "", "Please give an amount, such as 90.00.")
+    amount = check.amount(
+        "amount", case.paid.currency if case.paid else "", gettext("Please give an amount, such as 90.00.")
+    )
     check.done()
     payments.refund(
         ctx.tx,
@@ -219,7 +222,7 @@ def decide(ctx: TxContext) -> Response:
     decision = {"approve": Review.APPROVED, "withhold": Review.WITHHELD}.get(ctx.form.text("decision"))
     uids, digests = ctx.form.text("sop_instance_uid").split(), ctx.form.text("digest").split()
     if not uids or decision is None:
-        raise FieldErrors({"form": "Please choose a picture and what to do with it."})
+        raise FieldErrors({"form": gettext("Please choose a picture and what to do with it.")})
     # A page that names no bytes approves nothing.
     looked_at = InstancesLook(uids, dict(zip_longest(uids, digests[: len(uids)], fillvalue="")))
     despite = ctx.form.text("despite") == "yes"

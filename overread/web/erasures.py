@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from cases.service import erasure
 from cases.service.erasure import Request
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Role
 from overread.kit.words import counted
@@ -119,19 +120,23 @@ def start(ctx: TxContext) -> Response:
 def carry_out(ctx: TxContext) -> Response:
     """The second person erases the case."""
     if ctx.form.text("word").lower() != _WORD:
-        raise FieldErrors({"word": f"Please type “{_WORD}” to say that you mean it."})
+        raise FieldErrors({"word": gettext("Please type “%(word)s” to say that you mean it.", word=_WORD)})
     erasure.carry_out(ctx.tx, ctx.who, ctx.uuid(), ctx.services.gateway)
     return go(f"/erasures/{ctx.uuid()}", "erased")
 
 
 def _status(one: Request) -> dict[str, str]:
     if one.done_at is not None:
-        return {"label": "Erased", "tone": "neutral"}
+        return {"label": gettext("Erased"), "tone": "neutral"}
     if one.held:
-        return {"label": "Legal hold", "tone": "bad"}
+        return {"label": gettext("Legal hold"), "tone": "bad"}
     if one.first_id is not None:
-        return {"label": "Waits for the second person", "tone": "warn"}
-    return {"label": "Asked for", "tone": "warn"} if one.asked_at else {"label": "No request", "tone": "neutral"}
+        return {"label": gettext("Waits for the second person"), "tone": "warn"}
+    return (
+        {"label": gettext("Asked for"), "tone": "warn"}
+        if one.asked_at
+        else {"label": gettext("No request"), "tone": "neutral"}
+    )
 
 
 def _waits(found: Request, ctx: TxContext) -> str:
@@ -139,10 +144,12 @@ def _waits(found: Request, ctx: TxContext) -> str:
     if found.plan is None or found.asked_at is None or found.held:
         return ""
     if found.first_id is None:
-        return "" if ctx.who.role is Role.ADMIN else "An admin has to begin. A second person then carries it out."
+        return (
+            "" if ctx.who.role is Role.ADMIN else gettext("An admin has to begin. A second person then carries it out.")
+        )
     if found.first_id == ctx.who.id:
-        return "You began this. Another admin or a coordinator has to carry it out."
-    return "" if ctx.who.role is not Role.AUDITOR else "Another admin or a coordinator has to carry it out."
+        return gettext("You began this. Another admin or a coordinator has to carry it out.")
+    return "" if ctx.who.role is not Role.AUDITOR else gettext("Another admin or a coordinator has to carry it out.")
 
 
 def _destroyed(found: Request) -> dict[str, Any] | None:
@@ -153,12 +160,25 @@ def _destroyed(found: Request) -> dict[str, Any] | None:
     studies = counted(plan.studies, "study", "studies")
     return {
         "lines": [
-            f"{counted(plan.images, 'original image', 'original images')} in {studies}",
+            gettext(
+                "%(what)s in %(studies)s",
+                what=counted(plan.images, "original image", "original images"),
+                studies=studies,
+            ),
             f"{counted(plan.copies, 'de-identified image', 'de-identified images')}, and what was made of them",
             "the key that leads from these images back to the patient, in the backups too",
             f"the story, and {counted(plan.questions, 'question', 'questions')}",
-            f"{counted(plan.reports, 'report', 'reports')} and {counted(plan.messages, 'message', 'messages')}",
-            f"{counted(plan.mails, 'mail', 'mails')} that we keep, the consents, and every access that was given",
+            gettext(
+                "%(what)s and %(what_2)s",
+                what=counted(plan.reports, "report", "reports"),
+                what_2=counted(plan.messages, "message", "messages"),
+            ),
+            gettext(
+                "%(what)s that we keep, the consents, and every access that was given",
+                what=counted(plan.mails, "mail", "mails"),
+            ),
         ],
-        "kept": f"{counted(plan.kept, 'study', 'studies')} that another case needs" if plan.kept else "",
+        "kept": gettext("%(what)s that another case needs", what=counted(plan.kept, "study", "studies"))
+        if plan.kept
+        else "",
     }

@@ -15,6 +15,7 @@ from starlette.requests import Request
 
 from overread.kit import whole_body
 from overread.kit.errors import BadInput, OverreadError, Unprocessable, UnsupportedMedia
+from overread.kit.language import gettext
 from overread.kit.money import formatted
 from overread.kit.multipart import PartParser
 
@@ -83,7 +84,7 @@ class Check:
         if not value:
             self.errors[name] = missing
         elif len(value) > most:
-            self.errors[name] = f"This is too long: {most} characters at most."
+            self.errors[name] = gettext("This is too long: %(most)s characters at most.", most=most)
         return value
 
     def one_of(self, name: str, allowed: Sequence[str], missing: str) -> str:
@@ -106,7 +107,7 @@ class Check:
         value = self._form.text(name)
         local, at, domain = value.rpartition("@")
         if not (at and local and domain) or len(value) > 320 or any(c.isspace() or not c.isprintable() for c in value):
-            self.errors[name] = "Please give an e-mail address, such as jane@example.org."
+            self.errors[name] = gettext("Please give an e-mail address, such as jane@example.org.")
         return value
 
     def number(self, name: str, low: int, high: int, missing: str) -> int:
@@ -157,11 +158,11 @@ async def read(request: Request, *, files: int = 0) -> Form:
     kind = declared.partition(";")[0].strip().lower()
     with_files = bool(files) and kind == "multipart/form-data"
     most = MAX_BYTES + (files if with_files else 0)
-    much = f"The file is too large: {files >> 20} megabytes at most."
+    much = gettext("The file is too large: %(number)s megabytes at most.", number=files >> 20)
     body = await whole_body.read(
         request,
         most,
-        safe=much if with_files else "This is too much text for one form.",
+        safe=much if with_files else gettext("This is too much text for one form."),
         seconds=_FILE_SECONDS if with_files else whole_body.MOST_SECONDS,
     )
     if with_files:

@@ -9,19 +9,20 @@ from starlette.routing import BaseRoute
 
 from cases.service import for_hospital, peers
 from cases.service.for_hospital import Fate, SentStudy
+from overread.kit.language import Phrase
 from overread.kit.permissions import Permission
 from overread.services import Services
 from overread.web import labels, paging, render
 from overread.web.contexts import Desk, TxContext
 
 _FATES: Mapping[Fate, tuple[str, str]] = {
-    Fate.ARRIVING: ("Arriving", "info"),
-    Fate.UNMATCHED: ("Not matched yet", "warn"),
-    Fate.COMPARED: ("Being compared ({})", "info"),
-    Fate.CHECKED: ("Being checked ({})", "warn"),
-    Fate.UNREADABLE: ("Can’t be read ({})", "bad"),
-    Fate.MATCHED: ("Matched to {}", "good"),
-    Fate.TAKEN_OUT: ("Taken out of {}", "neutral"),
+    Fate.ARRIVING: (Phrase("Arriving"), "info"),
+    Fate.UNMATCHED: (Phrase("Not matched yet"), "warn"),
+    Fate.COMPARED: (Phrase("Being compared ({})"), "info"),
+    Fate.CHECKED: (Phrase("Being checked ({})"), "warn"),
+    Fate.UNREADABLE: (Phrase("Can’t be read ({})"), "bad"),
+    Fate.MATCHED: (Phrase("Matched to {}"), "good"),
+    Fate.TAKEN_OUT: (Phrase("Taken out of {}"), "neutral"),
 }
 
 

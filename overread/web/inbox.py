@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 
 from cases.service import inboxes, studies
 from cases.service.inboxes import InboxItem, Show
+from overread.kit.language import Phrase, gettext
 from overread.kit.permissions import Permission
 from overread.services import Services
 from overread.web import labels, paging, render
@@ -19,7 +20,7 @@ from overread.web.forms import FieldErrors
 
 _ROWS = 25
 #: A list of studies, its name in the address, and what it is called.
-_FILTERS = ((Show.WAITING, "", "Waiting"), (Show.DISMISSED, "dismissed", "Dismissed"))
+_FILTERS = ((Show.WAITING, "", Phrase("Waiting")), (Show.DISMISSED, "dismissed", Phrase("Dismissed")))
 
 
 def routes(services: Services) -> list[BaseRoute]:
@@ -68,7 +69,7 @@ def match(ctx: TxContext) -> Response:
     """Put a study of the inbox into the case whose reference number was typed."""
     case_id = inboxes.case_of(ctx.tx, ctx.who, ctx.form.text("case"))
     if case_id is None:
-        raise FieldErrors({str(_item(ctx)): "There is no case with this reference number. Please check it."})
+        raise FieldErrors({str(_item(ctx)): gettext("There is no case with this reference number. Please check it.")})
     studies.match_by_hand(ctx.tx, ctx.who, _item(ctx), case_id)
     return go(f"/queue/{case_id}", "matched")
 
@@ -98,15 +99,15 @@ def _item(ctx: TxContext) -> UUID:
 def _study(item: InboxItem, same: Sequence[str], out: set[tuple[UUID, int]], **where: str) -> dict[str, Any]:
     found = item.study
     came_for = item.case_id is not None and found is not None and (item.case_id, found.pk) not in out
-    suggestions = [{"reference": item.case_reference, "label": "It came for this case"}] if came_for else []
+    suggestions = [{"reference": item.case_reference, "label": gettext("It came for this case")}] if came_for else []
     if item.case_reference and item.case_id is None:
-        suggestions = [{"reference": item.case_reference, "label": "This case has a study of the same number"}]
+        suggestions = [{"reference": item.case_reference, "label": gettext("This case has a study of the same number")}]
     suggestions += [
-        {"reference": one, "label": "Same name and birth date"} for one in same if one != item.case_reference
+        {"reference": one, "label": gettext("Same name and birth date")} for one in same if one != item.case_reference
     ]
     return {
         "id": str(item.id),
-        "title": labels.title(found.modalities, found.description) if found else "Study",
+        "title": labels.title(found.modalities, found.description) if found else gettext("Study"),
         "date": render.day(found.study_date) if found else None,
         "instances": found.instances if found else 0,
         "patient": render.person(found.patient_name) if found else "",

@@ -8,6 +8,8 @@ from typing import Any
 
 from cases.states import LABELS, STUDY_LABELS, CaseState, StudyState
 from cases.views import Paid, PaymentState
+from overread.kit.language import Phrase, gettext
+from overread.kit.words import counted
 
 _CASE_TONES: Mapping[CaseState, str] = {
     CaseState.NEEDS_INFO: "warn",
@@ -25,47 +27,47 @@ _STUDY_TONES: Mapping[StudyState, str] = {
     StudyState.REVOKED: "neutral",
 }
 _MONEY: Mapping[str, str] = {
-    PaymentState.NONE: "Not paid yet",
-    PaymentState.METHOD_SAVED: "Card saved",
-    PaymentState.REQUIRES_ACTION: "Waits for confirmation",
-    PaymentState.AUTHORISED: "Held",
-    PaymentState.CAPTURING: "Being charged",
-    PaymentState.CAPTURED: "Charged",
+    PaymentState.NONE: Phrase("Not paid yet"),
+    PaymentState.METHOD_SAVED: Phrase("Card saved"),
+    PaymentState.REQUIRES_ACTION: Phrase("Waits for confirmation"),
+    PaymentState.AUTHORISED: Phrase("Held"),
+    PaymentState.CAPTURING: Phrase("Being charged"),
+    PaymentState.CAPTURED: Phrase("Charged"),
     PaymentState.PARTLY_REFUNDED: "Charged, refunded in part",
-    PaymentState.REFUNDED: "Refunded",
-    PaymentState.DISPUTED: "Disputed",
-    PaymentState.WON: "Charged",
-    PaymentState.LOST: "Returned by the bank",
-    PaymentState.VOIDED: "Released",
-    PaymentState.EXPIRED: "Hold ended",
-    PaymentState.FAILED: "Refused",
+    PaymentState.REFUNDED: Phrase("Refunded"),
+    PaymentState.DISPUTED: Phrase("Disputed"),
+    PaymentState.WON: Phrase("Charged"),
+    PaymentState.LOST: Phrase("Returned by the bank"),
+    PaymentState.VOIDED: Phrase("Released"),
+    PaymentState.EXPIRED: Phrase("Hold ended"),
+    PaymentState.FAILED: Phrase("Refused"),
 }
 #: The patient has to do something before the payment goes on.
 PAYMENT_TROUBLE = frozenset((PaymentState.REQUIRES_ACTION, PaymentState.EXPIRED, PaymentState.FAILED))
 
 #: Modalities (PS3.3 C.7.3.1.1.1) as people call them.
 _MODALITIES: Mapping[str, str] = {
-    "CR": "X-ray",
-    "DX": "X-ray",
-    "MG": "Mammogram",
-    "MR": "MRI",
-    "PT": "PET",
-    "US": "Ultrasound",
-    "XA": "Angiography",
-    "NM": "Nuclear medicine",
-    "SM": "Pathology",
-    "DOC": "Document",
+    "CR": Phrase("X-ray"),
+    "DX": Phrase("X-ray"),
+    "MG": Phrase("Mammogram"),
+    "MR": Phrase("MRI"),
+    "PT": Phrase("PET"),
+    "US": Phrase("Ultrasound"),
+    "XA": Phrase("Angiography"),
+    "NM": Phrase("Nuclear medicine"),
+    "SM": Phrase("Pathology"),
+    "DOC": Phrase("Document"),
 }
-SEXES: Mapping[str, str] = {"F": "Female", "M": "Male", "O": "Other"}
+SEXES: Mapping[str, str] = {"F": Phrase("Female"), "M": Phrase("Male"), "O": Phrase("Other")}
 SUBJECTS: Mapping[str, str] = {
-    "mammogram": "Mammogram",
-    "MRI": "MRI",
-    "CT": "CT",
-    "X-ray": "X-ray",
-    "PET": "PET",
-    "ultrasound": "Ultrasound",
-    "pathology": "Pathology",
-    "other": "Something else",
+    "mammogram": Phrase("Mammogram"),
+    "MRI": Phrase("MRI"),
+    "CT": Phrase("CT"),
+    "X-ray": Phrase("X-ray"),
+    "PET": Phrase("PET"),
+    "ultrasound": Phrase("Ultrasound"),
+    "pathology": Phrase("Pathology"),
+    "other": Phrase("Something else"),
 }
 
 
@@ -94,7 +96,7 @@ def title(modalities: Sequence[str], description: str) -> str:
     """A study in a few words: "CT Abdomen"; a description that names the modality itself stands alone."""
     codes = "/".join(modalities)
     named = bool(codes) and description.casefold().startswith(codes.casefold())
-    return description if named else " ".join(filter(None, [codes, description])) or "Study"
+    return description if named else " ".join(filter(None, [codes, description])) or gettext("Study")
 
 
 def action(name: str) -> str:
@@ -110,17 +112,18 @@ def detail(facts: Mapping[str, Any]) -> str:
     if "source" in left and "target" in left:
         names = {state.value: name for state, name in (*LABELS.items(), *STUDY_LABELS.items())}
         steps = (str(left.pop(end)) for end in ("source", "target"))
-        said.append(" → ".join(names.get(step, step) for step in steps))
+        said.append(" → ".join(str(names.get(step, step)) for step in steps))
     said += [f"{key.replace('_', ' ')} {value}" for key, value in left.items() if value not in (None, "", {}, [])]
     return ", ".join(said)
 
 
 def look(since: datetime, until: datetime | None, images: int | None) -> str:
     """What a look was, in a few words: "120 images, 10:02 to 10:09". Nothing where it is told by its moment alone."""
-    said = [f"{images:,} image{'' if images == 1 else 's'}"] if images else []
+    said = [counted(images, "image", "images")] if images else []
     if until is not None and (first := _minute(since)) != (last := _minute(until)):
         same_day = since.astimezone(UTC).date() == until.astimezone(UTC).date()
-        said.append(f"{first[-5:]} to {last[-5:]}" if same_day else f"{first} to {last}")
+        ends = (first[-5:], last[-5:]) if same_day else (first, last)
+        said.append(gettext("%(first)s to %(last)s", first=ends[0], last=ends[1]))
     return ", ".join(said)
 
 

@@ -12,6 +12,7 @@ from cases.service import people
 from cases.states import LicenceRequirement
 from cases.views import LicenceView
 from overread.kit import clock, principals
+from overread.kit.language import Phrase, gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Role
 from overread.services import Services
@@ -20,11 +21,11 @@ from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check
 
 _KINDS: Mapping[LicenceRequirement, tuple[str, str]] = {
-    LicenceRequirement.LICENSED: ("A licence of the place", "info"),
+    LicenceRequirement.LICENSED: (Phrase("A licence of the place"), "info"),
     LicenceRequirement.DIRECT: ("Nothing: an opinion may be given directly", "good"),
-    LicenceRequirement.LOCAL_PHYSICIAN: ("A local physician takes part", "warn"),
-    LicenceRequirement.BLOCKED: ("Not allowed", "bad"),
-    LicenceRequirement.UNKNOWN: ("Not known: blocked", "neutral"),
+    LicenceRequirement.LOCAL_PHYSICIAN: (Phrase("A local physician takes part"), "warn"),
+    LicenceRequirement.BLOCKED: (Phrase("Not allowed"), "bad"),
+    LicenceRequirement.UNKNOWN: (Phrase("Not known: blocked"), "neutral"),
 }
 
 
@@ -94,12 +95,12 @@ def add_licence(ctx: TxContext) -> Response:
     """Record or renew a licence; a specialist's own alone."""
     own = [str(person.id) for person in principals.with_role(ctx.tx, Role.SPECIALIST)]
     check = Check(ctx.form)
-    specialist = check.one_of("specialist", own, "Please choose a specialist.")
-    place = check.one_of("licence_place", list(places.NAMES), "Please choose a place.")
-    until = check.day("expires_on", "Please give the day on which it ends.")
+    specialist = check.one_of("specialist", own, gettext("Please choose a specialist."))
+    place = check.one_of("licence_place", list(places.NAMES), gettext("Please choose a place."))
+    until = check.day("expires_on", gettext("Please give the day on which it ends."))
     number = ctx.form.given("number")
     if number is not None and len(number) > 64:
-        check.errors["number"] = "This is too long: 64 characters at most."
+        check.errors["number"] = gettext("This is too long: 64 characters at most.")
     check.done()
     assert until is not None
     people.set_licence(ctx.tx, ctx.who, UUID(specialist), place, until, number)
@@ -109,10 +110,10 @@ def add_licence(ctx: TxContext) -> Response:
 def add_rule(ctx: TxContext) -> Response:
     """Record what a place asks; earlier rules stay on record."""
     check = Check(ctx.form)
-    place = check.one_of("place", list(places.NAMES), "Please choose a place.")
-    rule = check.one_of("rule", [kind.value for kind in LicenceRequirement], "Please choose what it asks.")
+    place = check.one_of("place", list(places.NAMES), gettext("Please choose a place."))
+    rule = check.one_of("rule", [kind.value for kind in LicenceRequirement], gettext("Please choose what it asks."))
     source = check.text("source", "Please say where the rule is written.", 2000)
-    since = check.day("valid_from", "Please give a day.") if ctx.form.text("valid_from") else None
+    since = check.day("valid_from", gettext("Please give a day.")) if ctx.form.text("valid_from") else None
     check.done()
     people.add_rule(ctx.tx, ctx.who, place, LicenceRequirement(rule), source, since)
     return go("/licences", "saved")

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from cases.service import erasure, intake, people, programs, read, reporting
 from cases.states import OPEN, PAYABLE, RUNNING, CaseEvent, CaseState
 from cases.views import PatientCase
+from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, paging, render
@@ -21,23 +22,27 @@ from overread.web.viewers import open_viewer
 
 #: A case in the list: what happens next, in a sentence.
 _NEXT: Mapping[str, str] = {
-    CaseState.DRAFT: "Go on where you stopped: nothing is sent or charged yet.",
-    CaseState.SUBMITTED: "It is with us: your images are checked before a specialist is asked.",
-    CaseState.NEEDS_INFO: "We need an answer from you to go on.",
-    CaseState.READY: "We are choosing a specialist.",
-    CaseState.OFFERED: "We have asked a specialist to take your request.",
-    CaseState.IN_REVIEW: "A specialist has taken your request and has your images.",
-    CaseState.SIGNED: "Your report is signed. You can read it once we have published it.",
-    CaseState.PUBLISHED: "Your report is here.",
-    CaseState.CLOSED: "Closed. Your report stays here.",
-    CaseState.DECLINED: "We could not take this request.",
-    CaseState.WITHDRAWN: "You withdrew this request.",
-    CaseState.ERASED: "Erased.",
+    CaseState.DRAFT: Phrase("Go on where you stopped: nothing is sent or charged yet."),
+    CaseState.SUBMITTED: Phrase("It is with us: your images are checked before a specialist is asked."),
+    CaseState.NEEDS_INFO: Phrase("We need an answer from you to go on."),
+    CaseState.READY: Phrase("We are choosing a specialist."),
+    CaseState.OFFERED: Phrase("We have asked a specialist to take your request."),
+    CaseState.IN_REVIEW: Phrase("A specialist has taken your request and has your images."),
+    CaseState.SIGNED: Phrase("Your report is signed. You can read it once we have published it."),
+    CaseState.PUBLISHED: Phrase("Your report is here."),
+    CaseState.CLOSED: Phrase("Closed. Your report stays here."),
+    CaseState.DECLINED: Phrase("We could not take this request."),
+    CaseState.WITHDRAWN: Phrase("You withdrew this request."),
+    CaseState.ERASED: Phrase("Erased."),
 }
 #: The parameter that says where the list of who saw the data begins, and how many of them one page has.
 _ACCESSES, _MOST_ACCESSES = "accesses", 25
-_GOOD = ("Your report is ready", "Your images were checked", "The specialist signed the report")
-_BAD = ("We could not take your request", "Your request was closed without an answer")
+_GOOD = (
+    Phrase("Your report is ready"),
+    Phrase("Your images were checked"),
+    Phrase("The specialist signed the report"),
+)
+_BAD = (Phrase("We could not take your request"), Phrase("Your request was closed without an answer"))
 
 
 def routes(services: Services) -> list[BaseRoute]:
@@ -171,11 +176,11 @@ def answer_page(ctx: TxContext) -> Response:
         return go(f"/cases/{shown.case_id}")
     return ctx.page(
         "public/form.html",
-        title="We need something from you",
+        title=gettext("We need something from you"),
         text=shown.asked,
         action=f"/cases/{shown.case_id}/answer",
-        submit_label="Send my answer",
-        fields=[{"name": "text", "label": "Your answer", "type": "textarea"}],
+        submit_label=gettext("Send my answer"),
+        fields=[{"name": "text", "label": gettext("Your answer"), "type": "textarea"}],
         hidden={},
         back_url=f"/cases/{shown.case_id}",
         values=ctx.form.values(),
@@ -198,18 +203,22 @@ def withdraw_page(ctx: TxContext) -> Response:
     if CaseEvent.WITHDRAW not in shown.actions:
         return go(f"/cases/{shown.case_id}")
     program = programs.program(ctx.tx, shown.program_slug)
-    back = "Nothing was charged."
+    back = gettext("Nothing was charged.")
     if shown.paid is not None:
         # The rule of `effects`: who withdraws while a specialist reads, or waits for an answer, began to be served.
         percent = program.late_refund_percent if shown.late_withdrawal else 100
-        back = f"You get {percent} % of what you paid back." if percent < 100 else "You get everything back."
+        back = (
+            gettext("You get %(percent)s %% of what you paid back.", percent=percent)
+            if percent < 100
+            else gettext("You get everything back.")
+        )
     return ctx.page(
         "public/form.html",
-        title="Withdraw this case",
-        text=f"No specialist can see your images any more, at once. {back} This can’t be undone.",
+        title=gettext("Withdraw this case"),
+        text=gettext("No specialist can see your images any more, at once. %(back)s This can’t be undone.", back=back),
         action=f"/cases/{shown.case_id}/withdraw",
-        submit_label="Withdraw my case",
-        fields=[{"name": "reason", "label": "Reason", "type": "textarea", "required": False}],
+        submit_label=gettext("Withdraw my case"),
+        fields=[{"name": "reason", "label": gettext("Reason"), "type": "textarea", "required": False}],
         hidden={},
         danger=True,
         back_url=f"/cases/{shown.case_id}",
@@ -229,17 +238,21 @@ def erase_page(ctx: TxContext) -> Response:
     shown = own(ctx)
     return ctx.page(
         "public/form.html",
-        title="Have everything erased",
-        text="We destroy your images, your story, your messages and the report, and release what is held on your card. "
-        "What your hospital keeps for itself stays there, and your account stays yours. Save your report first: nobody "
-        "can bring it back. Two of our people carry it out, unless a law obliges us to keep the case for longer, and "
-        "you get a mail when it is done.",
+        title=gettext("Have everything erased"),
+        text=gettext(
+            "We destroy your images, your story, your messages and the report, and release what is held on your card. "
+            "What your hospital keeps for itself stays there, and your account stays yours. Save your report "
+            "first: nobody "
+            "can bring it back. Two of our people carry it out, unless a law obliges us to keep the case for "
+            "longer, and "
+            "you get a mail when it is done."
+        ),
         action=f"/cases/{shown.case_id}/erase",
-        submit_label="Ask for everything to be erased",
+        submit_label=gettext("Ask for everything to be erased"),
         fields=[
             {
                 "name": "reason",
-                "label": "Is there anything we should know?",
+                "label": gettext("Is there anything we should know?"),
                 "type": "textarea",
                 "required": False,
             }
@@ -269,7 +282,7 @@ def report(ctx: TxContext) -> Response:
         report={
             "title": shown.title,
             "answers": [
-                {"question": a.question, "answer": a.answer or "Not answered yet."}
+                {"question": a.question, "answer": a.answer or gettext("Not answered yet.")}
                 for a in (*found.answers, *found.follow_ups)
             ],
             "texts": [{"label": t.patient_label, "text": t.text} for t in found.texts if t.text],
@@ -306,13 +319,28 @@ def follow_up(ctx: TxContext) -> Response:
 def _todo(shown: PatientCase) -> dict[str, Any] | None:
     url = f"/cases/{shown.case_id}"
     if shown.state == CaseState.NEEDS_INFO and shown.asked:
-        return {"title": "Please answer", "text": shown.asked, "url": f"{url}/answer", "label": "Answer"}
+        return {
+            "title": gettext("Please answer"),
+            "text": shown.asked,
+            "url": f"{url}/answer",
+            "label": gettext("Answer"),
+        }
     trouble = shown.paid is not None and shown.paid.state in labels.PAYMENT_TROUBLE
     if trouble and CaseState(shown.state) in PAYABLE & OPEN:
-        text = "The hold on your card was refused or has ended. Nothing was charged."
-        return {"title": "Please confirm your payment", "text": text, "url": f"{url}/payment", "label": "Look at it"}
+        text = gettext("The hold on your card was refused or has ended. Nothing was charged.")
+        return {
+            "title": gettext("Please confirm your payment"),
+            "text": text,
+            "url": f"{url}/payment",
+            "label": gettext("Look at it"),
+        }
     if shown.state != CaseState.DRAFT:
         return None
     # The first thing that is missing says it better than a list of all.
-    text = shown.missing[0] if shown.missing else "Everything is here. The next page sends it."
-    return {"title": "Complete your request", "text": text, "url": f"{url}/{shown.step}", "label": "Go on"}
+    text = shown.missing[0] if shown.missing else gettext("Everything is here. The next page sends it.")
+    return {
+        "title": gettext("Complete your request"),
+        "text": text,
+        "url": f"{url}/{shown.step}",
+        "label": gettext("Go on"),
+    }

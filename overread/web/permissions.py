@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cases.service import people
+from overread.kit.language import Phrase
 from overread.kit.permissions import Permission
 from overread.kit.principals import Role
 
 _ORDER = (Role.PATIENT, Role.HOSPITAL, Role.COORDINATOR, Role.SPECIALIST, Role.ADMIN, Role.AUDITOR)
 ROLES = tuple(role.value.capitalize() for role in _ORDER)
-_NO, _YES = "–", "yes"
+_NO, _YES = "–", Phrase("yes")
 _P = Permission
 
 
@@ -33,59 +34,71 @@ class Row:
         }
 
 
-_OWN = {Role.PATIENT: "own"}
+_OWN = {Role.PATIENT: Phrase("own")}
 TABLE = (
-    Row("Start a case", (_P.CASE_CREATE,), {**_OWN, Role.COORDINATOR: "for a patient"}),
-    Row("Change a case before it is sent", (_P.CASE_CHANGE,), {**_OWN, Role.COORDINATOR: "for a patient"}),
-    Row("Agree to the texts", (_P.CASE_CONSENT,), _OWN),
-    Row("Look for cases", (_P.CASE_SEARCH,), _OWN),
-    Row("Write messages", (_P.CASE_MESSAGE,), _OWN),
-    Row("Ask after the report", (_P.CASE_FOLLOW_UP,), _OWN),
-    Row("Send images", (_P.IMAGES_SEND, _P.CASE_IMAGES_SEND), {**_OWN, Role.HOSPITAL: "own"}),
-    Row("See what became of them", (_P.IMAGES_SENT,), {Role.HOSPITAL: "own"}),
+    Row(Phrase("Start a case"), (_P.CASE_CREATE,), {**_OWN, Role.COORDINATOR: Phrase("for a patient")}),
     Row(
-        "See identified images",
+        Phrase("Change a case before it is sent"),
+        (_P.CASE_CHANGE,),
+        {**_OWN, Role.COORDINATOR: Phrase("for a patient")},
+    ),
+    Row(Phrase("Agree to the texts"), (_P.CASE_CONSENT,), _OWN),
+    Row(Phrase("Look for cases"), (_P.CASE_SEARCH,), _OWN),
+    Row(Phrase("Write messages"), (_P.CASE_MESSAGE,), _OWN),
+    Row(Phrase("Ask after the report"), (_P.CASE_FOLLOW_UP,), _OWN),
+    Row(Phrase("Send images"), (_P.IMAGES_SEND, _P.CASE_IMAGES_SEND), {**_OWN, Role.HOSPITAL: Phrase("own")}),
+    Row(Phrase("See what became of them"), (_P.IMAGES_SENT,), {Role.HOSPITAL: Phrase("own")}),
+    Row(
+        Phrase("See identified images"),
         (_P.IMAGES_ORIGINAL,),
-        {**_OWN, Role.HOSPITAL: "what it sent", Role.ADMIN: "yes, recorded"},
+        {**_OWN, Role.HOSPITAL: Phrase("what it sent"), Role.ADMIN: Phrase("yes, recorded")},
     ),
-    Row("See what one sender sent", (_P.IMAGES_OF_SENDER,), {Role.ADMIN: "yes, recorded"}),
-    Row("Delete images that no case needs", (_P.IMAGES_DELETE,)),
-    Row("See de-identified images", (_P.CASE_VIEW,), {Role.SPECIALIST: "granted"}),
-    Row("Find the case of a study", (_P.INBOX_MANAGE,)),
-    Row("Match, check, release and revoke studies", (_P.CASE_STUDIES, _P.IMAGES_RELEASE)),
-    Row("Review pictures, blank, approve", (_P.IMAGES_REVIEW,)),
-    Row("Bring a specialist’s objects back to the originals", (_P.IMAGES_REIDENTIFY,)),
-    Row("Offer a case", (_P.CASE_OFFER,)),
-    Row("Accept, decline", (_P.CASE_ANSWER_OFFER,), {Role.SPECIALIST: "offered"}),
-    Row("Write and sign", (_P.REPORT_WRITE, _P.REPORT_SIGN), {Role.SPECIALIST: "assigned"}),
-    Row("Publish", (_P.REPORT_PUBLISH,)),
-    Row("Read the report", (_P.REPORT_READ,), {**_OWN, Role.SPECIALIST: "own"}),
-    Row("See what was earned", (_P.FEES_READ,), {Role.SPECIALIST: "own"}),
-    Row("Pay", (_P.CASE_PAY,), _OWN),
-    Row("Record a payment made outside", (_P.PAYMENT_RECORD,)),
-    Row("Refund", (_P.REFUND_PART, _P.REFUND_ANY), {Role.COORDINATOR: "up to half", Role.ADMIN: "any"}),
-    Row("Withdraw", (_P.CASE_WITHDRAW,), _OWN),
-    Row("Ask for erasure", (_P.CASE_ASK_ERASURE,), {**_OWN, Role.COORDINATOR: "for the patient"}),
+    Row(Phrase("See what one sender sent"), (_P.IMAGES_OF_SENDER,), {Role.ADMIN: Phrase("yes, recorded")}),
+    Row(Phrase("Delete images that no case needs"), (_P.IMAGES_DELETE,)),
+    Row(Phrase("See de-identified images"), (_P.CASE_VIEW,), {Role.SPECIALIST: Phrase("granted")}),
+    Row(Phrase("Find the case of a study"), (_P.INBOX_MANAGE,)),
+    Row(Phrase("Match, check, release and revoke studies"), (_P.CASE_STUDIES, _P.IMAGES_RELEASE)),
+    Row(Phrase("Review pictures, blank, approve"), (_P.IMAGES_REVIEW,)),
+    Row(Phrase("Bring a specialist’s objects back to the originals"), (_P.IMAGES_REIDENTIFY,)),
+    Row(Phrase("Offer a case"), (_P.CASE_OFFER,)),
+    Row(Phrase("Accept, decline"), (_P.CASE_ANSWER_OFFER,), {Role.SPECIALIST: Phrase("offered")}),
+    Row(Phrase("Write and sign"), (_P.REPORT_WRITE, _P.REPORT_SIGN), {Role.SPECIALIST: Phrase("assigned")}),
+    Row(Phrase("Publish"), (_P.REPORT_PUBLISH,)),
+    Row(Phrase("Read the report"), (_P.REPORT_READ,), {**_OWN, Role.SPECIALIST: Phrase("own")}),
+    Row(Phrase("See what was earned"), (_P.FEES_READ,), {Role.SPECIALIST: Phrase("own")}),
+    Row(Phrase("Pay"), (_P.CASE_PAY,), _OWN),
+    Row(Phrase("Record a payment made outside"), (_P.PAYMENT_RECORD,)),
     Row(
-        "Erase, as one of two persons",
-        (_P.ERASURE_BEGIN, _P.ERASURE_CARRY_OUT),
-        {Role.COORDINATOR: "second", Role.ADMIN: "first or second"},
+        Phrase("Refund"),
+        (_P.REFUND_PART, _P.REFUND_ANY),
+        {Role.COORDINATOR: Phrase("up to half"), Role.ADMIN: Phrase("any")},
     ),
-    Row("See erasures", (_P.ERASURE_READ,)),
-    Row("Legal hold", (_P.LEGAL_HOLD,)),
-    Row("Plan readings in the worklist", (_P.WORKLIST_SCHEDULE,)),
-    Row("Follow the worklist", (_P.WORKLIST_SUBSCRIBE,), {Role.SPECIALIST: "own"}),
-    Row("Read hanging protocols, templates and palettes", (_P.NON_PATIENT_READ,)),
-    Row("Store and delete them", (_P.NON_PATIENT_STORE,)),
-    Row("Record licences", (_P.LICENCE_SET,), {Role.SPECIALIST: "own"}),
-    Row("See licences", (_P.LICENCE_READ,), {Role.SPECIALIST: "own"}),
-    Row("See what places ask", (_P.PLACE_RULES_READ,)),
-    Row("Record what places ask", (_P.PLACE_RULES_SET,)),
-    Row("See the options of de-identification", (_P.PROFILES_READ,)),
-    Row("Choose the options of de-identification", (_P.PROFILES_CHANGE,)),
-    Row("See DICOM peers", (_P.PEERS_READ,)),
-    Row("People, peers, programs and prices", (_P.PEOPLE_MANAGE, _P.PEERS_MANAGE, _P.PROGRAMS_MANAGE)),
-    Row("Correct the own address", (_P.ACCOUNT_ADDRESS,), {Role.PATIENT: "until confirmed"}),
-    Row("Audit log", (_P.AUDIT_READ, _P.CASE_ACCESS_LOG), {Role.PATIENT: "own case", Role.COORDINATOR: "of a case"}),
+    Row(Phrase("Withdraw"), (_P.CASE_WITHDRAW,), _OWN),
+    Row(Phrase("Ask for erasure"), (_P.CASE_ASK_ERASURE,), {**_OWN, Role.COORDINATOR: Phrase("for the patient")}),
+    Row(
+        Phrase("Erase, as one of two persons"),
+        (_P.ERASURE_BEGIN, _P.ERASURE_CARRY_OUT),
+        {Role.COORDINATOR: Phrase("second"), Role.ADMIN: Phrase("first or second")},
+    ),
+    Row(Phrase("See erasures"), (_P.ERASURE_READ,)),
+    Row(Phrase("Legal hold"), (_P.LEGAL_HOLD,)),
+    Row(Phrase("Plan readings in the worklist"), (_P.WORKLIST_SCHEDULE,)),
+    Row(Phrase("Follow the worklist"), (_P.WORKLIST_SUBSCRIBE,), {Role.SPECIALIST: Phrase("own")}),
+    Row(Phrase("Read hanging protocols, templates and palettes"), (_P.NON_PATIENT_READ,)),
+    Row(Phrase("Store and delete them"), (_P.NON_PATIENT_STORE,)),
+    Row(Phrase("Record licences"), (_P.LICENCE_SET,), {Role.SPECIALIST: Phrase("own")}),
+    Row(Phrase("See licences"), (_P.LICENCE_READ,), {Role.SPECIALIST: Phrase("own")}),
+    Row(Phrase("See what places ask"), (_P.PLACE_RULES_READ,)),
+    Row(Phrase("Record what places ask"), (_P.PLACE_RULES_SET,)),
+    Row(Phrase("See the options of de-identification"), (_P.PROFILES_READ,)),
+    Row(Phrase("Choose the options of de-identification"), (_P.PROFILES_CHANGE,)),
+    Row(Phrase("See DICOM peers"), (_P.PEERS_READ,)),
+    Row(Phrase("People, peers, programs and prices"), (_P.PEOPLE_MANAGE, _P.PEERS_MANAGE, _P.PROGRAMS_MANAGE)),
+    Row(Phrase("Correct the own address"), (_P.ACCOUNT_ADDRESS,), {Role.PATIENT: Phrase("until confirmed")}),
+    Row(
+        Phrase("Audit log"),
+        (_P.AUDIT_READ, _P.CASE_ACCESS_LOG),
+        {Role.PATIENT: Phrase("own case"), Role.COORDINATOR: Phrase("of a case")},
+    ),
 )
 ROWS = tuple(row.line() for row in TABLE)

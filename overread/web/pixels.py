@@ -15,6 +15,7 @@ from cases.service.pixels import MOST_DOCUMENT, Check
 from cases.states import StudyState
 from cases.views import Box, Composite, Picture, Review, Suggestion
 from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import render
@@ -27,22 +28,22 @@ _MOST_LISTED = 200
 _SPARE_ROWS = 2
 _SIDES = ("left", "top", "width", "height")
 STATES: Mapping[str, dict[str, str]] = {
-    Review.PENDING_REVIEW: render.status("To review", "warn"),
-    Review.APPROVED: render.status("Approved", "good"),
-    Review.WITHHELD: render.status("Withheld", "bad"),
-    Review.UNUSABLE: render.status("Unusable", "bad"),
-    Review.CLEAN: render.status("Clean", "good"),
+    Review.PENDING_REVIEW: render.status(Phrase("To review"), "warn"),
+    Review.APPROVED: render.status(Phrase("Approved"), "good"),
+    Review.WITHHELD: render.status(Phrase("Withheld"), "bad"),
+    Review.UNUSABLE: render.status(Phrase("Unusable"), "bad"),
+    Review.CLEAN: render.status(Phrase("Clean"), "good"),
 }
 _SOURCES: Mapping[str, str] = {
-    "device": "Blanked before on pictures of the same device",
-    "regions": "Outside of the ultrasound’s regions",
-    "lines": "Read as lines of text",
-    "text": "Looks like letters",
+    "device": Phrase("Blanked before on pictures of the same device"),
+    "regions": Phrase("Outside of the ultrasound’s regions"),
+    "lines": Phrase("Read as lines of text"),
+    "text": Phrase("Looks like letters"),
 }
 _DOCUMENTS: Mapping[str, str] = {
-    "": "The document is left out of the copy.",
-    "released": "The copy holds the original’s document, as it was sent.",
-    "redacted": "The copy holds the redacted document that was uploaded.",
+    "": Phrase("The document is left out of the copy."),
+    "released": Phrase("The copy holds the original’s document, as it was sent."),
+    "redacted": Phrase("The copy holds the redacted document that was uploaded."),
 }
 
 
@@ -111,8 +112,8 @@ def picture_page(context: RequestContext) -> Response:
         mask_action=f"{url}/mask" if open_ and drawable else "",
         decide_action=f"{url}/decide" if open_ else "",
         document_action=f"{url}/document" if open_ and picture.is_document else "",
-        approve="Approve" if seen and picture.state != Review.CLEAN else "",
-        withhold="Withhold" if picture.state != Review.WITHHELD else "",
+        approve=gettext("Approve") if seen and picture.state != Review.CLEAN else "",
+        withhold=gettext("Withhold") if picture.state != Review.WITHHELD else "",
         withheld=picture.state == Review.WITHHELD,
         released=found.state is StudyState.RELEASED,
         next_url=_address(context, following) if following else "",
@@ -158,7 +159,12 @@ def blanked(context: RequestContext, uids: Sequence[str], boxes: Sequence[tuple[
     if refused:
         sentence = next(iter(refused.values()))
         if len(uids) > 1:
-            sentence = f"{len(refused)} of {len(uids)} pictures could not be changed; the others were. {sentence}"
+            sentence = gettext(
+                "%(count)s of %(count_2)s pictures could not be changed; the others were. %(sentence)s",
+                count=len(refused),
+                count_2=len(uids),
+                sentence=sentence,
+            )
         raise Unprocessable(f"{len(refused)} of {len(uids)} pictures not masked", safe=sentence)
 
 
@@ -168,7 +174,7 @@ def decide(context: RequestContext) -> Response:
     picture = _picture(context)
     decision = {"approve": Review.APPROVED, "withhold": Review.WITHHELD}.get(context.form.text("decision"))
     if decision is None:
-        raise FieldErrors({"form": "Please choose what to do with this picture: approve it, or withhold it."})
+        raise FieldErrors({"form": gettext("Please choose what to do with this picture: approve it, or withhold it.")})
     # Whoever withholds needs no valid boxes.
     boxes = boxes_of(context) if decision == Review.APPROVED else []
     try:
@@ -186,10 +192,12 @@ def asked(context: RequestContext, error: SuggestionsOpen, back: str) -> Respons
     boxes = sum(error.by_picture.values())
     response = context.page(
         "public/form.html",
-        title=f"{boxes} suggested {'box is' if boxes == 1 else 'boxes are'} not blanked",
+        title=gettext(
+            "%(boxes)s suggested %(value)s not blanked", boxes=boxes, value="box is" if boxes == 1 else "boxes are"
+        ),
         text=error.safe,
         action=context.request.url.path,
-        submit_label="Approve all the same",
+        submit_label=gettext("Approve all the same"),
         fields=[],
         hidden={**{name: context.form.all(name) for name in context.form.names()}, "despite": ["yes"]},
         danger=True,
@@ -204,9 +212,9 @@ def document(context: RequestContext) -> Response:
     picture = _picture(context)
     what, redacted = context.form.text("document"), context.form.file("redacted")
     if what not in ("release", "redact"):
-        raise FieldErrors({"form": "Please choose whether the document is released or replaced."})
+        raise FieldErrors({"form": gettext("Please choose whether the document is released or replaced.")})
     if what == "redact" and not redacted:
-        raise FieldErrors({"redacted": "Please choose the redacted document as a PDF."})
+        raise FieldErrors({"redacted": gettext("Please choose the redacted document as a PDF.")})
     pixels.release_document(
         context.services.archive,
         context.who,
@@ -250,9 +258,14 @@ def _address(context: RequestContext, picture: Picture) -> str:
 
 def label(picture: Picture) -> str:
     """What a picture is called: "Series 2, image 7"."""
-    numbers = (("Series", picture.series_number), ("document" if picture.is_document else "image", picture.number))
+    numbers = (
+        (gettext("Series"), picture.series_number),
+        (gettext("document") if picture.is_document else gettext("image"), picture.number),
+    )
     words = ", ".join(f"{word} {number}" for word, number in numbers if number is not None)
-    return words[:1].upper() + words[1:] if words else "Document" if picture.is_document else "Picture"
+    return (
+        words[:1].upper() + words[1:] if words else gettext("Document") if picture.is_document else gettext("Picture")
+    )
 
 
 def _alike(context: RequestContext, picture: Picture) -> list[Picture]:
@@ -283,7 +296,7 @@ def _suggestions(context: RequestContext, picture: Picture) -> tuple[list[dict[s
     if picture.is_document or picture.is_video or picture.state == Review.UNUSABLE:
         return [], ""
     if not picture.rows or not picture.columns:
-        return [], "This object has no picture."
+        return [], gettext("This object has no picture.")
     names = context.request.path_params
     try:
         found = pixels.suggest(context.services.archive, context.who, context.uuid(), names["study"], picture.sop_uid)
@@ -326,12 +339,16 @@ def boxes_of(context: RequestContext) -> Sequence[tuple[int, ...]]:
     for row in rows:
         if len(row) != len(_SIDES) or not all(n.isascii() and n.isdigit() and len(n) < 7 for n in row):
             raise FieldErrors(
-                {"form": "A box needs four whole numbers: left and top, width and height, in pixels. Leave none empty."}
+                {
+                    "form": gettext(
+                        "A box needs four whole numbers: left and top, width and height, in pixels. Leave none empty."
+                    )
+                }
             )
         found.append(tuple(map(int, row)))
     if form.text("decision") == "approve" and form.all("suggested"):
         raise Conflict(
             "suggestions that were ticked and not blanked",
-            safe="You ticked suggested boxes that are not blanked yet. Blank them, or take the ticks off.",
+            safe=gettext("You ticked suggested boxes that are not blanked yet. Blank them, or take the ticks off."),
         )
     return found

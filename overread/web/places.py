@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from overread.kit.language import gettext
+
 # A code and a name each, with a bar between them; licences are the states' there, so the country alone says too little.
 _STATES = """
     AL Alabama|AK Alaska|AZ Arizona|AR Arkansas|CA California|CO Colorado|CT Connecticut|DE Delaware|
@@ -74,18 +76,25 @@ def name(place: str) -> str:
 def choices(places: Iterable[str]) -> list[dict[str, str]]:
     """Places by name as a choice, with somewhere else at the end: who is there is told so, and types no further."""
     listed = sorted(({"value": place, "label": name(place)} for place in places), key=lambda one: one["label"])
-    return [*listed, {"value": ELSEWHERE, "label": "Somewhere else"}]
+    return [*listed, {"value": ELSEWHERE, "label": gettext("Somewhere else")}]
 
 
 def told(places: Iterable[str]) -> str:
     """Where patients may be, as a sentence that stands before any typing. A place without a rule is blocked."""
     names = sorted(name(place) for place in places)
     if not names:
-        return "We can’t take requests just now: of no place it is recorded what its law asks."
+        return gettext("We can’t take requests just now: of no place it is recorded what its law asks.")
     if len(names) > _MOST_TOLD:
-        return (
-            f"We give opinions to people who are in one of {len(names)} countries and states: the first step asks for "
-            "yours before anything else counts."
+        return gettext(
+            "We give opinions to people who are in one of %(count)s countries and states: the first step asks for "
+            "yours before anything else counts.",
+            count=len(names),
         )
-    listed = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-    return f"We give opinions to people who are in {listed}, and nowhere else yet."
+    *others, last = names
+    if others:
+        return gettext(
+            "We give opinions to people who are in %(places)s or %(last)s, and nowhere else yet.",
+            places=", ".join(others),
+            last=last,
+        )
+    return gettext("We give opinions to people who are in %(place)s, and nowhere else yet.", place=last)

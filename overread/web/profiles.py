@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from cases.service import profiles
 from cases.service.profiles import HIGHEST_AGE_CAP, LOWEST_AGE_CAP, SECOND_OPINION, TABLE_EDITION
 from cases.views import Profile
+from overread.kit.language import Phrase, gettext
 from overread.kit.permissions import Permission
 from overread.services import Services
 from overread.web.contexts import Desk, TxContext, go
@@ -32,80 +33,102 @@ _KEPT = (
     _Option(
         "patient_characteristics",
         "E.3.7",
-        "Keep sex, age, size and weight",
-        "A second opinion needs them, and so do measurements in PET. Without this they are taken out.",
+        Phrase("Keep sex, age, size and weight"),
+        Phrase("A second opinion needs them, and so do measurements in PET. Without this they are taken out."),
     ),
     _Option(
         "device_identity",
         "E.3.8",
-        "Keep which device it was",
-        "Serial numbers, station names and identifiers of devices stay. They tell where the images were made.",
+        Phrase("Keep which device it was"),
+        Phrase("Serial numbers, station names and identifiers of devices stay. They tell where the images were made."),
     ),
     _Option(
         "institution_identity",
         "E.3.11",
-        "Keep the institution",
-        "Name, department and address of the hospital stay. Few people were there on one day: keep it for good reasons "
-        "only.",
+        Phrase("Keep the institution"),
+        Phrase(
+            "Name, department and address of the hospital stay. Few people were there on one day: keep it for "
+            "good reasons "
+            "only."
+        ),
     ),
     _Option(
         "safe_private",
         "E.3.10",
-        "Keep safe private attributes",
-        "Makers’ own attributes stay where the standard lists them as safe: diffusion and PET values among them. "
-        "All other private attributes go, with or without this.",
+        Phrase("Keep safe private attributes"),
+        Phrase(
+            "Makers’ own attributes stay where the standard lists them as safe: diffusion and PET values among them. "
+            "All other private attributes go, with or without this."
+        ),
     ),
 )
 _CLEANED = (
     _Option(
         "clean_descriptors",
         "E.3.5",
-        "Clean descriptions",
-        "Study and series descriptions keep words of anatomy, sequence and contrast, and lose all others. Without this "
-        "they go whole, and series are harder to tell apart.",
+        Phrase("Clean descriptions"),
+        Phrase(
+            "Study and series descriptions keep words of anatomy, sequence and contrast, and lose all others. "
+            "Without this "
+            "they go whole, and series are harder to tell apart."
+        ),
     ),
     _Option(
         "clean_structured_content",
         "E.3.4",
-        "Clean structured reports",
-        "Measurements and codes stay, names and free text go. Without this the content goes whole.",
+        Phrase("Clean structured reports"),
+        Phrase("Measurements and codes stay, names and free text go. Without this the content goes whole."),
     ),
     _Option(
         "clean_graphics",
         "E.3.3",
-        "Clean annotations",
-        "Shapes that were drawn on images stay, their text is cleaned; marks of overlays stay after a look. Without "
-        "this they go whole. Curves go in any case.",
+        Phrase("Clean annotations"),
+        Phrase(
+            "Shapes that were drawn on images stay, their text is cleaned; marks of overlays stay after a look. "
+            "Without "
+            "this they go whole. Curves go in any case."
+        ),
     ),
 )
 _DATES: Mapping[str, tuple[str, str, str]] = {
     "moved": (
         "E.3.6",
-        "Move the dates",
-        "Every date of a case moves by the same number of days, which only the server knows. Intervals stay exact.",
+        Phrase("Move the dates"),
+        Phrase(
+            "Every date of a case moves by the same number of days, which only the server knows. Intervals stay exact."
+        ),
     ),
     "none": (
         "",
-        "Take the dates out",
-        "Dates are emptied or replaced. Intervals between studies can’t be seen any more.",
+        Phrase("Take the dates out"),
+        Phrase("Dates are emptied or replaced. Intervals between studies can’t be seen any more."),
     ),
-    "full": ("E.3.6", "Keep the dates", "Dates stay as they are. Together with little else they can name a person."),
+    "full": (
+        "E.3.6",
+        Phrase("Keep the dates"),
+        Phrase("Dates stay as they are. Together with little else they can name a person."),
+    ),
 }
 _NOT_OFFERED = (
     (
-        "Clean pixel data",
+        Phrase("Clean pixel data"),
         "E.3.1",
-        "Always on: pictures that may hold burned-in text, and documents, wait until a coordinator has looked at them.",
+        Phrase(
+            "Always on: pictures that may hold burned-in text, and documents, wait until a coordinator has "
+            "looked at them."
+        ),
     ),
     (
-        "Retain UIDs",
+        Phrase("Retain UIDs"),
         "E.3.9",
-        "Each case has identifiers of its own. With the original ones a study in two cases could be joined.",
+        Phrase("Each case has identifiers of its own. With the original ones a study in two cases could be joined."),
     ),
     (
-        "Clean recognizable visual features",
+        Phrase("Clean recognizable visual features"),
         "E.3.2",
-        "Faces in CT and MRI of the head are not removed: it would change the pixels that the opinion is about.",
+        Phrase(
+            "Faces in CT and MRI of the head are not removed: it would change the pixels that the opinion is about."
+        ),
     ),
 )
 
@@ -147,8 +170,8 @@ def form(ctx: TxContext) -> Response:
             for value, (section, label, effect) in _DATES.items()
         ],
         groups=[
-            {"legend": "What stays", "options": [_shown(one, values) for one in _KEPT]},
-            {"legend": "What is cleaned", "options": [_shown(one, values) for one in _CLEANED]},
+            {"legend": gettext("What stays"), "options": [_shown(one, values) for one in _KEPT]},
+            {"legend": gettext("What is cleaned"), "options": [_shown(one, values) for one in _CLEANED]},
         ],
         ages={"low": LOWEST_AGE_CAP, "high": HIGHEST_AGE_CAP, "default": SECOND_OPINION.age_cap},
         not_offered=[{"label": label, "section": section, "why": why} for label, section, why in _NOT_OFFERED],
@@ -160,8 +183,12 @@ def form(ctx: TxContext) -> Response:
 def save(ctx: TxContext) -> Response:
     """Choose the options for cases whose images are de-identified from now on."""
     check = Check(ctx.form)
-    dates = check.one_of("dates", list(_DATES), "Please choose what becomes of dates.")
-    years = f"Please give a whole number of years from {LOWEST_AGE_CAP} to {HIGHEST_AGE_CAP}."
+    dates = check.one_of("dates", list(_DATES), gettext("Please choose what becomes of dates."))
+    years = gettext(
+        "Please give a whole number of years from %(lowest_age_cap)s to %(highest_age_cap)s.",
+        lowest_age_cap=LOWEST_AGE_CAP,
+        highest_age_cap=HIGHEST_AGE_CAP,
+    )
     age_cap = check.number("age_cap", LOWEST_AGE_CAP, HIGHEST_AGE_CAP, years)
     check.done()
     options: dict[str, Any] = {one.name: bool(ctx.form.text(one.name)) for one in (*_KEPT, *_CLEANED)}

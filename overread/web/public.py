@@ -14,6 +14,7 @@ from starlette.types import Scope
 
 from cases.service import programs
 from overread.kit.errors import NotFound
+from overread.kit.language import Phrase, gettext
 from overread.services import Services
 from overread.web import forms, places, session
 from overread.web import sign_up as signing_up
@@ -21,7 +22,7 @@ from overread.web.forms import Form
 from overread.web.render import HOMES, STATIC, page, static_version
 from overread.web.texts import FAQ, PAGES, SUITABLE, UNSUITABLE
 
-_DESCRIPTION = (
+_DESCRIPTION = Phrase(
     "A specialist radiologist reads your MRI, CT, X-ray or mammogram again and answers your own questions in plain "
     "words. Fixed price, exact due time."
 )
@@ -51,7 +52,7 @@ def routes(services: Services) -> list[BaseRoute]:
         prices = [
             {
                 "label": p.name,
-                "text": p.tagline or "Every question answered in a signed report.",
+                "text": p.tagline or gettext("Every question answered in a signed report."),
                 "amount": {"minor": p.price, "currency": p.currency},
                 "days": p.reading_days,
             }
@@ -63,11 +64,13 @@ def routes(services: Services) -> list[BaseRoute]:
             "public/landing.html",
             who=who,
             page={
-                "title": "A second opinion on your scan – Overread",
+                "title": gettext("A second opinion on your scan – Overread"),
                 "description": _DESCRIPTION,
-                "headline": "A second pair of eyes on your scan",
-                "lede": "A radiologist who knows your part of the body reads your images again and answers your own "
-                "questions, in writing, by an exact day and hour.",
+                "headline": gettext("A second pair of eyes on your scan"),
+                "lede": gettext(
+                    "A radiologist who knows your part of the body reads your images again and answers your own "
+                    "questions, in writing, by an exact day and hour."
+                ),
                 "path": "/",
             },
             start_url="/start",

@@ -15,14 +15,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from overread.kit import language
 from overread.kit.dates import parse_da
+from overread.kit.language import Phrase
 from overread.kit.principals import Principal, Role
 from overread.kit.settings import Settings, address
 from overread.services import Services
 
 WEB = Path(__file__).parent
 STATIC = WEB / "static"
-SITE_NAME = "Overread"
+SITE_NAME = Phrase("Overread")
 
 #: Where each role begins, and what its navigation shows.
 HOMES: Mapping[Role, str] = {
@@ -34,62 +36,70 @@ HOMES: Mapping[Role, str] = {
     Role.AUDITOR: "/audit",
 }
 NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
-    None: (("How it works", "/#how"), ("Price", "/#price"), ("Questions", "/#faq")),
-    Role.PATIENT: (("My cases", "/cases"),),
-    Role.COORDINATOR: (("Queue", "/queue"), ("Inbox", "/inbox"), ("Erasures", "/erasures")),
-    Role.SPECIALIST: (("Offers", "/offers"), ("Reading", "/reading"), ("Licences", "/licences")),
-    Role.HOSPITAL: (("Studies sent", "/sent"),),
-    Role.ADMIN: (
-        ("People", "/people"),
-        ("Licences", "/licences"),
-        ("Prices", "/prices"),
-        ("De-identification", "/profiles"),
-        ("Peers", "/peers"),
-        ("Erasures", "/erasures"),
-        ("Audit", "/audit"),
+    None: ((Phrase("How it works"), "/#how"), (Phrase("Price"), "/#price"), (Phrase("Questions"), "/#faq")),
+    Role.PATIENT: ((Phrase("My cases"), "/cases"),),
+    Role.COORDINATOR: ((Phrase("Queue"), "/queue"), (Phrase("Inbox"), "/inbox"), (Phrase("Erasures"), "/erasures")),
+    Role.SPECIALIST: (
+        (Phrase("Offers"), "/offers"),
+        (Phrase("Reading"), "/reading"),
+        (Phrase("Licences"), "/licences"),
     ),
-    Role.AUDITOR: (("Audit log", "/audit"), ("Erasures", "/erasures")),
+    Role.HOSPITAL: ((Phrase("Studies sent"), "/sent"),),
+    Role.ADMIN: (
+        (Phrase("People"), "/people"),
+        (Phrase("Licences"), "/licences"),
+        (Phrase("Prices"), "/prices"),
+        (Phrase("De-identification"), "/profiles"),
+        (Phrase("Peers"), "/peers"),
+        (Phrase("Erasures"), "/erasures"),
+        (Phrase("Audit"), "/audit"),
+    ),
+    Role.AUDITOR: ((Phrase("Audit log"), "/audit"), (Phrase("Erasures"), "/erasures")),
 }
 
 #: What an action says afterwards: the redirect names the sentence, so that no text ever travels in an address.
 DONE: Mapping[str, str] = {
-    "saved": "Saved.",
-    "sent": "Your message was sent.",
-    "asked": "The question was sent. The clock stands still until the answer is here.",
-    "answered": "Your answer was sent. The clock goes on.",
-    "withdrawn": "Your request is withdrawn.",
-    "decided": "Your decision is recorded.",
-    "masked": "The boxes are blanked. Look at the result, then approve it.",
-    "unmasked": "No box is blanked any more. Look at the picture again before you decide.",
-    "document": "The copy holds the document now. Approve it to show it to the specialist.",
-    "confirmed": "The study is the patient’s. Its de-identified copy is being made.",
-    "revoked": "The study was taken out of the case.",
-    "released": "The study was released to the specialist.",
-    "released-all": "The studies were released to the specialist.",
-    "ready": "The case is ready to be offered.",
-    "offered": "The case was offered.",
-    "taken-back": "The offer was taken back.",
-    "declined": "The case was declined.",
-    "published": "The report was published.",
-    "closed": "The case was closed.",
-    "matched": "The study was matched. Its identity is being compared.",
-    "dismissed": "The study was dismissed: it is in no case. It can be put back from the list of dismissed ones.",
-    "restored": "The study waits in the inbox again.",
-    "accepted": "The case is yours. The images are open for you.",
-    "refused": "You declined the offer.",
-    "signed": "The report is signed.",
-    "added": "Added.",
-    "changed": "Changed.",
-    "profile": "Saved. Cases whose images are de-identified from now on follow it.",
-    "exception": "The exception was recorded.",
-    "erasure-asked": "Your wish is recorded. Two of our people carry it out, and you get a mail when it is done.",
-    "erasure-recorded": "The patient’s wish is recorded. An admin begins the erasure.",
-    "held": "The case is under legal hold.",
-    "lifted": "The legal hold is lifted.",
-    "begun": "The erasure has begun. A second person has to carry it out.",
-    "erased": "The case is erased.",
-    "mailed": "The mail is on its way. It can take a few minutes; look into the spam folder, too.",
-    "address-confirmed": "Your e-mail address is confirmed. Your images can be stored now.",
+    "saved": Phrase("Saved."),
+    "sent": Phrase("Your message was sent."),
+    "asked": Phrase("The question was sent. The clock stands still until the answer is here."),
+    "answered": Phrase("Your answer was sent. The clock goes on."),
+    "withdrawn": Phrase("Your request is withdrawn."),
+    "decided": Phrase("Your decision is recorded."),
+    "masked": Phrase("The boxes are blanked. Look at the result, then approve it."),
+    "unmasked": Phrase("No box is blanked any more. Look at the picture again before you decide."),
+    "document": Phrase("The copy holds the document now. Approve it to show it to the specialist."),
+    "confirmed": Phrase("The study is the patient’s. Its de-identified copy is being made."),
+    "revoked": Phrase("The study was taken out of the case."),
+    "released": Phrase("The study was released to the specialist."),
+    "released-all": Phrase("The studies were released to the specialist."),
+    "ready": Phrase("The case is ready to be offered."),
+    "offered": Phrase("The case was offered."),
+    "taken-back": Phrase("The offer was taken back."),
+    "declined": Phrase("The case was declined."),
+    "published": Phrase("The report was published."),
+    "closed": Phrase("The case was closed."),
+    "matched": Phrase("The study was matched. Its identity is being compared."),
+    "dismissed": Phrase(
+        "The study was dismissed: it is in no case. It can be put back from the list of dismissed ones."
+    ),
+    "restored": Phrase("The study waits in the inbox again."),
+    "accepted": Phrase("The case is yours. The images are open for you."),
+    "refused": Phrase("You declined the offer."),
+    "signed": Phrase("The report is signed."),
+    "added": Phrase("Added."),
+    "changed": Phrase("Changed."),
+    "profile": Phrase("Saved. Cases whose images are de-identified from now on follow it."),
+    "exception": Phrase("The exception was recorded."),
+    "erasure-asked": Phrase(
+        "Your wish is recorded. Two of our people carry it out, and you get a mail when it is done."
+    ),
+    "erasure-recorded": Phrase("The patient’s wish is recorded. An admin begins the erasure."),
+    "held": Phrase("The case is under legal hold."),
+    "lifted": Phrase("The legal hold is lifted."),
+    "begun": Phrase("The erasure has begun. A second person has to carry it out."),
+    "erased": Phrase("The case is erased."),
+    "mailed": Phrase("The mail is on its way. It can take a few minutes; look into the spam folder, too."),
+    "address-confirmed": Phrase("Your e-mail address is confirmed. Your images can be stored now."),
 }
 
 
@@ -101,10 +111,10 @@ class Site:
     base_url: str
     links: tuple[Mapping[str, str], ...] = field(
         default=(
-            {"label": "Privacy", "href": "/privacy"},
-            {"label": "Terms", "href": "/terms"},
-            {"label": "Getting your images", "href": "/guides/images"},
-            {"label": "For physicians", "href": "/for-physicians"},
+            {"label": Phrase("Privacy"), "href": "/privacy"},
+            {"label": Phrase("Terms"), "href": "/terms"},
+            {"label": Phrase("Getting your images"), "href": "/guides/images"},
+            {"label": Phrase("For physicians"), "href": "/for-physicians"},
         )
     )
 
@@ -112,13 +122,22 @@ class Site:
 @cache
 def environment() -> Environment:
     """The templates. Everything is escaped; a variable that a handler forgot is an error, not an empty place."""
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(WEB / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    # One environment for all languages: what a message is, is asked when the page is made.
+    made.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda message: language.catalogue(language.current()).gettext(message),
+        lambda one, many, number: language.catalogue(language.current()).ngettext(one, many, number),
+        newstyle=True,
+    )
+    made.policies["ext.i18n.trimmed"] = True
+    return made
 
 
 @cache
@@ -143,6 +162,7 @@ def base_context(path: str, base_url: str, who: Principal | None) -> dict[str, A
         ],
         "sign_in_url": "/sign-in",
         "sign_out_action": "/sign-out",
+        "language": language.current(),
         "static_version": static_version(),
         "values": {},
         "errors": {},

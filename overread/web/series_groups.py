@@ -14,6 +14,7 @@ from cases.service.pixels import SeriesGroupReview
 from cases.states import StudyState
 from cases.views import Picture, Review, SeriesGroup
 from overread.kit.errors import NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web.contexts import Desk, RequestContext, go
@@ -78,7 +79,7 @@ def series_group_page(context: RequestContext) -> Response:
             "masked": bool(found.boxes),
             "digest": found.digest,
         },
-        trouble="" if not video else "These are videos: look at them one by one.",
+        trouble="" if not video else gettext("These are videos: look at them one by one."),
         drawable=not video,
         video=None,
         document=None,
@@ -90,8 +91,10 @@ def series_group_page(context: RequestContext) -> Response:
         mask_action=f"{url}/mask" if found.open and not video else "",
         decide_action=f"{url}/decide" if found.open else "",
         document_action="",
-        approve=f"Approve all {pending} that wait" if pending and found.wholly_seen and not video else "",
-        withhold=f"Withhold all {count}",
+        approve=gettext("Approve all %(pending)s that wait", pending=pending)
+        if pending and found.wholly_seen and not video
+        else "",
+        withhold=gettext("Withhold all %(count)s", count=count),
         withheld=False,
         released=found.state is StudyState.RELEASED,
         next_url="",
@@ -137,7 +140,9 @@ def decide(context: RequestContext) -> Response:
     """Approve what waits of a series' pictures of one size, or withhold all of them."""
     decision = {"approve": Review.APPROVED, "withhold": Review.WITHHELD}.get(context.form.text("decision"))
     if decision is None:
-        raise FieldErrors({"form": "Please choose what to do with these pictures: approve them, or withhold them."})
+        raise FieldErrors(
+            {"form": gettext("Please choose what to do with these pictures: approve them, or withhold them.")}
+        )
     boxes = boxes_of(context) if decision == Review.APPROVED else []
     case_id, study_uid, series_uid, size = _names(context)
     looked_at = SeriesGroupLook(study_uid, series_uid, size, boxes, context.form.text("digest"))
@@ -163,7 +168,7 @@ def _names(context: RequestContext) -> tuple[Any, str, str, tuple[int, int]]:
     names = context.request.path_params
     size = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", names["size"], re.ASCII)
     if size is None:
-        raise NotFound(f"size {names['size'][:20]!r}", safe="There are no such pictures here.")
+        raise NotFound(f"size {names['size'][:20]!r}", safe=gettext("There are no such pictures here."))
     return context.uuid(), names["study"], names["series"], (int(size[2]), int(size[1]))
 
 
@@ -191,8 +196,19 @@ def _page_number(context: RequestContext, count: int) -> int:
 
 
 def _title(first: Picture, count: int) -> str:
-    series = "A series" if first.series_number is None else f"Series {first.series_number}"
-    return f"{series}: {count} picture{'' if count == 1 else 's'} of {first.columns} × {first.rows}"
+    series = (
+        gettext("A series")
+        if first.series_number is None
+        else gettext("Series %(series_number)s", series_number=first.series_number)
+    )
+    return gettext(
+        "%(series)s: %(count)s picture%(value)s of %(columns)s × %(rows)s",
+        series=series,
+        count=count,
+        value="" if count == 1 else "s",
+        columns=first.columns,
+        rows=first.rows,
+    )
 
 
 def _line(url: str, group: SeriesGroup) -> dict[str, Any]:
@@ -205,7 +221,7 @@ def _line(url: str, group: SeriesGroup) -> dict[str, Any]:
         else Review.CLEAN
     )
     return {
-        "label": "A series" if group.number is None else f"Series {group.number}",
+        "label": gettext("A series") if group.number is None else gettext("Series %(number)s", number=group.number),
         "modality": group.modality,
         "size": f"{group.columns} × {group.rows}" if is_picture else "no picture",
         "pictures": group.pictures,

@@ -13,13 +13,14 @@ from starlette.responses import RedirectResponse, Response
 from overread.kit import attempts, audit, http, principals, proofs, tokens
 from overread.kit.db import Session
 from overread.kit.errors import Busy, NotSignedIn, OverreadError
+from overread.kit.language import Phrase
 from overread.kit.principals import Principal, PrincipalRow
 from overread.services import Services
 from overread.web.errors import local_path
 from overread.web.forms import Form, errors_of
 from overread.web.render import HOMES, page
 
-_WRONG = "E-mail address and password don’t fit together. Please try again."
+_WRONG = Phrase("E-mail address and password don’t fit together. Please try again.")
 #: Tells a browser that has signed in before; it opens nothing, and goes to the sign-in page alone.
 DEVICE_COOKIE = "overread_device"
 

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from cases.service import accounts
 from overread.kit import addresses, attempts, http, passwords, principals, proofs
 from overread.kit.errors import Busy, NotFound, OverreadError, TooManyRequests
+from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import forms, session
@@ -22,7 +23,7 @@ from overread.web.forms import Check, FieldErrors, Form, errors_of
 from overread.web.render import page
 
 _ADDRESS = "/account/address"
-_WAIT_MAIL = "We have sent several mails to this address already; look into its spam folder, too."
+_WAIT_MAIL = Phrase("We have sent several mails to this address already; look into its spam folder, too.")
 
 
 def routes(services: Services) -> list[BaseRoute]:
@@ -64,7 +65,7 @@ def sign_up(request: Request, services: Services, form: Form) -> Response:
     try:
         check.done()
         budget = attempts.signing_up(session.address(request), services.settings.max_sign_ups_per_hour)
-        attempts.spend(services.db, *budget, safe="Too many accounts were made from your network.")
+        attempts.spend(services.db, *budget, safe=gettext("Too many accounts were made from your network."))
         try:
             hashed = passwords.hashed(password)
         except Busy:
@@ -189,7 +190,7 @@ def _confirm_by_password(request: Request, services: Services, password: str) ->
         lambda tx: session.record_refusal(tx, email, where),
     )
     if known is None:
-        raise FieldErrors({"password": "This is not the password that you chose when you made the account."})
+        raise FieldErrors({"password": gettext("This is not the password that you chose when you made the account.")})
     with services.db.transaction() as tx:
         known.account(tx)
         return session.open_session(

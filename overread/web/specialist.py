@@ -13,6 +13,7 @@ from cases.states import DELIVERED, RUNNING, CaseEvent, CaseState
 from cases.views import REPORT_TEXTS, SpecialistCase
 from overread.kit import proofs
 from overread.kit.errors import NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, paging, render
@@ -65,7 +66,7 @@ def offers(ctx: TxContext) -> Response:
                 "reference": line.reference,
                 "url": f"/offers/{line.case_id}",
                 "title": line.title,
-                "summary": "Open it to read the questions.",
+                "summary": gettext("Open it to read the questions."),
                 "studies": line.studies,
                 "fee": render.money(line.fee, line.currency),
                 "answer_by": render.moment(line.answer_by),
@@ -88,7 +89,7 @@ def offers(ctx: TxContext) -> Response:
         pager=paging.links(ctx, path, reading, **{_OFFERS: later}),
         # Sums of different currencies can't be added.
         earned=[
-            {"label": "Signed so far", "count": count, "amount": render.money(amount, currency)}
+            {"label": gettext("Signed so far"), "count": count, "amount": render.money(amount, currency)}
             for currency, (count, amount) in sorted(earned.items())
         ],
     )
@@ -200,7 +201,7 @@ def sign(context: RequestContext) -> Response:
         reporting.may_sign(ctx.tx, ctx.who, ctx.uuid())
     missing = {}
     if not context.form.text("confirm"):
-        missing["confirm"] = "Please confirm that you have read the studies."
+        missing["confirm"] = gettext("Please confirm that you have read the studies.")
     try:
         proof = proofs.by_password(context.services.db, context.who, context.form.text("password"), context.address)
     except Unprocessable as error:
@@ -215,13 +216,13 @@ def sign(context: RequestContext) -> Response:
 def _missing(ctx: TxContext, case: SpecialistCase) -> dict[str, str]:
     report = reporting.draft(ctx.tx, ctx.who, case.case_id)
     found = {
-        f"answer-{q.question_id}": f"Question {q.number} has no answer yet."
+        f"answer-{q.question_id}": gettext("Question %(number)s has no answer yet.", number=q.number)
         for q in case.questions
         if not q.follow_up and not (report and report.answers.get(str(q.question_id), "").strip())
     }
     found |= reporting.missing_texts(report)
     if report is None or not report.studies_read:
-        found["studies"] = "Please tick the studies that you have read."
+        found["studies"] = gettext("Please tick the studies that you have read.")
     return found
 
 
@@ -257,7 +258,7 @@ def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | Non
         studies=[
             {
                 "uid": study.study_uid,
-                "title": labels.modality(study.modalities) or "Study",
+                "title": labels.modality(study.modalities) or gettext("Study"),
                 "date": render.day(study.study_date),
                 "series": study.series,
                 "instances": study.instances,

@@ -17,6 +17,7 @@ from overread.kit import audit, ended, passwords, principals, proofs, tokens
 from overread.kit.audit import AuditRow
 from overread.kit.ended import Ended
 from overread.kit.errors import Conflict, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.paging import Keyset
 from overread.kit.permissions import Permission
 from overread.kit.principals import PrincipalRow, Role
@@ -59,7 +60,7 @@ def add_person(context: RequestContext) -> Response:
     check = Check(context.form)
     name = check.text("name", "Please give a name.", 120)
     email = check.email("email")
-    role = check.one_of("role", [role.value for role in Role], "Please choose a role.")
+    role = check.one_of("role", [role.value for role in Role], gettext("Please choose a role."))
     check.done()
     password = secrets.token_urlsafe(12)
     hashed = passwords.hashed(password)
@@ -100,7 +101,7 @@ def lock(ctx: TxContext) -> Response:
     """Lock somebody out at once: whatever they have open ends, for good."""
     person = principals.get(ctx.tx, ctx.uuid("person"))
     if person.id == ctx.who.id:
-        raise Conflict("an admin locked themselves out", safe="You can’t lock yourself out.")
+        raise Conflict("an admin locked themselves out", safe=gettext("You can’t lock yourself out."))
     tokens.lock_out(ctx.tx, person.id)
     audit.record(ctx.tx, ctx.who, "account.lock", "principal", person.id)
     ended.record(ctx.tx, Ended(locked=[str(person.id)]))
@@ -144,10 +145,10 @@ def add_peer(ctx: TxContext) -> Response:
     check = Check(ctx.form)
     title = check.text("ae_title", "Please give the AE title.", 16)
     host = check.text("host", "Please give the host’s name or address.", 253)
-    port = check.number("port", 1, 65535, "A port is a number from 1 to 65535.")
-    role = check.one_of("role", _PEER_ROLES, "Please choose a role.")
+    port = check.number("port", 1, 65535, gettext("A port is a number from 1 to 65535."))
+    role = check.one_of("role", _PEER_ROLES, gettext("Please choose a role."))
     owners = [one["value"] for one in _owners(ctx)]
-    owner = check.one_of("owner", ["", *owners], "Please choose whose it is.")
+    owner = check.one_of("owner", ["", *owners], gettext("Please choose whose it is."))
     check.done()
     owner_id = UUID(owner) if owner else None
     peers.register(ctx.tx, ctx.who, title, host, port, Role(role), owner_id=owner_id)
@@ -157,7 +158,9 @@ def add_peer(ctx: TxContext) -> Response:
 def _owners(ctx: TxContext) -> list[dict[str, str]]:
     """The specialists and hospitals that a peer may act for."""
     found = [row for role in _PEER_ROLES for row in principals.with_role(ctx.tx, Role(role))]
-    return [{"value": str(row.id), "label": f"{row.name} ({row.role})"} for row in found]
+    return [
+        {"value": str(row.id), "label": gettext("%(name)s (%(role)s)", name=row.name, role=row.role)} for row in found
+    ]
 
 
 def prices_page(ctx: TxContext) -> Response:
@@ -203,13 +206,13 @@ def add_price(ctx: TxContext) -> Response:
     """Put a price in force; the one before it ends now and stays on record."""
     keys = [program.price_key for program in programs.on_offer(ctx.tx) if program.price_key]
     check = Check(ctx.form)
-    key = check.one_of("program", keys, "Please choose a program.")
+    key = check.one_of("program", keys, gettext("Please choose a program."))
     label = check.text("label", "Please give it a name.", 80)
-    currency = check.one_of("currency", _CURRENCIES, "Please choose a currency.")
-    amount = check.amount("amount", currency or "USD", "Please give an amount, such as 390.00.")
-    fee = check.amount("fee", currency or "USD", "Please give an amount, such as 180.00.")
+    currency = check.one_of("currency", _CURRENCIES, gettext("Please choose a currency."))
+    amount = check.amount("amount", currency or "USD", gettext("Please give an amount, such as 390.00."))
+    fee = check.amount("fee", currency or "USD", gettext("Please give an amount, such as 180.00."))
     if not check.errors and fee > amount:
-        check.errors["fee"] = "The fee is a part of the price."
+        check.errors["fee"] = gettext("The fee is a part of the price.")
     check.done()
     programs.set_price(ctx.tx, ctx.who, key, label, amount, currency, specialist_fee=fee)
     return go("/prices", "added")
@@ -219,29 +222,36 @@ def account_page(ctx: TxContext) -> Response:
     """One's own password, and the end of whatever is open in one's name."""
     return ctx.page(
         "public/form.html",
-        title="Change your password",
-        text=f"You are signed in as {ctx.who.name}.",
+        title=gettext("Change your password"),
+        text=gettext("You are signed in as %(name)s.", name=ctx.who.name),
         action="/account",
-        submit_label="Change it",
+        submit_label=gettext("Change it"),
         fields=[
-            {"name": "password", "label": "Password now", "type": "password", "autocomplete": "current-password"},
+            {
+                "name": "password",
+                "label": gettext("Password now"),
+                "type": "password",
+                "autocomplete": "current-password",
+            },
             {
                 "name": "new_password",
-                "label": "New password",
+                "label": gettext("New password"),
                 "type": "password",
                 "autocomplete": "new-password",
-                "hint": f"At least {passwords.SHORTEST} letters.",
+                "hint": gettext("At least %(shortest)s letters.", shortest=passwords.SHORTEST),
             },
         ],
         hidden={},
         back_url=render.HOMES[ctx.who.role],
         more=[
             {
-                "title": "Sign out everywhere",
-                "text": "Ends this session and every other one, and every viewer and token that you opened. "
-                "Use it if you left a browser signed in somewhere, or lost a device.",
+                "title": gettext("Sign out everywhere"),
+                "text": gettext(
+                    "Ends this session and every other one, and every viewer and token that you opened. "
+                    "Use it if you left a browser signed in somewhere, or lost a device."
+                ),
                 "action": "/account/sign-out",
-                "label": "Sign out everywhere",
+                "label": gettext("Sign out everywhere"),
                 "hidden": {"everywhere": "yes"},
             }
         ],
@@ -269,7 +279,7 @@ def change_password(context: RequestContext) -> Response:
 def sign_out_everywhere(ctx: TxContext) -> Response:
     """End everything that this person has open, this session too."""
     check = Check(ctx.form)
-    check.one_of("everywhere", ["yes"], "Please use the button.")
+    check.one_of("everywhere", ["yes"], gettext("Please use the button."))
     check.done()
     return session.sign_out_everywhere(ctx.services, ctx.tx, ctx.who)
 

@@ -16,13 +16,19 @@ from cases.states import CaseState, ImagesBy
 from cases.views import PatientCase, PaymentState, ProgramView
 from overread.kit import addresses, principals
 from overread.kit.errors import Conflict, NotFound
+from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, places, render
 from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check, FieldErrors
 
-_STEPS = (("Your question", "question"), ("Your images", "images"), ("Consent and price", "consent"), ("Payment", ""))
+_STEPS = (
+    (Phrase("Your question"), "question"),
+    (Phrase("Your images"), "images"),
+    (Phrase("Consent and price"), "consent"),
+    (Phrase("Payment"), ""),
+)
 #: What a payment's state means to the page that waits for it.
 _PAYMENT_PAGES: Mapping[str, str] = {
     PaymentState.NONE: "pending",
@@ -169,9 +175,9 @@ def images(ctx: TxContext) -> Response:
         return go(f"/cases/{case.case_id}")
     by = Check(ctx.form).one_of("images", ("uploaded", "hospital"), "")
     if by not in ("uploaded", "hospital"):
-        raise FieldErrors({"images": "Please choose how the images come: press one of the two buttons."})
+        raise FieldErrors({"images": gettext("Please choose how the images come: press one of the two buttons.")})
     if by == "uploaded" and not case.images_here:
-        raise FieldErrors({"images": "No image has arrived yet. Choose a CD, a folder or files first."})
+        raise FieldErrors({"images": gettext("No image has arrived yet. Choose a CD, a folder or files first.")})
     chosen = ImagesBy.HOSPITAL if by == "hospital" else ImagesBy.UPLOAD
     intake.update(ctx.tx, ctx.who, case.case_id, Changes(images_by=chosen))
     return go(f"/cases/{case.case_id}/consent")
@@ -207,7 +213,11 @@ def consent_page(ctx: TxContext) -> Response:
     total = render.money(program.price, program.currency)
     found = [study.known for study in case.studies if study.known]
     pictures, series = sum(f.instances for f in found), sum(f.series for f in found)
-    here = f"{pictures:,} in {series} series" if found else "none yet"
+    here = (
+        gettext("%(pictures)s in %(series)s series", pictures=format(pictures, ","), series=series)
+        if found
+        else "none yet"
+    )
     return ctx.page(
         "patient/start_consent.html",
         steps=_trail(case.case_id, 2),
@@ -220,15 +230,18 @@ def consent_page(ctx: TxContext) -> Response:
         free=program.price_key is None,
         days=program.reading_days,
         policy=(
-            "You can withdraw until the report is signed. Until a specialist has taken your case you get everything "
-            f"back, afterwards {program.late_refund_percent} %."
+            gettext(
+                "You can withdraw until the report is signed. Until a specialist has taken your case you get "
+                "everything back, afterwards %(late_refund_percent)s %%.",
+                late_refund_percent=program.late_refund_percent,
+            )
         ),
         summary=[
-            ("Patient", case.patient_name),
-            ("About", labels.SUBJECTS[case.subject]),
-            ("Questions", str(len(case.questions))),
-            ("Images", "your hospital sends them" if case.images_by == ImagesBy.HOSPITAL else here),
-            ("Where", places.name(case.place)),
+            (gettext("Patient"), case.patient_name),
+            (gettext("About"), labels.SUBJECTS[case.subject]),
+            (gettext("Questions"), str(len(case.questions))),
+            (gettext("Images"), "your hospital sends them" if case.images_by == ImagesBy.HOSPITAL else here),
+            (gettext("Where"), places.name(case.place)),
         ],
         back_url=f"/cases/{case.case_id}/question",
         # A text that has become another one is not agreed to, whatever was ticked.
@@ -249,9 +262,11 @@ def consent(ctx: TxContext) -> Response:
             + ", ".join(f"“{c.words.headline}”, version {c.version}" for c in intake.CONSENTS if c.name in outdated)
             + ". Please read it, then agree again.",
         )
-    missing = {c.name: f"Please agree: {c.label}" for c in intake.CONSENTS if not ctx.form.text(c.name)}
+    missing = {
+        c.name: gettext("Please agree: %(label)s", label=c.label) for c in intake.CONSENTS if not ctx.form.text(c.name)
+    }
     if not free and not ctx.form.text("charge"):
-        missing["charge"] = "Please confirm that you understand the charge."
+        missing["charge"] = gettext("Please confirm that you understand the charge.")
     if missing:
         raise FieldErrors(missing)
     client = ctx.request.client
@@ -346,24 +361,26 @@ def _outdated(ctx: TxContext) -> list[str]:
 def _story(ctx: TxContext, offered: Sequence[ProgramView], case: PatientCase | None) -> tuple[str, Changes, list[str]]:
     form, check_form = ctx.form, Check(ctx.form)
     slugs = [program.slug for program in offered]
-    subject = check_form.one_of("subject", list(labels.SUBJECTS), "Please choose what it is about.")
+    subject = check_form.one_of("subject", list(labels.SUBJECTS), gettext("Please choose what it is about."))
     questions = [text for text in form.all("questions") if text]
     if not questions:
-        check_form.errors["questions"] = "Please ask at least one question."
-    born = check_form.day("birth_date", "Please give the date of birth.")
-    sex = check_form.one_of("sex", list(labels.SEXES), "Please choose the patient’s sex.")
+        check_form.errors["questions"] = gettext("Please ask at least one question.")
+    born = check_form.day("birth_date", gettext("Please give the date of birth."))
+    sex = check_form.one_of("sex", list(labels.SEXES), gettext("Please choose the patient’s sex."))
     place = form.text("place")
-    slug = check_form.one_of("kind", slugs, "Please choose an opinion.")
+    slug = check_form.one_of("kind", slugs, gettext("Please choose an opinion."))
     name = ctx.who.name
     if form.text("for_other"):
         name = check_form.text("patient_name", "Please give the patient’s full name.")
     if not place:
-        check_form.errors["place"] = "Please say where the patient is now."
+        check_form.errors["place"] = gettext("Please say where the patient is now.")
     elif place not in programs.places([program for program in offered if program.slug == slug or not slug]):
         there = f"in {places.name(place)}" if place in places.NAMES else "there"
-        check_form.errors["place"] = f"We can’t give opinions to people who are {there}."
+        check_form.errors["place"] = gettext("We can’t give opinions to people who are %(there)s.", there=there)
     if case is not None and case.emergency and not form.text("no_emergency"):
-        check_form.errors["no_emergency"] = "In an emergency, call your local emergency number. An opinion takes days."
+        check_form.errors["no_emergency"] = gettext(
+            "In an emergency, call your local emergency number. An opinion takes days."
+        )
     check_form.done()
     phone = form.given("phone")
     if phone is not None:

@@ -18,6 +18,7 @@ import pydicom
 from pydicom import Dataset
 
 from overread.kit.errors import Unprocessable
+from overread.kit.language import Phrase
 from pacs.dicom import frames, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.elements import Buffer
@@ -39,7 +40,7 @@ _PLANAR = tags.PlanarConfiguration
 class NotMaskable(Unprocessable):
     """Frames in which no rectangle can be blanked."""
 
-    title = "The picture can't be masked"
+    title = Phrase("The picture can't be masked")
 
     def __init__(self, why: str) -> None:
         super().__init__(why, safe=f"This picture can't be masked: {why} Withhold it instead.")

@@ -23,6 +23,7 @@ from struct import Struct
 from typing import NamedTuple, TypeAlias
 
 from overread.kit.errors import Unprocessable
+from overread.kit.language import Phrase
 from pacs.dicom.dictionary import LONG_VRS, PIXEL_DATA, SHORT_VRS, private_vr, public_vr, tag_text
 
 Buffer: TypeAlias = bytes | memoryview | mmap.mmap
@@ -49,7 +50,7 @@ _long_length = Struct("<I").unpack_from
 class Unreadable(Unprocessable):
     """The bytes are not a readable data set; `reason` is a short word for statistics and tests."""
 
-    title = "The DICOM data can't be read"
+    title = Phrase("The DICOM data can't be read")
     reason = "unreadable"
 
     def __init__(self, text: str) -> None:

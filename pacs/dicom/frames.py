@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from struct import Struct
 
+from overread.kit.language import Phrase
 from pacs.dicom.dictionary import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA, PIXEL_DATA
 from pacs.dicom.elements import Element, Unreadable, find, ints, text
 from pacs.dicom.part10 import Parsed
@@ -35,14 +36,14 @@ _FRAME_END = b"\xff\xd9"
 class PixelMismatch(Unreadable):
     """The pixel data is not what Rows, Columns, Bits Allocated, Number of Frames and its tables promise."""
 
-    title = "The pixel data does not fit its description"
+    title = Phrase("The pixel data does not fit its description")
     reason = "pixel_mismatch"
 
 
 class UnalignedFrames(Unreadable):
     """Frames of single-bit pixels begin within a byte (PS3.5 8.1.1), so no byte range holds just one."""
 
-    title = "The frames do not begin at whole bytes"
+    title = Phrase("The frames do not begin at whole bytes")
     reason = "unaligned_frames"
 
 

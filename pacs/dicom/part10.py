@@ -12,6 +12,7 @@ from array import array
 from struct import Struct
 from typing import NamedTuple
 
+from overread.kit.language import Phrase
 from pacs.dicom.bigendian import to_little_endian
 from pacs.dicom.dictionary import PIXEL_DATA
 from pacs.dicom.elements import (
@@ -49,14 +50,14 @@ _length32 = Struct("<I").unpack_from
 class NotDicom(Unreadable):
     """The bytes are not a DICOM file at all."""
 
-    title = "Not a DICOM file"
+    title = Phrase("Not a DICOM file")
     reason = "not_dicom"
 
 
 class Bomb(Unreadable):
     """A deflated or big endian data set is larger than what is unpacked in memory."""
 
-    title = "The DICOM data set is too large when unpacked"
+    title = Phrase("The DICOM data set is too large when unpacked")
     reason = "bomb"
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from overread.kit import audit, permissions, principals
 from overread.kit.errors import Conflict, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 from pacs.dimse.calling import Target
@@ -38,14 +39,17 @@ def register(
     """
     title = ae_title.strip()
     if not _AE_TITLE.fullmatch(title):
-        raise Unprocessable("a bad AE title", safe="An AE title has 1 to 16 ASCII characters and no backslash.")
+        raise Unprocessable(
+            "a bad AE title", safe=gettext("An AE title has 1 to 16 ASCII characters and no backslash.")
+        )
     if not 1 <= port <= 65535 or not host.strip():
-        raise Unprocessable("a bad address", safe="A peer needs a host and a port from 1 to 65535.")
+        raise Unprocessable("a bad address", safe=gettext("A peer needs a host and a port from 1 to 65535."))
     if role not in (Role.HOSPITAL, Role.SPECIALIST):
-        raise Unprocessable("a bad role", safe="A peer is a hospital's or a specialist's.")
+        raise Unprocessable("a bad role", safe=gettext("A peer is a hospital's or a specialist's."))
     if owner_id is not None and principals.get(tx, owner_id).role != role:
         raise Unprocessable(
-            f"the owner of {title} is no {role.value}", safe=f"The owner of this peer is no {role.value}."
+            f"the owner of {title} is no {role.value}",
+            safe=gettext("The owner of this peer is no %(role)s.", role=role.value),
         )
     existing = tx.get(Peer, title)
     if existing is None:
@@ -55,11 +59,15 @@ def register(
     else:
         if principals.get(tx, existing.principal_id).role != role:
             raise Conflict(
-                "role change", safe=f"{title} is registered with another role. Give this peer another title."
+                "role change",
+                safe=gettext("%(title)s is registered with another role. Give this peer another title.", title=title),
             )
         if owner_id not in (None, existing.principal_id):
             # What its principal was given to see would be another's at once.
-            raise Conflict("owner change", safe=f"{title} is registered for somebody else. Choose another title.")
+            raise Conflict(
+                "owner change",
+                safe=gettext("%(title)s is registered for somebody else. Choose another title.", title=title),
+            )
         existing.host, existing.port = host.strip(), port
     tx.flush()
     owner_text = str(owner_id) if owner_id else None

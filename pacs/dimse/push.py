@@ -15,6 +15,7 @@ from overread.kit import log
 from overread.kit.audit_looks import record_look
 from overread.kit.db import Session
 from overread.kit.errors import NotFound, OverreadError, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.principals import Principal
 from overread.kit.settings import Settings
 from pacs.dicom import tags
@@ -141,10 +142,13 @@ def push(archive: Archive, settings: Settings, accesses: Accesses, ae_title: str
         if not wanted:
             raise NotFound(
                 f"there is no such study that {ae_title} may see",
-                safe=f"There is no such study that {ae_title} may see.",
+                safe=gettext("There is no such study that %(ae_title)s may see.", ae_title=ae_title),
             )
         if len(wanted) > MOST:
-            raise Unprocessable("too much to push", safe=f"These are more than {MOST} instances. Name fewer studies.")
+            raise Unprocessable(
+                "too much to push",
+                safe=gettext("These are more than %(most)s instances. Name fewer studies.", most=MOST),
+            )
         witness(tx, who, wanted, ae_title)
     ae = AE(ae_title=settings.ae_title)
     completed = 0
@@ -162,7 +166,9 @@ def _registered(tx: Session, ae_title: str) -> tuple[Principal, Target]:
     who = peers.principal(tx, ae_title, via="push")
     target = peers.target(tx, ae_title, who) if who is not None else None
     if who is None or target is None:
-        raise NotFound(f"no peer {ae_title} is registered", safe=f"No peer {ae_title} is registered.")
+        raise NotFound(
+            f"no peer {ae_title} is registered", safe=gettext("No peer %(ae_title)s is registered.", ae_title=ae_title)
+        )
     return who, target
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from overread.kit.db import Connection, Session, raw
 from overread.kit.errors import BadInput
+from overread.kit.language import gettext
 
 #: How searches run. One that takes longer is given up: it asks for something that no index finds in an archive of this
 #: size. A prepared statement's plan knows nothing of the values, on which the right one depends; compiling, and workers
@@ -37,5 +38,7 @@ def bounded(tx: Session | Connection) -> Iterator[None]:
             raise
         raise TooSlow(
             "a search took too long",
-            safe="This search takes too long. Narrow it: by a date range, a patient ID, or the beginning of a name.",
+            safe=gettext(
+                "This search takes too long. Narrow it: by a date range, a patient ID, or the beginning of a name."
+            ),
         ) from error

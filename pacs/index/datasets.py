@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import InstrumentedAttribute
 
 from overread.kit.errors import BadInput
+from overread.kit.language import gettext
 from pacs.dicom import tags
 from pacs.index import matching, moments, nested
 from pacs.index.keys import TIMEZONE
@@ -57,7 +58,7 @@ def matches(keys: Keys, held: ColumnElement[Any], columns: Mapping[str, _Column]
 
 def _checked(text: str) -> str:
     if "\0" in text:
-        raise BadInput("NUL in a key", safe="A search key holds a NUL character.")
+        raise BadInput("NUL in a key", safe=gettext("A search key holds a NUL character."))
     return text.strip(" ")
 
 

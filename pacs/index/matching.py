@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 from sqlalchemy.types import Text
 
 from overread.kit.errors import BadInput
+from overread.kit.language import gettext
 from pacs.dicom import tags
 from pacs.index.folding import MAX_LEXEME, fold_name, sound, words
 
@@ -51,12 +52,20 @@ _DAY = timedelta(days=1)
 def checked(text: str) -> str:
     """A key's text without the spaces around it; what no value can be is refused."""
     if "\0" in text:
-        raise BadInput("a key holds NUL", safe="A search key's value holds a NUL character.")
+        raise BadInput("a key holds NUL", safe=gettext("A search key's value holds a NUL character."))
     if len(text) > _MAX_LIST or (len(text) > MAX_LENGTH and not re.fullmatch(r"[0-9.,\\]+", text)):
-        raise BadInput("a key is too long", safe=f"A search key's value has at most {MAX_LENGTH} characters.")
+        raise BadInput(
+            "a key is too long",
+            safe=gettext("A search key's value has at most %(max_length)s characters.", max_length=MAX_LENGTH),
+        )
     text = re.sub(r"\*{2,}", "*", text.strip(" "))
     if text.count("*") + text.count("?") > _MAX_WILDCARDS:
-        raise BadInput("too many wild cards", safe=f"A search key's value has at most {_MAX_WILDCARDS} wild cards.")
+        raise BadInput(
+            "too many wild cards",
+            safe=gettext(
+                "A search key's value has at most %(max_wildcards)s wild cards.", max_wildcards=_MAX_WILDCARDS
+            ),
+        )
     return text
 
 
@@ -70,7 +79,9 @@ def values(text: str) -> list[str]:
     found = [part.strip(" ") for part in re.split(r"[\\,]", text)]
     found = [part for part in found if part]
     if len(found) > MAX_VALUES:
-        raise BadInput("too many values", safe=f"A search key has at most {MAX_VALUES} values.")
+        raise BadInput(
+            "too many values", safe=gettext("A search key has at most %(max_values)s values.", max_values=MAX_VALUES)
+        )
     return found
 
 
@@ -94,7 +105,9 @@ def uids(text: str) -> list[str]:
     """The UIDs of a list (C.2.2.2.2)."""
     found = values(text)
     if not all(re.fullmatch(r"[0-9.]{1,64}", uid) for uid in found):
-        raise BadInput("a key is no UID", safe="A UID has digits and dots only, 64 at most; a list has commas between.")
+        raise BadInput(
+            "a key is no UID", safe=gettext("A UID has digits and dots only, 64 at most; a list has commas between.")
+        )
     return found
 
 
@@ -107,7 +120,7 @@ def uid(column: Any, text: str) -> Condition:
 def number(text: str) -> int:
     """A whole number as an IS or US key gives it."""
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
-        raise BadInput("a key is no number", safe="A number to search for must be a whole number.")
+        raise BadInput("a key is no number", safe=gettext("A number to search for must be a whole number."))
     return int(text)
 
 
@@ -285,7 +298,7 @@ def offset(text: str) -> timedelta:
     # An address's plus is a space, unless it was written as %2B.
     found = re.fullmatch(r"([+-]?)([0-9]{2})([0-5][0-9])", text.strip(" "))
     if found is None or int(found[2]) > 14:
-        raise BadInput("a key is no offset", safe="A Timezone Offset From UTC is written as +HHMM or -HHMM.")
+        raise BadInput("a key is no offset", safe=gettext("A Timezone Offset From UTC is written as +HHMM or -HHMM."))
     away = timedelta(hours=int(found[2]), minutes=int(found[3]))
     return -away if found[1] == "-" else away
 

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Interval, and_, case, cast, func, literal
 from sqlalchemy.types import Integer, Text
 
 from overread.kit.errors import BadInput
+from overread.kit.language import gettext
 from pacs.index import matching
 from pacs.index.keys import TIMEZONE
 
@@ -57,8 +58,10 @@ def _read(vr: str, text: str) -> tuple[str, ...]:
     if not found or not (found[1] or found[4]):
         raise BadInput(
             "a bad date",
-            safe="A date or time must be digits (YYYYMMDDHHMMSS), with an offset as +HHMM or -HHMM where it has one; "
-            "a range has a hyphen.",
+            safe=gettext(
+                "A date or time must be digits (YYYYMMDDHHMMSS), with an offset as +HHMM or -HHMM where it has one; "
+                "a range has a hyphen."
+            ),
         )
     return found.groups("")
 

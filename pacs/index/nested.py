@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import Text
 
 from overread.kit.errors import BadInput
+from overread.kit.language import gettext
 from pacs.dicom.dictionary import public_vr
 from pacs.index import matching
 from pacs.index.folding import fold_name
@@ -95,7 +96,9 @@ def _leaf(data_set: Any, tag: str, text: str, options: tuple[bool, bool], names:
     every, empty = options
     vr = _vr(tag)
     if vr == "SQ":
-        raise BadInput("a key is a sequence", safe="A sequence is matched by its attributes: Sequence.Attribute=value.")
+        raise BadInput(
+            "a key is a sequence", safe=gettext("A sequence is matched by its attributes: Sequence.Attribute=value.")
+        )
     inside = _values(data_set, tag)
     if empty and text == '""':
         return and_(inside.is_(None))

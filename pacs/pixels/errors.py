@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from overread.kit.errors import Unprocessable
+from overread.kit.language import Phrase
 
 _BEGIN = "This image can't be shown: "
 
@@ -10,8 +11,10 @@ _BEGIN = "This image can't be shown: "
 class CannotDecode(Unprocessable):
     """This frame can't be turned into a picture: its bytes are damaged, or nothing here knows their format."""
 
-    title = "The image can't be shown"
-    default_safe = f"{_BEGIN}its pixel data is damaged or in a format that this server can't decode."
+    title = Phrase("The image can't be shown")
+    default_safe = Phrase(
+        "This image can't be shown: its pixel data is damaged or in a format that this server can't decode."
+    )
 
     @property
     def why(self) -> str:

@@ -11,6 +11,7 @@ from PIL import Image
 from pydicom import Dataset
 
 from overread.kit.errors import BadInput
+from overread.kit.language import gettext
 from pacs.pixels import annotate, attributes, icc, overlay, presentation
 from pacs.pixels import window as windows
 from pacs.pixels.annotate import Keyword
@@ -113,7 +114,7 @@ def animation(
             left -= picture.width * picture.height
             if left < 0:
                 raise BadInput(
-                    "a giant animation", safe="The animation would be too large: ask for a smaller viewport."
+                    "a giant animation", safe=gettext("The animation would be too large: ask for a smaller viewport.")
                 )
             yield picture if wanted.profile == "no" else icc.convert(picture, ds, wanted.profile)[0]
 

@@ -9,6 +9,7 @@ from PIL import Image
 from pydicom import Dataset
 
 from overread.kit.errors import BadInput
+from overread.kit.language import gettext
 from pacs.pixels import attributes
 from pacs.pixels.picture import MAX_SIDE
 
@@ -34,10 +35,13 @@ class Viewport:
     def __post_init__(self) -> None:
         """Refuse a picture without size, one too large, and a source that is no number."""
         if not (0 < self.width <= MAX_SIDE and 0 < self.height <= MAX_SIDE):
-            raise BadInput("viewport size", safe=f"The viewport's width and height have to be 1 to {MAX_SIDE}.")
+            raise BadInput(
+                "viewport size",
+                safe=gettext("The viewport's width and height have to be 1 to %(max_side)s.", max_side=MAX_SIDE),
+            )
         source = (self.x, self.y, self.source_width or 1.0, self.source_height or 1.0)
         if not all(math.isfinite(number) for number in source) or 0 in (self.source_width, self.source_height):
-            raise BadInput("viewport source", safe="The viewport's source has to be a part of the image.")
+            raise BadInput("viewport source", safe=gettext("The viewport's source has to be a part of the image."))
 
 
 def pixel_aspect(ds: Dataset, frame_index: int = 0) -> float:
@@ -78,7 +82,7 @@ def scaled(picture: Image.Image, aspect: float, viewport: Viewport | None, *, en
     right = min(viewport.x + abs(source_width), float(columns))
     bottom = min(viewport.y + abs(source_height), float(rows))
     if right - left < 1e-6 or bottom - top < 1e-6:
-        raise BadInput("viewport outside", safe="The viewport's source lies outside of the image.")
+        raise BadInput("viewport outside", safe=gettext("The viewport's source lies outside of the image."))
     scale = min(viewport.width / ((right - left) * wide), viewport.height / ((bottom - top) * high))
     scale = scale if enlarge else min(scale, 1.0)
     size = (max(round((right - left) * wide * scale), 1), max(round((bottom - top) * high * scale), 1))

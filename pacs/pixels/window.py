@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from overread.kit.errors import BadInput
+from overread.kit.language import gettext
 from pacs.pixels import attributes, default_window, tables
 from pacs.pixels.tables import Table
 
@@ -37,7 +38,9 @@ class Window:
         if not finite or self.width <= 0 or (self.function == "LINEAR" and self.width < 1):
             raise BadInput(
                 "a window without width",
-                safe="The window's width has to be at least 1, or more than 0 where its function is not LINEAR.",
+                safe=gettext(
+                    "The window's width has to be at least 1, or more than 0 where its function is not LINEAR."
+                ),
             )
 
     def apply(self, values: Floats) -> Floats:

@@ -20,6 +20,7 @@ from typing import Any
 
 from overread.kit import threads
 from overread.kit.errors import Unavailable
+from overread.kit.language import gettext
 from pacs.pixels import wire
 from pacs.pixels.errors import CannotDecode, refuse
 from pacs.pixels.layout import Layout
@@ -111,7 +112,9 @@ class Pool:
         with threads.waiting():
             free = self._free.acquire(timeout=self.patience)
         if not free:
-            raise Unavailable("no decoding worker was free", safe="The server is busy decoding: try again in a minute.")
+            raise Unavailable(
+                "no decoding worker was free", safe=gettext("The server is busy decoding: try again in a minute.")
+            )
 
     def _call(self, head: dict[str, Any], frame: bytes, limit: int, until: float) -> bytearray:
         for attempt in (1, 2):

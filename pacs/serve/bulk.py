@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from overread.kit.errors import NotFound
+from overread.kit.language import gettext
 from pacs.dicom import dicomjson, tags
 from pacs.dicom.elements import Element, find, text
 from pacs.serve.retrieve import Opened, Part
@@ -50,7 +51,7 @@ def find_bulk(opened: Opened, path: Sequence[str]) -> Bulk:
         found = dicomjson.element_at(level, path)
         parts = [opened.part(found.start, found.length)] if found else []
     if found is None or found.items is not None:
-        raise NotFound("no such bulk data", safe="This object has no such bulk data.")
+        raise NotFound("no such bulk data", safe=gettext("This object has no such bulk data."))
     buffer = parsed.buf if located.header is None else opened.header
     kind = _document_type(text(buffer, find(level, _MIME_TYPE))) if _is_document(found, path) else ""
     return Bulk(found.tag, parts, kind)

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from overread.kit import clock
 from overread.kit.db import Connection, Database, Session, reading
 from overread.kit.errors import NotFound
+from overread.kit.language import gettext
 from pacs.dicom import json_values, tags
 from pacs.index import visibility
 from pacs.index.events import StudyStable
@@ -97,7 +98,9 @@ def version(
     assert found is not None, "an aggregate has a row"
     digest, count, series_pk, whole = found
     if not count:
-        raise NotFound("no such instances in the scope", safe="There is no such study, series or instance here.")
+        raise NotFound(
+            "no such instances in the scope", safe=gettext("There is no such study, series or instance here.")
+        )
     is_series = series_uid is not None and sop_uid is None and count == whole
     return Version(digest, count, series_pk if is_series else None)
 
@@ -232,5 +235,5 @@ def of_instance(tx: Session, one: Located) -> bytes:
     """The metadata of an instance that a scope has shown, as it is kept. Raises NotFound where it went meanwhile."""
     found = tx.scalar(select(Instance.metadata_deflated).where(Instance.pk == one.pk))
     if found is None:
-        raise NotFound("an instance went while it was sent", safe="There is no such instance here any more.")
+        raise NotFound("an instance went while it was sent", safe=gettext("There is no such instance here any more."))
     return json_values.inflate(found)

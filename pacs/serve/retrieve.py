@@ -21,6 +21,7 @@ from psycopg.rows import dict_row
 from overread.kit.blobs import BlobStore
 from overread.kit.db import Connection, Session, reading
 from overread.kit.errors import NotFound
+from overread.kit.language import gettext
 from pacs.dicom import elements, frames, part10
 from pacs.index import visibility
 from pacs.index.models import Instance
@@ -99,7 +100,9 @@ def locate(
     with reading(tx).cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_LOCATE + tail + IN_ORDER, values, binary=True).fetchall()
     if not rows:
-        raise NotFound("no such instances in the scope", safe="There is no such study, series or instance here.")
+        raise NotFound(
+            "no such instances in the scope", safe=gettext("There is no such study, series or instance here.")
+        )
     return [Located(**{**row, "ranges": _pairs(row["ranges"])}) for row in rows]
 
 
@@ -195,7 +198,9 @@ def check_frame(index: int, count: int) -> None:
     if not 0 <= index < count:
         raise NotFound(
             f"frame {index + 1} of {count}",
-            safe=f"There is no frame {index + 1}: the object has {count}, counted from 1.",
+            safe=gettext(
+                "There is no frame %(number)s: the object has %(count)s, counted from 1.", number=index + 1, count=count
+            ),
         )
 
 

@@ -20,6 +20,7 @@ from overread.kit import audit, clock, jobs, log, principals
 from overread.kit.blobs import BlobStore
 from overread.kit.db import Base
 from overread.kit.errors import Conflict, NotFound, OverreadError
+from overread.kit.language import gettext
 from overread.kit.principals import Principal, PrincipalRow
 from pacs.index import visibility
 from pacs.index.models import Instance, Series, Study
@@ -92,7 +93,8 @@ def request(archive: Archive, who: Principal, transaction_uid: str, references: 
     with archive.db.transaction() as tx:
         if _find(tx, who, transaction_uid) is not None:
             raise Conflict(
-                "the transaction UID is in use", safe="This Transaction UID was used before. Choose another one."
+                "the transaction UID is in use",
+                safe=gettext("This Transaction UID was used before. Choose another one."),
             )
         later = len(references) > _AT_ONCE or _bytes(tx, scope, references) > _AT_ONCE_BYTES
         if later:
@@ -110,7 +112,9 @@ def result(tx: Session, who: Principal, transaction_uid: str) -> Result:
     originals(who)
     row = _find(tx, who, transaction_uid)
     if row is None:
-        raise NotFound("no such commitment request", safe="There is no request of yours with this Transaction UID.")
+        raise NotFound(
+            "no such commitment request", safe=gettext("There is no request of yours with this Transaction UID.")
+        )
     done = len(row.failures) == len(row.references)
     return Result([Reference(**one) for one in row.references], _failures(row.failures) if done else None)
 
@@ -232,7 +236,7 @@ def _add(
     principals.lock(tx, who.id)
     if _find(tx, who, transaction_uid) is not None:
         raise Conflict(
-            "the transaction UID is in use", safe="This Transaction UID was used before. Choose another one."
+            "the transaction UID is in use", safe=gettext("This Transaction UID was used before. Choose another one.")
         )
     row = Commitment(
         owner_id=who.id,

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from overread.kit import clock, jobs, log
 from overread.kit.db import Base
 from overread.kit.errors import NotFound
+from overread.kit.language import Phrase, gettext
 from pacs.index.events import BlobsDamaged
 from pacs.index.models import Instance
 from pacs.store.archive import Archive
@@ -40,8 +41,8 @@ class DamagedBlob(Base):
 class Lost(NotFound):
     """Nothing of what was asked for can be given: its files are missing or damaged."""
 
-    title = "The image's file is missing"
-    default_safe = "The image's file is missing or damaged on our side. Whoever runs this server is told."
+    title = Phrase("The image's file is missing")
+    default_safe = Phrase("The image's file is missing or damaged on our side. Whoever runs this server is told.")
 
 
 class Kept(Protocol):
@@ -72,7 +73,9 @@ def here(archive: Archive, found: Sequence[_K]) -> list[_K]:
     if len(left) < len(found):
         damaged = report(archive, {one.blob: one.sop_uid for one in found if not is_here(archive, one)})
         if not left and not damaged:
-            raise NotFound("the instances went meanwhile", safe="There is no such study, series or instance here.")
+            raise NotFound(
+                "the instances went meanwhile", safe=gettext("There is no such study, series or instance here.")
+            )
         if not left:
             raise Lost(f"the blobs of {len(found)} instances are missing or damaged")
     return left

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from overread.kit import audit, ended, permissions
 from overread.kit.ended import Ended, Row, microseconds
 from overread.kit.errors import NotFound
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 from pacs.index import changes, counts, visibility
@@ -58,7 +59,7 @@ def remove(
         chosen = chosen.where(Instance.sop_uid == sop_uid)
     found = [] if study is None else tx.scalars(chosen.where(Instance.study_pk == study.pk)).all()
     if study is None or not found:
-        raise NotFound("nothing to delete", safe="There is no such study, series or instance here.")
+        raise NotFound("nothing to delete", safe=gettext("There is no such study, series or instance here."))
     found = _sent(tx, study.pk, found)
     told = tx.scalars(_losing(found)).all()
     for one in told:

@@ -21,6 +21,7 @@ from psycopg import DataError
 from overread.kit import audit, log, principals
 from overread.kit.blobs import CHUNK, Blob, BlobWriter
 from overread.kit.errors import TooLarge, Unavailable
+from overread.kit.language import gettext
 from overread.kit.principals import Principal
 from pacs.dicom import dicomjson, file_meta, json_values, part10
 from pacs.dicom.elements import Buffer, Unreadable
@@ -128,7 +129,10 @@ class Incoming:
         if self._writer.size + len(data) > self._archive.max_instance_bytes:
             raise TooLarge(
                 f"an instance is larger than {self._archive.max_instance_bytes} bytes",
-                safe=f"An instance may have at most {self._archive.max_instance_bytes} bytes.",
+                safe=gettext(
+                    "An instance may have at most %(max_instance_bytes)s bytes.",
+                    max_instance_bytes=self._archive.max_instance_bytes,
+                ),
             )
         self._writer.write(data)
 

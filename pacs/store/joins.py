@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, aliased
 from overread.kit import clock
 from overread.kit.db import Base
 from overread.kit.errors import NotFound
+from overread.kit.language import gettext
 from pacs.index import changes, counts, visibility
 from pacs.index.models import Instance, Joined, Series, Study
 from pacs.index.scope import ORIGINAL, Scope
@@ -58,7 +59,9 @@ def join(tx: Session, base: Scope, base_pk: int, member_pk: int, only: Sequence[
     study = tx.get(Study, base_pk, with_for_update=True)
     member = tx.get(Study, member_pk)
     if study is None or member is None or study.study_uid != member.study_uid:
-        raise NotFound(f"no two studies {base_pk}, {member_pk} of one UID", safe="One of these studies is gone.")
+        raise NotFound(
+            f"no two studies {base_pk}, {member_pk} of one UID", safe=gettext("One of these studies is gone.")
+        )
     joined_pk = base_pk
     if tx.scalar(select(Joined.member_pk).where(Joined.study_pk == base_pk).limit(1)) is None:
         joined_pk = _opened(tx, base_pk)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from overread.kit import audit, clock, permissions
 from overread.kit.db import Base
 from overread.kit.errors import NotFound
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 from pacs.dicom import dicomjson, file_meta, part10, sop_classes
@@ -137,7 +138,7 @@ def get(tx: Session, who: Principal, category: str, uid: str) -> NonPatient:
         select(NonPatient).where(NonPatient.category == category, NonPatient.sop_uid == uid)
     ).one_or_none()
     if found is None:
-        raise NotFound(f"no {category} {uid}", safe="There is no such instance here.")
+        raise NotFound(f"no {category} {uid}", safe=gettext("There is no such instance here."))
     return found
 
 

@@ -19,6 +19,7 @@ from threading import BoundedSemaphore
 from pydicom import Dataset
 
 from overread.kit.errors import Unavailable
+from overread.kit.language import gettext
 from pacs.dicom import frames, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.elements import Element, find, ints, text
@@ -215,7 +216,9 @@ def _stripped(frame: bytes) -> bytes:
 def _in_turn() -> Iterator[None]:
     """One comparison at a time decodes: what all of them take is bounded by what one may."""
     if not _turn.acquire(timeout=_WAIT):
-        raise Unavailable("objects are compared already", safe="The server is busy: send the object again in a minute.")
+        raise Unavailable(
+            "objects are compared already", safe=gettext("The server is busy: send the object again in a minute.")
+        )
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from overread.kit import audit, clock, permissions
 from overread.kit.errors import BadInput, Conflict, Forbidden, NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, PrincipalRow, Role
 from pacs.dicom import tags
@@ -39,11 +40,11 @@ def create(tx: Session, who: Principal, uid: str | None, dataset: JsonDataset) -
     permissions.require(who, Permission.WORKLIST_SCHEDULE)
     named = attributes.value(dataset, SOP_INSTANCE)
     if uid is not None and named is not None and named != uid:
-        raise BadInput("two UIDs", safe="The SOP Instance UID of the data set is not the one of the request.")
+        raise BadInput("two UIDs", safe=gettext("The SOP Instance UID of the data set is not the one of the request."))
     uid = uid or (str(named) if named is not None else f"2.25.{uuid.uuid4().int}")
     kept = attributes.created(dataset)
     if tx.scalar(select(Workitem.pk).where(Workitem.uid == uid)) is not None:
-        raise Conflict(f"work item {uid} exists", safe="A work item with this UID exists.")
+        raise Conflict(f"work item {uid} exists", safe=gettext("A work item with this UID exists."))
     assignee = _assignee(tx, kept)
     _check_names_nobody(tx, kept, assignee)
     item = Workitem(uid=uid, attributes=kept, assignee_id=assignee)
@@ -85,12 +86,14 @@ def update(tx: Session, who: Principal, uid: str, changes: JsonDataset, transact
     _not_following(item)
     check_update(StepState(item.state), item.transaction_uid, transaction)
     if item.state == StepState.SCHEDULED and not permissions.has(who, Permission.WORKLIST_SCHEDULE):
-        raise Forbidden(f"{who.role} changed a scheduled work item", safe="Only who schedules changes what is planned.")
+        raise Forbidden(
+            f"{who.role} changed a scheduled work item", safe=gettext("Only who schedules changes what is planned.")
+        )
     before = item.attributes
     item.attributes = attributes.updated(before, changes)
     assigned = _assignee(tx, item.attributes)
     if assigned != item.assignee_id and not permissions.has(who, Permission.WORKLIST_SCHEDULE):
-        raise Forbidden(f"{who.role} reassigned a work item", safe="Only who schedules says who performs.")
+        raise Forbidden(f"{who.role} reassigned a work item", safe=gettext("Only who schedules says who performs."))
     _check_names_nobody(tx, item.attributes, assigned)
     if assigned != item.assignee_id:
         item.assignee_id = assigned
@@ -150,7 +153,8 @@ def request_cancel(tx: Session, who: Principal, uid: str, request: Mapping[str, 
     if state is StepState.SCHEDULED:
         if not permissions.has(who, Permission.WORKLIST_SCHEDULE):
             raise Forbidden(
-                f"{who.role} canceled a scheduled work item", safe="Only who schedules cancels what is planned."
+                f"{who.role} canceled a scheduled work item",
+                safe=gettext("Only who schedules cancels what is planned."),
             )
         cancel(tx, item, request)
     elif not subscriptions.tell(tx, item, Event.CANCEL_REQUESTED, _cancel_request(who, request)):
@@ -185,7 +189,7 @@ def find(tx: Session, who: Principal, uid: str, *, lock: bool = False) -> Workit
         statement = statement.with_for_update().execution_options(populate_existing=True)
     found = tx.scalars(statement).one_or_none()
     if found is None:
-        raise NotFound(f"no work item {uid} for {who.role} {who.id}", safe="There is no such work item here.")
+        raise NotFound(f"no work item {uid} for {who.role} {who.id}", safe=gettext("There is no such work item here."))
     return found
 
 
@@ -207,7 +211,9 @@ def _assignee(tx: Session, dataset: JsonDataset) -> UUID | None:
         return None
     person = tx.get(PrincipalRow, named[0])
     if len(named) > 1 or person is None or person.role != Role.SPECIALIST or not person.active:
-        raise BadInput("not one specialist", safe="A work item can be scheduled for one specialist of this server.")
+        raise BadInput(
+            "not one specialist", safe=gettext("A work item can be scheduled for one specialist of this server.")
+        )
     return person.id
 
 
@@ -218,13 +224,15 @@ def _check_names_nobody(tx: Session, dataset: JsonDataset, assignee: UUID | None
     if telling := attributes.identifying(dataset):
         raise Unprocessable(
             "an identified work item for a specialist",
-            safe=f"A work item for a specialist may not say who the patient is: leave out {telling}.",
+            safe=gettext(
+                "A work item for a specialist may not say who the patient is: leave out %(telling)s.", telling=telling
+            ),
         )
     named = attributes.uids(dataset)
     if named and tx.scalar(select(Study.pk).where(Study.view_id == ORIGINAL, Study.study_uid.in_(named)).limit(1)):
         raise Unprocessable(
             "an original in a work item for a specialist",
-            safe="A work item for a specialist may not name original studies, only those of a case's view.",
+            safe=gettext("A work item for a specialist may not name original studies, only those of a case's view."),
         )
 
 
@@ -235,7 +243,8 @@ def _is_assigned(dataset: JsonDataset) -> bool:
 def _not_following(item: Workitem) -> None:
     if item.subject is not None:
         raise Conflict(
-            "the work item follows a case", safe="This reading follows its case: accept, sign or refuse it there."
+            "the work item follows a case",
+            safe=gettext("This reading follows its case: accept, sign or refuse it there."),
         )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from overread.kit import clock, permissions
 from overread.kit.errors import NotFound
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, PrincipalRow, Role
 from pacs.dicom import tags
@@ -85,7 +86,7 @@ def unwatch(tx: Session, who: Principal, subscriber: str) -> None:
         delete(Watch).where(Watch.principal_id == who.id, Watch.subscriber == subscriber).returning(Watch.subscriber)
     ).all()
     if not gone:
-        raise NotFound("no global subscription", safe="This AE title has no global subscription of yours.")
+        raise NotFound("no global subscription", safe=gettext("This AE title has no global subscription of yours."))
 
 
 def unsubscribe(tx: Session, who: Principal, subscriber: str, item: Workitem | None) -> None:
@@ -99,7 +100,7 @@ def unsubscribe(tx: Session, who: Principal, subscriber: str, item: Workitem | N
         mine = delete(Watch).where(Watch.principal_id == who.id, Watch.subscriber == subscriber)
         gone += len(tx.execute(mine.returning(Watch.subscriber)).all())
     if not gone:
-        raise NotFound("no subscription", safe="This AE title has no such subscription of yours.")
+        raise NotFound("no subscription", safe=gettext("This AE title has no such subscription of yours."))
 
 
 def enrol(tx: Session, item: Workitem) -> None:

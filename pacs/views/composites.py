@@ -21,6 +21,7 @@ from sqlalchemy import select
 
 from overread.kit import audit
 from overread.kit.errors import NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.lru import Lru
 from overread.kit.principals import Principal
 from pacs.deid import suggest_text
@@ -181,7 +182,7 @@ def _extremes(archive: Archive, located: Sequence[Located]) -> _Extremes:
                 if levels.shape != low.shape:
                     raise Unprocessable(
                         "pictures of several kinds",
-                        safe="These pictures differ in size or colour: look at them one by one.",
+                        safe=gettext("These pictures differ in size or colour: look at them one by one."),
                     )
                 np.minimum(low, levels, out=low)
                 np.maximum(high, levels, out=high)

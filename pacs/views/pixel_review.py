@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, aliased
 
 from overread.kit import audit, permissions
 from overread.kit.errors import NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 from pacs.deid.identifiers import Identifiers
@@ -255,7 +256,8 @@ def release_document(
     """
     if redacted is not None and not 0 < len(redacted) <= MOST_DOCUMENT:
         raise Unprocessable(
-            "the redacted document's size", safe=f"A document has 1 byte to {MOST_DOCUMENT >> 20} megabytes."
+            "the redacted document's size",
+            safe=gettext("A document has 1 byte to %(number)s megabytes.", number=MOST_DOCUMENT >> 20),
         )
     choice = Choice(document="released") if redacted is None else Choice(document="redacted", redacted=redacted)
     refused: dict[str, str] = {}
@@ -309,12 +311,16 @@ def _remake(
 def _made(maker: Maker, source: Instance | None, choice: Choice, size: tuple[int, int]) -> rows.Row:
     """One instance made anew. Raises Unprocessable."""
     if source is None:
-        raise Unprocessable("the original is gone", safe="The original of this image was deleted; it can't be changed.")
+        raise Unprocessable(
+            "the original is gone", safe=gettext("The original of this image was deleted; it can't be changed.")
+        )
     if choice.boxes:
         within(choice.boxes, *size)
     row = maker.chosen(source, choice)
     if row.review == Review.UNUSABLE:
-        raise Unprocessable("nothing can be made of it any more", safe="Nothing can be made of this image any more.")
+        raise Unprocessable(
+            "nothing can be made of it any more", safe=gettext("Nothing can be made of this image any more.")
+        )
     return row
 
 
@@ -338,7 +344,9 @@ def _decidable(tx: Session, view_id: UUID, sop_uids: Sequence[str], *, lock: boo
     )
     found = list(tx.scalars(statement.with_for_update() if lock else statement))
     if len(found) != len(set(sop_uids)):
-        raise NotFound(f"of {len(sop_uids)} instances {len(found)}", safe="There is no such image to decide on.")
+        raise NotFound(
+            f"of {len(sop_uids)} instances {len(found)}", safe=gettext("There is no such image to decide on.")
+        )
     return found
 
 

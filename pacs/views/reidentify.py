@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from overread.kit import audit, permissions
 from overread.kit.blobs import Blob
 from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 from pacs.deid.profile import Profile
@@ -129,7 +130,7 @@ def reidentified(archive: Archive, who: Principal | None, view_id: UUID, derived
         permissions.require(who, Permission.IMAGES_REIDENTIFY)
     parsed = part10.parse(derived)
     if parsed.meta.transfer_syntax == ts.EXPLICIT_BIG_ENDIAN:
-        raise Unprocessable("a big endian object", safe="Send the object in a little endian transfer syntax.")
+        raise Unprocessable("a big endian object", safe=gettext("Send the object in a little endian transfer syntax."))
     study_uid = text(parsed.buf, find(parsed.elements, tags.StudyInstanceUID))
     source = aliased(Instance)
     with archive.db.transaction() as tx:
@@ -146,11 +147,11 @@ def reidentified(archive: Archive, who: Principal | None, view_id: UUID, derived
         ).all()
         blobs = [digest for digest, own in found if own]
         if not blobs and tx.scalar(select(Study.pk).where(Study.view_id == view_id, Study.study_uid == study_uid)):
-            raise NotFound("the originals are gone", safe="The originals of this study were deleted.")
+            raise NotFound("the originals are gone", safe=gettext("The originals of this study were deleted."))
         if not blobs:
             raise Unprocessable(
                 f"an object of study {study_uid!r}",
-                safe="This object belongs to no study of the case: its Study Instance UID is another one.",
+                safe=gettext("This object belongs to no study of the case: its Study Instance UID is another one."),
             )
         audit.record(tx, who, "view.reidentify", "study", study_uid, case_id=view.case_id if view else None)
     back = WayBack(secret, moved_dates=profile.modified_dates)

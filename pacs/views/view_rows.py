@@ -17,6 +17,7 @@ from typing import Any
 
 from overread.kit import log
 from overread.kit.errors import Unprocessable
+from overread.kit.language import gettext
 from pacs.deid import masks, overlays, pixels
 from pacs.deid.amend import amended
 from pacs.deid.codestream import TABLES
@@ -234,7 +235,7 @@ class _Made:
         """PS3.3 C.24.2: the document, which de-identification leaves out, as a person released or redacted it."""
         element = elements.find(self.parsed.elements, _DOCUMENT)
         if element is None or self._has_pixels:
-            raise Unprocessable("no document", safe="This object holds no document that could be released.")
+            raise Unprocessable("no document", safe=gettext("This object holds no document that could be released."))
         document = elements.raw(self.parsed.buf, element) if choice.document == "released" else choice.redacted
         changes: dict[int, tuple[str, bytes] | None] = {_DOCUMENT: ("OB", document)}
         if choice.document == "redacted":

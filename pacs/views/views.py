@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, aliased
 
 from overread.kit import audit, permissions
 from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 from pacs.deid.identifiers import Identifiers
@@ -168,7 +169,9 @@ def secret_of(archive: Archive, view: View | None) -> bytes:
     if view is None or view.sealed_secret is None:
         raise NotFound(
             "the view is gone, or its secret was destroyed",
-            safe="The secret of these de-identified images was destroyed: they can't be changed or traced back.",
+            safe=gettext(
+                "The secret of these de-identified images was destroyed: they can't be changed or traced back."
+            ),
         )
     return archive.sealer.open(view.sealed_secret, view.case_id)
 
@@ -298,7 +301,7 @@ def set_review(
     """
     permissions.require(who, Permission.IMAGES_REVIEW)
     if decision not in (Review.APPROVED, Review.WITHHELD):
-        raise Unprocessable(f"decision {decision!r}", safe="An instance is either approved or withheld.")
+        raise Unprocessable(f"decision {decision!r}", safe=gettext("An instance is either approved or withheld."))
     if decision == Review.APPROVED:
         _not_left_out(tx, view_id, sop_uids)
         if digests is not None:
@@ -320,7 +323,7 @@ def set_review(
         .returning(Instance.study_pk)
     ).all()
     if not changed:
-        raise NotFound("no pending instance of these UIDs", safe="None of these images waits for a decision.")
+        raise NotFound("no pending instance of these UIDs", safe=gettext("None of these images waits for a decision."))
     for study_pk in set(changed):
         recount(tx, study_pk)
     for uid in sop_uids:
@@ -342,7 +345,10 @@ def _not_left_out(tx: Session, view_id: UUID, sop_uids: list[str]) -> None:
         what = "a document" if empty == 1 else f"{empty} documents"
         raise Conflict(
             f"{what} left out",
-            safe=f"The copy lacks {what}: open it, then release it or put a redacted one in its place. Or withhold it.",
+            safe=gettext(
+                "The copy lacks %(what)s: open it, then release it or put a redacted one in its place. Or withhold it.",
+                what=what,
+            ),
         )
 
 
@@ -359,7 +365,7 @@ def _looked_at(tx: Session, view_id: UUID, sop_uids: list[str], digests: Mapping
         what = "this picture" if len(sop_uids) == 1 else f"{changed} of these pictures"
         raise Conflict(
             "another picture than was looked at",
-            safe=f"Somebody changed {what} meanwhile. Look again, and approve what you see then.",
+            safe=gettext("Somebody changed %(what)s meanwhile. Look again, and approve what you see then.", what=what),
         )
 
 
@@ -374,10 +380,12 @@ def release(tx: Session, who: Principal, view_id: UUID, study_uid: str) -> None:
     if Review.PENDING_REVIEW in states:
         raise Conflict(
             "instances are still pending",
-            safe="Some images may show names in their pixels. Approve or withhold each of them first.",
+            safe=gettext("Some images may show names in their pixels. Approve or withhold each of them first."),
         )
     if not states & {Review.CLEAN, Review.APPROVED}:
-        raise Conflict("nothing to release", safe="Every image of this study is withheld: there is nothing to release.")
+        raise Conflict(
+            "nothing to release", safe=gettext("Every image of this study is withheld: there is nothing to release.")
+        )
     study.released = True
     tx.flush()
     recount(tx, study.pk)
@@ -400,7 +408,9 @@ def _study(tx: Session, view_id: UUID, study_uid: str) -> Study:
         select(Study).where(Study.view_id == view_id, Study.source_uid == study_uid).with_for_update()
     ).one_or_none()
     if found is None:
-        raise NotFound("no such study in the view", safe="The de-identified copy of this study is not made yet.")
+        raise NotFound(
+            "no such study in the view", safe=gettext("The de-identified copy of this study is not made yet.")
+        )
     return found
 
 
