@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.gateway import Gateway
-from cases import bodies, consents, pictures, report_pdf
+from cases import administration, bodies, consents, pictures, report_pdf
 from cases.openapi import document
 from cases.operations import AFTER, LIMIT, Call, Operation, Parameter
 from cases.service import (
@@ -327,6 +327,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/api/v1/licence-rules", "people", "What places ask", _rules, result=list[RuleLine]),
     Operation("POST", "/api/v1/licence-rules", "people", "Record what a place asks", _add_rule,
               bodies.NewRule, None, 204),
+    *administration.OPERATIONS,
 )
 # fmt: on
 

@@ -7,28 +7,24 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, or_, select
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from cases.service import admin_accounts as accounts
 from cases.service import peers, programs
+from cases.service.admin_accounts import AccountView
 from cases.views import ProgramView
-from overread.kit import audit, ended, passwords, principals, proofs, tokens
-from overread.kit.audit import AuditRow
-from overread.kit.ended import Ended
-from overread.kit.errors import Conflict, Unprocessable
+from overread.kit import passwords, principals, proofs
+from overread.kit.errors import Unprocessable
 from overread.kit.language import gettext
-from overread.kit.paging import Keyset
 from overread.kit.permissions import Permission
-from overread.kit.principals import PrincipalRow, Role
+from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import paging, permissions, render, session
 from overread.web.contexts import Desk, RequestContext, TxContext, go, in_transaction
 from overread.web.forms import Check, FieldErrors, typed
 
 _CURRENCIES = ("USD", "EUR", "GBP", "CHF", "CAD", "AUD", "INR", "JPY")
-#: By role and name; a name may be a patient's, and has no place in an address.
-_PEOPLE = Keyset(PrincipalRow.role, func.lower(PrincipalRow.name), PrincipalRow.id, private=True)
 _PEER_ROLES = (Role.HOSPITAL.value, Role.SPECIALIST.value)
 
 
@@ -65,55 +61,21 @@ def add_person(context: RequestContext) -> Response:
     password = secrets.token_urlsafe(12)
     hashed = passwords.hashed(password)
     with context.transaction() as ctx:
-        _add(ctx, role, name, email, hashed)
+        # The number makes a form that is sent twice one account; the second answer, which is seen, shows a password.
+        wish = ctx.form.text("wish")[:64]
+        accounts.create(ctx.tx, ctx.who, role=Role(role), name=name, email=email, password_hash=hashed, request_id=wish)
         return _people(ctx, made={"name": name, "password": password})
-
-
-def _add(ctx: TxContext, role: str, name: str, email: str, hashed: str) -> None:
-    # The number makes a form that is sent twice one account; the second answer, the one that is seen, shows a password.
-    wish = ctx.form.text("wish")[:64]
-    try:
-        made = principals.create(ctx.tx, role=Role(role), name=name, email=email, password_hash=hashed)
-        audit.record(ctx.tx, ctx.who, "account.create", "principal", made.id, role=role, request=wish)
-    except Conflict:
-        before = _made_by(ctx, wish, email)
-        if before is None:
-            raise
-        made = before
-    made.password_hash = hashed
-    ctx.tx.flush()
-
-
-def _made_by(ctx: TxContext, wish: str, email: str) -> PrincipalRow | None:
-    """The account that the same form has made a moment ago, as long as nobody has signed in to it."""
-    made = principals.by_email(ctx.tx, email)
-    if made is None or not wish:
-        return None
-    by_form = select(AuditRow.detail).where(
-        AuditRow.action == "account.create", AuditRow.object_id == str(made.id), AuditRow.actor_id == ctx.who.id
-    )
-    used = select(AuditRow.id).where(AuditRow.action == "session.start", AuditRow.actor_id == made.id).limit(1)
-    same = any(detail.get("request") == wish for detail in ctx.tx.scalars(by_form))
-    return made if same and ctx.tx.scalar(used) is None else None
 
 
 def lock(ctx: TxContext) -> Response:
     """Lock somebody out at once: whatever they have open ends, for good."""
-    person = principals.get(ctx.tx, ctx.uuid("person"))
-    if person.id == ctx.who.id:
-        raise Conflict("an admin locked themselves out", safe=gettext("You can’t lock yourself out."))
-    tokens.lock_out(ctx.tx, person.id)
-    audit.record(ctx.tx, ctx.who, "account.lock", "principal", person.id)
-    ended.record(ctx.tx, Ended(locked=[str(person.id)]))
+    accounts.lock(ctx.tx, ctx.who, ctx.uuid("person"))
     return go("/people", "changed", **_where(ctx))
 
 
 def unlock(ctx: TxContext) -> Response:
     """Let somebody in again, who then has to sign in anew."""
-    person = principals.get(ctx.tx, ctx.uuid("person"))
-    tokens.let_in(ctx.tx, person.id)
-    audit.record(ctx.tx, ctx.who, "account.unlock", "principal", person.id)
-    ended.record(ctx.tx, Ended(unlocked=[str(person.id)]))
+    accounts.unlock(ctx.tx, ctx.who, ctx.uuid("person"))
     return go("/people", "changed", **_where(ctx))
 
 
@@ -286,31 +248,23 @@ def sign_out_everywhere(ctx: TxContext) -> Response:
 
 def _people(ctx: TxContext, made: dict[str, str] | None = None) -> Response:
     search, role = ctx.query("q"), ctx.query("role")
-    asked = [PrincipalRow.role == role] if role in tuple(Role) else []
-    if search:
-        names = (PrincipalRow.name, PrincipalRow.email)
-        asked.append(or_(*(name.icontains(search, autoescape=True) for name in names)))
     after = "" if made else ctx.query(paging.AFTER)
-    page = _PEOPLE.page(ctx.tx, select(PrincipalRow).where(*asked), after, paging.ROWS)
-    ids = [person.id for person in page]
-    last = select(AuditRow.actor_id, func.max(AuditRow.at)).where(AuditRow.action == "session.start")
-    started = last.where(AuditRow.actor_id.in_(ids)).group_by(AuditRow.actor_id)
-    seen = {actor: at for actor, at in ctx.tx.execute(started)}  # noqa: C416  typed rows
+    page = accounts.everybody(ctx.tx, ctx.who, search, role, after, paging.ROWS)
     roles = [{"value": role.value, "label": role.value.capitalize()} for role in Role]
     return ctx.page(
         "admin/people.html",
         people=[
             {
                 "name": person.name,
-                "email": person.email or "",
+                "email": person.email,
                 "role": person.role,
                 "active": person.active,
-                "last_seen": render.moment(seen.get(person.id)),
-                "toggle_action": _toggle(ctx, person) if person.id != ctx.who.id else "",
+                "last_seen": render.moment(person.last_seen),
+                "toggle_action": _toggle(ctx, person) if person.principal_id != ctx.who.id else "",
             }
             for person in page
         ],
-        count=ctx.tx.scalar(select(func.count()).select_from(PrincipalRow).where(*asked)) or 0,
+        count=accounts.count(ctx.tx, ctx.who, search, role),
         filter={"q": search, "role": role},
         pager=paging.links(ctx, "/people", page, q=search, role=role),
         made=made,
@@ -322,9 +276,9 @@ def _people(ctx: TxContext, made: dict[str, str] | None = None) -> Response:
     )
 
 
-def _toggle(ctx: TxContext, person: PrincipalRow) -> str:
+def _toggle(ctx: TxContext, person: AccountView) -> str:
     # Each says what it does: of two clicks on "Lock" the second does not open again.
-    return paging.address(f"/people/{person.id}/{'lock' if person.active else 'unlock'}", **_where(ctx))
+    return paging.address(f"/people/{person.principal_id}/{'lock' if person.active else 'unlock'}", **_where(ctx))
 
 
 def _where(ctx: TxContext) -> dict[str, str]:

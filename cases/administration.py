@@ -1,0 +1,115 @@
+"""The API's part for admins: accounts, DICOM peers and prices."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from cases.bodies import Body
+from cases.operations import AFTER, LIMIT, Call, Operation, Parameter
+from cases.service import admin_accounts, peers, programs
+from cases.service.admin_accounts import AccountView
+from cases.service.peers import PeerView
+from cases.views import PriceView
+from overread.kit import passwords, permissions
+from overread.kit.paging import Page
+from overread.kit.permissions import Permission
+from overread.kit.principals import Role
+
+_PEOPLE, _PEERS, _PRICES = "/api/v1/people", "/api/v1/peers", "/api/v1/prices"
+_SEARCH = Parameter("q", "A part of a name or an address")
+_ROLE = Parameter("role", "Whose accounts; everybody's where none is named", tuple(role.value for role in Role))
+
+
+class NewAccount(Body):
+    """Somebody who is to have an account. The same `request_id` again makes no second one."""
+
+    name: Annotated[str, Field(min_length=1, max_length=120)]
+    email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+    role: Literal["patient", "hospital", "specialist", "coordinator", "admin", "auditor"]
+    request_id: Annotated[str, Field(max_length=64)] = ""
+
+
+class NewPeer(Body):
+    """Where a DICOM peer is, and whom it acts for: without `owner_id` a principal of its own."""
+
+    host: Annotated[str, Field(min_length=1, max_length=253)]
+    port: Annotated[int, Field(ge=1, le=65535)]
+    role: Literal["hospital", "specialist"]
+    owner_id: UUID | None = None
+
+
+class NewPrice(Body):
+    """A price from now on, by the program's key; amounts in minor units of `currency` (ISO 4217)."""
+
+    key: Annotated[str, Field(min_length=1, max_length=64)]
+    label: Annotated[str, Field(min_length=1, max_length=80)]
+    amount: Annotated[int, Field(ge=0, le=100_000_000)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    specialist_fee: Annotated[int, Field(ge=0, le=100_000_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountMade:
+    """An account, and its first password, which is told this once."""
+
+    principal_id: UUID
+    password: str
+
+
+def _everybody(c: Call) -> Page[AccountView]:
+    query: Mapping[str, str] = c.query
+    return admin_accounts.everybody(c.tx, c.who, query.get("q", ""), query.get("role", ""), c.after, c.limit)
+
+
+def _create(c: Call) -> AccountMade:
+    permissions.require(c.who, Permission.PEOPLE_MANAGE)  # before a password is hashed for anybody
+    password = secrets.token_urlsafe(12)
+    hashed = passwords.hashed(password)
+    with c.archive.db.transaction() as tx:
+        made = admin_accounts.create(
+            tx,
+            c.who,
+            role=Role(c.body.role),
+            name=c.body.name,
+            email=c.body.email,
+            password_hash=hashed,
+            request_id=c.body.request_id,
+        )
+    return AccountMade(made, password)
+
+
+def _register(c: Call) -> None:
+    b = c.body
+    peers.register(c.tx, c.who, c.path["title"], b.host, b.port, Role(b.role), owner_id=b.owner_id)
+
+
+def _set_price(c: Call) -> None:
+    b = c.body
+    programs.set_price(c.tx, c.who, b.key, b.label, b.amount, b.currency, specialist_fee=b.specialist_fee)
+
+
+# fmt: off
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("GET", _PEOPLE, "administration", "Everybody's accounts, by role and name", _everybody,
+              result=list[AccountView], parameters=(_SEARCH, _ROLE, AFTER, LIMIT)),
+    Operation("POST", _PEOPLE, "administration", "Make an account", _create, NewAccount, AccountMade, 201, apart=True),
+    Operation("POST", f"{_PEOPLE}/{{person}}/lock", "administration", "Lock somebody out, at once",
+              lambda c: admin_accounts.lock(c.tx, c.who, c.uuid("person")), None, None, 204),
+    Operation("POST", f"{_PEOPLE}/{{person}}/unlock", "administration", "Let somebody in again",
+              lambda c: admin_accounts.unlock(c.tx, c.who, c.uuid("person")), None, None, 204),
+    Operation("GET", _PEERS, "administration", "The DICOM peers",
+              lambda c: peers.listed(c.tx, c.who), result=list[PeerView]),
+    Operation("PUT", f"{_PEERS}/{{title}}", "administration", "Register a DICOM peer, or change its address", _register,
+              NewPeer, None, 204),
+    Operation("GET", _PRICES, "administration", "Every price, in force and past",
+              lambda c: programs.price_list(c.tx, c.who), result=list[PriceView]),
+    Operation("POST", _PRICES, "administration", "Put a price in force; the one before it ends now", _set_price,
+              NewPrice, None, 204),
+)
+# fmt: on
