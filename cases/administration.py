@@ -24,6 +24,7 @@ from overread.kit.principals import Role
 _PEOPLE, _PEERS, _PRICES = "/api/v1/people", "/api/v1/peers", "/api/v1/prices"
 _SEARCH = Parameter("q", "A part of a name or an address")
 _ROLE = Parameter("role", "Whose accounts; everybody's where none is named", tuple(role.value for role in Role))
+_ROLES = f"^({'|'.join(role.value for role in Role)})$"
 
 
 class NewAccount(Body):
@@ -31,7 +32,7 @@ class NewAccount(Body):
 
     name: Annotated[str, Field(min_length=1, max_length=120)]
     email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
-    role: Literal["patient", "hospital", "specialist", "coordinator", "admin", "auditor"]
+    role: Annotated[str, Field(pattern=_ROLES)]
     request_id: Annotated[str, Field(max_length=64)] = ""
 
 

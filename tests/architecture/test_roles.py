@@ -90,6 +90,9 @@ LISTS: dict[str, frozenset[str]] = {
     "/api/v1/cases": frozenset((COORDINATOR, SPECIALIST, PATIENT)),
     "/api/v1/inbox": frozenset((COORDINATOR,)),
     "/api/v1/licence-rules": frozenset((ADMIN, COORDINATOR)),
+    "/api/v1/people": frozenset((ADMIN,)),
+    "/api/v1/peers": frozenset((ADMIN, COORDINATOR)),
+    "/api/v1/prices": frozenset((ADMIN,)),
     # A specialist of whom nothing is known has no licences: an empty list says no more than that.
     "/api/v1/specialists/{specialist}/licences": frozenset((ADMIN, COORDINATOR)),
     "/start": frozenset((PATIENT,)),

@@ -1,4 +1,4 @@
-"""A held picture with burned-in text, in a real browser: boxes by mouse and by keyboard, preview, approve, release."""
+"""A picture with burned-in text, in a real browser: boxes by mouse and by keyboard, preview, approve, release."""
 
 from __future__ import annotations
 
@@ -160,12 +160,12 @@ def look_at_the_series(page: Page, boxes: Locator, album: Album) -> None:
     """All pictures by series, and one series laid over each other, with the boxes that all of them have."""
     page.get_by_role("link", name="All pictures by series").click()
     expect(page.get_by_role("heading", name="Series 1")).to_be_visible()
-    expect(page.get_by_text("2 objects of 320 × 240, 6 frames, 2 held")).to_be_visible()
+    expect(page.get_by_text("2 objects of 320 × 240, 6 frames, 2 to review")).to_be_visible()
     page.wait_for_load_state("networkidle")
     album.keep(page, "series")
     page.get_by_role("link", name="All laid over each other").first.click()
     expect(boxes).to_have_count(2)
-    expect(page.get_by_role("button", name="Approve all 2 that are held")).to_be_visible()
+    expect(page.get_by_role("button", name="Approve all 2 that wait")).to_be_visible()
     expect(page.get_by_role("button", name="Blank these boxes in all 2")).to_be_visible()
     page.wait_for_load_state("networkidle")
     album.keep(page, "stack")

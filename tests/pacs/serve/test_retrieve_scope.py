@@ -62,7 +62,7 @@ def test_every_scope_retrieves_what_it_finds(archive: Archive, database: Databas
     with database.transaction() as tx:
         for view, review in itertools.product((ORIGINAL, released, waiting), ("approved", "withheld", "unusable")):
             one = select(func.min(Instance.pk)).where(
-                Instance.view_id == view, Instance.review.in_(("original", "held"))
+                Instance.view_id == view, Instance.review.in_(("original", "pending_review"))
             )
             tx.execute(update(Instance).where(Instance.pk == one.scalar_subquery()).values(review=review))
         tx.execute(update(Study).where(Study.view_id == released).values(released=True))
