@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -12,9 +13,10 @@ from pydantic import Field
 
 from cases.bodies import Body
 from cases.operations import AFTER, LIMIT, Call, Operation, Parameter
-from cases.service import admin_accounts, peers, programs
+from cases.service import admin_accounts, peers, people, programs
 from cases.service.admin_accounts import AccountView
 from cases.service.peers import PeerView
+from cases.service.programs import Readers
 from cases.views import PriceView
 from overread.kit import passwords, permissions
 from overread.kit.paging import Page
@@ -22,6 +24,7 @@ from overread.kit.permissions import Permission
 from overread.kit.principals import Role
 
 _PEOPLE, _PEERS, _PRICES = "/api/v1/people", "/api/v1/peers", "/api/v1/prices"
+_PROGRAMS = "/api/v1/programs"
 _SEARCH = Parameter("q", "A part of a name or an address")
 _ROLE = Parameter("role", "Whose accounts; everybody's where none is named", tuple(role.value for role in Role))
 _ROLES = f"^({'|'.join(role.value for role in Role)})$"
@@ -90,6 +93,10 @@ def _register(c: Call) -> None:
     peers.register(c.tx, c.who, c.path["title"], b.host, b.port, Role(b.role), owner_id=b.owner_id)
 
 
+def _set_reader(c: Call, *, reads: bool) -> None:
+    programs.set_reader(c.tx, c.who, c.path["program"], c.uuid("specialist"), reads=reads)
+
+
 def _set_price(c: Call) -> None:
     b = c.body
     programs.set_price(c.tx, c.who, b.key, b.label, b.amount, b.currency, specialist_fee=b.specialist_fee)
@@ -104,6 +111,17 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda c: admin_accounts.lock(c.tx, c.who, c.uuid("person")), None, None, 204),
     Operation("POST", f"{_PEOPLE}/{{person}}/unlock", "administration", "Let somebody in again",
               lambda c: admin_accounts.unlock(c.tx, c.who, c.uuid("person")), None, None, 204),
+    Operation("GET", f"{_PROGRAMS}/readers", "administration", "Who reads for which program",
+              lambda c: programs.readers(c.tx, c.who), result=list[Readers]),
+    Operation("PUT", f"{_PROGRAMS}/{{program}}/readers/{{specialist}}", "administration",
+              "Let a specialist read for a program", partial(_set_reader, reads=True), None, None, 204),
+    Operation("DELETE", f"{_PROGRAMS}/{{program}}/readers/{{specialist}}", "administration",
+              "Let a specialist read for a program no more", partial(_set_reader, reads=False), None, None, 204),
+    Operation("POST", "/api/v1/licences/{licence}/verify", "administration", "A licence is as its holder entered it",
+              lambda c: people.verify_licence(c.tx, c.who, c.uuid("licence")), None, None, 204),
+    Operation("POST", "/api/v1/licences/{licence}/decline", "administration",
+              "A licence is not as its holder entered it",
+              lambda c: people.decline_licence(c.tx, c.who, c.uuid("licence")), None, None, 204),
     Operation("GET", _PEERS, "administration", "The DICOM peers",
               lambda c: peers.listed(c.tx, c.who), result=list[PeerView]),
     Operation("PUT", f"{_PEERS}/{{title}}", "administration", "Register a DICOM peer, or change its address", _register,

@@ -42,6 +42,12 @@ def _eligible_place(move: Move) -> str | None:
     return None if licences.is_served(move.tx, move.case.program, place) else licences.NOT_SERVED
 
 
+def _in_scope(move: Move) -> str | None:
+    subjects = move.case.program.subjects
+    fits = not subjects or move.case.subject in subjects
+    return None if fits else gettext("This program gives no opinions about that: please choose another subject.")
+
+
 def _has_questions(move: Move) -> str | None:
     return None if any(q.text.strip() for q in move.case.questions) else gettext("Please ask at least one question.")
 
@@ -194,6 +200,7 @@ GUARDS: Mapping[str, Guard] = {
     "address_confirmed": _address_confirmed,
     "no_emergency": _no_emergency,
     "eligible_place": _eligible_place,
+    "in_scope": _in_scope,
     "has_questions": _has_questions,
     "has_identity": _has_identity,
     "has_consents": _has_consents,

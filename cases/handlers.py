@@ -190,8 +190,10 @@ class Handlers:
             message = tx.scalars(query).one_or_none()
             if message is None or message.sent_at is not None:
                 return
-            person = tx.get(PrincipalRow, message.recipient_id)
-            if person is not None and person.active:
+            person = tx.get(PrincipalRow, message.recipient_id) if message.recipient_id else None
+            if message.recipient_id is None:
+                self._mailer.send(notify.rendered(message, str(message.facts["to"]), self._base_url))
+            elif person is not None and person.active:
                 if message.template == notify.CONFIRMATION:
                     if person.pending_email and person.pending_email == message.facts["to"]:
                         link = addresses.make_link(tx, person)

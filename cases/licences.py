@@ -10,9 +10,10 @@ from datetime import date
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from cases.models import Case, Licence, LicenceRule, Offer, Program
+from cases.models import Case, Licence, LicenceRule, Offer, Program, ProgramSpecialist
 from cases.states import LicenceRequirement, OfferOutcome
 from overread.kit import clock
 from overread.kit.language import Phrase, gettext
@@ -39,15 +40,54 @@ def is_open(tx: Session, place: str) -> bool:
     return rule_of(tx, place) not in (LicenceRequirement.BLOCKED, LicenceRequirement.UNKNOWN)
 
 
+def current_rules(tx: Session) -> dict[str, LicenceRequirement]:
+    """What each place asks today, of which a rule is recorded."""
+    newest = (
+        select(LicenceRule.place, LicenceRule.rule)
+        .ext(distinct_on(LicenceRule.place))
+        .where(LicenceRule.valid_from <= clock.now().date())
+        .order_by(LicenceRule.place, LicenceRule.valid_from.desc(), LicenceRule.created_at.desc())
+    )
+    return dict(tx.execute(newest).all())
+
+
+def served_places(tx: Session, program: Program) -> frozenset[str]:
+    """From where a program takes patients: a rule is recorded, and a specialist of the program may read there now."""
+    readers = tx.scalars(
+        select(ProgramSpecialist.specialist_id)
+        .join(PrincipalRow, PrincipalRow.id == ProgramSpecialist.specialist_id)
+        .where(
+            ProgramSpecialist.program_id == program.id,
+            PrincipalRow.active,
+            PrincipalRow.role == Role.SPECIALIST,
+        )
+    ).all()
+    licensed = frozenset(
+        tx.scalars(
+            select(Licence.place).where(
+                Licence.specialist_id.in_(readers),
+                Licence.verified_at.is_not(None),
+                Licence.expires_on >= clock.now().date(),
+            )
+        )
+    )
+    # Where a local physician takes part, that is arranged for the case: the exception is recorded at its offer.
+    anybody = (LicenceRequirement.DIRECT, LicenceRequirement.LOCAL_PHYSICIAN)
+    return frozenset(
+        place
+        for place, rule in current_rules(tx).items()
+        if (rule in anybody and readers) or (rule is LicenceRequirement.LICENSED and place in licensed)
+    ) - frozenset(program.excluded_places)
+
+
 def is_served(tx: Session, program: Program, place: str) -> bool:
     """Whether a program takes patients from a place."""
-    return place not in program.excluded_places and is_open(tx, place)
+    return place in served_places(tx, program)
 
 
-def open_places(tx: Session) -> frozenset[str]:
-    """Every place in which somebody may be whom an opinion is given to."""
-    recorded = tx.scalars(select(LicenceRule.place).distinct())
-    return frozenset(place for place in recorded if is_open(tx, place))
+def reads_for(tx: Session, program_id: UUID, specialist_id: UUID) -> bool:
+    """Whether a specialist reads for a program."""
+    return tx.get(ProgramSpecialist, (program_id, specialist_id)) is not None
 
 
 def objections(tx: Session, case: Case, specialist_id: UUID) -> tuple[str, ...]:
@@ -56,6 +96,8 @@ def objections(tx: Session, case: Case, specialist_id: UUID) -> tuple[str, ...]:
     person = tx.get(PrincipalRow, specialist_id)
     if person is None or not person.active or person.role != Role.SPECIALIST:
         return (gettext("This person is no active specialist."),)
+    if not reads_for(tx, case.program_id, specialist_id):
+        found.append(gettext("Does not read for this program."))
     if specialist_id in (case.patient_id, case.created_by):
         found.append(gettext("The specialist is the patient or opened the case."))
     if tx.scalar(
@@ -77,8 +119,8 @@ def _licence(tx: Session, case: Case, specialist_id: UUID) -> list[str]:
     if rule is LicenceRequirement.UNKNOWN:
         return [
             gettext(
-                "No licence rule is recorded for %(value)s, which is blocked by that.",
-                value=case.place or "the patient’s place",
+                "No licence rule is recorded for %(place)s, which is blocked by that.",
+                place=case.place or "the patient’s place",
             )
         ]
     if rule is LicenceRequirement.DIRECT or excepted:
@@ -95,6 +137,8 @@ def _licence(tx: Session, case: Case, specialist_id: UUID) -> list[str]:
     ).one_or_none()
     if licence is None:
         return [gettext("No licence for %(place)s.", place=case.place)]
+    if licence.verified_at is None:
+        return [gettext("The licence for %(place)s is not verified yet.", place=case.place)]
     if licence.expires_on < clock.now().date():
         return [
             gettext(

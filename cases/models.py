@@ -46,9 +46,35 @@ class Program(Base):
     # What a patient gets back who withdraws after a specialist has begun; before that it is always everything.
     late_refund_percent: Mapped[int] = mapped_column(default=50)
     excluded_places: Mapped[list[Any]] = mapped_column(default=list)
+    # What an opinion can be about, of `SUBJECTS`; empty: anything. `unsuited`: what it is not for, as people read it.
+    subjects: Mapped[list[Any]] = mapped_column(default=list)
+    unsuited: Mapped[str] = mapped_column(Text, default="")
     publish_by_policy: Mapped[bool] = mapped_column(default=False)
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class ProgramSpecialist(Base):
+    """That a specialist reads for a program; nobody else does."""
+
+    __tablename__ = "cases_program_specialist"
+
+    program_id: Mapped[UUID] = mapped_column(ForeignKey("cases_program.id"), primary_key=True)
+    specialist_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), primary_key=True, index=True)
+
+
+class PlaceWish(Base):
+    """An address that wants to hear when a program takes patients from a place; it goes once it was told."""
+
+    __tablename__ = "cases_place_wish"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    program_id: Mapped[UUID] = mapped_column(ForeignKey("cases_program.id"))
+    place: Mapped[str] = mapped_column(String(8))
+    email: Mapped[str] = mapped_column(String(254))
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (UniqueConstraint("program_id", "place", "email"),)
 
 
 class Case(Base):
@@ -353,7 +379,10 @@ class LicenceRule(Base):
 
 
 class Licence(Base):
-    """A specialist's licence for a place."""
+    """A specialist's licence for a place. It counts once the program has verified it.
+
+    `asked_until`, `asked_number`: how its holder wants it renewed, while the one that was verified stays as it is.
+    """
 
     __tablename__ = "cases_licence"
 
@@ -362,6 +391,9 @@ class Licence(Base):
     place: Mapped[str] = mapped_column(String(8))
     number: Mapped[str] = mapped_column(String(64), default="")
     expires_on: Mapped[date] = mapped_column()
+    verified_at: Mapped[datetime | None] = mapped_column()
+    asked_until: Mapped[date | None] = mapped_column()
+    asked_number: Mapped[str | None] = mapped_column(String(64))
 
     __table_args__ = (UniqueConstraint("specialist_id", "place"),)
 
@@ -373,7 +405,8 @@ class Message(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
     case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases_case.id"), index=True)
-    recipient_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), index=True)
+    # None: it goes to the address among its facts, which is nobody's account.
+    recipient_id: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"), index=True)
     template: Mapped[str] = mapped_column(String(32))
     # What the template is filled with: a reference number, an address, a time.
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict)

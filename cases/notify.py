@@ -40,7 +40,7 @@ class Mail:
     text: str
 
 
-#: The one mail that goes to an address which nobody has confirmed.
+#: The one mail to an account's owner that goes to an address which nobody has confirmed.
 CONFIRMATION = "confirm_address"
 
 TEMPLATES: Mapping[str, Template] = {
@@ -210,6 +210,32 @@ TEMPLATES: Mapping[str, Template] = {
         ),
         "/sign-in",
     ),
+    "licence_entered": Template(
+        Phrase("A licence waits for your check"),
+        Phrase("A specialist has entered or renewed a licence. It counts once you have verified it:\n{link}"),
+        "/licences",
+    ),
+    "licence_verified": Template(
+        Phrase("Your licence is verified"),
+        Phrase("The licence that you entered counts from now on:\n{link}"),
+        "/licences",
+    ),
+    "licence_declined": Template(
+        Phrase("Your licence could not be verified"),
+        Phrase(
+            "We could not verify the licence that you entered, and have taken it out. Look at number and date, and "
+            "enter it again:\n{link}"
+        ),
+        "/licences",
+    ),
+    "place_served": Template(
+        Phrase("We can help where you are now"),
+        Phrase(
+            "You asked us to tell you when we take requests from where you are. We do now. Begin here:\n{link}\n\n"
+            "This is the only mail that you get because of that; your address is forgotten with it."
+        ),
+        "/eligibility",
+    ),
     "ended": Template(
         Phrase("{reference}: this case has ended"), Phrase("The case was ended; its images are closed."), "/reading"
     ),
@@ -227,9 +253,7 @@ def queue(tx: Session, case: Case | None, recipient_id: UUID, template: str, **f
         template=template,
         facts=_facts(case, facts),
     )
-    tx.add(message)
-    tx.flush()
-    jobs.emit(tx, events.MailQueued(str(message.id)))
+    _keep(tx, message)
 
 
 def queue_confirmation(tx: Session, recipient_id: UUID, address: str) -> None:
@@ -237,7 +261,15 @@ def queue_confirmation(tx: Session, recipient_id: UUID, address: str) -> None:
 
     The link is made when it is sent and is nowhere but in the mail, so a copy of the database confirms nothing.
     """
-    message = Message(recipient_id=recipient_id, template=CONFIRMATION, facts={"to": address})
+    _keep(tx, Message(recipient_id=recipient_id, template=CONFIRMATION, facts={"to": address}))
+
+
+def queue_address(tx: Session, address: str, template: str, **facts: Any) -> None:
+    """Keep a mail to an address that is nobody's account, and that asked for it."""
+    _keep(tx, Message(template=template, facts={"to": address, **facts}))
+
+
+def _keep(tx: Session, message: Message) -> None:
     tx.add(message)
     tx.flush()
     jobs.emit(tx, events.MailQueued(str(message.id)))

@@ -23,11 +23,13 @@ from starlette.routing import Route
 
 from billing.gateway import Gateway
 from cases import administration, bodies, consents, pictures, report_pdf
+from cases.models import SUBJECTS
 from cases.openapi import document
 from cases.operations import AFTER, LIMIT, Call, Operation, Parameter
 from cases.service import (
     approval,
     assignment,
+    eligibility,
     inboxes,
     intake,
     payments,
@@ -108,13 +110,24 @@ class ConsentLine:
 
 
 @dataclass(frozen=True, slots=True)
-class LicenceLine:
-    """A licence of a specialist."""
+class Eligible:
+    """Whether a program can help somebody, or why not."""
 
+    can_help: bool
+    reasons: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceLine:
+    """A licence of a specialist. `verified`: it counts; `asked_until`: its holder says that it was renewed."""
+
+    licence_id: UUID
     specialist_id: UUID
     place: str
     number: str
     expires_on: date
+    verified: bool
+    asked_until: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +142,9 @@ class RuleLine:
 
 
 _SHOW = Parameter("show", "Which cases; all where none is named", tuple(read.Show))
+_PLACE = Parameter("place", "Where the patient is: a country or state code (ISO 3166)")
+_SUBJECT = Parameter("subject", "What it is about; any where none is named", SUBJECTS)
+_EMERGENCY = Parameter("emergency", "Whether it is one", ("no", "yes"))
 _SEARCH = Parameter("search", "A part of the patient's name, a reference number or a study's UID: found newest first")
 _SHOW_INBOX = Parameter("show", "Which studies; those that wait where none is named", tuple(inboxes.Show))
 
@@ -200,7 +216,12 @@ def _programs(c: Call) -> list[ProgramLine]:
 
 def _licences(c: Call) -> list[LicenceLine]:
     found = people.licences_of(c.tx, c.who, c.uuid("specialist"))
-    return [LicenceLine(row.specialist_id, row.place, row.number, row.expires_on) for row in found]
+    return [
+        LicenceLine(
+            row.licence_id, row.specialist_id, row.place, row.number, row.expires_on, row.verified, row.asked_until
+        )
+        for row in found
+    ]
 
 
 def _set_licence(c: Call) -> None:
@@ -213,6 +234,13 @@ def _rules(c: Call) -> list[RuleLine]:
 
 def _add_rule(c: Call) -> None:
     people.add_rule(c.tx, c.who, c.body.place, c.body.rule, c.body.source, c.body.valid_from)
+
+
+def _eligibility(c: Call) -> Eligible:
+    place, subject = c.query.get(_PLACE.name, ""), c.query.get(_SUBJECT.name, "")
+    emergency = c.query.get(_EMERGENCY.name) == "yes"
+    found = eligibility.check(c.tx, c.path["program"], place, subject, emergency=emergency)
+    return Eligible(found.can_help, list(found.reasons))
 
 
 def _decide(c: Call) -> None:
@@ -230,6 +258,8 @@ def _save_report(c: Call) -> None:
 OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/api/v1/programs", "programs", "The programs and their prices", _programs,
               result=list[ProgramLine], public=True),
+    Operation("GET", "/api/v1/programs/{program}/eligibility", "programs", "Whether a program can help, and why not",
+              _eligibility, result=Eligible, public=True, parameters=(_PLACE, _SUBJECT, _EMERGENCY)),
     Operation("GET", "/api/v1/cases", "cases", "The cases that you have a part in, by due time", _cases,
               result=list[CaseLine], parameters=(_SHOW, _SEARCH, AFTER, LIMIT)),
     Operation("POST", "/api/v1/cases", "cases", "Open a draft", _create, bodies.NewCase, Made, 201),

@@ -141,7 +141,8 @@ def _rule(source: StrEnum, event: StrEnum, actors: str, target: StrEnum, guards:
 
 
 _INTAKE = (
-    "address_confirmed no_emergency eligible_place has_questions has_identity has_consents images_chosen paid_or_free"
+    "address_confirmed no_emergency eligible_place in_scope has_questions has_identity has_consents images_chosen "
+    "paid_or_free"
 )
 _TO_OFFER = "studies_released specialist_eligible"
 _TO_ACCEPT = "offer_open some_study_released specialist_eligible captured_or_free"

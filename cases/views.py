@@ -59,7 +59,8 @@ __all__ = [
 class ProgramView:
     """A program that patients can ask for. Amounts in minor units of `currency` (ISO 4217).
 
-    `price`: 0 where it is free; `price_text`: as people read it; `places`: where its patients may be now.
+    `price`: 0 where it is free; `price_text`: as people read it; `places`: where its patients may be now;
+    `subjects`: what an opinion can be about (all, where none is named); `unsuited`: what it is not for.
     """
 
     program_id: UUID
@@ -75,6 +76,8 @@ class ProgramView:
     late_refund_percent: int
     places: frozenset[str]
     excluded_places: tuple[str, ...]
+    subjects: tuple[str, ...]
+    unsuited: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +95,18 @@ class PriceView:
 
 @dataclass(frozen=True, slots=True)
 class LicenceView:
-    """A specialist's licence for a place, for its holder, coordinators and admins."""
+    """A specialist's licence for a place, for its holder, coordinators and admins.
+
+    `asked_until`: until when its holder says that it was renewed, which is not verified yet.
+    """
 
     licence_id: UUID
     specialist_id: UUID
     place: str
     number: str
     expires_on: date
+    verified: bool
+    asked_until: date | None
 
 
 @dataclass(frozen=True, slots=True)

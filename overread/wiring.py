@@ -14,6 +14,7 @@ from billing.unconfigured import Unconfigured
 from cases import digest, kept, mail
 from cases import events as cased
 from cases.handlers import Handlers as CaseHandlers
+from cases.service import eligibility
 from overread.kit import addresses, attempts, ended, jobs, retention, tokens
 from overread.kit.bus import Bus
 from overread.services import Services
@@ -117,7 +118,12 @@ def wire_clock(bus: Bus, services: Services) -> None:
         with services.db.transaction() as tx:
             digest.send(tx, timedelta(minutes=settings.digest_minutes))
 
+    def waiting_tell() -> None:
+        with services.db.transaction() as tx:
+            eligibility.tell(tx)
+
     bus.schedule("* * * * *", "cases.send_digests", digests_send)
+    bus.schedule("*/10 * * * *", "cases.tell_waiting", waiting_tell)
     bus.schedule("7 * * * *", "overread.sweep_attempts", attempts_sweep)
     bus.schedule("17 * * * *", "pacs.sweep_blobs", blobs_sweep)
     bus.schedule("27 * * * *", "viewer_bridge.sweep_launches", launches_sweep)

@@ -138,6 +138,12 @@ def upgrade() -> None:
             sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"),
             nullable=False,
         ),
+        sa.Column(
+            "subjects",
+            sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("unsuited", sa.Text(), nullable=False),
         sa.Column("publish_by_policy", sa.Boolean(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -494,12 +500,45 @@ def upgrade() -> None:
     op.create_index(op.f("ix_cases_case_specialist_id"), "cases_case", ["specialist_id"], unique=False)
     op.create_index(op.f("ix_cases_case_state"), "cases_case", ["state"], unique=False)
     op.create_table(
+        "cases_place_wish",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("program_id", sa.Uuid(), nullable=False),
+        sa.Column("place", sa.String(length=8), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["program_id"], ["cases_program.id"], name=op.f("fk_cases_place_wish_program_id_cases_program")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_place_wish")),
+        sa.UniqueConstraint("program_id", "place", "email", name=op.f("uq_cases_place_wish_program_id_place_email")),
+    )
+    op.create_table(
+        "cases_program_specialist",
+        sa.Column("program_id", sa.Uuid(), nullable=False),
+        sa.Column("specialist_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["program_id"], ["cases_program.id"], name=op.f("fk_cases_program_specialist_program_id_cases_program")
+        ),
+        sa.ForeignKeyConstraint(
+            ["specialist_id"],
+            ["kit_principal.id"],
+            name=op.f("fk_cases_program_specialist_specialist_id_kit_principal"),
+        ),
+        sa.PrimaryKeyConstraint("program_id", "specialist_id", name=op.f("pk_cases_program_specialist")),
+    )
+    op.create_index(
+        op.f("ix_cases_program_specialist_specialist_id"), "cases_program_specialist", ["specialist_id"], unique=False
+    )
+    op.create_table(
         "cases_licence",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("specialist_id", sa.Uuid(), nullable=False),
         sa.Column("place", sa.String(length=8), nullable=False),
         sa.Column("number", sa.String(length=64), nullable=False),
         sa.Column("expires_on", sa.Date(), nullable=False),
+        sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("asked_until", sa.Date(), nullable=True),
+        sa.Column("asked_number", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(
             ["specialist_id"], ["kit_principal.id"], name=op.f("fk_cases_licence_specialist_id_kit_principal")
         ),
@@ -854,7 +893,7 @@ def upgrade() -> None:
         "cases_message",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=True),
-        sa.Column("recipient_id", sa.Uuid(), nullable=False),
+        sa.Column("recipient_id", sa.Uuid(), nullable=True),
         sa.Column("template", sa.String(length=32), nullable=False),
         sa.Column(
             "facts", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False

@@ -49,11 +49,6 @@ class Changes:
     images_by: ImagesBy | None = None
 
 
-def is_eligible(tx: Session, program_slug: str, place: str) -> bool:
-    """Whether a program takes patients from a place; asked before anything is typed."""
-    return licences.is_served(tx, programs.program_row(tx, program_slug), _norm_place(place))
-
-
 def create(
     tx: Session, who: Principal, program_slug: str, changes: Changes | None = None, *, patient_id: UUID | None = None
 ) -> UUID:
@@ -269,7 +264,7 @@ def _apply(tx: Session, case: Case, changes: Changes) -> None:
         if name in given:
             given[name] = _text(given[name], most, name.replace("_", " "), empty=True)
     if "place" in given:
-        given["place"] = _norm_place(given["place"])
+        given["place"] = norm_place(given["place"])
         if not licences.is_served(tx, case.program, given["place"]):
             raise Unprocessable("a place that is not served", safe=licences.NOT_SERVED)
     for name, value in given.items():
@@ -277,7 +272,8 @@ def _apply(tx: Session, case: Case, changes: Changes) -> None:
     tx.flush()
 
 
-def _norm_place(place: str) -> str:
+def norm_place(place: str) -> str:
+    """A country or state code in capitals. Raises Unprocessable for what can be none."""
     place = place.strip().upper()
     # ISO 3166-1 alpha-2, or 3166-2 with a subdivision.
     if not (2 <= len(place) <= 6 and place.replace("-", "").isalnum() and place.isascii()):

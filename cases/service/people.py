@@ -12,14 +12,14 @@ from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, s
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Bundle, Session
 
-from cases import parts
+from cases import notify, parts
 from cases.models import Licence, LicenceRule
 from cases.repository import load, studies_of
 from cases.states import KNOWN_THEIRS, LicenceRequirement
 from cases.views import LicenceView
 from overread.kit import audit, clock, permissions, principals
 from overread.kit.audit import AuditRow
-from overread.kit.errors import Forbidden, Unprocessable
+from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
@@ -141,7 +141,19 @@ def licences_of(tx: Session, who: Principal, specialist_id: UUID | None = None) 
     if who.role is Role.SPECIALIST and specialist_id not in (None, who.id):
         raise Forbidden("a specialist asked for another's licences")
     rows = tx.scalars(select(Licence).where(Licence.specialist_id == (specialist_id or who.id)).order_by(Licence.place))
-    return [LicenceView(row.id, row.specialist_id, row.place, row.number, row.expires_on) for row in rows]
+    return [_licence(row) for row in rows]
+
+
+def _licence(row: Licence) -> LicenceView:
+    return LicenceView(
+        row.id,
+        row.specialist_id,
+        row.place,
+        row.number,
+        row.expires_on,
+        row.verified_at is not None,
+        row.asked_until,
+    )
 
 
 def set_licence(
@@ -149,7 +161,8 @@ def set_licence(
 ) -> None:
     """Record or renew a licence: an admin for anybody, a specialist for their own profile.
 
-    Without a `number` the one that is recorded stays.
+    An admin's counts at once. A specialist's waits until an admin has verified it; until then one that was verified
+    before counts as it is. Without a `number` the one that is recorded stays.
     """
     permissions.require(who, Permission.LICENCE_SET)
     if who.role is Role.SPECIALIST and specialist_id != who.id:
@@ -160,13 +173,64 @@ def set_licence(
     found = tx.scalars(
         select(Licence).where(Licence.specialist_id == specialist_id, Licence.place == place).with_for_update()
     ).one_or_none()
+    verifies = permissions.has(who, Permission.LICENCE_VERIFY)
     if found is None:
-        tx.add(Licence(specialist_id=specialist_id, place=place, number=number or "", expires_on=expires_on))
-    else:
+        found = Licence(specialist_id=specialist_id, place=place, number=number or "", expires_on=expires_on)
+        tx.add(found)
+    elif verifies or found.verified_at is None:
         found.expires_on = expires_on
         found.number = found.number if number is None else number
+    else:
+        found.asked_until, found.asked_number = expires_on, number
+    if verifies:
+        found.verified_at, found.asked_until, found.asked_number = clock.now(), None, None
     tx.flush()
     audit.record(tx, who, "licence.set", "principal", specialist_id, place=place, expires=expires_on.isoformat())
+    if not verifies:
+        for admin in principals.with_role(tx, Role.ADMIN):
+            notify.queue(tx, None, admin.id, "licence_entered")
+
+
+def verify_licence(tx: Session, who: Principal, licence_id: UUID) -> None:
+    """Say that a licence is as its holder entered it, or was renewed so: from now on it counts. Idempotent.
+
+    Raises Forbidden, NotFound.
+    """
+    row = _locked_licence(tx, who, licence_id)
+    if row.verified_at is not None and row.asked_until is None:
+        return
+    row.expires_on = row.asked_until or row.expires_on
+    row.number = row.number if row.asked_number is None else row.asked_number
+    row.verified_at, row.asked_until, row.asked_number = clock.now(), None, None
+    tx.flush()
+    audit.record(tx, who, "licence.verify", "principal", row.specialist_id, place=row.place)
+    notify.queue(tx, None, row.specialist_id, "licence_verified")
+
+
+def decline_licence(tx: Session, who: Principal, licence_id: UUID) -> None:
+    """Say that a licence is not as its holder entered it: what was verified before stays, the rest goes.
+
+    Raises Forbidden, NotFound, Conflict where nothing waits.
+    """
+    row = _locked_licence(tx, who, licence_id)
+    if row.verified_at is not None and row.asked_until is None:
+        raise Conflict("nothing waits", safe=gettext("This licence is verified already."))
+    specialist_id, place = row.specialist_id, row.place
+    if row.verified_at is None:
+        tx.delete(row)
+    else:
+        row.asked_until = row.asked_number = None
+    tx.flush()
+    audit.record(tx, who, "licence.decline", "principal", specialist_id, place=place)
+    notify.queue(tx, None, specialist_id, "licence_declined")
+
+
+def _locked_licence(tx: Session, who: Principal, licence_id: UUID) -> Licence:
+    permissions.require(who, Permission.LICENCE_VERIFY)
+    row = tx.scalars(select(Licence).where(Licence.id == licence_id).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFound(f"licence {licence_id}", safe=gettext("There is no such licence any more."))
+    return row
 
 
 def rules(tx: Session, who: Principal) -> Sequence[LicenceRule]:

@@ -33,6 +33,7 @@ STEPS = ("question", "images", "consent", "payment")
 STEP_OF = {
     "no_emergency": "question",
     "eligible_place": "question",
+    "in_scope": "question",
     "has_questions": "question",
     "has_identity": "question",
     "address_confirmed": "images",

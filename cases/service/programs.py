@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -13,13 +14,23 @@ from billing import prices
 from billing import service as billing
 from billing.models import Price
 from cases import licences, money
-from cases.models import Program
+from cases.models import Program, ProgramSpecialist
 from cases.views import PriceView, ProgramView
-from overread.kit import audit, permissions
+from overread.kit import audit, permissions, principals
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
-from overread.kit.principals import Principal
+from overread.kit.principals import Principal, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """A program, and the specialists who read for it."""
+
+    program_id: UUID
+    slug: str
+    name: str
+    specialists: tuple[UUID, ...]
 
 
 def on_offer(tx: Session) -> list[ProgramView]:
@@ -27,13 +38,12 @@ def on_offer(tx: Session) -> list[ProgramView]:
     priced = {price.key for price in prices.prices(tx)}
     active = tx.scalars(select(Program).where(Program.active).order_by(Program.name))
     offered = [program for program in active if program.price_key is None or program.price_key in priced]
-    open_places = licences.open_places(tx) if offered else frozenset()
-    return [_view(tx, program, open_places) for program in offered]
+    return [_view(tx, program) for program in offered]
 
 
 def program(tx: Session, slug: str) -> ProgramView:
     """An active program. Raises NotFound."""
-    return _view(tx, program_row(tx, slug), licences.open_places(tx))
+    return _view(tx, program_row(tx, slug))
 
 
 def program_row(tx: Session, slug: str) -> Program:
@@ -83,12 +93,44 @@ def set_price(
     audit.record(tx, who, "price.set", "price", key, amount=amount, currency=currency, fee=specialist_fee)
 
 
+def readers(tx: Session, who: Principal) -> list[Readers]:
+    """Who reads for which program, by the program's name. Raises Forbidden."""
+    permissions.require(who, Permission.PROGRAMS_READ)
+    rows = tx.scalars(select(ProgramSpecialist).order_by(ProgramSpecialist.specialist_id)).all()
+    active = tx.scalars(select(Program).where(Program.active).order_by(Program.name))
+    return [
+        Readers(one.id, one.slug, one.name, tuple(row.specialist_id for row in rows if row.program_id == one.id))
+        for one in active
+    ]
+
+
+def set_reader(tx: Session, who: Principal, slug: str, specialist_id: UUID, *, reads: bool) -> None:
+    """Let a specialist read for a program, or no more: then they neither accept nor sign. Idempotent.
+
+    Raises Forbidden, NotFound, Unprocessable for somebody who is no specialist.
+    """
+    permissions.require(who, Permission.PROGRAMS_MANAGE)
+    program = program_row(tx, slug)
+    if principals.get(tx, specialist_id).role != Role.SPECIALIST:
+        raise Unprocessable("no specialist", safe=gettext("Only specialists read for a program."))
+    row = tx.get(ProgramSpecialist, (program.id, specialist_id))
+    if (row is not None) == reads:
+        return
+    if row is None:
+        tx.add(ProgramSpecialist(program_id=program.id, specialist_id=specialist_id))
+    else:
+        tx.delete(row)
+    tx.flush()
+    action = "program.reader_added" if reads else "program.reader_removed"
+    audit.record(tx, who, action, "program", program.id, specialist=str(specialist_id))
+
+
 def places(programs: Sequence[ProgramView]) -> frozenset[str]:
     """The places from which at least one of these programs takes patients."""
     return frozenset().union(*(program.places for program in programs))
 
 
-def _view(tx: Session, program: Program, open_places: frozenset[str]) -> ProgramView:
+def _view(tx: Session, program: Program) -> ProgramView:
     amount, currency, text = money.price(tx, program)
     return ProgramView(
         program_id=program.id,
@@ -102,8 +144,10 @@ def _view(tx: Session, program: Program, open_places: frozenset[str]) -> Program
         specialist_fee=program.specialist_fee,
         reading_days=program.reading_days,
         late_refund_percent=program.late_refund_percent,
-        places=open_places - frozenset(program.excluded_places),
+        places=licences.served_places(tx, program),
         excluded_places=tuple(program.excluded_places),
+        subjects=tuple(program.subjects),
+        unsuited=program.unsuited,
     )
 
 

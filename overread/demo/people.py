@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 from billing import prices
-from cases.models import Licence, LicenceRule, Program
+from cases.models import Licence, LicenceRule, Program, ProgramSpecialist
 from cases.states import LicenceRequirement
-from overread.kit import principals
+from overread.kit import clock, principals
 from overread.kit.db import Session
 from overread.kit.principals import Principal, Role
 from pacs.dimse import peers
@@ -40,17 +40,19 @@ def seed(tx: Session, hashed: str) -> dict[Role, Principal]:
             specialists.append(row)
     peers.register(tx, HOSPITAL_AE, "127.0.0.1", 11113, Role.HOSPITAL, owner_id=first[Role.HOSPITAL].id)
     prices.set_price(tx, "neuro", label="Written second opinion, neuroradiology", amount=39000, currency="USD")
-    tx.add(
-        Program(
-            slug="neuro",
-            name="Neuroradiology second opinions",
-            tagline="A subspecialist reads your images again and answers your own questions, in writing.",
-            price_key="neuro",
-            currency="USD",
-            specialist_fee=22000,
-            reading_days=5,
-        )
+    program = Program(
+        slug="neuro",
+        name="Neuroradiology second opinions",
+        tagline="A subspecialist reads your images again and answers your own questions, in writing.",
+        price_key="neuro",
+        currency="USD",
+        specialist_fee=22000,
+        reading_days=5,
     )
+    tx.add(program)
+    tx.flush()
+    for specialist in specialists:
+        tx.add(ProgramSpecialist(program_id=program.id, specialist_id=specialist.id))
     for place, rule, why in (
         ("DE", LicenceRequirement.DIRECT, "Sample rule of the demo: a second opinion may be given directly."),
         ("US-MA", LicenceRequirement.LICENSED, "Sample rule of the demo: the specialist needs a licence of the place."),
@@ -58,5 +60,13 @@ def seed(tx: Session, hashed: str) -> dict[Role, Principal]:
     ):
         tx.add(LicenceRule(place=place, rule=rule, source=why, valid_from=date(2026, 1, 1)))
     for specialist, place in ((specialists[0], "US-MA"), (specialists[0], "DE"), (specialists[1], "US-NY")):
-        tx.add(Licence(specialist_id=specialist.id, place=place, number="DEMO", expires_on=date(2099, 12, 31)))
+        tx.add(
+            Licence(
+                specialist_id=specialist.id,
+                place=place,
+                number="DEMO",
+                expires_on=date(2099, 12, 31),
+                verified_at=clock.now(),
+            )
+        )
     return first

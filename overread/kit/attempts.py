@@ -130,6 +130,11 @@ def signing_up(address: str, per_hour: int) -> tuple[Budget, ...]:
     return (Budget("sign-up", network(address), per_hour, timedelta(hours=1) / per_hour),)
 
 
+def asking(address: str) -> tuple[Budget, ...]:
+    """What it costs a visitor's address to leave an address to be told at."""
+    return (Budget("asking", network(address), 20, timedelta(minutes=3)),)
+
+
 def mailing(email: str) -> tuple[Budget, ...]:
     """What a mail that a stranger may cause costs its recipient's address."""
     return (Budget("mail", email.strip().lower(), 3, timedelta(minutes=20)),)

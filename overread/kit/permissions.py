@@ -40,9 +40,11 @@ class Permission(StrEnum):
     ERASURE_CARRY_OUT = "erasure.carry_out"
     LEGAL_HOLD = "legal_hold.set"
     LICENCE_READ = "licence.read"
+    LICENCE_VERIFY = "licence.verify"
     LICENCE_SET = "licence.set"
     PLACE_RULES_READ = "place_rules.read"
     PLACE_RULES_SET = "place_rules.set"
+    PROGRAMS_READ = "programs.read"
     PROGRAMS_MANAGE = "programs.manage"
     PROFILES_READ = "profiles.read"
     PROFILES_CHANGE = "profiles.change"
@@ -103,8 +105,10 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.LEGAL_HOLD: _roles("admin auditor"),
     Permission.LICENCE_READ: _roles("specialist coordinator admin"),
     Permission.LICENCE_SET: _roles("specialist admin"),
+    Permission.LICENCE_VERIFY: _roles("admin"),
     Permission.PLACE_RULES_READ: _roles("coordinator admin"),
     Permission.PLACE_RULES_SET: _roles("admin"),
+    Permission.PROGRAMS_READ: _roles("coordinator admin"),
     Permission.PROGRAMS_MANAGE: _roles("admin"),
     Permission.PROFILES_READ: _roles("coordinator admin"),
     Permission.PROFILES_CHANGE: _roles("admin"),

@@ -8,7 +8,7 @@ from uuid import UUID
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.service import people
+from cases.service import people, programs
 from cases.states import LicenceRequirement
 from cases.views import LicenceView
 from overread.kit import clock, principals
@@ -36,6 +36,9 @@ def routes(services: Services) -> list[BaseRoute]:
         both.get("/licences", licences_page),
         both.post("/licences", add_licence, licences_page),
         admin.post("/licences/rules", add_rule, licences_page),
+        admin.post("/licences/readers", set_reader, licences_page),
+        admin.post("/licences/{licence}/verify", verify, licences_page),
+        admin.post("/licences/{licence}/decline", decline, licences_page),
     ]
 
 
@@ -62,7 +65,7 @@ def licences_page(ctx: TxContext) -> Response:
         if admin
         else None,
         kinds=[{"value": kind.value, "label": label} for kind, (label, _) in _KINDS.items()],
-        places=places.OPTIONS,
+        places=places.everywhere(),
         rule_action="/licences/rules" if admin else "",
         licences=[
             {
@@ -71,14 +74,36 @@ def licences_page(ctx: TxContext) -> Response:
                 "number": licence.number,
                 "until": licence.expires_on,
                 "expired": licence.expires_on < today,
+                "verified": licence.verified,
+                "asked_until": licence.asked_until,
+                "verify_action": f"/licences/{licence.licence_id}/verify" if admin and _waits(licence) else "",
+                "decline_action": f"/licences/{licence.licence_id}/decline" if admin and _waits(licence) else "",
                 "renew_url": f"/licences?licence={licence.licence_id}#record",
             }
             for person, licence in held
         ],
         people=[{"value": str(person.id), "label": person.name} for person in who],
+        programs=[
+            {
+                "name": program.name,
+                "slug": program.slug,
+                "readers": [
+                    {"id": str(person.id), "name": person.name, "reads": person.id in program.specialists}
+                    for person in who
+                ],
+            }
+            for program in programs.readers(ctx.tx, ctx.who)
+        ]
+        if admin
+        else None,
+        reader_action="/licences/readers" if admin else "",
         licence_action="/licences",
         values=ctx.form.values() if ctx.form.names() or renewed is None else _values(renewed),
     )
+
+
+def _waits(licence: LicenceView) -> bool:
+    return not licence.verified or licence.asked_until is not None
 
 
 def _values(licence: LicenceView) -> dict[str, str]:
@@ -104,6 +129,25 @@ def add_licence(ctx: TxContext) -> Response:
     check.done()
     assert until is not None
     people.set_licence(ctx.tx, ctx.who, UUID(specialist), place, until, number)
+    return go("/licences", "saved")
+
+
+def verify(ctx: TxContext) -> Response:
+    """Say that a licence is as its holder entered it: it counts from now on."""
+    people.verify_licence(ctx.tx, ctx.who, ctx.uuid("licence"))
+    return go("/licences", "verified")
+
+
+def decline(ctx: TxContext) -> Response:
+    """Say that a licence is not as its holder entered it."""
+    people.decline_licence(ctx.tx, ctx.who, ctx.uuid("licence"))
+    return go("/licences", "licence-declined")
+
+
+def set_reader(ctx: TxContext) -> Response:
+    """Let a specialist read for a program, or no more."""
+    reads = ctx.form.text("reads") == "yes"
+    programs.set_reader(ctx.tx, ctx.who, ctx.form.text("program"), ctx.form_uuid("specialist"), reads=reads)
     return go("/licences", "saved")
 
 

@@ -8,6 +8,7 @@ from overread.services import Services
 from overread.web import (
     audit_log,
     coordinator,
+    eligibility,
     erasures,
     hospital,
     inbox,
@@ -25,6 +26,7 @@ from overread.web import (
 
 _AUDIENCES = (
     public,
+    eligibility,
     sign_up,
     start,
     patient,

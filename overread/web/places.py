@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from overread.kit.language import gettext
 
@@ -59,7 +60,6 @@ def _read(table: str, prefix: str = "", suffix: str = "") -> list[tuple[str, str
 
 
 NAMES = dict(_read(_COUNTRIES) + _read(_STATES, "US-", " (USA)"))
-OPTIONS = sorted(({"value": code, "label": name} for code, name in NAMES.items()), key=lambda o: o["label"])
 
 
 #: What somebody chooses who is in none of the places.
@@ -73,10 +73,27 @@ def name(place: str) -> str:
     return NAMES.get(place, place)
 
 
-def choices(places: Iterable[str]) -> list[dict[str, str]]:
+def choices(places: Iterable[str]) -> list[dict[str, Any]]:
     """Places by name as a choice, with somewhere else at the end: who is there is told so, and types no further."""
+    return [*grouped(places), {"value": ELSEWHERE, "label": gettext("Somewhere else")}]
+
+
+def everywhere() -> list[dict[str, Any]]:
+    """Every place as a choice."""
+    return grouped(NAMES)
+
+
+def grouped(places: Iterable[str]) -> list[dict[str, Any]]:
+    """Places by name as a choice, countries apart from the states of one."""
     listed = sorted(({"value": place, "label": name(place)} for place in places), key=lambda one: one["label"])
-    return [*listed, {"value": ELSEWHERE, "label": gettext("Somewhere else")}]
+    states = [one for one in listed if "-" in one["value"]]
+    countries = [one for one in listed if "-" not in one["value"]]
+    if not states or not countries:
+        return listed
+    return [
+        {"label": gettext("Countries"), "options": countries},
+        {"label": gettext("States of the USA"), "options": states},
+    ]
 
 
 def told(places: Iterable[str]) -> str:

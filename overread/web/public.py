@@ -73,7 +73,7 @@ def routes(services: Services) -> list[BaseRoute]:
                 ),
                 "path": "/",
             },
-            start_url="/start",
+            start_url="/start" if who else "/eligibility",
             prices=prices,
             places_told=told,
             suitable=SUITABLE,

@@ -99,6 +99,9 @@ DONE: Mapping[str, str] = {
     "begun": Phrase("The erasure has begun. A second person has to carry it out."),
     "erased": Phrase("The case is erased."),
     "mailed": Phrase("The mail is on its way. It can take a few minutes; look into the spam folder, too."),
+    "waiting": Phrase("Thank you. You get one mail when we can help where you are."),
+    "verified": Phrase("The licence counts from now on."),
+    "licence-declined": Phrase("The licence was not verified; its holder is told."),
     "address-confirmed": Phrase("Your e-mail address is confirmed. Your images can be stored now."),
 }
 

@@ -74,12 +74,15 @@ def own(ctx: TxContext) -> PatientCase:
 def new_page(ctx: TxContext) -> Response:
     """Step 1 for a request that does not exist yet."""
     offered = programs.on_offer(ctx.tx)
-    chosen = ctx.query("program")
+    chosen = ctx.query("kind") or ctx.query("program")
     values = (
         ctx.form.values("questions")
         if ctx.form.names()
         else {
             "kind": chosen or (offered[0].slug if len(offered) == 1 else ""),
+            # As they were answered before there was an account.
+            "subject": ctx.query("subject"),
+            "place": ctx.query("place"),
             "phone": principals.get(ctx.tx, ctx.who.id).phone or "",
         }
     )

@@ -54,6 +54,7 @@ PUBLIC = frozenset(
         "/sitemap.xml",
         "/sign-in",
         "/sign-up",
+        "/eligibility",
         "/api/v1/openapi.json",
         "/api/v1/programs",
         "/api/v1/consents",
@@ -91,6 +92,7 @@ LISTS: dict[str, frozenset[str]] = {
     "/api/v1/inbox": frozenset((COORDINATOR,)),
     "/api/v1/licence-rules": frozenset((ADMIN, COORDINATOR)),
     "/api/v1/people": frozenset((ADMIN,)),
+    "/api/v1/programs/readers": frozenset((ADMIN, COORDINATOR)),
     "/api/v1/peers": frozenset((ADMIN, COORDINATOR)),
     "/api/v1/prices": frozenset((ADMIN,)),
     # A specialist of whom nothing is known has no licences: an empty list says no more than that.
@@ -128,6 +130,8 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "/profiles": frozenset((ADMIN,)),
     "/licences": frozenset((ADMIN, SPECIALIST)),
     "/licences/rules": frozenset((ADMIN,)),
+    "/licences/readers": frozenset((ADMIN,)),
+    "/licences/{licence}": frozenset((ADMIN,)),
     "/audit": frozenset((ADMIN, AUDITOR)),
     "/audit.csv": frozenset((ADMIN, AUDITOR)),
     "/erasures": frozenset((ADMIN, COORDINATOR, AUDITOR)),
@@ -152,7 +156,9 @@ OHIF = frozenset(
     f"viewer:{path}" for path in ("/viewer", "/tmtv", "/segmentation", "/notfoundstudy", "/notfoundserver")
 )
 #: Forms that a visitor sends: they are answered, never obeyed, without what they ask for.
-VISITORS_FORMS = frozenset(("/sign-in", "/sign-up", "/sign-out", "/webhooks/stripe", "/launch", "/confirm/{token}"))
+VISITORS_FORMS = frozenset(
+    ("/sign-in", "/sign-up", "/sign-out", "/webhooks/stripe", "/launch", "/confirm/{token}", "/eligibility")
+)
 
 
 @dataclass(frozen=True)

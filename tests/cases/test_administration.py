@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -66,6 +67,7 @@ def test_a_price_replaces_the_one_before(world: World, api: Api) -> None:
     assert api.call("admin", "POST", "/prices", {**price, "key": "nothing"})[0] == 404
 
 
+COORDINATORS = {("GET", "/api/v1/peers"), ("GET", "/api/v1/programs/readers")}
 BODIES = {
     "/api/v1/people": PERSON,
     "/api/v1/prices": {"key": "msk", "label": "x", "amount": 1, "currency": "USD", "specialist_fee": 0},
@@ -75,10 +77,12 @@ BODIES = {
 
 @pytest.mark.parametrize("op", OPERATIONS, ids=lambda op: op.name)
 def test_nobody_else_administers(world: World, api: Api, op: Operation) -> None:
-    path = op.path.removeprefix("/api/v1").format(person=world.hospital.id, title="WARD")
+    path = op.path.removeprefix("/api/v1").format(
+        person=world.hospital.id, title="WARD", program="msk", specialist=world.specialist.id, licence=uuid4()
+    )
     body = BODIES[op.path] if op.body else None
     for who in ("patient", "other_patient", "specialist", "other_specialist", "hospital", "auditor", "coordinator"):
-        may = who == "coordinator" and (op.method, op.path) == ("GET", "/api/v1/peers")
+        may = who == "coordinator" and (op.method, op.path) in COORDINATORS
         assert api.call(who, op.method, path, body)[0] == (200 if may else 403), who
     assert api.call(None, op.method, path, body)[0] == 401
     with world.db.transaction() as tx:

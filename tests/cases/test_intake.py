@@ -14,7 +14,7 @@ from cases import consents, licences
 from cases.consents import Section
 from cases.models import CONSENTS, Case, Consent, LicenceRule
 from cases.repository import load
-from cases.service import assignment, intake, payments, people, presentation, read, reporting
+from cases.service import assignment, eligibility, intake, payments, people, presentation, programs, read, reporting
 from cases.service.intake import Changes
 from cases.states import CaseEvent, CaseState, ImagesBy, LicenceRequirement, case_rule
 from cases.views import PatientCase
@@ -113,8 +113,8 @@ def test_a_place_that_nobody_may_serve_is_refused_at_every_step(world: World, ru
     draft = world.draft("msk", images_by=ImagesBy.HOSPITAL)
     close()
     with world.db.transaction() as tx:
-        assert not intake.is_eligible(tx, "msk", "US-CA")
-        assert "US-CA" not in licences.open_places(tx)
+        assert not eligibility.check(tx, "msk", "US-CA").can_help
+        assert not licences.is_open(tx, "US-CA")
     assert refused(intake.create, world.patient, "msk", Changes(place="US-CA")) == licences.NOT_SERVED
     assert refused(intake.update, world.patient, draft, Changes(place="us-ca")) == licences.NOT_SERVED
     assert licences.NOT_SERVED in refused(intake.submit, world.patient, draft)
@@ -263,8 +263,9 @@ def test_every_guard_of_intake_is_asked_for_by_a_step() -> None:
 
 def test_a_place_is_served_by_the_newest_rule_that_is_valid(world: World) -> None:
     with world.db.transaction() as tx:
-        assert licences.open_places(tx) == {"US-CA", "DE"}
+        program = programs.program_row(tx, "free")
+        assert licences.served_places(tx, program) == {"US-CA", "DE"}
         people.add_rule(tx, world.admin, "FR", LicenceRequirement.DIRECT, "a decree", date(2999, 1, 1))
-        assert "FR" not in licences.open_places(tx), "not valid yet"
+        assert "FR" not in licences.served_places(tx, program), "not valid yet"
         people.add_rule(tx, world.admin, "DE", LicenceRequirement.UNKNOWN, "withdrawn", world.today())
-        assert licences.open_places(tx) == {"US-CA"}
+        assert licences.served_places(tx, program) == {"US-CA"}

@@ -113,7 +113,7 @@ def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> No
         body |= {"kind": "terms"} if "version" in fields else {}
         for name in ("patient", "coordinator", "specialist", "admin"):
             for case in (str(case_id), quote(text, safe="")):
-                names = ("case", "question", "specialist", "instance", "item", "person", "title")
+                names = ("case", "question", "specialist", "instance", "item", "person", "title", "program", "licence")
                 named = path.format(**dict.fromkeys(names, case), study=quote(text, safe=""))
                 status, answer = api.call(name, op.method, named, body if op.body else None)
                 assert status < 500, (name, op.method, op.path, status, answer)

@@ -75,6 +75,8 @@ def populate(tx: Session) -> dict[str, Principal]:
     people.add_rule(tx, who["admin"], "XX", LicenceRequirement.BLOCKED, "a statute", date(2020, 1, 1))
     for key in ("specialist", "other_specialist"):
         people.set_licence(tx, who["admin"], who[key].id, "US-CA", date(2099, 1, 1))
+        for program in ("msk", "free"):
+            programs.set_reader(tx, who["admin"], program, who[key].id, reads=True)
     return who
 
 

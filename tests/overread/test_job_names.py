@@ -59,7 +59,7 @@ HANDLERS = {
 }
 BY_THE_CLOCK = {
     "* * * * *": ["cases.send_digests"],
-    "*/10 * * * *": ["billing.reconcile"],
+    "*/10 * * * *": ["billing.reconcile", "cases.tell_waiting"],
     "7 * * * *": ["overread.sweep_attempts"],
     "17 * * * *": ["pacs.sweep_blobs"],
     "27 * * * *": ["viewer_bridge.sweep_launches"],
