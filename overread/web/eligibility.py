@@ -29,9 +29,11 @@ def routes(services: Services) -> list[BaseRoute]:
     """The questions and their answer; and an address that wants to hear when the answer changes."""
 
     def ask(request: Request) -> Response:
+        """Whether we can help, asked before an account and before anything is typed."""
         return _page(request, services)
 
     async def wait(request: Request) -> Response:
+        """Leave an address, to hear once when we can."""
         form = await forms.read(request)
         return await run_in_threadpool(_wait, request, services, form)
 

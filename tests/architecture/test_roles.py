@@ -258,6 +258,8 @@ def test_nobody_is_refused_before_anything_is_looked_up(answers: Answers) -> Non
     assert asked.pop("/home") == 303
     # What a mailed link opens: the link itself, and the password, are who asks.
     assert asked.pop("/confirm/{token}") == 404
+    # Of a program that there is none of; everybody is told of one.
+    assert asked.pop("/api/v1/programs/{program}/eligibility") == 404
     assert {path: status for path, status in asked.items() if status != 401} == {}
 
 

@@ -12,8 +12,10 @@ from uuid import UUID, uuid4
 
 import orjson
 import pytest
+from sqlalchemy import delete
 
 from cases import access, imaging
+from cases.models import Licence
 from cases.service import assignment, intake, payments, people, read, reporting, studies, viewing
 from cases.service.intake import Changes
 from cases.states import ImagesBy, LicenceRequirement
@@ -281,8 +283,11 @@ def test_the_patient_is_told_of_every_look(world: World) -> None:
 def test_licences_decide_who_may_read(world: World) -> None:
     with world.db.transaction() as tx:
         people.add_rule(tx, world.admin, "US-TX", LicenceRequirement.LICENSED, "a statute", world.today())
+        # The one who could read there when it was sent can no more.
+        people.set_licence(tx, world.admin, world.other_specialist.id, "US-TX", world.today())
     case_id = world.ready(place="US-TX")
     with world.db.transaction() as tx:
+        tx.execute(delete(Licence).where(Licence.place == "US-TX"))
         found = assignment.eligible_specialists(tx, world.coordinator, case_id)
         assert [e.eligible for e in found] == [False, False]
         assert found[0].reasons == ("No licence for US-TX.",)
@@ -314,6 +319,11 @@ def test_a_licence_that_ran_out_meanwhile_stops_acceptance_and_signing(
         assignment.accept(tx, world.specialist, case_id, world.gateway)
     with world.db.transaction() as tx:
         people.set_licence(tx, world.specialist, world.specialist.id, "US-CA", world.today())
+    with world.db.transaction() as tx, pytest.raises(Unprocessable, match=r"refused by its guards"):
+        assignment.accept(tx, world.specialist, case_id, world.gateway)
+    with world.db.transaction() as tx:
+        [licence] = people.licences_of(tx, world.specialist)
+        people.verify_licence(tx, world.admin, licence.licence_id)
     with world.db.transaction() as tx:
         assignment.accept(tx, world.specialist, case_id, world.gateway)
     assert world.state(case_id) == "in_review"

@@ -107,7 +107,10 @@ def test_no_page_has_words_that_no_catalogue_can_translate(
 ) -> None:
     found: dict[str, set[str]] = {}
     everything = {path: people[0] for path, people in _pages(cases).items()}
-    for path, key in {**everything, **dict.fromkeys(("/", "/sign-in", "/sign-up", "/nowhere", "/eligibility", _ASKED), "")}.items():
+    for path, key in {
+        **everything,
+        **dict.fromkeys(("/", "/sign-in", "/sign-up", "/nowhere", "/eligibility", _ASKED), ""),
+    }.items():
         client = browser(world, key) if key else browser()
         answer = client.get(path, headers={"Accept": "text/html", "Accept-Language": f"{MARKED}, en;q=0.5"})
         # The site's own articles are content, and not the program's words.

@@ -87,6 +87,11 @@ def uris(found: Any) -> Iterator[str]:
 #: What a specialist reads and is refused whatever they name, or what is not there in this case's life. Whatever is not
 #: listed here must have been answered well, or nothing of it was looked at.
 REFUSED = {
+    "/api/v1/people",
+    "/api/v1/peers",
+    "/api/v1/prices",
+    "/api/v1/programs/readers",
+    "/api/v1/programs/{program}/eligibility",
     "/api/v1/cases/{case}/accesses",
     "/api/v1/cases/{case}/specialists",
     # A coordinator decides on the pictures.
@@ -253,7 +258,7 @@ def _names(world: World, case_id: UUID) -> dict[str, str]:
         "frames": "1",
         "path": "00104000",
         "token": "nothing",
-        **dict.fromkeys(("person", "program", "item", "sender"), nothing),
+        **dict.fromkeys(("person", "program", "item", "sender", "licence", "title"), nothing),
     }
 
 
