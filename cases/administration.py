@@ -58,6 +58,13 @@ class NewPrice(Body):
     specialist_fee: Annotated[int, Field(ge=0, le=100_000_000)]
 
 
+class Scope(Body):
+    """What a program gives opinions about, all where nothing is named, and what it is not for, as people read it."""
+
+    subjects: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=32)]
+    unsuited: Annotated[str, Field(max_length=1_000)] = ""
+
+
 @dataclass(frozen=True, slots=True)
 class AccountMade:
     """An account, and its first password, which is told this once."""
@@ -111,6 +118,9 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda c: admin_accounts.lock(c.tx, c.who, c.uuid("person")), None, None, 204),
     Operation("POST", f"{_PEOPLE}/{{person}}/unlock", "administration", "Let somebody in again",
               lambda c: admin_accounts.unlock(c.tx, c.who, c.uuid("person")), None, None, 204),
+    Operation("PUT", f"{_PROGRAMS}/{{program}}/scope", "administration", "What a program gives opinions about",
+              lambda c: programs.set_scope(c.tx, c.who, c.path["program"], c.body.subjects, c.body.unsuited),
+              Scope, None, 204),
     Operation("GET", f"{_PROGRAMS}/readers", "administration", "Who reads for which program",
               lambda c: programs.readers(c.tx, c.who), result=list[Readers]),
     Operation("PUT", f"{_PROGRAMS}/{{program}}/readers/{{specialist}}", "administration",

@@ -14,13 +14,15 @@ from billing import prices
 from billing import service as billing
 from billing.models import Price
 from cases import licences, money
-from cases.models import Program, ProgramSpecialist
+from cases.models import SUBJECTS, Program, ProgramSpecialist
 from cases.views import PriceView, ProgramView
 from overread.kit import audit, permissions, principals
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
+
+_MOST_UNSUITED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,25 @@ def set_price(
     for program in programs:
         program.specialist_fee, program.currency = specialist_fee, currency
     audit.record(tx, who, "price.set", "price", key, amount=amount, currency=currency, fee=specialist_fee)
+
+
+def set_scope(tx: Session, who: Principal, slug: str, subjects: Sequence[str], unsuited: str) -> None:
+    """Say what a program gives opinions about (`SUBJECTS`; all, where none is named), and what it is not for.
+
+    Drafts about something else can't be sent any more. Raises Forbidden, NotFound, Unprocessable.
+    """
+    permissions.require(who, Permission.PROGRAMS_MANAGE)
+    program = program_row(tx, slug)
+    if not set(subjects) <= set(SUBJECTS):
+        raise Unprocessable("subjects", safe=gettext("The subject is one of: %(names)s.", names=", ".join(SUBJECTS)))
+    if len(unsuited) > _MOST_UNSUITED:
+        raise Unprocessable(
+            "unsuited", safe=gettext("A text is too long: %(most)s characters at most.", most=_MOST_UNSUITED)
+        )
+    program.subjects = [] if set(subjects) == set(SUBJECTS) else [one for one in SUBJECTS if one in subjects]
+    program.unsuited = unsuited.replace("\x00", "").strip()
+    tx.flush()
+    audit.record(tx, who, "program.scope", "program", program.id, subjects=program.subjects)
 
 
 def readers(tx: Session, who: Principal) -> list[Readers]:

@@ -69,6 +69,7 @@ def _page(
         unsuited=program.unsuited if program else "",
         places=places.everywhere(),
         places_told=places.told(programs.places(offered)),
+        emergency=asked["emergency"] == "yes",
         answer=answer
         and {
             "can_help": answer.can_help,

@@ -20,7 +20,7 @@ from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import paging, permissions, render, session
+from overread.web import labels, paging, permissions, render, session
 from overread.web.contexts import Desk, RequestContext, TxContext, go, in_transaction
 from overread.web.forms import Check, FieldErrors, typed
 
@@ -40,6 +40,7 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.post("/peers", add_peer, peers_page),
         desk.get("/prices", prices_page),
         desk.post("/prices", add_price, prices_page),
+        desk.post("/prices/scope", set_scope, prices_page),
         anybody.get("/account", account_page),
         anybody.post_without_tx("/account", change_password, in_transaction(account_page)),
         anybody.post("/account/sign-out", sign_out_everywhere, account_page),
@@ -159,9 +160,31 @@ def prices_page(ctx: TxContext) -> Response:
         ],
         currencies=[{"value": code, "label": code} for code in _CURRENCIES],
         programs=[{"value": key, "label": program.name} for key, program in offered.items()],
+        scopes=[
+            {
+                "slug": program.slug,
+                "name": program.name,
+                "subjects": [
+                    {"value": key, "label": label, "chosen": not program.subjects or key in program.subjects}
+                    for key, label in labels.SUBJECTS.items()
+                ],
+                "unsuited": program.unsuited,
+            }
+            for program in programs.on_offer(ctx.tx)
+        ],
+        scope_action="/prices/scope",
         action="/prices",
         values=values,
     )
+
+
+def set_scope(ctx: TxContext) -> Response:
+    """Say what a program gives opinions about, and what it is not for."""
+    subjects = ctx.form.all("subjects")
+    if not subjects:
+        raise FieldErrors({"form": gettext("Please choose at least one thing that opinions are given about.")})
+    programs.set_scope(ctx.tx, ctx.who, ctx.form.text("program"), subjects, ctx.form.text("unsuited"))
+    return go("/prices", "saved")
 
 
 def add_price(ctx: TxContext) -> Response:

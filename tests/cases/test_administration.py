@@ -45,6 +45,23 @@ def test_an_account_is_made_listed_locked_and_let_in(world: World, api: Api) -> 
     assert len(page) == 2
 
 
+def test_readers_and_scope_of_a_program(world: World, api: Api) -> None:
+    reader = f"/programs/msk/readers/{world.specialist.id}"
+    for method, reads in (("DELETE", False), ("DELETE", False), ("PUT", True)):
+        assert api.call("admin", method, reader)[0] == 204
+        found = {
+            one["slug"]: one["specialists"] for one in json.loads(api.call("admin", "GET", "/programs/readers")[1])
+        }
+        assert (str(world.specialist.id) in found["msk"]) is reads
+    asked = "/programs/msk/eligibility?place=US-CA&subject=PET"
+    assert json.loads(api.call(None, "GET", asked)[1]) == {"can_help": True, "reasons": []}
+    assert api.call("admin", "PUT", "/programs/msk/scope", {"subjects": ["CT"], "unsuited": "Nothing else."})[0] == 204
+    assert json.loads(api.call(None, "GET", asked)[1])["reasons"] == ["This program gives no opinions about that."]
+    assert api.call(None, "GET", asked + "&emergency=perhaps")[0] == 400
+    assert api.call(None, "GET", "/programs/msk/eligibility?place=nowhere")[0] == 422
+    assert api.call("admin", "PUT", "/programs/msk/scope", {"subjects": ["the knee"]})[0] == 422
+
+
 def test_a_peer_is_registered_and_moved(api: Api) -> None:
     peer = {"host": "10.0.0.7", "port": 104, "role": "hospital"}
     assert api.call("admin", "PUT", "/peers/WARD", peer)[0] == 204
@@ -71,6 +88,7 @@ COORDINATORS = {("GET", "/api/v1/peers"), ("GET", "/api/v1/programs/readers")}
 BODIES = {
     "/api/v1/people": PERSON,
     "/api/v1/prices": {"key": "msk", "label": "x", "amount": 1, "currency": "USD", "specialist_fee": 0},
+    "/api/v1/programs/{program}/scope": {"subjects": ["CT"]},
     "/api/v1/peers/{title}": {"host": "10.0.0.7", "port": 104, "role": "hospital"},
 }
 

@@ -59,6 +59,9 @@ def test_an_emergency_is_no_case_and_waits_for_nothing(browser: Browser) -> None
     page = browser().get("/eligibility", params={**ASKED, "place": "FR", "emergency": "yes"}).text
     assert "call your local emergency number" in page
     assert "Tell me" not in page
+    alone = browser().get("/eligibility", params={"emergency": "yes"}).text
+    assert "Call your local emergency number now" in alone
+    assert "Please choose what it is about." in alone
 
 
 def test_an_address_is_left_once_and_told_once(world: World, browser: Browser) -> None:
@@ -90,6 +93,21 @@ def test_nobody_is_asked_to_flood_a_mailbox(browser: Browser) -> None:
         visitor.post("/eligibility?kind=msk&place=FR", data={"email": "jo@example.org"}).status_code for _ in range(5)
     ]
     assert statuses == [303, 303, 303, 429, 429]
+
+
+def test_an_admin_says_what_opinions_are_given_about(world: World, browser: Browser) -> None:
+    admin, visitor = browser(world, "admin"), browser()
+    scope = {"program": "msk", "subjects": ["MRI", "CT"], "unsuited": "Not for the pictures of a dentist."}
+    assert browser(world, "coordinator").post("/prices/scope", data=scope).status_code == 403
+    assert admin.post("/prices/scope", data={**scope, "subjects": ["the knee"]}).status_code == 422
+    assert "choose at least one" in admin.post("/prices/scope", data={"program": "msk"}).text
+    assert admin.post("/prices/scope", data=scope).status_code == 303
+    assert re.search(r'value="mammogram"><span>', admin.get("/prices").text)
+    page = visitor.get("/eligibility?kind=msk").text
+    assert "Not for the pictures of a dentist." in page
+    assert re.findall(r'name="subject" value="([^"]+)"', page) == ["MRI", "CT"]
+    found = visitor.get("/eligibility", params={**ASKED, "subject": "PET", "place": "US-CA"}).text
+    assert "This program gives no opinions about that." in found
 
 
 def test_an_admin_verifies_licences_and_says_who_reads(world: World, browser: Browser) -> None:
