@@ -19,7 +19,7 @@ from billing.errors import Declined, NotRefundable
 from billing.gateway import Checkout, ProviderEvent, Snapshot
 from overread.kit import log
 from overread.kit.errors import BadInput, NotFound, Unavailable
-from overread.kit.language import gettext
+from overread.kit.language import Phrase, gettext
 from overread.kit.settings import Settings
 
 TOLERANCE_SECONDS = 300
@@ -28,19 +28,19 @@ _log = log.get(__name__)
 
 # https://docs.stripe.com/declines/codes; a lost or stolen card is not named to whoever holds it.
 _PLAIN = {
-    "insufficient_funds": "The card has insufficient funds.",
-    "expired_card": "The card has expired.",
-    "incorrect_cvc": "The card's security code is wrong.",
-    "processing_error": "The bank could not process the card just now. Try again in a few minutes.",
-    "authentication_required": "The bank wants the card's owner to confirm this payment.",
-    "card_velocity_exceeded": "The card has reached its limit.",
-    "currency_not_supported": "The card does not support this currency.",
+    "insufficient_funds": Phrase("The card has insufficient funds."),
+    "expired_card": Phrase("The card has expired."),
+    "incorrect_cvc": Phrase("The card's security code is wrong."),
+    "processing_error": Phrase("The bank could not process the card just now. Try again in a few minutes."),
+    "authentication_required": Phrase("The bank wants the card's owner to confirm this payment."),
+    "card_velocity_exceeded": Phrase("The card has reached its limit."),
+    "currency_not_supported": Phrase("The card does not support this currency."),
 }
 
 
 def plain(code: str) -> str:
     """The sentence that a payer may read for a decline code."""
-    return _PLAIN.get(code, "The card was declined by its bank.")
+    return str(_PLAIN.get(code, Phrase("The card was declined by its bank.")))
 
 
 class StripeGateway:

@@ -129,7 +129,7 @@ class Masks(Body):
 
 
 class ReportDraft(Body):
-    """A report: question id -> answer, its other texts (`impression`), and the studies read (UIDs of the view).
+    """A report: question id -> answer, its other texts by key (`impression`), and the studies read (UIDs of the view).
 
     An answer that is not named stays as it is. `edition`: that of the report which was read.
     """

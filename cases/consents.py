@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from cases.models import Consent
 from overread.kit.errors import Conflict, Unprocessable
+from overread.kit.language import gettext
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +166,17 @@ def current(kind: str, version: str, digest: str | None = None) -> ConsentText:
     """
     text = CURRENT.get(kind)
     if text is None:
-        raise Unprocessable(f"consent {kind!r}", safe=f"A consent is one of: {', '.join(CURRENT)}.")
+        raise Unprocessable(
+            f"consent {kind!r}", safe=gettext("A consent is one of: %(names)s.", names=", ".join(CURRENT))
+        )
     if version != text.version or digest not in (None, text.digest):
         raise Conflict(
             f"consent {kind} to version {version[:32]!r}, which is {text.version}",
-            safe=f"“{text.words.headline}” is version {text.version} now. Please read it, then agree to it.",
+            safe=gettext(
+                "“%(headline)s” is version %(version)s now. Please read it, then agree to it.",
+                headline=text.words.headline,
+                version=text.version,
+            ),
             kind=kind,
             version=text.version,
             digest=text.digest,

@@ -72,7 +72,7 @@ def images_here(tx: Session, case: Case) -> bool:
     studies = studies_of(tx, case.id)
     if any(s.state is not StudyState.REVOKED for s in studies):
         return True
-    # What was uploaded a moment ago is not settled yet, but it is there.
+    # What was uploaded a moment ago is not stable yet, but it is there.
     return bool(set(imaging.uploaded(tx, case.id)) - {s.study_pk for s in studies})
 
 

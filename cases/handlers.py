@@ -54,7 +54,7 @@ class Handlers:
     def match_study(self, event: StudyStable) -> None:
         """A study has arrived: match it, or put it into the inbox."""
         with self._db.transaction() as tx:
-            studies.settle(tx, self._archive, event)
+            studies.on_stable(tx, self._archive, event)
 
     def forget_study(self, event: StudyDeleted) -> None:
         """A study was deleted: it waits for no case any more."""

@@ -56,7 +56,7 @@ def html(report: ReportView) -> str:
     }
     listed = "".join(f"<li>{escape(line)}</li>" for line in report.studies)
     answers = "".join(_answer(answer) for answer in report.answers)
-    texts = "".join(_text(one.label, one.text) for one in report.texts)
+    texts = "".join(_text(one.label, one.text) for one in report.texts if one.text)
     follow_ups = "".join(_answer(answer) for answer in report.follow_ups if answer.answer)
     style = _STYLE.replace("REFERENCE", f"{report.reference}")
     return f"""<!doctype html>

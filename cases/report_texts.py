@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from overread.kit.language import Phrase, gettext
+from overread.kit.language import Phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,13 @@ class ReportText:
     patient_label: str
     hint: str
     rows: int = 5
-    required: bool = False
+    #: What is said where it has to be written and is not; none where it may be left out.
+    missing: str = ""
+
+    @property
+    def required(self) -> bool:
+        """Whether it has to be written before the report is signed."""
+        return self.missing != ""
 
 
 TEXTS = (
@@ -29,15 +35,11 @@ TEXTS = (
         Phrase("In short"),
         Phrase("For the treating physician: findings, comparison, recommendation."),
         rows=7,
-        required=True,
+        missing=Phrase("Please write the impression."),
     ),
 )
 
 
 def missing(texts: Mapping[str, str]) -> dict[str, str]:
     """What has still to be written before a report can be signed, by key: a sentence each."""
-    return {
-        text.key: gettext("Please write the %(lower)s.", lower=text.label.lower())
-        for text in TEXTS
-        if text.required and not texts.get(text.key, "").strip()
-    }
+    return {text.key: str(text.missing) for text in TEXTS if text.required and not texts.get(text.key, "").strip()}

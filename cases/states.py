@@ -82,7 +82,7 @@ class StudyState(StrEnum):
 class StudyEvent(StrEnum):
     """What can happen to a study in a case."""
 
-    SETTLE = "settle"
+    STABLE = "stable"
     IDENTITY_AGREES = "identity_agrees"
     IDENTITY_DIFFERS = "identity_differs"
     CONFIRM = "confirm"
@@ -185,9 +185,9 @@ CASE_RULES: tuple[Rule, ...] = (
 )
 
 STUDY_RULES: tuple[Rule, ...] = (
-    _rule(_SS.RECEIVING, _SE.SETTLE, "system coordinator", _SS.QUARANTINED),
+    _rule(_SS.RECEIVING, _SE.STABLE, "system coordinator", _SS.QUARANTINED),
     # A coordinator matches it by hand again, or what another sender has of it: compared from the start.
-    _rule(_SS.REVOKED, _SE.SETTLE, "coordinator", _SS.QUARANTINED, "", "drop_copies"),
+    _rule(_SS.REVOKED, _SE.STABLE, "coordinator", _SS.QUARANTINED, "", "drop_copies"),
     _rule(_SS.QUARANTINED, _SE.IDENTITY_AGREES, "system coordinator", _SS.MATCHED, "", "deidentify_study"),
     _rule(_SS.QUARANTINED, _SE.IDENTITY_DIFFERS, "system coordinator", _SS.MISMATCH, "", "freeze_view mail_mismatch"),
     # A coordinator compared both identities side by side and says that they are one person's.

@@ -155,13 +155,17 @@ class PatientStudy:
 
 @dataclass(frozen=True, slots=True)
 class IdentityRow:
-    """One line of the identity check, side by side; `known`: whether both sides say something."""
+    """One line of the identity check, side by side.
+
+    `known`: whether both sides say something; `is_name`: `found` is a PersonName (PS3.5 6.2.1).
+    """
 
     label: str
     claimed: str
     found: str
     equal: bool
     known: bool
+    is_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def archive_context(services: Services) -> Context:
         permissions.require(who, Permission.IMAGES_SEND)
         if who.role is Role.PATIENT:
             # What belongs to no case would be nobody's, and without an end.
-            safe = "Send your images to your request: its page has the address."
+            safe = gettext("Send your images to your request: its page has the address.")
             raise errors.Forbidden(f"patient {who.id} sent images to no case", safe=safe)
         return Upload()
 

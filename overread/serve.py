@@ -9,13 +9,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from overread import again, app, dimse, folders, migrations, worker
-from overread.kit import log, postgres
+from overread.kit import postgres
 from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings, address
 from overread.processes import PARTS_END, Child, Supervisor, run_aside
 from overread.services import build
-
-_logger = log.get(__name__)
 
 
 def children(settings: Settings) -> list[Child]:

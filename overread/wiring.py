@@ -67,6 +67,9 @@ def wire_cases(bus: Bus, cases: CaseHandlers) -> None:
         bus.subscribe(secured, "cases.submit_paid", cases.submit_paid)
     for problem in (billed.PaymentFailed, billed.PaymentExpired, billed.PaymentActionRequired):
         bus.subscribe(problem, "cases.tell_payment_problem", cases.tell_payment_problem)
+    # Told for whoever listens to the program; nothing in it has to follow.
+    bus.ignore(billed.PaymentCaptured, billed.PaymentVoided, billed.PaymentPartlyRefunded, billed.PaymentRefunded)
+    bus.ignore(billed.PaymentDisputeWon, billed.PaymentDisputeLost)
     bus.subscribe(billed.PaymentDisputed, "cases.tell_dispute", cases.tell_dispute)
     bus.subscribe(billed.PaymentAuthorisationEnding, "cases.tell_authorisation_ending", cases.tell_authorisation_ending)
     bus.subscribe(cased.CaseSubmitted, "cases.compare_identity", cases.compare_identity)

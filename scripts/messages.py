@@ -35,13 +35,17 @@ def template() -> str:
 
 def main(new: str = "") -> None:
     """Write the template, and every catalogue anew with what it has of the template's messages."""
+    if "_" in new:
+        raise SystemExit(f"A language is named as browsers do: {new.replace('_', '-')}.")
     text = template()
     (LOCALES / "overread.pot").write_text(text)
     names = sorted({*(file.stem for file in LOCALES.glob("*.po")), *([new] if new else [])})
     for name in names:
         file = LOCALES / f"{name}.po"
-        known = pofile.read_po(io.BytesIO(file.read_bytes() if file.exists() else b""), locale=name)
+        known = pofile.read_po(io.BytesIO(file.read_bytes() if file.exists() else b""), locale=name.replace("-", "_"))
+        begun = known.creation_date
         known.update(pofile.read_po(io.BytesIO(text.encode())), no_fuzzy_matching=True)
+        known.creation_date = begun  # or every catalogue would change with each run
         with file.open("wb") as out:
             pofile.write_po(out, known, width=110, ignore_obsolete=True, sort_output=True)
 

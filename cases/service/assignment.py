@@ -64,7 +64,9 @@ def record_exception(tx: Session, who: Principal, case_id: UUID, specialist_id: 
     if not reason.strip():
         raise Unprocessable("no reason", safe=gettext("Please give a reason."))
     if not licences.is_open(tx, case.place):
-        safe = "No exception opens a place that is blocked or has no rule: an admin has to record its rule first."
+        safe = gettext(
+            "No exception opens a place that is blocked or has no rule: an admin has to record its rule first."
+        )
         raise Unprocessable(f"an exception for {case.place}", safe=safe)
     if principals.get(tx, specialist_id).role != Role.SPECIALIST:
         raise Unprocessable("no specialist", safe=gettext("This person is no specialist."))

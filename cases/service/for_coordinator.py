@@ -108,6 +108,7 @@ def _study(
                 original.patient_name,
                 names is Verdict.SAME,
                 names is not Verdict.UNKNOWN,
+                is_name=True,
             ),
             IdentityRow(
                 gettext("Birth date"),

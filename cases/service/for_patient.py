@@ -106,4 +106,6 @@ def _returned(tx: Session, case: Case) -> str:
     paid = money.paid(tx, case)
     if paid is None or paid.state in _NEVER_HELD:
         return gettext("Nothing was charged.")
-    return _RETURNED.get(paid.state, "What you paid goes back by the rule that you were shown, within some days.")
+    return _RETURNED.get(
+        paid.state, Phrase("What you paid goes back by the rule that you were shown, within some days.")
+    )

@@ -97,13 +97,13 @@ def _dates(tx: Session, case: Case) -> str:
 def _licence(tx: Session, who: Principal, case: Case) -> str:
     rule = licences.rule_of(tx, case.place)
     if rule is LicenceRequirement.DIRECT:
-        return f"{case.place} allows a second opinion without a licence of its own."
+        return gettext("%(place)s allows a second opinion without a licence of its own.", place=case.place)
     held = tx.scalars(select(Licence).where(Licence.specialist_id == who.id, Licence.place == case.place)).one_or_none()
     if held is not None:
         return gettext(
             "Your licence for %(place)s, until %(day)s.", place=case.place, day=format(held.expires_on, "%d %B %Y")
         )
-    return "An exception was recorded for you." if case.licence_exception_for == who.id else ""
+    return gettext("An exception was recorded for you.") if case.licence_exception_for == who.id else ""
 
 
 def _person(case: Case) -> str:

@@ -22,9 +22,11 @@ from cases.service.for_specialist import specialist_case
 from cases.states import DELIVERED, ENDED, LABELS, OPEN, Actor, CaseState, StudyState
 from cases.views import CaseLine, CoordinatorCase, PatientCase, SpecialistCase
 from overread.kit import audit, clock, permissions
+from overread.kit.language import gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
+from overread.kit.words import counted
 from pacs.index import folding
 
 CaseView = PatientCase | CoordinatorCase | SpecialistCase
@@ -144,7 +146,7 @@ def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy])
         # The one guard that most of a queue waits for is asked of what was just read, not of the database again.
         submitted = case.state is CaseState.SUBMITTED
         note = (unreleased(live) or "") if submitted else " ".join(presentation.blocked(tx, who, case))
-    text = f"{len(live)} {'study' if len(live) == 1 else 'studies'}"
+    text = counted(len(live), "study", "studies")
     return CaseLine(
         case.id,
         case.reference,
@@ -156,7 +158,9 @@ def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy])
         case.updated_at,
         "" if specialist else case.patient_name,
         presentation.name_of(tx, case.specialist_id),
-        text if specialist or not pending else f"{text}, {pending} to review",
+        text
+        if specialist or not pending
+        else gettext("%(studies)s, %(pending)s to review", studies=text, pending=pending),
         note,
         offer.expires_at if offer else None,
         _fee(tx, who, case) if specialist else 0,

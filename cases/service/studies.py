@@ -26,7 +26,7 @@ from overread.kit.words import counted
 from pacs.index.events import StudyStable
 
 
-def settle(tx: Session, archive: Archive, event: StudyStable) -> None:
+def on_stable(tx: Session, archive: Archive, event: StudyStable) -> None:
     """A sender's study stopped growing: put it into the cases that it is for, else into the inbox. Idempotent.
 
     It is for the cases that it was uploaded to, else for the one whose reference number stands in it, and for those
@@ -283,7 +283,7 @@ def _place(
         tx.add(study)
         tx.flush()
     if study.state in (StudyState.RECEIVING, StudyState.REVOKED):
-        first = StudyEvent.SETTLE
+        first = StudyEvent.STABLE
     # What differed before is not mended by what agrees now.
     compared = study.looked_at if study.state in KNOWN_THEIRS else 0
     seen = imaging.identities(tx, study, compared)

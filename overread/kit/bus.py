@@ -31,12 +31,17 @@ class Bus:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._handlers: dict[str, dict[str, Handler]] = {}
+        self._unheard: set[str] = set()
         self._periodic: list[tuple[str, str, Callable[[], None]]] = []
 
     def subscribe(self, event: type[E], name: str, handler: Callable[[E], None]) -> None:
         """Have `handler(event)` called in a job of its own, which goes by `name`, for every event of this type."""
         if self._handlers.setdefault(event.name, {}).setdefault(name, handler) is not handler:
             raise TypeError(f"two handlers of {event.name} are called {name!r}")
+
+    def ignore(self, *events: type[jobs.Event]) -> None:
+        """Say of events that nobody hears them, on purpose."""
+        self._unheard |= {event.name for event in events}
 
     def schedule(self, cron: str, name: str, action: Callable[[], None]) -> None:
         """Run `action()` at the times of a cron line, as the job `name`."""
@@ -50,8 +55,9 @@ class Bus:
         return found
 
     def fan_out(self, event: str, data: dict[str, Any]) -> None:
-        """Enqueue a job for every handler of an event, all or none."""
-        if event not in jobs.Event.registry:
+        """Enqueue a job for every handler of an event, all or none; what nobody hears is parked."""
+        unheard = event not in self._handlers and event not in self._unheard
+        if event not in jobs.Event.registry or unheard:
             self._park(jobs.EVENT_TASK, {"event": event, "data": data})
             return
         with self._db.transaction() as tx:

@@ -42,7 +42,7 @@ class OverreadError(Exception):
 
     def __init__(self, text: str = "", *, safe: str | None = None, **extra: Any) -> None:
         super().__init__(text or safe or self.default_safe)
-        self.safe = safe or str(self.default_safe)
+        self.safe = str(safe or self.default_safe)
         self.extra = extra
 
 

@@ -1,8 +1,9 @@
 """Whatever people read is written in English in the code and looked up in the catalogue of their language (gettext).
 
-A catalogue is `overread/locales/<language>.po`, made of `overread/locales/overread.pot` (`make messages`), which lists
-every sentence with its place. Adding that one file is adding the language. Messages name what stands in them as
-`%(count)s`, so that a translation may order it as its grammar asks; a literal percent sign in such a message is `%%`.
+A catalogue is `overread/locales/<language>.po` (de, pt-BR: RFC 5646), made of `overread/locales/overread.pot`
+(`make messages`), which lists every sentence with its place. Adding that one file is adding the language. Messages name
+what stands in them as `%(count)s`, so that a translation may order it as its grammar asks; a literal percent sign in
+such a message is `%%`.
 
 What only a log, a peer or a program reads is English and not looked up.
 """
@@ -73,7 +74,7 @@ def catalogue(language: str) -> NullTranslations:
     if language == SOURCE:
         return NullTranslations()
     with (CATALOGUES / f"{language}.po").open("rb") as file:
-        read = pofile.read_po(file, locale=language, abort_invalid=True)
+        read = pofile.read_po(file, locale=language.replace("-", "_"), abort_invalid=True)
     compiled = io.BytesIO()
     mofile.write_mo(compiled, read)
     compiled.seek(0)

@@ -18,12 +18,13 @@ from sqlalchemy import ColumnElement, Select, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from overread.kit.errors import BadInput
+from overread.kit.language import Phrase
 
 _T = TypeVar("_T")
 Column = ColumnElement[Any] | InstrumentedAttribute[Any]
 _Other = TypeVar("_Other")
 _MOST_CURSOR = 1000
-_UNKNOWN = "This page of the list is not known. Please begin at the first."
+_UNKNOWN = Phrase("This page of the list is not known. Please begin at the first.")
 _PARSED: dict[type, Any] = {datetime: datetime.fromisoformat, UUID: UUID}
 
 

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from overread.kit import clock, principals
 from overread.kit.db import Connection, reading
 from overread.kit.errors import NotSignedIn
-from overread.kit.language import gettext
+from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Principal, PrincipalRow, Role, TokenRow
 
 API, SESSION, VIEWER, LAUNCH = "api", "session", "viewer", "launch"
@@ -31,7 +31,7 @@ SESSION_LENGTH = timedelta(hours=12)
 VIEWER_LENGTH = timedelta(hours=4)
 DEVICE_LENGTH = timedelta(days=180)
 KEPT = timedelta(days=30)
-_ENDED = "This access was ended. Sign in again."
+_ENDED = Phrase("This access was ended. Sign in again.")
 
 
 def issue(

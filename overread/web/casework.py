@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from starlette.responses import Response
 
 from cases.service import assignment, read, reporting
-from cases.states import RUNNING, CaseEvent, CaseState, OfferOutcome, StudyEvent, StudyState
+from cases.states import ENDED, RUNNING, CaseEvent, CaseState, OfferOutcome, StudyEvent, StudyState
 from cases.views import CoordinatorCase, CoordinatorStudy, OfferView, Review, StepView
 from overread.kit import audit
 from overread.kit.audit import AuditRow
@@ -51,7 +51,11 @@ _RESULTS = {
     False: render.status(Phrase("Differs"), "bad"),
     None: render.status(Phrase("Not known"), "warn"),
 }
-_FOUND_BY = {"upload": "sent by the patient", "reference": "found by its reference number", "hand": "matched by hand"}
+_FOUND_BY = {
+    "upload": Phrase("sent by the patient"),
+    "reference": Phrase("found by its reference number"),
+    "hand": Phrase("matched by hand"),
+}
 
 
 def worked(ctx: TxContext) -> CoordinatorCase:
@@ -164,7 +168,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
     shown = items[:_MOST_PREVIEWS]
     root = f"/cases/{case.case_id}/dicomweb/studies/{study.view_study_uid}"
     pending = [item for item in shown if item.state == Review.PENDING_REVIEW and not item.left_out]
-    live = case.state not in ("closed", "declined", "withdrawn")
+    live = case.state not in ENDED
     may_revoke = live and state not in (StudyState.REVOKED, StudyState.RECEIVING)
     return {
         "uid": study.study_uid,
@@ -180,7 +184,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
             {
                 "label": row.label,
                 "claimed": row.claimed,
-                "found": render.person(row.found) if row.label == "Name" else row.found,
+                "found": render.person(row.found) if row.is_name else row.found,
                 "result": _RESULTS[row.equal if row.known else None],
             }
             for row in study.identity

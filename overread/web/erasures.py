@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -9,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from cases.service import erasure
 from cases.service.erasure import Request
+from overread.kit import permissions
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Role
@@ -59,6 +61,7 @@ def erasure_page(ctx: TxContext) -> Response:
     """One case's erasure: what it would destroy, who has agreed, and what is to do next."""
     found = erasure.show(ctx.tx, ctx.who, ctx.uuid())
     url, role = f"/erasures/{found.case_id}", ctx.who.role
+    may = partial(permissions.has, ctx.who)
     open_ = found.plan is not None and found.asked_at is not None and not found.held
     begun = found.first_id is not None
     return ctx.page(
@@ -78,14 +81,14 @@ def erasure_page(ctx: TxContext) -> Response:
         },
         destroyed=_destroyed(found),
         word=_WORD,
-        begin_action=f"{url}/begin" if open_ and not begun and role is Role.ADMIN else "",
+        begin_action=f"{url}/begin" if open_ and not begun and may(Permission.ERASURE_BEGIN) else "",
         carry_out_action=f"{url}/carry-out"
-        if open_ and begun and role in (Role.ADMIN, Role.COORDINATOR) and found.first_id != ctx.who.id
+        if open_ and begun and may(Permission.ERASURE_CARRY_OUT) and found.first_id != ctx.who.id
         else "",
         ask_action=f"{url}/ask" if found.plan and found.asked_at is None and role is Role.COORDINATOR else "",
         waits=_waits(found, ctx),
-        hold_action=f"{url}/hold" if found.plan and not found.held and role in (Role.ADMIN, Role.AUDITOR) else "",
-        lift_action=f"{url}/lift" if found.held and role in (Role.ADMIN, Role.AUDITOR) else "",
+        hold_action=f"{url}/hold" if found.plan and not found.held and may(Permission.LEGAL_HOLD) else "",
+        lift_action=f"{url}/lift" if found.held and may(Permission.LEGAL_HOLD) else "",
         values=ctx.form.values(),
     )
 
@@ -99,7 +102,7 @@ def ask(ctx: TxContext) -> Response:
 def set_hold(ctx: TxContext) -> Response:
     """Put a case under legal hold."""
     check = Check(ctx.form)
-    reason = check.text("reason", "Please say why the case must be kept.", 2000)
+    reason = check.text("reason", gettext("Please say why the case must be kept."), 2000)
     check.done()
     erasure.hold(ctx.tx, ctx.who, ctx.uuid(), reason)
     return go(f"/erasures/{ctx.uuid()}", "held")
@@ -165,9 +168,12 @@ def _destroyed(found: Request) -> dict[str, Any] | None:
                 what=counted(plan.images, "original image", "original images"),
                 studies=studies,
             ),
-            f"{counted(plan.copies, 'de-identified image', 'de-identified images')}, and what was made of them",
-            "the key that leads from these images back to the patient, in the backups too",
-            f"the story, and {counted(plan.questions, 'question', 'questions')}",
+            gettext(
+                "%(what)s, and what was made of them",
+                what=counted(plan.copies, "de-identified image", "de-identified images"),
+            ),
+            gettext("the key that leads from these images back to the patient, in the backups too"),
+            gettext("the story, and %(what)s", what=counted(plan.questions, "question", "questions")),
             gettext(
                 "%(what)s and %(what_2)s",
                 what=counted(plan.reports, "report", "reports"),

@@ -33,7 +33,7 @@ _MONEY: Mapping[str, str] = {
     PaymentState.AUTHORISED: Phrase("Held"),
     PaymentState.CAPTURING: Phrase("Being charged"),
     PaymentState.CAPTURED: Phrase("Charged"),
-    PaymentState.PARTLY_REFUNDED: "Charged, refunded in part",
+    PaymentState.PARTLY_REFUNDED: Phrase("Charged, refunded in part"),
     PaymentState.REFUNDED: Phrase("Refunded"),
     PaymentState.DISPUTED: Phrase("Disputed"),
     PaymentState.WON: Phrase("Charged"),

@@ -22,7 +22,7 @@ from overread.web.forms import Check
 
 _KINDS: Mapping[LicenceRequirement, tuple[str, str]] = {
     LicenceRequirement.LICENSED: (Phrase("A licence of the place"), "info"),
-    LicenceRequirement.DIRECT: ("Nothing: an opinion may be given directly", "good"),
+    LicenceRequirement.DIRECT: (Phrase("Nothing: an opinion may be given directly"), "good"),
     LicenceRequirement.LOCAL_PHYSICIAN: (Phrase("A local physician takes part"), "warn"),
     LicenceRequirement.BLOCKED: (Phrase("Not allowed"), "bad"),
     LicenceRequirement.UNKNOWN: (Phrase("Not known: blocked"), "neutral"),
@@ -156,7 +156,7 @@ def add_rule(ctx: TxContext) -> Response:
     check = Check(ctx.form)
     place = check.one_of("place", list(places.NAMES), gettext("Please choose a place."))
     rule = check.one_of("rule", [kind.value for kind in LicenceRequirement], gettext("Please choose what it asks."))
-    source = check.text("source", "Please say where the rule is written.", 2000)
+    source = check.text("source", gettext("Please say where the rule is written."), 2000)
     since = check.day("valid_from", gettext("Please give a day.")) if ctx.form.text("valid_from") else None
     check.done()
     people.add_rule(ctx.tx, ctx.who, place, LicenceRequirement(rule), source, since)

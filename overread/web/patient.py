@@ -158,7 +158,7 @@ def write(ctx: TxContext) -> Response:
     """A message to the coordinators."""
     shown = own(ctx)
     check = Check(ctx.form)
-    text = check.text("text", "Please write your message first.", 4000)
+    text = check.text("text", gettext("Please write your message first."), 4000)
     check.done()
     intake.write_note(ctx.tx, ctx.who, shown.case_id, text)
     return go(f"/cases/{shown.case_id}", "sent")
@@ -191,7 +191,7 @@ def answer(ctx: TxContext) -> Response:
     """The answer to it."""
     shown = own(ctx)
     check = Check(ctx.form)
-    text = check.text("text", "Please write your answer.", 20_000)
+    text = check.text("text", gettext("Please write your answer."), 20_000)
     check.done()
     intake.answer_info(ctx.tx, ctx.who, shown.case_id, text)
     return go(f"/cases/{shown.case_id}", "answered")
@@ -310,7 +310,7 @@ def follow_up(ctx: TxContext) -> Response:
     """A question after the report."""
     shown = own(ctx)
     check = Check(ctx.form)
-    text = check.text("text", "Please write your question.", 2000)
+    text = check.text("text", gettext("Please write your question."), 2000)
     check.done()
     intake.follow_up(ctx.tx, ctx.who, shown.case_id, text)
     return go(f"/cases/{shown.case_id}/report", "sent")

@@ -57,7 +57,7 @@ def sign_up(request: Request, services: Services, form: Form) -> Response:
     """Make a patient's account and sign in to it; the other roles are made by an admin."""
     http.refuse_cross_site(request)
     check = Check(form)
-    name = check.text("name", "Please give your name.", 120)
+    name = check.text("name", gettext("Please give your name."), 120)
     email = check.email("email")
     password = form.text("password")
     if not passwords.SHORTEST <= len(password) <= passwords.LONGEST:

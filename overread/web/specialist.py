@@ -122,7 +122,7 @@ def token(ctx: TxContext) -> Response:
 def ask(ctx: TxContext) -> Response:
     """Ask the patient for something; the clock stops."""
     check = Check(ctx.form)
-    text = check.text("text", "Please write what you need.", 2000)
+    text = check.text("text", gettext("Please write what you need."), 2000)
     check.done()
     intake.ask_info(ctx.tx, ctx.who, ctx.uuid(), text)
     return go(f"/reading/{ctx.uuid()}", "asked")
@@ -149,7 +149,7 @@ def report_page(ctx: TxContext) -> Response:
     if signing and report is not None and not missing:
         preview = {
             "answers": [{"question": q.text, "answer": report.answers.get(str(q.question_id), "")} for q in questions],
-            "texts": [{"label": t.label, "text": t.text} for t in report.texts if t.text],
+            "texts": [{"label": t.patient_label, "text": t.text} for t in report.texts if t.text],
             "studies": [study.title for study in case.studies if study.study_uid in report.studies_read],
             "digest": report.digest,
             "sign_action": f"{url}/sign",

@@ -55,7 +55,7 @@ def people_page(ctx: TxContext) -> Response:
 def add_person(context: RequestContext) -> Response:
     """Make an account. Its first password is shown once, here, for the admin to hand over."""
     check = Check(context.form)
-    name = check.text("name", "Please give a name.", 120)
+    name = check.text("name", gettext("Please give a name."), 120)
     email = check.email("email")
     role = check.one_of("role", [role.value for role in Role], gettext("Please choose a role."))
     check.done()
@@ -106,8 +106,8 @@ def peers_page(ctx: TxContext) -> Response:
 def add_peer(ctx: TxContext) -> Response:
     """Register a peer, or change its address; it acts for a specialist or a hospital that is known, or for itself."""
     check = Check(ctx.form)
-    title = check.text("ae_title", "Please give the AE title.", 16)
-    host = check.text("host", "Please give the host’s name or address.", 253)
+    title = check.text("ae_title", gettext("Please give the AE title."), 16)
+    host = check.text("host", gettext("Please give the host’s name or address."), 253)
     port = check.number("port", 1, 65535, gettext("A port is a number from 1 to 65535."))
     role = check.one_of("role", _PEER_ROLES, gettext("Please choose a role."))
     owners = [one["value"] for one in _owners(ctx)]
@@ -192,7 +192,7 @@ def add_price(ctx: TxContext) -> Response:
     keys = [program.price_key for program in programs.on_offer(ctx.tx) if program.price_key]
     check = Check(ctx.form)
     key = check.one_of("program", keys, gettext("Please choose a program."))
-    label = check.text("label", "Please give it a name.", 80)
+    label = check.text("label", gettext("Please give it a name."), 80)
     currency = check.one_of("currency", _CURRENCIES, gettext("Please choose a currency."))
     amount = check.amount("amount", currency or "USD", gettext("Please give an amount, such as 390.00."))
     fee = check.amount("fee", currency or "USD", gettext("Please give an amount, such as 180.00."))

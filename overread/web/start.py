@@ -374,7 +374,7 @@ def _story(ctx: TxContext, offered: Sequence[ProgramView], case: PatientCase | N
     slug = check_form.one_of("kind", slugs, gettext("Please choose an opinion."))
     name = ctx.who.name
     if form.text("for_other"):
-        name = check_form.text("patient_name", "Please give the patient’s full name.")
+        name = check_form.text("patient_name", gettext("Please give the patient’s full name."))
     if not place:
         check_form.errors["place"] = gettext("Please say where the patient is now.")
     elif place not in programs.places([program for program in offered if program.slug == slug or not slug]):

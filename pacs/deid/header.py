@@ -24,11 +24,11 @@ from pacs.deid.values import (
     DROP,
     DUMMY_CODE,
     FIXED,
-    HOLD,
     KEEP,
     MEANING,
     PRIVATE,
     RESOURCE,
+    REVIEW,
     SCHEME,
     SEQUENCE,
     VALUE,
@@ -383,7 +383,7 @@ class _Rewrite:
         if items is not None or element.fragments is not None or (limit and length > limit):
             return False
         raw = buf[start : start + length]
-        if kind == HOLD:
+        if kind == REVIEW:
             return self._hold(raw, row.name)
         new = memo.get(raw)
         return compute(raw, codecs) if new is None else new

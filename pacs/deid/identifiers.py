@@ -115,7 +115,7 @@ class Identifiers:
 
     @classmethod
     def of(cls, *, names: Iterable[str] = (), ids: Iterable[str] = (), phrases: Iterable[str] = ()) -> Identifiers:
-        """Make known strings of full names in any order and notation, of numbers, and of whole phrases.
+        """Make identifiers of full names in any order and notation, of numbers, and of whole phrases.
 
         A name's parts count from MIN_NAME letters (two in scripts without letters of their own for a sound), a
         number from MIN_ID characters, so that chance hits stay rare.

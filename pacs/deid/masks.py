@@ -18,7 +18,7 @@ import pydicom
 from pydicom import Dataset
 
 from overread.kit.errors import Unprocessable
-from overread.kit.language import Phrase
+from overread.kit.language import Phrase, gettext
 from pacs.dicom import frames, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.elements import Buffer
@@ -43,7 +43,7 @@ class NotMaskable(Unprocessable):
     title = Phrase("The picture can't be masked")
 
     def __init__(self, why: str) -> None:
-        super().__init__(why, safe=f"This picture can't be masked: {why} Withhold it instead.")
+        super().__init__(why, safe=gettext("This picture can't be masked: %(why)s Withhold it instead.", why=why))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,20 @@ def within(boxes: Iterable[Sequence[int]], rows: int, columns: int) -> list[Box]
     """Check rectangles against a frame's size and cut them at its edges. Raises Unprocessable."""
     found = [Box(*box) for box in boxes]
     if len(found) > MOST_BOXES:
-        raise Unprocessable(f"{len(found)} masks", safe=f"A picture can have {MOST_BOXES} masks; join some of them.")
+        raise Unprocessable(
+            f"{len(found)} masks",
+            safe=gettext("A picture can have %(most)s masks; join some of them.", most=MOST_BOXES),
+        )
     cut: list[Box] = []
     for left, top, width, height in found:
         if not (0 <= left < columns and 0 <= top < rows and width > 0 and height > 0):
             raise Unprocessable(
                 "a mask outside of the picture",
-                safe=f"A mask lies outside of the picture, which has {columns} × {rows} pixels.",
+                safe=gettext(
+                    "A mask lies outside of the picture, which has %(columns)s × %(rows)s pixels.",
+                    columns=columns,
+                    rows=rows,
+                ),
             )
         cut.append(Box(left, top, min(width, columns - left), min(height, rows - top)))
     return cut

@@ -1,7 +1,7 @@
 """Overlay planes of the copy, groups 6000 to 601E (PS3.3 C.9.2): marks may be the finding, and may be a name.
 
-A plane with marks is written anew from its numbers, so that nothing hides behind its bits, and holds the instance for a
-look; one without marks goes, as do descriptions, labels and statistics of overlays (PS3.15 E.3.3, Clean Graphics).
+A plane with marks is written anew from its numbers, so that nothing hides behind its bits, and has the instance wait
+for a look; one without goes, as do descriptions, labels and statistics of overlays (PS3.15 E.3.3, Clean Graphics).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from overread.kit.errors import Unprocessable
+from overread.kit.language import gettext
 
 #: Edition of the tables in `data/`, named in every proof.
 TABLE_EDITION = "PS3.15 2026d"
@@ -46,11 +47,17 @@ class Profile:
     def __post_init__(self) -> None:
         """Refuse what contradicts itself, and a cap that would tell one old person from another."""
         if self.full_dates and self.modified_dates:
-            raise Unprocessable("dates", safe="Dates are either moved or left as they are: choose one of both options.")
+            raise Unprocessable(
+                "dates", safe=gettext("Dates are either moved or left as they are: choose one of both options.")
+            )
         if not LOWEST_AGE_CAP <= self.age_cap <= HIGHEST_AGE_CAP:
             raise Unprocessable(
                 f"age cap {self.age_cap}",
-                safe=f"Ages can be capped at {LOWEST_AGE_CAP} to {HIGHEST_AGE_CAP} years; above that few are left.",
+                safe=gettext(
+                    "Ages can be capped at %(least)s to %(most)s years; above that few are left.",
+                    least=LOWEST_AGE_CAP,
+                    most=HIGHEST_AGE_CAP,
+                ),
             )
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The way back: what a specialist made of a view's images, given to the patient whose images they are.
+"""Reidentification: what a specialist made of a view's images, given to the patient whose images they are.
 
 A derived object (a segmentation, a presentation state, a structured report) refers to the view's UIDs and carries its
 pseudonyms. With the case's secret the originals tell what stood behind each: the same function is applied to them
@@ -56,7 +56,7 @@ _SAID_OF_US = (
 )
 
 
-class WayBack:
+class Reidentification:
     """What stands behind the UIDs, dates and specimens of one case's view, gathered from its originals."""
 
     def __init__(self, secret: bytes, *, moved_dates: bool = True) -> None:
@@ -93,10 +93,6 @@ class WayBack:
                     moved = shift(part, element.vr, self._days)
                     if moved:
                         self._dates[moved] = part
-
-    def knows(self, uid: str) -> bool:
-        """Tell whether a UID is one of the view's."""
-        return uid in self._uids
 
     def apply(self, derived: bytes, original: Dataset) -> bytes:
         """Give a derived object, as Part 10 bytes, as one of the patient's and study's of `original`.

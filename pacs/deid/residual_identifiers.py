@@ -14,7 +14,7 @@ _UID_BYTES = b"0123456789."
 
 
 class ResidualIdentifiers:
-    """Looks for known strings in finished bytes: as ASCII, UTF-8, Latin-1 or UTF-16, in any case of letters.
+    """Looks for identifiers in finished bytes: as ASCII, UTF-8, Latin-1 or UTF-16, in any case of letters.
 
     Names that are ordinary words of the vocabulary ("Head", "Long") are not looked for: coded values have them too,
     and the cleaned text lost them already. Numbers count from six digits.

@@ -67,7 +67,7 @@ class Rule(IntEnum):
     #: Binary numbers of which nobody says what they are: kept unless they can be read as text.
     NUMBERS = 26
     #: Bytes that nobody can read: they stay, and the instance waits for review until a person has looked.
-    HOLD = 27
+    REVIEW = 27
     #: The identifier of a container or a specimen.
     SPECIMEN = 28
     #: An ICC profile, written anew without its texts.
@@ -280,7 +280,7 @@ def decide(tag: int, vr: str, profile: Profile) -> Decision:
 def decide_private(row: Safe) -> Decision:
     """Decide for a private attribute that is listed as safe (PS3.15 E.3.10): nobody says what else may be in it."""
     if row.decision:
-        return {"clean": (Rule.CLEAN, Rule.DROP, "C"), "hold": (Rule.HOLD, Rule.DROP, "C")}[row.decision]
+        return {"clean": (Rule.CLEAN, Rule.DROP, "C"), "review": (Rule.REVIEW, Rule.DROP, "C")}[row.decision]
     if row.vr in _WIDTHS:
         return (Rule.NUMBERS, Rule.DROP, "C")
     return _PRIVATE_BY_VR[row.vr]

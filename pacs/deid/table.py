@@ -31,7 +31,7 @@ class Concept(NamedTuple):
 class Safe(NamedTuple):
     """A private attribute that stays: its VR, the most values it has (0: any number), and what it is, to be told.
 
-    `decision` is "" where the VR decides, "clean" for text that people may have typed, "hold" for bytes that nobody
+    `decision` is "" where the VR decides, "clean" for text that people may have typed, "review" for bytes that nobody
     can read, which stay if a person says so. The VR is "" where the table has none.
     """
 

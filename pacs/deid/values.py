@@ -1,6 +1,6 @@
 """The values of one case cleaned: what `rules` decides is done here to a value's bytes.
 
-A `Values` belongs to one secret, one profile and one set of known strings, and is kept between the instances of a
+A `Values` belongs to one secret, one profile and one set of identifiers, and is kept between the instances of a
 study: the same few hundred values come back in every slice, and are looked up instead of computed.
 """
 
@@ -30,7 +30,7 @@ from pacs.dicom.part10 import valid_uid
 #: How many results a step remembers before it starts anew: more than a long series has, and a few megabytes a case.
 _MEMORY = 1024
 _LONGEST_REMEMBERED = 512
-#: How many sets of known strings are remembered at a time; a study has one or two.
+#: How many sets of identifiers are remembered at a time; a study has one or two.
 _IDENTITIES = 16
 _SHORTEST_SECRET = 16
 
@@ -60,7 +60,7 @@ MEANING: Final = 8
 FIXED: Final = 9
 RESOURCE: Final = 10
 VERSION: Final = 11
-HOLD: Final = 12
+REVIEW: Final = 12
 
 _KINDS = {
     Rule.KEEP: KEEP,
@@ -73,7 +73,7 @@ _KINDS = {
     Rule.MEANING: MEANING,
     Rule.RESOURCE: RESOURCE,
     Rule.VERSION: VERSION,
-    Rule.HOLD: HOLD,
+    Rule.REVIEW: REVIEW,
 }
 
 #: True where an element stays as it is, False where it goes, or the whole new element.
@@ -84,7 +84,7 @@ Step = tuple[int, str, dict[bytes, Result], Callable[[bytes, tuple[str, ...]], R
 
 
 class Values:
-    """All that cleans values for one (secret, profile, known strings)."""
+    """All that cleans values for one (secret, profile, identifiers)."""
 
     def __init__(self, secret: bytes, profile: Profile, known: Identifiers, explicit: bool) -> None:
         self.secret = secret
@@ -307,7 +307,7 @@ class Memory:
         self._values: dict[tuple[Identifiers, bool], Values] = {}
 
     def values(self, known: Identifiers, explicit: bool) -> Values:
-        """Give what cleans files of these known strings and this encoding."""
+        """Give what cleans files of these identifiers and this encoding."""
         found = self._values.get((known, explicit))
         if found is None:
             if len(self._values) >= _IDENTITIES:

@@ -9,7 +9,7 @@ from overread.kit.jobs import Event
 
 @dataclass(frozen=True)
 class StudyReceiving(Event):
-    """A sender's study got instances; looked at again until it has settled. Stays within the archive."""
+    """A sender's study got instances; looked at again until it is stable. Stays within the archive."""
 
     name = "pacs.study_receiving"
 

@@ -127,7 +127,7 @@ class Study(Base):
     instance_count: Mapped[int] = mapped_column(default=0)
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     released: Mapped[bool] = mapped_column(default=True)
-    #: Still growing: an event that looks whether it has settled is under way.
+    #: Still growing: an event that looks whether it is stable is under way.
     receiving: Mapped[bool] = mapped_column(default=False)
     received_at: Mapped[datetime] = mapped_column(default=clock.now)
     changed_at: Mapped[datetime] = mapped_column(default=clock.now)

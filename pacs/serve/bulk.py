@@ -58,7 +58,7 @@ def find_bulk(opened: Opened, path: Sequence[str]) -> Bulk:
 
 
 def paths(metadata: bytes) -> list[list[str]]:
-    """The paths of all BulkDataURIs in an instance's metadata as kept (`pacs.index.index`), in the order of tags."""
+    """The paths of all BulkDataURIs in an instance's metadata as kept (`pacs.index.columns`), in the order of tags."""
     # Within a text the quotes would be escaped: nothing else reads like this.
     return [found.decode().split("/") for found in _uri(metadata)]
 

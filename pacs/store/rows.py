@@ -24,7 +24,7 @@ from pacs.index.events import StudyReceiving
 from pacs.index.models import Review
 from pacs.store import sql
 
-#: A study that got nothing for so long has settled.
+#: A study that got nothing for so long is stable.
 STABLE_AFTER = timedelta(seconds=3)
 
 
@@ -95,7 +95,7 @@ def write(
 ) -> Written:
     """Write rows of one study of a sender, new or not.
 
-    `watch`: see to it that somebody looks when the study has settled.
+    `watch`: see to it that somebody looks when the study is stable.
     """
     connection = raw(tx)
     # Planning the large statement anew takes longer than running it.

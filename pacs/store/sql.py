@@ -27,7 +27,7 @@ def _with_columns(statement: str) -> str:
 
 #: Instances of one study, whose row is locked until the transaction ends, so that the aggregates stay right however
 #: many write at once. Gives no row where the study or one of the series is not there, or with `quick` where the study
-#: has settled or the sender is locked out; else whether the study was growing before, the UIDs and digests of what was
+#: is stable or the sender is locked out; else whether the study was growing before, the UIDs and digests of what was
 #: inserted, and the positions (from 1) of the instances whose patient is the study's.
 WRITE = _with_columns("""
 WITH st AS (

@@ -16,7 +16,7 @@ from pacs.store.rows import STABLE_AFTER
 
 
 def on_study_receiving(archive: Archive, event: StudyReceiving) -> None:
-    """Tell that a study has settled, or look again later where it still grows."""
+    """Tell that a study is stable, or look again later where it still grows."""
     with archive.db.transaction() as tx:
         study = tx.get(Study, event.study_pk, with_for_update=True)
         if study is None or not study.receiving:
@@ -28,11 +28,11 @@ def on_study_receiving(archive: Archive, event: StudyReceiving) -> None:
             changes.record(tx, study, changes.Kind.GROWING, instances=study.instance_count)
             return
         study.receiving = False
-        jobs.emit(tx, _settled(tx, study))
+        jobs.emit(tx, _stable(tx, study))
         changes.record(tx, study, changes.Kind.STABLE, instances=study.instance_count)
 
 
-def _settled(tx: Session, study: Study) -> StudyStable:
+def _stable(tx: Session, study: Study) -> StudyStable:
     case_ids = tx.scalars(select(Upload.case_id).where(Upload.study_pk == study.pk).distinct())
     references = [study.accession, study.patient_id, study.description, *study.called]
     return StudyStable(

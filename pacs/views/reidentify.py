@@ -17,7 +17,7 @@ from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 from pacs.deid.profile import Profile
-from pacs.deid.reidentify import WayBack
+from pacs.deid.reidentify import Reidentification
 from pacs.dicom import part10, tags
 from pacs.dicom import transfer_syntaxes as ts
 from pacs.dicom.elements import find, text
@@ -154,7 +154,7 @@ def reidentified(archive: Archive, who: Principal | None, view_id: UUID, derived
                 safe=gettext("This object belongs to no study of the case: its Study Instance UID is another one."),
             )
         audit.record(tx, who, "view.reidentify", "study", study_uid, case_id=view.case_id if view else None)
-    back = WayBack(secret, moved_dates=profile.modified_dates)
+    back = Reidentification(secret, moved_dates=profile.modified_dates)
     first: pydicom.Dataset | None = None
     for digest in blobs + [digest for digest, own in found if not own]:
         with archive.blobs.mapped(digest) as buffer:

@@ -40,7 +40,6 @@ from pacs.store.archive import Archive
 
 _logger = log.get(__name__)
 
-#: How far a view's instance is: nobody had to look; somebody has to; somebody did; nothing could be made of it.
 
 _ODD_SIGNS = "Unused bits of the pixels hold more than the sign: an overlay may be kept in them."
 _BITS_ALLOCATED = tags.BitsAllocated

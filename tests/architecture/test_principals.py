@@ -10,7 +10,7 @@ from tests.architecture.source import ROOMS, ROOT, modules, name
 
 #: Services that no request reaches as they are, or that show nothing of anybody.
 _WITHOUT = {
-    "settle": "hears the archive's event",
+    "on_stable": "hears the archive's event",
     "compare_again": "hears the case's event",
     "deidentify": "hears the case's event",
     "bring_back": "hears the archive's event",

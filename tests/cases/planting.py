@@ -1,6 +1,6 @@
 """A study full of strings that identify, brought to a specialist; and the search for them in what comes out.
 
-Whatever shows a specialist's view is swept with this: `tests.web.test_surfaces`, `tests.overread.test_dimse_surfaces`.
+Whatever shows a specialist's view is swept with this: `tests.web.test_surfaces`, `tests.overread.dimse.test_surfaces`.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def test_the_diagram_draws_every_rule() -> None:
     assert "    offered --> in_review: accept (offered)\n" in drawn
     assert drawn.count("-->") == len(CASE_RULES) + 2
     assert "    erased --> [*]" in drawn
-    assert "    revoked --> quarantined: settle (coordinator)\n" in diagram(STUDY_RULES)
+    assert "    revoked --> quarantined: stable (coordinator)\n" in diagram(STUDY_RULES)
     # Whatever was taken out may come back: no study's way ends.
     assert "--> [*]" not in diagram(STUDY_RULES)
 

@@ -176,7 +176,7 @@ def test_told_twice_nothing_happens_twice(world: World) -> None:
             study_pk = imaging.sent(tx, world.patient.id, uid)
             assert study_pk is not None
             event = StudyStable(study_pk, uid, [str(case_id)], [], str(world.patient.id))
-            studies.settle(tx, world.archive, event)
+            studies.on_stable(tx, world.archive, event)
     world.drain()
     assert len(coordinators(world, case_id).steps) == before
     assert states(world, case_id) == ["deid_review"]

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from billing.events import PaymentCaptured, WebhookReceived
 from billing.models import WebhookEvent
 from billing.stripe_gateway import StripeGateway
 from cases.mail import FolderMailer
 from overread import cli, wiring
 from overread.kit import jobs
+from overread.kit.bus import Bus
 from overread.kit.db import Database, raw
 from overread.kit.settings import Settings
 from overread.services import Services
@@ -73,6 +75,17 @@ def test_the_names_of_jobs_stay(database: Database, archive: Archive, gateway: S
     bus = wiring.wire(Services(settings, database, archive, gateway, FolderMailer(tmp_path, "a@b.example")))
     assert bus.names() == {event: heard for event, heard in HANDLERS.items() if heard} | BY_THE_CLOCK
     assert {name for name in jobs.Event.registry if not name.startswith("tests.")} == set(HANDLERS)
+
+
+def test_an_event_that_nobody_hears_just_now_waits(database: Database) -> None:
+    """Where the payment settings are gone, what the provider said is not lost."""
+    bus = Bus(database)
+    bus.ignore(PaymentCaptured)
+    bus.fan_out(WebhookReceived.name, {"event_id": "1"})
+    bus.fan_out(PaymentCaptured.name, {})
+    with database.transaction() as tx:
+        rows = raw(tx).execute("SELECT queue_name, task_name, args FROM procrastinate_jobs").fetchall()
+    assert rows == [(jobs.PARKED, jobs.EVENT_TASK, {"event": WebhookReceived.name, "data": {"event_id": "1"}})]
 
 
 def test_the_doctor_says_what_somebody_has_to_look_at(

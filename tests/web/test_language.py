@@ -82,7 +82,7 @@ def _unmarked(page: str) -> set[str]:
 
 #: What stands on pages and is nobody's to translate: what people typed, facts, and words as the database has them.
 _DATA = re.compile(
-    r"""(?x) .*<script> .* | .*(?:Oyelaran|OYELARAN|DOE\^) .* | Some[ ]\w+ .* | CITY | OVERREAD
+    r"""(?x) .*<script> .* | .*(?:Oyelaran|OYELARAN)(?!\^) .* | Some[ ]\w+ .* | CITY | OVERREAD
     | (?:\d\.[ ])? (?:Is[ ]it[ ]torn\? | Do[ ]I[ ]need[ ]surgery\?) | All[ ]is[ ]well\. | Answer[ ]\d
     | Pain[ ]in[ ]the[ ]knee | Free[ ]reading,? | Bone[ ]and[ ]joint | Written[ ]report
     | ,[ ]with[ ]earlier[ ]ones[ ]to[ ]compare

@@ -97,7 +97,7 @@ def test_every_row_has_what_decides_for_it() -> None:
     assert len(ROWS) == 479 + 4
     for row in ROWS:
         opaque = row["vr"] in ("", "OB", "OW", "OW/OB")
-        assert row["decision"] in (("drop", "hold") if opaque else ("", "clean")), row
+        assert row["decision"] in (("drop", "review") if opaque else ("", "clean")), row
         assert row["reason"] or not row["decision"], row
         safe = safe_private().get((row["private_creator"], int(row["group"], 16), int(row["element"][2:], 16)))
         assert (safe is None) == (row["decision"] == "drop"), row
@@ -132,7 +132,7 @@ def test_every_row_keeps_what_is_due_to_it(creator: str, group: str, syntax: str
             assert ds[tag].value in (new, new.encode()), where
         else:
             assert ds[tag].value == before[tag].value, where
-    rows = [row for row in BLOCKS[creator, group] if row["decision"] == "hold"]
+    rows = [row for row in BLOCKS[creator, group] if row["decision"] == "review"]
     assert len(result.review_reasons) == len(rows)
     assert all(any(row["meaning"] in reason for reason in result.review_reasons) for row in rows)
 
@@ -141,7 +141,7 @@ def test_every_row_keeps_what_is_due_to_it(creator: str, group: str, syntax: str
 @pytest.mark.parametrize(("creator", "group"), BLOCKS)
 def test_no_row_keeps_a_text_that_hides_in_it(creator: str, group: str, vr: str) -> None:
     for row in BLOCKS[creator, group]:
-        if row["decision"] == "hold":
+        if row["decision"] == "review":
             continue
         listed = vr or row["vr"]
         if listed == "SQ":

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from pacs.deid.header import deidentify
 from pacs.deid.profile import BASIC, SECOND_OPINION, Profile
-from pacs.deid.reidentify import WayBack
+from pacs.deid.reidentify import Reidentification
 from pacs.dicom.part10 import parse
 from tests.pacs.deid.planted import EXPLICIT, El, part10, skeleton, text
 from tests.pacs.deid.test_rows import SECRET, read
@@ -87,7 +87,7 @@ def test_what_is_made_of_a_slide_comes_back_with_its_own_identifiers() -> None:
     out = io.BytesIO()
     ds.save_as(out)
     source = slide()
-    back = WayBack(SECRET)
+    back = Reidentification(SECRET)
     back.learn(parse(source))
     found = pydicom.dcmread(io.BytesIO(back.apply(out.getvalue(), pydicom.dcmread(io.BytesIO(source)))))
     assert found.ContainerIdentifier == CONTAINER
