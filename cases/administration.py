@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
@@ -14,13 +11,11 @@ from pydantic import Field
 from cases.bodies import Body
 from cases.operations import AFTER, LIMIT, Call, Operation, Parameter
 from cases.service import admin_accounts, peers, people, programs
-from cases.service.admin_accounts import AccountView
+from cases.service.admin_accounts import AccountMade, AccountView
 from cases.service.peers import PeerView
 from cases.service.programs import Readers
 from cases.views import PriceView
-from overread.kit import passwords, permissions
 from overread.kit.paging import Page
-from overread.kit.permissions import Permission
 from overread.kit.principals import Role
 
 _PEOPLE, _PEERS, _PRICES = "/api/v1/people", "/api/v1/peers", "/api/v1/prices"
@@ -65,34 +60,16 @@ class Scope(Body):
     unsuited: Annotated[str, Field(max_length=1_000)] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountMade:
-    """An account, and its first password, which is told this once."""
-
-    principal_id: UUID
-    password: str
-
-
 def _everybody(c: Call) -> Page[AccountView]:
-    query: Mapping[str, str] = c.query
-    return admin_accounts.everybody(c.tx, c.who, query.get("q", ""), query.get("role", ""), c.after, c.limit)
+    search, role = c.query.get(_SEARCH.name, ""), c.query.get(_ROLE.name, "")
+    return admin_accounts.everybody(c.tx, c.who, search, role, c.after, c.limit)
 
 
 def _create(c: Call) -> AccountMade:
-    permissions.require(c.who, Permission.PEOPLE_MANAGE)  # before a password is hashed for anybody
-    password = secrets.token_urlsafe(12)
-    hashed = passwords.hashed(password)
-    with c.archive.db.transaction() as tx:
-        made = admin_accounts.create(
-            tx,
-            c.who,
-            role=Role(c.body.role),
-            name=c.body.name,
-            email=c.body.email,
-            password_hash=hashed,
-            request_id=c.body.request_id,
-        )
-    return AccountMade(made, password)
+    b = c.body
+    return admin_accounts.create(
+        c.archive.db, c.who, role=Role(b.role), name=b.name, email=b.email, request_id=b.request_id
+    )
 
 
 def _register(c: Call) -> None:

@@ -13,7 +13,7 @@ from cases.move import Move
 from cases.repository import erasure_of, hold_of, latest_report, open_offer, studies_of
 from cases.states import CaseState, ImagesBy, StudyState
 from overread.kit import addresses, clock
-from overread.kit.language import gettext
+from overread.kit.language import Phrase, gettext
 
 Guard = Callable[[Move], str | None]
 
@@ -27,12 +27,12 @@ def _address_confirmed(move: Move) -> str | None:
     )
 
 
+#: What is said of an emergency, before an account and when a request is sent.
+EMERGENCY = Phrase("In an emergency, call your local emergency number; a second opinion takes days.")
+
+
 def _no_emergency(move: Move) -> str | None:
-    return (
-        gettext("In an emergency, call your local emergency number; a second opinion takes days.")
-        if (move.case.emergency)
-        else None
-    )
+    return str(EMERGENCY) if move.case.emergency else None
 
 
 def _eligible_place(move: Move) -> str | None:
@@ -43,8 +43,7 @@ def _eligible_place(move: Move) -> str | None:
 
 
 def _in_scope(move: Move) -> str | None:
-    subjects = move.case.program.subjects
-    fits = not subjects or move.case.subject in subjects
+    fits = move.case.subject in move.case.program.scope
     return None if fits else gettext("This program gives no opinions about that: please choose another subject.")
 
 

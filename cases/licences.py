@@ -6,7 +6,7 @@ rules are rows that an admin keeps, with their source, and what is unknown is bl
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
 from sqlalchemy import select
@@ -20,15 +20,20 @@ from overread.kit.language import Phrase, gettext
 from overread.kit.principals import PrincipalRow, Role
 
 
-def rule_of(tx: Session, place: str, on: date | None = None) -> LicenceRequirement:
-    """What a place asks on a day (today); UNKNOWN where nobody has recorded a rule."""
-    rule = tx.scalars(
-        select(LicenceRule)
-        .where(LicenceRule.place == place, LicenceRule.valid_from <= (on or clock.now().date()))
-        .order_by(LicenceRule.valid_from.desc(), LicenceRule.created_at.desc())
-        .limit(1)
-    ).one_or_none()
-    return rule.rule if rule else LicenceRequirement.UNKNOWN
+def current_rules(tx: Session, *places: str) -> dict[str, LicenceRequirement]:
+    """What places ask today, of which a rule is recorded: the named ones, else all."""
+    newest = (
+        select(LicenceRule.place, LicenceRule.rule)
+        .ext(distinct_on(LicenceRule.place))
+        .where(LicenceRule.valid_from <= clock.now().date())
+        .order_by(LicenceRule.place, LicenceRule.valid_from.desc(), LicenceRule.created_at.desc())
+    )
+    return dict(tx.execute(newest.where(LicenceRule.place.in_(places)) if places else newest).all())
+
+
+def rule_of(tx: Session, place: str) -> LicenceRequirement:
+    """What a place asks today; UNKNOWN where nobody has recorded a rule."""
+    return current_rules(tx, place).get(place, LicenceRequirement.UNKNOWN)
 
 
 #: What a patient is told of a place that a program can't serve.
@@ -40,49 +45,51 @@ def is_open(tx: Session, place: str) -> bool:
     return rule_of(tx, place) not in (LicenceRequirement.BLOCKED, LicenceRequirement.UNKNOWN)
 
 
-def current_rules(tx: Session) -> dict[str, LicenceRequirement]:
-    """What each place asks today, of which a rule is recorded."""
-    newest = (
-        select(LicenceRule.place, LicenceRule.rule)
-        .ext(distinct_on(LicenceRule.place))
-        .where(LicenceRule.valid_from <= clock.now().date())
-        .order_by(LicenceRule.place, LicenceRule.valid_from.desc(), LicenceRule.created_at.desc())
-    )
-    return dict(tx.execute(newest).all())
-
-
-def served_places(tx: Session, program: Program) -> frozenset[str]:
-    """From where a program takes patients: a rule is recorded, and a specialist of the program may read there now."""
-    readers = tx.scalars(
-        select(ProgramSpecialist.specialist_id)
+def served_places(tx: Session, programs: Collection[Program]) -> dict[UUID, frozenset[str]]:
+    """From where programs take patients, by program: a rule is recorded, and a specialist of it may read there now."""
+    if not programs:
+        return {}
+    readers: dict[UUID, set[UUID]] = {program.id: set() for program in programs}
+    reading = (
+        select(ProgramSpecialist.program_id, ProgramSpecialist.specialist_id)
         .join(PrincipalRow, PrincipalRow.id == ProgramSpecialist.specialist_id)
         .where(
-            ProgramSpecialist.program_id == program.id,
+            ProgramSpecialist.program_id.in_(readers),
             PrincipalRow.active,
             PrincipalRow.role == Role.SPECIALIST,
         )
-    ).all()
-    licensed = frozenset(
-        tx.scalars(
-            select(Licence.place).where(
-                Licence.specialist_id.in_(readers),
-                Licence.verified_at.is_not(None),
-                Licence.expires_on >= clock.now().date(),
-            )
-        )
     )
+    for program_id, specialist_id in tx.execute(reading):
+        readers[program_id].add(specialist_id)
+    verified = select(Licence.specialist_id, Licence.place).where(
+        Licence.specialist_id.in_(set().union(*readers.values())),
+        Licence.verified_at.is_not(None),
+        Licence.expires_on >= clock.now().date(),
+    )
+    licensed = [(row.specialist_id, row.place) for row in tx.execute(verified)]
+    rules = current_rules(tx)
+    return {
+        program.id: _served(rules, readers[program.id], licensed) - frozenset(program.excluded_places)
+        for program in programs
+    }
+
+
+def _served(
+    rules: Mapping[str, LicenceRequirement], readers: Collection[UUID], licensed: Iterable[tuple[UUID, str]]
+) -> frozenset[str]:
+    licences = {place for specialist_id, place in licensed if specialist_id in readers}
     # Where a local physician takes part, that is arranged for the case: the exception is recorded at its offer.
     anybody = (LicenceRequirement.DIRECT, LicenceRequirement.LOCAL_PHYSICIAN)
     return frozenset(
         place
-        for place, rule in current_rules(tx).items()
-        if (rule in anybody and readers) or (rule is LicenceRequirement.LICENSED and place in licensed)
-    ) - frozenset(program.excluded_places)
+        for place, rule in rules.items()
+        if (rule in anybody and readers) or (rule is LicenceRequirement.LICENSED and place in licences)
+    )
 
 
 def is_served(tx: Session, program: Program, place: str) -> bool:
     """Whether a program takes patients from a place."""
-    return place in served_places(tx, program)
+    return place in served_places(tx, [program])[program.id]
 
 
 def reads_for(tx: Session, program_id: UUID, specialist_id: UUID) -> bool:

@@ -53,6 +53,11 @@ class Program(Base):
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """What it gives opinions about."""
+        return tuple(self.subjects) or SUBJECTS
+
 
 class ProgramSpecialist(Base):
     """That a specialist reads for a program; nobody else does."""

@@ -43,7 +43,7 @@ from cases.service import (
 from cases.service.assignment import Eligibility
 from cases.service.inboxes import InboxItem
 from cases.service.people import Access
-from cases.views import CaseLine, CoordinatorCase, PatientCase, ReportView, SpecialistCase
+from cases.views import CaseLine, CoordinatorCase, LicenceView, PatientCase, ReportView, SpecialistCase
 from overread.kit import proofs, whole_body
 from overread.kit.db import Database
 from overread.kit.errors import BadInput
@@ -115,19 +115,6 @@ class Eligible:
 
     can_help: bool
     reasons: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class LicenceLine:
-    """A licence of a specialist. `verified`: it counts; `asked_until`: its holder says that it was renewed."""
-
-    licence_id: UUID
-    specialist_id: UUID
-    place: str
-    number: str
-    expires_on: date
-    verified: bool
-    asked_until: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,14 +201,8 @@ def _programs(c: Call) -> list[ProgramLine]:
     ]
 
 
-def _licences(c: Call) -> list[LicenceLine]:
-    found = people.licences_of(c.tx, c.who, c.uuid("specialist"))
-    return [
-        LicenceLine(
-            row.licence_id, row.specialist_id, row.place, row.number, row.expires_on, row.verified, row.asked_until
-        )
-        for row in found
-    ]
+def _licences(c: Call) -> list[LicenceView]:
+    return people.licences_of(c.tx, c.who, c.uuid("specialist"))
 
 
 def _set_licence(c: Call) -> None:
@@ -351,7 +332,7 @@ OPERATIONS: tuple[Operation, ...] = (
                                                 reference=c.body.reference), bodies.PaidOutside, None, 204),
     Operation("POST", f"{_CASE}/refund", "payment", "Give money back", _refund, bodies.Refund, None, 204),
     Operation("GET", "/api/v1/specialists/{specialist}/licences", "people", "A specialist's licences", _licences,
-              result=list[LicenceLine]),
+              result=list[LicenceView]),
     Operation("PUT", "/api/v1/licences", "people", "Record or renew a licence", _set_licence,
               bodies.NewLicence, None, 204),
     Operation("GET", "/api/v1/licence-rules", "people", "What places ask", _rules, result=list[RuleLine]),

@@ -60,7 +60,7 @@ class ProgramView:
     """A program that patients can ask for. Amounts in minor units of `currency` (ISO 4217).
 
     `price`: 0 where it is free; `price_text`: as people read it; `places`: where its patients may be now;
-    `subjects`: what an opinion can be about (all, where none is named); `unsuited`: what it is not for.
+    `subjects`: what an opinion can be about; `unsuited`: what it is not for.
     """
 
     program_id: UUID

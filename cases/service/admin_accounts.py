@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,8 +10,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
-from overread.kit import audit, ended, permissions, principals, tokens
+from overread.kit import audit, ended, passwords, permissions, principals, tokens
 from overread.kit.audit import AuditRow
+from overread.kit.db import Database
 from overread.kit.ended import Ended
 from overread.kit.errors import Conflict
 from overread.kit.language import gettext
@@ -32,6 +34,14 @@ class AccountView:
     role: Role
     active: bool
     last_seen: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountMade:
+    """An account, and its first password, which is told this once."""
+
+    principal_id: UUID
+    password: str
 
 
 def everybody(
@@ -63,26 +73,27 @@ def _asked(search: str, role: str) -> list[ColumnElement[bool]]:
     return asked
 
 
-def create(
-    tx: Session, who: Principal, *, role: Role, name: str, email: str, password_hash: str, request_id: str = ""
-) -> UUID:
-    """Make an account with a first password, which its owner is told by hand. Raises Forbidden, Conflict.
+def create(db: Database, who: Principal, *, role: Role, name: str, email: str, request_id: str = "") -> AccountMade:
+    """Make an account with a first password, which its owner is told by hand. Raises Forbidden, Conflict, Busy.
 
-    The same `request_id` again is the same account, with the password of the second time: as long as nobody has signed
-    in to it.
+    In a transaction of its own, because a password is hashed outside of any. The same `request_id` again is the same
+    account, with the password of the second time: as long as nobody has signed in to it.
     """
     permissions.require(who, Permission.PEOPLE_MANAGE)
-    try:
-        made = principals.create(tx, role=role, name=name, email=email, password_hash=password_hash)
-        audit.record(tx, who, "account.create", "principal", made.id, role=role.value, request=request_id)
-    except Conflict:
-        before = _made_by(tx, who, request_id, email)
-        if before is None:
-            raise
-        made = before
-    made.password_hash = password_hash
-    tx.flush()
-    return made.id
+    password = secrets.token_urlsafe(12)
+    hashed = passwords.hashed(password)
+    with db.transaction() as tx:
+        try:
+            made = principals.create(tx, role=role, name=name, email=email, password_hash=hashed)
+            audit.record(tx, who, "account.create", "principal", made.id, role=role.value, request=request_id)
+        except Conflict:
+            before = _made_by(tx, who, request_id, email)
+            if before is None:
+                raise
+            made = before
+        made.password_hash = hashed
+        tx.flush()
+        return AccountMade(made.id, password)
 
 
 def _made_by(tx: Session, who: Principal, request_id: str, email: str) -> PrincipalRow | None:

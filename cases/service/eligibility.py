@@ -11,11 +11,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from cases import licences, notify
-from cases.models import SUBJECTS, PlaceWish, Program
+from cases.guards import EMERGENCY
+from cases.models import PlaceWish, Program
 from cases.service import programs
 from cases.service.intake import norm_place
 from overread.kit import clock
-from overread.kit.errors import Unprocessable
 from overread.kit.language import gettext
 
 #: How long an address waits to be told; then it is forgotten.
@@ -41,22 +41,16 @@ def check(tx: Session, program_slug: str, place: str, subject: str = "", *, emer
     Raises NotFound for no active program, Unprocessable for what can be no place or subject.
     """
     program = programs.program_row(tx, program_slug)
-    if subject and subject not in SUBJECTS:
-        raise Unprocessable("subject", safe=gettext("The subject is one of: %(names)s.", names=", ".join(SUBJECTS)))
+    programs.require_subjects([subject] if subject else [])
     elsewhere = not licences.is_served(tx, program, norm_place(place))
     found = []
     if emergency:
-        found.append(gettext("In an emergency, call your local emergency number; a second opinion takes days."))
-    if not in_scope(program, subject):
+        found.append(str(EMERGENCY))
+    if subject and subject not in program.scope:
         found.append(gettext("This program gives no opinions about that."))
     if elsewhere:
-        found.append(licences.NOT_SERVED)
+        found.append(str(licences.NOT_SERVED))
     return Answer(tuple(found), may_wait=elsewhere and len(found) == 1)
-
-
-def in_scope(program: Program, subject: str) -> bool:
-    """Whether a program gives opinions about a kind of images."""
-    return not subject or not program.subjects or subject in program.subjects
 
 
 def wait(tx: Session, program_slug: str, place: str, email: str) -> None:
@@ -75,17 +69,15 @@ def tell(tx: Session) -> int:
     By the clock, because a rule begins on its day, a licence ends on its own, and a specialist may be let in again.
     """
     tx.execute(delete(PlaceWish).where(PlaceWish.created_at < clock.now() - KEPT))
-    told = 0
-    for program in tx.scalars(select(Program).where(Program.active, Program.id.in_(select(PlaceWish.program_id)))):
-        wishes = _waiting(tx, program)
-        for wish in wishes:
-            notify.queue_address(tx, wish.email, "place_served", program=program.slug, place=wish.place)
-            tx.delete(wish)
-        told += len(wishes)
-    return told
+    waiting = tx.scalars(select(Program).where(Program.active, Program.id.in_(select(PlaceWish.program_id)))).all()
+    wishes = [wish for program in waiting for wish in _waiting(tx, program)]
+    for wish in wishes:
+        notify.queue_address(tx, wish.email, "place_served")
+        tx.delete(wish)
+    return len(wishes)
 
 
 def _waiting(tx: Session, program: Program) -> Sequence[PlaceWish]:
-    served = licences.served_places(tx, program)
+    served = licences.served_places(tx, [program])[program.id]
     query = select(PlaceWish).where(PlaceWish.program_id == program.id, PlaceWish.place.in_(served))
     return tx.scalars(query.order_by(PlaceWish.id).with_for_update(skip_locked=True)).all()

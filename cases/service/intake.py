@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from cases import consents, digest, licences, notify, parts, reference
 from cases.machine import repeated, transition
-from cases.models import SUBJECTS, Case, Consent, Note, Question
+from cases.models import Case, Consent, Note, Question
 from cases.move import Move
 from cases.repository import load
 from cases.service import presentation, programs
@@ -251,8 +251,7 @@ def _draft(tx: Session, who: Principal, case_id: UUID, edition: str | None) -> C
 
 def _apply(tx: Session, case: Case, changes: Changes) -> None:
     given = {f.name: value for f in fields(changes) if (value := getattr(changes, f.name)) is not None}
-    if given.get("subject", SUBJECTS[0]) not in SUBJECTS:
-        raise Unprocessable("subject", safe=gettext("The subject is one of: %(names)s.", names=", ".join(SUBJECTS)))
+    programs.require_subjects([given["subject"]] if "subject" in given else [])
     if given.get("sex", "") not in ("", "F", "M", "O"):
         raise Unprocessable("sex", safe=gettext("Sex is F, M, O or left empty."))
     if (born := given.get("birth_date")) and not date(1880, 1, 1) <= born <= clock.now().date():

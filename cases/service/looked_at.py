@@ -41,7 +41,7 @@ class LookedAt(Protocol):
         ...
 
     def instances(
-        self, tx: Session, who: Principal, case_id: UUID, decision: str
+        self, tx: Session, who: Principal, case_id: UUID, decision: str, /
     ) -> tuple[Sequence[str], Mapping[str, str] | None]:
         """The SOP Instance UIDs that the decision is about, and the bytes (digests) that it is about, if any are named.
 
@@ -157,11 +157,7 @@ class InstancesLook:
         return found
 
     def instances(
-        self,
-        tx: Session,  # noqa: ARG002  what LookedAt asks for
-        who: Principal,  # noqa: ARG002
-        case_id: UUID,  # noqa: ARG002
-        decision: str,  # noqa: ARG002
+        self, _tx: Session, _who: Principal, _case_id: UUID, _decision: str
     ) -> tuple[Sequence[str], Mapping[str, str] | None]:
         """As LookedAt says."""
         if not all(map(imaging.is_uid, self.sop_uids)):

@@ -40,12 +40,14 @@ def on_offer(tx: Session) -> list[ProgramView]:
     priced = {price.key for price in prices.prices(tx)}
     active = tx.scalars(select(Program).where(Program.active).order_by(Program.name))
     offered = [program for program in active if program.price_key is None or program.price_key in priced]
-    return [_view(tx, program) for program in offered]
+    served = licences.served_places(tx, offered)
+    return [_view(tx, program, served[program.id]) for program in offered]
 
 
 def program(tx: Session, slug: str) -> ProgramView:
     """An active program. Raises NotFound."""
-    return _view(tx, program_row(tx, slug))
+    found = program_row(tx, slug)
+    return _view(tx, found, licences.served_places(tx, [found])[found.id])
 
 
 def program_row(tx: Session, slug: str) -> Program:
@@ -95,6 +97,12 @@ def set_price(
     audit.record(tx, who, "price.set", "price", key, amount=amount, currency=currency, fee=specialist_fee)
 
 
+def require_subjects(subjects: Sequence[str]) -> None:
+    """Raises Unprocessable for what no opinion is about (`SUBJECTS`)."""
+    if not set(subjects) <= set(SUBJECTS):
+        raise Unprocessable("subject", safe=gettext("The subject is one of: %(names)s.", names=", ".join(SUBJECTS)))
+
+
 def set_scope(tx: Session, who: Principal, slug: str, subjects: Sequence[str], unsuited: str) -> None:
     """Say what a program gives opinions about (`SUBJECTS`; all, where none is named), and what it is not for.
 
@@ -102,8 +110,7 @@ def set_scope(tx: Session, who: Principal, slug: str, subjects: Sequence[str], u
     """
     permissions.require(who, Permission.PROGRAMS_MANAGE)
     program = program_row(tx, slug)
-    if not set(subjects) <= set(SUBJECTS):
-        raise Unprocessable("subjects", safe=gettext("The subject is one of: %(names)s.", names=", ".join(SUBJECTS)))
+    require_subjects(subjects)
     if len(unsuited) > _MOST_UNSUITED:
         raise Unprocessable(
             "unsuited", safe=gettext("A text is too long: %(most)s characters at most.", most=_MOST_UNSUITED)
@@ -151,7 +158,7 @@ def places(programs: Sequence[ProgramView]) -> frozenset[str]:
     return frozenset().union(*(program.places for program in programs))
 
 
-def _view(tx: Session, program: Program) -> ProgramView:
+def _view(tx: Session, program: Program, served: frozenset[str]) -> ProgramView:
     amount, currency, text = money.price(tx, program)
     return ProgramView(
         program_id=program.id,
@@ -165,9 +172,9 @@ def _view(tx: Session, program: Program) -> ProgramView:
         specialist_fee=program.specialist_fee,
         reading_days=program.reading_days,
         late_refund_percent=program.late_refund_percent,
-        places=licences.served_places(tx, program),
+        places=served,
         excluded_places=tuple(program.excluded_places),
-        subjects=tuple(program.subjects),
+        subjects=program.scope,
         unsuited=program.unsuited,
     )
 

@@ -19,8 +19,6 @@ from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Any
 
-from babel.messages import mofile, pofile
-
 #: The language of the messages in the code.
 SOURCE = "en"
 CATALOGUES = Path(__file__).parents[1] / "locales"
@@ -73,6 +71,9 @@ def catalogue(language: str) -> NullTranslations:
     """The messages of a language; English ones are themselves."""
     if language == SOURCE:
         return NullTranslations()
+    # Loaded where there is another language: it takes long, and decoding workers and commands speak none.
+    from babel.messages import mofile, pofile
+
     with (CATALOGUES / f"{language}.po").open("rb") as file:
         read = pofile.read_po(file, locale=language.replace("-", "_"), abort_invalid=True)
     compiled = io.BytesIO()

@@ -55,9 +55,10 @@ def _page(
         found = dict(errors or {})
         answer = None
         if any(asked[name] for name in ("subject", "place", "emergency")):
-            found = {**_missing(asked, offered), **found}
-            answer = None if _missing(asked, offered) else _answer(tx, asked)
-    subjects = labels.options({key: label for key, label in labels.SUBJECTS.items() if _in_scope(program, key)})
+            missing = _missing(asked, offered)
+            found = {**missing, **found}
+            answer = None if missing else _answer(tx, asked)
+    asked_about = program.subjects if program else tuple(labels.SUBJECTS)
     return page(
         request,
         services,
@@ -65,7 +66,7 @@ def _page(
         who=session.visitor(request, services),
         status=status,
         kinds=[{"value": one.slug, "label": one.name, "hint": one.tagline} for one in offered],
-        subjects=subjects,
+        subjects=labels.options({key: labels.SUBJECTS[key] for key in asked_about}),
         unsuited=program.unsuited if program else "",
         places=places.everywhere(),
         places_told=places.told(programs.places(offered)),
@@ -109,10 +110,6 @@ def _program(offered: list[ProgramView], slug: str) -> ProgramView | None:
     if len(offered) == 1:
         return offered[0]
     return next((one for one in offered if one.slug == slug), None)
-
-
-def _in_scope(program: ProgramView | None, subject: str) -> bool:
-    return program is None or not program.subjects or subject in program.subjects
 
 
 def _missing(asked: dict[str, str], offered: list[ProgramView]) -> dict[str, str]:

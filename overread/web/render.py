@@ -135,9 +135,7 @@ def environment() -> Environment:
     )
     # One environment for all languages: what a message is, is asked when the page is made.
     made.install_gettext_callables(  # type: ignore[attr-defined]
-        lambda message: language.catalogue(language.current()).gettext(message),
-        lambda one, many, number: language.catalogue(language.current()).ngettext(one, many, number),
-        newstyle=True,
+        language.gettext, language.ngettext, newstyle=True
     )
     made.policies["ext.i18n.trimmed"] = True
     return made

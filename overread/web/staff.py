@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -59,13 +58,11 @@ def add_person(context: RequestContext) -> Response:
     email = check.email("email")
     role = check.one_of("role", [role.value for role in Role], gettext("Please choose a role."))
     check.done()
-    password = secrets.token_urlsafe(12)
-    hashed = passwords.hashed(password)
+    # The number makes a form that is sent twice one account; the second answer, the one that is seen, shows a password.
+    wish = context.form.text("wish")[:64]
+    made = accounts.create(context.services.db, context.who, role=Role(role), name=name, email=email, request_id=wish)
     with context.transaction() as ctx:
-        # The number makes a form that is sent twice one account; the second answer, which is seen, shows a password.
-        wish = ctx.form.text("wish")[:64]
-        accounts.create(ctx.tx, ctx.who, role=Role(role), name=name, email=email, password_hash=hashed, request_id=wish)
-        return _people(ctx, made={"name": name, "password": password})
+        return _people(ctx, made={"name": name, "password": made.password})
 
 
 def lock(ctx: TxContext) -> Response:
@@ -128,7 +125,8 @@ def _owners(ctx: TxContext) -> list[dict[str, str]]:
 
 def prices_page(ctx: TxContext) -> Response:
     """Every price, in force and past."""
-    offered = {p.price_key: p for p in programs.on_offer(ctx.tx) if p.price_key}
+    on_offer = programs.on_offer(ctx.tx)
+    offered = {p.price_key: p for p in on_offer if p.price_key}
     prices = programs.price_list(ctx.tx, ctx.who)
     # A price that is replaced is filled in as it stands.
     asked = ctx.query("program")
@@ -165,12 +163,12 @@ def prices_page(ctx: TxContext) -> Response:
                 "slug": program.slug,
                 "name": program.name,
                 "subjects": [
-                    {"value": key, "label": label, "chosen": not program.subjects or key in program.subjects}
+                    {"value": key, "label": label, "chosen": key in program.subjects}
                     for key, label in labels.SUBJECTS.items()
                 ],
                 "unsuited": program.unsuited,
             }
-            for program in programs.on_offer(ctx.tx)
+            for program in on_offer
         ],
         scope_action="/prices/scope",
         action="/prices",

@@ -74,7 +74,7 @@ def own(ctx: TxContext) -> PatientCase:
 def new_page(ctx: TxContext) -> Response:
     """Step 1 for a request that does not exist yet."""
     offered = programs.on_offer(ctx.tx)
-    chosen = ctx.query("kind") or ctx.query("program")
+    chosen = ctx.query("kind")
     values = (
         ctx.form.values("questions")
         if ctx.form.names()

@@ -264,8 +264,8 @@ def test_every_guard_of_intake_is_asked_for_by_a_step() -> None:
 def test_a_place_is_served_by_the_newest_rule_that_is_valid(world: World) -> None:
     with world.db.transaction() as tx:
         program = programs.program_row(tx, "free")
-        assert licences.served_places(tx, program) == {"US-CA", "DE"}
+        assert licences.served_places(tx, [program])[program.id] == {"US-CA", "DE"}
         people.add_rule(tx, world.admin, "FR", LicenceRequirement.DIRECT, "a decree", date(2999, 1, 1))
-        assert "FR" not in licences.served_places(tx, program), "not valid yet"
+        assert "FR" not in licences.served_places(tx, [program])[program.id], "not valid yet"
         people.add_rule(tx, world.admin, "DE", LicenceRequirement.UNKNOWN, "withdrawn", world.today())
-        assert licences.served_places(tx, program) == {"US-CA"}
+        assert licences.served_places(tx, [program])[program.id] == {"US-CA"}
