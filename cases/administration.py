@@ -8,13 +8,17 @@ from uuid import UUID
 
 from pydantic import Field
 
+from cases import kind_questions
 from cases.bodies import Body
+from cases.kind_questions import AnswerForm, KindQuestion
 from cases.operations import AFTER, LIMIT, Call, Operation, Parameter
-from cases.service import admin_accounts, peers, people, programs
+from cases.service import admin_accounts, kinds, peers, people, programs
 from cases.service.admin_accounts import AccountMade, AccountView
+from cases.service.kinds import Cost, KindFields
 from cases.service.peers import PeerView
 from cases.service.programs import Readers
-from cases.views import PriceView
+from cases.states import Needed
+from cases.views import KindView, PriceView
 from overread.kit.paging import Page
 from overread.kit.principals import Role
 
@@ -53,6 +57,45 @@ class NewPrice(Body):
     specialist_fee: Annotated[int, Field(ge=0, le=100_000_000)]
 
 
+class Asked(Body):
+    """A question that a kind of opinion asks of everybody; `options` of a choice alone."""
+
+    key: Annotated[str, Field(min_length=1, max_length=32)]
+    label: Annotated[str, Field(min_length=1, max_length=300)]
+    hint: Annotated[str, Field(max_length=300)] = ""
+    form: AnswerForm = AnswerForm.LINE
+    options: Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=20, default_factory=list)]
+    required: bool = False
+
+
+class KindChanges(Body):
+    """A kind of opinion: what its patient gets, within how many days, whether it needs images, and what it asks."""
+
+    name: Annotated[str, Field(min_length=1, max_length=120)]
+    text: Annotated[str, Field(max_length=400)] = ""
+    reading_days: Annotated[int, Field(ge=1, le=90)] = 5
+    images: Needed = Needed.REQUIRED
+    asks: Annotated[list[Asked], Field(max_length=kind_questions.MOST, default_factory=list)]
+    active: bool = True
+
+    def fields(self) -> KindFields:
+        """The same for the service."""
+        asks = [KindQuestion(a.key, a.label, a.hint, a.form, tuple(a.options), a.required) for a in self.asks]
+        return KindFields(self.name, self.text, self.reading_days, self.images, asks, self.active)
+
+
+class NewKind(KindChanges):
+    """Another kind of opinion, with its price in minor units of `currency`; free where no price is given."""
+
+    price: Annotated[int, Field(gt=0, le=100_000_000)] | None = None
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    specialist_fee: Annotated[int, Field(ge=0, le=100_000_000)] = 0
+
+    def cost(self) -> Cost | None:
+        """The same for the service."""
+        return None if self.price is None else Cost(self.price, self.currency, self.specialist_fee)
+
+
 class Scope(Body):
     """What a program gives opinions about, all where nothing is named, and what it is not for, as people read it."""
 
@@ -81,9 +124,13 @@ def _set_reader(c: Call, *, reads: bool) -> None:
     programs.set_reader(c.tx, c.who, c.path["program"], c.uuid("specialist"), reads=reads)
 
 
+def _add_kind(c: Call) -> None:
+    kinds.add(c.tx, c.who, c.path["program"], c.path["kind"], c.body.fields(), c.body.cost())
+
+
 def _set_price(c: Call) -> None:
     b = c.body
-    programs.set_price(c.tx, c.who, b.key, b.label, b.amount, b.currency, specialist_fee=b.specialist_fee)
+    kinds.set_price(c.tx, c.who, b.key, b.label, b.amount, b.currency, specialist_fee=b.specialist_fee)
 
 
 # fmt: off
@@ -98,6 +145,13 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("PUT", f"{_PROGRAMS}/{{program}}/scope", "administration", "What a program gives opinions about",
               lambda c: programs.set_scope(c.tx, c.who, c.path["program"], c.body.subjects, c.body.unsuited),
               Scope, None, 204),
+    Operation("GET", f"{_PROGRAMS}/{{program}}/kinds", "administration", "Every kind of opinion of a program",
+              lambda c: kinds.all_of(c.tx, c.who, c.path["program"]), result=list[KindView]),
+    Operation("POST", f"{_PROGRAMS}/{{program}}/kinds/{{kind}}", "administration", "Give another kind of opinion",
+              _add_kind, NewKind, None, 201),
+    Operation("PUT", f"{_PROGRAMS}/{{program}}/kinds/{{kind}}", "administration", "Say anew what a kind is",
+              lambda c: kinds.change(c.tx, c.who, c.path["program"], c.path["kind"], c.body.fields()),
+              KindChanges, None, 204),
     Operation("GET", f"{_PROGRAMS}/readers", "administration", "Who reads for which program",
               lambda c: programs.readers(c.tx, c.who), result=list[Readers]),
     Operation("PUT", f"{_PROGRAMS}/{{program}}/readers/{{specialist}}", "administration",
@@ -114,7 +168,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("PUT", f"{_PEERS}/{{title}}", "administration", "Register a DICOM peer, or change its address", _register,
               NewPeer, None, 204),
     Operation("GET", _PRICES, "administration", "Every price, in force and past",
-              lambda c: programs.price_list(c.tx, c.who), result=list[PriceView]),
+              lambda c: kinds.price_list(c.tx, c.who), result=list[PriceView]),
     Operation("POST", _PRICES, "administration", "Put a price in force; the one before it ends now", _set_price,
               NewPrice, None, 204),
 )

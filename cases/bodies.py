@@ -27,15 +27,23 @@ class Body(BaseModel):
 class CaseFields(Body):
     """What can be changed in a draft; what is left out stays as it is."""
 
-    kind: str | None = None
-    subject: str | None = None
+    subjects: Annotated[list[str], Field(max_length=32)] | None = None
+    other_subject: str | None = None
     symptoms: str | None = None
     history: str | None = None
+    additional: str | None = None
+    answers: Annotated[dict[str, str], Field(max_length=64)] | None = None
     place: str | None = None
     emergency: bool | None = None
     patient_name: str | None = None
     birth_date: date | None = None
     sex: str | None = None
+    address: str | None = None
+    language: str | None = None
+    interpreter: bool | None = None
+    physician: str | None = None
+    physician_contact: str | None = None
+    inform_physician: bool | None = None
     images_by: ImagesBy | None = None
 
     def changes(self) -> Changes:
@@ -50,9 +58,10 @@ class CaseChanges(CaseFields):
 
 
 class NewCase(CaseFields):
-    """A new draft; `patient_id` only from a coordinator."""
+    """A new draft; `patient_id` only from a coordinator; `kind`: the opinion's, else the program's first one."""
 
     program: str
+    kind: Annotated[str, Field(max_length=64)] = ""
     patient_id: UUID | None = None
 
 
@@ -61,6 +70,12 @@ class Questions(Body):
 
     questions: Annotated[list[str], Field(max_length=50)]
     edition: Edition | None = None
+
+
+class KindChosen(Body):
+    """The short name of a kind of opinion that the program gives."""
+
+    kind: Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class ConsentGiven(Body):

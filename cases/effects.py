@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from cases import digest, erasure, events, imaging, notify
-from cases.models import Offer, Report
+from cases.models import Case, Offer, Report
 from cases.move import Move, StudyMove
 from cases.repository import latest_report, open_offer, studies_of
 from cases.states import CaseEvent, CaseState, OfferOutcome, StudyState
 from overread.kit import audit, clock, jobs
 from overread.kit.errors import Conflict
+from overread.kit.principals import Principal
 from viewer_bridge import grants
 
 #: Reminders to the patient while information is missing, then the end of the case.
@@ -45,7 +48,7 @@ def report_digest(report: Report) -> str:
 
 def _start_clock(move: Move) -> None:
     move.case.submitted_at = clock.now()
-    move.case.due_at = move.case.submitted_at + timedelta(days=move.case.program.reading_days)
+    move.case.due_at = move.case.submitted_at + timedelta(days=move.case.kind.reading_days)
 
 
 def _compare_again(move: Move) -> None:
@@ -101,7 +104,7 @@ def _open_offer(move: Move) -> None:
         specialist_id=move.specialist_id,
         offered_by=move.who.id,
         expires_at=clock.now() + lasts,
-        fee=move.case.program.specialist_fee,
+        fee=move.case.kind.specialist_fee,
     )
     move.tx.add(offer)
     move.tx.flush()
@@ -127,11 +130,14 @@ def _assign(move: Move) -> None:
 
 
 def _make_grant(move: Move) -> None:
-    case = move.case
-    if case.view_id is None or case.specialist_id is None:
-        raise Conflict(f"case {case.id} has no view to grant")
-    until = max(case.due_at or clock.now(), clock.now()) + GRANT_SLACK
-    grants.grant(move.tx, case.specialist_id, case.id, case.view_id, until, by=move.who)
+    _grant(move.tx, move.case, move.who)
+
+
+def _grant(tx: Session, case: Case, by: Principal | None) -> None:
+    # An opinion that needs no images may have none; what is released later is granted then.
+    if case.specialist_id is not None and case.view_id is not None:
+        until = max(case.due_at or clock.now(), clock.now()) + GRANT_SLACK
+        grants.grant(tx, case.specialist_id, case.id, case.view_id, until, by=by)
 
 
 def _seal_report(move: Move) -> None:
@@ -229,8 +235,12 @@ def _deidentify_study(move: StudyMove) -> None:
 
 def _release_view(move: StudyMove) -> None:
     assert move.who is not None
+    case = move.case
     imaging.release(move.tx, move.who, _view(move), move.study.study_uid)
     move.study.released_at = clock.now()
+    reads = case.state is CaseState.IN_REVIEW or case.resume_to is CaseState.IN_REVIEW
+    if reads and case.specialist_id is not None and grants.find(move.tx, case.specialist_id, case.id) is None:
+        _grant(move.tx, case, move.who)
 
 
 def _freeze_view(move: StudyMove) -> None:

@@ -165,7 +165,11 @@ def _blank(tx: Session, case: Case) -> None:
         tx.add(PrincipalRow(id=NOBODY, role=Role.PATIENT.value, name="erased", active=False))
         tx.flush()
     case.patient_id = case.created_by = NOBODY
-    case.kind, case.subject, case.symptoms, case.history, case.place = "report", "other", "", "", ""
+    case.subjects, case.answers = [], {}
+    for name in ("other_subject", "symptoms", "history", "additional", "place", "address", "language"):
+        setattr(case, name, "")
+    case.physician = case.physician_contact = ""
+    case.interpreter = case.inform_physician = False
     case.patient_name, case.sex, case.birth_date, case.emergency = "", "", None, False
     case.images_by = case.due_at = case.paused_at = case.resume_to = case.specialist_id = None
     case.licence_exception = case.licence_exception_for = case.view_id = None

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import consents, imaging, licences, money, report_texts
+from cases import consents, imaging, kind_questions, licences, money, report_texts
 from cases.models import CONSENTS, Case, CaseStudy, Consent
 from cases.move import Move
 from cases.repository import erasure_of, hold_of, latest_report, open_offer, studies_of
-from cases.states import CaseState, ImagesBy, StudyState
+from cases.states import CaseState, ImagesBy, Needed, StudyState
 from overread.kit import addresses, clock
 from overread.kit.language import Phrase, gettext
 
@@ -42,9 +42,27 @@ def _eligible_place(move: Move) -> str | None:
     return None if licences.is_served(move.tx, move.case.program, place) else licences.NOT_SERVED
 
 
+def _has_subject(move: Move) -> str | None:
+    case = move.case
+    if not case.subjects:
+        return gettext("Please choose what it is about.")
+    told = "other" not in case.subjects or case.other_subject.strip()
+    return None if told else gettext("Please say in your own words what it is about.")
+
+
 def _in_scope(move: Move) -> str | None:
-    fits = move.case.subject in move.case.program.scope
+    fits = set(move.case.subjects) <= set(move.case.program.scope)
     return None if fits else gettext("This program gives no opinions about that: please choose another subject.")
+
+
+def _kind_given(move: Move) -> str | None:
+    fits = move.case.kind.active
+    return None if fits else gettext("This kind of opinion is given no more: please choose another one.")
+
+
+def _has_answers(move: Move) -> str | None:
+    missing = kind_questions.unanswered(kind_questions.of(move.case.kind.asks), move.case.answers)
+    return gettext("Please answer: %(names)s", names="; ".join(one.label for one in missing)) if missing else None
 
 
 def _has_questions(move: Move) -> str | None:
@@ -76,6 +94,8 @@ def images_here(tx: Session, case: Case) -> bool:
 
 
 def _images_chosen(move: Move) -> str | None:
+    if move.case.kind.images is not Needed.REQUIRED:
+        return None
     if move.case.images_by is None:
         return gettext("Please choose how the images come.")
     if move.case.images_by is ImagesBy.UPLOAD and not images_here(move.tx, move.case):
@@ -101,11 +121,11 @@ def _asked_in_review(move: Move) -> str | None:
     return None if move.case.resume_to is CaseState.IN_REVIEW else gettext("The coordinator asked, not the specialist.")
 
 
-def unreleased(studies: Sequence[CaseStudy]) -> str | None:
+def unreleased(case: Case, studies: Sequence[CaseStudy]) -> str | None:
     """What keeps a case's studies from being ready, or None."""
     standing = [s for s in studies if s.state is not StudyState.REVOKED]
     if not standing:
-        return gettext("No study has arrived.")
+        return gettext("No study has arrived.") if case.kind.images is Needed.REQUIRED else None
     waiting = [s for s in standing if s.state is not StudyState.RELEASED]
     if not waiting:
         return None
@@ -121,11 +141,13 @@ def unreleased(studies: Sequence[CaseStudy]) -> str | None:
 
 
 def _studies_released(move: Move) -> str | None:
-    return unreleased(studies_of(move.tx, move.case.id))
+    return unreleased(move.case, studies_of(move.tx, move.case.id))
 
 
 def _some_released(move: Move) -> str | None:
     # A study that came after the offer holds nothing up: it is released later, and the specialist is told.
+    if move.case.kind.images is not Needed.REQUIRED:
+        return None
     released = any(s.state is StudyState.RELEASED for s in studies_of(move.tx, move.case.id))
     return None if released else gettext("No study of this case is released.")
 
@@ -166,6 +188,8 @@ def _every_question_answered(move: Move) -> str | None:
 def _studies_listed(move: Move) -> str | None:
     report = latest_report(move.tx, move.case.id)
     released = {s.view_study_uid for s in studies_of(move.tx, move.case.id) if s.state is StudyState.RELEASED}
+    if not released and move.case.kind.images is not Needed.REQUIRED:
+        return None
     if report is None or not report.studies_read:
         return gettext("Please tick the studies that you have read.")
     return None if set(report.studies_read) <= released else gettext("A ticked study is no longer part of this case.")
@@ -199,7 +223,10 @@ GUARDS: Mapping[str, Guard] = {
     "address_confirmed": _address_confirmed,
     "no_emergency": _no_emergency,
     "eligible_place": _eligible_place,
+    "kind_given": _kind_given,
+    "has_subject": _has_subject,
     "in_scope": _in_scope,
+    "has_answers": _has_answers,
     "has_questions": _has_questions,
     "has_identity": _has_identity,
     "has_consents": _has_consents,

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from cases.states import CaseState, ImagesBy, LicenceRequirement, OfferOutcome, StudyState
+from cases.states import CaseState, ImagesBy, LicenceRequirement, Needed, OfferOutcome, StudyState
 from overread.kit import clock
 from overread.kit.db import Base
 from pacs.index import folding
@@ -34,12 +34,6 @@ class Program(Base):
     name: Mapped[str] = mapped_column(String(120))
     tagline: Mapped[str] = mapped_column(String(240), default="")
     brand: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    # None: a free program.
-    price_key: Mapped[str | None] = mapped_column(String(64))
-    currency: Mapped[str] = mapped_column(String(3), default="USD")
-    # What the specialist earns for one opinion, in minor units of the currency.
-    specialist_fee: Mapped[int] = mapped_column(default=0)
-    reading_days: Mapped[int] = mapped_column(default=5)
     offer_hours: Mapped[int] = mapped_column(default=48)
     # How long the specialist keeps the images after the report is published.
     grant_days: Mapped[int] = mapped_column(default=14)
@@ -53,10 +47,43 @@ class Program(Base):
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
+    kinds: Mapped[list[OpinionKind]] = relationship(
+        order_by="OpinionKind.position, OpinionKind.id", back_populates="program", lazy="selectin"
+    )
+
     @property
     def scope(self) -> tuple[str, ...]:
         """What it gives opinions about."""
         return tuple(self.subjects) or SUBJECTS
+
+
+class OpinionKind(Base):
+    """A kind of opinion that a program gives: what it costs, how long it takes, what it asks and needs."""
+
+    __tablename__ = "cases_kind"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    program_id: Mapped[UUID] = mapped_column(ForeignKey("cases_program.id"))
+    slug: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(120))
+    # What its patient gets, in a sentence or two.
+    text: Mapped[str] = mapped_column(String(400), default="")
+    # None: a free one.
+    price_key: Mapped[str | None] = mapped_column(String(64), unique=True)
+    currency: Mapped[str] = mapped_column(String(3), default="USD")
+    # What the specialist earns for one opinion, in minor units of the currency.
+    specialist_fee: Mapped[int] = mapped_column(default=0)
+    reading_days: Mapped[int] = mapped_column(default=5)
+    images: Mapped[Needed] = mapped_column(_enum(Needed), default=Needed.REQUIRED)
+    # What it asks besides, as `cases.kind_questions` reads it.
+    asks: Mapped[list[Any]] = mapped_column(default=list)
+    position: Mapped[int] = mapped_column(default=0)
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    program: Mapped[Program] = relationship(back_populates="kinds", lazy="joined", innerjoin=True)
+
+    __table_args__ = (UniqueConstraint("program_id", "slug"),)
 
 
 class ProgramSpecialist(Base):
@@ -93,10 +120,15 @@ class Case(Base):
     patient_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), index=True)
     created_by: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
     state: Mapped[CaseState] = mapped_column(_enum(CaseState), default=CaseState.DRAFT, index=True)
-    kind: Mapped[str] = mapped_column(String(32), default="report")
-    subject: Mapped[str] = mapped_column(String(32), default="other")
+    kind_id: Mapped[UUID] = mapped_column(ForeignKey("cases_kind.id"))
+    # What the opinion is about, of `SUBJECTS`; with "other" in the patient's words.
+    subjects: Mapped[list[Any]] = mapped_column(default=list)
+    other_subject: Mapped[str] = mapped_column(String(400), default="")
     symptoms: Mapped[str] = mapped_column(Text, default="")
     history: Mapped[str] = mapped_column(Text, default="")
+    additional: Mapped[str] = mapped_column(Text, default="")
+    # What its kind asks besides: the question's key -> the answer.
+    answers: Mapped[dict[str, Any]] = mapped_column(default=dict)
     place: Mapped[str] = mapped_column(String(8), default="")
     emergency: Mapped[bool] = mapped_column(default=False)
     patient_name: Mapped[str] = mapped_column(String(200), default="")
@@ -105,6 +137,14 @@ class Case(Base):
     # By it a study without a case finds those that it may belong to.
     birth_date: Mapped[date | None] = mapped_column(index=True)
     sex: Mapped[str] = mapped_column(String(1), default="")
+    address: Mapped[str] = mapped_column(String(400), default="")
+    # The language that the patient wants to be spoken to in, and whether somebody has to interpret.
+    language: Mapped[str] = mapped_column(String(80), default="")
+    interpreter: Mapped[bool] = mapped_column(default=False)
+    # The treating physician, how to reach them, and whether the patient wants them to have the report.
+    physician: Mapped[str] = mapped_column(String(200), default="")
+    physician_contact: Mapped[str] = mapped_column(String(400), default="")
+    inform_physician: Mapped[bool] = mapped_column(default=False)
     images_by: Mapped[ImagesBy | None] = mapped_column(_enum(ImagesBy))
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     # The clock stands still from here on while information is missing.
@@ -122,6 +162,7 @@ class Case(Base):
     version: Mapped[int] = mapped_column()
 
     program: Mapped[Program] = relationship(lazy="joined", innerjoin=True)
+    kind: Mapped[OpinionKind] = relationship(lazy="joined", innerjoin=True)
     questions: Mapped[list[Question]] = relationship(
         order_by="Question.number", cascade="all, delete-orphan", lazy="selectin"
     )

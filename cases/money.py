@@ -13,7 +13,7 @@ from billing import repository, service
 from billing.gateway import Gateway
 from billing.models import Payment
 from billing.states import OVER, TAKEN, PaymentState
-from cases.models import Case, Program
+from cases.models import Case
 from cases.states import DELIVERED, ENDED, CaseState, ImagesBy
 from overread.kit.errors import Conflict, Unavailable
 from overread.kit.language import gettext
@@ -55,8 +55,8 @@ def subject(case: Case) -> str:
 
 
 def is_free(case: Case) -> bool:
-    """Whether the case's program charges nothing."""
-    return case.program.price_key is None
+    """Whether the case's kind of opinion costs nothing."""
+    return case.kind.price_key is None
 
 
 def is_begun(tx: Session, case: Case) -> bool:
@@ -87,12 +87,12 @@ def is_taken(tx: Session, case: Case) -> bool:
     return payment is not None and payment.state in TAKEN
 
 
-def price(tx: Session, program: Program) -> tuple[int, str, str]:
-    """A program's price now: minor units, ISO 4217 currency, and as people read it."""
-    if program.price_key is None:
-        return 0, program.currency, "free"
-    found = service.price(tx, program.price_key)
-    return found.amount, found.currency, formatted(found.amount, found.currency)
+def price_text(tx: Session, case: Case) -> str:
+    """What a case's kind of opinion costs now, as people read it."""
+    if case.kind.price_key is None:
+        return "free"
+    found = service.price(tx, case.kind.price_key)
+    return formatted(found.amount, found.currency)
 
 
 def paid(tx: Session, case: Case) -> Paid | None:
@@ -126,17 +126,35 @@ def checkout(tx: Session, gateway: Gateway | None, case: Case, *, success_url: s
 
     Where a hospital will send the images the card is only saved: a hold would end before they come.
     """
-    assert case.program.price_key is not None
+    assert case.kind.price_key is not None
     link = service.open_checkout(
         tx,
         _provider(gateway),
         subject(case),
-        price_key=case.program.price_key,
+        price_key=case.kind.price_key,
         success_url=success_url,
         cancel_url=cancel_url,
         save_only=case.images_by is ImagesBy.HOSPITAL and case.state is CaseState.DRAFT,
     )
     return link.url
+
+
+def call_off(tx: Session, gateway: Gateway | None, case: Case) -> None:
+    """Have nothing stand of a payment that was begun, before another opinion is chosen: its page ends, a hold goes.
+
+    Raises Conflict where the price was taken already, Unavailable where the provider is silent.
+    """
+    payment = service.find(tx, subject(case))
+    if payment is None or payment.state in OVER:
+        return
+    if payment.state not in TAKEN:
+        # Returned as captured where the provider has taken it in the meantime.
+        payment = service.void(tx, _for(gateway, payment), subject(case), "another kind was chosen")
+    if payment is not None and payment.state in TAKEN:
+        raise Conflict(
+            f"case {case.id} is paid",
+            safe=gettext("This opinion is paid for already. Please write to us to change it."),
+        )
 
 
 def ask(tx: Session, gateway: Gateway | None, case: Case) -> None:
@@ -197,11 +215,9 @@ def is_refunded(tx: Session, case: Case, request_id: str) -> bool:
 
 def record_outside(tx: Session, case: Case, method: str, reference: str, by: str) -> None:
     """Record a payment made outside. Raises Conflict where one stands already, BadInput."""
-    if case.program.price_key is None:
+    if case.kind.price_key is None:
         raise Conflict(f"case {case.id} is free", safe=gettext("There is nothing to pay for this request."))
-    service.record_outside(
-        tx, subject(case), price_key=case.program.price_key, method=method, reference=reference, by=by
-    )
+    service.record_outside(tx, subject(case), price_key=case.kind.price_key, method=method, reference=reference, by=by)
 
 
 def _provider(gateway: Gateway | None) -> Gateway:

@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from billing.gateway import Gateway
 from cases import administration, bodies, consents, pictures, report_pdf
+from cases.kind_questions import KindQuestion
 from cases.models import SUBJECTS
 from cases.openapi import document
 from cases.operations import AFTER, LIMIT, Call, Operation, Parameter
@@ -85,16 +86,30 @@ class StudyNow:
 
 
 @dataclass(frozen=True, slots=True)
-class ProgramLine:
-    """A program as visitors see it. `price` in minor units of `currency`."""
+class KindLine:
+    """A kind of opinion. `price` in minor units of `currency`; `images`: whether needed; `asks`: of everybody."""
 
     slug: str
     name: str
-    tagline: str
+    text: str
     price: int
     currency: str
     price_text: str
     reading_days: int
+    images: str
+    asks: list[KindQuestion]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramLine:
+    """A program as visitors see it, with the kinds of opinion that can be chosen."""
+
+    slug: str
+    name: str
+    tagline: str
+    kinds: list[KindLine]
+    subjects: list[str]
+    unsuited: str
     excluded_places: list[str]
 
 
@@ -147,7 +162,8 @@ def _inbox(c: Call) -> Page[InboxItem]:
 
 
 def _create(c: Call) -> Made:
-    return Made(intake.create(c.tx, c.who, c.body.program, c.body.changes(), patient_id=c.body.patient_id))
+    b = c.body
+    return Made(intake.create(c.tx, c.who, b.program, b.changes(), kind=b.kind, patient_id=b.patient_id))
 
 
 def _consent(c: Call) -> None:
@@ -195,7 +211,18 @@ def _launch(c: Call) -> Link:
 def _programs(c: Call) -> list[ProgramLine]:
     return [
         ProgramLine(
-            p.slug, p.name, p.tagline, p.price, p.currency, p.price_text, p.reading_days, list(p.excluded_places)
+            p.slug,
+            p.name,
+            p.tagline,
+            [
+                KindLine(
+                    k.slug, k.name, k.text, k.price, k.currency, k.price_text, k.reading_days, k.images, list(k.asks)
+                )
+                for k in p.kinds
+            ],
+            list(p.subjects),
+            p.unsuited,
+            list(p.excluded_places),
         )
         for p in programs.on_offer(c.tx)
     ]
@@ -248,6 +275,9 @@ OPERATIONS: tuple[Operation, ...] = (
               result=PatientCase | CoordinatorCase | SpecialistCase),
     Operation("PATCH", _CASE, "intake", "Change a draft",
               _update, bodies.CaseChanges, None, 204),
+    Operation("PUT", f"{_CASE}/kind", "intake", "Choose another kind of opinion for a draft",
+              lambda c: intake.choose_kind(c.tx, c.who, c.case_id, c.body.kind, c.gateway),
+              bodies.KindChosen, None, 204),
     Operation("PUT", f"{_CASE}/questions", "intake", "Replace a draft's questions",
               _set_questions, bodies.Questions, None, 204),
     Operation("GET", "/api/v1/consents", "intake", "The texts that are agreed to", _consent_texts,

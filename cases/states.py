@@ -100,6 +100,14 @@ class ImagesBy(StrEnum):
     HOSPITAL = "hospital"
 
 
+class Needed(StrEnum):
+    """Whether a kind of opinion can be given without something."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    NONE = "none"
+
+
 class LicenceRequirement(StrEnum):
     """What a place's law asks of a second opinion for somebody who is there."""
 
@@ -141,8 +149,8 @@ def _rule(source: StrEnum, event: StrEnum, actors: str, target: StrEnum, guards:
 
 
 _INTAKE = (
-    "address_confirmed no_emergency eligible_place in_scope has_questions has_identity has_consents images_chosen "
-    "paid_or_free"
+    "address_confirmed no_emergency kind_given eligible_place has_subject in_scope has_questions has_answers "
+    "has_identity has_consents images_chosen paid_or_free"
 )
 _TO_OFFER = "studies_released specialist_eligible"
 _TO_ACCEPT = "offer_open some_study_released specialist_eligible captured_or_free"

@@ -14,12 +14,14 @@ from billing.states import PaymentState
 from cases.consents import ConsentText, Section, Words
 from cases.identity import Verdict
 from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup, StudyReview, StudySummary, Suggestion
+from cases.kind_questions import AnswerForm, KindQuestion
 from cases.money import Paid, Refund
 from cases.report_texts import TEXTS as REPORT_TEXTS
 
 __all__ = [
     "REPORT_TEXTS",
     "Answer",
+    "AnswerForm",
     "Box",
     "CaseLine",
     "Composite",
@@ -28,6 +30,8 @@ __all__ = [
     "CoordinatorStudy",
     "Entry",
     "IdentityRow",
+    "KindQuestion",
+    "KindView",
     "LicenceView",
     "NoteView",
     "OfferView",
@@ -56,23 +60,39 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class ProgramView:
-    """A program that patients can ask for. Amounts in minor units of `currency` (ISO 4217).
+class KindView:
+    """A kind of opinion. Amounts in minor units of `currency` (ISO 4217).
 
-    `price`: 0 where it is free; `price_text`: as people read it; `places`: where its patients may be now;
-    `subjects`: what an opinion can be about; `unsuited`: what it is not for.
+    `price`: 0 where it is free (`price_key` is None then); `price_text`: as people read it; `images`: whether it needs
+    them (`states.Needed`); `asks`: what it asks besides the patient's own questions.
     """
 
-    program_id: UUID
     slug: str
     name: str
-    tagline: str
+    text: str
     price_key: str | None
     price: int
     currency: str
     price_text: str
     specialist_fee: int
     reading_days: int
+    images: str
+    asks: tuple[KindQuestion, ...]
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramView:
+    """A program that patients can ask for: `kinds` of opinion that can be chosen now.
+
+    `places`: where its patients may be now; `subjects`: what an opinion can be about; `unsuited`: what it is not for.
+    """
+
+    program_id: UUID
+    slug: str
+    name: str
+    tagline: str
+    kinds: tuple[KindView, ...]
     late_refund_percent: int
     places: frozenset[str]
     excluded_places: tuple[str, ...]
@@ -268,15 +288,24 @@ class PatientCase:
     title: str
     state: str
     status: str
-    kind: str
-    subject: str
+    kind: KindView
+    subjects: tuple[str, ...]
+    other_subject: str
     symptoms: str
     history: str
+    additional: str
+    answers: dict[str, str]
     place: str
     emergency: bool
     patient_name: str
     birth_date: date | None
     sex: str
+    address: str
+    language: str
+    interpreter: bool
+    physician: str
+    physician_contact: str
+    inform_physician: bool
     images_by: str | None
     questions: tuple[QuestionView, ...]
     consents: tuple[str, ...]
@@ -314,9 +343,12 @@ class CoordinatorCase:
     state: str
     status: str
     kind: str
-    subject: str
+    subjects: tuple[str, ...]
+    other_subject: str
     symptoms: str
     history: str
+    additional: str
+    answers: tuple[tuple[str, str], ...]
     place: str
     place_rule: str
     patient_id: UUID
@@ -325,6 +357,12 @@ class CoordinatorCase:
     sex: str
     email: str
     phone: str
+    address: str
+    language: str
+    interpreter: bool
+    physician: str
+    physician_contact: str
+    inform_physician: bool
     images_by: str | None
     questions: tuple[QuestionView, ...]
     consents: tuple[str, ...]
@@ -362,9 +400,12 @@ class SpecialistCase:
     state: str
     status: str
     kind: str
-    subject: str
+    subjects: tuple[str, ...]
+    other_subject: str
     symptoms: str
     history: str
+    additional: str
+    answers: tuple[tuple[str, str], ...]
     place: str
     patient: str
     questions: tuple[QuestionView, ...]
@@ -415,7 +456,7 @@ class ReportView:
     case_id: UUID
     reference: str
     program: str
-    subject: str
+    subjects: tuple[str, ...]
     patient: str
     version: int
     answers: tuple[Answer, ...]

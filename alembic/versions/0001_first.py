@@ -126,10 +126,6 @@ def upgrade() -> None:
         sa.Column(
             "brand", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
-        sa.Column("price_key", sa.String(length=64), nullable=True),
-        sa.Column("currency", sa.String(length=3), nullable=False),
-        sa.Column("specialist_fee", sa.Integer(), nullable=False),
-        sa.Column("reading_days", sa.Integer(), nullable=False),
         sa.Column("offer_hours", sa.Integer(), nullable=False),
         sa.Column("grant_days", sa.Integer(), nullable=False),
         sa.Column("late_refund_percent", sa.Integer(), nullable=False),
@@ -149,6 +145,35 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_program")),
         sa.UniqueConstraint("slug", name=op.f("uq_cases_program_slug")),
+    )
+    op.create_table(
+        "cases_kind",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("program_id", sa.Uuid(), nullable=False),
+        sa.Column("slug", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("text", sa.String(length=400), nullable=False),
+        sa.Column("price_key", sa.String(length=64), nullable=True),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("specialist_fee", sa.Integer(), nullable=False),
+        sa.Column("reading_days", sa.Integer(), nullable=False),
+        sa.Column(
+            "images",
+            sa.Enum("required", "optional", "none", name="needed", native_enum=False, length=24),
+            nullable=False,
+        ),
+        sa.Column(
+            "asks", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["program_id"], ["cases_program.id"], name=op.f("fk_cases_kind_program_id_cases_program")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_kind")),
+        sa.UniqueConstraint("price_key", name=op.f("uq_cases_kind_price_key")),
+        sa.UniqueConstraint("program_id", "slug", name=op.f("uq_cases_kind_program_id_slug")),
     )
     op.create_table(
         "kit_audit",
@@ -428,16 +453,29 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("kind", sa.String(length=32), nullable=False),
-        sa.Column("subject", sa.String(length=32), nullable=False),
+        sa.Column("kind_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "subjects", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("other_subject", sa.String(length=400), nullable=False),
         sa.Column("symptoms", sa.Text(), nullable=False),
         sa.Column("history", sa.Text(), nullable=False),
+        sa.Column("additional", sa.Text(), nullable=False),
+        sa.Column(
+            "answers", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
         sa.Column("place", sa.String(length=8), nullable=False),
         sa.Column("emergency", sa.Boolean(), nullable=False),
         sa.Column("patient_name", sa.String(length=200), nullable=False),
         sa.Column("patient_fold", sa.Text(), nullable=False),
         sa.Column("birth_date", sa.Date(), nullable=True),
         sa.Column("sex", sa.String(length=1), nullable=False),
+        sa.Column("address", sa.String(length=400), nullable=False),
+        sa.Column("language", sa.String(length=80), nullable=False),
+        sa.Column("interpreter", sa.Boolean(), nullable=False),
+        sa.Column("physician", sa.String(length=200), nullable=False),
+        sa.Column("physician_contact", sa.String(length=400), nullable=False),
+        sa.Column("inform_physician", sa.Boolean(), nullable=False),
         sa.Column(
             "images_by", sa.Enum("upload", "hospital", name="imagesby", native_enum=False, length=24), nullable=True
         ),
@@ -476,6 +514,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["created_by"], ["kit_principal.id"], name=op.f("fk_cases_case_created_by_kit_principal")
         ),
+        sa.ForeignKeyConstraint(["kind_id"], ["cases_kind.id"], name=op.f("fk_cases_case_kind_id_cases_kind")),
         sa.ForeignKeyConstraint(
             ["licence_exception_for"],
             ["kit_principal.id"],

@@ -51,9 +51,9 @@ def eligible_specialists(tx: Session, who: Principal, case_id: UUID) -> list[Eli
     found = []
     for person in principals.with_role(tx, Role.SPECIALIST):
         reasons = licences.objections(tx, case, person.id)
-        busy, program = reading.get(person.id, 0), case.program
+        busy, kind = reading.get(person.id, 0), case.kind
         found.append(
-            Eligibility(person.id, person.name, not reasons, reasons, busy, program.specialist_fee, program.currency)
+            Eligibility(person.id, person.name, not reasons, reasons, busy, kind.specialist_fee, kind.currency)
         )
     return sorted(found, key=lambda e: (not e.eligible, e.reading, e.name))
 

@@ -10,7 +10,7 @@ from billing.states import PaymentState
 from cases import access, consents, guards, imaging, money, timeline
 from cases.models import Case
 from cases.repository import consents_of, latest_report, steps_of, studies_of
-from cases.service import presentation
+from cases.service import kinds, presentation
 from cases.service.intake import MAX_FOLLOW_UPS
 from cases.states import LABELS, STUDY_LABELS, UPLOADABLE, Actor, CaseState, StudyEvent, StudyState
 from cases.views import PatientCase, PatientStudy
@@ -67,15 +67,24 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
         title=presentation.title(case),
         state=case.state.value,
         status=LABELS[case.state],
-        kind=case.kind,
-        subject=case.subject,
+        kind=kinds.now(tx, case.kind),
+        subjects=tuple(case.subjects),
+        other_subject=case.other_subject,
         symptoms=case.symptoms,
         history=case.history,
+        additional=case.additional,
+        answers=dict(case.answers),
         place=case.place,
         emergency=case.emergency,
         patient_name=case.patient_name,
         birth_date=case.birth_date,
         sex=case.sex,
+        address=case.address,
+        language=case.language,
+        interpreter=case.interpreter,
+        physician=case.physician,
+        physician_contact=case.physician_contact,
+        inform_physician=case.inform_physician,
         images_by=case.images_by,
         questions=presentation.questions(case),
         consents=consents.standing(consents_of(tx, case.id)),
@@ -84,7 +93,7 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
         next_title=next_title,
         next_text=next_text,
         asked=timeline.asked(case, steps),
-        price=money.price(tx, case.program)[2],
+        price=money.price_text(tx, case),
         paid=money.paid(tx, case),
         # A study that is not theirs is not theirs to know of.
         studies=tuple(s for s in shown if s.known is not None),

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from cases import consents, digest, licences, notify, parts, reference
+from billing.gateway import Gateway
+from cases import consents, digest, kind_questions, licences, money, notify, parts, reference
 from cases.machine import repeated, transition
-from cases.models import Case, Consent, Note, Question
+from cases.models import SUBJECTS, Case, Consent, Note, Question
 from cases.move import Move
 from cases.repository import load
-from cases.service import presentation, programs
+from cases.service import kinds, presentation, programs
 from cases.states import Actor, CaseEvent, CaseState, ImagesBy
 from overread.kit import audit, clock, permissions, principals
 from overread.kit.errors import Conflict, Forbidden, Unprocessable
@@ -31,30 +33,86 @@ MAX_FOLLOW_UPS = 3
 MAX_DRAFTS = 5
 _MAX_TEXT = 20_000
 _MAX_LINE = 2_000
+#: How many characters a text of a draft may have.
+_LONGEST = {
+    "symptoms": _MAX_TEXT,
+    "history": _MAX_TEXT,
+    "additional": _MAX_TEXT,
+    "other_subject": 400,
+    "patient_name": 200,
+    "address": 400,
+    "language": 80,
+    "physician": 200,
+    "physician_contact": 400,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a draft's page sends; None leaves a field as it is. `sex` is F, M, O or empty (PS3.3 C.2.2.2)."""
+    """What is changed in a draft; None leaves a field as it is. `sex` is F, M, O or empty (PS3.3 C.2.2.2).
 
-    kind: str | None = None
-    subject: str | None = None
+    `subjects`: of `models.SUBJECTS`; `answers`: to what the kind asks, by key; those not named stay.
+    """
+
+    subjects: Sequence[str] | None = None
+    other_subject: str | None = None
     symptoms: str | None = None
     history: str | None = None
+    additional: str | None = None
+    answers: Mapping[str, str] | None = None
     place: str | None = None
     emergency: bool | None = None
     patient_name: str | None = None
     birth_date: date | None = None
     sex: str | None = None
+    address: str | None = None
+    language: str | None = None
+    interpreter: bool | None = None
+    physician: str | None = None
+    physician_contact: str | None = None
+    inform_physician: bool | None = None
     images_by: ImagesBy | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The fields that are not left as they are."""
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of half a form: the edition that the draft has now, and why some fields were not kept, by name."""
+
+    edition: str
+    refused: Mapping[str, str]
+
+
+def begin(tx: Session, who: Principal, program_slug: str, kind: str, changes: Changes) -> UUID:
+    """A patient's draft for a kind of opinion: one of theirs in which nothing was written yet, else a new one.
+
+    So pressing twice, or looking at what another opinion costs, leaves no empty requests behind. Raises as `create`.
+    """
+    principals.lock(tx, who.id)
+    empty = select(Case).where(Case.patient_id == who.id, Case.created_by == who.id, Case.state == CaseState.DRAFT)
+    for case in tx.scalars(empty.order_by(Case.id.desc()).with_for_update(of=Case)):
+        if case.program.slug == program_slug and presentation.untouched(tx, case):
+            case.kind = kinds.chosen(case.program, kind)
+            _apply(tx, case, changes.given())
+            return case.id
+    return create(tx, who, program_slug, changes, kind=kind)
 
 
 def create(
-    tx: Session, who: Principal, program_slug: str, changes: Changes | None = None, *, patient_id: UUID | None = None
+    tx: Session,
+    who: Principal,
+    program_slug: str,
+    changes: Changes | None = None,
+    *,
+    kind: str = "",
+    patient_id: UUID | None = None,
 ) -> UUID:
     """Open a draft, for oneself or (a coordinator) for a patient with an account; the case's id.
 
-    Raises Forbidden, NotFound, Unprocessable.
+    `kind`: the opinion's, the program's first one where none is named. Raises Forbidden, NotFound, Unprocessable.
     """
     permissions.require(who, Permission.CASE_CREATE)
     if who.role is Role.PATIENT:
@@ -74,18 +132,19 @@ def create(
             )
     elif patient_id is None or principals.get(tx, patient_id).role != Role.PATIENT:
         raise Unprocessable("no patient", safe=gettext("Please name the patient's account."))
+    program = programs.program_row(tx, program_slug)
     case = Case(
         reference=_free_reference(tx),
-        program=programs.program_row(tx, program_slug),
+        program=program,
+        kind=kinds.chosen(program, kind),
         patient_id=patient_id,
         created_by=who.id,
         patient_name=principals.get(tx, patient_id).name,
-        subject="other",
     )
     tx.add(case)
     tx.flush()
     audit.record(tx, who, "case.create", "case", case.id, case_id=case.id)
-    _apply(tx, case, changes or Changes())
+    _apply(tx, case, (changes or Changes()).given())
     return case.id
 
 
@@ -96,21 +155,76 @@ def update(tx: Session, who: Principal, case_id: UUID, changes: Changes, *, edit
     Forbidden, Unprocessable; Conflict where it is no draft any more, or another edition by now.
     """
     case = _draft(tx, who, case_id, edition)
-    _apply(tx, case, changes)
+    _apply(tx, case, changes.given())
     audit.record(tx, who, "case.update", "case", case.id, case_id=case.id)
+
+
+def keep(
+    tx: Session,
+    who: Principal,
+    case_id: UUID,
+    form: Mapping[str, Any],
+    questions: Sequence[str] | None = None,
+    answers: Mapping[str, str] | None = None,
+    *,
+    edition: str | None = None,
+) -> Kept:
+    """Keep half a form in a draft: each field of it (as `Changes` names them) that can be kept, whatever is missing.
+
+    A birth date of None is none; `answers`: to what the kind asks, by key, each a field of its own, "answer-KEY".
+    Raises NotFound, Forbidden, and Conflict as `update`; what a field says wrongly is refused beside what is kept.
+    """
+    case = _draft(tx, who, case_id, edition)
+    before, refused = presentation.edition(case), {}
+    each = [(name, {name: value}) for name, value in form.items()]
+    each += [(f"answer-{key}", {"answers": {key: text}}) for key, text in (answers or {}).items()]
+    for name, changed in each:
+        try:
+            _apply(tx, case, changed)
+        except Unprocessable as error:
+            refused[name] = error.safe
+    if questions is not None:
+        try:
+            _set_questions(tx, case, questions)
+        except Unprocessable as error:
+            refused["questions"] = error.safe
+    now = presentation.edition(case)
+    if now != before:
+        audit.record(tx, who, "case.update", "case", case.id, case_id=case.id)
+    return Kept(now, refused)
+
+
+def choose_kind(tx: Session, who: Principal, case_id: UUID, kind: str, gateway: Gateway | None) -> None:
+    """Choose another kind of opinion for a draft; a payment that was begun for the one before is called off.
+
+    Raises NotFound, Forbidden, Unprocessable, Conflict where it is paid or sent, Unavailable.
+    """
+    case = _draft(tx, who, case_id, None)
+    wanted = kinds.chosen(case.program, kind)
+    if wanted.id == case.kind_id:
+        return
+    money.call_off(tx, gateway, case)
+    case.kind = wanted
+    tx.flush()
+    audit.record(tx, who, "case.kind", "case", case.id, case_id=case.id, kind=wanted.slug)
 
 
 def set_questions(
     tx: Session, who: Principal, case_id: UUID, texts: Sequence[str], *, edition: str | None = None
 ) -> None:
     """Replace a draft's questions; empty ones are left out and the others numbered from 1. Raises as `update`."""
-    case = _draft(tx, who, case_id, edition)
+    _set_questions(tx, _draft(tx, who, case_id, edition), texts)
+
+
+def _set_questions(tx: Session, case: Case, texts: Sequence[str]) -> None:
     kept = [_text(text, _MAX_LINE, "question") for text in texts if text.strip()]
     if len(kept) > MAX_QUESTIONS:
         raise Unprocessable(
             "too many questions",
             safe=gettext("Please ask at most %(max_questions)s questions.", max_questions=MAX_QUESTIONS),
         )
+    if kept == [question.text for question in case.questions]:
+        return
     case.questions.clear()
     # Out first: a number is unique within its case.
     tx.flush()
@@ -249,19 +363,20 @@ def _draft(tx: Session, who: Principal, case_id: UUID, edition: str | None) -> C
     return case
 
 
-def _apply(tx: Session, case: Case, changes: Changes) -> None:
-    given = {f.name: value for f in fields(changes) if (value := getattr(changes, f.name)) is not None}
-    programs.require_subjects([given["subject"]] if "subject" in given else [])
+def _apply(tx: Session, case: Case, changed: Mapping[str, Any]) -> None:
+    given = dict(changed)
+    if "subjects" in given:
+        programs.require_subjects(given["subjects"])
+        given["subjects"] = [one for one in SUBJECTS if one in given["subjects"]]
     if given.get("sex", "") not in ("", "F", "M", "O"):
         raise Unprocessable("sex", safe=gettext("Sex is F, M, O or left empty."))
     if (born := given.get("birth_date")) and not date(1880, 1, 1) <= born <= clock.now().date():
         raise Unprocessable("birth date", safe=gettext("Please check the birth date."))
-    for name in ("symptoms", "history"):
-        if name in given:
-            given[name] = _text(given[name], _MAX_TEXT, name, empty=True)
-    for name, most in (("patient_name", 200), ("kind", 32)):
+    for name, most in _LONGEST.items():
         if name in given:
             given[name] = _text(given[name], most, name.replace("_", " "), empty=True)
+    if "answers" in given:
+        given["answers"] = _answers(case, given["answers"])
     if "place" in given:
         given["place"] = norm_place(given["place"])
         if not licences.is_served(tx, case.program, given["place"]):
@@ -269,6 +384,19 @@ def _apply(tx: Session, case: Case, changes: Changes) -> None:
     for name, value in given.items():
         setattr(case, name, value)
     tx.flush()
+
+
+def _answers(case: Case, given: Mapping[str, str]) -> dict[str, str]:
+    asked = {one.key: one for one in kind_questions.of(case.kind.asks)}
+    if not set(given) <= set(asked):
+        raise Unprocessable(
+            "an answer to no question", safe=gettext("An answer names a question that this opinion does not ask.")
+        )
+    cleaned = {key: text.replace("\x00", "").strip() for key, text in given.items()}
+    for key, text in cleaned.items():
+        if refusal := asked[key].refusal(text):
+            raise Unprocessable(f"answer {key}", safe=f"{asked[key].label}: {refusal}")
+    return {**case.answers, **cleaned}
 
 
 def norm_place(place: str) -> str:

@@ -10,9 +10,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_
 from sqlalchemy.orm import Session
 
-from cases import identity, money
-from cases.guards import GUARDS
+from cases import identity, kind_questions, money
+from cases.guards import GUARDS, images_here
 from cases.imaging import STAFF, Identifiers, StudySummary
+from cases.kind_questions import AnswerForm
 from cases.models import Case, CaseStudy
 from cases.move import Move
 from cases.repository import notes_of
@@ -29,13 +30,16 @@ _NEXT = {
     CaseState.PUBLISHED: CaseEvent.CLOSE,
 }
 #: The steps of a request in order, and which of them asks for what a guard wants.
-STEPS = ("question", "images", "consent", "payment")
+STEPS = ("opinion", "question", "patient", "images", "consent", "payment")
 STEP_OF = {
+    "kind_given": "opinion",
     "no_emergency": "question",
-    "eligible_place": "question",
+    "has_subject": "question",
     "in_scope": "question",
     "has_questions": "question",
-    "has_identity": "question",
+    "has_answers": "question",
+    "eligible_place": "patient",
+    "has_identity": "patient",
     "address_confirmed": "images",
     "images_chosen": "images",
     "has_consents": "consent",
@@ -54,11 +58,12 @@ _ARTICLE = {
 
 def title(case: Case) -> str:
     """What a case is called in lists and headings."""
-    return (
-        gettext("Second opinion")
-        if case.subject == "other"
-        else gettext("Second opinion on %(images)s", images=_ARTICLE.get(case.subject, case.subject))
-    )
+    told = [str(_ARTICLE[one]) for one in case.subjects if one in _ARTICLE]
+    if not told:
+        return gettext("Second opinion")
+    last = told.pop()
+    images = gettext("%(first)s and %(last)s", first=", ".join(told), last=last) if told else last
+    return gettext("Second opinion on %(images)s", images=images)
 
 
 def is_late(case: Case) -> bool:
@@ -97,7 +102,21 @@ def known(tx: Session, case: Case) -> Identifiers:
     person = tx.get(PrincipalRow, case.patient_id)
     names = [case.patient_name, *([person.name] if person else [])]
     contacts = [text for text in ((person.email, person.phone) if person else ()) if text]
+    contacts += [line.strip() for line in case.address.splitlines() if line.strip()]
     return Identifiers.of(names=[name for name in names if name], ids=[case.reference], phrases=contacts)
+
+
+def kind_answers(case: Case) -> tuple[tuple[str, str], ...]:
+    """What the kind of a case asks, with the patient's answer, both as people read them.
+
+    What is not answered is left out, and what its kind asks no more.
+    """
+    words = {"yes": gettext("Yes"), "no": gettext("No")}
+    return tuple(
+        (one.label, words.get(text, text) if one.form is AnswerForm.YES_NO else text)
+        for one in kind_questions.of(case.kind.asks)
+        if (text := case.answers.get(one.key, ""))
+    )
 
 
 def questions(case: Case) -> tuple[QuestionView, ...]:
@@ -160,17 +179,29 @@ def edition(case: Case) -> str:
     The row's own version would not do: it also counts what the program does while images arrive.
     """
     said = [
-        case.subject,
+        case.subjects,
+        case.other_subject,
         case.symptoms,
         case.history,
+        case.additional,
+        case.answers,
         case.place,
         case.emergency,
         case.patient_name,
         str(case.birth_date),
         case.sex,
+        [case.address, case.language, case.interpreter],
+        [case.physician, case.physician_contact, case.inform_physician],
         [q.text for q in case.questions],
     ]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
+
+
+def untouched(tx: Session, case: Case) -> bool:
+    """Whether nothing was written in a draft yet, nothing sent, and nothing paid."""
+    said = [case.symptoms, case.history, case.additional, case.other_subject, case.answers, case.birth_date]
+    nothing = not any(said) and not case.questions and case.images_by is None
+    return nothing and not images_here(tx, case) and not money.is_begun(tx, case)
 
 
 def _refused(tx: Session, who: Principal, case: Case, event: CaseEvent) -> list[tuple[str, str]]:

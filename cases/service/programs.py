@@ -10,12 +10,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from billing import prices
-from billing import service as billing
-from billing.models import Price
-from cases import licences, money
+from cases import licences
 from cases.models import SUBJECTS, Program, ProgramSpecialist
-from cases.views import PriceView, ProgramView
+from cases.service import kinds
+from cases.views import ProgramView
 from overread.kit import audit, permissions, principals
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.language import gettext
@@ -36,12 +34,11 @@ class Readers:
 
 
 def on_offer(tx: Session) -> list[ProgramView]:
-    """Every active program that is free or has a price now, by name; the public site shows them."""
-    priced = {price.key for price in prices.prices(tx)}
-    active = tx.scalars(select(Program).where(Program.active).order_by(Program.name))
-    offered = [program for program in active if program.price_key is None or program.price_key in priced]
-    served = licences.served_places(tx, offered)
-    return [_view(tx, program, served[program.id]) for program in offered]
+    """Every active program with a kind of opinion that can be chosen, by name; the public site shows them."""
+    active = tx.scalars(select(Program).where(Program.active).order_by(Program.name)).all()
+    served = licences.served_places(tx, active)
+    found = [_view(tx, program, served[program.id]) for program in active]
+    return [program for program in found if program.kinds]
 
 
 def program(tx: Session, slug: str) -> ProgramView:
@@ -69,32 +66,6 @@ def create(tx: Session, who: Principal, slug: str, name: str, **fields: Any) -> 
     tx.flush()
     audit.record(tx, who, "program.create", "program", made.id, slug=slug)
     return made.id
-
-
-def price_list(tx: Session, who: Principal) -> list[PriceView]:
-    """Every price, those in force and those of the past and the future, the newest last. Raises Forbidden."""
-    permissions.require(who, Permission.PROGRAMS_MANAGE)
-    current = {price.id for price in billing.prices(tx)}
-    return [_price(price, price.id in current) for price in billing.prices(tx, history=True)]
-
-
-def set_price(
-    tx: Session, who: Principal, key: str, label: str, amount: int, currency: str, *, specialist_fee: int
-) -> None:
-    """Put a program's price in force; the one before it ends now and stays on record. Amounts in minor units.
-
-    Raises Forbidden, NotFound where no program has this key, Unprocessable where the fee is more than the price.
-    """
-    permissions.require(who, Permission.PROGRAMS_MANAGE)
-    programs = tx.scalars(select(Program).where(Program.price_key == key, Program.active)).all()
-    if not programs:
-        raise NotFound(f"no program with the price {key!r}")
-    if specialist_fee > amount:
-        raise Unprocessable(f"a fee of {specialist_fee} of {amount}", safe=gettext("The fee is a part of the price."))
-    billing.set_price(tx, key, label, amount, currency)
-    for program in programs:
-        program.specialist_fee, program.currency = specialist_fee, currency
-    audit.record(tx, who, "price.set", "price", key, amount=amount, currency=currency, fee=specialist_fee)
 
 
 def require_subjects(subjects: Sequence[str]) -> None:
@@ -159,25 +130,15 @@ def places(programs: Sequence[ProgramView]) -> frozenset[str]:
 
 
 def _view(tx: Session, program: Program, served: frozenset[str]) -> ProgramView:
-    amount, currency, text = money.price(tx, program)
     return ProgramView(
         program_id=program.id,
         slug=program.slug,
         name=program.name,
         tagline=program.tagline,
-        price_key=program.price_key,
-        price=amount,
-        currency=currency,
-        price_text=text,
-        specialist_fee=program.specialist_fee,
-        reading_days=program.reading_days,
+        kinds=kinds.on_offer(tx, program),
         late_refund_percent=program.late_refund_percent,
         places=served,
         excluded_places=tuple(program.excluded_places),
         subjects=program.scope,
         unsuited=program.unsuited,
     )
-
-
-def _price(price: Price, current: bool) -> PriceView:
-    return PriceView(price.key, price.label, price.amount, price.currency, price.valid_from, price.valid_until, current)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from cases import reference
 from cases.guards import unreleased
-from cases.models import Case, CaseStudy, Offer, Program
+from cases.models import Case, CaseStudy, Offer, OpinionKind
 from cases.repository import load, open_offer, studies_by_case, visible
 from cases.service import presentation
 from cases.service.for_coordinator import coordinator_case
@@ -100,12 +100,12 @@ def earned(tx: Session, who: Principal) -> dict[str, tuple[int, int]]:
         .subquery()
     )
     rows = tx.execute(
-        select(Program.currency, func.count(), func.coalesce(func.sum(fees.c.fee), 0))
+        select(OpinionKind.currency, func.count(), func.coalesce(func.sum(fees.c.fee), 0))
         .select_from(Case)
-        .join(Program, Program.id == Case.program_id)
+        .join(OpinionKind, OpinionKind.id == Case.kind_id)
         .outerjoin(fees, fees.c.case_id == Case.id)
         .where(Case.specialist_id == who.id, Case.state.in_(DELIVERED))
-        .group_by(Program.currency)
+        .group_by(OpinionKind.currency)
     )
     return {currency: (count, int(amount)) for currency, count, amount in rows}
 
@@ -145,7 +145,7 @@ def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy])
     if who.role is Role.COORDINATOR:
         # The one guard that most of a queue waits for is asked of what was just read, not of the database again.
         submitted = case.state is CaseState.SUBMITTED
-        note = (unreleased(live) or "") if submitted else " ".join(presentation.blocked(tx, who, case))
+        note = (unreleased(case, live) or "") if submitted else " ".join(presentation.blocked(tx, who, case))
     text = counted(len(live), "study", "studies")
     return CaseLine(
         case.id,
@@ -164,7 +164,7 @@ def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy])
         note,
         offer.expires_at if offer else None,
         _fee(tx, who, case) if specialist else 0,
-        case.program.currency,
+        case.kind.currency,
     )
 
 

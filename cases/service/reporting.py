@@ -267,7 +267,7 @@ def _view(tx: Session, case: Case, report: Report, *, for_specialist: bool) -> R
         case.id,
         case.reference,
         case.program.name,
-        case.subject,
+        tuple(case.subjects),
         "" if for_specialist else _identity(case),
         report.number,
         tuple(answer(q) for q in case.questions if not q.follow_up),

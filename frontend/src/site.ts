@@ -1,5 +1,6 @@
 // Small behaviours. Every page works without them; each is switched on by a data attribute.
 
+import { keepAsTyped } from "./autosave";
 import { timeLeft } from "./time";
 
 function each<E extends HTMLElement>(selector: string, act: (element: E) => void): void {
@@ -122,6 +123,13 @@ function unsavedText(): void {
   });
 }
 
+function keptForms(): void {
+  each<HTMLFormElement>("[data-autosave]", (form) => {
+    const note = document.querySelector<HTMLElement>("[data-kept]");
+    if (note) keepAsTyped(form, note);
+  });
+}
+
 copyButtons();
 confirmations();
 sendOnce();
@@ -131,4 +139,5 @@ moreQuestions();
 dependentFields();
 textTemplates();
 unsavedText();
+keptForms();
 document.querySelector<HTMLElement>("[data-focus]")?.focus();

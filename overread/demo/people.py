@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
-from billing import prices
+from cases.kind_questions import AnswerForm, KindQuestion
 from cases.models import Licence, LicenceRule, Program, ProgramSpecialist
-from cases.states import LicenceRequirement
+from cases.service import kinds
+from cases.service.kinds import Cost, KindFields
+from cases.states import LicenceRequirement, Needed
 from overread.kit import clock, principals
 from overread.kit.db import Session
 from overread.kit.principals import Principal, Role
@@ -25,6 +27,46 @@ PEOPLE = (
     (Role.AUDITOR, "Elias Voss", "auditor@example.org"),
 )
 
+KINDS = (
+    (
+        "report",
+        KindFields(
+            "Written report",
+            "A subspecialist reads your images again and answers your own questions, in writing.",
+            reading_days=5,
+        ),
+        Cost(39000, "USD", 22000),
+    ),
+    (
+        "comparison",
+        KindFields(
+            "Second reading with comparison",
+            "The same, compared with all earlier images, and with what the first report says.",
+            reading_days=7,
+            asks=(
+                KindQuestion("first_report", "What did the first report say?", form=AnswerForm.TEXT),
+                KindQuestion("earlier", "Are there earlier images?", form=AnswerForm.YES_NO, required=True),
+            ),
+        ),
+        Cost(52000, "USD", 30000),
+    ),
+    (
+        "records",
+        KindFields(
+            "Quick read of records",
+            "A subspecialist reads what you write and send, without images, and says what to do next.",
+            reading_days=2,
+            images=Needed.NONE,
+            asks=(
+                KindQuestion(
+                    "diagnosis", "Which diagnosis were you given?", "As it stands in the letter.", required=True
+                ),
+            ),
+        ),
+        Cost(12000, "USD", 7000),
+    ),
+)
+
 
 def seed(tx: Session, hashed: str) -> dict[Role, Principal]:
     """Add the sample people, the program with its price, and the licences; the first of each role is returned.
@@ -39,18 +81,15 @@ def seed(tx: Session, hashed: str) -> dict[Role, Principal]:
         if role is Role.SPECIALIST:
             specialists.append(row)
     peers.register(tx, HOSPITAL_AE, "127.0.0.1", 11113, Role.HOSPITAL, owner_id=first[Role.HOSPITAL].id)
-    prices.set_price(tx, "neuro", label="Written second opinion, neuroradiology", amount=39000, currency="USD")
     program = Program(
         slug="neuro",
         name="Neuroradiology second opinions",
         tagline="A subspecialist reads your images again and answers your own questions, in writing.",
-        price_key="neuro",
-        currency="USD",
-        specialist_fee=22000,
-        reading_days=5,
     )
     tx.add(program)
     tx.flush()
+    for slug, fields, cost in KINDS:
+        kinds.add(tx, first[Role.ADMIN], "neuro", slug, fields, cost)
     for specialist in specialists:
         tx.add(ProgramSpecialist(program_id=program.id, specialist_id=specialist.id))
     for place, rule, why in (

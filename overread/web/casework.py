@@ -17,7 +17,7 @@ from overread.kit.errors import NotFound
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Page
 from overread.kit.words import counted
-from overread.web import labels, paging, places, render
+from overread.web import answers, labels, paging, places, render
 from overread.web.contexts import TxContext
 
 #: Pictures shown at once; the rest follows when these are decided.
@@ -88,10 +88,9 @@ def case_page(ctx: TxContext) -> Response:
             "title": case.title,
             "status": labels.case(case.state),
             "due": render.moment(case.due_at) if running else None,
-            "kind": case.program,
+            "kind": gettext("%(program)s: %(kind)s", program=case.program, kind=case.kind),
             "questions": [q.text for q in case.questions],
-            "symptoms": case.symptoms,
-            "history": case.history,
+            "story": answers.story(case),
             "place": places.name(case.place),
             "paid": labels.paid(case.paid),
             "delegate": "",
@@ -101,6 +100,9 @@ def case_page(ctx: TxContext) -> Response:
                 "sex": labels.SEXES.get(case.sex, ""),
                 "email": case.email,
                 "phone": case.phone,
+                "address": case.address,
+                "language": answers.language(case.language, interpreter=case.interpreter),
+                "physician": answers.physician(case),
             },
         },
         blocked=case.blocked,

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from overread.kit import http
 from overread.kit.db import Session
-from overread.kit.errors import NotFound, OverreadError
+from overread.kit.errors import NotFound, NotSignedIn, OverreadError
 from overread.kit.permissions import ROLES, Permission
 from overread.kit.principals import Principal, Role
 from overread.services import Services
@@ -136,7 +136,14 @@ class Desk:
     def _posted(self, path: str, work: Work, again: Work | None, said: str | None, files: int = 0) -> Route:
         async def endpoint(request: Request) -> Response:
             # Who asks is known before a byte of the body is read.
-            who = await run_in_threadpool(self._who, request)
+            try:
+                who = await run_in_threadpool(self._who, request)
+            except NotSignedIn:
+                if files or not forms.is_plain(request):
+                    raise
+                http.refuse_cross_site(request)
+                form = await forms.read(request)
+                return await run_in_threadpool(session.sign_in_again, request, self._services, form)
             form = await forms.read(request, files=files)
             context = RequestContext(request=request, services=self._services, who=who, form=form)
             return await run_in_threadpool(_act, context, work, again)

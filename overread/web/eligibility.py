@@ -47,11 +47,11 @@ def _page(
     errors: dict[str, str] | None = None,
     status: int = 200,
 ) -> Response:
-    asked = {name: request.query_params.get(name, "")[:64] for name in ("kind", "subject", "place", "emergency")}
+    asked = {name: request.query_params.get(name, "")[:64] for name in ("program", "subject", "place", "emergency")}
     with services.db.transaction() as tx:
         offered = programs.on_offer(tx)
-        program = _program(offered, asked["kind"])
-        asked["kind"] = program.slug if program else ""
+        program = _program(offered, asked["program"])
+        asked["program"] = program.slug if program else ""
         found = dict(errors or {})
         answer = None
         if any(asked[name] for name in ("subject", "place", "emergency")):
@@ -79,7 +79,7 @@ def _page(
             "wish_action": f"{_PATH}?{urlencode(asked)}" if answer.may_wait else "",
             "place": places.name(asked["place"]),
         },
-        start_url=f"/start?{urlencode({name: asked[name] for name in ('kind', 'subject', 'place')})}",
+        start_url=f"/start?{urlencode({name: asked[name] for name in ('program', 'subject', 'place')})}",
         values={**asked, **(form.values() if form else {})},
         errors=found,
     )
@@ -96,7 +96,7 @@ def _wait(request: Request, services: Services, form: Form) -> Response:
         budgets = (*attempts.mailing(email), *attempts.asking(session.address(request)))
         attempts.spend(services.db, *budgets, safe=gettext("This was asked for very often just now."))
         with services.db.transaction() as tx:
-            eligibility.wait(tx, query.get("kind", ""), query.get("place", ""), email)
+            eligibility.wait(tx, query.get("program", ""), query.get("place", ""), email)
     except OverreadError as error:
         if not session.told_by_form(error):
             raise
@@ -114,8 +114,8 @@ def _program(offered: list[ProgramView], slug: str) -> ProgramView | None:
 
 def _missing(asked: dict[str, str], offered: list[ProgramView]) -> dict[str, str]:
     found = {}
-    if asked["kind"] not in [one.slug for one in offered]:
-        found["kind"] = gettext("Please choose an opinion.")
+    if asked["program"] not in [one.slug for one in offered]:
+        found["program"] = gettext("Please choose an opinion.")
     if asked["subject"] not in labels.SUBJECTS:
         found["subject"] = gettext("Please choose what it is about.")
     if asked["place"] not in places.NAMES:
@@ -128,7 +128,7 @@ def _missing(asked: dict[str, str], offered: list[ProgramView]) -> dict[str, str
 def _answer(tx: Session, asked: dict[str, str]) -> Answer:
     try:
         return eligibility.check(
-            tx, asked["kind"], asked["place"], asked["subject"], emergency=asked["emergency"] == "yes"
+            tx, asked["program"], asked["place"], asked["subject"], emergency=asked["emergency"] == "yes"
         )
     except NotFound as error:
         # It was closed between two looks at it.

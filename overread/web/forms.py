@@ -65,6 +65,10 @@ class Form:
         """The fields that came."""
         return list(self._values)
 
+    def pairs(self) -> list[tuple[str, str]]:
+        """Every field with each of its values, in the order of the fields."""
+        return [(name, value) for name, values in self._values.items() for value in values]
+
     def values(self, *repeated: str) -> dict[str, Any]:
         """What was typed, as templates take it: a str a field, a list of str for those named. No password."""
         kept = {name: values[0] for name, values in self._values.items() if "password" not in name}
@@ -149,13 +153,22 @@ def errors_of(error: OverreadError) -> dict[str, str]:
     return error.fields if isinstance(error, FieldErrors) else {"form": error.safe}
 
 
+def is_plain(request: Request) -> bool:
+    """Whether a request brings a form without files."""
+    return _kind(request) == "application/x-www-form-urlencoded"
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 async def read(request: Request, *, files: int = 0) -> Form:
     """The form in a request's body, with files of `files` bytes in all.
 
     Raises TooLarge, UnsupportedMedia, BadInput.
     """
     declared = request.headers.get("content-type", "")
-    kind = declared.partition(";")[0].strip().lower()
+    kind = _kind(request)
     with_files = bool(files) and kind == "multipart/form-data"
     most = MAX_BYTES + (files if with_files else 0)
     much = gettext("The file is too large: %(number)s megabytes at most.", number=files >> 20)

@@ -6,22 +6,28 @@ from starlette.routing import BaseRoute
 
 from overread.services import Services
 from overread.web import (
+    about_patient,
     audit_log,
+    consenting,
     coordinator,
     eligibility,
     erasures,
     hospital,
     inbox,
+    kinds,
     licensing,
     patient,
     pixels,
+    prices,
     profiles,
     public,
+    question,
     series_groups,
     sign_up,
     specialist,
     staff,
     start,
+    start_images,
 )
 
 _AUDIENCES = (
@@ -29,6 +35,10 @@ _AUDIENCES = (
     eligibility,
     sign_up,
     start,
+    question,
+    about_patient,
+    start_images,
+    consenting,
     patient,
     coordinator,
     inbox,
@@ -38,6 +48,8 @@ _AUDIENCES = (
     hospital,
     inbox,
     staff,
+    prices,
+    kinds,
     licensing,
     profiles,
     erasures,

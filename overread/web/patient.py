@@ -17,7 +17,7 @@ from overread.services import Services
 from overread.web import labels, paging, render
 from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check
-from overread.web.start import own
+from overread.web.steps import own
 from overread.web.viewers import open_viewer
 
 #: A case in the list: what happens next, in a sentence.

@@ -51,12 +51,14 @@ def routes(services: Services) -> list[BaseRoute]:
         told = places.told(programs.places(offered))
         prices = [
             {
-                "label": p.name,
-                "text": p.tagline or gettext("Every question answered in a signed report."),
-                "amount": {"minor": p.price, "currency": p.currency},
-                "days": p.reading_days,
+                "label": k.name,
+                "program": p.name,
+                "text": k.text or p.tagline or gettext("Every question answered in a signed report."),
+                "amount": {"minor": k.price, "currency": k.currency} if k.price_key else None,
+                "days": k.reading_days,
             }
             for p in offered
+            for k in p.kinds
         ]
         return page(
             request,

@@ -48,6 +48,7 @@ NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
     Role.ADMIN: (
         (Phrase("People"), "/people"),
         (Phrase("Licences"), "/licences"),
+        (Phrase("Opinions"), "/kinds"),
         (Phrase("Prices"), "/prices"),
         (Phrase("De-identification"), "/profiles"),
         (Phrase("Peers"), "/peers"),
@@ -60,6 +61,7 @@ NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
 #: What an action says afterwards: the redirect names the sentence, so that no text ever travels in an address.
 DONE: Mapping[str, str] = {
     "saved": Phrase("Saved."),
+    "kept": Phrase("What you wrote is saved. Go on whenever you like."),
     "sent": Phrase("Your message was sent."),
     "asked": Phrase("The question was sent. The clock stands still until the answer is here."),
     "answered": Phrase("Your answer was sent. The clock goes on."),

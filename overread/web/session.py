@@ -16,6 +16,7 @@ from overread.kit.errors import Busy, NotSignedIn, OverreadError
 from overread.kit.language import Phrase
 from overread.kit.principals import Principal, PrincipalRow
 from overread.services import Services
+from overread.web import carried
 from overread.web.errors import local_path
 from overread.web.forms import Form, errors_of
 from overread.web.render import HOMES, page
@@ -53,6 +54,18 @@ def sign_in_page(request: Request, services: Services) -> Response:
     return _sign_in_form(request, services, request.query_params.get("next", ""), {}, {})
 
 
+def sign_in_again(request: Request, services: Services, form: Form) -> Response:
+    """Somebody sent a form and their session had ended: sign in, and the form is there to be sent.
+
+    Raises NotSignedIn where it can't be carried.
+    """
+    kept = carried.packed(form)
+    if not kept:
+        raise NotSignedIn("a form without a session")
+    values = {"carried": kept, "carried_to": local_path(request.url.path, "/")}
+    return _sign_in_form(request, services, "", values, {}, 401)
+
+
 def sign_in(request: Request, services: Services, form: Form) -> Response:
     """Check a password, slowly for everybody and throttled for those who guess."""
     http.refuse_cross_site(request)
@@ -70,7 +83,8 @@ def sign_in(request: Request, services: Services, form: Form) -> Response:
         if known is None:
             return _sign_in_form(request, services, form.text("next"), form.values(), {"form": _WRONG}, 422)
         with services.db.transaction() as tx:
-            return open_session(request, services, tx, known.account(tx), form.text("next"))
+            person = known.account(tx)
+            return open_session(request, services, tx, person, form.text("next"), _carry_on(request, services, form))
     except OverreadError as error:
         if not told_by_form(error):
             raise
@@ -122,8 +136,15 @@ def renewed(services: Services, tx: Session, who: Principal, response: Response)
     return _with_cookie(services, response, tokens.issue(tx, who.id, tokens.SESSION, lasts=tokens.SESSION_LENGTH))
 
 
-def open_session(request: Request, services: Services, tx: Session, person: PrincipalRow, target: str) -> Response:
-    """Sign somebody in who has proved who they are, and go to a page of this site."""
+def open_session(
+    request: Request,
+    services: Services,
+    tx: Session,
+    person: PrincipalRow,
+    target: str,
+    shown: Response | None = None,
+) -> Response:
+    """Sign somebody in who has proved who they are, and go to a page of this site; or show them one."""
     who = person.as_principal(via=tokens.SESSION)
     # Always a new token, and the old one ends: a session that a stranger put here is worth nothing (fixation).
     before = request.cookies.get(http.SESSION_COOKIE)
@@ -131,12 +152,22 @@ def open_session(request: Request, services: Services, tx: Session, person: Prin
         tokens.revoke(tx, before)
     token = tokens.issue(tx, person.id, tokens.SESSION, lasts=tokens.SESSION_LENGTH)
     audit.record(tx, who, "session.start", "principal", person.id, address=address(request))
-    response = _with_cookie(services, RedirectResponse(local_path(target, HOMES[who.role]), 303), token)
+    response = _with_cookie(services, shown or RedirectResponse(local_path(target, HOMES[who.role]), 303), token)
     known = request.cookies.get(DEVICE_COOKIE)
     if known is None or tokens.device(tx, known, person.id) is None:
         made = tokens.issue(tx, person.id, tokens.DEVICE, lasts=tokens.DEVICE_LENGTH)
         _set_cookie(services, response, DEVICE_COOKIE, made, tokens.DEVICE_LENGTH, "/sign-in")
     return response
+
+
+def _carry_on(request: Request, services: Services, form: Form) -> Response | None:
+    """The page from which a form is sent that came along; None where none did."""
+    target, pairs = carried.unpacked(form)
+    if not target:
+        return None
+    shown = page(request, services, "public/carried.html", action=target, pairs=pairs)
+    shown.headers["Cache-Control"] = "no-store"
+    return shown
 
 
 def _device(request: Request, services: Services, email: str) -> UUID | None:
@@ -189,6 +220,7 @@ def _sign_in_form(
         next_url=target,
         sign_up_url="/sign-up" + (f"?next={quote(target, safe='/')}" if target else ""),
         reset_url="",
+        carried={name: values[name] for name in ("carried", "carried_to") if values.get(name)},
         values=values,
         errors=errors,
     )

@@ -16,7 +16,7 @@ from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import labels, paging, render
+from overread.web import answers, labels, paging, render
 from overread.web.contexts import Desk, RequestContext, TxContext, go, in_transaction
 from overread.web.forms import Check, FieldErrors
 from overread.web.viewers import open_viewer
@@ -165,8 +165,7 @@ def report_page(ctx: TxContext) -> Response:
             "title": case.title,
             "due": render.moment(case.due_at),
             "patient": case.patient,
-            "symptoms": case.symptoms,
-            "history": case.history,
+            "story": answers.story(case),
         },
         questions=[{"id": str(q.question_id), "text": q.text} for q in questions],
         texts=REPORT_TEXTS,
@@ -249,8 +248,7 @@ def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | Non
             "due": render.moment(case.due_at) if CaseState(case.state) in RUNNING else None,
             "answer_by": render.moment(case.answer_by),
             "questions": [q.text for q in case.questions if not q.follow_up],
-            "symptoms": case.symptoms,
-            "history": case.history,
+            "story": answers.story(case),
             "patient": case.patient,
             "fee": render.money(case.fee, case.currency),
             "asked": case.asked,

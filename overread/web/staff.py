@@ -1,29 +1,25 @@
-"""The admin's pages: people, DICOM peers and prices; and everybody's own password."""
+"""The admin's pages: people and DICOM peers; and everybody's own password."""
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cases.service import admin_accounts as accounts
-from cases.service import peers, programs
+from cases.service import peers
 from cases.service.admin_accounts import AccountView
-from cases.views import ProgramView
 from overread.kit import passwords, principals, proofs
 from overread.kit.errors import Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import labels, paging, permissions, render, session
+from overread.web import paging, permissions, render, session
 from overread.web.contexts import Desk, RequestContext, TxContext, go, in_transaction
-from overread.web.forms import Check, FieldErrors, typed
+from overread.web.forms import Check, FieldErrors
 
-_CURRENCIES = ("USD", "EUR", "GBP", "CHF", "CAD", "AUD", "INR", "JPY")
 _PEER_ROLES = (Role.HOSPITAL.value, Role.SPECIALIST.value)
 
 
@@ -37,9 +33,6 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.post("/people/{person}/unlock", unlock, people_page),
         desk.get("/peers", peers_page),
         desk.post("/peers", add_peer, peers_page),
-        desk.get("/prices", prices_page),
-        desk.post("/prices", add_price, prices_page),
-        desk.post("/prices/scope", set_scope, prices_page),
         anybody.get("/account", account_page),
         anybody.post_without_tx("/account", change_password, in_transaction(account_page)),
         anybody.post("/account/sign-out", sign_out_everywhere, account_page),
@@ -121,84 +114,6 @@ def _owners(ctx: TxContext) -> list[dict[str, str]]:
     return [
         {"value": str(row.id), "label": gettext("%(name)s (%(role)s)", name=row.name, role=row.role)} for row in found
     ]
-
-
-def prices_page(ctx: TxContext) -> Response:
-    """Every price, in force and past."""
-    on_offer = programs.on_offer(ctx.tx)
-    offered = {p.price_key: p for p in on_offer if p.price_key}
-    prices = programs.price_list(ctx.tx, ctx.who)
-    # A price that is replaced is filled in as it stands.
-    asked = ctx.query("program")
-    replaced = next((price for price in prices if price.current and price.key == asked and asked in offered), None)
-    values = ctx.form.values()
-    if replaced is not None and not ctx.form.names():
-        values = {
-            "program": replaced.key,
-            "label": replaced.label,
-            "amount": typed(replaced.amount, replaced.currency),
-            "fee": typed(offered[replaced.key].specialist_fee, replaced.currency),
-            "currency": replaced.currency,
-        }
-    return ctx.page(
-        "admin/prices.html",
-        prices=[
-            {
-                "program": offered[price.key].name if price.key in offered else price.key,
-                "label": price.label,
-                "amount": render.money(price.amount, price.currency),
-                "active": price.valid_until is None,
-                "since": price.valid_from.date(),
-                "replace_url": f"/prices?program={quote(price.key)}#new"
-                if price.current and price.key in offered
-                else "",
-                **_pace(offered.get(price.key), price.currency),
-            }
-            for price in reversed(prices)
-        ],
-        currencies=[{"value": code, "label": code} for code in _CURRENCIES],
-        programs=[{"value": key, "label": program.name} for key, program in offered.items()],
-        scopes=[
-            {
-                "slug": program.slug,
-                "name": program.name,
-                "subjects": [
-                    {"value": key, "label": label, "chosen": key in program.subjects}
-                    for key, label in labels.SUBJECTS.items()
-                ],
-                "unsuited": program.unsuited,
-            }
-            for program in on_offer
-        ],
-        scope_action="/prices/scope",
-        action="/prices",
-        values=values,
-    )
-
-
-def set_scope(ctx: TxContext) -> Response:
-    """Say what a program gives opinions about, and what it is not for."""
-    subjects = ctx.form.all("subjects")
-    if not subjects:
-        raise FieldErrors({"form": gettext("Please choose at least one thing that opinions are given about.")})
-    programs.set_scope(ctx.tx, ctx.who, ctx.form.text("program"), subjects, ctx.form.text("unsuited"))
-    return go("/prices", "saved")
-
-
-def add_price(ctx: TxContext) -> Response:
-    """Put a price in force; the one before it ends now and stays on record."""
-    keys = [program.price_key for program in programs.on_offer(ctx.tx) if program.price_key]
-    check = Check(ctx.form)
-    key = check.one_of("program", keys, gettext("Please choose a program."))
-    label = check.text("label", gettext("Please give it a name."), 80)
-    currency = check.one_of("currency", _CURRENCIES, gettext("Please choose a currency."))
-    amount = check.amount("amount", currency or "USD", gettext("Please give an amount, such as 390.00."))
-    fee = check.amount("fee", currency or "USD", gettext("Please give an amount, such as 180.00."))
-    if not check.errors and fee > amount:
-        check.errors["fee"] = gettext("The fee is a part of the price.")
-    check.done()
-    programs.set_price(ctx.tx, ctx.who, key, label, amount, currency, specialist_fee=fee)
-    return go("/prices", "added")
 
 
 def account_page(ctx: TxContext) -> Response:
@@ -305,8 +220,3 @@ def _toggle(ctx: TxContext, person: AccountView) -> str:
 def _where(ctx: TxContext) -> dict[str, str]:
     """The place in the list that a form stood in."""
     return {name: ctx.query(name) for name in ("q", "role", paging.AFTER) if ctx.query(name)}
-
-
-def _pace(program: ProgramView | None, currency: str) -> dict[str, Any]:
-    fee = program.specialist_fee if program else 0
-    return {"fee": render.money(fee, currency), "days": program.reading_days if program else 0}

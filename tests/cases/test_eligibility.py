@@ -123,7 +123,7 @@ def test_the_same_guard_at_every_step(world: World) -> None:
 
 
 def test_what_is_out_of_scope_is_not_sent(world: World) -> None:
-    draft = world.draft("free", subject="CT")
+    draft = world.draft("free", subjects=("CT",))
     with world.db.transaction() as tx:
         tx.execute(update(Program).where(Program.slug == "free").values(subjects=["MRI"]))
     with world.db.transaction() as tx, pytest.raises(Unprocessable) as found:

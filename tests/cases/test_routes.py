@@ -56,7 +56,7 @@ def test_a_case_over_http(api: Api, world: World) -> None:
         "patient",
         "POST",
         "/cases",
-        {"program": "free", "subject": "CT", "place": "DE", "birth_date": "1971-03-09", "images_by": "upload"},
+        {"program": "free", "subjects": ["CT"], "place": "DE", "birth_date": "1971-03-09", "images_by": "upload"},
     )
     assert status == 201, made
     case = f"/cases/{json.loads(made)['case_id']}"

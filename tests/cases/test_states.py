@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from cases import effects, guards, machine
-from cases.models import Case, CaseStudy, Program
+from cases.models import Case, CaseStudy, OpinionKind, Program
 from cases.move import Move, StudyMove
 from cases.repository import steps_of
 from cases.states import (
@@ -38,7 +38,8 @@ from overread.kit.principals import Role
 def case(tx: Session) -> Case:
     patient = principals.create(tx, role=Role.PATIENT, name="A Person")
     program = Program(slug="p", name="P")
-    made = Case(reference="OV-2222-2222", program=program, patient_id=patient.id, created_by=patient.id)
+    kind = OpinionKind(program=program, slug="k", name="K")
+    made = Case(reference="OV-2222-2222", program=program, kind=kind, patient_id=patient.id, created_by=patient.id)
     tx.add(made)
     tx.flush()
     return made

@@ -21,11 +21,12 @@ from billing.gateway import Gateway
 from cases import consents, digest
 from cases.handlers import Handlers
 from cases.mail import FolderMailer
-from cases.models import CONSENTS
+from cases.models import CONSENTS, OpinionKind
 from cases.repository import studies_of
-from cases.service import approval, assignment, intake, payments, people, programs, read, reporting, studies
+from cases.service import approval, assignment, intake, kinds, payments, people, programs, read, reporting, studies
 from cases.service.approval import InstancesLook
 from cases.service.intake import Changes
+from cases.service.kinds import KindFields
 from cases.states import ImagesBy, LicenceRequirement
 from overread import wiring
 from overread.kit import clock, principals
@@ -66,10 +67,17 @@ def populate(tx: Session) -> dict[str, Principal]:
     who = people_of(tx)
     # What is said once for many tests was so before any of them: their clocks are not one.
     billing.set_price(tx, "written", "Written report", PRICE, "USD", valid_from=datetime(2020, 1, 1, tzinfo=UTC))
-    programs.create(
-        tx, who["admin"], "msk", "Bone and joint", price_key="written", specialist_fee=12000, excluded_places=["US-ND"]
-    )
+    programs.create(tx, who["admin"], "msk", "Bone and joint", excluded_places=["US-ND"])
     programs.create(tx, who["admin"], "free", "Free reading")
+    kinds.add(tx, who["admin"], "free", "report", KindFields("Free report"))
+    kinds.add(tx, who["admin"], "msk", "report", KindFields("Written report"))
+    # Its price was in force before any of the tests' clocks.
+    tx.execute(
+        update(OpinionKind)
+        .where(OpinionKind.program_id == programs.program_row(tx, "msk").id)
+        .values(price_key="written", specialist_fee=12000)
+    )
+    tx.expire_all()
     people.add_rule(tx, who["admin"], "US-CA", LicenceRequirement.LICENSED, "a statute", date(2020, 1, 1))
     people.add_rule(tx, who["admin"], "DE", LicenceRequirement.DIRECT, "a statute", date(2020, 1, 1))
     people.add_rule(tx, who["admin"], "XX", LicenceRequirement.BLOCKED, "a statute", date(2020, 1, 1))
@@ -122,7 +130,7 @@ class World:
 
     def draft(self, program: str = "msk", **changes: Any) -> UUID:
         given: dict[str, Any] = {
-            "subject": "CT",
+            "subjects": ("CT",),
             "symptoms": "Pain in the knee",
             "place": "US-CA",
             "birth_date": BORN,

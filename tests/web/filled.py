@@ -4,6 +4,21 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from typing import Any
+
+from starlette.testclient import TestClient
+
+#: A request as its patient writes it, in two of its steps.
+STORY: dict[str, Any] = {
+    "subjects": ["CT", ""],
+    "questions": ["Is the spot new?", "", "Do I need a biopsy?"],
+    "symptoms": "A cough",
+    "history": "",
+    "birth_date": "1971-03-09",
+    "sex": "F",
+    "phone": "+1 555 0100",
+    "place": "US-CA",
+}
 
 
 def fields(page: str, action: str) -> dict[str, list[str]]:
@@ -23,3 +38,14 @@ def fields(page: str, action: str) -> dict[str, list[str]]:
         chosen = re.search(r'value="([^"]*)" selected', options)
         found.setdefault(name, []).append(chosen[1] if chosen else "")
     return found
+
+
+def begin(client: TestClient, opinion: str = "msk/report", **story: Any) -> str:
+    """The path of a new request whose question and patient are told."""
+    case = str(client.post("/start", data={"opinion": opinion}).headers["location"]).rsplit("/", 1)[0]
+    told = STORY | story
+    for step in ("question", "patient"):
+        url = f"{case}/{step}"
+        answer = client.post(url, data=fields(client.get(url).text, url) | told)
+        assert answer.status_code == 303, answer.text
+    return case

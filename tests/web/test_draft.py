@@ -16,11 +16,12 @@ from cases import consents
 from cases.models import CONSENTS, Case, Consent, Report
 from cases.service import intake, payments, people, read
 from cases.states import ImagesBy, LicenceRequirement
+from cases.views import PatientCase
 from overread.kit import principals
 from tests.cases.world import World
 from tests.fakes.payments import DECLINED
-from tests.web.filled import fields
-from tests.web.test_flow import AGREED, STORY
+from tests.web.filled import STORY, begin, fields
+from tests.web.test_flow import AGREED
 
 Browser = Callable[..., TestClient]
 
@@ -30,36 +31,51 @@ def test_a_saved_draft_opens_as_it_was_saved_and_saving_it_again_changes_nothing
 ) -> None:
     patient = browser(world, "patient")
     story = STORY | {
+        "subjects": ["CT", "other"],
+        "other_subject": "My <knee>",
+        "additional": "Nothing",
         "history": "None",
         "symptoms": 'A "cough" & <fever>',
         "for_other": "yes",
         "patient_name": "Ann Lee",
+        "address": "1 Main Street\nSpringfield",
+        "language": "Deutsch",
+        "interpreter": "yes",
+        "physician": "Dr. Who",
+        "physician_contact": "who@example.org",
+        "inform_physician": "yes",
     }
-    draft = str(patient.post("/start", data=story).headers["location"]).rsplit("/", 1)[0]
+    draft = begin(patient, **story)
     case_id = UUID(draft.rsplit("/", 1)[1])
     with world.db.transaction() as tx:
         before = read.show(tx, world.patient, case_id)
-    opened = fields(patient.get(f"{draft}/question").text, f"{draft}/question")
-    assert {name: values[0] for name, values in opened.items() if name not in ("questions", "edition")} == {
-        name: value for name, value in story.items() if name != "questions"
-    }
-    assert opened["questions"] == ["Is the spot new?", "Do I need a biopsy?", ""]
-    assert patient.post(f"{draft}/question", data=opened).status_code == 303
+    opened: dict[str, dict[str, list[str]]] = {}
+    for step in ("question", "patient"):
+        url = f"{draft}/{step}"
+        opened[step] = fields(patient.get(url).text, url)
+        for name, values in opened[step].items():
+            if name in story and name not in ("questions", "subjects"):
+                assert values[0] == story[name], name
+        assert patient.post(url, data=opened[step]).status_code == 303
+    assert opened["question"]["subjects"] == ["CT", "other", ""]
+    assert opened["question"]["questions"] == ["Is the spot new?", "Do I need a biopsy?", ""]
+    assert set(opened["question"]) | set(opened["patient"]) >= set(story)
     with world.db.transaction() as tx:
         after = read.show(tx, world.patient, case_id)
-    assert replace(after, questions=()) == replace(before, questions=())
-    assert [q.text for q in after.questions] == [q.text for q in before.questions]
+    assert after == before
     # What the form doesn't hold stays; what it holds and is emptied goes.
-    part = {name: value for name, value in opened.items() if name not in ("symptoms", "phone", "edition")}
-    assert patient.post(f"{draft}/question", data=part | {"history": ""}).status_code == 303
+    assert patient.post(f"{draft}/question", data={"history": ""}).status_code == 303
+    assert patient.post(f"{draft}/patient", data={"sex": "F"}).status_code == 303
     with world.db.transaction() as tx:
         kept = read.show(tx, world.patient, case_id)
         assert principals.get(tx, world.patient.id).phone == STORY["phone"]
-    assert (kept.symptoms, kept.history) == (story["symptoms"], "")
+    assert isinstance(before, PatientCase)
+    assert isinstance(kept, PatientCase)
+    assert kept == replace(before, history="", edition=kept.edition)
     # A new request offers the number that is known; it can be taken back.
-    new = fields(patient.get("/start").text, "/start")
-    assert new["phone"] == [STORY["phone"]]
-    assert patient.post(f"{draft}/question", data=part | {"phone": ""}).status_code == 303
+    other = begin(patient, **{name: text for name, text in STORY.items() if name != "phone"})
+    assert fields(patient.get(f"{other}/patient").text, f"{other}/patient")["phone"] == [STORY["phone"]]
+    assert patient.post(f"{other}/patient", data={"phone": ""}).status_code == 303
     with world.db.transaction() as tx:
         assert principals.get(tx, world.patient.id).phone is None
 
@@ -102,21 +118,22 @@ def test_two_windows_of_one_report_are_told_of_each_other(world: World, browser:
 def test_a_place_without_a_rule_is_told_before_it_is_sold(world: World, browser: Browser) -> None:
     assert "We give opinions to people who are in California (USA) or Germany" in browser().get("/").text
     patient = browser(world, "patient")
-    for place in ("FR", "XX", "US-ND", "elsewhere", "nonsense", ""):
-        refused = patient.post("/start", data=STORY | {"place": place})
+    url = f"{begin(patient)}/patient"
+    for place in ("FR", "XX", "US-ND", "elsewhere", "nonsense"):
+        refused = patient.post(url, data=fields(patient.get(url).text, url) | {"place": place})
         assert refused.status_code == 422, place
     # A draft whose place lost its rule meanwhile says so, and sells nothing.
     case_id = world.draft("msk", images_by=ImagesBy.HOSPITAL)
     with world.db.transaction() as tx:
         people.add_rule(tx, world.admin, "US-CA", LicenceRequirement.UNKNOWN, "withdrawn", world.today())
     case = f"/cases/{case_id}"
-    assert f'href="{case}/question"' in patient.get(case).text
-    shown = patient.get(f"{case}/question").text
+    assert f'href="{case}/patient"' in patient.get(case).text
+    shown = patient.get(f"{case}/patient").text
     assert "Still missing" in shown
     assert "take patients from there" in unescape(shown)
-    assert patient.get(f"{case}/consent").headers["location"] == f"{case}/question"
+    assert patient.get(f"{case}/consent").headers["location"] == f"{case}/patient"
     assert patient.post(f"{case}/consent", data=AGREED).status_code == 422
-    assert patient.post(f"{case}/pay").headers["location"] == f"{case}/question"
+    assert patient.post(f"{case}/pay").headers["location"] == f"{case}/patient"
 
 
 def test_a_newer_text_is_shown_before_it_is_agreed_to(
@@ -168,7 +185,7 @@ def test_go_on_leads_from_any_state_of_a_draft_to_its_end(world: World, browser:
         case_id = _draft(world, *one)
         walked: list[str] = []
         while world.state(case_id) == "draft":
-            assert len(walked) < 6, (one, walked)
+            assert len(walked) < 7, (one, walked)
             page = patient.get(f"/cases/{case_id}").text
             link = re.search(r'href="([^"]+)">Go on<', page)
             assert link, (one, walked)
@@ -226,8 +243,9 @@ def _fill_in(world: World, patient: TestClient, case_id: UUID, url: str, told: o
     assert shown.status_code == 200, told
     step = url.rsplit("/", 1)[1]
     if step == "question":
-        form = fields(shown.text, url) | {"place": ["DE"], "birth_date": ["1971-03-09"], "questions": ["Is it new?"]}
-        answer = patient.post(url, data=form)
+        answer = patient.post(url, data=fields(shown.text, url) | {"questions": ["Is it new?"]})
+    elif step == "patient":
+        answer = patient.post(url, data=fields(shown.text, url) | {"place": ["DE"], "birth_date": ["1971-03-09"]})
     elif step == "images":
         world.upload(case_id)
         answer = patient.post(url, data={"images": "uploaded"})
@@ -265,11 +283,11 @@ def test_what_is_renewed_or_replaced_is_filled_in_as_it_stands(world: World, bro
     with world.db.transaction() as tx:
         people.set_licence(tx, world.admin, world.specialist.id, "US-CA", world.today())
         assert [row.number for row in people.licences_of(tx, world.specialist)] == ["A-123"]
-    price = fields(admin.get("/prices?program=written").text, "/prices")
+    price = fields(admin.get("/prices?kind=written").text, "/prices")
     assert price == {
         "label": ["Written report"],
         "amount": ["350.00"],
         "fee": ["120.00"],
-        "program": ["written"],
+        "kind": ["written"],
         "currency": ["USD"],
     }

@@ -14,10 +14,11 @@ from cases.models import PlaceWish
 from cases.service import eligibility, people
 from cases.states import LicenceRequirement
 from tests.cases.world import World
+from tests.web.filled import fields
 from tests.web.mailbox import Mailbox
 
 Browser = Callable[..., TestClient]
-ASKED = {"kind": "msk", "subject": "CT", "emergency": "no"}
+ASKED = {"program": "msk", "subject": "CT", "emergency": "no"}
 
 
 def test_a_visitor_is_told_before_typing_anything(world: World, browser: Browser) -> None:
@@ -37,14 +38,15 @@ def test_a_visitor_is_told_before_typing_anything(world: World, browser: Browser
     assert "sign-in" in asked.headers["location"]
     patient = browser(world, "patient")
     filled = patient.get(unescape(start[1])).text
-    assert re.search(r'value="US-CA" selected', filled)
-    assert re.search(r'name="subject" value="CT"[^>]* checked', filled)
-    assert re.search(r'name="kind" value="msk"[^>]* checked', filled)
+    assert re.search(r'name="opinion" value="msk/report"[^>]* checked', filled)
+    case = patient.post("/start", data=fields(filled, "/start")).headers["location"].rsplit("/", 1)[0]
+    assert re.search(r'name="subjects" value="CT"[^>]* checked', patient.get(f"{case}/question").text)
+    assert re.search(r'value="US-CA" selected', patient.get(f"{case}/patient").text)
     assert 'href="/start"' in patient.get("/").text
 
 
 def test_what_is_not_answered_is_asked_for(browser: Browser) -> None:
-    page = browser().get("/eligibility", params={"kind": "none", "subject": "the knee", "place": "Mars"}).text
+    page = browser().get("/eligibility", params={"program": "none", "subject": "the knee", "place": "Mars"}).text
     for sentence in (
         "Please choose an opinion.",
         "Please choose what it is about.",
@@ -90,7 +92,8 @@ def test_an_address_is_left_once_and_told_once(world: World, browser: Browser) -
 def test_nobody_is_asked_to_flood_a_mailbox(browser: Browser) -> None:
     visitor = browser()
     statuses = [
-        visitor.post("/eligibility?kind=msk&place=FR", data={"email": "jo@example.org"}).status_code for _ in range(5)
+        visitor.post("/eligibility?program=msk&place=FR", data={"email": "jo@example.org"}).status_code
+        for _ in range(5)
     ]
     assert statuses == [303, 303, 303, 429, 429]
 
@@ -103,7 +106,7 @@ def test_an_admin_says_what_opinions_are_given_about(world: World, browser: Brow
     assert "choose at least one" in admin.post("/prices/scope", data={"program": "msk"}).text
     assert admin.post("/prices/scope", data=scope).status_code == 303
     assert re.search(r'value="mammogram"><span>', admin.get("/prices").text)
-    page = visitor.get("/eligibility?kind=msk").text
+    page = visitor.get("/eligibility?program=msk").text
     assert "Not for the pictures of a dentist." in page
     assert re.findall(r'name="subject" value="([^"]+)"', page) == ["MRI", "CT"]
     found = visitor.get("/eligibility", params={**ASKED, "subject": "PET", "place": "US-CA"}).text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -20,21 +21,11 @@ from overread.services import Services
 from pacs.dimse import peers
 from tests.cases.world import World, study
 from tests.fakes.payments import DECLINED, Sandbox
+from tests.web.filled import begin, fields
 from tests.web.mailbox import Mailbox
 
 Browser = Callable[..., TestClient]
 PASSWORD = "three words together"
-STORY = {
-    "subject": "CT",
-    "questions": ["Is the spot new?", "", "Do I need a biopsy?"],
-    "symptoms": "A cough",
-    "history": "",
-    "birth_date": "1971-03-09",
-    "sex": "F",
-    "phone": "+1 555 0100",
-    "place": "US-CA",
-    "kind": "msk",
-}
 AGREED = {
     **dict.fromkeys(("terms", "privacy", "authority_to_share", "charge"), "yes"),
     **dict.fromkeys(("terms-version", "privacy-version", "authority_to_share-version"), "1"),
@@ -52,7 +43,7 @@ def test_a_case_from_sign_up_to_follow_up(world: World, browser: Browser, servic
     _to(
         patient.post("/sign-up", data={"name": "Jane Doe", "email": "jane@example.org", "password": PASSWORD}), "/start"
     )
-    case = _to(patient.post("/start", data=STORY), "/cases/", "/images").rsplit("/", 1)[0]
+    case = begin(patient)
     case_id = UUID(case.rsplit("/", 1)[1])
 
     assert patient.post(Mailbox(world).link("jane@example.org")).status_code == 303
@@ -189,10 +180,11 @@ def test_the_hospital_sends_and_a_free_case_is_sent_at_once(world: World, browse
     # Said before anything is typed: where patients may be, which is nowhere that is blocked or has no rule.
     said = patient.get("/start").text
     assert "We give opinions to people who are in California (USA) or Germany, and nowhere else yet." in said
-    assert 'value="US-CA"' in said
-    assert 'value="XX"' not in said
-    assert 'value="FR"' not in said
-    case = _to(patient.post("/start", data=STORY | {"kind": "free"}), "/cases/", "/images").rsplit("/", 1)[0]
+    case = begin(patient, "free/report")
+    asked = patient.get(f"{case}/patient").text
+    assert 'value="US-CA"' in asked
+    assert 'value="XX"' not in asked
+    assert 'value="FR"' not in asked
     _to(patient.post(f"{case}/images", data={"images": "hospital"}), f"{case}/consent")
     shown = patient.get(f"{case}/consent").text
     assert 'name="charge"' not in shown
@@ -246,17 +238,21 @@ def test_a_refund_stays_within_the_coordinators_limit(world: World, browser: Bro
 
 def test_a_story_is_kept_while_it_is_refused(world: World, browser: Browser) -> None:
     patient = browser(world, "patient")
-    bad = STORY | {"birth_date": "", "place": "XX", "subject": "nothing", "symptoms": "</textarea><script>x</script>"}
-    answer = patient.post("/start", data=bad)
-    assert answer.status_code == 422
-    assert "Is the spot new?" in answer.text
-    assert "&lt;/textarea&gt;&lt;script&gt;" in answer.text
-    assert "Please give the date of birth." in answer.text
-    excluded = patient.post("/start", data=STORY | {"place": "US-ND"})
-    assert excluded.status_code == 422
-    assert "North Dakota" in excluded.text
-    with world.db.transaction() as tx:
-        assert tx.execute(text("SELECT count(*) FROM cases_case")).scalar_one() == 0
+    case = begin(patient)
+    for step, bad, said in (
+        ("question", {"subjects": ["nothing"], "symptoms": "</textarea><script>x</script>"}, "The subject is one of"),
+        ("patient", {"birth_date": "soon", "address": "</textarea><script>x</script>"}, "as year, month and day"),
+        ("patient", {"birth_date": "", "address": "</textarea><script>x</script>"}, "Please give the date of birth."),
+        ("patient", {"place": "US-ND", "address": "</textarea><script>x</script>"}, "North Dakota"),
+    ):
+        url = f"{case}/{step}"
+        answer = patient.post(url, data=fields(patient.get(url).text, url) | bad)
+        assert answer.status_code == 422
+        assert said in unescape(answer.text)
+        assert "&lt;/textarea&gt;&lt;script&gt;" in answer.text
+        # What could be kept is kept, and is there when they come back.
+        assert "&lt;/textarea&gt;&lt;script&gt;" in patient.get(url).text
+    assert "Is the spot new?" in patient.get(f"{case}/question").text
 
 
 def test_the_inbox_is_matched_by_hand(world: World, browser: Browser) -> None:

@@ -95,7 +95,7 @@ _DATA = re.compile(
     | Clean[ ]Graphics,.* """  # the standard's names of options
 )
 #: Texts with a version, which are agreed to word by word (`cases.consents`), and places, are one language's yet.
-_ASKED = "/eligibility?kind=msk&subject=CT&place=FR&emergency=no"
+_ASKED = "/eligibility?program=msk&subject=CT&place=FR&emergency=no"
 _KEPT = {words.label for words in CURRENT.values()} | set(places.NAMES.values())
 
 

@@ -75,7 +75,7 @@ def _pages(c: Cases) -> dict[str, tuple[str, ...]]:
         "/start": ("patient", "other_patient"),
         **{
             f"/cases/{c.draft}{path}": patient
-            for path in ("", "/question", "/images", "/consent", "/sheet", "/withdraw")
+            for path in ("", "/opinion", "/question", "/patient", "/images", "/consent", "/sheet", "/withdraw")
         },
         **{f"/cases/{case}": patient for case in (c.submitted, c.waiting, c.reading, c.published)},
         f"/cases/{c.waiting}/answer": patient,

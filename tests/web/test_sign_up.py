@@ -18,8 +18,9 @@ from overread.kit.errors import NotFound
 from overread.kit.principals import PrincipalRow, Role
 from overread.services import Services
 from tests.cases.world import World, study
+from tests.web.filled import begin
 from tests.web.mailbox import Mailbox
-from tests.web.test_flow import AGREED, STORY, _stow
+from tests.web.test_flow import AGREED, _stow
 
 Browser = Callable[..., TestClient]
 PASSWORD = "three words together"
@@ -40,9 +41,7 @@ def signed_up(browser: Browser, **other: str) -> TestClient:
 
 def drafted(client: TestClient) -> str:
     """The path of a draft's case."""
-    answer = client.post("/start", data=STORY)
-    assert answer.status_code == 303
-    return answer.headers["location"].rsplit("/", 1)[0]
+    return begin(client)
 
 
 def test_a_draft_at_once_and_images_once_the_address_is_confirmed(
