@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
-from cases.models import Case, CaseStudy, Consent, Erasure, InboxStudy, LegalHold, Note, Offer, Report, Step
+from cases.models import Case, CaseStudy, Consent, Erasure, InboxStudy, LegalHold, Note, Offer, Program, Report, Step
 from cases.states import OPEN, Actor, CaseState, OfferOutcome, StudyState
 from overread.kit.errors import Forbidden, NotFound
 from overread.kit.principals import Principal, Role
@@ -64,6 +64,18 @@ def visible(who: Principal) -> Select[Case]:
         offered = select(Offer.case_id).where(Offer.specialist_id == who.id, Offer.outcome == OfferOutcome.OPEN)
         return query.where(or_(Case.specialist_id == who.id, Case.id.in_(offered)))
     raise Forbidden(f"{who.role} has no cases")
+
+
+def active_program(tx: Session, slug: str, *, lock: bool = False) -> Program:
+    """An active program by its short name; `lock` holds its row until the commit. Raises NotFound."""
+    query = select(Program).where(Program.slug == slug, Program.active)
+    # What can't be printed is no short name, and PostgreSQL takes no NUL.
+    found = (
+        tx.scalars(query.with_for_update(of=Program) if lock else query).one_or_none() if slug.isprintable() else None
+    )
+    if found is None:
+        raise NotFound(f"no program {slug!r}")
+    return found
 
 
 def by_reference(tx: Session, reference: str) -> Case | None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from cases import licences, notify
 from cases.guards import EMERGENCY
 from cases.models import PlaceWish, Program
+from cases.repository import active_program
 from cases.service import programs
 from cases.service.intake import norm_place
 from overread.kit import clock
@@ -40,7 +41,7 @@ def check(tx: Session, program_slug: str, place: str, subject: str = "", *, emer
 
     Raises NotFound for no active program, Unprocessable for what can be no place or subject.
     """
-    program = programs.program_row(tx, program_slug)
+    program = active_program(tx, program_slug)
     programs.require_subjects([subject] if subject else [])
     elsewhere = not licences.is_served(tx, program, norm_place(place))
     found = []
@@ -58,7 +59,7 @@ def wait(tx: Session, program_slug: str, place: str, email: str) -> None:
 
     Whoever asks is told the same, whether the address waits already or not. Raises NotFound, Unprocessable.
     """
-    program = programs.program_row(tx, program_slug)
+    program = active_program(tx, program_slug)
     values = {"program_id": program.id, "place": norm_place(place), "email": email.strip().lower()}
     tx.execute(insert(PlaceWish).values(**values).on_conflict_do_nothing())
 

@@ -16,7 +16,7 @@ from cases import consents, digest, kind_questions, licences, money, notify, par
 from cases.machine import repeated, transition
 from cases.models import SUBJECTS, Case, Consent, Note, Question
 from cases.move import Move
-from cases.repository import load
+from cases.repository import active_program, load
 from cases.service import kinds, presentation, programs
 from cases.states import Actor, CaseEvent, CaseState, ImagesBy
 from overread.kit import audit, clock, permissions, principals
@@ -86,7 +86,7 @@ class Kept:
     refused: Mapping[str, str]
 
 
-def begin(tx: Session, who: Principal, program_slug: str, kind: str, changes: Changes) -> UUID:
+def start(tx: Session, who: Principal, program_slug: str, kind: str, changes: Changes) -> UUID:
     """A patient's draft for a kind of opinion: one of theirs in which nothing was written yet, else a new one.
 
     So pressing twice, or looking at what another opinion costs, leaves no empty requests behind. Raises as `create`.
@@ -132,7 +132,7 @@ def create(
             )
     elif patient_id is None or principals.get(tx, patient_id).role != Role.PATIENT:
         raise Unprocessable("no patient", safe=gettext("Please name the patient's account."))
-    program = programs.program_row(tx, program_slug)
+    program = active_program(tx, program_slug)
     case = Case(
         reference=_free_reference(tx),
         program=program,

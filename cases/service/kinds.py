@@ -13,10 +13,11 @@ from billing.models import Price
 from cases import kind_questions
 from cases.kind_questions import KindQuestion
 from cases.models import OpinionKind, Program
+from cases.repository import active_program
 from cases.states import Needed
 from cases.views import KindView, PriceView
 from overread.kit import audit, permissions
-from overread.kit.errors import BadInput, Conflict, NotFound, Unprocessable
+from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.money import currency_code, formatted
 from overread.kit.permissions import Permission
@@ -68,7 +69,7 @@ def all_of(tx: Session, who: Principal, program_slug: str) -> list[KindView]:
     """Every kind of a program, those too that are given no more. Raises Forbidden, NotFound."""
     permissions.require(who, Permission.PROGRAMS_READ)
     current = {price.key: price for price in billing.prices(tx)}
-    return [view(kind, current.get(kind.price_key or "")) for kind in _program(tx, program_slug).kinds]
+    return [view(kind, current.get(kind.price_key or "")) for kind in active_program(tx, program_slug).kinds]
 
 
 def add(
@@ -79,7 +80,7 @@ def add(
     Raises Forbidden, NotFound, Conflict where the short name is taken, Unprocessable.
     """
     permissions.require(who, Permission.PROGRAMS_MANAGE)
-    program = _program(tx, program_slug, lock=True)
+    program = active_program(tx, program_slug, lock=True)
     if not (0 < len(slug) <= 32 and slug.isascii() and slug.replace("-", "").isalnum() and slug == slug.lower()):
         raise Unprocessable(
             "slug of a kind",
@@ -110,7 +111,7 @@ def change(tx: Session, who: Principal, program_slug: str, slug: str, fields: Ki
     Raises Forbidden, NotFound, Unprocessable.
     """
     permissions.require(who, Permission.PROGRAMS_MANAGE)
-    program = _program(tx, program_slug, lock=True)
+    program = active_program(tx, program_slug, lock=True)
     kind = next((one for one in program.kinds if one.slug == slug), None)
     if kind is None:
         raise NotFound(f"no kind {slug!r} of {program_slug}")
@@ -183,17 +184,9 @@ def _fill(kind: OpinionKind, fields: KindFields) -> None:
             ),
         )
     if not 1 <= fields.reading_days <= _MOST_DAYS:
-        raise BadInput(
+        raise Unprocessable(
             f"{fields.reading_days} days", safe=gettext("The days are a number from 1 to %(most)s.", most=_MOST_DAYS)
         )
     kind.name, kind.text, kind.reading_days = name, text, fields.reading_days
     kind.images, kind.active = fields.images, fields.active
     kind.asks = kind_questions.kept(fields.asks)
-
-
-def _program(tx: Session, slug: str, *, lock: bool = False) -> Program:
-    query = select(Program).where(Program.slug == slug, Program.active)
-    found = tx.scalars(query.with_for_update(of=Program) if lock else query).one_or_none()
-    if found is None:
-        raise NotFound(f"no program {slug!r}")
-    return found

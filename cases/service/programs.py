@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from cases import licences
 from cases.models import SUBJECTS, Program, ProgramSpecialist
+from cases.repository import active_program
 from cases.service import kinds
 from cases.views import ProgramView
 from overread.kit import audit, permissions, principals
-from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
@@ -43,17 +44,8 @@ def on_offer(tx: Session) -> list[ProgramView]:
 
 def program(tx: Session, slug: str) -> ProgramView:
     """An active program. Raises NotFound."""
-    found = program_row(tx, slug)
+    found = active_program(tx, slug)
     return _view(tx, found, licences.served_places(tx, [found])[found.id])
-
-
-def program_row(tx: Session, slug: str) -> Program:
-    """The row of an active program. Raises NotFound."""
-    known = select(Program).where(Program.slug == slug, Program.active)
-    found = tx.scalars(known).one_or_none() if slug.isprintable() else None
-    if found is None:
-        raise NotFound(f"no program {slug!r}")
-    return found
 
 
 def create(tx: Session, who: Principal, slug: str, name: str, **fields: Any) -> UUID:
@@ -80,7 +72,7 @@ def set_scope(tx: Session, who: Principal, slug: str, subjects: Sequence[str], u
     Drafts about something else can't be sent any more. Raises Forbidden, NotFound, Unprocessable.
     """
     permissions.require(who, Permission.PROGRAMS_MANAGE)
-    program = program_row(tx, slug)
+    program = active_program(tx, slug)
     require_subjects(subjects)
     if len(unsuited) > _MOST_UNSUITED:
         raise Unprocessable(
@@ -109,7 +101,7 @@ def set_reader(tx: Session, who: Principal, slug: str, specialist_id: UUID, *, r
     Raises Forbidden, NotFound, Unprocessable for somebody who is no specialist.
     """
     permissions.require(who, Permission.PROGRAMS_MANAGE)
-    program = program_row(tx, slug)
+    program = active_program(tx, slug)
     if principals.get(tx, specialist_id).role != Role.SPECIALIST:
         raise Unprocessable("no specialist", safe=gettext("Only specialists read for a program."))
     row = tx.get(ProgramSpecialist, (program.id, specialist_id))

@@ -70,7 +70,7 @@ def new(ctx: TxContext) -> Response:
     program, _, kind = chosen.partition("/")
     served = programs.places([one for one in offered if one.slug == program])
     subject, place = ctx.form.text("subject"), ctx.form.text("place")
-    case_id = intake.begin(
+    case_id = intake.start(
         ctx.tx,
         ctx.who,
         program,

@@ -74,7 +74,7 @@ def test_a_peer_is_registered_and_moved(api: Api) -> None:
 
 def test_a_price_replaces_the_one_before(world: World, api: Api) -> None:
     with world.db.transaction() as tx:
-        key = tx.execute(text("SELECT price_key FROM cases_program WHERE price_key IS NOT NULL")).scalars().first()
+        key = tx.execute(text("SELECT price_key FROM cases_kind WHERE price_key IS NOT NULL")).scalars().first()
     price = {"key": key, "label": "Spring", "amount": 41000, "currency": "USD", "specialist_fee": 20000}
     assert api.call("admin", "POST", "/prices", price)[0] == 204
     prices = [one for one in json.loads(api.call("admin", "GET", "/prices")[1]) if one["key"] == key]
@@ -84,11 +84,16 @@ def test_a_price_replaces_the_one_before(world: World, api: Api) -> None:
     assert api.call("admin", "POST", "/prices", {**price, "key": "nothing"})[0] == 404
 
 
-COORDINATORS = {("GET", "/api/v1/peers"), ("GET", "/api/v1/programs/readers")}
+COORDINATORS = {
+    ("GET", "/api/v1/peers"),
+    ("GET", "/api/v1/programs/readers"),
+    ("GET", "/api/v1/programs/{program}/kinds"),
+}
 BODIES = {
     "/api/v1/people": PERSON,
     "/api/v1/prices": {"key": "msk", "label": "x", "amount": 1, "currency": "USD", "specialist_fee": 0},
     "/api/v1/programs/{program}/scope": {"subjects": ["CT"]},
+    "/api/v1/programs/{program}/kinds/{kind}": {"name": "Another"},
     "/api/v1/peers/{title}": {"host": "10.0.0.7", "port": 104, "role": "hospital"},
 }
 
@@ -96,7 +101,12 @@ BODIES = {
 @pytest.mark.parametrize("op", OPERATIONS, ids=lambda op: op.name)
 def test_nobody_else_administers(world: World, api: Api, op: Operation) -> None:
     path = op.path.removeprefix("/api/v1").format(
-        person=world.hospital.id, title="WARD", program="msk", specialist=world.specialist.id, licence=uuid4()
+        person=world.hospital.id,
+        title="WARD",
+        program="msk",
+        kind="report",
+        specialist=world.specialist.id,
+        licence=uuid4(),
     )
     body = BODIES[op.path] if op.body else None
     for who in ("patient", "other_patient", "specialist", "other_specialist", "hospital", "auditor", "coordinator"):

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from cases import licences
 from cases.models import SUBJECTS, Licence, PlaceWish, Program
+from cases.repository import active_program
 from cases.service import assignment, eligibility, intake, people, programs, reporting
 from cases.states import LicenceRequirement
 from overread.kit import clock, tokens
@@ -22,7 +23,7 @@ UNTIL = date(2099, 1, 1)
 
 def served(world: World, place: str, program: str = "msk") -> bool:
     with world.db.transaction() as tx:
-        known = licences.is_served(tx, programs.program_row(tx, program), place)
+        known = licences.is_served(tx, active_program(tx, program), place)
         assert eligibility.check(tx, program, place).can_help is known
     return known
 

@@ -360,6 +360,7 @@ def test_no_order_of_acts_erases_without_two_persons_and_without_a_hold(
         case = Case(
             reference=f"OV-{UUID(int=0).hex[:4]}-{tx.execute(text('SELECT count(*) FROM cases_case')).scalar():04d}",
             program_id=tx.execute(text("SELECT id FROM cases_program WHERE slug = 'free'")).scalar_one(),
+            kind_id=tx.execute(text("SELECT id FROM cases_kind WHERE price_key IS NULL")).scalar_one(),
             patient_id=world.patient.id,
             created_by=world.coordinator.id,
             state="submitted",

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from cases import consents, licences
 from cases.consents import Section
 from cases.models import CONSENTS, Case, Consent, LicenceRule
-from cases.repository import load
-from cases.service import assignment, eligibility, intake, payments, people, presentation, programs, read, reporting
+from cases.repository import active_program, load
+from cases.service import assignment, eligibility, intake, payments, people, presentation, read, reporting
 from cases.service.intake import Changes
 from cases.states import CaseEvent, CaseState, ImagesBy, LicenceRequirement, case_rule
 from cases.views import PatientCase
@@ -120,7 +120,7 @@ def test_a_place_that_nobody_may_serve_is_refused_at_every_step(world: World, ru
     assert licences.NOT_SERVED in refused(intake.submit, world.patient, draft)
     pages = {"success_url": "https://a/", "cancel_url": "https://a/"}
     assert licences.NOT_SERVED in refused(payments.checkout, world.patient, draft, world.gateway, **pages)
-    assert _own(world, draft).step == "question"
+    assert _own(world, draft).step == "patient"
     assert licences.NOT_SERVED in _own(world, draft).missing
     # An offer, and no exception opens the place.
     assert "US-CA" in refused(assignment.offer, world.coordinator, offered, world.specialist.id)
@@ -227,7 +227,7 @@ def test_a_draft_goes_on_at_the_first_step_where_something_is_missing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(intake, "MAX_DRAFTS", 100)
-    wanted = {_no_place: "question", _no_birth_date: "question", _no_questions: "question", _emergency: "question",
+    wanted = {_no_place: "patient", _no_birth_date: "patient", _no_questions: "question", _emergency: "question",
               _no_consent: "consent"}  # fmt: skip
     for spoil, step in wanted.items():
         case_id = world.draft("free", images_by=ImagesBy.HOSPITAL)
@@ -263,7 +263,7 @@ def test_every_guard_of_intake_is_asked_for_by_a_step() -> None:
 
 def test_a_place_is_served_by_the_newest_rule_that_is_valid(world: World) -> None:
     with world.db.transaction() as tx:
-        program = programs.program_row(tx, "free")
+        program = active_program(tx, "free")
         assert licences.served_places(tx, [program])[program.id] == {"US-CA", "DE"}
         people.add_rule(tx, world.admin, "FR", LicenceRequirement.DIRECT, "a decree", date(2999, 1, 1))
         assert "FR" not in licences.served_places(tx, [program])[program.id], "not valid yet"

@@ -51,6 +51,7 @@ def fill(tx: Session, world: World, number: int, **fields: Any) -> list[Case]:
         case = Case(
             reference=reference.new(),
             program_id=program.id,
+            kind_id=program.kinds[0].id,
             patient_id=world.patient.id,
             created_by=world.patient.id,
             **given,

@@ -113,7 +113,18 @@ def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> No
         body |= {"kind": "terms"} if "version" in fields else {}
         for name in ("patient", "coordinator", "specialist", "admin"):
             for case in (str(case_id), quote(text, safe="")):
-                names = ("case", "question", "specialist", "instance", "item", "person", "title", "program", "licence")
+                names = (
+                    "case",
+                    "question",
+                    "specialist",
+                    "instance",
+                    "item",
+                    "person",
+                    "title",
+                    "program",
+                    "licence",
+                    "kind",
+                )
                 named = path.format(**dict.fromkeys(names, case), study=quote(text, safe=""))
                 status, answer = api.call(name, op.method, named, body if op.body else None)
                 assert status < 500, (name, op.method, op.path, status, answer)
@@ -146,7 +157,8 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         body |= {"studies": ["1.2"]} if op.path.endswith("/releases") else {}
         body |= {"decision": "approved"} if "decision" in fields else {}
         body |= {"boxes": [[0, 0, 1, 1]]} if "boxes" in fields else {}
-        body |= {"answers": {}, "texts": {"impression": ""}, "studies": []} if "answers" in fields else {}
+        body |= {"answers": {}, "texts": {"impression": ""}, "studies": []} if "texts" in fields else {}
+        body |= {"kind": "report"} if op.path.endswith("/kind") else {}
         body |= {"request_id": "1"} if "request_id" in fields else {}
         for name in ("other_patient", "other_specialist", "hospital", "auditor", "admin"):
             status, text = api.call(name, op.method, path, body if op.body else None)

@@ -158,7 +158,7 @@ def test_a_half_filled_form_is_compared_again_when_it_is_submitted(world: World)
     world.digest()
     assert not any("another identity" in mail for mail in world.mails())
     with world.db.transaction() as tx:
-        intake.update(tx, world.patient, case_id, Changes(place="DE", birth_date=BORN))
+        intake.update(tx, world.patient, case_id, Changes(place="DE", birth_date=BORN, subjects=["CT"]))
         intake.set_questions(tx, world.patient, case_id, ["Is it torn?"])
         for kind in CONSENTS:
             intake.consent(tx, world.patient, case_id, kind, version="1")

@@ -89,7 +89,7 @@ class Walk:
                 ("c", _PEOPLE[2]),
             ):
                 birth_date = date.fromisoformat(f"{born[:4]}-{born[4:6]}-{born[6:]}")
-                changes = Changes(images_by=ImagesBy.HOSPITAL, birth_date=birth_date, place="DE")
+                changes = Changes(subjects=["CT"], images_by=ImagesBy.HOSPITAL, birth_date=birth_date, place="DE")
                 who = self.people[name]
                 case_id = self.case_ids[key] = intake.create(tx, who, "free", changes)
                 intake.set_questions(tx, who, case_id, ["Is it torn?"])

@@ -22,7 +22,7 @@ from cases import consents, digest
 from cases.handlers import Handlers
 from cases.mail import FolderMailer
 from cases.models import CONSENTS, OpinionKind
-from cases.repository import studies_of
+from cases.repository import active_program, studies_of
 from cases.service import approval, assignment, intake, kinds, payments, people, programs, read, reporting, studies
 from cases.service.approval import InstancesLook
 from cases.service.intake import Changes
@@ -69,12 +69,12 @@ def populate(tx: Session) -> dict[str, Principal]:
     billing.set_price(tx, "written", "Written report", PRICE, "USD", valid_from=datetime(2020, 1, 1, tzinfo=UTC))
     programs.create(tx, who["admin"], "msk", "Bone and joint", excluded_places=["US-ND"])
     programs.create(tx, who["admin"], "free", "Free reading")
-    kinds.add(tx, who["admin"], "free", "report", KindFields("Free report"))
+    kinds.add(tx, who["admin"], "free", "report", KindFields("Free reading"))
     kinds.add(tx, who["admin"], "msk", "report", KindFields("Written report"))
     # Its price was in force before any of the tests' clocks.
     tx.execute(
         update(OpinionKind)
-        .where(OpinionKind.program_id == programs.program_row(tx, "msk").id)
+        .where(OpinionKind.program_id == active_program(tx, "msk").id)
         .values(price_key="written", specialist_fee=12000)
     )
     tx.expire_all()

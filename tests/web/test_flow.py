@@ -347,7 +347,7 @@ def test_the_admin_makes_people_peers_and_prices(world: World, browser: Browser)
     assert acts_for is not None
     assert acts_for.id == world.specialist.id
 
-    price = {"program": "written", "label": "Written report", "amount": "420.50", "fee": "200", "currency": "USD"}
+    price = {"kind": "written", "label": "Written report", "amount": "420.50", "fee": "200", "currency": "USD"}
     for wrong in ({"amount": "-1"}, {"amount": "1e3"}, {"amount": "4.999"}, {"fee": "900"}, {"currency": "XXX"}):
         assert admin.post("/prices", data=price | wrong).status_code == 422, wrong
     _to(admin.post("/prices", data=price), "/prices?done=added")

@@ -19,8 +19,9 @@ from tests.cases.world import World, study
 
 Browser = Callable[..., TestClient]
 TEMPLATES = Path(render.__file__).parent / "templates"
-#: No form in them comes back: signing out stands in the frame of every page; a refused payment has an error page.
-NEVER_BACK = {"base.html", "components.html", "patient/payment.html"}
+#: No form in them comes back: signing out stands in the frame of every page; a refused payment has an error page; what
+#: was carried through signing in comes back on the page that it belongs to.
+NEVER_BACK = {"base.html", "components.html", "patient/payment.html", "public/carried.html"}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,11 @@ def test_a_form_after_the_session_is_kept_while_signing_in_elsewhere(world: Worl
         tokens.revoke(tx, client.cookies["overread_session"])
     kept = client.post(f"/cases/{case_id}/messages", data={"text": "A long message"})
     assert kept.status_code == 401
-    assert re.search(r'href="/sign-in" target="_blank"', kept.text)
+    assert "What you wrote is still here" in kept.text
+    assert "A long message" in kept.text
+    # A file can't go along: its page says how to keep it.
+    file = client.post("/profiles/kept", files={"file": b"x"})
+    assert file.status_code in (401, 404, 405)
     assert "bearer token" not in kept.text
 
 

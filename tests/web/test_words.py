@@ -247,7 +247,7 @@ def test_an_errors_page_after_the_end_of_a_session_says_what_to_do(world: World,
     assert "Sign out" not in stranger.get("/nothing").text
     with world.db.transaction() as tx:
         tokens.revoke(tx, client.cookies["overread_session"])
-    kept = client.post(f"/cases/{case_id}/messages", data={"text": "A long message"})
+    kept = client.post(f"/cases/{case_id}/messages", files={"text": (None, "A message of another kind of form")})
     assert kept.status_code == 401
     assert "what you typed is still there" in kept.text
     assert "Sign out" not in kept.text
