@@ -194,7 +194,7 @@ def edition(case: Case) -> str:
         [case.physician, case.physician_contact, case.inform_physician],
         [q.text for q in case.questions],
     ]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def untouched(tx: Session, case: Case) -> bool:

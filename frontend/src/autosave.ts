@@ -44,6 +44,10 @@ export function keepAsTyped(form: HTMLFormElement, note: HTMLElement): void {
     timer = setTimeout(() => void save(), delay);
   };
 
+  const idle = async (): Promise<void> => {
+    while (busy) await new Promise((done) => setTimeout(done, 50));
+  };
+
   const save = async (leaving = false): Promise<void> => {
     if (!changed || busy || stopped) return;
     busy = true;
@@ -81,12 +85,17 @@ export function keepAsTyped(form: HTMLFormElement, note: HTMLElement): void {
   });
   form.addEventListener("change", () => {
     changed = true;
-    again(0);
+    again(WAIT_MS);
   });
-  form.addEventListener("submit", () => {
-    // The form itself brings everything: what is on its way must not come behind it with an older edition.
-    stopped = true;
+  form.addEventListener("submit", (event) => {
     clearTimeout(timer);
+    stopped = true;
+    // The form brings everything itself, but must not meet its own text, on its way, as a stranger's change.
+    if (busy) {
+      event.preventDefault();
+      const button = event.submitter;
+      void idle().then(() => form.requestSubmit(button));
+    }
   });
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "hidden") void save(true);

@@ -78,7 +78,7 @@ def _page(ctx: TxContext, case: PatientCase, values: dict[str, Any]) -> Response
         places=places.choices(served),
         places_told=places.told(served),
         edition=case.edition,
-        missing=steps.missing(ctx, case, "patient"),
+        missing=steps.missing(ctx, case, "patient") if case.birth_date or case.sex else [],
         values=values
         or {
             "for_other": "yes" if for_other else "",

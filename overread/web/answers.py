@@ -80,7 +80,7 @@ def _question(case: PatientCase) -> list[tuple[str, str]]:
 def _patient(ctx: TxContext, case: PatientCase) -> list[tuple[str, str]]:
     return [
         (gettext("Name"), case.patient_name),
-        (gettext("Date of birth"), case.birth_date.isoformat() if case.birth_date else ""),
+        (gettext("Date of birth"), f"{case.birth_date:%-d %b %Y}" if case.birth_date else ""),
         (gettext("Sex"), labels.SEXES.get(case.sex, "")),
         (gettext("Telephone"), principals.get(ctx.tx, ctx.who.id).phone or ""),
         (gettext("Address"), case.address),

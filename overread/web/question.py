@@ -80,7 +80,7 @@ def _page(ctx: TxContext, case: PatientCase, values: dict[str, Any]) -> Response
         max_questions=MAX_QUESTIONS,
         edition=case.edition,
         emergency=case.emergency,
-        missing=steps.missing(ctx, case, "question"),
+        missing=steps.missing(ctx, case, "question") if case.subjects or case.questions or case.symptoms else [],
         values=values
         or {
             "subjects": list(case.subjects),

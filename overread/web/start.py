@@ -112,7 +112,9 @@ def opinion(ctx: TxContext) -> Response:
 
 
 def _option(program: ProgramView, kind: KindView, value: str) -> dict[str, Any]:
-    days = ngettext("Answered within %(num)s day.", "Answered within %(num)s days.", kind.reading_days)
+    days = ngettext(
+        "Answered within %(num)s day.", "Answered within %(num)s days.", kind.reading_days, num=kind.reading_days
+    )
     told: Sequence[str] = (kind.text or program.tagline, days, _NEEDS[kind.images])
     return {
         "value": value,

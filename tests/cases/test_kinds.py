@@ -153,6 +153,12 @@ def test_an_answer_is_one_of_those_that_are_asked_for(world: World) -> None:
         seen = read.show(tx, world.patient, case_id)
         assert isinstance(seen, PatientCase)
         assert seen.answers == {"side": "Left"}
+    # The name of what a form says does not depend on the order in which it was said.
+    with world.db.transaction() as tx:
+        given = {"side": "Left", "earlier": "no", "diagnosis": "Torn"}
+        told = intake.keep(tx, world.patient, case_id, {}, None, given).edition
+    with world.db.transaction() as tx:
+        assert intake.keep(tx, world.patient, case_id, {}, None, {}, edition=told).edition == told
 
 
 def test_a_kind_that_is_given_no_more_is_chosen_by_nobody(world: World) -> None:
