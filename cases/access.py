@@ -4,7 +4,8 @@
 |---|---|
 | specialist with a grant that stands | the released studies of the case's de-identified view |
 | coordinator | the case's de-identified view, with what is not released yet |
-| patient | the originals that they sent to the case or that were matched to it |
+| patient, representative | the originals that they sent to the case or that were matched to it |
+| helper | the originals that they sent to the case themselves |
 | anybody else | nothing: NotFound |
 """
 
@@ -17,11 +18,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import imaging, parts
+from cases import delegations, imaging, parts
 from cases.models import Case, CaseStudy
 from cases.repository import actor_in, load_unasked, studies_of
 from cases.service.accounts import require_confirmed
-from cases.states import ENDED, KNOWN_THEIRS, UPLOADABLE, Actor, CaseState, StudyState
+from cases.states import ENDED, KNOWN_THEIRS, SELVES, UPLOADABLE, Actor, CaseState, StudyState
 from overread.kit.db import Connection, reading
 from overread.kit.errors import Conflict, Forbidden, NotFound
 from overread.kit.language import gettext
@@ -42,21 +43,27 @@ def scope(tx: Session, who: Principal, case_id: UUID) -> Scope:
     if who.role is Role.SPECIALIST:
         return of_specialist(tx, who, case_id)
     case, actor = _part(tx, who, case_id)
-    if actor is Actor.PATIENT:
+    if actor in SELVES:
         return _of_patient(tx, case)
+    if actor is Actor.HELPER:
+        return imaging.scope_of(case.id, (), imaging.uploaded(tx, case.id, who.id))
     if actor is Actor.COORDINATOR and case.view_id is not None:
         return Scope(case.view_id, unreleased=True)
     raise NotFound(f"no images of case {case_id} for {who.role} {who.id}")
 
 
 def _of_patient(tx: Session, case: Case) -> Scope:
-    """What was matched, and what they sent to this case: also while it still arrives, so that an upload can go on.
+    """What was matched, and what they or who acts for them sent to this case.
+
+    Also while it still arrives, so that an upload can go on.
 
     What anybody else sent and nobody matched stays hidden. Of one Study Instance UID the matched study is shown.
     """
     matched = [s for s in studies_of(tx, case.id) if s.state in KNOWN_THEIRS]
-    others = {s.study_uid for s in matched if s.whole or s.sender_id != case.patient_id}
-    own = [pk for pk, uid in imaging.uploaded(tx, case.id, case.patient_id).items() if uid not in others]
+    side = {case.patient_id, *delegations.ever(tx, case.patient_id)}
+    others = {s.study_uid for s in matched if s.whole or s.sender_id not in side}
+    sent = {pk: uid for one in side for pk, uid in imaging.uploaded(tx, case.id, one).items()}
+    own = [pk for pk, uid in sent.items() if uid not in others]
     return imaging.scope_of(case.id, matched, own)
 
 

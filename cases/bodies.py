@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from cases.service.intake import Changes
-from cases.states import ImagesBy, LicenceRequirement
+from cases.states import DelegateScope, ImagesBy, LicenceRequirement, Relation
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -58,7 +58,10 @@ class CaseChanges(CaseFields):
 
 
 class NewCase(CaseFields):
-    """A new draft; `patient_id` only from a coordinator; `kind`: the opinion's, else the program's first one."""
+    """A new draft; `patient_id`: from a coordinator, or from who acts for them.
+
+    `kind`: the opinion's, else the program's first one.
+    """
 
     program: str
     kind: Annotated[str, Field(max_length=64)] = ""
@@ -90,6 +93,28 @@ class ReasonGiven(Body):
     """Why."""
 
     reason: Annotated[str, Field(max_length=2_000)] = ""
+
+
+class AuthoritySaid(Body):
+    """What the account is to the patient and why it may act for them; no relation: it is the patient's own."""
+
+    relation: Relation | None
+    text: Annotated[str, Field(max_length=2_000)] = ""
+
+
+class NewDelegate(Body):
+    """Somebody who is to act for oneself: how far, and until which day (none: until it is ended)."""
+
+    email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+    relation: Relation
+    scope: DelegateScope
+    ends_on: date | None = None
+
+
+class InvitationTaken(Body):
+    """The secret of an invitation's link."""
+
+    token: Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Words(Body):

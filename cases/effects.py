@@ -166,7 +166,7 @@ def _destroy(move: Move) -> None:
 
 
 def _mail_patient(template: str) -> Callable[[Move], None]:
-    return lambda move: notify.queue(move.tx, move.case, move.case.patient_id, template)
+    return lambda move: notify.queue_patient(move.tx, move.case, template)
 
 
 def _tell_coordinators(kind: str) -> Callable[[Move], None]:

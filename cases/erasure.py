@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from cases import events, imaging
 from cases.models import (
     Allowance,
+    Authority,
     Case,
     CaseStudy,
     Consent,
@@ -164,6 +165,7 @@ def _blank(tx: Session, case: Case) -> None:
     if tx.get(PrincipalRow, NOBODY) is None:
         tx.add(PrincipalRow(id=NOBODY, role=Role.PATIENT.value, name="erased", active=False))
         tx.flush()
+    tx.execute(delete(Authority).where(Authority.case_id == case.id))
     case.patient_id = case.created_by = NOBODY
     case.subjects, case.answers = [], {}
     for name in ("other_subject", "symptoms", "history", "additional", "place", "address", "language"):

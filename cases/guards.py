@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 from cases import consents, imaging, kind_questions, licences, money, report_texts
 from cases.models import CONSENTS, Case, CaseStudy, Consent
 from cases.move import Move
-from cases.repository import erasure_of, hold_of, latest_report, open_offer, studies_of
+from cases.repository import authority_of, erasure_of, hold_of, latest_report, open_offer, studies_of
 from cases.states import CaseState, ImagesBy, Needed, StudyState
 from overread.kit import addresses, clock
 from overread.kit.language import Phrase, gettext
+from overread.kit.principals import PrincipalRow
+from pacs.index import folding
 
 Guard = Callable[[Move], str | None]
 
@@ -73,6 +75,20 @@ def _has_identity(move: Move) -> str | None:
     case = move.case
     known = case.patient_name.strip() and case.birth_date
     return None if known else gettext("Please give the patient's name and birth date.")
+
+
+def _authority_given(move: Move) -> str | None:
+    case = move.case
+    owner = move.tx.get_one(PrincipalRow, case.patient_id)
+    if folding.fold(case.patient_name) == folding.fold(owner.name) or authority_of(move.tx, case.id) is not None:
+        return None
+    return gettext("Please say what you are to the patient, and why you may act for them.")
+
+
+def _authority_checked(move: Move) -> str | None:
+    given = authority_of(move.tx, move.case.id)
+    checked = given is None or given.checked_at is not None
+    return None if checked else gettext("Whether this account may act for the patient is not checked yet.")
 
 
 def _has_consents(move: Move) -> str | None:
@@ -229,6 +245,8 @@ GUARDS: Mapping[str, Guard] = {
     "has_answers": _has_answers,
     "has_questions": _has_questions,
     "has_identity": _has_identity,
+    "authority_given": _authority_given,
+    "authority_checked": _authority_checked,
     "has_consents": _has_consents,
     "images_chosen": _images_chosen,
     "paid_or_free": _paid_or_free,

@@ -26,7 +26,7 @@ from cases.mail import Mailer
 from cases.models import Case, Message, Report
 from cases.move import Move
 from cases.repository import load_unasked
-from cases.service import assignment, inboxes, payments, studies
+from cases.service import assignment, delegates, inboxes, payments, studies
 from cases.states import ENDED, Actor, CaseEvent, CaseState
 from overread.kit import addresses, clock, jobs, log, principals
 from overread.kit.principals import PrincipalRow, Role
@@ -101,7 +101,7 @@ class Handlers:
                 return
             if money.is_authorised(tx, case):
                 return
-            notify.queue(tx, case, case.patient_id, "pay_again")
+            notify.queue_patient(tx, case, "pay_again")
             notify.queue_coordinators(tx, case, "payment_problem")
 
     def tell_dispute(self, event: PaymentDisputed) -> None:
@@ -162,7 +162,7 @@ class Handlers:
                 reason = f"No answer within {event.days} days."
                 transition(Move(tx, case, CaseEvent.INFO_EXPIRE, Actor.SYSTEM, None, reason=reason))
                 return
-            notify.queue(tx, case, case.patient_id, "reminder", days=event.days, left=INFO_EXPIRES - event.days)
+            notify.queue_patient(tx, case, "reminder", days=event.days, left=INFO_EXPIRES - event.days)
 
     def archive_report(self, event: events.ReportPublished) -> None:
         """A report was published: it goes into the archive beside the images that it tells of."""
@@ -174,7 +174,7 @@ class Handlers:
             report = tx.get(Report, UUID(event.report_id))
             case = _case(tx, event.case_id)
             if case is not None and report is not None and report.first_read_at is None:
-                notify.queue(tx, case, case.patient_id, "unread")
+                notify.queue_patient(tx, case, "unread")
 
     def tell_damage(self, _event: BlobsDamaged) -> None:
         """Images can't be given: coordinators, who promise them, hear of it, and admins, who have the server mended."""
@@ -191,7 +191,11 @@ class Handlers:
             if message is None or message.sent_at is not None:
                 return
             person = tx.get(PrincipalRow, message.recipient_id) if message.recipient_id else None
-            if message.recipient_id is None:
+            if message.template == notify.INVITATION:
+                link = delegates.make_link(tx, UUID(message.facts["delegation"]))
+                if link:
+                    self._mailer.send(notify.rendered(message, str(message.facts["to"]), self._base_url, link))
+            elif message.recipient_id is None:
                 self._mailer.send(notify.rendered(message, str(message.facts["to"]), self._base_url))
             elif person is not None and person.active:
                 if message.template == notify.CONFIRMATION:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import events
+from cases import delegations, events
 from cases.models import Case, Message
 from overread.kit import jobs, principals
 from overread.kit.language import Phrase, gettext
@@ -42,6 +42,8 @@ class Mail:
 
 #: The one mail to an account's owner that goes to an address which nobody has confirmed.
 CONFIRMATION = "confirm_address"
+#: Its link lets whoever reads the address's mail act for somebody, once they have signed in.
+INVITATION = "delegate_invited"
 
 TEMPLATES: Mapping[str, Template] = {
     "submitted": Template(
@@ -202,6 +204,25 @@ TEMPLATES: Mapping[str, Template] = {
         ),
         "/confirm/{token}",
     ),
+    "delegate_invited": Template(
+        Phrase("Somebody asks for your help with a request"),
+        Phrase(
+            "Somebody wants you to act for them. Who it is, and what you could do for them, you see when you open this "
+            "link within two weeks; nothing happens before you agree:\n{link}\n\nIf you expect nothing of that kind, "
+            "you need do nothing."
+        ),
+        "/acting/{token}",
+    ),
+    "delegate_accepted": Template(
+        Phrase("Your invitation was accepted"),
+        Phrase("Somebody whom you invited acts for you from now on. Look at it, or end it, here:\n{link}"),
+        "/account/delegates",
+    ),
+    "delegate_ended": Template(
+        Phrase("An agreement to act for somebody has ended"),
+        Phrase("You or the other side has ended it. Nothing more can be done by it:\n{link}"),
+        "/account/delegates",
+    ),
     "has_account": Template(
         Phrase("You have an account already"),
         Phrase(
@@ -256,12 +277,23 @@ def queue(tx: Session, case: Case | None, recipient_id: UUID, template: str, **f
     _keep(tx, message)
 
 
+def queue_patient(tx: Session, case: Case, template: str, **facts: Any) -> None:
+    """The same to a case's patient, and to those who represent them."""
+    for recipient_id in (case.patient_id, *delegations.representatives(tx, case.patient_id)):
+        queue(tx, case, recipient_id, template, **facts)
+
+
 def queue_confirmation(tx: Session, recipient_id: UUID, address: str) -> None:
     """Have a link sent to the address that a person typed and has not confirmed, unless they change it before.
 
     The link is made when it is sent and is nowhere but in the mail, so a copy of the database confirms nothing.
     """
     _keep(tx, Message(recipient_id=recipient_id, template=CONFIRMATION, facts={"to": address}))
+
+
+def queue_invitation(tx: Session, delegation_id: UUID, address: str) -> None:
+    """Have the link of an invitation sent, which is made when it is sent, as that of a confirmation is."""
+    _keep(tx, Message(template=INVITATION, facts={"to": address, "delegation": str(delegation_id)}))
 
 
 def queue_address(tx: Session, address: str, template: str, **facts: Any) -> None:

@@ -8,7 +8,21 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
-from cases.models import Case, CaseStudy, Consent, Erasure, InboxStudy, LegalHold, Note, Offer, Program, Report, Step
+from cases import delegations
+from cases.models import (
+    Authority,
+    Case,
+    CaseStudy,
+    Consent,
+    Erasure,
+    InboxStudy,
+    LegalHold,
+    Note,
+    Offer,
+    Program,
+    Report,
+    Step,
+)
 from cases.states import OPEN, Actor, CaseState, OfferOutcome, StudyState
 from overread.kit.errors import Forbidden, NotFound
 from overread.kit.principals import Principal, Role
@@ -42,7 +56,7 @@ def actor_in(tx: Session, who: Principal, case: Case) -> Actor | None:
         # A draft is the patient's alone until it is submitted, unless a coordinator writes it for them.
         return None if case.state is CaseState.DRAFT and case.created_by != who.id else Actor.COORDINATOR
     if who.role is Role.PATIENT:
-        return Actor.PATIENT if case.patient_id == who.id else None
+        return Actor.PATIENT if case.patient_id == who.id else delegations.actor_of(tx, case.patient_id, who.id)
     if who.role is Role.SPECIALIST:
         if case.specialist_id == who.id:
             return Actor.ASSIGNED
@@ -59,7 +73,7 @@ def visible(who: Principal) -> Select[Case]:
     if who.role is Role.COORDINATOR:
         return query.where(or_(Case.state != CaseState.DRAFT, Case.created_by == who.id))
     if who.role is Role.PATIENT:
-        return query.where(Case.patient_id == who.id)
+        return query.where(or_(Case.patient_id == who.id, Case.patient_id.in_(delegations.patients_of(who.id))))
     if who.role is Role.SPECIALIST:
         offered = select(Offer.case_id).where(Offer.specialist_id == who.id, Offer.outcome == OfferOutcome.OPEN)
         return query.where(or_(Case.specialist_id == who.id, Case.id.in_(offered)))
@@ -137,6 +151,11 @@ def consents_of(tx: Session, case_id: UUID) -> Sequence[Consent]:
 def erasure_of(tx: Session, case_id: UUID) -> Erasure | None:
     """The wish that a case be erased, if there is one."""
     return tx.get(Erasure, case_id, populate_existing=True)
+
+
+def authority_of(tx: Session, case_id: UUID) -> Authority | None:
+    """Why the account of a case may act for its patient; None where it is the patient's own."""
+    return tx.get(Authority, case_id, populate_existing=True)
 
 
 def hold_of(tx: Session, case_id: UUID) -> LegalHold | None:

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.gateway import Gateway
-from cases import administration, bodies, consents, pictures, report_pdf
+from cases import acting, administration, bodies, consents, pictures, report_pdf
 from cases.kind_questions import KindQuestion
 from cases.models import SUBJECTS
 from cases.openapi import document
@@ -320,6 +320,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", f"{_CASE}/decisions", "studies", "Approve or withhold images",
               _decide, bodies.Decision, None, 204, apart=True),
     *pictures.OPERATIONS,
+    *acting.OPERATIONS,
     Operation("POST", f"{_CASE}/ready", "assignment", "Every study is released",
               lambda c: assignment.mark_ready(c.tx, c.who, c.case_id), None, None, 204),
     Operation("POST", f"{_CASE}/reopen", "assignment", "Back to the check of the studies",

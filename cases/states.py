@@ -15,10 +15,14 @@ from overread.kit.language import Phrase, gettext
 class Actor(StrEnum):
     """What a principal is to one case. OFFERED and ASSIGNED are specialists, SYSTEM is a timer or an event.
 
-    SECOND_PERSON is an admin or coordinator who carries out an erasure that an admin has begun.
+    HELPER and REPRESENTATIVE have accounts of their own and act for the patient: a helper writes and sends, a
+    representative does whatever the patient may do. SECOND_PERSON is an admin or coordinator who carries out an
+    erasure that an admin has begun.
     """
 
     PATIENT = "patient"
+    HELPER = "helper"
+    REPRESENTATIVE = "representative"
     COORDINATOR = "coordinator"
     OFFERED = "offered"
     ASSIGNED = "assigned"
@@ -140,6 +144,32 @@ class Rule:
     effects: tuple[str, ...] = ()
 
 
+#: The patient, and who acts for them.
+PATIENT_SIDE = frozenset((Actor.PATIENT, Actor.HELPER, Actor.REPRESENTATIVE))
+#: Those of them who may do whatever the patient may.
+SELVES = PATIENT_SIDE - {Actor.HELPER}
+
+
+class DelegateScope(StrEnum):
+    """How far somebody acts for a patient."""
+
+    HELP = "help"
+    REPRESENT = "represent"
+
+
+class Relation(StrEnum):
+    """What somebody who acts for a patient is to them."""
+
+    PARENT = "parent"
+    GUARDIAN = "guardian"
+    CHILD = "child"
+    SPOUSE = "spouse"
+    INTERPRETER = "interpreter"
+    OTHER = "other"
+    #: The patient themselves, whose name on the images is another one.
+    SELF = "self"
+
+
 _CS, _CE, _SS, _SE = CaseState, CaseEvent, StudyState, StudyEvent
 
 
@@ -150,7 +180,7 @@ def _rule(source: StrEnum, event: StrEnum, actors: str, target: StrEnum, guards:
 
 _INTAKE = (
     "address_confirmed no_emergency kind_given eligible_place has_subject in_scope has_questions has_answers "
-    "has_identity has_consents images_chosen paid_or_free"
+    "has_identity authority_given has_consents images_chosen paid_or_free"
 )
 _TO_OFFER = "studies_released specialist_eligible"
 _TO_ACCEPT = "offer_open some_study_released specialist_eligible captured_or_free"
@@ -163,14 +193,17 @@ _BEFORE_SIGNED = (_CS.SUBMITTED, _CS.NEEDS_INFO, _CS.READY, _CS.OFFERED, _CS.IN_
 # fmt: off
 CASE_RULES: tuple[Rule, ...] = (
     # The system submits where the payment was authorised after the patient had done everything else.
-    _rule(_CS.DRAFT, _CE.SUBMIT, "patient system", _CS.SUBMITTED, _INTAKE, "start_clock compare_again mail_submitted"),
+    _rule(_CS.DRAFT, _CE.SUBMIT, "patient representative system", _CS.SUBMITTED, _INTAKE,
+          "start_clock compare_again mail_submitted"),
     _rule(_CS.SUBMITTED, _CE.ASK_INFO, "coordinator", _CS.NEEDS_INFO, "has_reason", _ASK),
     _rule(_CS.IN_REVIEW, _CE.ASK_INFO, "coordinator assigned", _CS.NEEDS_INFO, "has_reason", _ASK),
-    _rule(_CS.NEEDS_INFO, _CE.ANSWER_INTAKE, "patient coordinator", _CS.SUBMITTED, "asked_at_intake", "resume_clock"),
-    _rule(_CS.NEEDS_INFO, _CE.ANSWER_REVIEW, "patient coordinator", _CS.IN_REVIEW, "asked_in_review",
-          "resume_clock mail_answered"),
+    _rule(_CS.NEEDS_INFO, _CE.ANSWER_INTAKE, "patient helper representative coordinator", _CS.SUBMITTED,
+          "asked_at_intake", "resume_clock"),
+    _rule(_CS.NEEDS_INFO, _CE.ANSWER_REVIEW, "patient helper representative coordinator", _CS.IN_REVIEW,
+          "asked_in_review", "resume_clock mail_answered"),
     _rule(_CS.NEEDS_INFO, _CE.INFO_EXPIRE, "system", _CS.DECLINED, "", f"{_END} mail_expired"),
-    _rule(_CS.SUBMITTED, _CE.MARK_READY, "coordinator", _CS.READY, "studies_released", "authorise_payment"),
+    _rule(_CS.SUBMITTED, _CE.MARK_READY, "coordinator", _CS.READY, "authority_checked studies_released",
+          "authorise_payment"),
     # A study was revoked, or another one came, before anybody was asked to read.
     _rule(_CS.READY, _CE.REOPEN_STUDIES, "coordinator system", _CS.SUBMITTED),
     _rule(_CS.READY, _CE.OFFER, "coordinator", _CS.OFFERED, _TO_OFFER, "open_offer follow_reading mail_offer"),
@@ -186,7 +219,7 @@ CASE_RULES: tuple[Rule, ...] = (
     _rule(_CS.PUBLISHED, _CE.CLOSE, "coordinator system", _CS.CLOSED, "follow_ups_answered", "end_grants"),
     *(_rule(state, _CE.DECLINE, "coordinator", _CS.DECLINED, "has_reason", f"{_END} mail_declined")
       for state in _BEFORE_SIGNED),
-    *(_rule(state, _CE.WITHDRAW, "patient", _CS.WITHDRAWN, "", f"{_END} mail_withdrawn")
+    *(_rule(state, _CE.WITHDRAW, "patient representative", _CS.WITHDRAWN, "", f"{_END} mail_withdrawn")
       for state in (_CS.DRAFT, *_BEFORE_SIGNED)),
     *(_rule(state, _CE.ERASE, "second_person", _CS.ERASED, "no_legal_hold erasure_begun", "destroy")
       for state in CaseState if state is not _CS.ERASED),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cases.models import Case, Step
 from cases.notify import moment
@@ -29,8 +29,11 @@ _ANSWERS = frozenset((CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
 _FOR_PATIENT = frozenset((CaseEvent.ASK_INFO, CaseEvent.DECLINE))
 
 
-def timeline(case: Case, steps: Sequence[Step]) -> tuple[Entry, ...]:
-    """What has happened, newest first: the studies' and the offers' steps are the program's own business."""
+def timeline(case: Case, steps: Sequence[Step], acted: Callable[[Step], str]) -> tuple[Entry, ...]:
+    """What has happened, newest first: the studies' and the offers' steps are the program's own business.
+
+    `acted`: who did a step for the patient, as people read it; empty where they did it themselves.
+    """
     entries = [Entry(case.created_at, gettext("You started your request"), "")]
     for step in steps:
         event = CaseEvent(step.event) if step.study_uid is None else None
@@ -38,7 +41,8 @@ def timeline(case: Case, steps: Sequence[Step]) -> tuple[Entry, ...]:
             # What came by telephone or letter was written down by a coordinator.
             by_hand = step.actor == Actor.COORDINATOR and event in _ANSWERS
             title = gettext("We wrote down your answer") if by_hand else _TITLES[event]
-            entries.append(Entry(step.at, title, step.reason if event in _FOR_PATIENT else ""))
+            told = step.reason if event in _FOR_PATIENT else acted(step)
+            entries.append(Entry(step.at, title, told))
     return tuple(reversed(entries))
 
 

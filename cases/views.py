@@ -22,6 +22,7 @@ __all__ = [
     "REPORT_TEXTS",
     "Answer",
     "AnswerForm",
+    "AuthorityView",
     "Box",
     "CaseLine",
     "Composite",
@@ -274,11 +275,24 @@ class CaseLine:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthorityView:
+    """Why a case's account may act for its patient. `proof`: the media type of a paper that shows it, or ""."""
+
+    relation: str
+    text: str
+    proof: str
+    given_at: datetime
+    checked_at: datetime | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class PatientCase:
     """A case as its patient sees it. `missing`: what a draft still needs, as sentences; `actions`: events possible.
 
     `step` is where a draft goes on ("question", "images", "consent", "payment"), `edition` names what its form says,
-    `consents` are those to the texts as they stand now.
+    `consents` are those to the texts as they stand now. `account_name`: whose account it is; `part`: what the reader is
+    to the case (`states.Actor`); `authority`: why that account may act for the patient, None for the patient's own.
     """
 
     case_id: UUID
@@ -298,6 +312,9 @@ class PatientCase:
     place: str
     emergency: bool
     patient_name: str
+    account_name: str
+    part: str
+    authority: AuthorityView | None
     birth_date: date | None
     sex: str
     address: str
@@ -366,6 +383,7 @@ class CoordinatorCase:
     images_by: str | None
     questions: tuple[QuestionView, ...]
     consents: tuple[str, ...]
+    authority: AuthorityView | None
     due_at: datetime | None
     paused_at: datetime | None
     late: bool

@@ -539,6 +539,87 @@ def upgrade() -> None:
     op.create_index(op.f("ix_cases_case_specialist_id"), "cases_case", ["specialist_id"], unique=False)
     op.create_index(op.f("ix_cases_case_state"), "cases_case", ["state"], unique=False)
     op.create_table(
+        "cases_delegation",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("delegate_id", sa.Uuid(), nullable=True),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column(
+            "relation",
+            sa.Enum(
+                "parent",
+                "guardian",
+                "child",
+                "spouse",
+                "interpreter",
+                "other",
+                "self",
+                name="relation",
+                native_enum=False,
+                length=24,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "scope", sa.Enum("help", "represent", name="delegatescope", native_enum=False, length=24), nullable=False
+        ),
+        sa.Column("digest", sa.LargeBinary(), nullable=True),
+        sa.Column("invited_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ends_on", sa.Date(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.Uuid(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["patient_id"], ["kit_principal.id"], name=op.f("fk_cases_delegation_patient_id_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["delegate_id"], ["kit_principal.id"], name=op.f("fk_cases_delegation_delegate_id_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["ended_by"], ["kit_principal.id"], name=op.f("fk_cases_delegation_ended_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_delegation")),
+        sa.UniqueConstraint("digest", name=op.f("uq_cases_delegation_digest")),
+    )
+    op.create_index(op.f("ix_cases_delegation_patient_id"), "cases_delegation", ["patient_id"], unique=False)
+    op.create_index(op.f("ix_cases_delegation_delegate_id"), "cases_delegation", ["delegate_id"], unique=False)
+    op.create_table(
+        "cases_authority",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "relation",
+            sa.Enum(
+                "parent",
+                "guardian",
+                "child",
+                "spouse",
+                "interpreter",
+                "other",
+                "self",
+                name="relation",
+                native_enum=False,
+                length=24,
+            ),
+            nullable=False,
+        ),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("proof", sa.LargeBinary(), nullable=True),
+        sa.Column("proof_type", sa.String(length=32), nullable=False),
+        sa.Column("given_by", sa.Uuid(), nullable=False),
+        sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("checked_by", sa.Uuid(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_authority_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["given_by"], ["kit_principal.id"], name=op.f("fk_cases_authority_given_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["checked_by"], ["kit_principal.id"], name=op.f("fk_cases_authority_checked_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_cases_authority")),
+    )
+    op.create_table(
         "cases_place_wish",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("program_id", sa.Uuid(), nullable=False),

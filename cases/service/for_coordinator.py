@@ -8,7 +8,7 @@ from cases import identity, imaging, licences, money
 from cases.identity import Verdict
 from cases.models import Case, CaseStudy, InboxStudy
 from cases.repository import apart_from, consents_of, latest_report, offers_of, steps_of, studies_of
-from cases.service import presentation
+from cases.service import authority, presentation
 from cases.states import LABELS, Actor
 from cases.views import CoordinatorCase, CoordinatorStudy, IdentityRow, OfferView, StepView
 from overread.kit.dates import parse_da
@@ -54,6 +54,7 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         images_by=case.images_by,
         questions=presentation.questions(case),
         consents=tuple(dict.fromkeys(c.kind for c in consents_of(tx, case.id))),
+        authority=authority.of_case(tx, case),
         due_at=case.due_at,
         paused_at=case.paused_at,
         late=presentation.is_late(case),

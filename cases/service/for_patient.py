@@ -10,9 +10,9 @@ from billing.states import PaymentState
 from cases import access, consents, guards, imaging, money, timeline
 from cases.models import Case
 from cases.repository import consents_of, latest_report, steps_of, studies_of
-from cases.service import kinds, presentation
+from cases.service import authority, kinds, presentation
 from cases.service.intake import MAX_FOLLOW_UPS
-from cases.states import LABELS, STUDY_LABELS, UPLOADABLE, Actor, CaseState, StudyEvent, StudyState
+from cases.states import LABELS, SELVES, STUDY_LABELS, UPLOADABLE, Actor, CaseState, StudyEvent, StudyState
 from cases.views import PatientCase, PatientStudy
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Principal
@@ -29,8 +29,8 @@ _RETURNED: Mapping[str, str] = {
 }
 
 
-def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
-    """The view of a case that `who`, its patient, is shown."""
+def patient_case(tx: Session, who: Principal, case: Case, actor: Actor) -> PatientCase:
+    """The view of a case that `who`, its patient or somebody who acts for them, is shown."""
     studies = studies_of(tx, case.id)
     scope = access.scope(tx, who, case.id)
     known = imaging.summaries(tx, scope)
@@ -77,6 +77,9 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
         place=case.place,
         emergency=case.emergency,
         patient_name=case.patient_name,
+        account_name=presentation.name_of(tx, case.patient_id),
+        part=actor.value,
+        authority=authority.of_case(tx, case),
         birth_date=case.birth_date,
         sex=case.sex,
         address=case.address,
@@ -97,12 +100,12 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
         paid=money.paid(tx, case),
         # A study that is not theirs is not theirs to know of.
         studies=tuple(s for s in shown if s.known is not None),
-        timeline=timeline.timeline(case, steps),
+        timeline=timeline.timeline(case, steps, lambda step: presentation.acted(tx, step)),
         notes=presentation.notes(tx, case, for_patient=True),
         may_upload=case.state in UPLOADABLE,
-        has_report=report is not None and report.published_at is not None,
-        follow_ups_left=left,
-        actions=presentation.actions(case, Actor.PATIENT),
+        has_report=report is not None and report.published_at is not None and actor in SELVES,
+        follow_ups_left=left if actor in SELVES else 0,
+        actions=presentation.actions(case, actor),
         step=presentation.step(tx, who, case),
         edition=presentation.edition(case),
         images_here=here,

@@ -17,10 +17,10 @@ from cases.machine import repeated, transition
 from cases.models import SUBJECTS, Case, Consent, Note, Question
 from cases.move import Move
 from cases.repository import active_program, load
-from cases.service import kinds, presentation, programs
-from cases.states import Actor, CaseEvent, CaseState, ImagesBy
+from cases.service import delegates, kinds, presentation, programs
+from cases.states import PATIENT_SIDE, CaseEvent, CaseState, ImagesBy
 from overread.kit import audit, clock, permissions, principals
-from overread.kit.errors import Conflict, Forbidden, Unprocessable
+from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
@@ -86,19 +86,23 @@ class Kept:
     refused: Mapping[str, str]
 
 
-def start(tx: Session, who: Principal, program_slug: str, kind: str, changes: Changes) -> UUID:
+def start(
+    tx: Session, who: Principal, program_slug: str, kind: str, changes: Changes, *, patient_id: UUID | None = None
+) -> UUID:
     """A patient's draft for a kind of opinion: one of theirs in which nothing was written yet, else a new one.
 
     So pressing twice, or looking at what another opinion costs, leaves no empty requests behind. Raises as `create`.
     """
     principals.lock(tx, who.id)
-    empty = select(Case).where(Case.patient_id == who.id, Case.created_by == who.id, Case.state == CaseState.DRAFT)
+    patient_id = patient_id or who.id
+    delegates.require_acting(tx, who, patient_id)
+    empty = select(Case).where(Case.patient_id == patient_id, Case.created_by == who.id, Case.state == CaseState.DRAFT)
     for case in tx.scalars(empty.order_by(Case.id.desc()).with_for_update(of=Case)):
         if case.program.slug == program_slug and presentation.untouched(tx, case):
             case.kind = kinds.chosen(case.program, kind)
             _apply(tx, case, changes.given())
             return case.id
-    return create(tx, who, program_slug, changes, kind=kind)
+    return create(tx, who, program_slug, changes, kind=kind, patient_id=patient_id)
 
 
 def create(
@@ -110,18 +114,17 @@ def create(
     kind: str = "",
     patient_id: UUID | None = None,
 ) -> UUID:
-    """Open a draft, for oneself or (a coordinator) for a patient with an account; the case's id.
+    """Open a draft, for oneself, for whom one acts, or (a coordinator) for a patient with an account; the case's id.
 
     `kind`: the opinion's, the program's first one where none is named. Raises Forbidden, NotFound, Unprocessable.
     """
     permissions.require(who, Permission.CASE_CREATE)
     if who.role is Role.PATIENT:
-        if patient_id not in (None, who.id):
-            raise Forbidden("a patient opened a case for somebody else")
-        patient_id = who.id
+        patient_id = patient_id or who.id
+        delegates.require_acting(tx, who, patient_id)
         # Held until the commit, so that of many at once the last ones are refused.
         principals.lock(tx, who.id)
-        drafts = select(func.count()).where(Case.patient_id == who.id, Case.state == CaseState.DRAFT)
+        drafts = select(func.count()).where(Case.created_by == who.id, Case.state == CaseState.DRAFT)
         if (tx.scalar(drafts) or 0) >= MAX_DRAFTS:
             raise Conflict(
                 f"{who.id} has {MAX_DRAFTS} drafts",
@@ -308,20 +311,20 @@ def answer_info(tx: Session, who: Principal, case_id: UUID, answer: str) -> None
     ):
         return
     transition(move)
-    tx.add(Note(case_id=case.id, author_id=who.id, from_patient=actor is Actor.PATIENT, text=text))
+    tx.add(Note(case_id=case.id, author_id=who.id, from_patient=actor in PATIENT_SIDE, text=text))
 
 
 def write_note(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
     """A message between the patient and the coordinators; the other side gets a mail that says only that."""
     case, actor = load(tx, who, case_id)
     parts.require(actor, Permission.CASE_MESSAGE, case_id)
-    from_patient = actor is Actor.PATIENT
+    from_patient = actor in PATIENT_SIDE
     tx.add(Note(case_id=case.id, author_id=who.id, from_patient=from_patient, text=_text(text, _MAX_TEXT, "message")))
     audit.record(tx, who, "case.message", "case", case.id, case_id=case.id)
     if from_patient:
         digest.note(tx, "new_message", case)
     else:
-        notify.queue(tx, case, case.patient_id, "message")
+        notify.queue_patient(tx, case, "message")
 
 
 def follow_up(tx: Session, who: Principal, case_id: UUID, text: str) -> None:

@@ -74,7 +74,7 @@ def who_accessed(
     """Who did what with a case's data, newest first; for its patient, and for coordinators.
 
     Also what was done with its studies outside the case: an admin's look at an original is in it. `others`: without
-    what patients did themselves. Raises BadInput for a cursor that is none.
+    what they did themselves. Raises BadInput for a cursor that is none.
     """
     _, actor = load(tx, who, case_id)
     parts.require(actor, Permission.CASE_ACCESS_LOG, case_id)
@@ -83,7 +83,7 @@ def who_accessed(
     of_study = and_(AuditRow.object_kind == "study", AuditRow.object_id.in_(uids), AuditRow.case_id.is_(None))
     conditions = [or_(AuditRow.case_id == case_id, of_study), AuditRow.action.in_(_SENTENCES)]
     if others:
-        conditions.append(AuditRow.role != Role.PATIENT.value)
+        conditions.append(or_(AuditRow.actor_id.is_(None), AuditRow.actor_id != who.id))
     looks = _looks(conditions)
     query: Select[Any] = select(Bundle("look", *looks.c))
     page = Keyset(looks.c.at, looks.c.id, descending=True).page(tx, query, after, limit)

@@ -14,7 +14,7 @@ from cases import identity, kind_questions, money
 from cases.guards import GUARDS, images_here
 from cases.imaging import STAFF, Identifiers, StudySummary
 from cases.kind_questions import AnswerForm
-from cases.models import Case, CaseStudy
+from cases.models import Case, CaseStudy, Step
 from cases.move import Move
 from cases.repository import notes_of
 from cases.states import ENDED, STUDY_LABELS, Actor, CaseEvent, CaseState, StudyState, case_rule, possible
@@ -40,6 +40,7 @@ STEP_OF = {
     "has_answers": "question",
     "eligible_place": "patient",
     "has_identity": "patient",
+    "authority_given": "patient",
     "address_confirmed": "images",
     "images_chosen": "images",
     "has_consents": "consent",
@@ -90,6 +91,13 @@ def name_of(tx: Session, principal_id: UUID | None) -> str:
     """A person's name, empty for nobody."""
     person = tx.get(PrincipalRow, principal_id) if principal_id else None
     return person.name if person else ""
+
+
+def acted(tx: Session, step: Step) -> str:
+    """Who did a step in the patient's name, as both sides are told; empty where they did it themselves."""
+    if step.actor not in (Actor.HELPER, Actor.REPRESENTATIVE):
+        return ""
+    return gettext("Done by %(name)s, who acts for the patient.", name=name_of(tx, step.actor_id))
 
 
 def sender(tx: Session, sender_id: UUID) -> str:

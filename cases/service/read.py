@@ -19,7 +19,7 @@ from cases.service import presentation
 from cases.service.for_coordinator import coordinator_case
 from cases.service.for_patient import patient_case
 from cases.service.for_specialist import specialist_case
-from cases.states import DELIVERED, ENDED, LABELS, OPEN, Actor, CaseState, StudyState
+from cases.states import DELIVERED, ENDED, LABELS, OPEN, PATIENT_SIDE, Actor, CaseState, StudyState
 from cases.views import CaseLine, CoordinatorCase, PatientCase, SpecialistCase
 from overread.kit import audit, clock, permissions
 from overread.kit.language import gettext
@@ -35,9 +35,10 @@ CaseView = PatientCase | CoordinatorCase | SpecialistCase
 def show(tx: Session, who: Principal, case_id: UUID) -> CaseView:
     """A case as `who` may see it. Raises NotFound for strangers. Every look by another than the patient is audited."""
     case, actor = load(tx, who, case_id)
-    if actor is Actor.PATIENT:
-        return patient_case(tx, who, case)
-    audit.record(tx, who, "case.read", "case", case.id, case_id=case.id)
+    if actor is not Actor.PATIENT:
+        audit.record(tx, who, "case.read", "case", case.id, case_id=case.id)
+    if actor in PATIENT_SIDE:
+        return patient_case(tx, who, case, actor)
     return coordinator_case(tx, who, case) if actor is Actor.COORDINATOR else specialist_case(tx, who, case, actor)
 
 

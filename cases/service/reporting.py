@@ -17,7 +17,7 @@ from cases.move import Move
 from cases.redact import redacted
 from cases.report_texts import TEXTS, missing
 from cases.repository import latest_report, load, studies_of
-from cases.states import Actor, CaseEvent, CaseState
+from cases.states import SELVES, Actor, CaseEvent, CaseState
 from cases.views import Answer, ReportView, WrittenText
 from overread.kit import audit, clock
 from overread.kit.errors import Conflict, NotFound, Unprocessable
@@ -174,11 +174,11 @@ def read(tx: Session, who: Principal, case_id: UUID) -> ReportView:
     ready = report is not None and (
         actor is Actor.ASSIGNED
         or (actor is Actor.COORDINATOR and report.signed_at is not None)
-        or (actor is Actor.PATIENT and report.published_at is not None)
+        or (actor in SELVES and report.published_at is not None)
     )
     if report is None or not ready:
         raise NotFound(f"no report of case {case_id} for {actor}", safe=gettext("There is no report yet."))
-    if actor is Actor.PATIENT and report.first_read_at is None:
+    if actor in SELVES and report.first_read_at is None:
         report.first_read_at = clock.now()
     audit.record(tx, who, "report.read", "report", report.id, case_id=case_id)
     return _view(tx, case, report, for_specialist=actor is Actor.ASSIGNED)
@@ -206,7 +206,7 @@ def answer_follow_up(tx: Session, who: Principal, case_id: UUID, question_id: UU
         raise Unprocessable("answer", safe=gettext("Please write an answer."))
     question.answer, question.answered_at = text.replace("\x00", "").strip(), clock.now()
     audit.record(tx, who, "case.follow_up_answer", "case", case_id, case_id=case_id)
-    notify.queue(tx, case, case.patient_id, "follow_up_answered")
+    notify.queue_patient(tx, case, "follow_up_answered")
 
 
 def close(tx: Session, who: Principal, case_id: UUID) -> None:

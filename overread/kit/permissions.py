@@ -18,6 +18,7 @@ class Permission(StrEnum):
     CASE_CREATE = "case.create"
     CASE_SEARCH = "case.search"
     ACCOUNT_ADDRESS = "account.address"
+    DELEGATES_MANAGE = "delegates.manage"
     INBOX_MANAGE = "inbox.manage"
     FEES_READ = "fees.read"
     PAYMENT_RECORD = "payment.record"
@@ -65,6 +66,7 @@ class Permission(StrEnum):
     CASE_ANSWER_OFFER = "case.answer_offer"
     CASE_ACCESS_LOG = "case.access_log"
     CASE_ASK_ERASURE = "case.ask_erasure"
+    CASE_AUTHORITY = "case.authority"
     CASE_VIEW = "case.view"
     REPORT_WRITE = "report.write"
     REPORT_SIGN = "report.sign"
@@ -81,6 +83,7 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.CASE_CREATE: _roles("patient coordinator"),
     Permission.CASE_SEARCH: _roles("patient coordinator"),
     Permission.ACCOUNT_ADDRESS: _roles("patient"),
+    Permission.DELEGATES_MANAGE: _roles("patient"),
     Permission.INBOX_MANAGE: _roles("coordinator"),
     Permission.FEES_READ: _roles("specialist"),
     Permission.PAYMENT_RECORD: _roles("coordinator"),

@@ -8,7 +8,8 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.service import programs
+from cases.service import authority, programs
+from cases.states import Actor, Relation
 from cases.views import PatientCase
 from overread.kit import principals
 from overread.kit.language import gettext
@@ -33,7 +34,11 @@ def _typed(ctx: TxContext, case: PatientCase) -> HalfForm:
     half = HalfForm({name: text for name in _TEXTS if (text := form.given(name)) is not None})
     half.fields.update({name: "yes" in form.all(name) for name in _BOXES if form.given(name) is not None})
     if form.given("for_other") is not None:
-        half.fields["patient_name"] = form.text("patient_name") if "yes" in form.all("for_other") else ctx.who.name
+        other = "yes" in form.all("for_other")
+        half.fields["patient_name"] = form.text("patient_name") if other else case.account_name
+        relation = Relation(form.text("relation")) if form.text("relation") in list(Relation) else None
+        if relation or not other:
+            authority.say(ctx.tx, ctx.who, case.case_id, relation if other else None, form.text("authority"))
     if (born := form.given("birth_date")) is not None:
         try:
             half.fields["birth_date"] = date.fromisoformat(born) if born else None
@@ -57,6 +62,8 @@ def _wanting(case: PatientCase, _form: Form) -> dict[str, str]:
     errors: dict[str, str] = {}
     if not case.patient_name:
         errors["patient_name"] = gettext("Please give the patient’s full name.")
+    if case.patient_name != case.account_name and case.authority is None:
+        errors["relation"] = gettext("Please say who you are to the patient.")
     if case.birth_date is None:
         errors["birth_date"] = gettext("Please give the date of birth.")
     if not case.sex:
@@ -70,11 +77,14 @@ def _wanting(case: PatientCase, _form: Form) -> dict[str, str]:
 
 def _page(ctx: TxContext, case: PatientCase, values: dict[str, Any]) -> Response:
     served = programs.program(ctx.tx, case.program_slug).places
-    for_other = case.patient_name != ctx.who.name
+    for_other = case.patient_name != case.account_name
     return ctx.page(
         "patient/start_patient.html",
         steps=steps.trail(case, "patient"),
         action=f"/cases/{case.case_id}/patient",
+        relations=labels.options(labels.RELATIONS),
+        authority_url=f"/cases/{case.case_id}/authority" if case.authority else "",
+        acting_for="" if case.part == Actor.PATIENT else case.account_name,
         places=places.choices(served),
         places_told=places.told(served),
         edition=case.edition,
@@ -83,6 +93,8 @@ def _page(ctx: TxContext, case: PatientCase, values: dict[str, Any]) -> Response
         or {
             "for_other": "yes" if for_other else "",
             "patient_name": case.patient_name if for_other else "",
+            "relation": case.authority.relation if case.authority else "",
+            "authority": case.authority.text if case.authority else "",
             "birth_date": case.birth_date.isoformat() if case.birth_date else "",
             "sex": case.sex,
             "phone": principals.get(ctx.tx, ctx.who.id).phone or "",

@@ -93,7 +93,7 @@ def case_page(ctx: TxContext) -> Response:
             "story": answers.story(case),
             "place": places.name(case.place),
             "paid": labels.paid(case.paid),
-            "delegate": "",
+            "delegate": labels.RELATIONS[case.authority.relation] if case.authority else "",
             "patient": {
                 "name": case.patient_name,
                 "birth_date": case.birth_date,
@@ -105,6 +105,7 @@ def case_page(ctx: TxContext) -> Response:
                 "physician": answers.physician(case),
             },
         },
+        authority=_authority(case, url),
         blocked=case.blocked,
         ready_action=action(CaseEvent.MARK_READY, "ready"),
         reopen_action=action(CaseEvent.REOPEN_STUDIES, "reopen"),
@@ -291,3 +292,18 @@ def _report(ctx: TxContext, case: CoordinatorCase) -> dict[str, Any]:
 def _trail(ctx: TxContext, case_id: UUID) -> Page[AuditRow]:
     most = _LONG_TRAIL if ctx.query("trail") == "all" else _TRAIL
     return audit.read(ctx.tx, ctx.who, case_id=case_id, after=ctx.query(paging.AFTER), limit=most)
+
+
+def _authority(case: CoordinatorCase, url: str) -> dict[str, Any] | None:
+    given = case.authority
+    if given is None:
+        return None
+    return {
+        "relation": labels.RELATIONS[given.relation],
+        "text": given.text,
+        "given": render.moment(given.given_at),
+        "checked": render.moment(given.checked_at),
+        "note": given.note,
+        "proof_url": f"{url}/authority" if given.proof else "",
+        "action": f"{url}/authority",
+    }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from cases.states import LABELS, STUDY_LABELS, CaseState, StudyState
+from cases.states import LABELS, STUDY_LABELS, CaseState, DelegateScope, Relation, StudyState
 from cases.views import Paid, PaymentState
 from overread.kit.language import Phrase, gettext
 from overread.kit.words import counted
@@ -59,6 +59,19 @@ _MODALITIES: Mapping[str, str] = {
     "DOC": Phrase("Document"),
 }
 SEXES: Mapping[str, str] = {"F": Phrase("Female"), "M": Phrase("Male"), "O": Phrase("Other")}
+RELATIONS: Mapping[str, str] = {
+    Relation.PARENT: Phrase("Mother or father"),
+    Relation.GUARDIAN: Phrase("Guardian"),
+    Relation.CHILD: Phrase("Daughter or son"),
+    Relation.SPOUSE: Phrase("Spouse or partner"),
+    Relation.INTERPRETER: Phrase("Interpreter"),
+    Relation.OTHER: Phrase("Somebody else"),
+    Relation.SELF: Phrase("It is me: another name is on the images"),
+}
+SCOPES: Mapping[str, str] = {
+    DelegateScope.HELP: Phrase("Helps: writes, answers and sends images"),
+    DelegateScope.REPRESENT: Phrase("Represents: does whatever the patient may do, reads the report, pays, withdraws"),
+}
 SUBJECTS: Mapping[str, str] = {
     "mammogram": Phrase("Mammogram"),
     "MRI": Phrase("MRI"),

@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute
 from overread.services import Services
 from overread.web import (
     about_patient,
+    acting,
     audit_log,
     consenting,
     coordinator,
@@ -39,6 +40,7 @@ _AUDIENCES = (
     about_patient,
     start_images,
     consenting,
+    acting,
     patient,
     coordinator,
     inbox,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cases.service import erasure, intake, people, programs, read, reporting
-from cases.states import OPEN, PAYABLE, RUNNING, CaseEvent, CaseState
+from cases.states import ENDED, OPEN, PAYABLE, RUNNING, Actor, CaseEvent, CaseState
 from cases.views import PatientCase
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
@@ -71,6 +71,7 @@ def cases(ctx: TxContext) -> Response:
     return ctx.page(
         "patient/cases.html",
         start_url="/start",
+        delegates_url="/account/delegates",
         cases=[
             {
                 "reference": line.reference,
@@ -98,6 +99,8 @@ def case(ctx: TxContext) -> Response:
     seen = people.who_accessed(ctx.tx, ctx.who, shown.case_id, others=True, after=after, limit=_MOST_ACCESSES)
     return ctx.page(
         "patient/case.html",
+        acting_for="" if shown.part == Actor.PATIENT else shown.account_name,
+        authority=_authority(shown),
         case={
             "reference": shown.reference,
             "title": shown.title,
@@ -343,4 +346,17 @@ def _todo(shown: PatientCase) -> dict[str, Any] | None:
         "text": text,
         "url": f"{url}/{shown.step}",
         "label": gettext("Go on"),
+    }
+
+
+def _authority(case: PatientCase) -> dict[str, str] | None:
+    """What is told of why the account may act for the patient, while it is not checked."""
+    given = case.authority
+    if given is None or given.checked_at is not None or CaseState(case.state) in ENDED:
+        return None
+    return {
+        "url": f"/cases/{case.case_id}/authority",
+        "text": gettext("A coordinator checks your paper.")
+        if given.proof
+        else gettext("A paper that shows it helps us to check it sooner."),
     }

@@ -61,6 +61,9 @@ NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
 #: What an action says afterwards: the redirect names the sentence, so that no text ever travels in an address.
 DONE: Mapping[str, str] = {
     "saved": Phrase("Saved."),
+    "invited": Phrase("The invitation is on its way. You see here when it was accepted."),
+    "delegate-ended": Phrase("It is ended: nothing more can be done by it."),
+    "acting": Phrase("You act for them from now on. Their requests stand in your list."),
     "kept": Phrase("What you wrote is saved. Go on whenever you like."),
     "sent": Phrase("Your message was sent."),
     "asked": Phrase("The question was sent. The clock stands still until the answer is here."),

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.service import intake, programs
+from cases.service import delegates, intake, programs
 from cases.service.intake import Changes
 from cases.states import CaseState, Needed
 from cases.views import KindView, ProgramView
@@ -56,6 +56,7 @@ def new_page(ctx: TxContext) -> Response:
         options=options,
         places_told=places.told(programs.places(offered)),
         hidden={name: values.get(name, "") for name in ("subject", "place")},
+        acting=_acting(ctx),
         values=values,
     )
 
@@ -79,6 +80,7 @@ def new(ctx: TxContext) -> Response:
             subjects=[subject] if subject in labels.SUBJECTS else None,
             place=place if place in served else None,
         ),
+        patient_id=ctx.form_uuid("patient") if ctx.form.text("patient") else None,
     )
     return go(f"/cases/{case_id}/question")
 
@@ -96,6 +98,7 @@ def opinion_page(ctx: TxContext) -> Response:
         options=[_option(program, kind, kind.slug) for kind in program.kinds],
         places_told="",
         hidden={},
+        acting=[],
         values=ctx.form.values() or {"opinion": case.kind.slug},
     )
 
@@ -109,6 +112,12 @@ def opinion(ctx: TxContext) -> Response:
     check.done()
     intake.choose_kind(ctx.tx, ctx.who, case.case_id, chosen, ctx.services.gateway)
     return go(f"/cases/{case.case_id}/question")
+
+
+def _acting(ctx: TxContext) -> list[dict[str, str]]:
+    """For whom a request can be begun, where it is not for oneself alone."""
+    theirs = [{"value": str(one.patient_id), "label": one.name} for one in delegates.acting_for(ctx.tx, ctx.who)]
+    return [{"value": "", "label": gettext("For me")}, *theirs] if theirs else []
 
 
 def _option(program: ProgramView, kind: KindView, value: str) -> dict[str, Any]:

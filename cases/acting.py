@@ -1,0 +1,53 @@
+"""The API's part for those who act for a patient, and for what says that they may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from cases import bodies
+from cases.operations import Call, Operation
+from cases.service import authority, delegates
+from cases.service.delegates import DelegateView
+
+_DELEGATES = "/api/v1/delegates"
+_AUTHORITY = "/api/v1/cases/{case}/authority"
+
+
+@dataclass(frozen=True, slots=True)
+class Delegates:
+    """Who acts for the caller, and for whom the caller acts."""
+
+    mine: list[DelegateView]
+    theirs: list[DelegateView]
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """An invitation."""
+
+    delegation_id: UUID
+
+
+def _invite(c: Call) -> Invited:
+    b = c.body
+    return Invited(delegates.invite(c.tx, c.who, b.email, b.relation, b.scope, b.ends_on))
+
+
+# fmt: off
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("GET", _DELEGATES, "delegates", "Who acts for you, and for whom you act",
+              lambda c: Delegates(*delegates.listed(c.tx, c.who)), result=Delegates),
+    Operation("POST", _DELEGATES, "delegates", "Invite somebody to act for you", _invite, bodies.NewDelegate,
+              Invited, 201),
+    Operation("POST", f"{_DELEGATES}/accept", "delegates", "Take an invitation up",
+              lambda c: delegates.accept(c.tx, c.who, c.body.token), bodies.InvitationTaken, None, 204),
+    Operation("DELETE", f"{_DELEGATES}/{{delegation}}", "delegates", "End an agreement or an invitation",
+              lambda c: delegates.end(c.tx, c.who, c.uuid("delegation")), None, None, 204),
+    Operation("PUT", _AUTHORITY, "intake", "Say why the account may act for the patient",
+              lambda c: authority.say(c.tx, c.who, c.case_id, c.body.relation, c.body.text),
+              bodies.AuthoritySaid, None, 204),
+    Operation("POST", f"{_AUTHORITY}/check", "cases", "Find good that the account acts for the patient",
+              lambda c: authority.check(c.tx, c.who, c.case_id, c.body.reason), bodies.ReasonGiven, None, 204),
+)
+# fmt: on
