@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
-from cases.models import Delegation
+from cases.acting_models import Delegation
 from cases.states import Actor, DelegateScope
 from overread.kit import clock
 

@@ -15,9 +15,9 @@ from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from cases import events, imaging
+from cases.acting_models import Authority
 from cases.models import (
     Allowance,
-    Authority,
     Case,
     CaseStudy,
     Consent,

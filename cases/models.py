@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
+from cases.columns import enum_of as _enum
 from cases.states import (
     CaseState,
-    DelegateScope,
     ImagesBy,
     LicenceRequirement,
     Needed,
     OfferOutcome,
-    Relation,
     StudyState,
 )
 from overread.kit import clock
@@ -26,11 +24,6 @@ from pacs.index import folding
 
 SUBJECTS = ("mammogram", "MRI", "CT", "X-ray", "PET", "ultrasound", "pathology", "other")
 CONSENTS = ("terms", "privacy", "authority_to_share")
-
-
-def _enum(kind: type[StrEnum]) -> Enum:
-    # A VARCHAR: a native enum type would need a migration of its own for every new member.
-    return Enum(kind, native_enum=False, length=24, create_constraint=False, values_callable=list)
 
 
 class Program(Base):
@@ -451,48 +444,6 @@ class Licence(Base):
     asked_number: Mapped[str | None] = mapped_column(String(64))
 
     __table_args__ = (UniqueConstraint("specialist_id", "place"),)
-
-
-class Delegation(Base):
-    """That somebody with an account of their own acts for a patient, or is invited to.
-
-    `digest`: SHA-256 of the invitation's secret, while it was not taken up. It stands from `accepted_at` until
-    `ends_on`, or until either side ends it.
-    """
-
-    __tablename__ = "cases_delegation"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
-    patient_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), index=True)
-    delegate_id: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"), index=True)
-    email: Mapped[str] = mapped_column(String(320))
-    relation: Mapped[Relation] = mapped_column(_enum(Relation))
-    scope: Mapped[DelegateScope] = mapped_column(_enum(DelegateScope))
-    digest: Mapped[bytes | None] = mapped_column(unique=True)
-    invited_at: Mapped[datetime] = mapped_column(default=clock.now)
-    accepted_at: Mapped[datetime | None] = mapped_column()
-    ends_on: Mapped[date | None] = mapped_column()
-    ended_at: Mapped[datetime | None] = mapped_column()
-    ended_by: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))
-
-
-class Authority(Base):
-    """Why the account that a case belongs to may act for the patient of the case, who is somebody else."""
-
-    __tablename__ = "cases_authority"
-
-    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), primary_key=True)
-    relation: Mapped[Relation] = mapped_column(_enum(Relation))
-    text: Mapped[str] = mapped_column(Text, default="")
-    # A paper that shows it, as it was sent: never run, for coordinators alone.
-    proof: Mapped[bytes | None] = mapped_column()
-    proof_type: Mapped[str] = mapped_column(String(32), default="")
-    given_by: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
-    given_at: Mapped[datetime] = mapped_column(default=clock.now)
-    checked_at: Mapped[datetime | None] = mapped_column()
-    checked_by: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))
-    # On what grounds a coordinator found it good.
-    note: Mapped[str] = mapped_column(Text, default="")
 
 
 class Message(Base):

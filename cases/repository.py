@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from cases import delegations
+from cases.acting_models import Authority
 from cases.models import (
-    Authority,
     Case,
     CaseStudy,
     Consent,

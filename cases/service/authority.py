@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from cases import parts
-from cases.models import Authority, Case
+from cases.acting_models import Authority
+from cases.models import Case
 from cases.repository import authority_of, load
 from cases.states import CaseState, Relation
 from cases.views import AuthorityView

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import delegations, notify
-from cases.models import Delegation
+from cases.acting_models import Delegation
 from cases.service import presentation
 from cases.states import DelegateScope, Relation
 from overread.kit import audit, clock, permissions, principals

@@ -18,6 +18,7 @@ from overread.kit.permissions import Permission
 from overread.kit.principals import Role
 from overread.services import Services
 from overread.web import labels, render, steps
+from overread.web.casework import case_page
 from overread.web.contexts import Desk, RequestContext, TxContext, go, in_transaction
 from overread.web.forms import Check, FieldErrors
 
@@ -41,7 +42,7 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.get("/cases/{case}/authority", authority_page),
         desk.post_without_tx("/cases/{case}/authority", prove, in_transaction(authority_page), files=MOST_PROOF),
         coordinators.get("/queue/{case}/authority", proof),
-        coordinators.post("/queue/{case}/authority", check),
+        coordinators.post("/queue/{case}/authority", check, case_page),
     ]
 
 

@@ -90,6 +90,8 @@ LISTS: dict[str, frozenset[str]] = {
     **{f"/dicomweb/{category}": frozenset((ADMIN, COORDINATOR, SPECIALIST)) for category in CATEGORIES},
     "/api/v1/cases": frozenset((COORDINATOR, SPECIALIST, PATIENT)),
     "/api/v1/inbox": frozenset((COORDINATOR,)),
+    "/api/v1/delegates": frozenset((PATIENT,)),
+    "/account/delegates": frozenset((PATIENT,)),
     "/api/v1/licence-rules": frozenset((ADMIN, COORDINATOR)),
     "/api/v1/people": frozenset((ADMIN,)),
     "/api/v1/programs/readers": frozenset((ADMIN, COORDINATOR)),
@@ -152,6 +154,8 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "/api/v1": SIGNED_IN,
     "/account": SIGNED_IN,
     "/account/address": frozenset((PATIENT,)),
+    "/account/delegates": frozenset((PATIENT,)),
+    "/acting": frozenset((PATIENT,)),
 }
 #: OHIF's own pages, drawn in the browser.
 OHIF = frozenset(

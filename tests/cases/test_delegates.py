@@ -24,7 +24,7 @@ HELP, REPRESENT = DelegateScope.HELP, DelegateScope.REPRESENT
 def token(world: World) -> str:
     """The secret of the newest invitation's link, which is in the mail alone."""
     world.drain()
-    found = re.findall(r"/acting/([\w=\n-]+?)\s*\n\n", "\n".join(world.mails()).replace("=\n", ""))
+    found: list[str] = re.findall(r"/acting/([\w=\n-]+?)\s*\n\n", "\n".join(world.mails()).replace("=\n", ""))
     return found[-1]
 
 

@@ -123,6 +123,7 @@ def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> No
                     "title",
                     "program",
                     "licence",
+                    "delegation",
                     "kind",
                 )
                 named = path.format(**dict.fromkeys(names, case), study=quote(text, safe=""))
@@ -159,6 +160,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         body |= {"boxes": [[0, 0, 1, 1]]} if "boxes" in fields else {}
         body |= {"answers": {}, "texts": {"impression": ""}, "studies": []} if "texts" in fields else {}
         body |= {"kind": "report"} if op.path.endswith("/kind") else {}
+        body |= {"relation": "parent"} if "relation" in fields else {}
         body |= {"request_id": "1"} if "request_id" in fields else {}
         for name in ("other_patient", "other_specialist", "hospital", "auditor", "admin"):
             status, text = api.call(name, op.method, path, body if op.body else None)

@@ -15,6 +15,7 @@ from cases.states import (
     CASE_RULES,
     ENDED,
     LABELS,
+    SELVES,
     STUDY_LABELS,
     STUDY_RULES,
     Actor,
@@ -113,7 +114,7 @@ def test_every_case_can_end_and_no_ended_one_moves() -> None:
 def test_nobody_but_the_patient_withdraws_and_no_specialist_sees_a_draft() -> None:
     for state, actor in product(CaseState, Actor):
         events = possible(state, actor)
-        assert (CaseEvent.WITHDRAW in events) <= (actor is Actor.PATIENT)
+        assert (CaseEvent.WITHDRAW in events) <= (actor in SELVES)
         assert (CaseEvent.SIGN in events) <= (actor is Actor.ASSIGNED)
         assert (CaseEvent.ERASE in events) == (actor is Actor.SECOND_PERSON and state is not CaseState.ERASED)
         if state in (CaseState.DRAFT, CaseState.SUBMITTED) and actor in (Actor.OFFERED, Actor.ASSIGNED):

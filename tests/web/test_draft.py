@@ -38,6 +38,8 @@ def test_a_saved_draft_opens_as_it_was_saved_and_saving_it_again_changes_nothing
         "symptoms": 'A "cough" & <fever>',
         "for_other": "yes",
         "patient_name": "Ann Lee",
+        "relation": "child",
+        "authority": "She is ill",
         "address": "1 Main Street\nSpringfield",
         "language": "Deutsch",
         "interpreter": "yes",

@@ -108,7 +108,7 @@ def test_all_that_was_said_stands_on_the_page_to_check_with_where_it_is_changed(
     )
     client.post(f"{case}/images", data={"images": "hospital"})
     page = unescape(client.get(f"{case}/consent").text)
-    for said in ("Is the spot new?", "A cough", "A cat", "1971-03-09", "1 Main Street", "Deutsch", "Dr. Who", "+1 555"):
+    for said in ("Is the spot new?", "A cough", "A cat", "9 Mar 1971", "1 Main Street", "Deutsch", "Dr. Who", "+1 555"):
         assert said in page
     for step in ("opinion", "question", "patient", "images"):
         assert f'href="{case}/{step}"' in page

@@ -91,6 +91,7 @@ REFUSED = {
     "/api/v1/peers",
     "/api/v1/prices",
     "/api/v1/programs/readers",
+    "/api/v1/delegates",
     "/api/v1/programs/{program}/kinds",
     "/api/v1/programs/{program}/eligibility",
     "/api/v1/cases/{case}/accesses",
@@ -259,7 +260,7 @@ def _names(world: World, case_id: UUID) -> dict[str, str]:
         "frames": "1",
         "path": "00104000",
         "token": "nothing",
-        **dict.fromkeys(("person", "program", "kind", "item", "sender", "licence", "title"), nothing),
+        **dict.fromkeys(("delegation", "person", "program", "kind", "item", "sender", "licence", "title"), nothing),
     }
 
 
