@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
-from cases import digest, erasure, events, imaging, notify
+from cases import digest, erasure, events, imaging, notify, promises
 from cases.models import Offer, Report
 from cases.move import Move, StudyMove
 from cases.repository import latest_report, open_offer, studies_of
@@ -21,8 +21,6 @@ from viewer_bridge import grants
 INFO_REMINDERS = (3, 7)
 INFO_EXPIRES = 14
 UNREAD_AFTER = timedelta(days=3)
-#: How much longer than its due time a grant may last while the report is not published.
-GRANT_SLACK = timedelta(days=30)
 
 _OUTCOMES = {
     CaseEvent.REFUSE_OFFER: OfferOutcome.DECLINED,
@@ -45,7 +43,7 @@ def report_digest(report: Report) -> str:
 
 def _start_clock(move: Move) -> None:
     move.case.submitted_at = clock.now()
-    move.case.due_at = move.case.submitted_at + timedelta(days=move.case.program.reading_days)
+    promises.start(move.tx, move.case, move.case.program.reading_days)
 
 
 def _compare_again(move: Move) -> None:
@@ -54,15 +52,13 @@ def _compare_again(move: Move) -> None:
 
 
 def _stop_clock(move: Move) -> None:
-    move.case.paused_at = clock.now()
+    promises.stop(move.tx, move.case)
     move.case.resume_to = move.source
 
 
 def _resume_clock(move: Move) -> None:
-    case = move.case
-    if case.due_at is not None and case.paused_at is not None:
-        case.due_at += clock.now() - case.paused_at
-    case.paused_at = case.resume_to = None
+    promises.resume(move.tx, move.case, by=move.who)
+    move.case.resume_to = None
 
 
 def _remind(move: Move) -> None:
@@ -130,8 +126,7 @@ def _make_grant(move: Move) -> None:
     case = move.case
     if case.view_id is None or case.specialist_id is None:
         raise Conflict(f"case {case.id} has no view to grant")
-    until = max(case.due_at or clock.now(), clock.now()) + GRANT_SLACK
-    grants.grant(move.tx, case.specialist_id, case.id, case.view_id, until, by=move.who)
+    grants.grant(move.tx, case.specialist_id, case.id, case.view_id, promises.grant_until(case), by=move.who)
 
 
 def _seal_report(move: Move) -> None:

@@ -26,6 +26,18 @@ PEOPLE = (
 )
 
 
+#: Sample days on which the program is closed.
+DAYS_OFF = (
+    ("2026-12-25", "Christmas Day"),
+    ("2027-01-01", "New Year’s Day"),
+    ("2027-05-31", "Memorial Day"),
+    ("2027-07-05", "Independence Day, observed"),
+    ("2027-09-06", "Labor Day"),
+    ("2027-11-25", "Thanksgiving"),
+    ("2027-12-24", "Christmas Day, observed"),
+)
+
+
 def seed(tx: Session, hashed: str) -> dict[Role, Principal]:
     """Add the sample people, the program with its price, and the licences; the first of each role is returned.
 
@@ -48,6 +60,9 @@ def seed(tx: Session, hashed: str) -> dict[Role, Principal]:
         currency="USD",
         specialist_fee=22000,
         reading_days=5,
+        zone="America/New_York",
+        week=[*[[9 * 60, 17 * 60]] * 5, None, None],
+        days_off=[{"day": day, "name": name} for day, name in DAYS_OFF],
     )
     tx.add(program)
     tx.flush()
