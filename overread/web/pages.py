@@ -7,10 +7,12 @@ from starlette.routing import BaseRoute
 from overread.services import Services
 from overread.web import (
     audit_log,
+    board,
     coordinator,
     eligibility,
     erasures,
     hospital,
+    hours,
     inbox,
     licensing,
     patient,
@@ -31,6 +33,7 @@ _AUDIENCES = (
     start,
     patient,
     coordinator,
+    board,
     inbox,
     pixels,
     series_groups,
@@ -38,6 +41,7 @@ _AUDIENCES = (
     hospital,
     inbox,
     staff,
+    hours,
     licensing,
     profiles,
     erasures,

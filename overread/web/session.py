@@ -16,6 +16,7 @@ from overread.kit.errors import Busy, NotSignedIn, OverreadError
 from overread.kit.language import Phrase
 from overread.kit.principals import Principal, PrincipalRow
 from overread.services import Services
+from overread.web import zoned
 from overread.web.errors import local_path
 from overread.web.forms import Form, errors_of
 from overread.web.render import HOMES, page
@@ -129,6 +130,8 @@ def open_session(request: Request, services: Services, tx: Session, person: Prin
     before = request.cookies.get(http.SESSION_COOKIE)
     if before:
         tokens.revoke(tx, before)
+    # What the browser tells is right until somebody chooses.
+    person.zone = person.zone or zoned.told(request) or None
     token = tokens.issue(tx, person.id, tokens.SESSION, lasts=tokens.SESSION_LENGTH)
     audit.record(tx, who, "session.start", "principal", person.id, address=address(request))
     response = _with_cookie(services, RedirectResponse(local_path(target, HOMES[who.role]), 303), token)

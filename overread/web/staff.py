@@ -13,7 +13,7 @@ from cases.service import admin_accounts as accounts
 from cases.service import peers, programs
 from cases.service.admin_accounts import AccountView
 from cases.views import ProgramView
-from overread.kit import passwords, principals, proofs
+from overread.kit import passwords, principals, proofs, zones
 from overread.kit.errors import Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
@@ -148,7 +148,7 @@ def prices_page(ctx: TxContext) -> Response:
                 "label": price.label,
                 "amount": render.money(price.amount, price.currency),
                 "active": price.valid_until is None,
-                "since": price.valid_from.date(),
+                "since": zones.local(price.valid_from).date(),
                 "replace_url": f"/prices?program={quote(price.key)}#new"
                 if price.current and price.key in offered
                 else "",
@@ -228,6 +228,12 @@ def account_page(ctx: TxContext) -> Response:
         back_url=render.HOMES[ctx.who.role],
         more=[
             {
+                "title": gettext("Your time zone"),
+                "text": gettext("Times are written in %(zone)s.", zone=zones.current()),
+                "href": "/account/zone",
+                "label": gettext("Choose another"),
+            },
+            {
                 "title": gettext("Sign out everywhere"),
                 "text": gettext(
                     "Ends this session and every other one, and every viewer and token that you opened. "
@@ -236,7 +242,7 @@ def account_page(ctx: TxContext) -> Response:
                 "action": "/account/sign-out",
                 "label": gettext("Sign out everywhere"),
                 "hidden": {"everywhere": "yes"},
-            }
+            },
         ],
     )
 

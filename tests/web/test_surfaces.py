@@ -91,6 +91,8 @@ REFUSED = {
     "/api/v1/peers",
     "/api/v1/prices",
     "/api/v1/programs/readers",
+    "/api/v1/programs/hours",
+    "/api/v1/deadlines",
     "/api/v1/programs/{program}/eligibility",
     "/api/v1/cases/{case}/accesses",
     "/api/v1/cases/{case}/specialists",
