@@ -9,7 +9,7 @@ What can't wait (an incident, damage, money) is a mail of its own (`notify.queue
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,11 +21,13 @@ from cases import notify
 from cases.models import Case, CaseStudy, InboxStudy, Notice
 from cases.repository import same_number, waits
 from cases.states import ENDED, OPEN, CaseState, StudyState
-from overread.kit import clock
+from overread.kit import clock, principals, zones
+from overread.kit.principals import Role
 from overread.kit.words import counted
 
-#: A line of a mail, and the page that it points to.
+#: A line of a mail, and the page that it points to; and one in which the reader's zone is still to be written.
 Entry = tuple[str, str]
+Line = tuple[str, datetime | None, str]
 #: Cases that one mail names; of the others it says how many they are.
 MOST_CASES = 20
 #: Notices of the inbox, which name one of its studies.
@@ -72,8 +74,15 @@ def send(tx: Session, period: timedelta) -> bool:
     if not what:
         return False
     subject = f"{' and '.join(what)} to look at"
-    notify.queue_coordinators(tx, None, "digest", subject=subject, entries=[*of_inbox, *of_cases])
+    for person in principals.with_role(tx, Role.COORDINATOR):
+        told = [_written(line, notify.zone_of(person)) for line in of_cases]
+        notify.queue(tx, None, person.id, "digest", subject=subject, entries=[*of_inbox, *told])
     return True
+
+
+def _written(line: Line, zone: str) -> Entry:
+    text, due_at, page = line
+    return text.format(due=f", due by {zones.sentence(due_at, zone)}" if due_at else ""), page
 
 
 def _inbox(tx: Session, item_ids: Collection[UUID]) -> tuple[int, list[Entry]]:
@@ -90,8 +99,8 @@ def _inbox(tx: Session, item_ids: Collection[UUID]) -> tuple[int, list[Entry]]:
     return sum(found.values()), [(counted(found[kept], *words[kept]), "/inbox") for kept in words if kept in found]
 
 
-def _cases(tx: Session, told: Sequence[tuple[UUID, str]]) -> tuple[int, list[Entry]]:
-    """How many of these cases have still what was told of them; an entry for each, those due first at the top."""
+def _cases(tx: Session, told: Sequence[tuple[UUID, str]]) -> tuple[int, list[Line]]:
+    """How many of these cases have still what was told of them; a line for each, those due first at the top."""
     kinds: dict[UUID, set[str]] = {}
     for case_id, kind in told:
         kinds.setdefault(case_id, set()).add(kind)
@@ -108,23 +117,18 @@ def _cases(tx: Session, told: Sequence[tuple[UUID, str]]) -> tuple[int, list[Ent
         .where(Case.id == any_(_array(kinds)))
         .order_by(Case.due_at.asc().nulls_last(), Case.id)
     )
-    entries: list[Entry] = []
+    lines: list[Line] = []
     for case_id, reference, state, due_at in rows:
-        due = f", due by {notify.moment(due_at)}" if due_at else ""
-        said = [
-            text.format(due=due)
-            for kind, (where, text) in _CASES.items()
-            if kind in kinds[case_id] and where in (None, state)
-        ]
+        said = [text for kind, (where, text) in _CASES.items() if kind in kinds[case_id] and where in (None, state)]
         for kind, (where, *words) in _STUDIES.items():
             count = in_state.get((case_id, where), 0) if kind in kinds[case_id] and state not in ENDED else 0
             if count:
                 said.append(counted(count, *words))
         if said:
-            entries.append((f"{reference}: {'; '.join(said)}", f"/queue/{case_id}"))
-    more = len(entries) - MOST_CASES
-    rest = [(f"{counted(more, 'more case', 'more cases')}. All of them:", "/queue")] if more > 0 else []
-    return len(entries), entries[:MOST_CASES] + rest
+            lines.append((f"{reference}: {'; '.join(said)}", due_at, f"/queue/{case_id}"))
+    more = len(lines) - MOST_CASES
+    rest: list[Line] = [(f"{counted(more, 'more case', 'more cases')}. All of them:", None, "/queue")]
+    return len(lines), lines[:MOST_CASES] + (rest if more > 0 else [])
 
 
 def _array(ids: Collection[UUID]) -> BindParameter[Any]:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import digest, erasure, events, imaging, notify
+from cases import digest, erasure, events, imaging, notify, promises
 from cases.models import Case, Offer, Report
 from cases.move import Move, StudyMove
 from cases.repository import latest_report, open_offer, studies_of
@@ -24,8 +24,6 @@ from viewer_bridge import grants
 INFO_REMINDERS = (3, 7)
 INFO_EXPIRES = 14
 UNREAD_AFTER = timedelta(days=3)
-#: How much longer than its due time a grant may last while the report is not published.
-GRANT_SLACK = timedelta(days=30)
 
 _OUTCOMES = {
     CaseEvent.REFUSE_OFFER: OfferOutcome.DECLINED,
@@ -48,7 +46,7 @@ def report_digest(report: Report) -> str:
 
 def _start_clock(move: Move) -> None:
     move.case.submitted_at = clock.now()
-    move.case.due_at = move.case.submitted_at + timedelta(days=move.case.kind.reading_days)
+    promises.start(move.tx, move.case, move.case.kind.reading_days)
 
 
 def _compare_again(move: Move) -> None:
@@ -57,15 +55,13 @@ def _compare_again(move: Move) -> None:
 
 
 def _stop_clock(move: Move) -> None:
-    move.case.paused_at = clock.now()
+    promises.stop(move.tx, move.case)
     move.case.resume_to = move.source
 
 
 def _resume_clock(move: Move) -> None:
-    case = move.case
-    if case.due_at is not None and case.paused_at is not None:
-        case.due_at += clock.now() - case.paused_at
-    case.paused_at = case.resume_to = None
+    promises.resume(move.tx, move.case, by=move.who)
+    move.case.resume_to = None
 
 
 def _remind(move: Move) -> None:
@@ -136,8 +132,7 @@ def _make_grant(move: Move) -> None:
 def _grant(tx: Session, case: Case, by: Principal | None) -> None:
     # An opinion that needs no images may have none; what is released later is granted then.
     if case.specialist_id is not None and case.view_id is not None:
-        until = max(case.due_at or clock.now(), clock.now()) + GRANT_SLACK
-        grants.grant(tx, case.specialist_id, case.id, case.view_id, until, by=by)
+        grants.grant(tx, case.specialist_id, case.id, case.view_id, promises.grant_until(case), by=by)
 
 
 def _seal_report(move: Move) -> None:

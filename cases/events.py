@@ -112,3 +112,18 @@ class ReportUnread(Event):
 
     case_id: str
     report_id: str
+
+
+@dataclass(frozen=True)
+class DueNear(Event):
+    """A case is due in so many open hours, or, with 0, now (nothing happens where that time no longer stands).
+
+    `until`: the moment at which the next warning of the same time is told; "" for the last one.
+    """
+
+    name = "cases.due_near"
+
+    case_id: str
+    due_at: str
+    hours: int
+    until: str

@@ -19,7 +19,7 @@ from billing.events import (
     PaymentEvent,
 )
 from billing.gateway import Gateway
-from cases import events, imaging, money, notify, readings, report_dicom
+from cases import events, imaging, money, notify, promises, readings, report_dicom
 from cases.effects import INFO_EXPIRES
 from cases.machine import transition
 from cases.mail import Mailer
@@ -163,6 +163,11 @@ class Handlers:
                 transition(Move(tx, case, CaseEvent.INFO_EXPIRE, Actor.SYSTEM, None, reason=reason))
                 return
             notify.queue_patient(tx, case, "reminder", days=event.days, left=INFO_EXPIRES - event.days)
+
+    def warn_of_due(self, event: events.DueNear) -> None:
+        """A case is due soon, or its due time has passed."""
+        with self._db.transaction() as tx:
+            promises.warn(tx, _case(tx, event.case_id), event)
 
     def archive_report(self, event: events.ReportPublished) -> None:
         """A report was published: it goes into the archive beside the images that it tells of."""

@@ -18,7 +18,7 @@ from cases.states import (
     OfferOutcome,
     StudyState,
 )
-from overread.kit import clock
+from overread.kit import clock, zones
 from overread.kit.db import Base
 from pacs.index import folding
 
@@ -48,6 +48,12 @@ class Program(Base):
     publish_by_policy: Mapped[bool] = mapped_column(default=False)
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    # When it is open (`cases.deadlines`): an IANA zone; from and until in minutes for each day, Monday first, None
+    # where it is closed; days off as {"day", "name"}; how many open hours before a due time somebody is warned.
+    zone: Mapped[str] = mapped_column(String(64), default=zones.DEFAULT)
+    week: Mapped[list[Any]] = mapped_column(default=lambda: [[0, 24 * 60]] * 7)
+    days_off: Mapped[list[Any]] = mapped_column(default=list)
+    warn_hours: Mapped[list[Any]] = mapped_column(default=lambda: [8, 2])
 
     kinds: Mapped[list[OpinionKind]] = relationship(
         order_by="OpinionKind.position, OpinionKind.id", back_populates="program", lazy="selectin"
@@ -149,8 +155,10 @@ class Case(Base):
     inform_physician: Mapped[bool] = mapped_column(default=False)
     images_by: Mapped[ImagesBy | None] = mapped_column(_enum(ImagesBy))
     due_at: Mapped[datetime | None] = mapped_column(index=True)
-    # The clock stands still from here on while information is missing.
+    # The clock stands still from here on while information is missing, or a coordinator has stopped it.
     paused_at: Mapped[datetime | None] = mapped_column()
+    # Of which warnings of this due time somebody was told: hours before it, 0 when it had passed (`cases.promises`).
+    warned: Mapped[list[Any]] = mapped_column(default=list)
     resume_to: Mapped[CaseState | None] = mapped_column(_enum(CaseState))
     specialist_id: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"), index=True)
     # A coordinator's reason to offer the case although no licence covers the place, for one specialist.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from cases import delegations, events
 from cases.models import Case, Message
-from overread.kit import jobs, principals
+from overread.kit import jobs, principals, zones
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import PrincipalRow, Role
 
@@ -106,6 +106,54 @@ TEMPLATES: Mapping[str, Template] = {
             "The hold on your card has ended or was refused, and nothing was charged. Please confirm the "
             "payment:\n{link}"
         ),
+    ),
+    "new_promise": Template(
+        Phrase("{reference}: a new time for your answer"),
+        Phrase(
+            "The time by which you hear from us has changed. It is now {due}.\n\nWhy, and everything else, is "
+            "here:\n{link}"
+        ),
+    ),
+    "paused": Template(
+        Phrase("{reference}: the clock stands still"),
+        Phrase(
+            "We can't go on with your request just now. The clock stands still; when it goes on, we tell you the new "
+            "time.\n\nWhy is here:\n{link}"
+        ),
+    ),
+    "resumed": Template(
+        Phrase("{reference}: we go on"),
+        Phrase("We go on with your request. You will hear from us by {due}.\n\nFollow it here:\n{link}"),
+    ),
+    "due_near": Template(
+        Phrase("{reference}: due by {due}"),
+        Phrase(
+            "The patient was promised an answer by {due}. If that can't be kept, give them a new time before:\n{link}"
+        ),
+        "/queue/{case_id}",
+    ),
+    "due_passed": Template(
+        Phrase("{reference}: the promised time has passed"),
+        Phrase(
+            "The patient was promised an answer by {due}, and has none. Tell them: give a new time, and the "
+            "reason:\n{link}"
+        ),
+        "/queue/{case_id}",
+    ),
+    "report_due_near": Template(
+        Phrase("{reference}: your report is due soon"),
+        Phrase("Your report is due by {due}. Go on here:\n{link}"),
+        "/reading/{case_id}",
+    ),
+    "report_due_passed": Template(
+        Phrase("{reference}: your report is late"),
+        Phrase("Your report was due by {due}. The program knows of it, too. Go on here:\n{link}"),
+        "/reading/{case_id}",
+    ),
+    "due_moved": Template(
+        Phrase("{reference}: your report is due at another time"),
+        Phrase("Your report is due by {due} now:\n{link}"),
+        "/reading/{case_id}",
     ),
     "message": Template(
         Phrase("{reference}: a message for you"), Phrase("There is a new message for you. Read it here:\n{link}")
@@ -272,7 +320,7 @@ def queue(tx: Session, case: Case | None, recipient_id: UUID, template: str, **f
         case_id=case.id if case else None,
         recipient_id=recipient_id,
         template=template,
-        facts=_facts(case, facts),
+        facts=_facts(case, facts, zone_of(person, case)),
     )
     _keep(tx, message)
 
@@ -329,15 +377,14 @@ def rendered(message: Message, address: str, base_url: str, token: str = "") -> 
     return Mail(f"<{message.id}@{domain}>", address, str(template.subject).format(**facts), text)
 
 
-def moment(at: datetime) -> str:
-    """A moment as a sentence holds it: "Tuesday 24 November, 11:42 UTC"."""
-    at = at.astimezone(UTC)
-    return f"{at:%A} {at.day} {at:%B, %H:%M} UTC"
+def zone_of(person: PrincipalRow, case: Case | None = None) -> str:
+    """The zone that somebody's mails are written in: their own, else that of the case's program."""
+    return person.zone or (case.program.zone if case else zones.DEFAULT)
 
 
-def _facts(case: Case | None, more: dict[str, Any]) -> dict[str, Any]:
+def _facts(case: Case | None, more: dict[str, Any], zone: str) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if case is not None:
         facts = {"reference": case.reference, "program": case.program.name}
-        facts["due"] = moment(case.due_at) if case.due_at else gettext("the time shown on its page")
-    return facts | {key: moment(value) if isinstance(value, datetime) else value for key, value in more.items()}
+        facts["due"] = zones.sentence(case.due_at, zone) if case.due_at else gettext("the time shown on its page")
+    return facts | {k: zones.sentence(v, zone) if isinstance(v, datetime) else v for k, v in more.items()}

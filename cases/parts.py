@@ -29,6 +29,7 @@ ACTORS: Mapping[Permission, frozenset[Actor]] = {
     Permission.CASE_WITHDRAW: _who_moves(CaseEvent.WITHDRAW),
     Permission.CASE_IMAGES_SEND: _parts("patient helper representative coordinator"),
     Permission.CASE_STUDIES: _parts("coordinator"),
+    Permission.CASE_CLOCK: _parts("coordinator"),
     Permission.CASE_OFFER: _who_moves(CaseEvent.OFFER, CaseEvent.TAKE_BACK),
     Permission.CASE_ANSWER_OFFER: _who_moves(CaseEvent.ACCEPT, CaseEvent.REFUSE_OFFER),
     Permission.CASE_ACCESS_LOG: _parts("patient representative coordinator"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
+
+from overread.kit import zones
 
 if TYPE_CHECKING:
     from cases.views import Answer, ReportView
@@ -46,12 +47,14 @@ def render(report: ReportView) -> bytes:
 
 def html(report: ReportView) -> str:
     """The document that the PDF is set from."""
-    signed = f"{report.signed_by}, {_moment(report.signed_at)}" if report.signed_at else "Not signed: a draft"
+    # A document has one reading for everybody: in the program's zone.
+    zone = report.zone
+    signed = f"{report.signed_by}, {zones.dated(report.signed_at, zone)}" if report.signed_at else "Not signed: a draft"
     facts = {
         **({"Patient": report.patient} if report.patient else {}),
         "Reference": report.reference,
         "Version": str(report.version),
-        "Published": _moment(report.published_at) if report.published_at else "Not published",
+        "Published": zones.dated(report.published_at, zone) if report.published_at else "Not published",
         "Signed": signed,
     }
     listed = "".join(f"<li>{escape(line)}</li>" for line in report.studies)
@@ -83,13 +86,6 @@ def _answer(answer: Answer) -> str:
 
 def _text(label: str, text: str) -> str:
     return f'<h2>{escape(label)}</h2><div class="text-box"><p class="text">{escape(text)}</p></div>'
-
-
-def _moment(at: datetime | None) -> str:
-    if at is None:
-        return ""
-    at = at.astimezone(UTC)
-    return f"{at.day} {at:%B %Y, %H:%M} UTC"
 
 
 def _identifier(report: ReportView) -> bytes:

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.gateway import Gateway
-from cases import acting, administration, bodies, consents, pictures, report_pdf
+from cases import acting, administration, bodies, consents, pictures, report_pdf, timing
 from cases.kind_questions import KindQuestion
 from cases.models import SUBJECTS
 from cases.openapi import document
@@ -45,7 +45,7 @@ from cases.service.assignment import Eligibility
 from cases.service.inboxes import InboxItem
 from cases.service.people import Access
 from cases.views import CaseLine, CoordinatorCase, LicenceView, PatientCase, ReportView, SpecialistCase
-from overread.kit import proofs, whole_body
+from overread.kit import proofs, whole_body, zones
 from overread.kit.db import Database
 from overread.kit.errors import BadInput
 from overread.kit.http import JSON, principal
@@ -87,7 +87,10 @@ class StudyNow:
 
 @dataclass(frozen=True, slots=True)
 class KindLine:
-    """A kind of opinion. `price` in minor units of `currency`; `images`: whether needed; `asks`: of everybody."""
+    """A kind of opinion. `price` in minor units of `currency`; `images`: whether needed; `asks`: of everybody.
+
+    `reading_days`: days on which the program is open.
+    """
 
     slug: str
     name: str
@@ -369,6 +372,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/api/v1/licence-rules", "people", "What places ask", _rules, result=list[RuleLine]),
     Operation("POST", "/api/v1/licence-rules", "people", "Record what a place asks", _add_rule,
               bodies.NewRule, None, 204),
+    *timing.OPERATIONS,
     *administration.OPERATIONS,
 )
 # fmt: on
@@ -394,7 +398,9 @@ def _endpoint(
     def work(request: Request, raw: bytes) -> Response:
         who = None if op.public else principal(request, db)
         query, body = _asked(op, request), _parsed(op, raw)
-        with nullcontext() if op.apart else db.transaction() as tx:
+        # Some answers hold sentences with a time in them.
+        reading = zones.reading_in(who.zone if who else "")
+        with reading, nullcontext() if op.apart else db.transaction() as tx:
             result = op.run(
                 Call(
                     tx,  # type: ignore[arg-type]  # one that works apart asks for none

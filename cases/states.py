@@ -70,6 +70,14 @@ class CaseEvent(StrEnum):
     ERASE = "erase"
 
 
+class ClockEvent(StrEnum):
+    """What coordinators do with a case's clock, in whichever state it runs: steps of its history, not of its table."""
+
+    PROMISE = "promise"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
 class StudyState(StrEnum):
     """Where a study in a case stands."""
 

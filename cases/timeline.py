@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cases.models import Case, Step
-from cases.notify import moment
-from cases.states import Actor, CaseEvent, CaseState
+from cases.states import RUNNING, Actor, CaseEvent, CaseState, ClockEvent
 from cases.views import Entry
+from overread.kit import clock, zones
 from overread.kit.language import Phrase, gettext
 
-_TITLES = {
+_TITLES: Mapping[str, str] = {
     CaseEvent.SUBMIT: Phrase("Your request was sent"),
     CaseEvent.ASK_INFO: Phrase("We asked you for information"),
     CaseEvent.ANSWER_INTAKE: Phrase("You answered our question"),
@@ -23,10 +23,13 @@ _TITLES = {
     CaseEvent.CLOSE: Phrase("Your request was closed"),
     CaseEvent.DECLINE: Phrase("We could not take your request"),
     CaseEvent.WITHDRAW: Phrase("You withdrew your request"),
+    ClockEvent.PROMISE: Phrase("We gave you a new time"),
+    ClockEvent.PAUSE: Phrase("We stopped the clock"),
+    ClockEvent.RESUME: Phrase("The clock goes on"),
 }
 _ANSWERS = frozenset((CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
 #: Whose reason was written for the patient; every other one is the program's own.
-_FOR_PATIENT = frozenset((CaseEvent.ASK_INFO, CaseEvent.DECLINE))
+_FOR_PATIENT = frozenset((CaseEvent.ASK_INFO, CaseEvent.DECLINE, ClockEvent.PROMISE, ClockEvent.PAUSE))
 
 
 def timeline(case: Case, steps: Sequence[Step], acted: Callable[[Step], str]) -> tuple[Entry, ...]:
@@ -36,12 +39,11 @@ def timeline(case: Case, steps: Sequence[Step], acted: Callable[[Step], str]) ->
     """
     entries = [Entry(case.created_at, gettext("You started your request"), "")]
     for step in steps:
-        event = CaseEvent(step.event) if step.study_uid is None else None
-        if event in _TITLES:
+        if step.study_uid is None and step.event in _TITLES:
             # What came by telephone or letter was written down by a coordinator.
-            by_hand = step.actor == Actor.COORDINATOR and event in _ANSWERS
-            title = gettext("We wrote down your answer") if by_hand else _TITLES[event]
-            told = step.reason if event in _FOR_PATIENT else acted(step)
+            by_hand = step.actor == Actor.COORDINATOR and step.event in _ANSWERS
+            title = gettext("We wrote down your answer") if by_hand else _TITLES[step.event]
+            told = step.reason if step.event in _FOR_PATIENT else acted(step)
             entries.append(Entry(step.at, title, told))
     return tuple(reversed(entries))
 
@@ -53,13 +55,20 @@ def asked(case: Case, steps: Sequence[Step]) -> str:
     return next((s.reason for s in reversed(steps) if s.event == CaseEvent.ASK_INFO and s.study_uid is None), "")
 
 
+def stands(case: Case, steps: Sequence[Step]) -> str:
+    """Why a coordinator has stopped the clock; nothing while it runs, or waits for an answer."""
+    if case.paused_at is None or case.state not in RUNNING:
+        return ""
+    return next((s.reason for s in reversed(steps) if s.event == ClockEvent.PAUSE and s.study_uid is None), "")
+
+
 def next_step(case: Case, *, waits_for_images: bool, follow_ups_left: int, money: str) -> tuple[str, str]:
     """A title and a sentence: what happens next, with the exact time where there is one.
 
     Each says what is known, and nothing that somebody may not have done yet. `waits_for_images`: none is here yet.
     `money` is what becomes of it, where the case has ended.
     """
-    by = gettext("You will hear from us by %(moment)s.", moment=moment(case.due_at)) if case.due_at else ""
+    by = _by(case)
     told = {
         CaseState.DRAFT: (
             gettext("Not sent yet"),
@@ -84,6 +93,22 @@ def next_step(case: Case, *, waits_for_images: bool, follow_ups_left: int, money
         CaseState.ERASED: (gettext("Nothing more to do"), gettext("Your images and your words were destroyed.")),
     }
     return told[case.state]
+
+
+def _by(case: Case) -> str:
+    """By when the patient hears; of a time that has passed, that it has."""
+    if case.paused_at is not None:
+        return gettext("The clock stands still. When it goes on, we tell you the new time.")
+    if case.due_at is None:
+        return ""
+    told = zones.sentence(case.due_at)
+    if case.due_at < clock.now():
+        return gettext(
+            "We had promised an answer by %(moment)s, and did not keep that. We are sorry, and will tell you a new "
+            "time.",
+            moment=told,
+        )
+    return gettext("You will hear from us by %(moment)s.", moment=told)
 
 
 def _questions_left(count: int) -> str:

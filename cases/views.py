@@ -272,6 +272,7 @@ class CaseLine:
     answer_by: datetime | None
     fee: int
     currency: str
+    paused_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +291,7 @@ class AuthorityView:
 class PatientCase:
     """A case as its patient sees it. `missing`: what a draft still needs, as sentences; `actions`: events possible.
 
+    `late`: the time of `due_at` has passed; `clock_stands`: why a coordinator has stopped the clock.
     `step` is where a draft goes on ("question", "images", "consent", "payment"), `edition` names what its form says,
     `consents` are those to the texts as they stand now. `account_name`: whose account it is; `part`: what the reader is
     to the case (`states.Actor`); `authority`: why that account may act for the patient, None for the patient's own.
@@ -344,11 +346,15 @@ class PatientCase:
     edition: str
     images_here: bool
     late_withdrawal: bool
+    late: bool
+    clock_stands: str
 
 
 @dataclass(frozen=True, slots=True)
 class CoordinatorCase:
-    """A case as coordinators work it. `blocked`: why the next step is not possible yet.
+    """A case as coordinators work it. `blocked`: why the next step is not possible yet; `zone`: the program's.
+
+    `clock_stands`: why a coordinator has stopped the clock; `clock_actions`: what can be done with it.
 
     `apart`: why studies that came for it are kept apart.
     """
@@ -402,6 +408,9 @@ class CoordinatorCase:
     has_signed_report: bool
     view_id: UUID | None
     actions: tuple[str, ...]
+    zone: str
+    clock_stands: str
+    clock_actions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,6 +448,7 @@ class SpecialistCase:
     granted_until: datetime | None
     has_report: bool
     actions: tuple[str, ...]
+    paused_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,6 +477,7 @@ class WrittenText:
 class ReportView:
     """A report as patient, coordinator and author read it. `studies`: what was read, as sentences.
 
+    `zone`: the program's, in which the document is dated.
     `patient` (name and birth date) is empty for the author, who does not know whose images they read.
     """
 
@@ -487,3 +498,4 @@ class ReportView:
     intact: bool
     follow_ups: tuple[Answer, ...]
     edition: str
+    zone: str

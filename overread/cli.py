@@ -208,7 +208,7 @@ def program_add(
     price: Annotated[int, typer.Option(min=0, help="What the patient pays, in minor units; 0 is free.")],
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "USD",
     fee: Annotated[int, typer.Option(min=0, help="What the specialist gets, in minor units.")] = 0,
-    reading_days: Annotated[int, typer.Option(min=1, max=90, help="Days from complete images to the report.")] = 5,
+    reading_days: Annotated[int, typer.Option(min=1, max=90, help="Open days from complete images to the report.")] = 5,
     data_dir: DataDir = None,
 ) -> None:
     """Open a program."""

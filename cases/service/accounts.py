@@ -9,8 +9,8 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from cases import notify
-from overread.kit import addresses, audit, permissions, principals
-from overread.kit.errors import Conflict, Forbidden
+from overread.kit import addresses, audit, permissions, principals, zones
+from overread.kit.errors import Conflict, Forbidden, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, PrincipalRow, Role
@@ -34,6 +34,15 @@ def sign_up(tx: Session, *, name: str, email: str, password_hash: str, mail: boo
     if mail:
         ask(tx, row)
     return row
+
+
+def set_zone(tx: Session, who: Principal, zone: str) -> None:
+    """Choose the time zone that one's pages and mails are written in. Raises Unprocessable for one that is none."""
+    if not zones.known(zone):
+        raise Unprocessable("zone", safe=gettext("Please choose a time zone of the list, such as Europe/Berlin."))
+    principals.get(tx, who.id).zone = zone
+    tx.flush()
+    audit.record(tx, who, "account.zone", "principal", who.id)
 
 
 def ask(tx: Session, person: PrincipalRow) -> None:

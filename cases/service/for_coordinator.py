@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from cases import identity, imaging, licences, money
+from cases import identity, imaging, licences, money, timeline
 from cases.identity import Verdict
 from cases.models import Case, CaseStudy, InboxStudy
 from cases.repository import apart_from, consents_of, latest_report, offers_of, steps_of, studies_of
@@ -22,7 +22,8 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
     studies, report = studies_of(tx, case.id), latest_report(tx, case.id)
     originals = imaging.original(tx, *studies)
     reviews = {r.study_uid: r for r in imaging.review(tx, case.view_id)} if case.view_id else {}
-    names = {p: presentation.name_of(tx, p) for p in {step.actor_id for step in steps_of(tx, case.id)}}
+    steps = steps_of(tx, case.id)
+    names = {p: presentation.name_of(tx, p) for p in {step.actor_id for step in steps}}
     return CoordinatorCase(
         case_id=case.id,
         reference=case.reference,
@@ -85,12 +86,15 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
             StepView(
                 s.at, names.get(s.actor_id) or "system", s.actor, s.event, s.source, s.target, s.reason, s.study_uid
             )
-            for s in steps_of(tx, case.id)
+            for s in steps
         ),
         notes=presentation.notes(tx, case, for_patient=False),
         has_signed_report=report is not None and report.signed_at is not None,
         view_id=case.view_id,
         actions=presentation.actions(case, Actor.COORDINATOR),
+        zone=case.program.zone,
+        clock_stands=timeline.stands(case, steps),
+        clock_actions=presentation.clock_actions(case),
     )
 
 

@@ -110,6 +110,8 @@ def patient_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Patie
         edition=presentation.edition(case),
         images_here=here,
         late_withdrawal=CaseState.IN_REVIEW in (case.state, case.resume_to),
+        late=presentation.is_late(case),
+        clock_stands=timeline.stands(case, steps),
     )
 
 

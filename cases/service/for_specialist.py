@@ -82,6 +82,7 @@ def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Sp
         granted_until=granted.until if granted else None,
         has_report=latest_report(tx, case.id) is not None,
         actions=presentation.actions(case, actor),
+        paused_at=case.paused_at,
     )
 
 

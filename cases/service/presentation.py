@@ -17,7 +17,18 @@ from cases.kind_questions import AnswerForm
 from cases.models import Case, CaseStudy, Step
 from cases.move import Move
 from cases.repository import notes_of
-from cases.states import ENDED, STUDY_LABELS, Actor, CaseEvent, CaseState, StudyState, case_rule, possible
+from cases.states import (
+    ENDED,
+    RUNNING,
+    STUDY_LABELS,
+    Actor,
+    CaseEvent,
+    CaseState,
+    ClockEvent,
+    StudyState,
+    case_rule,
+    possible,
+)
 from cases.views import NoteView, QuestionView
 from overread.kit import clock
 from overread.kit.language import Phrase, gettext
@@ -150,6 +161,13 @@ def actions(case: Case, actor: Actor) -> tuple[str, ...]:
     """The events that an actor may bring about now, guards aside."""
     skip = {CaseEvent.ANSWER_INTAKE} if case.resume_to is CaseState.IN_REVIEW else {CaseEvent.ANSWER_REVIEW}
     return tuple(event.value for event in possible(case.state, actor) if event not in skip)
+
+
+def clock_actions(case: Case) -> tuple[str, ...]:
+    """What a coordinator may do with the clock now."""
+    if case.state not in RUNNING or case.due_at is None:
+        return ()
+    return (ClockEvent.RESUME,) if case.paused_at is not None else (ClockEvent.PROMISE, ClockEvent.PAUSE)
 
 
 def blocked(tx: Session, who: Principal, case: Case) -> tuple[str, ...]:

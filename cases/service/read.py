@@ -166,6 +166,7 @@ def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy])
         offer.expires_at if offer else None,
         _fee(tx, who, case) if specialist else 0,
         case.kind.currency,
+        case.paused_at,
     )
 
 

@@ -280,4 +280,5 @@ def _view(tx: Session, case: Case, report: Report, *, for_specialist: bool) -> R
         report.digest is None or report.digest == report_digest(report),
         tuple(answer(q) for q in case.questions if q.follow_up),
         edition_of(report),
+        case.program.zone,
     )

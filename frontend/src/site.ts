@@ -128,9 +128,28 @@ function keptForms(): void {
     const note = document.querySelector<HTMLElement>("[data-kept]");
     if (note) keepAsTyped(form, note);
   });
+/** What a link within the page leads to is shown, also where it is folded away. */
+function openTargets(): void {
+  const open = (): void => {
+    const target = location.hash ? document.getElementById(location.hash.slice(1)) : null;
+    for (let node = target; node; node = node.parentElement) if (node instanceof HTMLDetailsElement) node.open = true;
+    if (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement) target.focus();
+    else target?.scrollIntoView();
+  };
+  addEventListener("hashchange", open);
+  if (location.hash) open();
+}
+
+/** The server writes times in the zone of whoever reads: until an account has chosen one, in the browser's. */
+function tellZone(): void {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  if (zone) document.cookie = `overread_zone=${zone}; path=/; max-age=31536000; samesite=lax${secure}`;
 }
 
 copyButtons();
+openTargets();
+tellZone();
 confirmations();
 sendOnce();
 countdowns();

@@ -68,6 +68,18 @@ KINDS = (
 )
 
 
+#: Sample days on which the program is closed.
+DAYS_OFF = (
+    ("2026-12-25", "Christmas Day"),
+    ("2027-01-01", "New Year’s Day"),
+    ("2027-05-31", "Memorial Day"),
+    ("2027-07-05", "Independence Day, observed"),
+    ("2027-09-06", "Labor Day"),
+    ("2027-11-25", "Thanksgiving"),
+    ("2027-12-24", "Christmas Day, observed"),
+)
+
+
 def seed(tx: Session, hashed: str) -> dict[Role, Principal]:
     """Add the sample people, the program with its price, and the licences; the first of each role is returned.
 
@@ -85,6 +97,9 @@ def seed(tx: Session, hashed: str) -> dict[Role, Principal]:
         slug="neuro",
         name="Neuroradiology second opinions",
         tagline="A subspecialist reads your images again and answers your own questions, in writing.",
+        zone="America/New_York",
+        week=[*[[9 * 60, 17 * 60]] * 5, None, None],
+        days_off=[{"day": day, "name": name} for day, name in DAYS_OFF],
     )
     tx.add(program)
     tx.flush()

@@ -47,6 +47,7 @@ class Permission(StrEnum):
     PLACE_RULES_SET = "place_rules.set"
     PROGRAMS_READ = "programs.read"
     PROGRAMS_MANAGE = "programs.manage"
+    DEADLINES_READ = "deadlines.read"
     PROFILES_READ = "profiles.read"
     PROFILES_CHANGE = "profiles.change"
     PEERS_READ = "peers.read"
@@ -62,6 +63,7 @@ class Permission(StrEnum):
     CASE_WITHDRAW = "case.withdraw"
     CASE_IMAGES_SEND = "case.images_send"
     CASE_STUDIES = "case.studies"
+    CASE_CLOCK = "case.clock"
     CASE_OFFER = "case.offer"
     CASE_ANSWER_OFFER = "case.answer_offer"
     CASE_ACCESS_LOG = "case.access_log"
@@ -113,6 +115,7 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.PLACE_RULES_SET: _roles("admin"),
     Permission.PROGRAMS_READ: _roles("coordinator admin"),
     Permission.PROGRAMS_MANAGE: _roles("admin"),
+    Permission.DEADLINES_READ: _roles("coordinator"),
     Permission.PROFILES_READ: _roles("coordinator admin"),
     Permission.PROFILES_CHANGE: _roles("admin"),
     Permission.PEERS_READ: _roles("coordinator admin"),

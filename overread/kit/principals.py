@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from overread.kit import clock
+from overread.kit import clock, zones
 from overread.kit.db import Base, Connection, reading
 from overread.kit.errors import Conflict, Forbidden, NotFound
 from overread.kit.language import gettext
@@ -44,6 +44,8 @@ class Principal:
     via: str = "session"
     case_id: UUID | None = None
     via_id: UUID | None = field(default=None, compare=False)
+    #: The time zone that they read in (`overread.kit.zones`), "" where it is not known.
+    zone: str = field(default="", compare=False)
 
     def require(self, *roles: Role) -> None:
         """Refuse with Forbidden unless the principal has one of the roles (and no token narrowed to a case)."""
@@ -68,12 +70,15 @@ class PrincipalRow(Base):
     password_hash: Mapped[str | None] = mapped_column(String(200))
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    # As the browser told it at a sign-in, or as it was chosen.
+    zone: Mapped[str | None] = mapped_column(String(zones.LONGEST))
 
     __table_args__ = (Index("uq_kit_principal_email", func.lower(email), unique=True),)
 
     def as_principal(self, *, via: str, case_id: UUID | None = None) -> Principal:
         """The principal of this row, proved by `via`."""
-        return Principal(id=self.id, role=Role(self.role), name=self.name, via=via, case_id=case_id)
+        role, zone = Role(self.role), self.zone or ""
+        return Principal(id=self.id, role=role, name=self.name, via=via, case_id=case_id, zone=zone)
 
 
 class TokenRow(Base):

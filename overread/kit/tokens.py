@@ -79,7 +79,8 @@ def _lives(tx: Session, token_id: UUID) -> bool:
 
 #: Asked at every request: in PostgreSQL's own words, which costs a fifth of the time.
 _VERIFY = """
-SELECT p.id, p.role, p.name, p.active, t.kind, t.case_id, t.revoked_at, t.expires_at, coalesce(t.parent_id, t.id)
+SELECT p.id, p.role, p.name, p.active, t.kind, t.case_id, t.revoked_at, t.expires_at, coalesce(t.parent_id, t.id),
+  coalesce(p.zone, '')
 FROM kit_token t JOIN kit_principal p ON p.id = t.principal_id WHERE t.digest = %s AND t.kind = ANY(%s)
 """
 
@@ -89,12 +90,12 @@ def verify(tx: Session | Connection, token: str, *kinds: str) -> Principal:
     row = reading(tx).execute(_VERIFY, (_digest(token), list(kinds or (API, VIEWER)))).fetchone()
     if row is None:
         raise NotSignedIn("unknown token")
-    principal_id, role, name, active, kind, case_id, revoked_at, expires_at, via_id = row
+    principal_id, role, name, active, kind, case_id, revoked_at, expires_at, via_id, zone = row
     if revoked_at is not None or not active:
         raise NotSignedIn("revoked token", safe=_ENDED)
     if expires_at is not None and expires_at <= clock.now():
         raise NotSignedIn("expired token", safe=gettext("Your session has ended. Sign in again."))
-    return Principal(principal_id, Role(role), name, via=kind, case_id=case_id, via_id=via_id)
+    return Principal(principal_id, Role(role), name, via=kind, case_id=case_id, via_id=via_id, zone=zone)
 
 
 def named(tx: Session, token: str) -> UUID:

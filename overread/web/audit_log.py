@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from sqlalchemy import Select, func, or_, select
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 
-from overread.kit import audit
+from overread.kit import audit, zones
 from overread.kit.audit import AuditRow
 from overread.kit.audit_looks import LONGEST
 from overread.kit.db import Database
@@ -52,7 +52,7 @@ def routes(services: Services) -> list[BaseRoute]:
 def log_page(ctx: TxContext) -> Response:
     """A page of the log, newest first."""
     chosen = _chosen(ctx)
-    page = audit.NEWEST.page(ctx.tx, _filtered(chosen), ctx.query(paging.AFTER), _ROWS)
+    page = audit.NEWEST.page(ctx.tx, _filtered(chosen, zones.current()), ctx.query(paging.AFTER), _ROWS)
     audit.record(ctx.tx, ctx.who, "audit.read", "audit", "log")
     return ctx.page(
         "auditor/audit.html",
@@ -71,21 +71,22 @@ def export(context: RequestContext) -> Response:
     with context.services.db.transaction() as tx:
         audit.record(tx, context.who, "audit.export", "audit", "log")
     headers = {"Content-Disposition": 'attachment; filename="audit.csv"', "Cache-Control": "no-store"}
-    return StreamingResponse(_lines(context.services.db, _chosen(context)), media_type="text/csv", headers=headers)
+    lines = _lines(context.services.db, _chosen(context), zones.current())
+    return StreamingResponse(lines, media_type="text/csv", headers=headers)
 
 
 def _chosen(context: RequestContext) -> dict[str, str]:
     return {name: context.query(name) for name in _FILTERS if context.query(name)}
 
 
-def _lines(db: Database, chosen: dict[str, str]) -> Iterator[bytes]:
+def _lines(db: Database, chosen: dict[str, str], zone: tzinfo) -> Iterator[bytes]:
     """The log's lines, some at a time: no connection waits, and nothing is held, while a slow reader takes them."""
     after, text = "", io.StringIO()
     writer = csv.writer(text)
     writer.writerow(_HEAD)
     while True:
         with db.transaction() as tx:
-            page = audit.NEWEST.page(tx, _filtered(chosen), after, _BATCH)
+            page = audit.NEWEST.page(tx, _filtered(chosen, zone), after, _BATCH)
             tx.expunge_all()
         for row in page:
             values = (row.actor, row.role, row.action, row.object_kind, row.object_id, row.case_id or "", row.outcome)
@@ -102,7 +103,7 @@ def _lines(db: Database, chosen: dict[str, str]) -> Iterator[bytes]:
             return
 
 
-def _filtered(chosen: dict[str, str]) -> Select[AuditRow]:
+def _filtered(chosen: dict[str, str], zone: tzinfo) -> Select[AuditRow]:
     query = select(AuditRow)
     if person := chosen.get("person"):
         query = query.where(AuditRow.actor.icontains(person, autoescape=True))
@@ -112,10 +113,10 @@ def _filtered(chosen: dict[str, str]) -> Select[AuditRow]:
         query = query.where(or_(own, AuditRow.case_id == case_id) if case_id else own)
     if chosen.get("what") in _KINDS:
         query = query.where(AuditRow.action.startswith(chosen["what"], autoescape=True))
-    if since := _day(chosen.get("since")):
+    if since := _day(chosen.get("since"), zone):
         # A look that began before may have gone on until then; the first condition is what the index answers.
         query = query.where(AuditRow.at >= since - LONGEST, func.coalesce(AuditRow.until, AuditRow.at) >= since)
-    if until := _day(chosen.get("until")):
+    if until := _day(chosen.get("until"), zone):
         query = query.where(AuditRow.at < until + timedelta(days=1))
     return query
 
@@ -143,9 +144,10 @@ def _cell(value: object) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
-def _day(text: str | None) -> datetime | None:
+def _day(text: str | None, zone: tzinfo) -> datetime | None:
+    """A day as the reader lives it begins here."""
     try:
-        return datetime.combine(date.fromisoformat(text or ""), time.min, UTC)
+        return datetime.combine(date.fromisoformat(text or ""), time.min, zone)
     except ValueError:
         return None
 

@@ -9,15 +9,15 @@ from uuid import UUID, uuid4
 from starlette.responses import Response
 
 from cases.service import assignment, read, reporting
-from cases.states import ENDED, RUNNING, CaseEvent, CaseState, OfferOutcome, StudyEvent, StudyState
+from cases.states import ENDED, CaseEvent, CaseState, ClockEvent, OfferOutcome, StudyEvent, StudyState
 from cases.views import CoordinatorCase, CoordinatorStudy, OfferView, Review, StepView
-from overread.kit import audit
+from overread.kit import audit, zones
 from overread.kit.audit import AuditRow
 from overread.kit.errors import NotFound
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Page
 from overread.kit.words import counted
-from overread.web import answers, labels, paging, places, render
+from overread.web import answers, labels, next_step, paging, places, render
 from overread.web.contexts import TxContext
 
 #: Pictures shown at once; the rest follows when these are decided.
@@ -36,6 +36,9 @@ _SAID: Mapping[str, str] = {
     CaseEvent.INFO_EXPIRE: Phrase("closed the case"),
     CaseEvent.DECLINE: Phrase("declined the case"),
     CaseEvent.WITHDRAW: Phrase("withdrew the case"),
+    ClockEvent.PROMISE: Phrase("gave the patient a new time"),
+    ClockEvent.PAUSE: Phrase("stopped the clock"),
+    ClockEvent.RESUME: Phrase("let the clock go on"),
     StudyEvent.CONFIRM: Phrase("confirmed that it is the patient’s"),
     StudyEvent.RELEASE: Phrase("checked and released it"),
     StudyEvent.REVOKE: Phrase("took it out"),
@@ -77,7 +80,8 @@ def case_page(ctx: TxContext) -> Response:
     shown = [_study(case, study) for study in case.studies]
     ready = [study.study_uid for study, one in zip(case.studies, shown, strict=True) if one["release_action"]]
     trail, whole = _trail(ctx, case.case_id), ctx.query("trail") == "all"
-    running = CaseState(case.state) in RUNNING and case.paused_at is None
+    specialists = _specialists(ctx, case) if CaseEvent.OFFER in case.actions else []
+    due = labels.due(case.state, case.due_at, stands=case.paused_at is not None)
     refundable = case.paid is not None and case.paid.is_taken
     may_answer = any(e in case.actions for e in (CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
     return ctx.page(
@@ -87,7 +91,9 @@ def case_page(ctx: TxContext) -> Response:
             "reference": case.reference,
             "title": case.title,
             "status": labels.case(case.state),
-            "due": render.moment(case.due_at) if running else None,
+            "due": due,
+            "late": case.late,
+            "clock": _clock_words(case),
             "kind": gettext("%(program)s: %(kind)s", program=case.program, kind=case.kind),
             "questions": [q.text for q in case.questions],
             "story": answers.story(case),
@@ -105,34 +111,29 @@ def case_page(ctx: TxContext) -> Response:
                 "physician": answers.physician(case),
             },
         },
+        steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists)),
+        clock=_clock(case, url),
         authority=_authority(case, url),
-        blocked=case.blocked,
-        ready_action=action(CaseEvent.MARK_READY, "ready"),
-        reopen_action=action(CaseEvent.REOPEN_STUDIES, "reopen"),
         take_back_action=action(CaseEvent.TAKE_BACK, "take-back"),
-        close_action=action(CaseEvent.CLOSE, "close"),
         answer_action=f"{url}/answer" if may_answer else "",
         viewer_action=f"{url}/viewer" if case.view_id else "",
-        offered_to=next((o.specialist for o in case.offers if o.outcome == "open"), ""),
         studies=shown,
         # One has a button of its own.
         release_all={"action": f"{url}/release", "studies": " ".join(ready), "count": len(ready)}
         if ready[1:]
         else None,
         apart=case.apart,
-        specialists=_specialists(ctx, case) if CaseEvent.OFFER in case.actions else [],
+        specialists=specialists,
         offers=[_offer(offer) for offer in case.offers if offer.outcome != "open"],
         decisions=[_told(step) for step in case.steps if step.study_uid is None and step.event in _SAID],
         exception=f"{case.licence_exception_for}: {case.licence_exception}" if case.licence_exception else "",
         refunds=[{"at": render.moment(r.at), "text": r.text, "reason": r.reason} for r in case.refunds],
         assign_action=action(CaseEvent.OFFER, "offer"),
         exception_action=action(CaseEvent.OFFER, "exception"),
-        publish_action=action(CaseEvent.PUBLISH, "publish"),
         decline_action=action(CaseEvent.DECLINE, "decline"),
         info_action=action(CaseEvent.ASK_INFO, "info"),
         # The number makes a refund that is sent twice one refund.
         refund_action=f"{url}/refund?request={uuid4()}" if refundable else "",
-        extend_action="",
         report=_report(ctx, case) if CaseEvent.PUBLISH in case.actions else None,
         messages=[
             {
@@ -166,7 +167,6 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
     url = f"/queue/{case.case_id}/studies/{study.study_uid}"
     found, review = study.original, study.review
     state = StudyState(study.state)
-    arrived = render.moment(study.arrived_at)
     items = sorted(review.items, key=lambda item: item.state != Review.PENDING_REVIEW) if review else []
     shown = items[:_MOST_PREVIEWS]
     root = f"/cases/{case.case_id}/dicomweb/studies/{study.view_study_uid}"
@@ -181,7 +181,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
         "instances": found.instances if found else 0,
         "state": labels.study(study.state, study.status),
         "decisions": [_told(step) for step in case.steps if step.study_uid == study.study_uid and step.event in _SAID],
-        "received": f"{_FOUND_BY.get(study.found_by, study.found_by)}, {arrived:%-d %b %Y %H:%M}",
+        "received": f"{_FOUND_BY.get(study.found_by, study.found_by)}, {zones.dated(study.arrived_at)}",
         "viewer_url": "",
         "identity": [
             {
@@ -239,6 +239,25 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
         else "",
         "revoke_action": f"{url}/revoke" if may_revoke and state is not StudyState.MISMATCH else "",
     }
+
+
+def _clock(case: CoordinatorCase, url: str) -> dict[str, str]:
+    """What can be done with the clock, as the page's part about it takes it."""
+    paths = {one: f"{url}/{one}" if one in case.clock_actions else "" for one in ClockEvent}
+    return {
+        "promise_action": paths[ClockEvent.PROMISE],
+        "pause_action": paths[ClockEvent.PAUSE],
+        "resume_action": paths[ClockEvent.RESUME],
+        "instead_of": case.due_at.isoformat() if case.due_at else "",
+        "zone": str(zones.current()),
+    }
+
+
+def _clock_words(case: CoordinatorCase) -> str:
+    """What is said of the clock where no due time stands."""
+    if case.state in ENDED or case.state == CaseState.PUBLISHED:
+        return gettext("Nothing is due")
+    return gettext("The clock stands still") if case.paused_at else gettext("The clock has not begun")
 
 
 def _told(step: StepView) -> dict[str, Any]:

@@ -14,13 +14,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from overread.kit import http
+from overread.kit import http, zones
 from overread.kit.db import Session
 from overread.kit.errors import NotFound, NotSignedIn, OverreadError
 from overread.kit.permissions import ROLES, Permission
 from overread.kit.principals import Principal, Role
 from overread.services import Services
-from overread.web import forms, render, session
+from overread.web import forms, render, session, zoned
 from overread.web.forms import Form
 
 
@@ -128,7 +128,9 @@ class Desk:
 
     def _got(self, path: str, work: Work, said: str | None) -> Route:
         def endpoint(request: Request) -> Response:
-            return work(RequestContext(request=request, services=self._services, who=self._who(request)))
+            context = RequestContext(request=request, services=self._services, who=self._who(request))
+            with zones.reading_in(zoned.reader(request, self._services, context.who)):
+                return work(context)
 
         endpoint.__doc__ = said
         return Route(path, endpoint, methods=["GET"])
@@ -159,6 +161,11 @@ class Desk:
 
 
 def _act(context: RequestContext, work: Work, again: Work | None) -> Response:
+    with zones.reading_in(zoned.reader(context.request, context.services, context.who)):
+        return _acted(context, work, again)
+
+
+def _acted(context: RequestContext, work: Work, again: Work | None) -> Response:
     try:
         return work(context)
     except OverreadError as error:

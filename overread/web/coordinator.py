@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import zip_longest
 
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.service import approval, assignment, inboxes, intake, payments, read, reporting, studies
+from cases.service import approval, assignment, deadlines, inboxes, intake, payments, read, reporting, studies
 from cases.service.approval import InstancesLook, SuggestionsOpen
 from cases.service.read import Show
-from cases.states import ENDED, RUNNING, CaseState
+from cases.states import RUNNING, CaseState
 from cases.views import Review
+from overread.kit.errors import Unprocessable
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import labels, paging, render
+from overread.web import labels, paging
 from overread.web.casework import case_page, worked
 from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check, FieldErrors
@@ -48,6 +50,9 @@ def routes(services: Services) -> list[BaseRoute]:
         f"{case}/publish": publish,
         f"{case}/close": close,
         f"{case}/refund": refund,
+        f"{case}/promise": promise,
+        f"{case}/pause": pause,
+        f"{case}/resume": resume,
         f"{case}/viewer": open_viewer,
         f"{case}/release": release_all,
         f"{study}/confirm": confirm,
@@ -81,8 +86,8 @@ def queue(ctx: TxContext) -> Response:
                 "title": line.title,
                 "patient": line.patient_name,
                 "status": labels.case(line.state),
-                "due": render.moment(line.due_at) if CaseState(line.state) in RUNNING else None,
-                "ended": line.state in ENDED,
+                "due": labels.due(line.state, line.due_at, stands=line.paused_at is not None),
+                "stands": line.due_at is not None and CaseState(line.state) in (*RUNNING, CaseState.NEEDS_INFO),
                 "late": line.late,
                 "assigned": line.specialist,
                 "images": line.studies,
@@ -171,6 +176,37 @@ def close(ctx: TxContext) -> Response:
     """Close a published case."""
     reporting.close(ctx.tx, ctx.who, ctx.uuid())
     return _done(ctx, "closed")
+
+
+def promise(ctx: TxContext) -> Response:
+    """Give the patient a new time, which is read in the coordinator's own zone."""
+    check = Check(ctx.form)
+    due = check.moment("due", gettext("Please give a day and a time."))
+    reason = check.text("promise", gettext("Please give a reason; the patient reads it."), 2000)
+    check.done()
+    assert due is not None
+    try:
+        shown = datetime.fromisoformat(ctx.form.text("instead_of"))
+    except ValueError as error:
+        raise FieldErrors({"form": gettext("Please use the button.")}) from error
+    try:
+        deadlines.promise(ctx.tx, ctx.who, ctx.uuid(), due, reason, instead_of=shown)
+    except Unprocessable as error:
+        raise FieldErrors({"due": error.safe}) from error
+    return _done(ctx, "promised")
+
+
+def pause(ctx: TxContext) -> Response:
+    """Stop the clock."""
+    reason = _needed(ctx, "pause", gettext("Please give a reason; the patient reads it."))
+    deadlines.pause(ctx.tx, ctx.who, ctx.uuid(), reason)
+    return _done(ctx, "paused")
+
+
+def resume(ctx: TxContext) -> Response:
+    """Have it go on."""
+    deadlines.resume(ctx.tx, ctx.who, ctx.uuid())
+    return _done(ctx, "resumed")
 
 
 def refund(ctx: TxContext) -> Response:

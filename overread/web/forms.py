@@ -6,14 +6,14 @@ They are application/x-www-form-urlencoded (WHATWG URL 5.1), or multipart/form-d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from email.message import Message
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from overread.kit import whole_body
+from overread.kit import whole_body, zones
 from overread.kit.errors import BadInput, OverreadError, Unprocessable, UnsupportedMedia
 from overread.kit.language import gettext
 from overread.kit.money import formatted
@@ -105,6 +105,20 @@ class Check:
         except ValueError:
             self.errors[name] = missing
             return None
+
+    def moment(self, name: str, missing: str) -> datetime | None:
+        """A moment as an <input type=datetime-local> sends it, in the reader's zone; or None with an error."""
+        try:
+            typed = datetime.fromisoformat(self._form.text(name))
+            at = typed.replace(tzinfo=zones.current()).astimezone(UTC)
+            # One hour a year does not happen.
+            good = typed.tzinfo is None and zones.local(at).replace(tzinfo=None) == typed
+        except (ValueError, OverflowError):
+            good = False
+        if not good:
+            self.errors[name] = missing
+            return None
+        return at
 
     def email(self, name: str) -> str:
         """An e-mail address, as far as its form tells."""

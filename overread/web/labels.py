@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from cases.states import LABELS, STUDY_LABELS, CaseState, DelegateScope, Relation, StudyState
+from cases.states import LABELS, RUNNING, STUDY_LABELS, CaseState, DelegateScope, Relation, StudyState
 from cases.views import Paid, PaymentState
+from overread.kit import zones
 from overread.kit.language import Phrase, gettext
 from overread.kit.words import counted
 
@@ -95,6 +96,11 @@ def study(state: str, words: str) -> dict[str, str]:
     return {"label": words, "tone": _STUDY_TONES.get(StudyState(state), "info")}
 
 
+def due(state: str, due_at: datetime | None, *, stands: bool) -> datetime | None:
+    """When a case is due, in the reader's zone; None where no clock runs."""
+    return zones.local(due_at) if due_at and not stands and CaseState(state) in RUNNING else None
+
+
 def paid(payment: Paid | None) -> str:
     """A payment in a few words: "Held: $390.00"."""
     return f"{_MONEY.get(payment.state, payment.state)}: {payment.text}" if payment else ""
@@ -134,14 +140,14 @@ def look(since: datetime, until: datetime | None, images: int | None) -> str:
     """What a look was, in a few words: "120 images, 10:02 to 10:09". Nothing where it is told by its moment alone."""
     said = [counted(images, "image", "images")] if images else []
     if until is not None and (first := _minute(since)) != (last := _minute(until)):
-        same_day = since.astimezone(UTC).date() == until.astimezone(UTC).date()
+        same_day = zones.local(since).date() == zones.local(until).date()
         ends = (first[-5:], last[-5:]) if same_day else (first, last)
         said.append(gettext("%(first)s to %(last)s", first=ends[0], last=ends[1]))
     return ", ".join(said)
 
 
 def _minute(at: datetime) -> str:
-    at = at.astimezone(UTC)
+    at = zones.local(at)
     return f"{at.day} {at:%b %Y, %H:%M}"
 
 

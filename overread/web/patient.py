@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cases.service import erasure, intake, people, programs, read, reporting
-from cases.states import ENDED, OPEN, PAYABLE, RUNNING, Actor, CaseEvent, CaseState
+from cases.states import ENDED, OPEN, PAYABLE, Actor, CaseEvent, CaseState
 from cases.views import PatientCase
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
@@ -80,7 +80,7 @@ def cases(ctx: TxContext) -> Response:
                 "url": f"/cases/{line.case_id}",
                 "updated": render.moment(line.updated_at),
                 "next_step": _NEXT[line.state],
-                "due": render.moment(line.due_at) if CaseState(line.state) in RUNNING else None,
+                "due": labels.due(line.state, line.due_at, stands=line.paused_at is not None),
                 "patient_name": "" if line.patient_name == ctx.who.name else line.patient_name,
             }
             for line in page
@@ -93,7 +93,6 @@ def case(ctx: TxContext) -> Response:
     """One case: what happens, what is to do, the images, messages, and who saw the data."""
     shown = own(ctx)
     url = f"/cases/{shown.case_id}"
-    running = CaseState(shown.state) in RUNNING
     # Their own steps tell them nothing about others.
     after = ctx.query(_ACCESSES)
     seen = people.who_accessed(ctx.tx, ctx.who, shown.case_id, others=True, after=after, limit=_MOST_ACCESSES)
@@ -107,7 +106,9 @@ def case(ctx: TxContext) -> Response:
             "status": labels.case(shown.state),
             "next_title": shown.next_title,
             "next_text": shown.next_text,
-            "due": render.moment(shown.due_at) if running else None,
+            # A time that has passed is told in words, never as one that is still to come.
+            "due": labels.due(shown.state, shown.due_at, stands=bool(shown.clock_stands) or shown.late),
+            "stands": shown.clock_stands,
             "questions": [q.text for q in shown.questions],
             "paid": labels.paid(shown.paid),
         },

@@ -60,6 +60,7 @@ TABLE = (
     Row(Phrase("Match, check, release and revoke studies"), (_P.CASE_STUDIES, _P.IMAGES_RELEASE)),
     Row(Phrase("Review pictures, blank, approve"), (_P.IMAGES_REVIEW,)),
     Row(Phrase("Bring a specialist’s objects back to the originals"), (_P.IMAGES_REIDENTIFY,)),
+    Row(Phrase("Plan by due times, stop the clock, give a new time"), (_P.DEADLINES_READ, _P.CASE_CLOCK)),
     Row(Phrase("Offer a case"), (_P.CASE_OFFER,)),
     Row(Phrase("Accept, decline"), (_P.CASE_ANSWER_OFFER,), {Role.SPECIALIST: Phrase("offered")}),
     Row(Phrase("Write and sign"), (_P.REPORT_WRITE, _P.REPORT_SIGN), {Role.SPECIALIST: Phrase("assigned")}),
@@ -96,7 +97,7 @@ TABLE = (
     Row(Phrase("See the options of de-identification"), (_P.PROFILES_READ,)),
     Row(Phrase("Choose the options of de-identification"), (_P.PROFILES_CHANGE,)),
     Row(Phrase("See DICOM peers"), (_P.PEERS_READ,)),
-    Row(Phrase("See who reads for which program"), (_P.PROGRAMS_READ,)),
+    Row(Phrase("See who reads for which program, and when it is open"), (_P.PROGRAMS_READ,)),
     Row(Phrase("People, peers, programs and prices"), (_P.PEOPLE_MANAGE, _P.PEERS_MANAGE, _P.PROGRAMS_MANAGE)),
     Row(Phrase("Correct the own address"), (_P.ACCOUNT_ADDRESS,), {Role.PATIENT: Phrase("until confirmed")}),
     Row(

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 
 from cases.service import kinds, programs
 from cases.views import KindView, ProgramView
+from overread.kit import zones
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.services import Services
@@ -57,7 +58,7 @@ def prices_page(ctx: TxContext) -> Response:
                 "label": price.label,
                 "amount": render.money(price.amount, price.currency),
                 "active": price.valid_until is None,
-                "since": price.valid_from.date(),
+                "since": zones.local(price.valid_from).date(),
                 "replace_url": f"/prices?kind={quote(price.key)}#new" if price.current and price.key in offered else "",
                 **_pace(offered.get(price.key), price.currency),
             }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from overread.kit import language
+from overread.kit import clock, language, zones
 from overread.kit.dates import parse_da
 from overread.kit.language import Phrase
 from overread.kit.principals import Principal, Role
@@ -38,7 +38,12 @@ HOMES: Mapping[Role, str] = {
 NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
     None: ((Phrase("How it works"), "/#how"), (Phrase("Price"), "/#price"), (Phrase("Questions"), "/#faq")),
     Role.PATIENT: ((Phrase("My cases"), "/cases"),),
-    Role.COORDINATOR: ((Phrase("Queue"), "/queue"), (Phrase("Inbox"), "/inbox"), (Phrase("Erasures"), "/erasures")),
+    Role.COORDINATOR: (
+        (Phrase("Queue"), "/queue"),
+        (Phrase("Due"), "/due"),
+        (Phrase("Inbox"), "/inbox"),
+        (Phrase("Erasures"), "/erasures"),
+    ),
     Role.SPECIALIST: (
         (Phrase("Offers"), "/offers"),
         (Phrase("Reading"), "/reading"),
@@ -50,6 +55,7 @@ NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
         (Phrase("Licences"), "/licences"),
         (Phrase("Opinions"), "/kinds"),
         (Phrase("Prices"), "/prices"),
+        (Phrase("Hours"), "/hours"),
         (Phrase("De-identification"), "/profiles"),
         (Phrase("Peers"), "/peers"),
         (Phrase("Erasures"), "/erasures"),
@@ -67,6 +73,9 @@ DONE: Mapping[str, str] = {
     "kept": Phrase("What you wrote is saved. Go on whenever you like."),
     "sent": Phrase("Your message was sent."),
     "asked": Phrase("The question was sent. The clock stands still until the answer is here."),
+    "promised": Phrase("The patient has been told the new time, and the reason."),
+    "paused": Phrase("The clock stands still. The patient has been told why."),
+    "resumed": Phrase("The clock goes on. The patient has been told the new time."),
     "answered": Phrase("Your answer was sent. The clock goes on."),
     "withdrawn": Phrase("Your request is withdrawn."),
     "decided": Phrase("Your decision is recorded."),
@@ -143,6 +152,9 @@ def environment() -> Environment:
         language.gettext, language.ngettext, newstyle=True
     )
     made.policies["ext.i18n.trimmed"] = True
+    made.filters["zone"] = zones.short
+    # What has passed is never shown as if it were still to come.
+    made.tests["ahead"] = lambda at: at > clock.now()
     return made
 
 
@@ -197,8 +209,8 @@ def page(
 
 
 def moment(at: datetime | None) -> datetime | None:
-    """A moment in the zone that pages show."""
-    return at.astimezone(UTC) if at else None
+    """A moment in the zone of whoever reads the page."""
+    return zones.local(at) if at else None
 
 
 def day(dicom_date: str) -> date | None:

@@ -16,7 +16,7 @@ from overread.kit.errors import Busy, NotSignedIn, OverreadError
 from overread.kit.language import Phrase
 from overread.kit.principals import Principal, PrincipalRow
 from overread.services import Services
-from overread.web import carried
+from overread.web import carried, zoned
 from overread.web.errors import local_path
 from overread.web.forms import Form, errors_of
 from overread.web.render import HOMES, page
@@ -150,6 +150,8 @@ def open_session(
     before = request.cookies.get(http.SESSION_COOKIE)
     if before:
         tokens.revoke(tx, before)
+    # What the browser tells is right until somebody chooses.
+    person.zone = person.zone or zoned.told(request) or None
     token = tokens.issue(tx, person.id, tokens.SESSION, lasts=tokens.SESSION_LENGTH)
     audit.record(tx, who, "session.start", "principal", person.id, address=address(request))
     response = _with_cookie(services, shown or RedirectResponse(local_path(target, HOMES[who.role]), 303), token)

@@ -70,7 +70,7 @@ def offers(ctx: TxContext) -> Response:
                 "studies": line.studies,
                 "fee": render.money(line.fee, line.currency),
                 "answer_by": render.moment(line.answer_by),
-                "due": render.moment(line.due_at),
+                "due": labels.due(line.state, line.due_at, stands=line.paused_at is not None),
             }
             for line in offered
         ],
@@ -80,7 +80,8 @@ def offers(ctx: TxContext) -> Response:
                 "url": f"/reading/{line.case_id}",
                 "title": line.title,
                 "status": labels.case(line.state),
-                "due": render.moment(line.due_at) if CaseState(line.state) in RUNNING else None,
+                "due": labels.due(line.state, line.due_at, stands=line.paused_at is not None),
+                "stands": line.due_at is not None and CaseState(line.state) in (*RUNNING, CaseState.NEEDS_INFO),
                 "fee": render.money(line.fee, line.currency),
             }
             for line in reading
@@ -163,7 +164,7 @@ def report_page(ctx: TxContext) -> Response:
         case={
             "reference": case.reference,
             "title": case.title,
-            "due": render.moment(case.due_at),
+            "due": labels.due(case.state, case.due_at, stands=case.paused_at is not None),
             "patient": case.patient,
             "story": answers.story(case),
         },
@@ -245,7 +246,7 @@ def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | Non
             "reference": case.reference,
             "title": case.title,
             "status": labels.case(case.state),
-            "due": render.moment(case.due_at) if CaseState(case.state) in RUNNING else None,
+            "due": labels.due(case.state, case.due_at, stands=case.paused_at is not None),
             "answer_by": render.moment(case.answer_by),
             "questions": [q.text for q in case.questions if not q.follow_up],
             "story": answers.story(case),

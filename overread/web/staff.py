@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 from cases.service import admin_accounts as accounts
 from cases.service import peers
 from cases.service.admin_accounts import AccountView
-from overread.kit import passwords, principals, proofs
+from overread.kit import passwords, principals, proofs, zones
 from overread.kit.errors import Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
@@ -143,6 +143,12 @@ def account_page(ctx: TxContext) -> Response:
         back_url=render.HOMES[ctx.who.role],
         more=[
             {
+                "title": gettext("Your time zone"),
+                "text": gettext("Times are written in %(zone)s.", zone=zones.current()),
+                "href": "/account/zone",
+                "label": gettext("Choose another"),
+            },
+            {
                 "title": gettext("Sign out everywhere"),
                 "text": gettext(
                     "Ends this session and every other one, and every viewer and token that you opened. "
@@ -151,7 +157,7 @@ def account_page(ctx: TxContext) -> Response:
                 "action": "/account/sign-out",
                 "label": gettext("Sign out everywhere"),
                 "hidden": {"everywhere": "yes"},
-            }
+            },
         ],
     )
 

@@ -122,7 +122,10 @@ def _acting(ctx: TxContext) -> list[dict[str, str]]:
 
 def _option(program: ProgramView, kind: KindView, value: str) -> dict[str, Any]:
     days = ngettext(
-        "Answered within %(num)s day.", "Answered within %(num)s days.", kind.reading_days, num=kind.reading_days
+        "Answered within %(num)s working day.",
+        "Answered within %(num)s working days.",
+        kind.reading_days,
+        num=kind.reading_days,
     )
     told: Sequence[str] = (kind.text or program.tagline, days, _NEEDS[kind.images])
     return {

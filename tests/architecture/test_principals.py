@@ -28,6 +28,7 @@ _WITHOUT = {
     "untouched": "takes a draft of the patient who begins another one",
     "now": "what every visitor sees",
     "check": "what every visitor sees",
+    "house_zone": "what every visitor sees",
     "tell": "done by the clock",
     "sign_up": "anybody makes an account of their own",
     "ask": "takes the account that was just made, or somebody's own",

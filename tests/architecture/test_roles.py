@@ -95,6 +95,9 @@ LISTS: dict[str, frozenset[str]] = {
     "/api/v1/licence-rules": frozenset((ADMIN, COORDINATOR)),
     "/api/v1/people": frozenset((ADMIN,)),
     "/api/v1/programs/readers": frozenset((ADMIN, COORDINATOR)),
+    "/api/v1/programs/hours": frozenset((ADMIN, COORDINATOR)),
+    "/api/v1/deadlines": frozenset((COORDINATOR,)),
+    "/api/v1/account/zone": SIGNED_IN,
     "/api/v1/peers": frozenset((ADMIN, COORDINATOR)),
     "/api/v1/prices": frozenset((ADMIN,)),
     # A specialist of whom nothing is known has no licences: an empty list says no more than that.
@@ -103,6 +106,7 @@ LISTS: dict[str, frozenset[str]] = {
     "/cases": frozenset((PATIENT,)),
     "/queue": frozenset((COORDINATOR,)),
     "/inbox": frozenset((COORDINATOR,)),
+    "/due": frozenset((COORDINATOR,)),
     "/offers": frozenset((SPECIALIST,)),
     "/reading": frozenset((SPECIALIST,)),
     "/sent": frozenset((HOSPITAL,)),
@@ -110,12 +114,14 @@ LISTS: dict[str, frozenset[str]] = {
     "/peers": frozenset((ADMIN,)),
     "/kinds": frozenset((ADMIN,)),
     "/prices": frozenset((ADMIN,)),
+    "/hours": frozenset((ADMIN,)),
     "/profiles": frozenset((ADMIN,)),
     "/licences": frozenset((ADMIN, SPECIALIST)),
     "/audit": frozenset((ADMIN, AUDITOR)),
     "/audit.csv": frozenset((ADMIN, AUDITOR)),
     "/erasures": frozenset((ADMIN, COORDINATOR, AUDITOR)),
     "/account": SIGNED_IN,
+    "/account/zone": SIGNED_IN,
 }
 #: Whose pages lie below a path; everybody else is refused before anything is looked up. The longest prefix counts.
 AUDIENCES: dict[str, frozenset[str]] = {
@@ -124,6 +130,7 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "/cases/{case}/report.pdf": frozenset((PATIENT, COORDINATOR, SPECIALIST)),
     "/queue": frozenset((COORDINATOR,)),
     "/inbox": frozenset((COORDINATOR,)),
+    "/due": frozenset((COORDINATOR,)),
     "/offers": frozenset((SPECIALIST,)),
     "/reading": frozenset((SPECIALIST,)),
     "/sent": frozenset((HOSPITAL,)),
@@ -131,6 +138,7 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "/peers": frozenset((ADMIN,)),
     "/kinds": frozenset((ADMIN,)),
     "/prices": frozenset((ADMIN,)),
+    "/hours": frozenset((ADMIN,)),
     "/profiles": frozenset((ADMIN,)),
     "/licences": frozenset((ADMIN, SPECIALIST)),
     "/licences/rules": frozenset((ADMIN,)),

@@ -39,6 +39,7 @@ PLAIN = ReportView(
     intact=True,
     follow_ups=(),
     edition="ab" * 32,
+    zone="Europe/Berlin",
 )
 
 

@@ -161,6 +161,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         body |= {"answers": {}, "texts": {"impression": ""}, "studies": []} if "texts" in fields else {}
         body |= {"kind": "report"} if op.path.endswith("/kind") else {}
         body |= {"relation": "parent"} if "relation" in fields else {}
+        body |= {"due_at": "2099-01-01T12:00:00Z"} if "due_at" in fields else {}
         body |= {"request_id": "1"} if "request_id" in fields else {}
         for name in ("other_patient", "other_specialist", "hospital", "auditor", "admin"):
             status, text = api.call(name, op.method, path, body if op.body else None)
@@ -180,7 +181,8 @@ def test_the_report_as_pdf(api: Api, world: World) -> None:
     assert answer.headers["cache-control"] == "no-store"
     assert answer.content.startswith(b"%PDF-")
     streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", answer.content, re.DOTALL)
-    opened = b"".join(zlib.decompress(s) if s[:1] == b"\x78" else s for s in streams)
+    # A stream whose last byte is a line end of its own has lost it here, and nothing that is looked for.
+    opened = b"".join(zlib.decompressobj().decompress(s) if s[:1] == b"\x78" else s for s in streams)
     # ISO 19005-3: part 3, level B.
     assert b"<pdfaid:part>3<" in opened or b'pdfaid:part="3"' in opened
 

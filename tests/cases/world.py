@@ -264,14 +264,14 @@ class World:
 
     def drain(self, *, later: bool = False) -> None:
         """Run the jobs that are due, and those that they bring about; `later` also those that are still to come."""
-        due = "" if later else "AND (scheduled_at IS NULL OR scheduled_at <= now())"
+        due = "" if later else "AND (scheduled_at IS NULL OR scheduled_at <= :now)"
         take = text(
             "UPDATE procrastinate_jobs SET status = 'succeeded' WHERE id = (SELECT id FROM procrastinate_jobs "
             f"WHERE status = 'todo' AND queue_name = 'overread' {due} ORDER BY id LIMIT 1) RETURNING task_name, args"
         )
         while True:
             with self.db.transaction() as tx:
-                job = tx.execute(take).one_or_none()
+                job = tx.execute(take, {} if later else {"now": clock.now()}).one_or_none()
             if job is None:
                 return
             run: Callable[..., None] = self.bus.fan_out if job.task_name.endswith("event") else self.bus.handle

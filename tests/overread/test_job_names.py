@@ -42,6 +42,7 @@ HANDLERS = {
     "billing.payment_voided": [],
     "billing.webhook_received": ["billing.process_webhook"],
     "cases.authorisation_due": ["cases.authorise"],
+    "cases.due_near": ["cases.warn_of_due"],
     "cases.erased": ["cases.destroy_files"],
     "cases.information_overdue": ["cases.remind_information"],
     "cases.mail_queued": ["cases.send_mail"],

@@ -93,6 +93,8 @@ REFUSED = {
     "/api/v1/programs/readers",
     "/api/v1/delegates",
     "/api/v1/programs/{program}/kinds",
+    "/api/v1/programs/hours",
+    "/api/v1/deadlines",
     "/api/v1/programs/{program}/eligibility",
     "/api/v1/cases/{case}/accesses",
     "/api/v1/cases/{case}/specialists",

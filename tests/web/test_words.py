@@ -142,7 +142,7 @@ def test_every_reason_is_shown_where_the_next_decision_is_made(world: World, bro
         intake.ask_info(tx, world.other_specialist, case_id, "Was there an injury?")
     shown = page()
     assert "Some Other_Specialist asked the patient" in shown
-    assert shown.count("Was there an injury?") == 2, "with who asked, and among the messages"
+    assert shown.count("Was there an injury?") == 3, "at the next step, with who asked, and among the messages"
     assert "You, " not in shown, "a specialist's question is none of the coordinator's own words"
     with world.db.transaction() as tx:
         intake.answer_info(tx, world.patient, case_id, "I fell off a ladder")
