@@ -128,6 +128,8 @@ function keptForms(): void {
     const note = document.querySelector<HTMLElement>("[data-kept]");
     if (note) keepAsTyped(form, note);
   });
+}
+
 /** What a link within the page leads to is shown, also where it is folded away. */
 function openTargets(): void {
   const open = (): void => {

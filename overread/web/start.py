@@ -121,12 +121,8 @@ def _acting(ctx: TxContext) -> list[dict[str, str]]:
 
 
 def _option(program: ProgramView, kind: KindView, value: str) -> dict[str, Any]:
-    days = ngettext(
-        "Answered within %(num)s working day.",
-        "Answered within %(num)s working days.",
-        kind.reading_days,
-        num=kind.reading_days,
-    )
+    within = kind.reading_days
+    days = ngettext("Answered within %(num)s working day.", "Answered within %(num)s working days.", within, num=within)
     told: Sequence[str] = (kind.text or program.tagline, days, _NEEDS[kind.images])
     return {
         "value": value,
