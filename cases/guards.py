@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from cases import consents, imaging, licences, money, report_texts
 from cases.models import CONSENTS, Case, CaseStudy, Consent
 from cases.move import Move
-from cases.repository import erasure_of, hold_of, latest_report, open_offer, studies_of
+from cases.repository import documents_of, erasure_of, hold_of, latest_report, open_offer, studies_of
 from cases.states import CaseState, ImagesBy, StudyState
 from overread.kit import addresses, clock
 from overread.kit.language import Phrase, gettext
@@ -67,12 +67,13 @@ def _has_consents(move: Move) -> str | None:
 
 
 def images_here(tx: Session, case: Case) -> bool:
-    """Whether a study is in a case, or on its way into it, that nobody took out."""
-    studies = studies_of(tx, case.id)
-    if any(s.state is not StudyState.REVOKED for s in studies):
+    """Whether a study of images is in a case, or on its way into it, that nobody took out."""
+    studies, papers = studies_of(tx, case.id), {one.study_uid for one in documents_of(tx, case.id)}
+    if any(s.state is not StudyState.REVOKED and s.study_uid not in papers for s in studies):
         return True
     # What was uploaded a moment ago is not stable yet, but it is there.
-    return bool(set(imaging.uploaded(tx, case.id)) - {s.study_pk for s in studies})
+    sent = {pk for pk, uid in imaging.uploaded(tx, case.id).items() if uid not in papers}
+    return bool(sent - {s.study_pk for s in studies})
 
 
 def _images_chosen(move: Move) -> str | None:

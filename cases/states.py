@@ -100,6 +100,16 @@ class ImagesBy(StrEnum):
     HOSPITAL = "hospital"
 
 
+class DocumentKind(StrEnum):
+    """What a document is, as whoever adds it says."""
+
+    FIRST_REPORT = "first_report"
+    LETTER = "letter"
+    LABORATORY = "laboratory"
+    PHOTO = "photo"
+    OTHER = "other"
+
+
 class LicenceRequirement(StrEnum):
     """What a place's law asks of a second opinion for somebody who is there."""
 
@@ -231,6 +241,15 @@ STUDY_LABELS: dict[StudyState, str] = {
     _SS.DEID_REVIEW: Phrase("Waits for a coordinator’s check"),
     _SS.RELEASED: Phrase("Ready for the specialist"),
     _SS.REVOKED: Phrase("Taken out"),
+}
+
+#: Kinds of documents as people read them.
+DOCUMENT_LABELS: dict[DocumentKind, str] = {
+    DocumentKind.FIRST_REPORT: Phrase("First report"),
+    DocumentKind.LETTER: Phrase("Letter"),
+    DocumentKind.LABORATORY: Phrase("Laboratory"),
+    DocumentKind.PHOTO: Phrase("Photo"),
+    DocumentKind.OTHER: Phrase("Document"),
 }
 
 #: A study in one of these is known to be the patient's.

@@ -26,6 +26,8 @@ __all__ = [
     "ConsentText",
     "CoordinatorCase",
     "CoordinatorStudy",
+    "DocumentFile",
+    "DocumentView",
     "Entry",
     "IdentityRow",
     "LicenceView",
@@ -151,6 +153,40 @@ class PatientStudy:
     status: str
     known: StudySummary | None
     checked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    """A document, for the patient and coordinators. `name`: the file's; specialists read `label` and `number` instead.
+
+    `sender`: who added it; `own`: whoever asks. `size` in bytes. `study_uid` is the study's that holds its pages,
+    `state` and `status` are that study's.
+    """
+
+    document_id: UUID
+    number: int
+    kind: str
+    label: str
+    name: str
+    media_type: str
+    pages: int
+    size: int
+    sent_at: datetime
+    sender: str
+    own: bool
+    study_uid: str
+    state: str
+    status: str
+    may_take_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFile:
+    """A file to be saved, never to be opened where it was asked for."""
+
+    name: str
+    media_type: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
