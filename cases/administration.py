@@ -75,13 +75,14 @@ class KindChanges(Body):
     text: Annotated[str, Field(max_length=400)] = ""
     reading_days: Annotated[int, Field(ge=1, le=90)] = 5
     images: Needed = Needed.REQUIRED
+    documents: Needed = Needed.OPTIONAL
     asks: Annotated[list[Asked], Field(max_length=kind_questions.MOST, default_factory=list)]
     active: bool = True
 
     def fields(self) -> KindFields:
         """The same for the service."""
         asks = [KindQuestion(a.key, a.label, a.hint, a.form, tuple(a.options), a.required) for a in self.asks]
-        return KindFields(self.name, self.text, self.reading_days, self.images, asks, self.active)
+        return KindFields(self.name, self.text, self.reading_days, self.images, self.documents, asks, self.active)
 
 
 class NewKind(KindChanges):

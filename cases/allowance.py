@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from cases.states import CaseState
-from overread.kit.db import Database, reading
+from overread.kit.db import Database, Session, reading
 from overread.kit.errors import TooLarge
 from overread.kit.language import Phrase
 from overread.kit.settings import Settings
@@ -91,6 +91,11 @@ class Allowance:
         if size or instances:
             with self._db.transaction() as tx:
                 reading(tx).execute(_ADD, (-size, -instances, self._case_id))
+
+    @staticmethod
+    def returned(tx: Session, case_id: UUID, size: int, instances: int) -> None:
+        """What was stored and is gone again."""
+        reading(tx).execute(_ADD, (-size, -instances, case_id))
 
     def _full(self, what: str) -> Full:
         return Full(

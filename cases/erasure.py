@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from cases import events, imaging
 from cases.acting_models import Authority
+from cases.document_models import Document
 from cases.models import (
     Allowance,
     Case,
@@ -95,7 +96,7 @@ def destroy(tx: Session, case: Case) -> None:
     # What another sender has goes on waiting, where it was not sent for this case alone.
     nothing = {"case_id": None, "named": False, "reason": "", "dismissed_reason": ""}
     tx.execute(update(InboxStudy).where(InboxStudy.case_id == case.id).values(nothing))
-    for model in (Allowance, Question, Consent, CaseStudy, Offer, Report, Note, Message, Notice):
+    for model in (Allowance, Document, Question, Consent, CaseStudy, Offer, Report, Note, Message, Notice):
         tx.execute(delete(model).where(model.case_id == case.id))
     tx.execute(delete(Step).where(Step.case_id == case.id, Step.study_uid.is_not(None)))
     tx.execute(update(Step).where(Step.case_id == case.id).values(reason=""))

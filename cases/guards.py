@@ -10,7 +10,16 @@ from sqlalchemy.orm import Session
 from cases import consents, imaging, kind_questions, licences, money, report_texts
 from cases.models import CONSENTS, Case, CaseStudy, Consent
 from cases.move import Move
-from cases.repository import authority_of, erasure_of, hold_of, latest_report, open_offer, studies_of
+from cases.repository import (
+    authority_of,
+    document_count,
+    documents_of,
+    erasure_of,
+    hold_of,
+    latest_report,
+    open_offer,
+    studies_of,
+)
 from cases.states import CaseState, ImagesBy, Needed, StudyState
 from overread.kit import addresses, clock
 from overread.kit.language import Phrase, gettext
@@ -101,12 +110,13 @@ def _has_consents(move: Move) -> str | None:
 
 
 def images_here(tx: Session, case: Case) -> bool:
-    """Whether a study is in a case, or on its way into it, that nobody took out."""
-    studies = studies_of(tx, case.id)
-    if any(s.state is not StudyState.REVOKED for s in studies):
+    """Whether a study of images is in a case, or on its way into it, that nobody took out."""
+    studies, papers = studies_of(tx, case.id), {one.study_uid for one in documents_of(tx, case.id)}
+    if any(s.state is not StudyState.REVOKED and s.study_uid not in papers for s in studies):
         return True
     # What was uploaded a moment ago is not stable yet, but it is there.
-    return bool(set(imaging.uploaded(tx, case.id)) - {s.study_pk for s in studies})
+    sent = {pk for pk, uid in imaging.uploaded(tx, case.id).items() if uid not in papers}
+    return bool(sent - {s.study_pk for s in studies})
 
 
 def _images_chosen(move: Move) -> str | None:
@@ -117,6 +127,12 @@ def _images_chosen(move: Move) -> str | None:
     if move.case.images_by is ImagesBy.UPLOAD and not images_here(move.tx, move.case):
         return gettext("Please send the images first.")
     return None
+
+
+def _documents_here(move: Move) -> str | None:
+    wanted = move.case.kind.documents is Needed.REQUIRED
+    here = not wanted or document_count(move.tx, move.case.id) > 0
+    return None if here else gettext("Please add the documents that this opinion is about, such as the first report.")
 
 
 def _paid_or_free(move: Move) -> str | None:
@@ -140,8 +156,8 @@ def _asked_in_review(move: Move) -> str | None:
 def unreleased(case: Case, studies: Sequence[CaseStudy]) -> str | None:
     """What keeps a case's studies from being ready, or None."""
     standing = [s for s in studies if s.state is not StudyState.REVOKED]
-    if not standing:
-        return gettext("No study has arrived.") if case.kind.images is Needed.REQUIRED else None
+    if case.kind.images is Needed.REQUIRED and all(s.found_by == "document" for s in standing):
+        return gettext("No study has arrived.")
     waiting = [s for s in standing if s.state is not StudyState.RELEASED]
     if not waiting:
         return None
@@ -164,7 +180,8 @@ def _some_released(move: Move) -> str | None:
     # A study that came after the offer holds nothing up: it is released later, and the specialist is told.
     if move.case.kind.images is not Needed.REQUIRED:
         return None
-    released = any(s.state is StudyState.RELEASED for s in studies_of(move.tx, move.case.id))
+    images = [s for s in studies_of(move.tx, move.case.id) if s.found_by != "document"]
+    released = any(s.state is StudyState.RELEASED for s in images)
     return None if released else gettext("No study of this case is released.")
 
 
@@ -249,6 +266,7 @@ GUARDS: Mapping[str, Guard] = {
     "authority_checked": _authority_checked,
     "has_consents": _has_consents,
     "images_chosen": _images_chosen,
+    "documents_here": _documents_here,
     "paid_or_free": _paid_or_free,
     "has_reason": _has_reason,
     "asked_at_intake": _asked_at_intake,

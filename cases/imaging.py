@@ -24,6 +24,7 @@ from pacs.index.identities import Identity, Seen, said
 from pacs.index.models import Instance, Review, Study, Upload, View
 from pacs.index.query import StudySummary
 from pacs.index.scope import ORIGINAL, STAFF, Scope, originals
+from pacs.serve import retrieve
 from pacs.store import deletion, joins, sweep
 from pacs.store.archive import Archive
 from pacs.store.joins import Compared
@@ -247,6 +248,53 @@ def destroy_files(archive: Archive, case_id: UUID) -> None:
     if archive.thumbnails is not None:
         archive.thumbnails.clear()
     sweep.sweep(archive)
+
+
+def withhold_files(tx: Session, view_id: UUID, study_uid: str) -> None:
+    """Withhold the copies of a study whose document was left out, as far as they wait for a decision."""
+    views.withhold_left_out(tx, view_id, study_uid)
+
+
+def held(tx: Session, study_uid: str, sender_id: UUID) -> frozenset[str]:
+    """The SOP Instance UIDs that a sender's study has."""
+    study_pk = sent(tx, sender_id, study_uid)
+    return frozenset(tx.scalars(select(Instance.sop_uid).where(Instance.study_pk == study_pk)))
+
+
+def frame(archive: Archive, scope: Scope, study_uid: str, sop_uid: str) -> bytes:
+    """The first frame of an instance of a scope as it is kept. Raises NotFound, Unavailable, FrameError."""
+    with archive.db.transaction() as tx:
+        [found] = retrieve.locate(tx, scope, study_uid, sop_uid=sop_uid)
+    with retrieve.opened(archive, found) as instance:
+        return instance.frame(0)
+
+
+def document(archive: Archive, scope: Scope, study_uid: str, sop_uid: str) -> bytes:
+    """The document that an instance of a scope holds (PS3.3 C.24.2). Raises NotFound, Unavailable."""
+    with archive.db.transaction() as tx:
+        [found] = retrieve.locate(tx, scope, study_uid, sop_uid=sop_uid)
+    with retrieve.opened(archive, found) as instance:
+        ds = instance.dataset()
+        body: bytes = ds.EncapsulatedDocument
+        return body[: ds.EncapsulatedDocumentLength]
+
+
+def sent_to(tx: Session, case_id: UUID, study_uid: str) -> Scope:
+    """A study as far as it was sent to a case's own address."""
+    keys = [pk for pk, uid in uploaded(tx, case_id).items() if uid == study_uid]
+    return scope_of(case_id, (), keys)
+
+
+def take_out(tx: Session, case_id: UUID, view_id: UUID | None, study_pk: int, study_uid: str) -> tuple[int, int]:
+    """Remove what a sender's study has for one case alone, with its copy; the bytes and instances that are gone."""
+    found = deletion.sent_for(case_id, study_pk, named=False).subquery()
+    row = tx.execute(
+        select(func.coalesce(func.sum(Instance.blob_size), 0), func.count()).where(Instance.pk.in_(select(found)))
+    ).one()
+    deletion.erase(tx, case_id, study_pk, frozenset())
+    if view_id is not None:
+        views.drop(tx, view_id, study_uid)
+    return int(row[0]), row[1]
 
 
 def review(tx: Session, view_id: UUID, study_uid: str | None = None) -> list[StudyReview]:

@@ -83,6 +83,7 @@ class OpinionKind(Base):
     specialist_fee: Mapped[int] = mapped_column(default=0)
     reading_days: Mapped[int] = mapped_column(default=5)
     images: Mapped[Needed] = mapped_column(_enum(Needed), default=Needed.REQUIRED)
+    documents: Mapped[Needed] = mapped_column(_enum(Needed), default=Needed.OPTIONAL)
     # What it asks besides, as `cases.kind_questions` reads it.
     asks: Mapped[list[Any]] = mapped_column(default=list)
     position: Mapped[int] = mapped_column(default=0)
@@ -244,7 +245,7 @@ class CaseStudy(Base):
     identities: Mapped[list[Any]] = mapped_column(default=list)
     # The newest instance whose identity was compared (`pacs.index.models.Instance.pk`).
     looked_at: Mapped[int] = mapped_column(BigInteger, default=0)
-    # How it got here: upload, reference, hand.
+    # How it got here: upload, reference, hand; or document, which is no study of images.
     found_by: Mapped[str] = mapped_column(String(16), default="upload")
     # Who sent it first.
     sender_id: Mapped[UUID] = mapped_column()

@@ -73,7 +73,9 @@ def _operation(op: Operation, schemas: dict[int, Any]) -> dict[str, Any]:
     if AFTER in op.parameters:
         link = "The page behind this one, as rel=next (RFC 8288); none at the end of the list"
         good["headers"] = {"Link": {"description": link, "schema": {"type": "string"}}}
-    if op.body is not None:
+    if op.raw:
+        described["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
+    elif op.body is not None:
         described["requestBody"] = {
             "required": True,
             "content": {"application/json": {"schema": schemas[id(op.body)]}},

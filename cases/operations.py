@@ -94,6 +94,8 @@ class Operation:
     public: bool = False
     apart: bool = False
     parameters: tuple[Parameter, ...] = ()
+    #: The most bytes of a body that is a file, as it is; 0 where it is JSON.
+    raw: int = 0
 
     @property
     def name(self) -> str:

@@ -28,6 +28,7 @@ ACTORS: Mapping[Permission, frozenset[Actor]] = {
     Permission.CASE_FOLLOW_UP: _parts("patient representative"),
     Permission.CASE_WITHDRAW: _who_moves(CaseEvent.WITHDRAW),
     Permission.CASE_IMAGES_SEND: _parts("patient helper representative coordinator"),
+    Permission.CASE_DOCUMENTS: _parts("patient helper representative coordinator"),
     Permission.CASE_STUDIES: _parts("coordinator"),
     Permission.CASE_CLOCK: _parts("coordinator"),
     Permission.CASE_OFFER: _who_moves(CaseEvent.OFFER, CaseEvent.TAKE_BACK),

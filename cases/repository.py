@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from cases import delegations
 from cases.acting_models import Authority
+from cases.document_models import Document
 from cases.models import (
     Case,
     CaseStudy,
@@ -124,6 +125,24 @@ def study_of(tx: Session, case_id: UUID, study_uid: str, *, lock: bool = False) 
     """One study of a case, or None."""
     query = select(CaseStudy).where(CaseStudy.case_id == case_id, CaseStudy.study_uid == study_uid)
     return tx.scalars(query.with_for_update() if lock else query).one_or_none()
+
+
+def documents_of(tx: Session, case_id: UUID) -> Sequence[Document]:
+    """The documents of a case, oldest first, those that were taken out too."""
+    return tx.scalars(select(Document).where(Document.case_id == case_id).order_by(Document.number, Document.id)).all()
+
+
+def document_of(tx: Session, case_id: UUID, study_uid: str) -> Document | None:
+    """The document whose pages a study of a case holds; None for a study of images."""
+    query = select(Document).where(Document.case_id == case_id, Document.study_uid == study_uid)
+    return tx.scalars(query).one_or_none()
+
+
+def document_count(tx: Session, case_id: UUID) -> int:
+    """How many documents a case has that nobody took out."""
+    out = select(CaseStudy.study_uid).where(CaseStudy.case_id == case_id, CaseStudy.state == StudyState.REVOKED)
+    query = select(func.count()).where(Document.case_id == case_id, Document.study_uid.not_in(out))
+    return tx.scalar(query) or 0
 
 
 def latest_report(tx: Session, case_id: UUID) -> Report | None:

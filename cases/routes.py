@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.gateway import Gateway
-from cases import acting, administration, bodies, consents, pictures, report_pdf, timing
+from cases import acting, administration, bodies, consents, papers, pictures, report_pdf, timing
 from cases.kind_questions import KindQuestion
 from cases.models import SUBJECTS
 from cases.openapi import document
@@ -44,7 +44,7 @@ from cases.service import (
 from cases.service.assignment import Eligibility
 from cases.service.inboxes import InboxItem
 from cases.service.people import Access
-from cases.views import CaseLine, CoordinatorCase, LicenceView, PatientCase, ReportView, SpecialistCase
+from cases.views import CaseLine, CoordinatorCase, KindView, LicenceView, PatientCase, ReportView, SpecialistCase
 from overread.kit import proofs, whole_body, zones
 from overread.kit.db import Database
 from overread.kit.errors import BadInput
@@ -100,6 +100,7 @@ class KindLine:
     price_text: str
     reading_days: int
     images: str
+    documents: str
     asks: list[KindQuestion]
 
 
@@ -211,6 +212,11 @@ def _launch(c: Call) -> Link:
     return Link(f"{c.settings.viewer_base_url}/open#{viewing.open_viewer(c.tx, c.who, c.case_id)}")
 
 
+def _kind_line(k: KindView) -> KindLine:
+    price = (k.price, k.currency, k.price_text)
+    return KindLine(k.slug, k.name, k.text, *price, k.reading_days, k.images, k.documents, list(k.asks))
+
+
 def _programs(c: Call) -> list[ProgramLine]:
     return [
         ProgramLine(
@@ -219,7 +225,16 @@ def _programs(c: Call) -> list[ProgramLine]:
             p.tagline,
             [
                 KindLine(
-                    k.slug, k.name, k.text, k.price, k.currency, k.price_text, k.reading_days, k.images, list(k.asks)
+                    k.slug,
+                    k.name,
+                    k.text,
+                    k.price,
+                    k.currency,
+                    k.price_text,
+                    k.reading_days,
+                    k.images,
+                    k.documents,
+                    list(k.asks),
                 )
                 for k in p.kinds
             ],
@@ -324,6 +339,7 @@ OPERATIONS: tuple[Operation, ...] = (
               _decide, bodies.Decision, None, 204, apart=True),
     *pictures.OPERATIONS,
     *acting.OPERATIONS,
+    *papers.OPERATIONS,
     Operation("POST", f"{_CASE}/ready", "assignment", "Every study is released",
               lambda c: assignment.mark_ready(c.tx, c.who, c.case_id), None, None, 204),
     Operation("POST", f"{_CASE}/reopen", "assignment", "Back to the check of the studies",
@@ -417,7 +433,7 @@ def _endpoint(
         return _answer(op, result, request)
 
     async def endpoint(request: Request) -> Response:
-        return await run_in_threadpool(work, request, await whole_body.read(request, _MOST_BYTES))
+        return await run_in_threadpool(work, request, await whole_body.read(request, op.raw or _MOST_BYTES))
 
     return endpoint
 
@@ -454,6 +470,8 @@ def _asked(op: Operation, request: Request) -> Mapping[str, str]:
 
 
 def _parsed(op: Operation, raw: bytes) -> Any:
+    if op.raw:
+        return raw
     if op.body is None:
         return None
     if b"\\u0000" in raw:

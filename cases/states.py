@@ -120,6 +120,16 @@ class Needed(StrEnum):
     NONE = "none"
 
 
+class DocumentKind(StrEnum):
+    """What a document is, as whoever adds it says."""
+
+    FIRST_REPORT = "first_report"
+    LETTER = "letter"
+    LABORATORY = "laboratory"
+    PHOTO = "photo"
+    OTHER = "other"
+
+
 class LicenceRequirement(StrEnum):
     """What a place's law asks of a second opinion for somebody who is there."""
 
@@ -188,7 +198,7 @@ def _rule(source: StrEnum, event: StrEnum, actors: str, target: StrEnum, guards:
 
 _INTAKE = (
     "address_confirmed no_emergency kind_given eligible_place has_subject in_scope has_questions has_answers "
-    "has_identity authority_given has_consents images_chosen paid_or_free"
+    "has_identity authority_given has_consents images_chosen documents_here paid_or_free"
 )
 _TO_OFFER = "studies_released specialist_eligible"
 _TO_ACCEPT = "offer_open some_study_released specialist_eligible captured_or_free"
@@ -280,6 +290,15 @@ STUDY_LABELS: dict[StudyState, str] = {
     _SS.DEID_REVIEW: Phrase("Waits for a coordinator’s check"),
     _SS.RELEASED: Phrase("Ready for the specialist"),
     _SS.REVOKED: Phrase("Taken out"),
+}
+
+#: Kinds of documents as people read them.
+DOCUMENT_LABELS: dict[DocumentKind, str] = {
+    DocumentKind.FIRST_REPORT: Phrase("First report"),
+    DocumentKind.LETTER: Phrase("Letter"),
+    DocumentKind.LABORATORY: Phrase("Laboratory"),
+    DocumentKind.PHOTO: Phrase("Photo"),
+    DocumentKind.OTHER: Phrase("Document"),
 }
 
 #: A study in one of these is known to be the patient's.

@@ -29,6 +29,8 @@ __all__ = [
     "ConsentText",
     "CoordinatorCase",
     "CoordinatorStudy",
+    "DocumentFile",
+    "DocumentView",
     "Entry",
     "IdentityRow",
     "KindQuestion",
@@ -65,7 +67,7 @@ class KindView:
     """A kind of opinion. Amounts in minor units of `currency` (ISO 4217).
 
     `price`: 0 where it is free (`price_key` is None then); `price_text`: as people read it; `images`: whether it needs
-    them (`states.Needed`); `asks`: what it asks besides the patient's own questions.
+    them (`states.Needed`), `documents` the same; `asks`: what it asks besides the patient's own questions.
     """
 
     slug: str
@@ -78,6 +80,7 @@ class KindView:
     specialist_fee: int
     reading_days: int
     images: str
+    documents: str
     asks: tuple[KindQuestion, ...]
     active: bool
 
@@ -172,6 +175,40 @@ class PatientStudy:
     status: str
     known: StudySummary | None
     checked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    """A document, for the patient and coordinators. `name`: the file's; specialists read `label` and `number` instead.
+
+    `sender`: who added it; `own`: whoever asks. `size` in bytes. `study_uid` is the study's that holds its pages,
+    `state` and `status` are that study's.
+    """
+
+    document_id: UUID
+    number: int
+    kind: str
+    label: str
+    name: str
+    media_type: str
+    pages: int
+    size: int
+    sent_at: datetime
+    sender: str
+    own: bool
+    study_uid: str
+    state: str
+    status: str
+    may_take_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFile:
+    """A file to be saved, never to be opened where it was asked for."""
+
+    name: str
+    media_type: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)

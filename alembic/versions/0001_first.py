@@ -173,6 +173,11 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column(
+            "documents",
+            sa.Enum("required", "optional", "none", name="needed", native_enum=False, length=24),
+            nullable=False,
+        ),
+        sa.Column(
             "asks", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
         sa.Column("position", sa.Integer(), nullable=False),
@@ -990,6 +995,42 @@ def upgrade() -> None:
     op.create_index(op.f("ix_cases_notice_case_id"), "cases_notice", ["case_id"], unique=False)
     op.create_index(op.f("ix_cases_notice_created_at"), "cases_notice", ["created_at"], unique=False)
     op.create_index(op.f("ix_cases_notice_item_id"), "cases_notice", ["item_id"], unique=False)
+    op.create_table(
+        "cases_document",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "first_report",
+                "letter",
+                "laboratory",
+                "photo",
+                "other",
+                name="documentkind",
+                native_enum=False,
+                length=24,
+            ),
+            nullable=False,
+        ),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("media_type", sa.String(length=32), nullable=False),
+        sa.Column("pages", sa.Integer(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("study_uid", sa.String(length=64), nullable=False),
+        sa.Column("patient_name", sa.String(length=64), nullable=False),
+        sa.Column("birth_date", sa.String(length=8), nullable=False),
+        sa.Column("sent_by", sa.Uuid(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_document_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["sent_by"], ["kit_principal.id"], name=op.f("fk_cases_document_sent_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_document")),
+        sa.UniqueConstraint("case_id", "digest", name=op.f("uq_cases_document_case_id_digest")),
+    )
     op.create_table(
         "cases_legal_hold",
         sa.Column("id", sa.Uuid(), nullable=False),

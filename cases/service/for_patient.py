@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from billing.states import PaymentState
 from cases import access, consents, guards, imaging, money, timeline
 from cases.models import Case
-from cases.repository import consents_of, latest_report, steps_of, studies_of
+from cases.repository import consents_of, documents_of, latest_report, steps_of, studies_of
 from cases.service import authority, kinds, presentation
 from cases.service.intake import MAX_FOLLOW_UPS
 from cases.states import LABELS, SELVES, STUDY_LABELS, UPLOADABLE, Actor, CaseState, StudyEvent, StudyState
@@ -31,9 +31,11 @@ _RETURNED: Mapping[str, str] = {
 
 def patient_case(tx: Session, who: Principal, case: Case, actor: Actor) -> PatientCase:
     """The view of a case that `who`, its patient or somebody who acts for them, is shown."""
-    studies = studies_of(tx, case.id)
+    # A document's study is told of as a document (`service.documents`).
+    papers = {one.study_uid for one in documents_of(tx, case.id)}
+    studies = [s for s in studies_of(tx, case.id) if s.study_uid not in papers]
     scope = access.scope(tx, who, case.id)
-    known = imaging.summaries(tx, scope)
+    known = {uid: one for uid, one in imaging.summaries(tx, scope).items() if uid not in papers}
     steps, report = steps_of(tx, case.id), latest_report(tx, case.id)
     # By whom a study was released is the program's business; that somebody looked, and when, is the patient's.
     checked = {s.study_uid: s.at for s in steps if s.event == StudyEvent.RELEASE and s.actor == Actor.COORDINATOR}

@@ -34,6 +34,7 @@ class KindFields:
     text: str = ""
     reading_days: int = 5
     images: Needed = Needed.REQUIRED
+    documents: Needed = Needed.OPTIONAL
     asks: Sequence[KindQuestion] = ()
     active: bool = True
 
@@ -167,6 +168,7 @@ def view(kind: OpinionKind, price: Price | None) -> KindView:
         specialist_fee=kind.specialist_fee,
         reading_days=kind.reading_days,
         images=kind.images.value,
+        documents=kind.documents.value,
         asks=kind_questions.of(kind.asks),
         active=kind.active,
     )
@@ -188,5 +190,5 @@ def _fill(kind: OpinionKind, fields: KindFields) -> None:
             f"{fields.reading_days} days", safe=gettext("The days are a number from 1 to %(most)s.", most=_MOST_DAYS)
         )
     kind.name, kind.text, kind.reading_days = name, text, fields.reading_days
-    kind.images, kind.active = fields.images, fields.active
+    kind.images, kind.documents, kind.active = fields.images, fields.documents, fields.active
     kind.asks = kind_questions.kept(fields.asks)

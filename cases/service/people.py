@@ -33,6 +33,8 @@ _SENTENCES = {
     "case.licence_exception": Phrase("recorded a licence exception"),
     "case.accept": Phrase("accepted your request and got access to the images without your name"),
     "case.publish": Phrase("published your report"),
+    "document.add": Phrase("added a document"),
+    "document.read": Phrase("opened a document of yours"),
     "report.read": Phrase("read your report"),
     "report.save": Phrase("worked on your report"),
     "report.sign": Phrase("signed your report"),

@@ -41,7 +41,7 @@ _NEXT = {
     CaseState.PUBLISHED: CaseEvent.CLOSE,
 }
 #: The steps of a request in order, and which of them asks for what a guard wants.
-STEPS = ("opinion", "question", "patient", "images", "consent", "payment")
+STEPS = ("opinion", "question", "patient", "images", "documents", "consent", "payment")
 STEP_OF = {
     "kind_given": "opinion",
     "no_emergency": "question",
@@ -54,6 +54,7 @@ STEP_OF = {
     "authority_given": "patient",
     "address_confirmed": "images",
     "images_chosen": "images",
+    "documents_here": "documents",
     "has_consents": "consent",
     "paid_or_free": "payment",
 }

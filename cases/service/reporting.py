@@ -228,7 +228,9 @@ def studies_sentences(tx: Session, case: Case, view_uids: Sequence[str], *, for_
 
 
 def sentence(study: imaging.StudySummary) -> str:
-    """A study in one line: "CT of 2026-11-21 (Chest), 120 images"."""
+    """A study in one line: "CT of 2026-11-21 (Chest), 120 images"; of a document "First report 1, 2 pages"."""
+    if study.modalities == ["DOC"]:
+        return f"{study.description or gettext('Document')}, {counted(study.instances, 'page', 'pages')}"
     day = study.study_date
     when = f" of {day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) == 8 else ""
     what = "/".join(study.modalities) or gettext("Study")

@@ -14,7 +14,7 @@ from cases.imaging import Archive, Compared, Seen, StudyReview
 from cases.machine import move_study
 from cases.models import Case, CaseStudy, InboxStudy, Report
 from cases.move import StudyMove
-from cases.repository import by_reference, load, load_unasked, studies_of, study_of
+from cases.repository import by_reference, document_of, load, load_unasked, studies_of, study_of
 from cases.service import inboxes, presentation
 from cases.states import ENDED, KNOWN_THEIRS, Actor, StudyEvent, StudyState
 from overread.kit import audit, permissions
@@ -230,8 +230,11 @@ def deidentify(archive: Archive, case_id: UUID, study_uid: str) -> None:
         study = study_of(tx, case_id, study_uid, lock=True)
         if case is None or study is None or study.state is not StudyState.MATCHED:
             return
-        study.view_study_uid, study.pending = derived.study_uid, derived.pending
+        if document_of(tx, case_id, study_uid) is not None:
+            # Its pages are what is looked at and shown. The file itself stays out, unless a coordinator lets it in.
+            imaging.withhold_files(tx, view_id, study_uid)
         checked = imaging.review(tx, view_id, study_uid)
+        study.view_study_uid, study.pending = derived.study_uid, sum(r.pending for r in checked)
         if not any(r.clean or r.pending or r.approved for r in checked):
             reason = "No image of this study could be read or de-identified."
             move_study(StudyMove(tx, case, study, StudyEvent.FAIL, Actor.SYSTEM, None, reason))
@@ -277,7 +280,8 @@ def _place(
             whole=found_by != "upload",
             named=[study_pk] if found_by == "reference" else [],
             state=StudyState.RECEIVING,
-            found_by=found_by,
+            # A document is none of the images that an opinion may need.
+            found_by="document" if document_of(tx, case.id, study_uid) is not None else found_by,
             sender_id=sender_id,
         )
         tx.add(study)
@@ -301,6 +305,9 @@ def _compare(tx: Session, case: Case, study: CaseStudy, seen: Seen, who: Princip
     actor = Actor.COORDINATOR if who else Actor.SYSTEM
     added, study.looked_at = study.looked_at, seen.last
     confirmed = {tuple(one) for one in study.identities}
+    if (paper := document_of(tx, case.id, study.study_uid)) is not None:
+        # What we wrote ourselves tells nothing of whose it is: whoever reviews the pages reads that on them.
+        confirmed.add((paper.patient_name, paper.birth_date))
     whole = sum(seen.identities.values())
     reasons = [] if seen.identities else ["None of its images is here any more."]
     for one, images in seen.identities.items():

@@ -57,6 +57,7 @@ KINDS = (
             "A subspecialist reads what you write and send, without images, and says what to do next.",
             reading_days=2,
             images=Needed.NONE,
+            documents=Needed.REQUIRED,
             asks=(
                 KindQuestion(
                     "diagnosis", "Which diagnosis were you given?", "As it stands in the letter.", required=True

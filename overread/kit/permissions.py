@@ -62,6 +62,7 @@ class Permission(StrEnum):
     CASE_FOLLOW_UP = "case.follow_up"
     CASE_WITHDRAW = "case.withdraw"
     CASE_IMAGES_SEND = "case.images_send"
+    CASE_DOCUMENTS = "case.documents"
     CASE_STUDIES = "case.studies"
     CASE_CLOCK = "case.clock"
     CASE_OFFER = "case.offer"

@@ -13,8 +13,11 @@ from overread.web import labels, places
 from overread.web.contexts import TxContext
 
 
-def sections(ctx: TxContext, case: PatientCase) -> list[dict[str, Any]]:
-    """The sections, each with .title, .url (where it is changed) and .facts (label, value); empty ones say so."""
+def sections(ctx: TxContext, case: PatientCase, papers: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """The sections, each with .title, .url (where it is changed) and .facts (label, value); empty ones say so.
+
+    `papers` are the documents.
+    """
     found = [
         ("opinion", gettext("The opinion"), [(gettext("Opinion"), case.kind.name)]),
         ("question", gettext("Your question"), _question(case)),
@@ -22,6 +25,8 @@ def sections(ctx: TxContext, case: PatientCase) -> list[dict[str, Any]]:
     ]
     if case.kind.images != Needed.NONE:
         found.append(("images", gettext("Your images"), _images(case)))
+    if case.kind.documents != Needed.NONE:
+        found.append(("documents", gettext("Documents"), papers or [(gettext("Documents"), gettext("none"))]))
     return [
         {"title": title, "url": f"/cases/{case.case_id}/{step}", "facts": [one for one in facts if one[1]]}
         for step, title, facts in found

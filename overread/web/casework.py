@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from starlette.responses import Response
 
 from cases.service import assignment, read, reporting
-from cases.states import ENDED, CaseEvent, CaseState, ClockEvent, OfferOutcome, StudyEvent, StudyState
+from cases.states import ENDED, UPLOADABLE, CaseEvent, CaseState, ClockEvent, OfferOutcome, StudyEvent, StudyState
 from cases.views import CoordinatorCase, CoordinatorStudy, OfferView, Review, StepView
 from overread.kit import audit, zones
 from overread.kit.audit import AuditRow
@@ -17,7 +17,7 @@ from overread.kit.errors import NotFound
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Page
 from overread.kit.words import counted
-from overread.web import answers, labels, next_step, paging, places, render
+from overread.web import answers, labels, next_step, paging, papers, places, render
 from overread.web.contexts import TxContext
 
 #: Pictures shown at once; the rest follows when these are decided.
@@ -114,6 +114,9 @@ def case_page(ctx: TxContext) -> Response:
         steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists)),
         clock=_clock(case, url),
         authority=_authority(case, url),
+        documents=papers.listed(ctx, case.case_id, f"{url}/documents"),
+        document_action=f"{url}/documents" if CaseState(case.state) in UPLOADABLE else "",
+        document_form=papers.choices(),
         take_back_action=action(CaseEvent.TAKE_BACK, "take-back"),
         answer_action=f"{url}/answer" if may_answer else "",
         viewer_action=f"{url}/viewer" if case.view_id else "",

@@ -15,7 +15,7 @@ from overread.kit.errors import Conflict
 from overread.kit.language import gettext
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import answers, render, steps
+from overread.web import answers, papers, render, steps
 from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import FieldErrors
 
@@ -75,7 +75,7 @@ def consent_page(ctx: TxContext) -> Response:
                 late_refund_percent=program.late_refund_percent,
             )
         ),
-        sections=answers.sections(ctx, case),
+        sections=answers.sections(ctx, case, papers.told(ctx, case.case_id)),
         # A text that has become another one is not agreed to, whatever was ticked.
         values={name: text for name, text in ctx.form.values().items() if name not in _outdated(ctx)}
         or dict.fromkeys(case.consents, "yes"),

@@ -37,8 +37,10 @@ class FieldErrors(Unprocessable):
 class Form:
     """The fields of a form; a field may come several times. Values but passwords are stripped; none holds a NUL."""
 
-    def __init__(self, pairs: Sequence[tuple[str, str]] = (), files: Mapping[str, bytes] | None = None) -> None:
-        self._files = dict(files or {})
+    def __init__(
+        self, pairs: Sequence[tuple[str, str]] = (), files: Mapping[str, Sequence[tuple[str, bytes]]] | None = None
+    ) -> None:
+        self._files = {name: list(several) for name, several in (files or {}).items()}
         self._values: dict[str, list[str]] = {}
         for name, value in pairs:
             # Browsers send CRLF (HTML 4.10.22.4); PostgreSQL's text knows no NUL.
@@ -54,8 +56,12 @@ class Form:
         return self._values.get(name, [None])[0]
 
     def file(self, name: str) -> bytes:
-        """The content of a file that came along, or b""."""
-        return self._files.get(name, b"")
+        """The content of the first file that came along, or b""."""
+        return next((content for _, content in self.uploads(name)), b"")
+
+    def uploads(self, name: str) -> list[tuple[str, bytes]]:
+        """The files that came along, each with the name that the browser gave it; none that is empty and unnamed."""
+        return [(called, content) for called, content in self._files.get(name, ()) if called or content]
 
     def all(self, name: str) -> list[str]:
         """Every value of a field, in order."""
@@ -214,17 +220,17 @@ def _multipart(declared: str, body: bytes) -> Form:
     """RFC 7578: a part a field, named by its Content-Disposition; one with a file name is a file."""
     parser = PartParser(str(_parameters(declared).get_param("boundary", "")), max_parts=MAX_FIELDS)
     pairs: list[tuple[str, str]] = []
-    files: dict[str, bytes] = {}
-    name, is_file, content = "", False, bytearray()
+    files: dict[str, list[tuple[str, bytes]]] = {}
+    name, called, content = "", None, bytearray()
     for event in parser.feed(body):
         if isinstance(event, dict):
             disposition = _parameters(event.get("content-disposition", ""))
-            name, is_file = str(disposition.get_param("name", "")), disposition.get_param("filename") is not None
+            name, called = str(disposition.get_param("name", "")), disposition.get_param("filename")
             content = bytearray()
         elif event is not None:
             content += event
-        elif is_file:
-            files[name] = bytes(content)
+        elif called is not None:
+            files.setdefault(name, []).append((str(called), bytes(content)))
         else:
             try:
                 pairs.append((name, content.decode()))

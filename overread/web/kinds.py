@@ -26,6 +26,11 @@ _IMAGES: Mapping[str, str] = {
     Needed.OPTIONAL: Phrase("Images may be sent"),
     Needed.NONE: Phrase("No images are asked for"),
 }
+_DOCUMENTS: Mapping[str, str] = {
+    Needed.REQUIRED: Phrase("Documents are needed"),
+    Needed.OPTIONAL: Phrase("Documents may be sent"),
+    Needed.NONE: Phrase("No documents are asked for"),
+}
 _FORMS: Mapping[str, str] = {
     AnswerForm.LINE: Phrase("One line"),
     AnswerForm.TEXT: Phrase("A longer text"),
@@ -90,10 +95,20 @@ def kind_page(ctx: TxContext) -> Response:
         action=f"/kinds/{program}/{slug}" if kind else f"/kinds/{program}",
         back_url="/kinds",
         images=labels.options(_IMAGES),
+        documents=labels.options(_DOCUMENTS),
         forms=labels.options(_FORMS),
         asks=[_row(one) for one in asked] + [_row(None)] * _MORE,
         currencies=[{"value": code, "label": code} for code in CURRENCIES],
-        values=ctx.form.values() or (_values(kind) if kind else {"images": Needed.REQUIRED.value, "active": "yes"}),
+        values=ctx.form.values()
+        or (
+            _values(kind)
+            if kind
+            else {
+                "images": Needed.REQUIRED.value,
+                "documents": Needed.OPTIONAL.value,
+                "active": "yes",
+            }
+        ),
     )
 
 
@@ -129,6 +144,7 @@ def _fields(ctx: TxContext, check: Check) -> KindFields:
         text=ctx.form.text("text"),
         reading_days=check.number("reading_days", 1, 90, gettext("The days are a number from 1 to 90.")),
         images=_needed(check.one_of("images", list(Needed), gettext("Please say whether images are needed."))),
+        documents=_needed(check.one_of("documents", list(Needed), gettext("Please say whether documents are needed."))),
         asks=_typed_questions(ctx),
         active=bool(ctx.form.text("active")),
     )
@@ -179,5 +195,6 @@ def _values(kind: KindView) -> dict[str, str]:
         "text": kind.text,
         "reading_days": str(kind.reading_days),
         "images": kind.images,
+        "documents": kind.documents,
         "active": "yes" if kind.active else "",
     }

@@ -85,6 +85,11 @@ SUBJECTS: Mapping[str, str] = {
 }
 
 
+def pages(number: int) -> str:
+    """How many pages a document has."""
+    return counted(number, "page", "pages")
+
+
 def case(state: str) -> dict[str, str]:
     """A case's state as templates take it."""
     known = CaseState(state)

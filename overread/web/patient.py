@@ -9,12 +9,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cases.service import erasure, intake, people, programs, read, reporting
-from cases.states import ENDED, OPEN, PAYABLE, Actor, CaseEvent, CaseState
+from cases.states import ENDED, OPEN, PAYABLE, Actor, CaseEvent, CaseState, Needed
 from cases.views import PatientCase
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import labels, paging, render
+from overread.web import labels, paging, papers, render
 from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check
 from overread.web.steps import own
@@ -150,7 +150,9 @@ def case(ctx: TxContext) -> Response:
         ],
         accesses_pager=paging.links(ctx, url, seen, name=_ACCESSES, part=_ACCESSES),
         report_url=f"{url}/report" if shown.has_report else "",
-        add_images_url=f"{url}/images" if shown.may_upload else "",
+        add_images_url=f"{url}/images" if shown.may_upload and shown.kind.images != Needed.NONE else "",
+        documents=papers.told(ctx, shown.case_id),
+        documents_url=f"{url}/documents",
         withdraw_url=f"{url}/withdraw" if CaseEvent.WITHDRAW in shown.actions else "",
         export_url="",
         erase_url=f"{url}/erase",

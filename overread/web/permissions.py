@@ -47,6 +47,7 @@ TABLE = (
     Row(Phrase("Write messages"), (_P.CASE_MESSAGE,), _OWN),
     Row(Phrase("Ask after the report"), (_P.CASE_FOLLOW_UP,), _OWN),
     Row(Phrase("Send images"), (_P.IMAGES_SEND, _P.CASE_IMAGES_SEND), {**_OWN, Role.HOSPITAL: Phrase("own")}),
+    Row(Phrase("Add documents, and open them as they came"), (_P.CASE_DOCUMENTS,), _OWN),
     Row(Phrase("See what became of them"), (_P.IMAGES_SENT,), {Role.HOSPITAL: Phrase("own")}),
     Row(
         Phrase("See identified images"),

@@ -70,6 +70,8 @@ DONE: Mapping[str, str] = {
     "invited": Phrase("The invitation is on its way. You see here when it was accepted."),
     "delegate-ended": Phrase("It is ended: nothing more can be done by it."),
     "acting": Phrase("You act for them from now on. Their requests stand in your list."),
+    "document-added": Phrase("Added. A coordinator looks at every page before a specialist sees it."),
+    "document-out": Phrase("The document was taken out."),
     "kept": Phrase("What you wrote is saved. Go on whenever you like."),
     "sent": Phrase("Your message was sent."),
     "asked": Phrase("The question was sent. The clock stands still until the answer is here."),

@@ -123,7 +123,8 @@ def _acting(ctx: TxContext) -> list[dict[str, str]]:
 def _option(program: ProgramView, kind: KindView, value: str) -> dict[str, Any]:
     within = kind.reading_days
     days = ngettext("Answered within %(num)s working day.", "Answered within %(num)s working days.", within, num=within)
-    told: Sequence[str] = (kind.text or program.tagline, days, _NEEDS[kind.images])
+    papers = gettext("You need documents, such as the first report.") if kind.documents == Needed.REQUIRED else ""
+    told: Sequence[str] = (kind.text or program.tagline, days, _NEEDS[kind.images], papers)
     return {
         "value": value,
         "label": kind.name,

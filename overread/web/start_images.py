@@ -32,7 +32,7 @@ def images_page(ctx: TxContext) -> Response:
     """Step 2, and later the place where more images are added."""
     case = steps.own(ctx)
     if case.kind.images == Needed.NONE and case.state == CaseState.DRAFT:
-        return go(f"/cases/{case.case_id}/consent")
+        return go(steps.after(case, "patient"))
     if case.birth_date is None or (steps.is_got(ctx) and steps.is_before(case.step, "images")):
         return go(f"/cases/{case.case_id}/{case.step or 'patient'}")
     if not case.may_upload:
@@ -67,8 +67,6 @@ def images_page(ctx: TxContext) -> Response:
         dicom_address=render.dicom_address(settings),
         instructions_url=f"/cases/{case.case_id}/sheet",
         optional=case.kind.images == Needed.OPTIONAL,
-        documents_action="",
-        documents=[],
     )
 
 
@@ -79,14 +77,14 @@ def images(ctx: TxContext) -> Response:
         return go(f"/cases/{case.case_id}")
     by = ctx.form.text("images")
     if by == "none" and case.kind.images != Needed.REQUIRED:
-        return go(f"/cases/{case.case_id}/consent")
+        return go(steps.after(case, "images"))
     if by not in ("uploaded", "hospital"):
         raise FieldErrors({"images": gettext("Please choose how the images come: press one of the two buttons.")})
     if by == "uploaded" and not case.images_here:
         raise FieldErrors({"images": gettext("No image has arrived yet. Choose a CD, a folder or files first.")})
     chosen = ImagesBy.HOSPITAL if by == "hospital" else ImagesBy.UPLOAD
     intake.update(ctx.tx, ctx.who, case.case_id, Changes(images_by=chosen))
-    return go(f"/cases/{case.case_id}/consent")
+    return go(steps.after(case, "images"))
 
 
 def sheet(ctx: TxContext) -> Response:

@@ -17,6 +17,7 @@ _LABELS: Mapping[str, str] = {
     "question": Phrase("Your question"),
     "patient": Phrase("The patient"),
     "images": Phrase("Your images"),
+    "documents": Phrase("Documents"),
     "consent": Phrase("Check and agree"),
     "payment": Phrase("Payment"),
 }
@@ -36,6 +37,7 @@ def of_case(case: PatientCase) -> list[str]:
         step
         for step in STEPS
         if not (step == "images" and case.kind.images == Needed.NONE)
+        and not (step == "documents" and case.kind.documents == Needed.NONE)
         and not (step == "payment" and case.kind.price_key is None)
     ]
 

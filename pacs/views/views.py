@@ -336,6 +336,14 @@ _left_out = Instance.sop_class.startswith(DOCUMENTS, autoescape=True) & (
 )
 
 
+def withhold_left_out(tx: Session, view_id: UUID, study_uid: str) -> None:
+    """Withhold what waits for a decision and lacks its document, of a study (by its original UID); for the system."""
+    study = _study(tx, view_id, study_uid)
+    waits = (Instance.study_pk == study.pk, Instance.review == Review.PENDING_REVIEW, _left_out)
+    tx.execute(update(Instance).where(*waits).values(review=Review.WITHHELD))
+    recount(tx, study.pk)
+
+
 def _not_left_out(tx: Session, view_id: UUID, sop_uids: list[str]) -> None:
     """Raises Conflict where a copy lacks its document: its approval would give the specialist an empty one."""
     empty = tx.scalar(

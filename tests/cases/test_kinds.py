@@ -22,7 +22,7 @@ from tests.cases.world import BORN, World, proof, study
 DIAGNOSIS = KindQuestion("diagnosis", "Which diagnosis were you given?", required=True)
 EARLIER = KindQuestion("earlier", "Are there earlier images?", form=AnswerForm.YES_NO)
 SIDE = KindQuestion("side", "Which side?", form=AnswerForm.CHOICE, options=("Left", "Right"))
-RECORDS = KindFields("Quick read of records", "Without images.", 2, Needed.NONE, (DIAGNOSIS, EARLIER, SIDE))
+RECORDS = KindFields("Quick read of records", "Without images.", 2, Needed.NONE, asks=(DIAGNOSIS, EARLIER, SIDE))
 
 
 def records(world: World, *, cost: Cost | None = None, fields: KindFields = RECORDS) -> None:

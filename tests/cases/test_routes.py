@@ -124,6 +124,8 @@ def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> No
                     "program",
                     "licence",
                     "delegation",
+                    "document",
+                    "page",
                     "kind",
                 )
                 named = path.format(**dict.fromkeys(names, case), study=quote(text, safe=""))
@@ -149,7 +151,9 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
     for op in OPERATIONS:
         if "{case}" not in op.path:
             continue
-        path = op.path.removeprefix("/api/v1").format(case=case_id, study="1.2.3", question=uuid4(), instance="1.2.3.4")
+        path = op.path.removeprefix("/api/v1").format(
+            case=case_id, study="1.2.3", question=uuid4(), instance="1.2.3.4", document=uuid4(), page=1
+        )
         fields = op.body.model_fields if op.body else {}
         body: dict[str, object] = {name: bodies[name] for name in fields if name in bodies}
         body |= {"password": "three words together"} if "password" in fields else {}

@@ -54,7 +54,7 @@ def test_a_case_from_sign_up_to_follow_up(world: World, browser: Browser, servic
     assert "No image has arrived yet" in early.text
     _stow(patient, f"{case}/dicomweb/studies", study(name="DOE^JANE"))
     assert "Already here" in patient.get(f"{case}/images").text
-    _to(patient.post(f"{case}/images", data={"images": "uploaded"}), f"{case}/consent")
+    _to(patient.post(f"{case}/images", data={"images": "uploaded"}), f"{case}/documents")
     refused = patient.post(f"{case}/consent", data={"terms": "yes", "terms-version": "1"})
     assert refused.status_code == 422
     assert "understand the charge" in refused.text
@@ -185,7 +185,7 @@ def test_the_hospital_sends_and_a_free_case_is_sent_at_once(world: World, browse
     assert 'value="US-CA"' in asked
     assert 'value="XX"' not in asked
     assert 'value="FR"' not in asked
-    _to(patient.post(f"{case}/images", data={"images": "hospital"}), f"{case}/consent")
+    _to(patient.post(f"{case}/images", data={"images": "hospital"}), f"{case}/documents")
     shown = patient.get(f"{case}/consent").text
     assert 'name="charge"' not in shown
     _to(patient.post(f"{case}/consent", data=AGREED), case)

@@ -122,7 +122,7 @@ def test_an_opinion_without_images_asks_for_none(world: World, browser: Browser)
     assert "Read of records" in start
     assert "No images are needed." in start
     case = begin(client, "free/records")
-    assert client.get(f"{case}/images").headers["location"] == f"{case}/consent"
+    assert client.get(f"{case}/images").headers["location"] == f"{case}/documents"
     assert f'{case}/images"' not in client.get(f"{case}/consent").text
     # Chosen anew, it asks for them.
     assert client.post(f"{case}/opinion", data={"opinion": "report"}).headers["location"] == f"{case}/question"
@@ -194,6 +194,7 @@ def test_an_admin_adds_a_kind_and_takes_it_back(world: World, browser: Browser) 
         "ask-required": ["yes", "no", "no"],
     }
     told = new | rows | {"name": "Second look", "slug": "second-look", "reading_days": "4", "images": "optional"}
+    told |= {"documents": "none"}
     assert admin.post("/kinds/msk", data=told | {"slug": "Second Look"}).status_code == 422
     assert admin.post("/kinds/msk", data=told | {"amount": "10", "fee": "20", "currency": "USD"}).status_code == 422
     refused = admin.post("/kinds/msk", data=told | {"name": ""})

@@ -262,7 +262,9 @@ def _names(world: World, case_id: UUID) -> dict[str, str]:
         "frames": "1",
         "path": "00104000",
         "token": "nothing",
-        **dict.fromkeys(("delegation", "person", "program", "kind", "item", "sender", "licence", "title"), nothing),
+        **dict.fromkeys(
+            ("delegation", "document", "person", "program", "kind", "item", "sender", "licence", "title"), nothing
+        ),
     }
 
 
