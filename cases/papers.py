@@ -9,7 +9,6 @@ from cases.operations import Call, Operation, Parameter
 from cases.service import documents
 from cases.states import DocumentKind
 from cases.views import DocumentView
-from overread.kit.errors import BadInput
 
 _DOCUMENTS = "/api/v1/cases/{case}/documents"
 _ONE = f"{_DOCUMENTS}/{{document}}"
@@ -25,8 +24,6 @@ class Added:
 
 
 def _add(c: Call) -> Added:
-    if not c.body:
-        raise BadInput("an empty document", safe="The body is the file: a PDF, JPEG, PNG, HEIC or TIFF.")
     kind = DocumentKind(c.query.get(_KIND.name, DocumentKind.OTHER))
     name = c.query.get(_NAME.name, "")
     return Added(documents.add(c.archive, c.settings, c.who, c.case_id, c.body, kind, name))

@@ -12,10 +12,12 @@ from uuid import UUID
 
 from billing.states import PaymentState
 from cases.consents import ConsentText, Section, Words
+from cases.document_views import DocumentFile, DocumentView
 from cases.identity import Verdict
 from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup, StudyReview, StudySummary, Suggestion
 from cases.kind_questions import AnswerForm, KindQuestion
 from cases.money import Paid, Refund
+from cases.program_views import KindView, PriceView, ProgramView
 from cases.report_texts import TEXTS as REPORT_TEXTS
 
 __all__ = [
@@ -60,61 +62,6 @@ __all__ = [
     "Suggestion",
     "Words",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class KindView:
-    """A kind of opinion. Amounts in minor units of `currency` (ISO 4217).
-
-    `price`: 0 where it is free (`price_key` is None then); `price_text`: as people read it; `images`: whether it needs
-    them (`states.Needed`), `documents` the same; `asks`: what it asks besides the patient's own questions.
-    """
-
-    slug: str
-    name: str
-    text: str
-    price_key: str | None
-    price: int
-    currency: str
-    price_text: str
-    specialist_fee: int
-    reading_days: int
-    images: str
-    documents: str
-    asks: tuple[KindQuestion, ...]
-    active: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramView:
-    """A program that patients can ask for: `kinds` of opinion that can be chosen now.
-
-    `places`: where its patients may be now; `subjects`: what an opinion can be about; `unsuited`: what it is not for.
-    """
-
-    program_id: UUID
-    slug: str
-    name: str
-    tagline: str
-    kinds: tuple[KindView, ...]
-    late_refund_percent: int
-    places: frozenset[str]
-    excluded_places: tuple[str, ...]
-    subjects: tuple[str, ...]
-    unsuited: str
-
-
-@dataclass(frozen=True, slots=True)
-class PriceView:
-    """A price from when on and until when, for admins. `amount` in minor units of `currency`; `current`: in force."""
-
-    key: str
-    label: str
-    amount: int
-    currency: str
-    valid_from: datetime
-    valid_until: datetime | None
-    current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,40 +122,6 @@ class PatientStudy:
     status: str
     known: StudySummary | None
     checked_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentView:
-    """A document, for the patient and coordinators. `name`: the file's; specialists read `label` and `number` instead.
-
-    `sender`: who added it; `own`: whoever asks. `size` in bytes. `study_uid` is the study's that holds its pages,
-    `state` and `status` are that study's.
-    """
-
-    document_id: UUID
-    number: int
-    kind: str
-    label: str
-    name: str
-    media_type: str
-    pages: int
-    size: int
-    sent_at: datetime
-    sender: str
-    own: bool
-    study_uid: str
-    state: str
-    status: str
-    may_take_out: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentFile:
-    """A file to be saved, never to be opened where it was asked for."""
-
-    name: str
-    media_type: str
-    content: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,9 @@ REFUSED = {
     "/api/v1/deadlines",
     "/api/v1/programs/{program}/eligibility",
     "/api/v1/cases/{case}/accesses",
+    "/api/v1/cases/{case}/documents",
+    "/api/v1/cases/{case}/documents/{document}/file",
+    "/api/v1/cases/{case}/documents/{document}/pages/{page}",
     "/api/v1/cases/{case}/specialists",
     # A coordinator decides on the pictures.
     *(
@@ -262,6 +265,7 @@ def _names(world: World, case_id: UUID) -> dict[str, str]:
         "frames": "1",
         "path": "00104000",
         "token": "nothing",
+        "page": "1",
         **dict.fromkeys(
             ("delegation", "document", "person", "program", "kind", "item", "sender", "licence", "title"), nothing
         ),
