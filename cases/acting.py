@@ -1,4 +1,4 @@
-"""The API's part for those who act for a patient, and for what says that they may."""
+"""The API's part for who a patient is, and for those who act for them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from uuid import UUID
 
 from cases import bodies
 from cases.operations import Call, Operation
-from cases.service import authority, delegates
+from cases.service import authority, corrections, delegates
+from cases.service.corrections import Identity
 from cases.service.delegates import DelegateView
 
 _DELEGATES = "/api/v1/delegates"
@@ -34,6 +35,13 @@ def _invite(c: Call) -> Invited:
     return Invited(delegates.invite(c.tx, c.who, b.email, b.relation, b.scope, b.ends_on))
 
 
+def _correct(c: Call) -> None:
+    b = c.body
+    shown = b.instead_of and Identity(b.instead_of.name, b.instead_of.birth_date, b.instead_of.sex)
+    now = Identity(b.name, b.birth_date, b.sex)
+    corrections.correct(c.tx, c.who, c.case_id, now, b.reason, instead_of=shown)
+
+
 # fmt: off
 OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", _DELEGATES, "delegates", "Who acts for you, and for whom you act",
@@ -44,6 +52,8 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda c: delegates.accept(c.tx, c.who, c.body.token), bodies.InvitationTaken, None, 204),
     Operation("DELETE", f"{_DELEGATES}/{{delegation}}", "delegates", "End an agreement or an invitation",
               lambda c: delegates.end(c.tx, c.who, c.uuid("delegation")), None, None, 204),
+    Operation("POST", "/api/v1/cases/{case}/identity", "cases", "Correct the patient's name, birth date or sex",
+              _correct, bodies.Correction, None, 204),
     Operation("PUT", _AUTHORITY, "intake", "Say why the account may act for the patient",
               lambda c: authority.say(c.tx, c.who, c.case_id, c.body.relation, c.body.text),
               bodies.AuthoritySaid, None, 204),

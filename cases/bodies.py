@@ -95,6 +95,21 @@ class ReasonGiven(Body):
     reason: Annotated[str, Field(max_length=2_000)] = ""
 
 
+class PatientSaid(Body):
+    """What a case says of its patient."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    birth_date: date
+    sex: Literal["", "F", "M", "O"]
+
+
+class Correction(PatientSaid):
+    """Who the patient is, and why that is corrected. `instead_of`: what was shown."""
+
+    reason: Text
+    instead_of: PatientSaid | None = None
+
+
 class AuthoritySaid(Body):
     """What the account is to the patient and why it may act for them; no relation: it is the patient's own."""
 
@@ -137,9 +152,10 @@ class LicenceException(Body):
 
 
 class Match(Body):
-    """The case that a study belongs to."""
+    """The case that a study belongs to; `reason`: why, although its name or birth date is another one."""
 
     case_id: UUID
+    reason: Annotated[str, Field(max_length=2_000)] = ""
 
 
 class Release(Body):

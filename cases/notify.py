@@ -252,6 +252,13 @@ TEMPLATES: Mapping[str, Template] = {
         ),
         "/confirm/{token}",
     ),
+    "corrected": Template(
+        Phrase("{reference}: we corrected your details"),
+        Phrase(
+            "We have corrected something that your request says of the patient. Please look at it, and write to us if "
+            "it is not right:\n{link}"
+        ),
+    ),
     "delegate_invited": Template(
         Phrase("Somebody asks for your help with a request"),
         Phrase(

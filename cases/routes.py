@@ -319,7 +319,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/api/v1/inbox", "studies", "Studies in no case, and those kept apart from one",
               _inbox, result=list[InboxItem], parameters=(_SHOW_INBOX, AFTER, LIMIT)),
     Operation("POST", "/api/v1/inbox/{item}/match", "studies", "Put a study into a case, beside what it has of it",
-              lambda c: StudyNow(studies.match_by_hand(c.tx, c.who, c.uuid("item"), c.body.case_id)),
+              lambda c: StudyNow(studies.match_by_hand(c.tx, c.who, c.uuid("item"), c.body.case_id, c.body.reason)),
               bodies.Match, StudyNow),
     Operation("POST", "/api/v1/inbox/{item}/dismiss", "studies", "Say that a study belongs to no case",
               lambda c: inboxes.dismiss(c.tx, c.who, c.uuid("item"), c.body.reason), bodies.ReasonGiven, None, 204),

@@ -78,6 +78,12 @@ class ClockEvent(StrEnum):
     RESUME = "resume"
 
 
+class RecordEvent(StrEnum):
+    """What coordinators mend in what a case says of its patient: steps of its history, not of its table."""
+
+    CORRECT = "correct"
+
+
 class StudyState(StrEnum):
     """Where a study in a case stands."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from cases.models import Case, Step
-from cases.states import RUNNING, Actor, CaseEvent, CaseState, ClockEvent
+from cases.states import RUNNING, Actor, CaseEvent, CaseState, ClockEvent, RecordEvent
 from cases.views import Entry
 from overread.kit import clock, zones
 from overread.kit.language import Phrase, gettext
@@ -26,6 +26,7 @@ _TITLES: Mapping[str, str] = {
     ClockEvent.PROMISE: Phrase("We gave you a new time"),
     ClockEvent.PAUSE: Phrase("We stopped the clock"),
     ClockEvent.RESUME: Phrase("The clock goes on"),
+    RecordEvent.CORRECT: Phrase("We corrected what we have of the patient"),
 }
 _ANSWERS = frozenset((CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
 #: Whose reason was written for the patient; every other one is the program's own.

@@ -18,8 +18,9 @@ from cases.repository import by_reference, document_of, load, load_unasked, stud
 from cases.service import inboxes, presentation
 from cases.states import ENDED, KNOWN_THEIRS, Actor, StudyEvent, StudyState
 from overread.kit import audit, permissions
+from overread.kit.dates import parse_da
 from overread.kit.errors import NotFound, Unprocessable
-from overread.kit.language import gettext
+from overread.kit.language import Phrase, gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, PrincipalRow
 from overread.kit.words import counted
@@ -136,8 +137,51 @@ def compare_again(tx: Session, case_id: UUID) -> None:
             _compare(tx, case, study, imaging.identities(tx, study, 0), None)
 
 
-def match_by_hand(tx: Session, who: Principal, item_id: UUID, case_id: UUID) -> StudyState:
+def recheck(tx: Session, who: Principal, case: Case, *, renamed: bool) -> None:
+    """Compare a case's studies with its patient anew, whose identity was corrected.
+
+    Where the name is another one (`renamed`) the copies are made again: it may stand in them. Else only those move that
+    agreed and differ now, or the other way round. The caller holds the case's row lock.
+    """
+    parts.require(Actor.COORDINATOR, Permission.CASE_STUDIES, case.id)
+    for study in studies_of(tx, case.id):
+        known = study.state in KNOWN_THEIRS
+        if study.state not in (*KNOWN_THEIRS, StudyState.MISMATCH) or not imaging.original(tx, study):
+            continue
+        seen = imaging.identities(tx, study, 0)
+        if not (renamed and known) and _agrees(tx, case, study, seen) == known:
+            continue
+        reason = gettext("The patient’s identity was corrected.")
+        move_study(StudyMove(tx, case, study, StudyEvent.GROW, Actor.COORDINATOR, who, reason))
+        if case.view_id is not None:
+            imaging.revoke(tx, who, case.view_id, study.study_uid)
+            imaging.drop(tx, case.view_id, study.study_uid)
+            study.view_study_uid, study.pending, study.released_at = None, 0, None
+        study.looked_at = 0
+        _compare(tx, case, study, seen, who)
+
+
+def _agrees(tx: Session, case: Case, study: CaseStudy, seen: Seen) -> bool:
+    """Whether every image of a study says that it is the patient's, or was confirmed to be."""
+    confirmed = _confirmed(tx, case, study)
+    return bool(seen.identities) and all(
+        (one.name, one.birth_date) in confirmed
+        or identity.compare(case.patient_name, case.birth_date, one.name, one.birth_date).verdict is Verdict.SAME
+        for one in seen.identities
+    )
+
+
+class OtherPerson(Unprocessable):
+    """A study that says that it is somebody else's than the case's patient; its sentence names both."""
+
+    title = Phrase("The study is of another person")
+
+
+def match_by_hand(tx: Session, who: Principal, item_id: UUID, case_id: UUID, despite: str = "") -> StudyState:
     """Put a study of the inbox into a case; its identity is compared like any other's. The state it is in then.
+
+    `despite`: why it is matched although its name or birth date is another one; without it OtherPerson is raised, and
+    nothing is matched.
 
     Where the case has the study from another sender, what is new joins it. Where it was taken out of the case before,
     this sender's comes in its place, and nothing of what there was.
@@ -145,6 +189,8 @@ def match_by_hand(tx: Session, who: Principal, item_id: UUID, case_id: UUID) -> 
     permissions.require(who, Permission.INBOX_MANAGE)
     case = _case(tx, who, case_id)
     waiting = inboxes.take(tx, item_id, case)
+    if not despite.strip():
+        _refuse_other(tx, case, waiting.study_pk)
     study = study_of(tx, case.id, waiting.study_uid, lock=True)
     study_pk = waiting.study_pk
     if study is not None and study.state is StudyState.REVOKED:
@@ -156,7 +202,7 @@ def match_by_hand(tx: Session, who: Principal, item_id: UUID, case_id: UUID) -> 
         audit.record(tx, who, "study.join", "study", waiting.study_uid, case_id=case.id, sender=str(waiting.sender_id))
     if study is not None:
         study_pk = study.study_pk
-    placed = _place(tx, case, study_pk, waiting.study_uid, "hand", waiting.sender_id, who)
+    placed = _place(tx, case, study_pk, waiting.study_uid, "hand", waiting.sender_id, who, despite)
     if waiting.named and waiting.case_id == case.id:
         placed.named = [*placed.named, waiting.study_pk]
     imaging.lead(tx, placed)
@@ -176,16 +222,17 @@ def confirm(tx: Session, who: Principal, case_id: UUID, study_uid: str, reason: 
 def reject(tx: Session, who: Principal, case_id: UUID, study_uid: str, reason: str) -> None:
     """Take a study out of the case: it leaves the view at once, also where it was released.
 
-    What nobody sent to this very case waits in the inbox for another one.
+    It waits in the inbox for the case that it belongs to, whoever sent it and where: nothing that arrived is lost. Only
+    a document, which was made for this case alone, waits for nobody.
     """
     study = _move(tx, who, case_id, study_uid, StudyEvent.REVOKE, reason)
     case = _case(tx, who, case_id)
-    ours = imaging.uploaded(tx, case_id)
+    if document_of(tx, case_id, study_uid) is not None:
+        return
     for study_pk, sent in imaging.senders(tx, *imaging.members(tx, study.study_pk)).items():
-        if study_pk not in ours:
-            # Why, stands in the case's history, and goes with it.
-            told = f"It was taken out of case {case.reference}."
-            inboxes.wait(tx, study_pk, study_uid, sent.sender_id, (), None, told)
+        # Why, stands in the case's history, and goes with it.
+        told = gettext("It was taken out of case %(reference)s.", reference=case.reference)
+        inboxes.wait(tx, study_pk, study_uid, sent.sender_id, (), None, told)
 
 
 def release(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> None:
@@ -263,8 +310,35 @@ def bring_back(archive: Archive, view_id: UUID, sop_uid: str) -> None:
         study.looked_at = imaging.identities(tx, study, study.looked_at).last
 
 
+def _refuse_other(tx: Session, case: Case, study_pk: int) -> None:
+    """Raises OtherPerson where a study says that it is somebody else's."""
+    for one in imaging.senders(tx, study_pk).values():
+        told = identity.compare(case.patient_name, case.birth_date, one.patient_name, one.birth_date)
+        if told.verdict is Verdict.DIFFERENT:
+            raise OtherPerson(
+                f"study {study_pk} into case {case.id}: {' '.join(told.reasons)}",
+                safe=gettext(
+                    "%(reasons)s In the images: %(found)s, born %(found_born)s. In case %(reference)s: %(name)s, born "
+                    "%(born)s. If it is this patient’s all the same, say why.",
+                    reasons=" ".join(told.reasons),
+                    found=one.patient_name.replace("^", " ").strip() or "–",
+                    found_born=parse_da(one.birth_date) or "–",
+                    reference=case.reference,
+                    name=case.patient_name,
+                    born=case.birth_date or "–",
+                ),
+            )
+
+
 def _place(
-    tx: Session, case: Case, study_pk: int, study_uid: str, found_by: str, sender_id: UUID, who: Principal | None
+    tx: Session,
+    case: Case,
+    study_pk: int,
+    study_uid: str,
+    found_by: str,
+    sender_id: UUID,
+    who: Principal | None,
+    reason: str = "",
 ) -> CaseStudy:
     """Put a study into a case (again, when it has grown) and compare whose it is."""
     actor = Actor.COORDINATOR if who else Actor.SYSTEM
@@ -296,18 +370,24 @@ def _place(
         return study
     study.looked_at = compared
     if study.state is not StudyState.QUARANTINED:
-        move_study(StudyMove(tx, case, study, first, actor, who))
+        move_study(StudyMove(tx, case, study, first, actor, who, reason))
     return _compare(tx, case, study, seen, who)
+
+
+def _confirmed(tx: Session, case: Case, study: CaseStudy) -> set[tuple[str, str]]:
+    """The names and birth dates that are the patient's whatever the case says: confirmed, or written by ourselves."""
+    confirmed = {(one[0], one[1]) for one in study.identities}
+    if (paper := document_of(tx, case.id, study.study_uid)) is not None:
+        # What we wrote ourselves tells nothing of whose it is: whoever reviews the pages reads that on them.
+        confirmed.add((paper.patient_name, paper.birth_date))
+    return confirmed
 
 
 def _compare(tx: Session, case: Case, study: CaseStudy, seen: Seen, who: Principal | None) -> CaseStudy:
     """From quarantined to matched, or to mismatch with what differs. Every image is asked whose it is."""
     actor = Actor.COORDINATOR if who else Actor.SYSTEM
     added, study.looked_at = study.looked_at, seen.last
-    confirmed = {tuple(one) for one in study.identities}
-    if (paper := document_of(tx, case.id, study.study_uid)) is not None:
-        # What we wrote ourselves tells nothing of whose it is: whoever reviews the pages reads that on them.
-        confirmed.add((paper.patient_name, paper.birth_date))
+    confirmed = _confirmed(tx, case, study)
     whole = sum(seen.identities.values())
     reasons = [] if seen.identities else ["None of its images is here any more."]
     for one, images in seen.identities.items():

@@ -70,6 +70,7 @@ class Permission(StrEnum):
     CASE_ACCESS_LOG = "case.access_log"
     CASE_ASK_ERASURE = "case.ask_erasure"
     CASE_AUTHORITY = "case.authority"
+    CASE_CORRECT = "case.correct"
     CASE_VIEW = "case.view"
     REPORT_WRITE = "report.write"
     REPORT_SIGN = "report.sign"

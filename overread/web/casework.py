@@ -9,7 +9,18 @@ from uuid import UUID, uuid4
 from starlette.responses import Response
 
 from cases.service import assignment, read, reporting
-from cases.states import ENDED, UPLOADABLE, CaseEvent, CaseState, ClockEvent, OfferOutcome, StudyEvent, StudyState
+from cases.states import (
+    ENDED,
+    OPEN,
+    UPLOADABLE,
+    CaseEvent,
+    CaseState,
+    ClockEvent,
+    OfferOutcome,
+    RecordEvent,
+    StudyEvent,
+    StudyState,
+)
 from cases.views import CoordinatorCase, CoordinatorStudy, OfferView, Review, StepView
 from overread.kit import audit, zones
 from overread.kit.audit import AuditRow
@@ -36,6 +47,7 @@ _SAID: Mapping[str, str] = {
     CaseEvent.INFO_EXPIRE: Phrase("closed the case"),
     CaseEvent.DECLINE: Phrase("declined the case"),
     CaseEvent.WITHDRAW: Phrase("withdrew the case"),
+    RecordEvent.CORRECT: Phrase("corrected the patient’s identity"),
     ClockEvent.PROMISE: Phrase("gave the patient a new time"),
     ClockEvent.PAUSE: Phrase("stopped the clock"),
     ClockEvent.RESUME: Phrase("let the clock go on"),
@@ -114,6 +126,7 @@ def case_page(ctx: TxContext) -> Response:
         steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists)),
         clock=_clock(case, url),
         authority=_authority(case, url),
+        identity=_identity(case, url),
         documents=papers.listed(ctx, case.case_id, f"{url}/documents"),
         document_action=f"{url}/documents" if CaseState(case.state) in UPLOADABLE else "",
         document_form=papers.choices(),
@@ -314,6 +327,19 @@ def _report(ctx: TxContext, case: CoordinatorCase) -> dict[str, Any]:
 def _trail(ctx: TxContext, case_id: UUID) -> Page[AuditRow]:
     most = _LONG_TRAIL if ctx.query("trail") == "all" else _TRAIL
     return audit.read(ctx.tx, ctx.who, case_id=case_id, after=ctx.query(paging.AFTER), limit=most)
+
+
+def _identity(case: CoordinatorCase, url: str) -> dict[str, Any] | None:
+    if CaseState(case.state) not in OPEN:
+        return None
+    return {
+        "action": f"{url}/identity",
+        "name": case.patient_name,
+        "born": case.birth_date.isoformat() if case.birth_date else "",
+        "sex": case.sex,
+        "sexes": labels.options(labels.SEXES),
+        "published": case.state == CaseState.PUBLISHED,
+    }
 
 
 def _authority(case: CoordinatorCase, url: str) -> dict[str, Any] | None:

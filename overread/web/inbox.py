@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 
 from cases.service import inboxes, studies
 from cases.service.inboxes import InboxItem, Show
+from cases.service.studies import OtherPerson
 from overread.kit.language import Phrase, gettext
 from overread.kit.permissions import Permission
 from overread.services import Services
@@ -70,7 +71,11 @@ def match(ctx: TxContext) -> Response:
     case_id = inboxes.case_of(ctx.tx, ctx.who, ctx.form.text("case"))
     if case_id is None:
         raise FieldErrors({str(_item(ctx)): gettext("There is no case with this reference number. Please check it.")})
-    studies.match_by_hand(ctx.tx, ctx.who, _item(ctx), case_id)
+    try:
+        studies.match_by_hand(ctx.tx, ctx.who, _item(ctx), case_id, ctx.form.text("reason"))
+    except OtherPerson as error:
+        # Said beside this one, with a place for the reason.
+        raise FieldErrors({str(_item(ctx)): error.safe, f"other-{_item(ctx)}": str(OtherPerson.title)}) from error
     return go(f"/queue/{case_id}", "matched")
 
 

@@ -85,6 +85,7 @@ TABLE = (
     Row(Phrase("See erasures"), (_P.ERASURE_READ,)),
     Row(Phrase("Let somebody act for oneself"), (_P.DELEGATES_MANAGE,), _OWN),
     Row(Phrase("Check who may act for a patient"), (_P.CASE_AUTHORITY,)),
+    Row(Phrase("Correct name, birth date and sex"), (_P.CASE_CORRECT,)),
     Row(Phrase("Legal hold"), (_P.LEGAL_HOLD,)),
     Row(Phrase("Plan readings in the worklist"), (_P.WORKLIST_SCHEDULE,)),
     Row(Phrase("Follow the worklist"), (_P.WORKLIST_SUBSCRIBE,), {Role.SPECIALIST: Phrase("own")}),

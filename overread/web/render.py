@@ -67,6 +67,7 @@ NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
 #: What an action says afterwards: the redirect names the sentence, so that no text ever travels in an address.
 DONE: Mapping[str, str] = {
     "saved": Phrase("Saved."),
+    "corrected": Phrase("Corrected. The studies are compared anew, and the patient is told."),
     "invited": Phrase("The invitation is on its way. You see here when it was accepted."),
     "delegate-ended": Phrase("It is ended: nothing more can be done by it."),
     "acting": Phrase("You act for them from now on. Their requests stand in your list."),

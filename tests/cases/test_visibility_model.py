@@ -169,7 +169,7 @@ class Walk:
             part: Part = (self.names[item.sender_id], item.study_uid)
             key = self.random.choice([*self.case_ids])
             self.model.match(part, key)
-            studies.match_by_hand(tx, self.world.coordinator, item.id, self.case_ids[key])
+            studies.match_by_hand(tx, self.world.coordinator, item.id, self.case_ids[key], "because")
         self.world.drain()
         return f"{part} is matched to {key}"
 

@@ -126,13 +126,12 @@ class Model:
         found.state = "matched"
 
     def reject(self, key: str, uid: str) -> None:
-        """A coordinator takes a study out; what nobody sent to this very case waits for another one."""
+        """A coordinator takes a study out; it waits for another case, whoever sent it."""
         case = self.cases[key]
         found = case.studies[uid]
         found.state = "revoked"
         for part in found.parts:
-            if not any((part[0], one.sop) in case.uploads for one in self.of(part)):
-                self.inbox.add(part)
+            self.inbox.add(part)
 
     # -- who sees what --------------------------------------------------------------------------------------------
 
