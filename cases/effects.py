@@ -11,10 +11,11 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from cases import digest, erasure, events, imaging, notify, promises
+from cases.guards import waits_for_images
 from cases.models import Case, Offer, Report
 from cases.move import Move, StudyMove
 from cases.repository import latest_report, open_offer, studies_of
-from cases.states import CaseEvent, CaseState, OfferOutcome, StudyState
+from cases.states import KNOWN_THEIRS, RUNNING, CaseEvent, CaseState, OfferOutcome, StudyState
 from overread.kit import audit, clock, jobs
 from overread.kit.errors import Conflict
 from overread.kit.principals import Principal
@@ -46,7 +47,8 @@ def report_digest(report: Report) -> str:
 
 def _start_clock(move: Move) -> None:
     move.case.submitted_at = clock.now()
-    promises.start(move.tx, move.case, move.case.kind.reading_days)
+    if not waits_for_images(move.tx, move.case):
+        promises.start(move.tx, move.case, move.case.kind.reading_days)
 
 
 def _compare_again(move: Move) -> None:
@@ -62,6 +64,7 @@ def _stop_clock(move: Move) -> None:
 def _resume_clock(move: Move) -> None:
     promises.resume(move.tx, move.case, by=move.who)
     move.case.resume_to = None
+    begin_clock(move.tx, move.case)
 
 
 def _remind(move: Move) -> None:
@@ -164,6 +167,10 @@ def _mail_patient(template: str) -> Callable[[Move], None]:
     return lambda move: notify.queue_patient(move.tx, move.case, template)
 
 
+def _mail_received(move: Move) -> None:
+    notify.queue_patient(move.tx, move.case, "submitted" if move.case.due_at else "submitted_waiting")
+
+
 def _tell_coordinators(kind: str) -> Callable[[Move], None]:
     return lambda move: digest.note(move.tx, kind, move.case)
 
@@ -209,7 +216,7 @@ EFFECTS: Mapping[str, Callable[[Move], None]] = {
     "seal_report": _seal_report,
     "publish_report": _publish_report,
     "destroy": _destroy,
-    "mail_submitted": _mail_all(_mail_patient("submitted"), _tell_coordinators("new_case")),
+    "mail_submitted": _mail_all(_mail_received, _tell_coordinators("new_case")),
     "mail_needs_info": _mail_patient("needs_info"),
     "mail_answered": _mail_assigned("answered"),
     "mail_expired": _mail_all(_mail_patient("expired"), _mail_assigned("ended")),
@@ -226,6 +233,22 @@ EFFECTS: Mapping[str, Callable[[Move], None]] = {
 
 def _deidentify_study(move: StudyMove) -> None:
     jobs.emit(move.tx, events.StudyMatched(str(move.case.id), move.study.study_uid))
+
+
+def _begin_clock(move: StudyMove) -> None:
+    if move.study.found_by != "document":
+        begin_clock(move.tx, move.case)
+
+
+def begin_clock(tx: Session, case: Case) -> None:
+    """The images that a hospital was waited for are here: from now on the time counts. Nothing where it does already.
+
+    While something else stops the clock it waits, and begins when that is over.
+    """
+    waits = case.due_at is None and case.submitted_at is not None and case.state in RUNNING and case.paused_at is None
+    if waits and any(s.state in KNOWN_THEIRS and s.found_by != "document" for s in studies_of(tx, case.id)):
+        promises.start(tx, case, case.kind.reading_days)
+        notify.queue_patient(tx, case, "images_arrived")
 
 
 def _release_view(move: StudyMove) -> None:
@@ -284,6 +307,7 @@ def _view(move: StudyMove) -> UUID:
 
 STUDY_EFFECTS: Mapping[str, Callable[[StudyMove], None]] = {
     "deidentify_study": _deidentify_study,
+    "begin_clock": _begin_clock,
     "release_view": _release_view,
     "freeze_view": _freeze_view,
     "revoke_view": _revoke_view,

@@ -120,13 +120,18 @@ def images_here(tx: Session, case: Case) -> bool:
 
 
 def _images_chosen(move: Move) -> str | None:
-    if move.case.kind.images is not Needed.REQUIRED:
+    # Images that are here are chosen, whatever was said of how they come.
+    if move.case.kind.images is not Needed.REQUIRED or images_here(move.tx, move.case):
         return None
     if move.case.images_by is None:
         return gettext("Please choose how the images come.")
-    if move.case.images_by is ImagesBy.UPLOAD and not images_here(move.tx, move.case):
-        return gettext("Please send the images first.")
-    return None
+    return gettext("Please send the images first.") if move.case.images_by is ImagesBy.UPLOAD else None
+
+
+def waits_for_images(tx: Session, case: Case) -> bool:
+    """Whether a hospital is to send images that the opinion needs, and none is here: then no clock runs yet."""
+    wanted = case.kind.images is Needed.REQUIRED and case.images_by is ImagesBy.HOSPITAL
+    return wanted and not images_here(tx, case)
 
 
 def _documents_here(move: Move) -> str | None:

@@ -53,6 +53,20 @@ TEMPLATES: Mapping[str, Template] = {
             "Until then you can follow every step here:\n{link}"
         ),
     ),
+    "submitted_waiting": Template(
+        Phrase("{reference}: we have received your request"),
+        Phrase(
+            "Thank you. Your request is complete, but for what your hospital is to send. The time to your answer "
+            "counts from when it is here, and you then hear the exact day and hour.\n\nThe number for the hospital "
+            "and a sheet to print stand here:\n{link}"
+        ),
+    ),
+    "images_arrived": Template(
+        Phrase("{reference}: what you waited for has arrived"),
+        Phrase(
+            "What your hospital was to send is here.\n\nYou will hear from us by {due}. Follow every step here:\n{link}"
+        ),
+    ),
     "needs_info": Template(
         Phrase("{reference}: we need something from you"),
         Phrase(

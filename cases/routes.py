@@ -331,6 +331,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", f"{_CASE}/studies/{{study}}/reject", "studies", "Take a study out",
               lambda c: studies.reject(c.tx, c.who, c.case_id, c.path["study"], c.body.reason),
               bodies.ReasonGiven, None, 204),
+    Operation("DELETE", f"{_CASE}/studies/{{study}}", "studies", "Take a study that you sent out of a draft",
+              lambda c: studies.take_out(c.tx, c.who, c.case_id, c.path["study"]), None, None, 204),
     Operation("POST", f"{_CASE}/studies/{{study}}/release", "studies", "Release a study for the specialist",
               lambda c: studies.release(c.tx, c.who, c.case_id, c.path["study"]), None, None, 204),
     Operation("POST", f"{_CASE}/releases", "studies", "Release studies for the specialist, all or none",

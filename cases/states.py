@@ -253,10 +253,11 @@ STUDY_RULES: tuple[Rule, ...] = (
     _rule(_SS.RECEIVING, _SE.STABLE, "system coordinator", _SS.QUARANTINED),
     # A coordinator matches it by hand again, or what another sender has of it: compared from the start.
     _rule(_SS.REVOKED, _SE.STABLE, "coordinator", _SS.QUARANTINED, "", "drop_copies"),
-    _rule(_SS.QUARANTINED, _SE.IDENTITY_AGREES, "system coordinator", _SS.MATCHED, "", "deidentify_study"),
+    _rule(_SS.QUARANTINED, _SE.IDENTITY_AGREES, "system coordinator", _SS.MATCHED, "",
+          "deidentify_study begin_clock"),
     _rule(_SS.QUARANTINED, _SE.IDENTITY_DIFFERS, "system coordinator", _SS.MISMATCH, "", "freeze_view mail_mismatch"),
     # A coordinator compared both identities side by side and says that they are one person's.
-    _rule(_SS.MISMATCH, _SE.CONFIRM, "coordinator", _SS.MATCHED, "has_reason", "deidentify_study"),
+    _rule(_SS.MISMATCH, _SE.CONFIRM, "coordinator", _SS.MATCHED, "has_reason", "deidentify_study begin_clock"),
     _rule(_SS.MATCHED, _SE.DEIDENTIFY, "system", _SS.DEID_REVIEW, "", "mail_deid_review"),
     _rule(_SS.MATCHED, _SE.FAIL, "system", _SS.UNREADABLE, "", "mail_unreadable"),
     _rule(_SS.DEID_REVIEW, _SE.RELEASE, "coordinator", _SS.RELEASED, "", "release_view mail_new_images"),

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from cases import deadlines, notify, parts, promises
+from cases.effects import begin_clock
 from cases.machine import did_last
 from cases.models import Case, Step
 from cases.repository import load
@@ -50,7 +51,7 @@ def promise(
         raise Unprocessable(f"a promise for {due}, when nobody is there", safe=safe)
     promises.renew(tx, case, due, by=who)
     _log(tx, who, case, ClockEvent.PROMISE, reason, due=due.isoformat())
-    notify.queue(tx, case, case.patient_id, "new_promise")
+    notify.queue_patient(tx, case, "new_promise")
     _tell_specialist(tx, case)
 
 
@@ -63,7 +64,7 @@ def pause(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
     _require_running(case)
     promises.stop(tx, case)
     _log(tx, who, case, ClockEvent.PAUSE, reason)
-    notify.queue(tx, case, case.patient_id, "paused")
+    notify.queue_patient(tx, case, "paused")
 
 
 def resume(tx: Session, who: Principal, case_id: UUID) -> None:
@@ -78,8 +79,9 @@ def resume(tx: Session, who: Principal, case_id: UUID) -> None:
         return
     before = case.due_at
     promises.resume(tx, case, by=who)
+    begin_clock(tx, case)
     _log(tx, who, case, ClockEvent.RESUME, "")
-    notify.queue(tx, case, case.patient_id, "resumed")
+    notify.queue_patient(tx, case, "resumed")
     if case.due_at != before:
         _tell_specialist(tx, case)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import identity, imaging, parts, reference
+from cases import delegations, document_store, identity, imaging, parts, reference
 from cases.identity import Verdict
 from cases.imaging import Archive, Compared, Seen, StudyReview
 from cases.machine import move_study
@@ -16,10 +16,10 @@ from cases.models import Case, CaseStudy, InboxStudy, Report
 from cases.move import StudyMove
 from cases.repository import by_reference, document_of, load, load_unasked, studies_of, study_of
 from cases.service import inboxes, presentation
-from cases.states import ENDED, KNOWN_THEIRS, Actor, StudyEvent, StudyState
+from cases.states import ENDED, KNOWN_THEIRS, Actor, CaseState, StudyEvent, StudyState
 from overread.kit import audit, permissions
 from overread.kit.dates import parse_da
-from overread.kit.errors import NotFound, Unprocessable
+from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.language import Phrase, gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, PrincipalRow
@@ -233,6 +233,29 @@ def reject(tx: Session, who: Principal, case_id: UUID, study_uid: str, reason: s
         # Why, stands in the case's history, and goes with it.
         told = gettext("It was taken out of case %(reference)s.", reference=case.reference)
         inboxes.wait(tx, study_pk, study_uid, sent.sender_id, (), None, told)
+
+
+def take_out(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> None:
+    """The patient's side takes a study that they sent out of a draft: it is gone, and can be sent again. Idempotent.
+
+    Raises NotFound, Forbidden, Conflict once the request is sent, or where somebody else sent the study.
+    """
+    case, actor = load(tx, who, case_id, lock=True)
+    parts.require(actor, Permission.CASE_IMAGES_SEND, case_id)
+    if case.state is not CaseState.DRAFT:
+        raise Conflict(
+            f"study out of a case that is {case.state}",
+            safe=gettext("The request is sent: write us a message, and we take the study out."),
+        )
+    study = study_of(tx, case_id, study_uid, lock=True) if imaging.is_uid(study_uid) else None
+    side = {case.patient_id, *delegations.ever(tx, case.patient_id)}
+    if study is not None and study.sender_id not in side:
+        raise Conflict(
+            "a study of another sender",
+            safe=gettext("Your hospital sent this study for you. Write us a message if it is not yours."),
+        )
+    document_store.remove(tx, case, study_uid, counted=True)
+    audit.record(tx, who, "study.take_out", "study", study_uid, case_id=case_id)
 
 
 def release(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> None:

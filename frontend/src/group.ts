@@ -112,7 +112,7 @@ export function namesAgree(one: string, other: string): boolean {
 export function identityWarnings(study: Study, expected: Expected): string[] {
   const warnings: string[] = [];
   if (!namesAgree(study.patientName, expected.name)) {
-    warnings.push(`The name on these images is “${study.patientName}”, not “${expected.name}”. Untick them if they are somebody else’s.`);
+    warnings.push(`The name on these images is “${study.patientName}”, not “${expected.name}”. Tick them only if they are the patient’s all the same.`);
   }
   if (study.birthDate !== "" && expected.birthDate !== "" && study.birthDate !== expected.birthDate) {
     warnings.push(`The date of birth on these images is ${readableDate(study.birthDate)}, not ${readableDate(expected.birthDate)}.`);

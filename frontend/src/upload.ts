@@ -20,6 +20,7 @@ class Uploader {
   readonly #collection = new Collection();
   readonly #skipped: Skipped[] = [];
   readonly #stored = new Set<string>();
+  readonly #judged = new Set<string>();
   readonly #off = new Set<string>();
   readonly #pictures = new Map<string, HTMLElement>();
   readonly #root: string;
@@ -148,9 +149,19 @@ class Uploader {
       found === 0
         ? "No images were found. Choose the whole CD or folder: the images are often in a folder named DICOM."
         : `Found ${count(found, "image", "images")} in ${count(studies.length, "examination", "examinations")}. Please check them, then send.`;
+    this.#untickOthers(studies);
     this.#studies.replaceChildren(...studies.map((study) => this.#studyCard(study)));
     this.#showSkipped();
     this.#label();
+  }
+
+  /** What seems to be somebody else's is left out until whoever sends it says that it is not. */
+  #untickOthers(studies: readonly Study[]): void {
+    for (const study of studies) {
+      if (this.#judged.has(study.uid) || identityWarnings(study, this.#expected).length === 0) continue;
+      this.#judged.add(study.uid);
+      for (const series of study.series) this.#off.add(series.uid);
+    }
   }
 
   #studyCard(study: Study): HTMLElement {
@@ -165,7 +176,7 @@ class Uploader {
     );
     if (warnings.length > 0) {
       const list = el("ul", {}, ...warnings.map((warning) => el("li", {}, warning)));
-      card.append(el("div", { class: "alert warn" }, el("p", { class: "alert-title" }, "Is this the right person?"), list));
+      card.append(el("div", { class: "alert warn" }, el("p", { class: "alert-title" }, "This seems to be somebody else: it is left out"), list));
     }
     card.append(el("ul", { class: "up-series" }, ...study.series.map((series) => this.#seriesRow(series))));
     return card;

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cases.service import erasure, intake, people, programs, read, reporting
-from cases.states import ENDED, OPEN, PAYABLE, Actor, CaseEvent, CaseState, Needed
+from cases.states import ENDED, OPEN, PAYABLE, Actor, CaseEvent, CaseState, ImagesBy, Needed
 from cases.views import PatientCase
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
@@ -23,7 +23,7 @@ from overread.web.viewers import open_viewer
 #: A case in the list: what happens next, in a sentence.
 _NEXT: Mapping[str, str] = {
     CaseState.DRAFT: Phrase("Go on where you stopped: nothing is sent or charged yet."),
-    CaseState.SUBMITTED: Phrase("It is with us: your images are checked before a specialist is asked."),
+    CaseState.SUBMITTED: Phrase("It is with us: everything is checked before a specialist is asked."),
     CaseState.NEEDS_INFO: Phrase("We need an answer from you to go on."),
     CaseState.READY: Phrase("We are choosing a specialist."),
     CaseState.OFFERED: Phrase("We have asked a specialist to take your request."),
@@ -39,7 +39,7 @@ _NEXT: Mapping[str, str] = {
 _ACCESSES, _MOST_ACCESSES = "accesses", 25
 _GOOD = (
     Phrase("Your report is ready"),
-    Phrase("Your images were checked"),
+    Phrase("Your request was checked"),
     Phrase("The specialist signed the report"),
 )
 _BAD = (Phrase("We could not take your request"), Phrase("Your request was closed without an answer"))
@@ -151,6 +151,9 @@ def case(ctx: TxContext) -> Response:
         accesses_pager=paging.links(ctx, url, seen, name=_ACCESSES, part=_ACCESSES),
         report_url=f"{url}/report" if shown.has_report else "",
         add_images_url=f"{url}/images" if shown.may_upload and shown.kind.images != Needed.NONE else "",
+        hospital={"reference": shown.reference, "sheet_url": f"{url}/sheet"}
+        if shown.images_by == ImagesBy.HOSPITAL and not shown.images_here and shown.may_upload
+        else None,
         documents=papers.told(ctx, shown.case_id),
         documents_url=f"{url}/documents",
         withdraw_url=f"{url}/withdraw" if CaseEvent.WITHDRAW in shown.actions else "",

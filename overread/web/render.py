@@ -72,6 +72,7 @@ DONE: Mapping[str, str] = {
     "delegate-ended": Phrase("It is ended: nothing more can be done by it."),
     "acting": Phrase("You act for them from now on. Their requests stand in your list."),
     "document-added": Phrase("Added. A coordinator looks at every page before a specialist sees it."),
+    "study-out": Phrase("The images were taken out. You can send them again if that was a mistake."),
     "document-out": Phrase("The document was taken out."),
     "kept": Phrase("What you wrote is saved. Go on whenever you like."),
     "sent": Phrase("Your message was sent."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.service import intake
+from cases.service import intake, studies
 from cases.service.intake import Changes
 from cases.states import CaseState, ImagesBy, Needed
 from cases.views import PatientCase
@@ -24,6 +24,7 @@ def routes(services: Services) -> list[BaseRoute]:
     return [
         desk.get("/cases/{case}/images", images_page),
         desk.post("/cases/{case}/images", images, images_page),
+        desk.post("/cases/{case}/images/take-out", take_out, images_page),
         desk.get("/cases/{case}/sheet", sheet),
     ]
 
@@ -55,12 +56,14 @@ def images_page(ctx: TxContext) -> Response:
                 "date": render.day(study.known.study_date),
                 "instances": study.known.instances,
                 "series": study.known.series,
+                "uid": study.study_uid,
             }
             for study in case.studies
             if study.known
         ],
         # What is still being looked at is here as well, though its pictures are not shown yet.
         here=case.images_here,
+        take_out_action=f"/cases/{case.case_id}/images/take-out" if case.state == CaseState.DRAFT else "",
         by_hospital=case.images_by == ImagesBy.HOSPITAL,
         action=f"/cases/{case.case_id}/images",
         ae_title=settings.ae_title,
@@ -85,6 +88,12 @@ def images(ctx: TxContext) -> Response:
     chosen = ImagesBy.HOSPITAL if by == "hospital" else ImagesBy.UPLOAD
     intake.update(ctx.tx, ctx.who, case.case_id, Changes(images_by=chosen))
     return go(steps.after(case, "images"))
+
+
+def take_out(ctx: TxContext) -> Response:
+    """Take a study out of a draft: it was somebody else's, or chosen by mistake."""
+    studies.take_out(ctx.tx, ctx.who, ctx.uuid(), ctx.form.text("study"))
+    return go(f"/cases/{ctx.uuid()}/images", "study-out")
 
 
 def sheet(ctx: TxContext) -> Response:
