@@ -94,7 +94,9 @@ def ask(patient: Page, demo: Server, album: Album) -> tuple[str, str]:
     expect(patient.get_by_text(re.compile("37 images are safely stored"))).to_be_visible()
     album.keep(patient, "patient-images-stored")
     case_url = patient.url.rsplit("/", 1)[0]
-    press(patient, "Go on to consent and price")
+    press(patient, "Go on")
+    album.keep(patient, "patient-documents")
+    patient.get_by_role("link", name="Go on without documents").click()
     return case_url, reference
 
 
