@@ -20,7 +20,7 @@ from cases.repository import (
     open_offer,
     studies_of,
 )
-from cases.states import CaseState, ImagesBy, Needed, StudyState
+from cases.states import KNOWN_THEIRS, CaseState, ImagesBy, Needed, StudyState
 from overread.kit import addresses, clock
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import PrincipalRow
@@ -129,9 +129,12 @@ def _images_chosen(move: Move) -> str | None:
 
 
 def waits_for_images(tx: Session, case: Case) -> bool:
-    """Whether a hospital is to send images that the opinion needs, and none is here: then no clock runs yet."""
-    wanted = case.kind.images is Needed.REQUIRED and case.images_by is ImagesBy.HOSPITAL
-    return wanted and not images_here(tx, case)
+    """Whether a hospital is to send images that the opinion needs, and none of the patient's is here: no clock runs."""
+    if case.kind.images is not Needed.REQUIRED or case.images_by is not ImagesBy.HOSPITAL:
+        return False
+    known = any(s.state in KNOWN_THEIRS and s.found_by != "document" for s in studies_of(tx, case.id))
+    papers = {one.study_uid for one in documents_of(tx, case.id)}
+    return not known and not set(imaging.uploaded(tx, case.id).values()) - papers
 
 
 def _documents_here(move: Move) -> str | None:

@@ -59,7 +59,10 @@ def patient_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Patie
     here = guards.images_here(tx, case)
     left = MAX_FOLLOW_UPS - sum(q.follow_up for q in case.questions) if case.state is CaseState.PUBLISHED else 0
     next_title, next_text = timeline.next_step(
-        case, waits_for_images=not here, follow_ups_left=left, money=_returned(tx, case)
+        case,
+        waits_for_images=not here or guards.waits_for_images(tx, case),
+        follow_ups_left=left,
+        money=_returned(tx, case),
     )
     return PatientCase(
         case_id=case.id,

@@ -16,10 +16,10 @@ from cases.models import Case, CaseStudy, InboxStudy, Report
 from cases.move import StudyMove
 from cases.repository import by_reference, document_of, load, load_unasked, studies_of, study_of
 from cases.service import inboxes, presentation
-from cases.states import ENDED, KNOWN_THEIRS, Actor, CaseState, StudyEvent, StudyState
+from cases.states import ENDED, KNOWN_THEIRS, PATIENT_SIDE, Actor, CaseState, StudyEvent, StudyState
 from overread.kit import audit, permissions
 from overread.kit.dates import parse_da
-from overread.kit.errors import Conflict, NotFound, Unprocessable
+from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.language import Phrase, gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, PrincipalRow
@@ -241,18 +241,29 @@ def take_out(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> None
     Raises NotFound, Forbidden, Conflict once the request is sent, or where somebody else sent the study.
     """
     case, actor = load(tx, who, case_id, lock=True)
-    parts.require(actor, Permission.CASE_IMAGES_SEND, case_id)
+    if actor not in PATIENT_SIDE:
+        raise Forbidden(f"{actor} took a study out of the draft {case_id}")
     if case.state is not CaseState.DRAFT:
         raise Conflict(
             f"study out of a case that is {case.state}",
             safe=gettext("The request is sent: write us a message, and we take the study out."),
         )
     study = study_of(tx, case_id, study_uid, lock=True) if imaging.is_uid(study_uid) else None
-    side = {case.patient_id, *delegations.ever(tx, case.patient_id)}
-    if study is not None and study.sender_id not in side:
+    sent = {pk for pk, uid in imaging.uploaded(tx, case_id).items() if uid == study_uid}
+    side = {who.id} if actor is Actor.HELPER else {case.patient_id, *delegations.ever(tx, case.patient_id)}
+    theirs = {pk for one in side for pk, uid in imaging.uploaded(tx, case_id, one).items() if uid == study_uid}
+    if sent - theirs or (study is not None and study.study_pk not in theirs):
         raise Conflict(
             "a study of another sender",
-            safe=gettext("Your hospital sent this study for you. Write us a message if it is not yours."),
+            safe=gettext("Somebody else sent this study for you. Write us a message if it is not yours."),
+        )
+    if document_of(tx, case_id, study_uid) is not None:
+        raise Conflict("a document", safe=gettext("This is a document: take it out of your documents."))
+    if study is not None and study.state is StudyState.MATCHED:
+        # Its copy is being made just now, and would stay behind.
+        raise Conflict(
+            "the study's copy is being made",
+            safe=gettext("The images are still being prepared. Please try again in a minute."),
         )
     document_store.remove(tx, case, study_uid, counted=True)
     audit.record(tx, who, "study.take_out", "study", study_uid, case_id=case_id)

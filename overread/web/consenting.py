@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from cases.service import intake, payments, programs
-from cases.states import CaseState
+from cases.states import CaseState, ImagesBy, Needed
 from cases.views import PaymentState
 from overread.kit.errors import Conflict
 from overread.kit.language import gettext
@@ -68,6 +68,7 @@ def consent_page(ctx: TxContext) -> Response:
         total=total,
         free=kind.price_key is None,
         days=kind.reading_days,
+        from_images=case.images_by == ImagesBy.HOSPITAL and not case.images_here and kind.images == Needed.REQUIRED,
         policy=(
             gettext(
                 "You can withdraw until the report is signed. Until a specialist has taken your case you get "

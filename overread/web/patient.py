@@ -152,7 +152,7 @@ def case(ctx: TxContext) -> Response:
         report_url=f"{url}/report" if shown.has_report else "",
         add_images_url=f"{url}/images" if shown.may_upload and shown.kind.images != Needed.NONE else "",
         hospital={"reference": shown.reference, "sheet_url": f"{url}/sheet"}
-        if shown.images_by == ImagesBy.HOSPITAL and not shown.images_here and shown.may_upload
+        if shown.images_by == ImagesBy.HOSPITAL and shown.may_upload
         else None,
         documents=papers.told(ctx, shown.case_id),
         documents_url=f"{url}/documents",

@@ -27,7 +27,7 @@ from overread.kit.principals import Principal
 from pacs.deid import suggest_text
 from pacs.deid.masks import Box
 from pacs.deid.suggest import Levels, outside_regions, text_like
-from pacs.dicom import tags
+from pacs.dicom import sop_classes, tags
 from pacs.index.models import DeviceMask, Instance, Study
 from pacs.index.scope import reviewed
 from pacs.pixels import attributes, draw, overlay
@@ -81,6 +81,8 @@ def suggest(archive: Archive, who: Principal, view_id: UUID, sop_uid: str, *, lo
     Raises Forbidden, NotFound, Unprocessable, Unavailable.
     """
     located = _locate(archive, who, view_id, [sop_uid], "pixels.suggest")
+    if is_page(located[0].sop_class, located[0].modality):
+        return []
     found: list[Suggestion] = []
     with archive.db.transaction() as tx:
         device = tx.get(DeviceMask, device_of(metadata.of_instance(tx, located[0]), located[0].sop_class))
@@ -102,6 +104,14 @@ def suggest(archive: Archive, who: Principal, view_id: UUID, sop_uid: str, *, lo
         _lines_of.put(name, lines, 1)
     text = text_like(low, high)
     return [*found, *(Suggestion(*one) for one in (("lines", lines), ("text", text)) if one[1])]
+
+
+def is_page(sop_class: str, modality: str) -> bool:
+    """Whether a picture is a page of a document (PS3.3 C.7.3.1.1.1).
+
+    It is letters all over, and no other one is written in the same places: there is nothing to suggest, or to remember.
+    """
+    return sop_class == sop_classes.SECONDARY_CAPTURE and modality == "DOC"
 
 
 def device_of(header: bytes, sop_class: str) -> tuple[str, str, str, int, int]:

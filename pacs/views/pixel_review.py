@@ -30,7 +30,7 @@ from pacs.store import rows
 from pacs.store.archive import Archive
 from pacs.store.damage import Lost
 from pacs.views import sealing, views
-from pacs.views.composites import device_of
+from pacs.views.composites import device_of, is_page
 from pacs.views.view_rows import Choice, Maker
 
 MOST_DOCUMENT = 64 << 20
@@ -302,8 +302,9 @@ def _remake(
         if found:
             sealing.opened(tx, view_id, Study.pk.in_(studies))
             sealing.seal(tx, view_id)
-        if found and choice.boxes:
-            _remember(tx, made[found[0].sop_uid], choice.boxes)
+        first = made[found[0].sop_uid] if found else None
+        if first and choice.boxes and not is_page(first.keys.sop_class, first.keys.series["modality"]):
+            _remember(tx, first, choice.boxes)
     # They may show what is covered now. Nobody is given them any more; nor shall they lie there.
     archive.drop_thumbnails(before)
 

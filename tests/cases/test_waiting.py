@@ -115,3 +115,20 @@ def test_what_a_hospital_sent_for_a_draft_is_not_the_patients_to_remove(world: W
     world.settle(uid)
     with pytest.raises(Conflict), world.db.transaction() as tx:
         studies.take_out(tx, world.patient, case_id, uid)
+
+
+def test_images_of_somebody_else_at_submission_begin_no_clock(world: World) -> None:
+    case_id = world.draft("free", images_by=ImagesBy.HOSPITAL)
+    with world.db.transaction() as tx:
+        case = load_unasked(tx, case_id)
+        assert case is not None
+        reference = case.reference
+    world.settle(world.upload(None, who=world.hospital, dicom=study("LEE^ANNA", "19500101", AccessionNumber=reference)))
+    with world.db.transaction() as tx:
+        intake.submit(tx, world.patient, case_id)
+    world.drain()
+    assert due(world, case_id) is None
+    with world.db.transaction() as tx:
+        seen = read.show(tx, world.patient, case_id)
+    assert isinstance(seen, PatientCase)
+    assert seen.next_title == "We wait for your images"
