@@ -1,6 +1,6 @@
 """What a case says of its patient is mended: name, birth date, sex. Everything that is made later says it as it is now.
 
-What was published keeps what it says; a correction of a report is a version of its own.
+Once the report is published nothing is mended here: it keeps what it says.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cases import notify, parts
 from cases.models import Step
 from cases.repository import load
 from cases.service import studies
-from cases.states import LABELS, OPEN, Actor, RecordEvent
+from cases.states import LABELS, OPEN, Actor, CaseState, RecordEvent
 from overread.kit import audit, clock
 from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.language import gettext
@@ -41,7 +41,7 @@ def correct(
     """Say who the patient is, with the reason; the studies are compared anew, and copies of another name are remade.
 
     `instead_of`: what `who` was shown. The same again changes nothing. Raises Forbidden, NotFound, Unprocessable;
-    Conflict where the case is not under way, or somebody corrected it meanwhile.
+    Conflict where the case is not under way, its report is published, or somebody corrected it meanwhile.
     """
     case, actor = load(tx, who, case_id, lock=True)
     parts.require(actor, Permission.CASE_CORRECT, case_id)
@@ -50,7 +50,8 @@ def correct(
     told = _told(before, now, reason)
     if now == before:
         return
-    if case.state not in OPEN:
+    # A published report says who its patient is: it is corrected by another version, not under its reader's eyes.
+    if case.state not in OPEN - {CaseState.PUBLISHED}:
         raise Conflict(
             f"correction of case {case_id}, which is {case.state}",
             safe=gettext("This is not possible while the case is “%(state)s”.", state=LABELS[case.state]),

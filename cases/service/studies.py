@@ -248,7 +248,9 @@ def take_out(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> None
             f"study out of a case that is {case.state}",
             safe=gettext("The request is sent: write us a message, and we take the study out."),
         )
-    study = study_of(tx, case_id, study_uid, lock=True) if imaging.is_uid(study_uid) else None
+    if not imaging.is_uid(study_uid):
+        raise NotFound(f"study {study_uid!r} in case {case_id}")
+    study = study_of(tx, case_id, study_uid, lock=True)
     sent = {pk for pk, uid in imaging.uploaded(tx, case_id).items() if uid == study_uid}
     side = {who.id} if actor is Actor.HELPER else {case.patient_id, *delegations.ever(tx, case.patient_id)}
     theirs = {pk for one in side for pk, uid in imaging.uploaded(tx, case_id, one).items() if uid == study_uid}

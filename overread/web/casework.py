@@ -330,7 +330,7 @@ def _trail(ctx: TxContext, case_id: UUID) -> Page[AuditRow]:
 
 
 def _identity(case: CoordinatorCase, url: str) -> dict[str, Any] | None:
-    if CaseState(case.state) not in OPEN:
+    if CaseState(case.state) not in OPEN - {CaseState.PUBLISHED}:
         return None
     return {
         "action": f"{url}/identity",
@@ -338,7 +338,6 @@ def _identity(case: CoordinatorCase, url: str) -> dict[str, Any] | None:
         "born": case.birth_date.isoformat() if case.birth_date else "",
         "sex": case.sex,
         "sexes": labels.options(labels.SEXES),
-        "published": case.state == CaseState.PUBLISHED,
     }
 
 

@@ -93,6 +93,8 @@ def test_sex_alone_moves_no_study_and_is_in_the_report_that_is_made_later(world:
     assert states(world, case_id) == ["released"]
     with world.db.transaction() as tx:
         reporting.publish(tx, world.coordinator, case_id)
+        with pytest.raises(Conflict):
+            corrections.correct(tx, world.coordinator, case_id, RIGHT, "Too late")
         reporting.close(tx, world.coordinator, case_id)
         with pytest.raises(Conflict):
             corrections.correct(tx, world.coordinator, case_id, RIGHT, "Too late")
