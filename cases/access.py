@@ -46,7 +46,7 @@ def scope(tx: Session, who: Principal, case_id: UUID) -> Scope:
     if actor in SELVES:
         return _of_patient(tx, case)
     if actor is Actor.HELPER:
-        return imaging.scope_of(case.id, (), imaging.uploaded(tx, case.id, who.id))
+        return imaging.scope_of(case.id, (), imaging.uploaded(tx, case.id, [who.id]))
     if actor is Actor.COORDINATOR and case.view_id is not None:
         return Scope(case.view_id, unreleased=True)
     raise NotFound(f"no images of case {case_id} for {who.role} {who.id}")
@@ -60,10 +60,9 @@ def _of_patient(tx: Session, case: Case) -> Scope:
     What anybody else sent and nobody matched stays hidden. Of one Study Instance UID the matched study is shown.
     """
     matched = [s for s in studies_of(tx, case.id) if s.state in KNOWN_THEIRS]
-    side = {case.patient_id, *delegations.ever(tx, case.patient_id)}
+    side = delegations.side(tx, case.patient_id)
     others = {s.study_uid for s in matched if s.whole or s.sender_id not in side}
-    sent = {pk: uid for one in side for pk, uid in imaging.uploaded(tx, case.id, one).items()}
-    own = [pk for pk, uid in sent.items() if uid not in others]
+    own = [pk for pk, uid in imaging.uploaded(tx, case.id, side).items() if uid not in others]
     return imaging.scope_of(case.id, matched, own)
 
 

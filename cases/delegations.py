@@ -46,7 +46,7 @@ def representatives(tx: Session, patient_id: UUID) -> Sequence[UUID]:
     return [one for one in tx.scalars(query) if one is not None]
 
 
-def ever(tx: Session, patient_id: UUID) -> set[UUID]:
-    """Everybody who has acted for a patient: what they sent is the patient's, also after the end."""
+def side(tx: Session, patient_id: UUID) -> set[UUID]:
+    """A patient and everybody who has acted for them: what those sent is the patient's, also after the end."""
     query = select(Delegation.delegate_id).where(Delegation.patient_id == patient_id)
-    return {one for one in tx.scalars(query) if one is not None}
+    return {patient_id, *(one for one in tx.scalars(query) if one is not None)}

@@ -11,11 +11,11 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from cases import digest, erasure, events, imaging, notify, promises
-from cases.guards import waits_for_images
+from cases.guards import theirs_here, waits_for_images
 from cases.models import Case, Offer, Report
 from cases.move import Move, StudyMove
 from cases.repository import latest_report, open_offer, studies_of
-from cases.states import KNOWN_THEIRS, RUNNING, CaseEvent, CaseState, OfferOutcome, StudyState
+from cases.states import RUNNING, CaseEvent, CaseState, OfferOutcome, StudyState
 from overread.kit import audit, clock, jobs
 from overread.kit.errors import Conflict
 from overread.kit.principals import Principal
@@ -236,7 +236,7 @@ def _deidentify_study(move: StudyMove) -> None:
 
 
 def _begin_clock(move: StudyMove) -> None:
-    if move.study.found_by != "document":
+    if not move.study.is_document:
         begin_clock(move.tx, move.case)
 
 
@@ -246,7 +246,7 @@ def begin_clock(tx: Session, case: Case) -> None:
     While something else stops the clock it waits, and begins when that is over.
     """
     waits = case.due_at is None and case.submitted_at is not None and case.state in RUNNING and case.paused_at is None
-    if waits and any(s.state in KNOWN_THEIRS and s.found_by != "document" for s in studies_of(tx, case.id)):
+    if waits and theirs_here(tx, case):
         promises.start(tx, case, case.kind.reading_days)
         notify.queue_patient(tx, case, "images_arrived")
 

@@ -34,7 +34,7 @@ from cases.models import (
     Step,
 )
 from cases.repository import erasure_of, load_unasked, studies_of, waits
-from cases.states import Actor, CaseEvent, CaseState, StudyState
+from cases.states import PATIENT_SIDE, Actor, CaseEvent, CaseState, StudyState
 from overread.kit import audit, ended, jobs
 from overread.kit.ended import Ended
 from overread.kit.principals import PrincipalRow, Role
@@ -96,11 +96,11 @@ def destroy(tx: Session, case: Case) -> None:
     # What another sender has goes on waiting, where it was not sent for this case alone.
     nothing = {"case_id": None, "named": False, "reason": "", "dismissed_reason": ""}
     tx.execute(update(InboxStudy).where(InboxStudy.case_id == case.id).values(nothing))
-    for model in (Allowance, Document, Question, Consent, CaseStudy, Offer, Report, Note, Message, Notice):
+    for model in (Allowance, Authority, Document, Question, Consent, CaseStudy, Offer, Report, Note, Message, Notice):
         tx.execute(delete(model).where(model.case_id == case.id))
     tx.execute(delete(Step).where(Step.case_id == case.id, Step.study_uid.is_not(None)))
     tx.execute(update(Step).where(Step.case_id == case.id).values(reason=""))
-    tx.execute(update(Step).where(Step.case_id == case.id, Step.actor == "patient").values(actor_id=None))
+    tx.execute(update(Step).where(Step.case_id == case.id, Step.actor.in_(PATIENT_SIDE)).values(actor_id=None))
     tx.execute(update(Erasure).where(Erasure.case_id == case.id).values(asked_by=None, reason=""))
     tx.execute(update(LegalHold).where(LegalHold.case_id == case.id).values(reason=""))
     tx.expire(case, ["questions"])
@@ -166,7 +166,6 @@ def _blank(tx: Session, case: Case) -> None:
     if tx.get(PrincipalRow, NOBODY) is None:
         tx.add(PrincipalRow(id=NOBODY, role=Role.PATIENT.value, name="erased", active=False))
         tx.flush()
-    tx.execute(delete(Authority).where(Authority.case_id == case.id))
     case.patient_id = case.created_by = NOBODY
     case.subjects, case.answers = [], {}
     for name in ("other_subject", "symptoms", "history", "additional", "place", "address", "language"):

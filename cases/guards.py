@@ -111,12 +111,22 @@ def _has_consents(move: Move) -> str | None:
 
 def images_here(tx: Session, case: Case) -> bool:
     """Whether a study of images is in a case, or on its way into it, that nobody took out."""
-    studies, papers = studies_of(tx, case.id), {one.study_uid for one in documents_of(tx, case.id)}
+    studies, papers = studies_of(tx, case.id), _papers(tx, case)
     if any(s.state is not StudyState.REVOKED and s.study_uid not in papers for s in studies):
         return True
     # What was uploaded a moment ago is not stable yet, but it is there.
     sent = {pk for pk, uid in imaging.uploaded(tx, case.id).items() if uid not in papers}
     return bool(sent - {s.study_pk for s in studies})
+
+
+def theirs_here(tx: Session, case: Case) -> bool:
+    """Whether images are in a case that are known to be its patient's."""
+    return any(s.state in KNOWN_THEIRS and not s.is_document for s in studies_of(tx, case.id))
+
+
+def _papers(tx: Session, case: Case) -> set[str]:
+    """The studies that hold documents, also those that are no study of the case yet."""
+    return {one.study_uid for one in documents_of(tx, case.id)}
 
 
 def _images_chosen(move: Move) -> str | None:
@@ -132,9 +142,7 @@ def waits_for_images(tx: Session, case: Case) -> bool:
     """Whether a hospital is to send images that the opinion needs, and none of the patient's is here: no clock runs."""
     if case.kind.images is not Needed.REQUIRED or case.images_by is not ImagesBy.HOSPITAL:
         return False
-    known = any(s.state in KNOWN_THEIRS and s.found_by != "document" for s in studies_of(tx, case.id))
-    papers = {one.study_uid for one in documents_of(tx, case.id)}
-    return not known and not set(imaging.uploaded(tx, case.id).values()) - papers
+    return not theirs_here(tx, case) and not set(imaging.uploaded(tx, case.id).values()) - _papers(tx, case)
 
 
 def _documents_here(move: Move) -> str | None:
@@ -164,7 +172,7 @@ def _asked_in_review(move: Move) -> str | None:
 def unreleased(case: Case, studies: Sequence[CaseStudy]) -> str | None:
     """What keeps a case's studies from being ready, or None."""
     standing = [s for s in studies if s.state is not StudyState.REVOKED]
-    if case.kind.images is Needed.REQUIRED and all(s.found_by == "document" for s in standing):
+    if case.kind.images is Needed.REQUIRED and all(s.is_document for s in standing):
         return gettext("No study has arrived.")
     waiting = [s for s in standing if s.state is not StudyState.RELEASED]
     if not waiting:
@@ -188,7 +196,7 @@ def _some_released(move: Move) -> str | None:
     # A study that came after the offer holds nothing up: it is released later, and the specialist is told.
     if move.case.kind.images is not Needed.REQUIRED:
         return None
-    images = [s for s in studies_of(move.tx, move.case.id) if s.found_by != "document"]
+    images = [s for s in studies_of(move.tx, move.case.id) if not s.is_document]
     released = any(s.state is StudyState.RELEASED for s in images)
     return None if released else gettext("No study of this case is released.")
 

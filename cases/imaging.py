@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any
@@ -129,14 +129,14 @@ def released(tx: Session, view_id: UUID) -> dict[str, StudySummary]:
     return summaries(tx, Scope(view_id, unreleased=False))
 
 
-def uploaded(tx: Session, case_id: UUID, sender_id: UUID | None = None) -> dict[int, str]:
+def uploaded(tx: Session, case_id: UUID, senders: Collection[UUID] | None = None) -> dict[int, str]:
     """The senders' studies with what was sent to a case's own address, also while they still grow; and their UIDs.
 
-    By everyone or by one sender.
+    By everyone or by these senders.
     """
     rows = select(Study.pk, Study.study_uid).join(Upload, Upload.study_pk == Study.pk).where(Upload.case_id == case_id)
-    if sender_id is not None:
-        rows = rows.where(Study.sender_id == sender_id)
+    if senders is not None:
+        rows = rows.where(Study.sender_id.in_(senders))
     return dict(tx.execute(rows.distinct()).all())
 
 

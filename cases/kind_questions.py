@@ -80,6 +80,16 @@ def kept(questions: Sequence[KindQuestion]) -> list[dict[str, Any]]:
     return [{**asdict(one), "form": one.form.value, "options": list(one.options)} for one in questions]
 
 
+def told(questions: Sequence[KindQuestion], answers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The questions that were answered, and the answers, as people read them."""
+    words = {"yes": gettext("Yes"), "no": gettext("No")}
+    return tuple(
+        (one.label, words.get(text, text) if one.form is AnswerForm.YES_NO else text)
+        for one in questions
+        if (text := answers.get(one.key, ""))
+    )
+
+
 def unanswered(questions: Sequence[KindQuestion], answers: Mapping[str, str]) -> list[KindQuestion]:
     """The questions that have to be answered and are not."""
     return [one for one in questions if one.required and not answers.get(one.key, "").strip()]

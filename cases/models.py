@@ -23,6 +23,8 @@ from overread.kit.db import Base
 from pacs.index import folding
 
 SUBJECTS = ("mammogram", "MRI", "CT", "X-ray", "PET", "ultrasound", "pathology", "other")
+#: How a document got into its case (`CaseStudy.found_by`).
+DOCUMENT = "document"
 CONSENTS = ("terms", "privacy", "authority_to_share")
 
 
@@ -258,6 +260,11 @@ class CaseStudy(Base):
     updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
 
     __table_args__ = (UniqueConstraint("case_id", "study_uid"),)
+
+    @property
+    def is_document(self) -> bool:
+        """Whether it holds the pages of a document, which is none of the images that an opinion may need."""
+        return self.found_by == DOCUMENT
 
 
 class Allowance(Base):

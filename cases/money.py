@@ -87,14 +87,6 @@ def is_taken(tx: Session, case: Case) -> bool:
     return payment is not None and payment.state in TAKEN
 
 
-def price_text(tx: Session, case: Case) -> str:
-    """What a case's kind of opinion costs now, as people read it."""
-    if case.kind.price_key is None:
-        return "free"
-    found = service.price(tx, case.kind.price_key)
-    return formatted(found.amount, found.currency)
-
-
 def paid(tx: Session, case: Case) -> Paid | None:
     """The case's payment, or None where there is none."""
     payment: Payment | None = service.find(tx, subject(case))

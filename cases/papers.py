@@ -30,9 +30,8 @@ def _add(c: Call) -> Added:
 
 
 def _page(c: Call) -> bytes:
-    number = c.path["page"]
-    page = int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 0
-    return documents.page(c.archive, c.who, c.case_id, c.uuid("document"), page)
+    number = documents.page_number(c.path["page"])
+    return documents.page(c.archive, c.who, c.case_id, c.uuid("document"), number)
 
 
 # fmt: off

@@ -223,21 +223,7 @@ def _programs(c: Call) -> list[ProgramLine]:
             p.slug,
             p.name,
             p.tagline,
-            [
-                KindLine(
-                    k.slug,
-                    k.name,
-                    k.text,
-                    k.price,
-                    k.currency,
-                    k.price_text,
-                    k.reading_days,
-                    k.images,
-                    k.documents,
-                    list(k.asks),
-                )
-                for k in p.kinds
-            ],
+            [_kind_line(kind) for kind in p.kinds],
             list(p.subjects),
             p.unsuited,
             list(p.excluded_places),

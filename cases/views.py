@@ -261,6 +261,7 @@ class PatientCase:
     history: str
     additional: str
     answers: dict[str, str]
+    answered: tuple[tuple[str, str], ...]
     place: str
     emergency: bool
     patient_name: str

@@ -10,7 +10,8 @@ from cases import parts
 from cases.acting_models import Authority
 from cases.models import Case
 from cases.repository import authority_of, load
-from cases.states import CaseState, Relation
+from cases.service.drafts import load_draft
+from cases.states import Relation
 from cases.views import AuthorityView
 from overread.kit import audit, clock
 from overread.kit.errors import Conflict, NotFound, Unprocessable, UnsupportedMedia
@@ -39,7 +40,7 @@ def say(tx: Session, who: Principal, case_id: UUID, relation: Relation | None, t
     Anything else than before has to be checked anew. Raises NotFound, Forbidden, Unprocessable, Conflict once it is
     sent.
     """
-    case = _draft(tx, who, case_id)
+    case = load_draft(tx, who, case_id)
     row = authority_of(tx, case.id)
     text = text.replace("\x00", "").strip()
     if relation is None:
@@ -120,13 +121,3 @@ def check(tx: Session, who: Principal, case_id: UUID, note: str) -> None:
     row.checked_at, row.checked_by, row.note = clock.now(), who.id, note
     tx.flush()
     audit.record(tx, who, "authority.checked", "case", case.id, case_id=case.id)
-
-
-def _draft(tx: Session, who: Principal, case_id: UUID) -> Case:
-    case, actor = load(tx, who, case_id, lock=True)
-    parts.require(actor, Permission.CASE_CHANGE, case_id)
-    if case.state is not CaseState.DRAFT:
-        raise Conflict(
-            f"case {case_id} is {case.state}", safe=gettext("The request was sent already and can't be changed.")
-        )
-    return case

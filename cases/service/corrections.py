@@ -13,17 +13,17 @@ from sqlalchemy.orm import Session
 
 from cases import notify, parts
 from cases.models import Step
+from cases.patient_fields import require_birth_date, require_sex
 from cases.repository import load
 from cases.service import studies
 from cases.states import LABELS, OPEN, Actor, CaseState, RecordEvent
-from overread.kit import audit, clock
+from overread.kit import audit
 from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 
 _MOST_NAME, _MOST_REASON = 200, 2_000
-_OLDEST = date(1880, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,8 @@ def _checked(now: Identity) -> Identity:
     name = " ".join(now.name.replace("\x00", "").split())
     if not name or len(name) > _MOST_NAME:
         raise Unprocessable("name", safe=gettext("Please give the patient’s full name."))
-    if now.birth_date is None or not _OLDEST <= now.birth_date <= clock.now().date():
-        raise Unprocessable("birth date", safe=gettext("Please check the birth date."))
-    if now.sex not in ("", "F", "M", "O"):
-        raise Unprocessable("sex", safe=gettext("Sex is F, M, O or left empty."))
+    require_birth_date(now.birth_date)
+    require_sex(now.sex)
     return Identity(name, now.birth_date, now.sex)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
+from overread.kit.tokens import digest_of
 
 #: How long an invitation can be taken up.
 INVITED_FOR = timedelta(days=14)
@@ -105,7 +105,7 @@ def make_link(tx: Session, delegation_id: UUID) -> str:
     if row is None or row.accepted_at is not None or row.ended_at is not None:
         return ""
     token = secrets.token_urlsafe(32)
-    row.digest = _digest(token)
+    row.digest = digest_of(token)
     tx.flush()
     return token
 
@@ -194,7 +194,7 @@ def _view(tx: Session, row: Delegation, other_id: UUID | None) -> DelegateView:
 
 def _of_link(tx: Session, token: str, *, lock: bool = False) -> Delegation:
     query = select(Delegation).where(
-        Delegation.digest == _digest(token),
+        Delegation.digest == digest_of(token),
         Delegation.ended_at.is_(None),
         Delegation.invited_at > clock.now() - INVITED_FOR,
     )
@@ -205,7 +205,3 @@ def _of_link(tx: Session, token: str, *, lock: bool = False) -> Delegation:
             safe=gettext("This link is too old, or the invitation was taken back. Ask for another one."),
         )
     return row
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -53,6 +53,7 @@ __all__ = [
     "file",
     "listed",
     "page",
+    "page_number",
     "show",
     "take_out",
 ]
@@ -160,6 +161,11 @@ def page(archive: Archive, who: Principal, case_id: UUID, document_id: UUID, num
     return imaging.frame(archive, scope, paper.study_uid, uid)
 
 
+def page_number(text: str) -> int:
+    """The number of a page in an address; 0, which no page has, for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+
+
 def take_out(tx: Session, who: Principal, case_id: UUID, document_id: UUID) -> None:
     """Remove a document from a draft, with everything that was made of it. Idempotent.
 
@@ -232,7 +238,7 @@ def _seen(tx: Session, who: Principal, case_id: UUID) -> tuple[Case, list[Docume
         found = [one for one in found if one.sent_by == who.id]
     elif actor in PATIENT_SIDE:
         # What the program added may have been somebody else's, and was taken out then.
-        side = {case.patient_id, *delegations.ever(tx, case.patient_id)}
+        side = delegations.side(tx, case.patient_id)
         theirs = {study.study_uid for study in studies_of(tx, case_id) if study.state in KNOWN_THEIRS}
         found = [one for one in found if one.sent_by in side or one.study_uid in theirs]
     return case, found

@@ -58,6 +58,7 @@ def patient_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Patie
     missing = presentation.missing(tx, who, case) if case.state is CaseState.DRAFT else ()
     here = guards.images_here(tx, case)
     left = MAX_FOLLOW_UPS - sum(q.follow_up for q in case.questions) if case.state is CaseState.PUBLISHED else 0
+    kind = kinds.now(tx, case.kind)
     next_title, next_text = timeline.next_step(
         case,
         waits_for_images=not here or guards.waits_for_images(tx, case),
@@ -72,13 +73,14 @@ def patient_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Patie
         title=presentation.title(case),
         state=case.state.value,
         status=LABELS[case.state],
-        kind=kinds.now(tx, case.kind),
+        kind=kind,
         subjects=tuple(case.subjects),
         other_subject=case.other_subject,
         symptoms=case.symptoms,
         history=case.history,
         additional=case.additional,
         answers=dict(case.answers),
+        answered=presentation.kind_answers(case),
         place=case.place,
         emergency=case.emergency,
         patient_name=case.patient_name,
@@ -101,7 +103,7 @@ def patient_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Patie
         next_title=next_title,
         next_text=next_text,
         asked=timeline.asked(case, steps),
-        price=money.price_text(tx, case),
+        price=kind.price_text,
         paid=money.paid(tx, case),
         # A study that is not theirs is not theirs to know of.
         studies=tuple(s for s in shown if s.known is not None),

@@ -16,10 +16,11 @@ from cases import consents, digest, kind_questions, licences, money, notify, par
 from cases.machine import repeated, transition
 from cases.models import SUBJECTS, Case, Consent, Note, Question
 from cases.move import Move
+from cases.patient_fields import require_birth_date, require_sex
 from cases.repository import active_program, load
-from cases.service import delegates, kinds, presentation, programs
+from cases.service import delegates, drafts, kinds, presentation, programs
 from cases.states import PATIENT_SIDE, CaseEvent, CaseState, ImagesBy
-from overread.kit import audit, clock, permissions, principals
+from overread.kit import audit, permissions, principals
 from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
@@ -157,7 +158,7 @@ def update(tx: Session, who: Principal, case_id: UUID, changes: Changes, *, edit
     `edition` (`presentation.edition`) is that of the draft which was changed, if the caller knows it. Raises NotFound,
     Forbidden, Unprocessable; Conflict where it is no draft any more, or another edition by now.
     """
-    case = _draft(tx, who, case_id, edition)
+    case = drafts.load_draft(tx, who, case_id, edition)
     _apply(tx, case, changes.given())
     audit.record(tx, who, "case.update", "case", case.id, case_id=case.id)
 
@@ -177,7 +178,7 @@ def keep(
     A birth date of None is none; `answers`: to what the kind asks, by key, each a field of its own, "answer-KEY".
     Raises NotFound, Forbidden, and Conflict as `update`; what a field says wrongly is refused beside what is kept.
     """
-    case = _draft(tx, who, case_id, edition)
+    case = drafts.load_draft(tx, who, case_id, edition)
     before, refused = presentation.edition(case), {}
     each = [(name, {name: value}) for name, value in form.items()]
     each += [(f"answer-{key}", {"answers": {key: text}}) for key, text in (answers or {}).items()]
@@ -202,7 +203,7 @@ def choose_kind(tx: Session, who: Principal, case_id: UUID, kind: str, gateway: 
 
     Raises NotFound, Forbidden, Unprocessable, Conflict where it is paid or sent, Unavailable.
     """
-    case = _draft(tx, who, case_id, None)
+    case = drafts.load_draft(tx, who, case_id)
     wanted = kinds.chosen(case.program, kind)
     if wanted.id == case.kind_id:
         return
@@ -216,7 +217,7 @@ def set_questions(
     tx: Session, who: Principal, case_id: UUID, texts: Sequence[str], *, edition: str | None = None
 ) -> None:
     """Replace a draft's questions; empty ones are left out and the others numbered from 1. Raises as `update`."""
-    _set_questions(tx, _draft(tx, who, case_id, edition), texts)
+    _set_questions(tx, drafts.load_draft(tx, who, case_id, edition), texts)
 
 
 def _set_questions(tx: Session, case: Case, texts: Sequence[str]) -> None:
@@ -348,33 +349,14 @@ def follow_up(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
         notify.queue(tx, case, case.specialist_id, "follow_up")
 
 
-def _draft(tx: Session, who: Principal, case_id: UUID, edition: str | None) -> Case:
-    case, actor = load(tx, who, case_id, lock=True)
-    parts.require(actor, Permission.CASE_CHANGE, case_id)
-    if case.state is not CaseState.DRAFT:
-        raise Conflict(
-            f"case {case_id} is {case.state}", safe=gettext("The request was sent already and can't be changed.")
-        )
-    if edition not in (None, presentation.edition(case)):
-        raise Conflict(
-            f"another edition of case {case_id}",
-            safe=gettext(
-                "This request was changed since you opened it, perhaps in another window. Nothing was saved now: "
-                "compare what you wrote with what is saved, then save again."
-            ),
-        )
-    return case
-
-
 def _apply(tx: Session, case: Case, changed: Mapping[str, Any]) -> None:
     given = dict(changed)
     if "subjects" in given:
         programs.require_subjects(given["subjects"])
         given["subjects"] = [one for one in SUBJECTS if one in given["subjects"]]
-    if given.get("sex", "") not in ("", "F", "M", "O"):
-        raise Unprocessable("sex", safe=gettext("Sex is F, M, O or left empty."))
-    if (born := given.get("birth_date")) and not date(1880, 1, 1) <= born <= clock.now().date():
-        raise Unprocessable("birth date", safe=gettext("Please check the birth date."))
+    require_sex(given.get("sex", ""))
+    if given.get("birth_date"):
+        require_birth_date(given["birth_date"])
     for name, most in _LONGEST.items():
         if name in given:
             given[name] = _text(given[name], most, name.replace("_", " "), empty=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -56,9 +56,13 @@ def chosen(program: Program, slug: str) -> OpinionKind:
     return found
 
 
-def on_offer(tx: Session, program: Program) -> tuple[KindView, ...]:
-    """The kinds of a program that can be chosen: those that are free, or have a price now."""
-    current = {price.key: price for price in billing.prices(tx)}
+def in_force(tx: Session) -> dict[str, Price]:
+    """The prices of now by their keys."""
+    return {price.key: price for price in billing.prices(tx)}
+
+
+def on_offer(program: Program, current: Mapping[str, Price]) -> tuple[KindView, ...]:
+    """The kinds of a program that can be chosen: those that are free, or have a price now (`in_force`)."""
     return tuple(
         view(kind, current.get(kind.price_key or ""))
         for kind in program.kinds
@@ -69,7 +73,7 @@ def on_offer(tx: Session, program: Program) -> tuple[KindView, ...]:
 def all_of(tx: Session, who: Principal, program_slug: str) -> list[KindView]:
     """Every kind of a program, those too that are given no more. Raises Forbidden, NotFound."""
     permissions.require(who, Permission.PROGRAMS_READ)
-    current = {price.key: price for price in billing.prices(tx)}
+    current = in_force(tx)
     return [view(kind, current.get(kind.price_key or "")) for kind in active_program(tx, program_slug).kinds]
 
 
@@ -150,8 +154,8 @@ def set_price(
 
 
 def now(tx: Session, kind: OpinionKind) -> KindView:
-    """A kind with its price of now."""
-    return view(kind, next((price for price in billing.prices(tx) if price.key == kind.price_key), None))
+    """A kind with its price of now. Raises NotFound where it costs something and has none."""
+    return view(kind, billing.price(tx, kind.price_key) if kind.price_key else None)
 
 
 def view(kind: OpinionKind, price: Price | None) -> KindView:

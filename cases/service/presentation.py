@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from cases import identity, kind_questions, money
 from cases.guards import GUARDS, images_here
 from cases.imaging import STAFF, Identifiers, StudySummary
-from cases.kind_questions import AnswerForm
 from cases.models import Case, CaseStudy, Step
 from cases.move import Move
 from cases.repository import notes_of
@@ -127,16 +126,8 @@ def known(tx: Session, case: Case) -> Identifiers:
 
 
 def kind_answers(case: Case) -> tuple[tuple[str, str], ...]:
-    """What the kind of a case asks, with the patient's answer, both as people read them.
-
-    What is not answered is left out, and what its kind asks no more.
-    """
-    words = {"yes": gettext("Yes"), "no": gettext("No")}
-    return tuple(
-        (one.label, words.get(text, text) if one.form is AnswerForm.YES_NO else text)
-        for one in kind_questions.of(case.kind.asks)
-        if (text := case.answers.get(one.key, ""))
-    )
+    """What the kind of a case asks, with the patient's answer; what its kind asks no more is left out."""
+    return kind_questions.told(kind_questions.of(case.kind.asks), case.answers)
 
 
 def questions(case: Case) -> tuple[QuestionView, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from billing.models import Price
 from cases import licences
 from cases.models import SUBJECTS, Program, ProgramSpecialist
 from cases.repository import active_program
@@ -38,14 +39,15 @@ def on_offer(tx: Session) -> list[ProgramView]:
     """Every active program with a kind of opinion that can be chosen, by name; the public site shows them."""
     active = tx.scalars(select(Program).where(Program.active).order_by(Program.name)).all()
     served = licences.served_places(tx, active)
-    found = [_view(tx, program, served[program.id]) for program in active]
+    current = kinds.in_force(tx)
+    found = [_view(program, served[program.id], current) for program in active]
     return [program for program in found if program.kinds]
 
 
 def program(tx: Session, slug: str) -> ProgramView:
     """An active program. Raises NotFound."""
     found = active_program(tx, slug)
-    return _view(tx, found, licences.served_places(tx, [found])[found.id])
+    return _view(found, licences.served_places(tx, [found])[found.id], kinds.in_force(tx))
 
 
 def create(tx: Session, who: Principal, slug: str, name: str, **fields: Any) -> UUID:
@@ -121,13 +123,13 @@ def places(programs: Sequence[ProgramView]) -> frozenset[str]:
     return frozenset().union(*(program.places for program in programs))
 
 
-def _view(tx: Session, program: Program, served: frozenset[str]) -> ProgramView:
+def _view(program: Program, served: frozenset[str], current: Mapping[str, Price]) -> ProgramView:
     return ProgramView(
         program_id=program.id,
         slug=program.slug,
         name=program.name,
         tagline=program.tagline,
-        kinds=kinds.on_offer(tx, program),
+        kinds=kinds.on_offer(program, current),
         late_refund_percent=program.late_refund_percent,
         places=served,
         excluded_places=tuple(program.excluded_places),

@@ -12,7 +12,7 @@ from cases import delegations, document_store, identity, imaging, parts, referen
 from cases.identity import Verdict
 from cases.imaging import Archive, Compared, Seen, StudyReview
 from cases.machine import move_study
-from cases.models import Case, CaseStudy, InboxStudy, Report
+from cases.models import DOCUMENT, Case, CaseStudy, InboxStudy, Report
 from cases.move import StudyMove
 from cases.repository import by_reference, document_of, load, load_unasked, studies_of, study_of
 from cases.service import inboxes, presentation
@@ -252,8 +252,8 @@ def take_out(tx: Session, who: Principal, case_id: UUID, study_uid: str) -> None
         raise NotFound(f"study {study_uid!r} in case {case_id}")
     study = study_of(tx, case_id, study_uid, lock=True)
     sent = {pk for pk, uid in imaging.uploaded(tx, case_id).items() if uid == study_uid}
-    side = {who.id} if actor is Actor.HELPER else {case.patient_id, *delegations.ever(tx, case.patient_id)}
-    theirs = {pk for one in side for pk, uid in imaging.uploaded(tx, case_id, one).items() if uid == study_uid}
+    side = {who.id} if actor is Actor.HELPER else delegations.side(tx, case.patient_id)
+    theirs = {pk for pk, uid in imaging.uploaded(tx, case_id, side).items() if uid == study_uid}
     if sent - theirs or (study is not None and study.study_pk not in theirs):
         raise Conflict(
             "a study of another sender",
@@ -390,8 +390,7 @@ def _place(
             whole=found_by != "upload",
             named=[study_pk] if found_by == "reference" else [],
             state=StudyState.RECEIVING,
-            # A document is none of the images that an opinion may need.
-            found_by="document" if document_of(tx, case.id, study_uid) is not None else found_by,
+            found_by=DOCUMENT if document_of(tx, case.id, study_uid) is not None else found_by,
             sender_id=sender_id,
         )
         tx.add(study)

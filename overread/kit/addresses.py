@@ -6,7 +6,6 @@ it reads the address's mail; who they are the password says, or the session that
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -19,6 +18,7 @@ from overread.kit.db import Base
 from overread.kit.errors import NotFound
 from overread.kit.language import gettext
 from overread.kit.principals import PrincipalRow
+from overread.kit.tokens import digest_of
 
 LINK_LENGTH = timedelta(days=3)
 _KEPT = timedelta(days=7)
@@ -47,7 +47,7 @@ def make_link(tx: Session, person: PrincipalRow) -> str:
     assert person.pending_email is not None
     token = secrets.token_urlsafe(32)
     expires = clock.now() + LINK_LENGTH
-    tx.add(AddressLink(digest=_digest(token), principal_id=person.id, email=person.pending_email, expires_at=expires))
+    tx.add(AddressLink(digest=digest_of(token), principal_id=person.id, email=person.pending_email, expires_at=expires))
     tx.flush()
     return token
 
@@ -84,7 +84,7 @@ def sweep(tx: Session) -> None:
 
 
 def _of_link(tx: Session, token: str, who_id: UUID | None, *, lock: bool = False) -> tuple[AddressLink, PrincipalRow]:
-    query = select(AddressLink).where(AddressLink.digest == _digest(token))
+    query = select(AddressLink).where(AddressLink.digest == digest_of(token))
     # Under the lock, so that of two clicks at once the second finds what the first did.
     link = tx.scalars(query.with_for_update() if lock else query).one_or_none()
     now = clock.now()
@@ -107,7 +107,3 @@ def _refused() -> NotFound:
             "This link is too old, or of an address that was changed since. Sign in, and have another one sent."
         ),
     )
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

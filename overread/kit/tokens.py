@@ -53,7 +53,7 @@ def issue(
     token = secrets.token_urlsafe(32)
     tx.add(
         TokenRow(
-            digest=_digest(token),
+            digest=digest_of(token),
             principal_id=principal_id,
             kind=kind,
             case_id=case_id,
@@ -87,7 +87,7 @@ FROM kit_token t JOIN kit_principal p ON p.id = t.principal_id WHERE t.digest = 
 
 def verify(tx: Session | Connection, token: str, *kinds: str) -> Principal:
     """The principal that a token stands for. Raises NotSignedIn where it is unknown, expired or revoked."""
-    row = reading(tx).execute(_VERIFY, (_digest(token), list(kinds or (API, VIEWER)))).fetchone()
+    row = reading(tx).execute(_VERIFY, (digest_of(token), list(kinds or (API, VIEWER)))).fetchone()
     if row is None:
         raise NotSignedIn("unknown token")
     principal_id, role, name, active, kind, case_id, revoked_at, expires_at, via_id, zone = row
@@ -100,7 +100,7 @@ def verify(tx: Session | Connection, token: str, *kinds: str) -> Principal:
 
 def named(tx: Session, token: str) -> UUID:
     """The id of a token that was issued."""
-    return tx.execute(select(TokenRow.id).where(TokenRow.digest == _digest(token))).scalar_one()
+    return tx.execute(select(TokenRow.id).where(TokenRow.digest == digest_of(token))).scalar_one()
 
 
 class Spent(NamedTuple):
@@ -112,7 +112,7 @@ class Spent(NamedTuple):
 
 def spend(tx: Session, token: str) -> Spent | None:
     """Use a token up that is good for one time; None where it is not. Of many that do so at once one alone succeeds."""
-    digest = _digest(token)
+    digest = digest_of(token)
     owner = tx.scalar(select(TokenRow.principal_id).where(TokenRow.digest == digest))
     # Before the token's own row, as by whoever ends all that the owner has.
     if owner is None or not _shared(tx, owner):
@@ -127,7 +127,7 @@ def spend(tx: Session, token: str) -> Spent | None:
 def revoke(tx: Session, token: str) -> None:
     """End a token, and all that was given out under it; unknown ones are ignored."""
     found = tx.execute(
-        select(TokenRow.id, TokenRow.principal_id).where(TokenRow.digest == _digest(token))
+        select(TokenRow.id, TokenRow.principal_id).where(TokenRow.digest == digest_of(token))
     ).one_or_none()
     if found is not None:
         principals.lock(tx, found.principal_id)
@@ -203,7 +203,7 @@ def device(tx: Session, token: str, principal_id: UUID) -> UUID | None:
     """The id of the token of a browser that has signed in to this account before, or None."""
     row = tx.scalars(
         select(TokenRow).where(
-            TokenRow.digest == _digest(token),
+            TokenRow.digest == digest_of(token),
             TokenRow.kind == DEVICE,
             TokenRow.principal_id == principal_id,
             TokenRow.revoked_at.is_(None),
@@ -213,5 +213,6 @@ def device(tx: Session, token: str, principal_id: UUID) -> UUID | None:
     return row.id if row is not None else None
 
 
-def _digest(token: str) -> bytes:
+def digest_of(token: str) -> bytes:
+    """What is kept of a secret that was given out: 256 random bits need no slow hash."""
     return hashlib.sha256(token.encode()).digest()

@@ -67,18 +67,13 @@ def _question(case: PatientCase) -> list[tuple[str, str]]:
     asked = [
         (gettext("Question %(number)s", number=number), q.text) for number, q in enumerate(case.questions, start=1)
     ]
-    yes_no = {"yes": gettext("Yes"), "no": gettext("No")}
     return [
         (gettext("About"), subjects(case.subjects, case.other_subject)),
         *asked,
         (gettext("Symptoms"), case.symptoms),
         (gettext("Illnesses, operations, medicines"), case.history),
         (gettext("What else matters"), case.additional),
-        *(
-            (one.label, yes_no.get(text, text) if one.form == "yes_no" else text)
-            for one in case.kind.asks
-            if (text := case.answers.get(one.key, ""))
-        ),
+        *case.answered,
     ]
 
 

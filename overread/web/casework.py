@@ -70,6 +70,7 @@ _FOUND_BY = {
     "upload": Phrase("sent by the patient"),
     "reference": Phrase("found by its reference number"),
     "hand": Phrase("matched by hand"),
+    "document": Phrase("document"),
 }
 
 

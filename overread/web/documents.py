@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import quote
 
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -16,7 +15,7 @@ from overread.kit.errors import OverreadError
 from overread.kit.language import gettext
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import papers, steps
+from overread.web import papers, steps, untrusted
 from overread.web.casework import case_page
 from overread.web.contexts import Desk, RequestContext, TxContext, go, in_transaction
 from overread.web.forms import FieldErrors
@@ -107,21 +106,11 @@ def take_out(ctx: TxContext) -> Response:
 def file(context: RequestContext) -> Response:
     """A document to be saved: never opened here, and nothing in it is run."""
     found = documents.file(context.services.archive, context.who, context.uuid(), context.uuid("document"))
-    # RFC 6266 5, RFC 8187: names of any language.
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name, safe='')}", **_SAFE}
-    return Response(found.content, media_type=found.media_type, headers=headers)
+    return untrusted.saved(found.content, found.media_type, found.name)
 
 
 def page(context: RequestContext) -> Response:
     """A page as a picture."""
-    text = str(context.request.path_params["page"])
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    number = documents.page_number(str(context.request.path_params["page"]))
     jpeg = documents.page(context.services.archive, context.who, context.uuid(), context.uuid("document"), number)
-    return Response(jpeg, media_type="image/jpeg", headers=_SAFE)
-
-
-_SAFE = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
+    return untrusted.shown(jpeg, "image/jpeg")

@@ -55,7 +55,6 @@ _AUDIENCES = (
     series_groups,
     specialist,
     hospital,
-    inbox,
     staff,
     prices,
     kinds,

@@ -25,6 +25,7 @@ _WITHOUT = {
     "acted": "says who did a step of a case that somebody was let see",
     "of_case": "says it of a case that somebody was let see",
     "make_link": "makes the link of the mail that is being sent",
+    "in_force": "what every visitor sees",
     "untouched": "takes a draft of the patient who begins another one",
     "now": "what every visitor sees",
     "check": "what every visitor sees",

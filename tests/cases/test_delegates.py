@@ -9,6 +9,8 @@ from uuid import UUID
 import pytest
 
 from cases import access
+from cases.erasure import destroy
+from cases.repository import load, steps_of
 from cases.service import assignment, authority, delegates, intake, people, read, reporting
 from cases.service.intake import Changes
 from cases.states import DelegateScope, ImagesBy, Relation
@@ -228,3 +230,13 @@ def test_what_is_said_anew_is_checked_anew(world: World) -> None:
         authority.say(tx, world.patient, case_id, None, "")
         authority.say(tx, world.patient, case_id, None, "")
     assert seen(world, world.patient, case_id).authority is None
+
+
+def test_an_erasure_leaves_no_trace_of_who_acted_for_the_patient(world: World) -> None:
+    acting(world, REPRESENT)
+    case_id = world.submitted("free")
+    with world.db.transaction() as tx:
+        intake.withdraw(tx, world.other_patient, case_id)
+        assert world.other_patient.id in {step.actor_id for step in steps_of(tx, case_id)}
+        destroy(tx, load(tx, world.coordinator, case_id, lock=True)[0])
+        assert not {world.other_patient.id, world.patient.id} & {step.actor_id for step in steps_of(tx, case_id)}

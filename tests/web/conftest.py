@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 
 from billing.stripe_gateway import StripeGateway
@@ -74,3 +77,15 @@ def browser(services: Services) -> Iterator[Callable[..., TestClient]]:
     yield make
     for client in opened:
         client.close()
+
+
+@pytest.fixture
+def served(services: Services) -> Iterator[str]:
+    """The application on a port of its own, for a browser."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(portal_app(services), log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
-from overread.app import portal_app
 from overread.kit import http, tokens
-from overread.services import Services
 from tests.cases.world import World
 from tests.e2e.browser import Album, chromium
 
@@ -63,17 +58,6 @@ def test_a_coordinator_records_the_patients_wish(world: World, browser: Browser)
     assert "Nobody has asked" in coordinator.get(f"/erasures/{case_id}").text
     assert coordinator.post(f"/erasures/{case_id}/ask", data={"reason": "By letter"}).status_code == 303
     assert "By letter" in coordinator.get(f"/erasures/{case_id}").text
-
-
-@pytest.fixture
-def served(services: Services) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(portal_app(services), log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
 
 
 @pytest.mark.browser

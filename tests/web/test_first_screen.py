@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import update
 
 from cases.models import Case
 from cases.service import assignment, deadlines, intake, reporting
-from overread.app import portal_app
 from overread.kit import clock, http, tokens
-from overread.services import Services
 from tests.cases.world import World, study
 from tests.e2e.browser import Album, chromium
 
 SIZES = ({"width": 1280, "height": 800}, {"width": 390, "height": 844})
-
-
-@pytest.fixture
-def served(services: Services) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(portal_app(services), log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
 
 
 def cases(world: World) -> dict[str, tuple[UUID, str]]:
