@@ -29,6 +29,7 @@ from cases.models import (
     Offer,
     Question,
     Report,
+    ReportStep,
     Step,
 )
 from cases.repository import erasure_of, load_unasked, studies_of, waits
@@ -94,7 +95,7 @@ def destroy(tx: Session, case: Case) -> None:
     # What another sender has goes on waiting, where it was not sent for this case alone.
     nothing = {"case_id": None, "named": False, "reason": "", "dismissed_reason": ""}
     tx.execute(update(InboxStudy).where(InboxStudy.case_id == case.id).values(nothing))
-    for model in (Allowance, Question, Consent, CaseStudy, Offer, Report, Note, Message, Notice):
+    for model in (Allowance, Question, Consent, CaseStudy, Offer, Report, ReportStep, Note, Message, Notice):
         tx.execute(delete(model).where(model.case_id == case.id))
     tx.execute(delete(Step).where(Step.case_id == case.id, Step.study_uid.is_not(None)))
     tx.execute(update(Step).where(Step.case_id == case.id).values(reason=""))

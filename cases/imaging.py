@@ -24,7 +24,7 @@ from pacs.index.identities import Identity, Seen, said
 from pacs.index.models import Instance, Review, Study, Upload, View
 from pacs.index.query import StudySummary
 from pacs.index.scope import ORIGINAL, STAFF, Scope, originals
-from pacs.store import deletion, joins, sweep
+from pacs.store import deletion, joins, sweep, withholding
 from pacs.store.archive import Archive
 from pacs.store.joins import Compared
 from pacs.store.same_object import same_object
@@ -116,6 +116,18 @@ def senders(tx: Session, *study_pks: int) -> dict[int, StudySummary]:
 def sent(tx: Session, sender_id: UUID, study_uid: str) -> int | None:
     """The study that a sender sent under a UID."""
     return tx.scalar(select(Study.pk).where(Study.study_uid == study_uid, Study.sender_id == sender_id))
+
+
+def withhold(tx: Session, sender_id: UUID, study_uid: str) -> None:
+    """Let nobody but coordinators read a study that somebody sent, if it is there; idempotent."""
+    if (study_pk := sent(tx, sender_id, study_uid)) is not None:
+        withholding.withhold(tx, study_pk)
+
+
+def give_back(tx: Session, sender_id: UUID, study_uid: str) -> None:
+    """Let it be read again; idempotent."""
+    if (study_pk := sent(tx, sender_id, study_uid)) is not None:
+        withholding.give_back(tx, study_pk)
 
 
 def sent_by(tx: Session, who: Principal, after: str, limit: int) -> Page[StudySummary]:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
+from cases.report_states import ReportKind, ReportState
 from cases.states import CaseState, ImagesBy, LicenceRequirement, Needed, OfferOutcome, StudyState
 from overread.kit import clock
 from overread.kit.db import Base
@@ -188,6 +189,9 @@ class Question(Base):
     follow_up: Mapped[bool] = mapped_column(default=False)
     answer: Mapped[str | None] = mapped_column(Text)
     answered_at: Mapped[datetime | None] = mapped_column()
+    # Who signed the answer, and the SHA-256 of what was signed.
+    answer_signature: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    answer_digest: Mapped[str | None] = mapped_column(String(64))
 
     __table_args__ = (UniqueConstraint("case_id", "number"),)
 
@@ -317,13 +321,22 @@ class Offer(Base):
 
 
 class Report(Base):
-    """A report or addendum. It may be edited until it is signed; then its digest fixes every word."""
+    """A version of a report. It may be edited until it is signed; then its digest fixes every word.
+
+    `state` is changed by `versions.move` alone.
+    """
 
     __tablename__ = "cases_report"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), index=True)
     number: Mapped[int] = mapped_column(default=1)
+    kind: Mapped[ReportKind] = mapped_column(_enum(ReportKind), default=ReportKind.REPORT)
+    state: Mapped[ReportState] = mapped_column(_enum(ReportState), default=ReportState.DRAFT)
+    # The version that this one corrects or adds to; None: the report itself.
+    about: Mapped[int | None] = mapped_column()
+    # What was changed and why, as the specialist tells it.
+    change: Mapped[str] = mapped_column(Text, default="")
     author_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
     # Question id -> answer.
     answers: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -336,6 +349,8 @@ class Report(Base):
     updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
     signed_at: Mapped[datetime | None] = mapped_column()
     signed_name: Mapped[str] = mapped_column(String(200), default="")
+    # What stands under the signature, as `cases.sealing` took it when it was given.
+    signature: Mapped[dict[str, Any]] = mapped_column(default=dict)
     published_at: Mapped[datetime | None] = mapped_column()
     first_read_at: Mapped[datetime | None] = mapped_column()
     # The study of its own that holds the report as an encapsulated PDF in the archive.
@@ -471,3 +486,32 @@ class Notice(Base):
     # The item of the inbox that it tells of.
     item_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases_inbox.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
+
+
+class ReportStep(Base):
+    """The history of a report's versions: one line a move, never changed."""
+
+    __tablename__ = "cases_report_step"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), index=True)
+    number: Mapped[int] = mapped_column()
+    at: Mapped[datetime] = mapped_column(default=clock.now)
+    # None: the system itself.
+    actor_id: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))
+    actor: Mapped[str] = mapped_column(String(16))
+    event: Mapped[str] = mapped_column(String(32))
+    source: Mapped[str] = mapped_column(String(24))
+    target: Mapped[str] = mapped_column(String(24))
+    reason: Mapped[str] = mapped_column(Text, default="")
+
+
+class Signer(Base):
+    """What stands under a specialist's signature besides their name and licence."""
+
+    __tablename__ = "cases_signer"
+
+    specialist_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), primary_key=True)
+    qualification: Mapped[str] = mapped_column(String(200))
+    practice: Mapped[str] = mapped_column(String(400))
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)

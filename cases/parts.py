@@ -38,6 +38,7 @@ ACTORS: Mapping[Permission, frozenset[Actor]] = {
     Permission.REPORT_SIGN: _who_moves(CaseEvent.SIGN),
     Permission.REPORT_PUBLISH: _who_moves(CaseEvent.PUBLISH),
     Permission.REPORT_READ: _parts("patient coordinator assigned"),
+    Permission.REPORT_RECALL: _parts("coordinator"),
 }
 _ROLE_OF = {
     Actor.PATIENT: Role.PATIENT,

@@ -16,10 +16,16 @@ from cases.identity import Verdict
 from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup, StudyReview, StudySummary, Suggestion
 from cases.kind_questions import AnswerForm, KindQuestion
 from cases.money import Paid, Refund
+from cases.report_states import KIND_LABELS as REPORT_KINDS
+from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.report_texts import TEXTS as REPORT_TEXTS
+from cases.report_texts import texts_of as report_texts_of
+from cases.report_views import AdditionView, Reader, ReportMark, SignatureView, SignerView, VersionView
 
 __all__ = [
+    "REPORT_KINDS",
     "REPORT_TEXTS",
+    "AdditionView",
     "Answer",
     "AnswerForm",
     "Box",
@@ -44,18 +50,27 @@ __all__ = [
     "Profile",
     "ProgramView",
     "QuestionView",
+    "Reader",
     "Refund",
+    "ReportEvent",
+    "ReportKind",
+    "ReportMark",
+    "ReportState",
     "ReportView",
     "Review",
     "Section",
     "SeriesGroup",
+    "SignatureView",
+    "SignerView",
     "SpecialistCase",
     "SpecialistStudy",
     "StepView",
     "StudyReview",
     "StudySummary",
     "Suggestion",
+    "VersionView",
     "Words",
+    "report_texts_of",
 ]
 
 
@@ -433,6 +448,8 @@ class Answer:
     answer: str
     follow_up: bool = False
     answered_at: datetime | None = None
+    signature: SignatureView | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,7 +466,8 @@ class WrittenText:
 class ReportView:
     """A report as patient, coordinator and author read it. `studies`: what was read, as sentences.
 
-    `patient` (name and birth date) is empty for the author, who does not know whose images they read.
+    `patient` (name and birth date) is empty for the author, who does not know whose images they read. `mark`: what has
+    to be said of a version that is not in force; `change`: what was changed and why.
     """
 
     report_id: UUID
@@ -469,3 +487,8 @@ class ReportView:
     intact: bool
     follow_ups: tuple[Answer, ...]
     edition: str
+    kind: str = ReportKind.REPORT.value
+    change: str = ""
+    signature: SignatureView | None = None
+    mark: ReportMark | None = None
+    additions: tuple[AdditionView, ...] = ()

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from billing.states import PaymentState
 from cases import access, consents, guards, imaging, money, timeline
 from cases.models import Case
-from cases.repository import consents_of, latest_report, steps_of, studies_of
+from cases.report_states import GIVEN
+from cases.repository import consents_of, reports_of, steps_of, studies_of
 from cases.service import kinds, presentation
 from cases.service.intake import MAX_FOLLOW_UPS
 from cases.states import LABELS, STUDY_LABELS, UPLOADABLE, Actor, CaseState, StudyEvent, StudyState
@@ -34,7 +35,7 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
     studies = studies_of(tx, case.id)
     scope = access.scope(tx, who, case.id)
     known = imaging.summaries(tx, scope)
-    steps, report = steps_of(tx, case.id), latest_report(tx, case.id)
+    steps, reports = steps_of(tx, case.id), reports_of(tx, case.id)
     # By whom a study was released is the program's business; that somebody looked, and when, is the patient's.
     checked = {s.study_uid: s.at for s in steps if s.event == StudyEvent.RELEASE and s.actor == Actor.COORDINATOR}
     shown = [
@@ -100,7 +101,7 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
         timeline=timeline.timeline(case, steps),
         notes=presentation.notes(tx, case, for_patient=True),
         may_upload=case.state in UPLOADABLE,
-        has_report=report is not None and report.published_at is not None,
+        has_report=any(report.state in GIVEN for report in reports),
         follow_ups_left=left,
         actions=presentation.actions(case, Actor.PATIENT),
         step=presentation.step(tx, who, case),

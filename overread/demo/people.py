@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from cases.kind_questions import AnswerForm, KindQuestion
-from cases.models import Licence, LicenceRule, Program, ProgramSpecialist
+from cases.models import Licence, LicenceRule, Program, ProgramSpecialist, Signer
 from cases.service import kinds
 from cases.service.kinds import Cost, KindFields
 from cases.states import LicenceRequirement, Needed
@@ -91,6 +91,13 @@ def seed(tx: Session, hashed: str) -> dict[Role, Principal]:
     for slug, fields, cost in KINDS:
         kinds.add(tx, first[Role.ADMIN], "neuro", slug, fields, cost)
     for specialist in specialists:
+        tx.add(
+            Signer(
+                specialist_id=specialist.id,
+                qualification="Board-certified neuroradiologist",
+                practice="Overread demo practice, Boston, MA",
+            )
+        )
         tx.add(ProgramSpecialist(program_id=program.id, specialist_id=specialist.id))
     for place, rule, why in (
         ("DE", LicenceRequirement.DIRECT, "Sample rule of the demo: a second opinion may be given directly."),

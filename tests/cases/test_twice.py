@@ -155,9 +155,9 @@ def test_a_follow_up_is_answered_once(world: World) -> None:
         question = next(q.id for q in tx.get_one(Case, case_id).questions if q.follow_up)
     for _ in range(2):
         with world.db.transaction() as tx:
-            reporting.answer_follow_up(tx, world.specialist, case_id, question, "One more CT.")
+            reporting.answer_follow_up(tx, world.specialist, case_id, question, "One more CT.", proof(world.specialist))
     with pytest.raises(Conflict), world.db.transaction() as tx:
-        reporting.answer_follow_up(tx, world.specialist, case_id, question, "None.")
+        reporting.answer_follow_up(tx, world.specialist, case_id, question, "None.", proof(world.specialist))
 
 
 def test_a_study_of_the_inbox_is_matched_once(world: World) -> None:

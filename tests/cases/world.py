@@ -23,7 +23,19 @@ from cases.handlers import Handlers
 from cases.mail import FolderMailer
 from cases.models import CONSENTS, OpinionKind
 from cases.repository import active_program, studies_of
-from cases.service import approval, assignment, intake, kinds, payments, people, programs, read, reporting, studies
+from cases.service import (
+    approval,
+    assignment,
+    intake,
+    kinds,
+    payments,
+    people,
+    programs,
+    read,
+    reporting,
+    signers,
+    studies,
+)
 from cases.service.approval import InstancesLook
 from cases.service.intake import Changes
 from cases.service.kinds import KindFields
@@ -83,6 +95,7 @@ def populate(tx: Session) -> dict[str, Principal]:
     people.add_rule(tx, who["admin"], "XX", LicenceRequirement.BLOCKED, "a statute", date(2020, 1, 1))
     for key in ("specialist", "other_specialist"):
         people.set_licence(tx, who["admin"], who[key].id, "US-CA", date(2099, 1, 1))
+        signers.change(tx, who[key], "Consultant radiologist, FRCR", "Hillside Imaging, Ghent")
         for program in ("msk", "free"):
             programs.set_reader(tx, who["admin"], program, who[key].id, reads=True)
     return who
