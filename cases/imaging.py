@@ -19,11 +19,12 @@ from overread.kit.principals import Principal
 from pacs.deid.identifiers import Identifiers
 from pacs.deid.masks import Box
 from pacs.deid.profile import Profile
-from pacs.index import query
+from pacs.index import query, selection
 from pacs.index.identities import Identity, Seen, said
 from pacs.index.models import Instance, Review, Study, Upload, View
 from pacs.index.query import StudySummary
 from pacs.index.scope import ORIGINAL, STAFF, Scope, originals
+from pacs.index.selection import Named
 from pacs.store import deletion, joins, sweep, withholding
 from pacs.store.archive import Archive
 from pacs.store.joins import Compared
@@ -47,6 +48,7 @@ __all__ = [
     "DeidentifiedStudy",
     "Identifiers",
     "Identity",
+    "Named",
     "Picture",
     "Profile",
     "Review",
@@ -58,7 +60,7 @@ __all__ = [
 ]
 
 #: Senders' studies that name a case by its reference number.
-Named = AbstractSet[int]
+Naming = AbstractSet[int]
 
 
 def is_uid(text: str) -> bool:
@@ -103,6 +105,13 @@ def _all_of(study: CaseStudy) -> Scope:
 def original(tx: Session, *studies: CaseStudy) -> dict[str, StudySummary]:
     """The originals of studies of one case, by UID; what the archive does not hold any more is left out."""
     return summaries(tx, scope_of(studies[0].case_id, studies, all_of=True)) if studies else {}
+
+
+def named(tx: Session, studies: Sequence[CaseStudy], most: int) -> list[Named]:
+    """The originals' instances of studies of one case, `most` at most, in the order in which they are read."""
+    if not studies:
+        return []
+    return selection.instances(tx, scope_of(studies[0].case_id, studies), {}, most)
 
 
 def senders(tx: Session, *study_pks: int) -> dict[int, StudySummary]:
@@ -211,7 +220,7 @@ def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str
     return reidentify.bring_back(archive, patient, view_id, sop_uid)
 
 
-def counted(tx: Session, case_id: UUID, view_id: UUID | None, studies: Mapping[int, Named]) -> tuple[int, int]:
+def counted(tx: Session, case_id: UUID, view_id: UUID | None, studies: Mapping[int, Naming]) -> tuple[int, int]:
     """How many originals of these studies came for a case only, and how many copies its view holds."""
     # A joined study and one that it was joined of count once.
     ours = {
@@ -228,7 +237,7 @@ def erase(
     tx: Session,
     case_id: UUID,
     view_id: UUID | None,
-    whole: Mapping[int, Named],
+    whole: Mapping[int, Naming],
     shared: Iterable[int],
     readings: Sequence[UUID],
 ) -> set[str]:

@@ -342,6 +342,7 @@ class PatientCase:
     edition: str
     images_here: bool
     late_withdrawal: bool
+    recalled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,6 +436,7 @@ class SpecialistCase:
     dates: str
     granted_until: datetime | None
     has_report: bool
+    writing: bool
     actions: tuple[str, ...]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy.orm import Session
 
 from billing.states import PaymentState
-from cases import access, consents, guards, imaging, money, timeline
+from cases import access, consents, guards, imaging, money, timeline, version_move
 from cases.models import Case
 from cases.report_states import GIVEN
 from cases.repository import consents_of, reports_of, steps_of, studies_of
@@ -60,6 +60,11 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
     next_title, next_text = timeline.next_step(
         case, waits_for_images=not here, follow_ups_left=left, money=_returned(tx, case)
     )
+    given = any(report.state in GIVEN for report in reports)
+    recalled = given and version_move.in_force(reports) is None
+    if recalled:
+        next_title = gettext("Your report was taken back")
+        next_text = gettext("Please don’t use it for now. Somebody of us will be in touch with you.")
     return PatientCase(
         case_id=case.id,
         reference=case.reference,
@@ -101,13 +106,14 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
         timeline=timeline.timeline(case, steps),
         notes=presentation.notes(tx, case, for_patient=True),
         may_upload=case.state in UPLOADABLE,
-        has_report=any(report.state in GIVEN for report in reports),
+        has_report=given,
         follow_ups_left=left,
         actions=presentation.actions(case, Actor.PATIENT),
         step=presentation.step(tx, who, case),
         edition=presentation.edition(case),
         images_here=here,
         late_withdrawal=CaseState.IN_REVIEW in (case.state, case.resume_to),
+        recalled=recalled,
     )
 
 

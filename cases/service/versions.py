@@ -111,14 +111,14 @@ def readers(tx: Session, who: Principal, case_id: UUID, number: int) -> list[Rea
     opened = and_(AuditRow.action == "report.read", AuditRow.object_id == str(report.id))
     looked = and_(AuditRow.action.in_(_LOOKS), AuditRow.object_id == (report.study_uid or "-"))
     last = func.max(func.coalesce(AuditRow.until, AuditRow.at)).label("last")
-    query: Select[tuple[str, str, str, datetime, datetime]] = (
+    query: Select[str, str, str, datetime, datetime] = (
         select(AuditRow.actor, AuditRow.role, way, func.min(AuditRow.at), last)
         .where(or_(opened, looked))
         .group_by(AuditRow.actor_id, AuditRow.actor, AuditRow.role, way)
         .order_by(last.desc())
         .limit(_MOST_READERS)
     )
-    return [Reader(name, role, how, first, at) for name, role, how, first, at in tx.execute(query).tuples()]
+    return [Reader(name, role, how, first, at) for name, role, how, first, at in tx.execute(query)]
 
 
 def _newest(tx: Session, found: Case) -> Report:

@@ -8,16 +8,16 @@ from uuid import UUID, uuid4
 
 from starlette.responses import Response
 
-from cases.service import assignment, read, reporting
+from cases.service import assignment, read, reporting, versions
 from cases.states import ENDED, RUNNING, CaseEvent, CaseState, OfferOutcome, StudyEvent, StudyState
-from cases.views import CoordinatorCase, CoordinatorStudy, OfferView, Review, StepView
+from cases.views import CoordinatorCase, CoordinatorStudy, OfferView, ReportState, Review, StepView, VersionView
 from overread.kit import audit
 from overread.kit.audit import AuditRow
 from overread.kit.errors import NotFound
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Page
 from overread.kit.words import counted
-from overread.web import answers, labels, paging, places, render
+from overread.web import answers, labels, paging, places, render, reports
 from overread.web.contexts import TxContext
 
 #: Pictures shown at once; the rest follows when these are decided.
@@ -79,6 +79,7 @@ def case_page(ctx: TxContext) -> Response:
     trail, whole = _trail(ctx, case.case_id), ctx.query("trail") == "all"
     running = CaseState(case.state) in RUNNING and case.paused_at is None
     refundable = case.paid is not None and case.paid.is_taken
+    waits = _waits(ctx, case)
     may_answer = any(e in case.actions for e in (CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
     return ctx.page(
         "coordinator/case.html",
@@ -126,13 +127,14 @@ def case_page(ctx: TxContext) -> Response:
         refunds=[{"at": render.moment(r.at), "text": r.text, "reason": r.reason} for r in case.refunds],
         assign_action=action(CaseEvent.OFFER, "offer"),
         exception_action=action(CaseEvent.OFFER, "exception"),
-        publish_action=action(CaseEvent.PUBLISH, "publish"),
+        publish_action=f"{url}/publish" if waits else "",
         decline_action=action(CaseEvent.DECLINE, "decline"),
         info_action=action(CaseEvent.ASK_INFO, "info"),
         # The number makes a refund that is sent twice one refund.
         refund_action=f"{url}/refund?request={uuid4()}" if refundable else "",
         extend_action="",
-        report=_report(ctx, case) if CaseEvent.PUBLISH in case.actions else None,
+        report=_report(ctx, case) if waits else None,
+        after=_after(ctx, case, url),
         messages=[
             {
                 "sender": n.author,
@@ -278,13 +280,29 @@ def _specialists(ctx: TxContext, case: CoordinatorCase) -> list[dict[str, Any]]:
     ]
 
 
+def _waits(ctx: TxContext, case: CoordinatorCase) -> VersionView | None:
+    """The version that is signed and waits to be published."""
+    known = versions.listed(ctx.tx, ctx.who, case.case_id) if case.has_signed_report else []
+    return next((one for one in known if one.state == ReportState.SIGNED), None)
+
+
 def _report(ctx: TxContext, case: CoordinatorCase) -> dict[str, Any]:
-    found = reporting.read(ctx.tx, ctx.who, case.case_id)
+    waits = _waits(ctx, case)
+    assert waits is not None
+    return reports.shown(reporting.read(ctx.tx, ctx.who, case.case_id, waits.number))
+
+
+def _after(ctx: TxContext, case: CoordinatorCase, url: str) -> dict[str, Any]:
+    """The report's versions, and what can be done after one was signed."""
+    listed = reports.listed(ctx, case.case_id) if case.has_signed_report else []
+    given = case.state in (CaseState.PUBLISHED, CaseState.CLOSED)
+    changing = given and any(one["discardable"] for one in listed)
     return {
-        "signed_by": found.signed_by,
-        "signed_at": render.moment(found.signed_at),
-        "answers": [{"question": a.question, "answer": a.answer} for a in found.answers],
-        "texts": [{"label": t.label, "text": t.text} for t in found.texts if t.text],
+        "versions": listed,
+        "send_back_action": f"{url}/send-back" if _waits(ctx, case) else "",
+        "ask_action": f"{url}/ask-change" if given else "",
+        "asked": versions.asked_for(ctx.tx, ctx.who, case.case_id) if given else "",
+        "discard_action": f"{url}/discard" if changing else "",
     }
 
 

@@ -70,6 +70,9 @@ SUBJECTS: Mapping[str, str] = {
     "other": Phrase("Something else"),
 }
 
+#: A case whose report was taken back, as its patient sees it.
+TAKEN_BACK = {"label": Phrase("Report taken back"), "tone": "bad"}
+
 
 def case(state: str) -> dict[str, str]:
     """A case's state as templates take it."""
