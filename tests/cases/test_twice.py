@@ -9,9 +9,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from cases.models import Case, Note, Step
+from cases.models import Case, Note, ReportStep, Step
+from cases.report_states import ReportKind
 from cases.repository import studies_of
-from cases.service import approval, assignment, erasure, inboxes, intake, payments, reporting, studies
+from cases.service import approval, assignment, erasure, inboxes, intake, payments, reporting, studies, versions
 from cases.service.approval import InstancesLook
 from overread.kit.audit import AuditRow
 from overread.kit.db import Session
@@ -74,6 +75,43 @@ CLICKS: dict[str, tuple[str, Click, Click | None]] = {
         lambda w, tx, c: reporting.sign(tx, w.specialist, c, proof(w.specialist)),
         lambda w, tx, c: reporting.sign(tx, w.specialist, c, proof(w.specialist), digest="0" * 64),
     ),
+    "send back": (
+        "signed",
+        lambda w, tx, c: reporting.send_back(tx, w.coordinator, c, "Which side?"),
+        lambda w, tx, c: reporting.send_back(tx, w.coordinator, c, "And the other side?"),
+    ),
+    "ask for a change": (
+        "published",
+        lambda w, tx, c: versions.ask_change(tx, w.coordinator, c, "A typing error"),
+        None,
+    ),
+    "begin a correction": (
+        "published",
+        lambda w, tx, c: versions.begin(tx, w.specialist, c, ReportKind.CORRECTION),
+        lambda w, tx, c: versions.begin(tx, w.other_specialist, c, ReportKind.CORRECTION),
+    ),
+    "give it up": ("correcting", lambda w, tx, c: versions.discard(tx, w.specialist, c), None),
+    "sign a correction": (
+        "corrected",
+        lambda w, tx, c: reporting.sign(tx, w.specialist, c, proof(w.specialist)),
+        lambda w, tx, c: reporting.sign(tx, w.specialist, c, proof(w.specialist), digest="0" * 64),
+    ),
+    "publish a correction": ("signed_again", lambda w, tx, c: reporting.publish(tx, w.coordinator, c), None),
+    "send a correction back": (
+        "signed_again",
+        lambda w, tx, c: reporting.send_back(tx, w.coordinator, c, "Which side?"),
+        lambda w, tx, c: reporting.send_back(tx, w.coordinator, c, "And the other side?"),
+    ),
+    "recall": (
+        "published",
+        lambda w, tx, c: versions.recall(tx, w.coordinator, c, 1, "Another patient's"),
+        lambda w, tx, c: versions.recall(tx, w.coordinator, c, 1, "Something else"),
+    ),
+    "restore": (
+        "recalled",
+        lambda w, tx, c: versions.restore(tx, w.coordinator, c, 1, "It was right"),
+        lambda w, tx, c: versions.restore(tx, w.coordinator, c, 1, "Something else"),
+    ),
     "publish": ("signed", lambda w, tx, c: reporting.publish(tx, w.coordinator, c), None),
     "close": ("published", lambda w, tx, c: reporting.close(tx, w.coordinator, c), None),
 }
@@ -98,7 +136,7 @@ def counted(world: World, case_id: UUID) -> tuple[int, ...]:
     with world.db.transaction() as tx:
         return tuple(
             tx.scalar(select(func.count()).select_from(model).where(model.case_id == case_id)) or 0
-            for model in (Step, Note)
+            for model in (Step, ReportStep, Note)
         )
 
 
