@@ -29,11 +29,11 @@ from cases.models import (
     Offer,
     Question,
     Report,
-    ReportStep,
     Step,
 )
 from cases.repository import erasure_of, load_unasked, studies_of, waits
 from cases.states import Actor, CaseEvent, CaseState, StudyState
+from cases.version_models import ReportStep
 from overread.kit import audit, ended, jobs
 from overread.kit.ended import Ended
 from overread.kit.principals import PrincipalRow, Role

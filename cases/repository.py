@@ -8,21 +8,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
-from cases.models import (
-    Case,
-    CaseStudy,
-    Consent,
-    Erasure,
-    InboxStudy,
-    LegalHold,
-    Note,
-    Offer,
-    Program,
-    Report,
-    ReportStep,
-    Step,
-)
+from cases.models import Case, CaseStudy, Consent, Erasure, InboxStudy, LegalHold, Note, Offer, Program, Report, Step
 from cases.states import OPEN, Actor, CaseState, OfferOutcome, StudyState
+from cases.version_models import ReportStep
 from overread.kit.errors import Forbidden, NotFound
 from overread.kit.principals import Principal, Role
 from pacs.index.models import Study

@@ -16,8 +16,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import licences
-from cases.models import Case, Licence, Question, Report, Signer
+from cases.models import Case, Licence, Question, Report
 from cases.states import LicenceRequirement
+from cases.version_models import Signer
 from overread.kit import clock
 from overread.kit.principals import Principal
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cases.models import Case, Step
+from cases.models import Case, Report, Step
 from cases.notify import moment
+from cases.report_states import ReportEvent, ReportKind
 from cases.states import Actor, CaseEvent, CaseState
+from cases.version_models import ReportStep
 from cases.views import Entry
 from overread.kit.language import Phrase, gettext
 
@@ -19,6 +21,7 @@ _TITLES = {
     CaseEvent.MARK_READY: Phrase("Your images were checked"),
     CaseEvent.ACCEPT: Phrase("A specialist took your request"),
     CaseEvent.SIGN: Phrase("The specialist signed the report"),
+    CaseEvent.SEND_BACK: Phrase("We asked the specialist to look at the report once more"),
     CaseEvent.PUBLISH: Phrase("Your report is ready"),
     CaseEvent.CLOSE: Phrase("Your request was closed"),
     CaseEvent.DECLINE: Phrase("We could not take your request"),
@@ -29,8 +32,28 @@ _ANSWERS = frozenset((CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
 _FOR_PATIENT = frozenset((CaseEvent.ASK_INFO, CaseEvent.DECLINE))
 
 
-def timeline(case: Case, steps: Sequence[Step]) -> tuple[Entry, ...]:
-    """What has happened, newest first: the studies' and the offers' steps are the program's own business."""
+_OF_VERSIONS = {
+    (ReportEvent.PUBLISH, ReportKind.CORRECTION): Phrase("Your report was corrected"),
+    (ReportEvent.PUBLISH, ReportKind.ADDENDUM): Phrase("Something was added to your report"),
+    **dict.fromkeys(
+        [(ReportEvent.RECALL, kind) for kind in ReportKind], Phrase("We took a version of your report back")
+    ),
+    **dict.fromkeys([(ReportEvent.RESTORE, kind) for kind in ReportKind], Phrase("The version is there again")),
+}
+
+
+def of_versions(reports: Sequence[Report], steps: Sequence[ReportStep]) -> list[Entry]:
+    """What has happened to a report after it was given to the patient."""
+    kinds = {report.number: report.kind for report in reports}
+    told = [(step.at, _OF_VERSIONS.get((ReportEvent(step.event), kinds[step.number]))) for step in steps]
+    return [Entry(at, title, "") for at, title in told if title is not None]
+
+
+def timeline(case: Case, steps: Sequence[Step], more: Sequence[Entry] = ()) -> tuple[Entry, ...]:
+    """What has happened, newest first: the studies' and the offers' steps are the program's own business.
+
+    `more`: what else is told, such as `of_versions`.
+    """
     entries = [Entry(case.created_at, gettext("You started your request"), "")]
     for step in steps:
         event = CaseEvent(step.event) if step.study_uid is None else None
@@ -39,6 +62,7 @@ def timeline(case: Case, steps: Sequence[Step]) -> tuple[Entry, ...]:
             by_hand = step.actor == Actor.COORDINATOR and event in _ANSWERS
             title = gettext("We wrote down your answer") if by_hand else _TITLES[event]
             entries.append(Entry(step.at, title, step.reason if event in _FOR_PATIENT else ""))
+    entries = sorted([*entries, *more], key=lambda entry: entry.at)
     return tuple(reversed(entries))
 
 

@@ -12,9 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import report_states, version_effects, version_guards
-from cases.models import Case, Report, ReportStep
+from cases.models import Case, Report
 from cases.report_states import ReportEvent, ReportState
 from cases.states import Actor, Rule
+from cases.version_models import ReportStep
 from cases.version_move import VersionMove
 from overread.kit import audit
 from overread.kit.errors import Conflict, Forbidden, Unprocessable

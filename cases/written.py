@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from cases import report_texts
-from cases.models import Case, Report, Signer
+from cases.models import Case, Report
 from cases.report_states import ReportKind
 from cases.repository import studies_of
 from cases.states import Needed, StudyState
+from cases.version_models import Signer
 from overread.kit.language import gettext
 from overread.kit.principals import Principal
 

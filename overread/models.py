@@ -20,6 +20,7 @@ _MODULES = (
     "viewer_bridge.models",
     "billing.models",
     "cases.models",
+    "cases.version_models",
 )
 
 

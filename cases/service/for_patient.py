@@ -10,7 +10,7 @@ from billing.states import PaymentState
 from cases import access, consents, guards, imaging, money, timeline, version_move
 from cases.models import Case
 from cases.report_states import GIVEN
-from cases.repository import consents_of, reports_of, steps_of, studies_of
+from cases.repository import consents_of, report_steps_of, reports_of, steps_of, studies_of
 from cases.service import kinds, presentation
 from cases.service.intake import MAX_FOLLOW_UPS
 from cases.states import LABELS, STUDY_LABELS, UPLOADABLE, Actor, CaseState, StudyEvent, StudyState
@@ -103,7 +103,7 @@ def patient_case(tx: Session, who: Principal, case: Case) -> PatientCase:
         paid=money.paid(tx, case),
         # A study that is not theirs is not theirs to know of.
         studies=tuple(s for s in shown if s.known is not None),
-        timeline=timeline.timeline(case, steps),
+        timeline=timeline.timeline(case, steps, timeline.of_versions(reports, report_steps_of(tx, case.id))),
         notes=presentation.notes(tx, case, for_patient=True),
         may_upload=case.state in UPLOADABLE,
         has_report=given,

@@ -7,9 +7,10 @@ from datetime import date, datetime
 from typing import Any
 
 from cases import report_states, sealing
-from cases.models import Report, ReportStep
+from cases.models import Report
 from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.report_views import AdditionView, ReportMark, SignatureView
+from cases.version_models import ReportStep
 from cases.version_move import additions, replaced_by
 from overread.kit.language import gettext
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from cases import sealing
-from cases.models import Signer
+from cases.version_models import Signer
 from cases.views import SignerView
 from overread.kit import audit, permissions
 from overread.kit.errors import Unprocessable

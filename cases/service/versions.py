@@ -10,13 +10,14 @@ from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from cases import parts, version_move, versions
-from cases.models import Case, Report, ReportStep
+from cases.models import Case, Report
 from cases.redact import redacted
 from cases.report_states import GIVEN, KIND_LABELS, LABELS, WITH_PATIENT, ReportEvent, ReportKind, ReportState, possible
 from cases.report_views import Reader, VersionView
 from cases.repository import latest_report, load, report_steps_of, reports_of
 from cases.service import report_shown, reporting
 from cases.states import Actor
+from cases.version_models import ReportStep
 from cases.version_move import VersionMove
 from overread.kit.audit import AuditRow
 from overread.kit.errors import Conflict, NotFound
@@ -30,7 +31,7 @@ _LOOKS = ("instances.read", "metadata.read", "pixels.read")
 _MOST_READERS = 200
 
 
-def begin(tx: Session, who: Principal, case_id: UUID, kind: ReportKind) -> int:
+def open_version(tx: Session, who: Principal, case_id: UUID, kind: ReportKind) -> int:
     """The specialist begins a correction of what is with the patient, or an addition to it; its number.
 
     Meanwhile the patient reads what was there before. Begun twice it is begun once. Raises Conflict where another
@@ -153,7 +154,7 @@ def _view(
         report.state.value,
         str(LABELS[report.state]),
         report.about,
-        report.change,
+        report.change if reporting.may_read(actor, report) else "",
         report_shown.signature(report.signature),
         report.signed_at,
         report.published_at,

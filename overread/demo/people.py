@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date
 
 from cases.kind_questions import AnswerForm, KindQuestion
-from cases.models import Licence, LicenceRule, Program, ProgramSpecialist, Signer
+from cases.models import Licence, LicenceRule, Program, ProgramSpecialist
 from cases.service import kinds
 from cases.service.kinds import Cost, KindFields
 from cases.states import LicenceRequirement, Needed
+from cases.version_models import Signer
 from overread.kit import clock, principals
 from overread.kit.db import Session
 from overread.kit.principals import Principal, Role

@@ -34,6 +34,7 @@ _SAID: Mapping[str, str] = {
     CaseEvent.ANSWER_INTAKE: Phrase("answered"),
     CaseEvent.ANSWER_REVIEW: Phrase("answered"),
     CaseEvent.INFO_EXPIRE: Phrase("closed the case"),
+    CaseEvent.SEND_BACK: Phrase("sent the report back"),
     CaseEvent.DECLINE: Phrase("declined the case"),
     CaseEvent.WITHDRAW: Phrase("withdrew the case"),
     StudyEvent.CONFIRM: Phrase("confirmed that it is the patient’s"),
@@ -79,7 +80,7 @@ def case_page(ctx: TxContext) -> Response:
     trail, whole = _trail(ctx, case.case_id), ctx.query("trail") == "all"
     running = CaseState(case.state) in RUNNING and case.paused_at is None
     refundable = case.paid is not None and case.paid.is_taken
-    waits = _waits(ctx, case)
+    waits, after = _waits(ctx, case), _after(ctx, case, url)
     may_answer = any(e in case.actions for e in (CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
     return ctx.page(
         "coordinator/case.html",
@@ -87,7 +88,7 @@ def case_page(ctx: TxContext) -> Response:
         case={
             "reference": case.reference,
             "title": case.title,
-            "status": labels.case(case.state),
+            "status": labels.TAKEN_BACK if reports.taken_back(after["versions"]) else labels.case(case.state),
             "due": render.moment(case.due_at) if running else None,
             "kind": gettext("%(program)s: %(kind)s", program=case.program, kind=case.kind),
             "questions": [q.text for q in case.questions],
@@ -134,7 +135,7 @@ def case_page(ctx: TxContext) -> Response:
         refund_action=f"{url}/refund?request={uuid4()}" if refundable else "",
         extend_action="",
         report=_report(ctx, case) if waits else None,
-        after=_after(ctx, case, url),
+        after=after,
         messages=[
             {
                 "sender": n.author,

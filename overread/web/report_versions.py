@@ -92,7 +92,7 @@ def begin(ctx: TxContext) -> Response:
     check = Check(ctx.form)
     kind = check.one_of("kind", kinds, gettext("Please choose a correction or an addition."))
     check.done()
-    versions.begin(ctx.tx, ctx.who, ctx.uuid(), ReportKind(kind))
+    versions.open_version(ctx.tx, ctx.who, ctx.uuid(), ReportKind(kind))
     return go(f"/reading/{ctx.uuid()}/report")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -78,6 +78,12 @@ def listed(ctx: TxContext, case_id: UUID) -> list[dict[str, Any]]:
     return [_line(ctx, case_id, one) for one in versions.listed(ctx.tx, ctx.who, case_id)]
 
 
+def taken_back(versions_: Sequence[dict[str, Any]]) -> bool:
+    """Whether what was given to the patient was recalled, and nothing is in force in its place."""
+    states = [one["state"] for one in versions_ if one["main"]]
+    return ReportState.RECALLED in states and ReportState.PUBLISHED not in states
+
+
 def _line(ctx: TxContext, case_id: UUID, one: VersionView) -> dict[str, Any]:
     url = f"{HOMES[ctx.who.role][0]}/{case_id}/reports/{one.number}"
     coordinates = ctx.who.role is Role.COORDINATOR
@@ -88,8 +94,11 @@ def _line(ctx: TxContext, case_id: UUID, one: VersionView) -> dict[str, Any]:
     return {
         "number": one.number,
         "kind": one.kind_label,
+        "main": one.kind != ReportKind.ADDENDUM,
+        "state": one.state,
         "status": {"label": one.status, "tone": _TONES.get(one.state, "neutral")},
-        "mark": one.mark,
+        # What the state says already is not said twice.
+        "mark": "" if one.mark == one.status else one.mark,
         "change": one.change,
         "reason": one.reason,
         "signed": signed(one.signature, one.signed_at, None),

@@ -176,7 +176,7 @@ def report_page(ctx: TxContext) -> Response:
         case={
             "reference": case.reference,
             "title": case.title,
-            "due": render.moment(case.due_at),
+            "due": render.moment(case.due_at) if kind is ReportKind.REPORT else None,
             "patient": case.patient,
             "story": answers.story(case),
         },
@@ -262,12 +262,13 @@ def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | Non
             **(shown_once or {}),
         }
     given = case.state in (CaseState.PUBLISHED, CaseState.CLOSED)
+    listed = reports.listed(ctx, case.case_id) if case.has_report else []
     return ctx.page(
         "specialist/case.html",
         case={
             "reference": case.reference,
             "title": case.title,
-            "status": labels.case(case.state),
+            "status": labels.TAKEN_BACK if reports.taken_back(listed) else labels.case(case.state),
             "due": render.moment(case.due_at) if CaseState(case.state) in RUNNING else None,
             "answer_by": render.moment(case.answer_by),
             "questions": [q.text for q in case.questions if not q.follow_up],
@@ -300,7 +301,7 @@ def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | Non
         acknowledge_action="",
         report_url=f"{url}/report" if case.writing and (given or case.granted_until is not None) else "",
         after={
-            "versions": reports.listed(ctx, case.case_id) if case.has_report else [],
+            "versions": listed,
             "begin_action": f"{url}/versions" if given and not case.writing else "",
             "asked": versions.asked_for(ctx.tx, ctx.who, case.case_id) if given else "",
         },

@@ -91,7 +91,7 @@ TABLE: dict[str, tuple[str, set[str], Action]] = {
     "begin a correction": (
         "published",
         {"specialist"},
-        lambda w, tx, p, c: versions.begin(tx, p, c, ReportKind.CORRECTION),
+        lambda w, tx, p, c: versions.open_version(tx, p, c, ReportKind.CORRECTION),
     ),
     "ask for a correction": ("published", {"coordinator"}, lambda w, tx, p, c: versions.ask_change(tx, p, c, "Why?")),
     "recall": ("published", {"coordinator"}, lambda w, tx, p, c: versions.recall(tx, p, c, 1, "Another patient's")),

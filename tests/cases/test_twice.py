@@ -9,11 +9,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from cases.models import Case, Note, ReportStep, Step
+from cases.models import Case, Note, Step
 from cases.report_states import ReportKind
 from cases.repository import studies_of
 from cases.service import approval, assignment, erasure, inboxes, intake, payments, reporting, studies, versions
 from cases.service.approval import InstancesLook
+from cases.version_models import ReportStep
 from overread.kit.audit import AuditRow
 from overread.kit.db import Session
 from overread.kit.errors import Conflict, Forbidden, NotFound, OverreadError
@@ -87,8 +88,8 @@ CLICKS: dict[str, tuple[str, Click, Click | None]] = {
     ),
     "begin a correction": (
         "published",
-        lambda w, tx, c: versions.begin(tx, w.specialist, c, ReportKind.CORRECTION),
-        lambda w, tx, c: versions.begin(tx, w.other_specialist, c, ReportKind.CORRECTION),
+        lambda w, tx, c: versions.open_version(tx, w.specialist, c, ReportKind.CORRECTION),
+        lambda w, tx, c: versions.open_version(tx, w.other_specialist, c, ReportKind.CORRECTION),
     ),
     "give it up": ("correcting", lambda w, tx, c: versions.discard(tx, w.specialist, c), None),
     "sign a correction": (

@@ -14,10 +14,11 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from cases import access, report_pdf
-from cases.models import Case, Licence, Program, Report, Signer
+from cases.models import Case, Licence, Program, Report
 from cases.report_states import ReportKind
 from cases.repository import reports_of
 from cases.service import intake, read, reporting, signers, versions
+from cases.version_models import Signer
 from cases.views import PatientCase, ReportView
 from overread.kit import clock
 from overread.kit.audit import AuditRow
@@ -101,11 +102,11 @@ def test_a_correction_takes_the_place_of_the_report_once_it_is_published(world: 
     with world.db.transaction() as tx:
         reporting.read(tx, world.patient, case_id)
         reporting.read(tx, world.coordinator, case_id)
-        number = versions.begin(tx, world.specialist, case_id, ReportKind.CORRECTION)
+        number = versions.open_version(tx, world.specialist, case_id, ReportKind.CORRECTION)
         assert number == 2
         # Another change has to wait.
         with pytest.raises(Unprocessable) as waits:
-            versions.begin(tx, world.specialist, case_id, ReportKind.ADDENDUM)
+            versions.open_version(tx, world.specialist, case_id, ReportKind.ADDENDUM)
         assert "Version 2 is being written already" in waits.value.safe
         with pytest.raises(Unprocessable, match="guards") as why:
             reporting.sign(tx, world.specialist, case_id, proof(world.specialist))
@@ -147,7 +148,7 @@ def test_whoever_has_read_the_old_version_is_told_of_the_new_one(world: World) -
     with world.db.transaction() as tx:
         tx.execute(update(Program).values(publish_by_policy=True))
         reporting.read(tx, world.coordinator, case_id)
-        versions.begin(tx, world.specialist, case_id, ReportKind.ADDENDUM)
+        versions.open_version(tx, world.specialist, case_id, ReportKind.ADDENDUM)
     world.change(case_id, {"addition": "The older images show the same."}, "They came later.")
     world.sign(case_id)
     assert states(world, case_id) == [("report", "published"), ("addendum", "published")]
@@ -175,7 +176,7 @@ def test_an_addition_is_read_below_the_report_and_goes_with_it(world: World) -> 
         assert "Unchanged since June." in text(reporting.read(tx, world.patient, case_id))
     # A correction replaces both.
     with world.db.transaction() as tx:
-        versions.begin(tx, world.specialist, case_id, ReportKind.CORRECTION)
+        versions.open_version(tx, world.specialist, case_id, ReportKind.CORRECTION)
     world.change(case_id, {}, "The side was missing.")
     world.sign(case_id)
     world.publish(case_id)
@@ -196,7 +197,7 @@ def test_a_change_is_given_up_and_a_report_never_is(world: World) -> None:
     with world.db.transaction() as tx:
         versions.discard(tx, world.specialist, case_id)
         assert [one.number for one in versions.listed(tx, world.patient, case_id)] == [1]
-        assert versions.begin(tx, world.specialist, case_id, ReportKind.ADDENDUM) == 3
+        assert versions.open_version(tx, world.specialist, case_id, ReportKind.ADDENDUM) == 3
 
 
 def test_without_access_a_change_waits_for_the_coordinators_wish(world: World) -> None:
@@ -204,7 +205,7 @@ def test_without_access_a_change_waits_for_the_coordinators_wish(world: World) -
     with world.db.transaction() as tx:
         grants.revoke(tx, case_id)
         with pytest.raises(Unprocessable) as ended:
-            versions.begin(tx, world.specialist, case_id, ReportKind.CORRECTION)
+            versions.open_version(tx, world.specialist, case_id, ReportKind.CORRECTION)
         assert "access to the images has ended" in ended.value.safe
     with world.db.transaction() as tx:
         versions.ask_change(tx, world.coordinator, case_id, f"Write to {NAME} which side")
@@ -215,7 +216,7 @@ def test_without_access_a_change_waits_for_the_coordinators_wish(world: World) -
         grant = grants.find(tx, world.specialist.id, case_id)
         assert grant is not None
         assert grant.until > clock.now() + timedelta(days=13)
-        versions.begin(tx, world.specialist, case_id, ReportKind.CORRECTION)
+        versions.open_version(tx, world.specialist, case_id, ReportKind.CORRECTION)
         assert versions.asked_for(tx, world.specialist, case_id) == ""
     world.drain()
     assert told(world, "asks you for a correction") == ["specialist@example.org"]
@@ -226,7 +227,7 @@ def test_a_closed_case_is_corrected_on_the_coordinators_wish(world: World) -> No
     with world.db.transaction() as tx:
         reporting.close(tx, world.coordinator, case_id)
         versions.ask_change(tx, world.coordinator, case_id, "A typing error")
-        versions.begin(tx, world.specialist, case_id, ReportKind.CORRECTION)
+        versions.open_version(tx, world.specialist, case_id, ReportKind.CORRECTION)
     world.change(case_id, {}, "A typing error.")
     world.sign(case_id)
     world.publish(case_id)
@@ -292,8 +293,8 @@ def test_a_recall_is_taken_back_or_followed_by_a_correction(world: World) -> Non
         assert reporting.read(tx, world.patient, case_id).version == 1
         versions.recall(tx, world.coordinator, case_id, 1, "It was wrong after all")
         with pytest.raises(Unprocessable):
-            versions.begin(tx, world.specialist, case_id, ReportKind.ADDENDUM)
-        assert versions.begin(tx, world.specialist, case_id, ReportKind.CORRECTION) == 2
+            versions.open_version(tx, world.specialist, case_id, ReportKind.ADDENDUM)
+        assert versions.open_version(tx, world.specialist, case_id, ReportKind.CORRECTION) == 2
     world.drain()
     world.change(case_id, {"impression": "Of the right patient."}, "It was another patient's.")
     world.sign(case_id)

@@ -281,7 +281,7 @@ class World:
         """A published report, and a change of it that is being written."""
         case_id = self.published(program)
         with self.db.transaction() as tx:
-            versions.begin(tx, self.specialist, case_id, kind)
+            versions.open_version(tx, self.specialist, case_id, kind)
         self.drain()
         return case_id
 
