@@ -44,6 +44,7 @@ class CaseFields(Body):
     physician: str | None = None
     physician_contact: str | None = None
     inform_physician: bool | None = None
+    first_report_by: str | None = None
     images_by: ImagesBy | None = None
 
     def changes(self) -> Changes:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from cases import events, imaging
 from cases.acting_models import Authority
 from cases.document_models import Document
+from cases.finding_models import FitException
 from cases.models import (
     Allowance,
     Case,
@@ -96,7 +97,10 @@ def destroy(tx: Session, case: Case) -> None:
     # What another sender has goes on waiting, where it was not sent for this case alone.
     nothing = {"case_id": None, "named": False, "reason": "", "dismissed_reason": ""}
     tx.execute(update(InboxStudy).where(InboxStudy.case_id == case.id).values(nothing))
-    for model in (Allowance, Authority, Document, Question, Consent, CaseStudy, Offer, Report, Note, Message, Notice):
+    for model in (
+        *(Allowance, Authority, Document, Question, Consent, CaseStudy),
+        *(FitException, Offer, Report, Note, Message, Notice),
+    ):
         tx.execute(delete(model).where(model.case_id == case.id))
     tx.execute(delete(Step).where(Step.case_id == case.id, Step.study_uid.is_not(None)))
     tx.execute(update(Step).where(Step.case_id == case.id).values(reason=""))
@@ -170,7 +174,7 @@ def _blank(tx: Session, case: Case) -> None:
     case.subjects, case.answers = [], {}
     for name in ("other_subject", "symptoms", "history", "additional", "place", "address", "language"):
         setattr(case, name, "")
-    case.physician = case.physician_contact = ""
+    case.physician = case.physician_contact = case.first_report_by = ""
     case.interpreter = case.inform_physician = False
     case.patient_name, case.sex, case.birth_date, case.emergency = "", "", None, False
     case.images_by = case.due_at = case.paused_at = case.resume_to = case.specialist_id = None

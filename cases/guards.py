@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import consents, imaging, kind_questions, licences, money, report_texts
+from cases import consents, finding, imaging, kind_questions, licences, money, report_texts
 from cases.models import CONSENTS, Case, CaseStudy, Consent
 from cases.move import Move
 from cases.repository import (
@@ -207,6 +207,12 @@ def _specialist_eligible(move: Move) -> str | None:
     return " ".join(licences.objections(move.tx, move.case, move.specialist_id)) or None
 
 
+def _specialist_free(move: Move) -> str | None:
+    if move.specialist_id is None:
+        return None
+    return " ".join(text for _, text in finding.obstacles(move.tx, move.case, move.specialist_id)) or None
+
+
 def _offer_open(move: Move) -> str | None:
     offer = open_offer(move.tx, move.case.id)
     if offer is None or move.who is None or offer.specialist_id != move.who.id:
@@ -290,6 +296,7 @@ GUARDS: Mapping[str, Guard] = {
     "studies_released": _studies_released,
     "some_study_released": _some_released,
     "specialist_eligible": _specialist_eligible,
+    "specialist_free": _specialist_free,
     "offer_open": _offer_open,
     "captured_or_free": _captured_or_free,
     "every_question_answered": _every_question_answered,

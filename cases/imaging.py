@@ -106,6 +106,15 @@ def original(tx: Session, *studies: CaseStudy) -> dict[str, StudySummary]:
     return summaries(tx, scope_of(studies[0].case_id, studies, all_of=True)) if studies else {}
 
 
+def shown_in(tx: Session, *studies: CaseStudy) -> tuple[set[str], set[str]]:
+    """The modalities, and the parts of the body, that the originals of studies of one case show."""
+    if not studies:
+        return set(), set()
+    scope = scope_of(studies[0].case_id, studies, all_of=True)
+    modalities = {kind for study in query.summaries(tx, scope) for kind in study.modalities}
+    return modalities, query.body_parts(tx, scope)
+
+
 def senders(tx: Session, *study_pks: int) -> dict[int, StudySummary]:
     """Senders' and joined studies by their keys, for coordinators."""
     if not study_pks:

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.gateway import Gateway
-from cases import acting, administration, bodies, consents, papers, pictures, report_pdf, timing
+from cases import acting, administration, bodies, consents, papers, pictures, readers_api, report_pdf, timing
 from cases.kind_questions import KindQuestion
 from cases.models import SUBJECTS
 from cases.openapi import document
@@ -41,7 +41,6 @@ from cases.service import (
     studies,
     viewing,
 )
-from cases.service.assignment import Eligibility
 from cases.service.inboxes import InboxItem
 from cases.service.people import Access
 from cases.views import CaseLine, CoordinatorCase, KindView, LicenceView, PatientCase, ReportView, SpecialistCase
@@ -332,8 +331,7 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda c: assignment.mark_ready(c.tx, c.who, c.case_id), None, None, 204),
     Operation("POST", f"{_CASE}/reopen", "assignment", "Back to the check of the studies",
               lambda c: assignment.reopen_studies(c.tx, c.who, c.case_id), None, None, 204),
-    Operation("GET", f"{_CASE}/specialists", "assignment", "Who may read this case, and why not",
-              lambda c: assignment.eligible_specialists(c.tx, c.who, c.case_id), result=list[Eligibility]),
+    *readers_api.OPERATIONS,
     Operation("POST", f"{_CASE}/licence-exception", "assignment", "Record a licence exception",
               lambda c: assignment.record_exception(c.tx, c.who, c.case_id, c.body.specialist_id, c.body.reason),
               bodies.LicenceException, None, 204),
@@ -341,8 +339,6 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda c: assignment.offer(c.tx, c.who, c.case_id, c.body.specialist_id), bodies.Specialist, None, 204),
     Operation("POST", f"{_CASE}/accept", "assignment", "Accept: the price is captured, then the images are granted",
               lambda c: assignment.accept(c.tx, c.who, c.case_id, c.gateway), None, None, 204),
-    Operation("POST", f"{_CASE}/refuse", "assignment", "Decline an offer",
-              lambda c: assignment.refuse(c.tx, c.who, c.case_id, c.body.reason), bodies.ReasonGiven, None, 204),
     Operation("POST", f"{_CASE}/take-back", "assignment", "Take an offer back",
               lambda c: assignment.take_back(c.tx, c.who, c.case_id, c.body.reason), bodies.ReasonGiven, None, 204),
     Operation("POST", f"{_CASE}/decline", "assignment", "Decline the case; the money goes back",

@@ -276,6 +276,7 @@ class PatientCase:
     physician: str
     physician_contact: str
     inform_physician: bool
+    first_report_by: str
     images_by: str | None
     questions: tuple[QuestionView, ...]
     consents: tuple[str, ...]
@@ -337,6 +338,7 @@ class CoordinatorCase:
     physician: str
     physician_contact: str
     inform_physician: bool
+    first_report_by: str
     images_by: str | None
     questions: tuple[QuestionView, ...]
     consents: tuple[str, ...]

@@ -52,6 +52,7 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         physician=case.physician,
         physician_contact=case.physician_contact,
         inform_physician=case.inform_physician,
+        first_report_by=case.first_report_by,
         images_by=case.images_by,
         questions=presentation.questions(case),
         consents=tuple(dict.fromkeys(c.kind for c in consents_of(tx, case.id))),

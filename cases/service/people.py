@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Bundle, Session
 
 from cases import notify, parts
-from cases.models import Licence, LicenceRule
+from cases.licence_models import Licence, LicenceRule
 from cases.repository import load, studies_of
 from cases.states import KNOWN_THEIRS, LicenceRequirement
 from cases.views import LicenceView

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 from cases.kind_questions import AnswerForm, KindQuestion
-from cases.models import Licence, LicenceRule, Program, ProgramSpecialist
+from cases.licence_models import Licence, LicenceRule
+from cases.models import Program, ProgramSpecialist
 from cases.service import kinds
 from cases.service.kinds import Cost, KindFields
 from cases.states import LicenceRequirement, Needed

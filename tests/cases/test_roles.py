@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import delete
 
 from cases import access, imaging
-from cases.models import Licence
+from cases.licence_models import Licence
 from cases.service import assignment, intake, payments, people, read, reporting, studies, viewing
 from cases.service.intake import Changes
 from cases.states import ImagesBy, LicenceRequirement

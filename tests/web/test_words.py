@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from cases.models import Case, LicenceRule
+from cases.licence_models import LicenceRule
+from cases.models import Case
 from cases.service import assignment, intake, people, read, reporting
 from cases.states import ImagesBy
 from cases.views import CoordinatorCase, PatientCase, SpecialistCase
