@@ -145,13 +145,6 @@ class Specialist(Body):
     specialist_id: UUID
 
 
-class LicenceException(Body):
-    """Why a specialist may read although no licence covers the place."""
-
-    specialist_id: UUID
-    reason: Text
-
-
 class Match(Body):
     """The case that a study belongs to; `reason`: why, although its name or birth date is another one."""
 

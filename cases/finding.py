@@ -188,9 +188,9 @@ def _abilities(tx: Session, case: Case, specialists: Collection[UUID]) -> dict[U
     )
     offered = tx.execute(offers.where(Offer.outcome == OfferOutcome.OPEN)).all()
     accepted = offers.where(Offer.outcome == OfferOutcome.ACCEPTED, Offer.answered_at > clock.now() - WEEK)
-    busy = list(tx.execute(reading).tuples()) + [(who, due) for who, _, due in offered]
+    busy = [(who, due) for who, due in tx.execute(reading) if who is not None]
+    busy += [(who, due) for who, _, due in offered]
     for who, due in busy:
-        assert who is not None
         one = found[who]
         before = due is not None and case.due_at is not None and due <= case.due_at
         found[who] = replace(one, open=one.open + 1, due_before=one.due_before + before)

@@ -19,9 +19,14 @@ from cases.kind_questions import AnswerForm, KindQuestion
 from cases.money import Paid, Refund
 from cases.program_views import KindView, PriceView, ProgramView
 from cases.report_texts import TEXTS as REPORT_TEXTS
+from cases.states import Obstacle
+from cases.subspecialties import SUBSPECIALTIES
+from cases.tongues import LANGUAGES
 
 __all__ = [
+    "LANGUAGES",
     "REPORT_TEXTS",
+    "SUBSPECIALTIES",
     "Answer",
     "AnswerForm",
     "AuthorityView",
@@ -176,7 +181,7 @@ class SpecialistStudy:
 
 @dataclass(frozen=True, slots=True)
 class OfferView:
-    """An offer, for the coordinator. `fee` in minor units."""
+    """An offer, for the coordinator. `fee` in minor units; `refusal` of `states.Refusal`, "" where there is none."""
 
     offer_id: UUID
     specialist_id: UUID
@@ -187,6 +192,7 @@ class OfferView:
     outcome: str
     reason: str
     fee: int
+    refusal: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,8 +358,7 @@ class CoordinatorCase:
     apart: tuple[str, ...]
     specialist_id: UUID | None
     specialist: str
-    licence_exception: str
-    licence_exception_for: str
+    exceptions: tuple[tuple[str, Obstacle, str], ...]
     refunds: tuple[Refund, ...]
     offers: tuple[OfferView, ...]
     steps: tuple[StepView, ...]

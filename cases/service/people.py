@@ -31,6 +31,7 @@ _SENTENCES = {
     "case.read": Phrase("opened your request"),
     "case.message": Phrase("wrote a message"),
     "case.licence_exception": Phrase("recorded a licence exception"),
+    "case.fit_exception": Phrase("recorded an exception for a specialist"),
     "case.accept": Phrase("accepted your request and got access to the images without your name"),
     "case.publish": Phrase("published your report"),
     "document.add": Phrase("added a document"),

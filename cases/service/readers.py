@@ -6,7 +6,7 @@ once it is confirmed; a practice, which keeps them from cases, counts at once, a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -169,10 +169,21 @@ def set_next(tx: Session, who: Principal, slug: str, *, wanted: bool) -> None:
 def _view(specialist_id: UUID, name: str, row: Reader | None) -> ReaderView:
     if row is None:
         return ReaderView(specialist_id, name, Profile(), Confirmed(), waits=False)
-    said, confirmed = ([tuple(half.get(field, ())) for field in finding.FIELDS] for half in (row.said, row.confirmed))
-    leave = tuple(Leave(first, last) for first, last in finding.leave_of(row.leave))
-    profile = Profile(*said, tuple(row.languages), row.most_open, row.most_week, leave)
-    return ReaderView(specialist_id, name, profile, Confirmed(*confirmed), finding.waits(row))
+    said, confirmed = _half(row.said), _half(row.confirmed)
+    profile = Profile(
+        said.subjects,
+        said.subspecialties,
+        said.practices,
+        tuple(row.languages),
+        row.most_open,
+        row.most_week,
+        tuple(Leave(first, last) for first, last in finding.leave_of(row.leave)),
+    )
+    return ReaderView(specialist_id, name, profile, confirmed, finding.waits(row))
+
+
+def _half(kept: Mapping[str, Sequence[str]]) -> Confirmed:
+    return Confirmed(**{field: tuple(kept.get(field, ())) for field in finding.FIELDS})
 
 
 def _require_known(chosen: Iterable[str], known: Collection[str], sentence: str) -> None:
