@@ -34,13 +34,13 @@ class OwnProfile(Body):
     `subjects` and `subspecialties` by their keys, `languages` by their codes; a limit that is null is none.
     """
 
-    subjects: _Names = ()
-    subspecialties: _Names = ()
-    practices: _Names = ()
-    languages: _Names = ()
-    most_open: int | None = None
-    most_week: int | None = None
-    leave: Annotated[tuple[LeaveDays, ...], Field(max_length=100)] = ()
+    subjects: _Names
+    subspecialties: _Names
+    practices: _Names
+    languages: _Names
+    most_open: int | None
+    most_week: int | None
+    leave: Annotated[tuple[LeaveDays, ...], Field(max_length=100)]
 
 
 class CaseException(Body):

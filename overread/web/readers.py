@@ -53,7 +53,7 @@ def own_page(ctx: TxContext) -> Response:
         subspecialties=labels.options(_SUBSPECIALTIES),
         subjects=labels.options(_SUBJECTS),
         languages=labels.options(LANGUAGES),
-        status=_status(shown),
+        mark=_status(shown),
         confirmed=_confirmed(shown.confirmed) if shown.waits else [],
         zone=str(zones.current()),
         values=ctx.form.values(*_BOXES) if ctx.form.names() else _values(shown.profile),
@@ -160,7 +160,8 @@ def _limits(profile: Profile) -> str:
 
 
 def _leave_told(one: Leave) -> str:
-    return gettext("%(first)s to %(last)s", first=f"{one.first:%-d %b %Y}", last=f"{one.last:%-d %b %Y}")
+    first, last = (f"{day:%-d %b %Y}" for day in (one.first, one.last))
+    return gettext("%(first)s to %(last)s", first=first, last=last)
 
 
 def _values(profile: Profile) -> dict[str, Any]:
