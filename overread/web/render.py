@@ -55,7 +55,6 @@ NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
     Role.ADMIN: (
         (Phrase("People"), "/people"),
         (Phrase("Licences"), "/licences"),
-        (Phrase("Specialists"), "/readers"),
         (Phrase("Opinions"), "/kinds"),
         (Phrase("Prices"), "/prices"),
         (Phrase("Hours"), "/hours"),
