@@ -20,7 +20,7 @@ from cases.repository import (
     open_offer,
     studies_of,
 )
-from cases.states import KNOWN_THEIRS, CaseState, ImagesBy, Needed, StudyState
+from cases.states import KNOWN_THEIRS, Actor, CaseState, ImagesBy, Needed, Obstacle, StudyState
 from overread.kit import addresses, clock
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import PrincipalRow
@@ -210,7 +210,11 @@ def _specialist_eligible(move: Move) -> str | None:
 def _specialist_free(move: Move) -> str | None:
     if move.specialist_id is None:
         return None
-    return " ".join(text for _, text in finding.obstacles(move.tx, move.case, move.specialist_id)) or None
+    found = finding.obstacles(move.tx, move.case, move.specialist_id)
+    if move.actor is Actor.OFFERED and any(about in (None, Obstacle.CONFLICT) for about, _ in found):
+        # Who reads the first report's author out of a refusal could ask for one practice after the other.
+        return gettext("The program has to look at a conflict of interest first: please ask the coordinator.")
+    return " ".join(text for _, text in found) or None
 
 
 def _offer_open(move: Move) -> str | None:

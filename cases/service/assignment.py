@@ -92,6 +92,7 @@ def reopen_studies(tx: Session, who: Principal, case_id: UUID) -> None:
 def offer(tx: Session, who: Principal, case_id: UUID, specialist_id: UUID) -> None:
     """Offer a case to a specialist who may read it; the time to accept starts."""
     case, actor = load(tx, who, case_id, lock=True)
+    _count_alone(tx, specialist_id)
     transition(Move(tx, case, CaseEvent.OFFER, actor, who, specialist_id=specialist_id))
 
 
@@ -106,6 +107,7 @@ def accept(tx: Session, who: Principal, case_id: UUID, gateway: Gateway | None) 
     if actor is Actor.ASSIGNED and case.state in (CaseState.IN_REVIEW, CaseState.NEEDS_INFO):
         return
     move = Move(tx, case, CaseEvent.ACCEPT, actor, who, specialist_id=who.id)
+    _count_alone(tx, who.id)
     check(move, leaving_out=frozenset({"captured_or_free"}))
     money.capture(tx, gateway, case)
     transition(move)
@@ -162,12 +164,12 @@ def offer_next(tx: Session, case_id: UUID, offer_id: UUID) -> None:
     for one in finding.ranked(tx, case):
         if one.eligible and one.specialist_id not in asked:
             move = Move(tx, case, CaseEvent.OFFER, Actor.SYSTEM, None, specialist_id=one.specialist_id)
+            _count_alone(tx, one.specialist_id)
             try:
-                check(move)
+                transition(move)
             except Unprocessable:
-                # It is the case that isn't fit to be offered, as when images came meanwhile.
-                break
-            transition(move)
+                # Another case took the last of their room, or images of this one came meanwhile.
+                continue
             digest.note(tx, "next_asked", case)
             return
     digest.note(tx, "nobody_left", case)
@@ -177,6 +179,11 @@ def decline(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
     """The program declines a case: grants end, a hold is voided, what was taken is refunded; the patient is told."""
     case, actor = load(tx, who, case_id, lock=True)
     transition(Move(tx, case, CaseEvent.DECLINE, actor, who, reason=reason))
+
+
+def _count_alone(tx: Session, specialist_id: UUID) -> None:
+    """Have no other case be offered to, or taken by, a specialist while their limits are looked at."""
+    principals.lock(tx, specialist_id)
 
 
 def _coordinators(tx: Session, who: Principal, case_id: UUID, *, lock: bool = True) -> Case:
