@@ -35,8 +35,8 @@ class Eligibility:
     """One specialist for one case. `reasons`: what keeps them from it; where that is empty, they may be asked.
 
     `excepted`: the obstacles among those reasons that a recorded exception lets pass; empty where one would not help.
-    `pros`, `cons`: why they fit, and why less. `reading`: how many cases they read now. `fee`: what the opinion
-    earns, in minor units of `currency` (ISO 4217).
+    `pros`, `cons`: why they fit, and why less. `reading`: how many other cases they read or were offered. `fee`: what
+    the opinion earns, in minor units of `currency` (ISO 4217).
     """
 
     specialist_id: UUID
@@ -53,18 +53,19 @@ class Eligibility:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a case asks for, whoever reads it."""
+    """What a case asks for, whoever reads it, and which hospitals sent its images."""
 
-    subspecialties: frozenset[str]
-    subjects: frozenset[str]
-    language: str
+    subspecialties: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
+    language: str = ""
+    hospitals: tuple[str, ...] = ()
 
 
 def ranked(tx: Session, case: Case) -> list[Eligibility]:
     """Every specialist for a case: those who may read it first, who fits best before the others."""
     people = principals.with_role(tx, Role.SPECIALIST)
     wanted, able = _wanted(tx, case), _abilities(tx, case, [person.id for person in people])
-    found = [(_eligibility(tx, case, person, wanted, able[person.id])) for person in people]
+    found = [_eligibility(tx, case, person, wanted, able[person.id]) for person in people]
     # Of two alike, always the same one first.
     best = sorted(
         found, key=lambda one: (not one[0].eligible, [-point for point in one[1]], one[0].name, one[0].specialist_id)
@@ -78,10 +79,10 @@ def obstacles(tx: Session, case: Case, specialist_id: UUID) -> list[tuple[Obstac
     if person is None:
         return [(None, gettext("This person is no active specialist."))]
     ability = _abilities(tx, case, [specialist_id])[specialist_id]
-    return _obstacles(tx, case, person, _wanted_by(case, person, _Wanted(frozenset(), frozenset(), "")), ability)
+    return _obstacles(tx, case, person, _wanted_by(case, person, _Wanted()), ability)
 
 
-def practices_of(reader: Reader | None) -> tuple[str, ...]:
+def _practices_of(reader: Reader | None) -> tuple[str, ...]:
     """Where a specialist practises: what they have said, confirmed or not, and what was confirmed."""
     said = [*reader.said.get("practices", ()), *reader.confirmed.get("practices", ())] if reader else []
     return tuple(dict.fromkeys(said))
@@ -99,7 +100,7 @@ def _eligibility(
     if unlicensed:
         kinds.append(Obstacle.LICENCE if licences.can_be_excepted(tx, case, person.id) else None)
     helps = () if None in kinds else tuple(dict.fromkeys(about for about in kinds if about is not None))
-    cons = (*fits.cons, *_worth_knowing(tx, case, person.id))
+    cons = (*fits.cons, *_worth_knowing(tx, wanted, person.id))
     kind = case.kind
     told = Eligibility(
         person.id,
@@ -143,19 +144,19 @@ def _conflicts(tx: Session, case: Case, person: PrincipalRow) -> list[tuple[Obst
         found.append((Obstacle.CONFLICT, gettext("Has the name of the treating physician.")))
     if practices.names(case.first_report_by, person.name):
         found.append((Obstacle.CONFLICT, gettext("Has the name of whoever wrote the first report.")))
-    elif any(practices.names(case.first_report_by, one) for one in practices_of(tx.get(Reader, person.id))):
+    elif any(practices.names(case.first_report_by, one) for one in _practices_of(tx.get(Reader, person.id))):
         found.append((Obstacle.CONFLICT, gettext("Practises where the first report was written.")))
     return found
 
 
-def _worth_knowing(tx: Session, case: Case, specialist_id: UUID) -> list[str]:
+def _worth_knowing(tx: Session, wanted: _Wanted, specialist_id: UUID) -> list[str]:
     """What is no conflict, but may be one: the images come from where they practise."""
-    senders = {study.sender_id for study in studies_of(tx, case.id)}
-    hospitals = tx.scalars(
-        select(PrincipalRow.name).where(PrincipalRow.id.in_(senders), PrincipalRow.role == Role.HOSPITAL)
-    ).all()
-    own = practices_of(tx.get(Reader, specialist_id))
-    same = [name for name in hospitals if any(practices.names(name, one) or practices.names(one, name) for one in own)]
+    own = _practices_of(tx.get(Reader, specialist_id)) if wanted.hospitals else ()
+    same = [
+        name
+        for name in wanted.hospitals
+        if any(practices.names(name, one) or practices.names(one, name) for one in own)
+    ]
     return [gettext("Practises where images of this case come from.")] if same else []
 
 
@@ -163,7 +164,14 @@ def _wanted(tx: Session, case: Case) -> _Wanted:
     shown = [s for s in studies_of(tx, case.id) if s.state is not StudyState.REVOKED and not s.is_document]
     modalities, parts = imaging.shown_in(tx, *shown)
     subjects = frozenset(case.subjects) | subspecialties.subjects_of(modalities)
-    return _Wanted(subspecialties.wanted(parts, subjects), subjects - {"other"}, tongues.code_of(case.language))
+    senders = {study.sender_id for study in shown}
+    hospitals = select(PrincipalRow.name).where(PrincipalRow.id.in_(senders), PrincipalRow.role == Role.HOSPITAL)
+    return _Wanted(
+        subspecialties.wanted(parts, subjects),
+        subjects - {"other"},
+        tongues.code_of(case.language),
+        tuple(tx.scalars(hospitals)) if senders else (),
+    )
 
 
 def _wanted_by(case: Case, person: PrincipalRow, wanted: _Wanted) -> Need:
