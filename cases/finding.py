@@ -20,6 +20,7 @@ from cases.fit import Ability, Need
 from cases.models import Case, Offer
 from cases.repository import studies_of
 from cases.states import CaseState, Obstacle, OfferOutcome, Refusal, StudyState
+from cases.version_models import Signer
 from overread.kit import clock, principals, zones
 from overread.kit.language import gettext
 from overread.kit.principals import PrincipalRow, Role
@@ -82,10 +83,12 @@ def obstacles(tx: Session, case: Case, specialist_id: UUID) -> list[tuple[Obstac
     return _obstacles(tx, case, person, _wanted_by(case, person, _Wanted()), ability)
 
 
-def _practices_of(reader: Reader | None) -> tuple[str, ...]:
-    """Where a specialist practises: what they have said, confirmed or not, and what was confirmed."""
+def _practices_of(tx: Session, specialist_id: UUID) -> tuple[str, ...]:
+    """Where a specialist practises, without the towns: what they said, what was confirmed, and as what they sign."""
+    reader, signer = tx.get(Reader, specialist_id), tx.get(Signer, specialist_id)
     said = [*reader.said.get("practices", ()), *reader.confirmed.get("practices", ())] if reader else []
-    return tuple(dict.fromkeys(said))
+    said += [signer.practice] if signer else []
+    return tuple(dict.fromkeys(practices.without_town(one) for one in said))
 
 
 def _eligibility(
@@ -144,14 +147,14 @@ def _conflicts(tx: Session, case: Case, person: PrincipalRow) -> list[tuple[Obst
         found.append((Obstacle.CONFLICT, gettext("Has the name of the treating physician.")))
     if practices.names(case.first_report_by, person.name):
         found.append((Obstacle.CONFLICT, gettext("Has the name of whoever wrote the first report.")))
-    elif any(practices.names(case.first_report_by, one) for one in _practices_of(tx.get(Reader, person.id))):
+    elif any(practices.names(case.first_report_by, one) for one in _practices_of(tx, person.id)):
         found.append((Obstacle.CONFLICT, gettext("Practises where the first report was written.")))
     return found
 
 
 def _worth_knowing(tx: Session, wanted: _Wanted, specialist_id: UUID) -> list[str]:
     """What is no conflict, but may be one: the images come from where they practise."""
-    own = _practices_of(tx.get(Reader, specialist_id)) if wanted.hospitals else ()
+    own = _practices_of(tx, specialist_id) if wanted.hospitals else ()
     same = [
         name
         for name in wanted.hospitals

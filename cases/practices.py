@@ -26,9 +26,8 @@ _SAME = {"saint": "st", "sankt": "st", "santa": "st", "san": "st", "mount": "mt"
 
 def telling(name: str) -> frozenset[str]:
     """The words of a name that tell it from others; where it has none, all of its words."""
-    # The apostrophe of "Brendan's" is no end of a word that tells anything.
-    found = [_SAME.get(one, one) for one in words(fold(name.replace("’", "'").replace("'s ", " ").removesuffix("'s")))]
-    return frozenset(one for one in found if one not in _COMMON) or frozenset(found)
+    found = _all(name)
+    return found - _COMMON or found
 
 
 def names(text: str, name: str) -> bool:
@@ -40,3 +39,18 @@ def names(text: str, name: str) -> bool:
     if not of_name or all(len(one) < 3 and one.isascii() for one in of_name):
         return False
     return of_name <= of_text
+
+
+def without_town(practice: str) -> str:
+    """A practice without what stands behind its first comma, which is where it lies, if the rest tells it from others.
+
+    Whoever names it elsewhere may leave that out.
+    """
+    first = practice.partition(",")[0]
+    return first if _all(first) - _COMMON else practice
+
+
+def _all(name: str) -> frozenset[str]:
+    # The apostrophe of "Brendan's" is no end of a word that tells anything.
+    plain = name.replace("’", "'").replace("'s ", " ").removesuffix("'s")
+    return frozenset(_SAME.get(one, one) for one in words(fold(plain)))

@@ -20,6 +20,7 @@ from cases.models import SUBJECTS
 from cases.repository import active_program
 from cases.subspecialties import SUBSPECIALTIES
 from cases.tongues import LANGUAGES
+from cases.version_models import Signer
 from overread.kit import audit, permissions, principals
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.language import gettext
@@ -65,10 +66,14 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class ReaderView:
-    """A specialist's profile, how much of it is confirmed, and whether something waits for that."""
+    """A specialist's profile, how much of it is confirmed, and whether something waits for that.
+
+    `practice`: where they practise as their signature says (`service.signers`); what the profile names comes besides.
+    """
 
     specialist_id: UUID
     name: str
+    practice: str
     profile: Profile
     confirmed: Confirmed
     waits: bool
@@ -77,14 +82,16 @@ class ReaderView:
 def own(tx: Session, who: Principal) -> ReaderView:
     """A specialist's own profile. Raises Forbidden."""
     permissions.require(who, Permission.READER_CHANGE)
-    return _view(who.id, who.name, tx.get(Reader, who.id))
+    return _view(who.id, who.name, tx.get(Reader, who.id), tx.get(Signer, who.id))
 
 
 def listed(tx: Session, who: Principal) -> list[ReaderView]:
     """Every active specialist's, by name. Raises Forbidden."""
     permissions.require(who, Permission.READERS_READ)
     rows = {row.specialist_id: row for row in tx.scalars(select(Reader))}
-    return [_view(one.id, one.name, rows.get(one.id)) for one in principals.with_role(tx, Role.SPECIALIST)]
+    signers = {row.specialist_id: row for row in tx.scalars(select(Signer))}
+    people = principals.with_role(tx, Role.SPECIALIST)
+    return [_view(one.id, one.name, rows.get(one.id), signers.get(one.id)) for one in people]
 
 
 def change(tx: Session, who: Principal, said: Profile) -> None:
@@ -166,9 +173,10 @@ def set_next(tx: Session, who: Principal, slug: str, *, wanted: bool) -> None:
     audit.record(tx, who, "program.next_specialist", "program", program.id, wanted=wanted)
 
 
-def _view(specialist_id: UUID, name: str, row: Reader | None) -> ReaderView:
+def _view(specialist_id: UUID, name: str, row: Reader | None, signer: Signer | None) -> ReaderView:
+    practice = signer.practice if signer else ""
     if row is None:
-        return ReaderView(specialist_id, name, Profile(), Confirmed(), waits=False)
+        return ReaderView(specialist_id, name, practice, Profile(), Confirmed(), waits=False)
     said, confirmed = _half(row.said), _half(row.confirmed)
     profile = Profile(
         said.subjects,
@@ -179,7 +187,7 @@ def _view(specialist_id: UUID, name: str, row: Reader | None) -> ReaderView:
         row.most_week,
         tuple(Leave(first, last) for first, last in finding.leave_of(row.leave)),
     )
-    return ReaderView(specialist_id, name, profile, confirmed, finding.waits(row))
+    return ReaderView(specialist_id, name, practice, profile, confirmed, finding.waits(row))
 
 
 def _half(kept: Mapping[str, Sequence[str]]) -> Confirmed:

@@ -46,6 +46,7 @@ class Permission(StrEnum):
     READER_CHANGE = "reader.change"
     READERS_READ = "readers.read"
     READERS_CONFIRM = "readers.confirm"
+    SIGNATURE_SET = "signature.set"
     PLACE_RULES_READ = "place_rules.read"
     PLACE_RULES_SET = "place_rules.set"
     PROGRAMS_READ = "programs.read"
@@ -79,6 +80,7 @@ class Permission(StrEnum):
     REPORT_SIGN = "report.sign"
     REPORT_PUBLISH = "report.publish"
     REPORT_READ = "report.read"
+    REPORT_RECALL = "report.recall"
 
 
 def _roles(names: str) -> frozenset[Role]:
@@ -119,6 +121,7 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.READER_CHANGE: _roles("specialist"),
     Permission.READERS_READ: _roles("coordinator admin"),
     Permission.READERS_CONFIRM: _roles("admin"),
+    Permission.SIGNATURE_SET: _roles("specialist"),
     Permission.PLACE_RULES_READ: _roles("coordinator admin"),
     Permission.PLACE_RULES_SET: _roles("admin"),
     Permission.PROGRAMS_READ: _roles("coordinator admin"),

@@ -56,6 +56,7 @@ def own_page(ctx: TxContext) -> Response:
         mark=_status(shown),
         confirmed=_confirmed(shown.confirmed) if shown.waits else [],
         zone=str(zones.current()),
+        practice=shown.practice,
         values=ctx.form.values(*_BOXES) if ctx.form.names() else _values(shown.profile),
     )
 
@@ -121,6 +122,7 @@ def _line(one: ReaderView, *, confirms: bool) -> dict[str, Any]:
         "name": one.name,
         "status": _status(one),
         "facts": [
+            (gettext("Signs as of"), one.practice),
             *_confirmed(Confirmed(profile.subjects, profile.subspecialties, profile.practices)),
             (gettext("Languages"), _named(profile.languages, LANGUAGES)),
             (gettext("Limits"), _limits(profile)),
@@ -142,7 +144,7 @@ def _confirmed(one: Confirmed) -> list[tuple[str, str]]:
     return [
         (gettext("Subspecialties"), _named(one.subspecialties, _SUBSPECIALTIES)),
         (gettext("Reads"), _named(one.subjects, _SUBJECTS)),
-        (gettext("Practices"), "; ".join(one.practices)),
+        (gettext("Practises also at"), "; ".join(one.practices)),
     ]
 
 

@@ -18,7 +18,7 @@ from cases.events import SpecialistWanted
 from cases.finding import Eligibility
 from cases.finding_models import FitException
 from cases.models import Case, Offer
-from cases.service import accounts, assignment, intake, people, programs, read, readers, reporting
+from cases.service import accounts, assignment, intake, people, programs, read, readers, reporting, signers
 from cases.service.readers import Leave, Profile
 from cases.states import CaseEvent, Obstacle, OfferOutcome, Refusal
 from cases.views import CoordinatorCase
@@ -383,6 +383,14 @@ def test_an_exception_says_what_it_is_about_and_why(world: World, about: list[Ob
         assignment.record_exception(tx, world.coordinator, case_id, world.specialist.id, reason, about=about)
     with world.db.transaction() as tx:
         assert tx.scalars(select(FitException)).all() == []
+
+
+def test_the_place_under_the_signature_is_a_practice_too(world: World) -> None:
+    with world.db.transaction() as tx:
+        signers.change(tx, world.specialist, "Consultant radiologist", "Riverside Joint Practice, Sacramento")
+        assert readers.own(tx, world.specialist).practice == "Riverside Joint Practice, Sacramento"
+    case_id = world.ready("free", first_report_by="Riverside Joint Practice")
+    assert found(world, case_id)["Some Specialist"].excepted == (Obstacle.CONFLICT,)
 
 
 # The next one.

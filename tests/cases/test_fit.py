@@ -191,6 +191,18 @@ def test_names_of_practices(text: str, name: str, same: bool) -> None:
     assert practices.names(text, name) is same
 
 
+@pytest.mark.parametrize(
+    ("practice", "name"),
+    [
+        ("Riverside Joint Practice, Sacramento", "Riverside Joint Practice"),
+        ("Radiology, Massachusetts General Hospital", "Radiology, Massachusetts General Hospital"),
+        ("St. Brendan", "St. Brendan"),
+    ],
+)
+def test_a_practice_without_its_town(practice: str, name: str) -> None:
+    assert practices.without_town(practice) == name
+
+
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_a_name_is_found_in_itself_and_in_whatever_is_written_around_it(name: str, around: str) -> None:
     if practices.names(name, name):
