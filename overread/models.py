@@ -22,6 +22,8 @@ _MODULES = (
     "cases.models",
     "cases.acting_models",
     "cases.document_models",
+    "cases.finding_models",
+    "cases.licence_models",
     "cases.version_models",
 )
 
