@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.gateway import Gateway
-from cases import acting, administration, bodies, consents, papers, pictures, report_pdf, timing
+from cases import acting, administration, bodies, consents, mailing, papers, pictures, report_pdf, timing
 from cases.kind_questions import KindQuestion
 from cases.models import SUBJECTS
 from cases.openapi import document
@@ -377,6 +377,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/api/v1/licence-rules", "people", "Record what a place asks", _add_rule,
               bodies.NewRule, None, 204),
     *timing.OPERATIONS,
+    *mailing.OPERATIONS,
     *administration.OPERATIONS,
 )
 # fmt: on
