@@ -1,4 +1,4 @@
-"""The API's part about mails: what they say, and in which language one reads them."""
+"""The API's part about mails: what they say, what came of them, and in which language one reads them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from pydantic import Field
 from cases.bodies import Body, Edition
 from cases.mail_catalogue import LONGEST_SENDER, LONGEST_SUBJECT, LONGEST_TEXT
 from cases.mail_wording import EVERY
-from cases.operations import Call, Operation, Parameter
-from cases.service import accounts, mails
+from cases.operations import AFTER, LIMIT, Call, Operation, Parameter
+from cases.service import accounts, mails, notifications, undelivered
 from cases.service.mails import MailLine, MailText, Sender, WordList
+from cases.service.notifications import Notification
+from cases.service.undelivered import Undelivered
 from overread.kit.language import LONGEST, SOURCE, WRITTEN
 
-_MAILS, _LANGUAGE = "/api/v1/mails", "/api/v1/account/language"
+_MAILS, _LANGUAGE, _NOTIFICATIONS = "/api/v1/mails", "/api/v1/account/language", "/api/v1/notifications"
+_UNDELIVERED = "/api/v1/undelivered"
 _PROGRAM = Parameter("program", "A program's short name; what counts for every program where none is given")
 _IN = Parameter("language", "A language; English where none is given", tuple(WRITTEN))
 _Language = Annotated[str, Field(max_length=LONGEST)]
@@ -57,11 +60,31 @@ class OwnLanguage(Body):
     language: _Language
 
 
+class NewAddress(Body):
+    """The address that a patient said is theirs."""
+
+    email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+
+
 @dataclass(frozen=True, slots=True)
 class LanguageNow:
     """The language of an account's mails; "" where it is not known."""
 
     language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """How many of one's notifications were not opened."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The page of the portal that a notification leads to; "" for none."""
+
+    page: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +144,25 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda c: mails.word_list(c.tx, c.who, c.path["language"]), result=WordList),
     Operation("PUT", "/api/v1/mail-words/{language}", "mails", "Change them, for every program",
               lambda c: mails.set_words(c.tx, c.who, c.path["language"], c.body.words), NewWords, None, 204),
+    Operation("GET", _NOTIFICATIONS, "account", "What was sent to oneself, newest first",
+              lambda c: notifications.listed(c.tx, c.who, c.after, c.limit), result=list[Notification],
+              parameters=(AFTER, LIMIT)),
+    Operation("GET", f"{_NOTIFICATIONS}/unread", "account", "How much of it was not opened",
+              lambda c: Unread(notifications.unread(c.tx, c.who)), result=Unread),
+    Operation("POST", f"{_NOTIFICATIONS}/read", "account", "All of it was read",
+              lambda c: notifications.all_read(c.tx, c.who), None, None, 204),
+    Operation("POST", f"{_NOTIFICATIONS}/{{notification}}/read", "account", "One was read; where it leads",
+              lambda c: Opened(notifications.opened(c.tx, c.who, c.uuid("notification"))), None, Opened),
+    Operation("GET", _UNDELIVERED, "mails", "Mails that did not arrive, newest first",
+              lambda c: undelivered.listed(c.tx, c.who, c.after, c.limit), result=list[Undelivered],
+              parameters=(AFTER, LIMIT)),
+    Operation("POST", f"{_UNDELIVERED}/{{message}}/again", "mails", "Send one again",
+              lambda c: undelivered.again(c.tx, c.who, c.uuid("message")), None, None, 204),
+    Operation("POST", f"{_UNDELIVERED}/{{message}}/settle", "mails", "Say that one was dealt with",
+              lambda c: undelivered.settle(c.tx, c.who, c.uuid("message")), None, None, 204),
+    Operation("POST", f"{_UNDELIVERED}/{{message}}/address", "mails", "Ask a patient to confirm the right address",
+              lambda c: undelivered.correct_address(c.tx, c.who, c.uuid("message"), c.body.email),
+              NewAddress, None, 204),
     Operation("GET", _LANGUAGE, "account", "The language of one's own mails",
               lambda c: LanguageNow(accounts.language_of(c.tx, c.who)), result=LanguageNow),
     Operation("PUT", _LANGUAGE, "account", "Choose it",

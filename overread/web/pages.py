@@ -22,6 +22,7 @@ from overread.web import (
     kinds,
     licensing,
     mails,
+    notifications,
     patient,
     pixels,
     prices,
@@ -34,6 +35,7 @@ from overread.web import (
     staff,
     start,
     start_images,
+    undelivered,
 )
 
 _AUDIENCES = (
@@ -52,11 +54,13 @@ _AUDIENCES = (
     correcting,
     board,
     inbox,
+    undelivered,
     pixels,
     series_groups,
     specialist,
     hospital,
     staff,
+    notifications,
     prices,
     kinds,
     hours,
