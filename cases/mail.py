@@ -55,9 +55,11 @@ class Mailer(Protocol):
 class SmtpMailer:
     """Sends through smtp://USER:PASSWORD@HOST:PORT (STARTTLS where the server offers it) or smtps:// (TLS)."""
 
-    def __init__(self, url: str, sender: str) -> None:
+    def __init__(self, url: str, sender: str, bounces: str = "") -> None:
         self._url = urlsplit(url)
         self._sender = sender
+        # RFC 5321 4.4: to whom servers report what they can't deliver after all.
+        self._bounces = bounces or None
 
     def send(self, mail: Mail) -> None:
         """Deliver to the server; it has the mail when this returns."""
@@ -78,7 +80,7 @@ class SmtpMailer:
                     server.ehlo()
                 if url.username:
                     server.login(unquote(url.username), unquote(url.password or ""))
-                server.send_message(_message(mail, self._sender))
+                server.send_message(_message(mail, self._sender), from_addr=self._bounces)
         except smtplib.SMTPRecipientsRefused as error:
             [(code, said)] = error.recipients.values()
             _refused(code, said, error)
@@ -134,7 +136,7 @@ def sweep(mailer: Mailer, tx: Session, most: int) -> int:
 def mailer(settings: Settings) -> Mailer:
     """The mailer of these settings."""
     if settings.smtp_url is not None:
-        return SmtpMailer(settings.smtp_url.get_secret_value(), settings.mail_from)
+        return SmtpMailer(settings.smtp_url.get_secret_value(), settings.mail_from, settings.mail_bounces)
     return FolderMailer(settings.mail_dir, settings.mail_from)
 
 

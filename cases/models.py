@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, T
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from cases.columns import enum_of as _enum
+from cases.delivery_columns import Delivered
 from cases.states import (
     CaseState,
     ImagesBy,
@@ -462,7 +463,7 @@ class Licence(Base):
     __table_args__ = (UniqueConstraint("specialist_id", "place"),)
 
 
-class Message(Base):
+class Message(Delivered, Base):
     """A mail, kept before it is sent: no name, no finding, no image, only that something waits behind a sign-in."""
 
     __tablename__ = "cases_message"
@@ -476,17 +477,6 @@ class Message(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     sent_at: Mapped[datetime | None] = mapped_column()
-    # As it was sent: its words may be changed later.
-    subject: Mapped[str] = mapped_column(Text, default="")
-    # When whoever got it opened it in the portal.
-    read_at: Mapped[datetime | None] = mapped_column()
-    # How often it could not be handed over; when it was given up, why (a code of `cases.outbox` or the server's words),
-    # and to which address it went; and when a coordinator had dealt with that.
-    tries: Mapped[int] = mapped_column(default=0)
-    failed_at: Mapped[datetime | None] = mapped_column()
-    failure: Mapped[str] = mapped_column(Text, default="")
-    address: Mapped[str] = mapped_column(String(320), default="")
-    settled_at: Mapped[datetime | None] = mapped_column()
 
 
 class Notice(Base):

@@ -42,7 +42,7 @@ class Notification:
 
 
 def listed(tx: Session, who: Principal, after: str = "", limit: int = 50) -> Page[Notification]:
-    """One's own, newest first."""
+    """One's own, newest first. Raises Forbidden."""
     who.require(*Role)
     found = _NEWEST.page(tx, select(Message).where(Message.recipient_id == who.id), after, limit)
     return found.of([_view(one) for one in found])
@@ -55,7 +55,7 @@ def unread(tx: Session, who: Principal) -> int:
 
 
 def opened(tx: Session, who: Principal, notification_id: UUID) -> str:
-    """Note that one was opened; where it leads. The first time counts. Raises NotFound for another's, too."""
+    """Note that one was opened, the first time; where it leads. Raises Forbidden, NotFound for another’s, too."""
     who.require(*Role)
     query = select(Message).where(Message.id == notification_id, Message.recipient_id == who.id).with_for_update()
     message = tx.scalars(query).one_or_none()
@@ -65,12 +65,14 @@ def opened(tx: Session, who: Principal, notification_id: UUID) -> str:
     return _page(message)
 
 
-def all_read(tx: Session, who: Principal) -> None:
-    """Note that all were read."""
+def all_read(tx: Session, who: Principal) -> int:
+    """Note that all were read; how many were not until now. Raises Forbidden."""
     who.require(*Role)
+    before = unread(tx, who)
     tx.execute(
         update(Message).where(Message.recipient_id == who.id, Message.read_at.is_(None)).values(read_at=clock.now())
     )
+    return before
 
 
 def delivery(message: Message) -> Delivery:

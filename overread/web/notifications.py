@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cases.service import accounts, notifications
+from overread.kit import addresses
 from overread.kit.language import WRITTEN, Phrase, gettext
 from overread.kit.principals import Role
 from overread.services import Services
@@ -54,7 +55,8 @@ def listing(ctx: TxContext) -> Response:
         notifications=lines,
         read_action=f"{_PATH}/read",
         pager=paging.links(ctx, _PATH, page),
-        address_url="/account/address" if ctx.who.role is Role.PATIENT else "",
+        # Whose address is confirmed gets another one by a coordinator, who confirms nothing for them.
+        address_url="/account/address" if addresses.unconfirmed(ctx.tx, ctx.who.id) else "",
     )
 
 
