@@ -11,8 +11,9 @@ from cases.bodies import Body, Edition
 from cases.mail_catalogue import LONGEST_SENDER, LONGEST_SUBJECT, LONGEST_TEXT
 from cases.mail_wording import EVERY
 from cases.operations import AFTER, LIMIT, Call, Operation, Parameter
-from cases.service import accounts, mails, notifications, undelivered
-from cases.service.mails import MailLine, MailText, Sender, WordList
+from cases.service import accounts, mail_settings, mails, notifications, undelivered
+from cases.service.mail_settings import Sender, WordList
+from cases.service.mails import MailLine, MailText
 from cases.service.notifications import Notification
 from cases.service.undelivered import Undelivered
 from overread.kit.language import LONGEST, SOURCE, WRITTEN
@@ -44,7 +45,7 @@ class NewSender(Body):
     """Who a program's mails are from, and a colour as #rrggbb; "" for what counts otherwise."""
 
     program: _Slug = EVERY
-    name: Annotated[str, Field(max_length=2 * LONGEST_SENDER)] = ""
+    name: Annotated[str, Field(max_length=2 * LONGEST_SENDER)]
     colour: Annotated[str, Field(max_length=32)] = ""
 
 
@@ -136,14 +137,14 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda c: Tested(mails.send_test(c.tx, c.who, c.body.program, c.body.language, c.path["mail"])),
               Where, Tested),
     Operation("GET", "/api/v1/mail-sender", "mails", "Who a program's mails are from",
-              lambda c: mails.sender(c.tx, c.who, _where(c)[0]), result=Sender, parameters=(_PROGRAM,)),
+              lambda c: mail_settings.sender(c.tx, c.who, _where(c)[0]), result=Sender, parameters=(_PROGRAM,)),
     Operation("PUT", "/api/v1/mail-sender", "mails", "Choose it",
-              lambda c: mails.set_sender(c.tx, c.who, c.body.program, c.body.name, c.body.colour),
+              lambda c: mail_settings.set_sender(c.tx, c.who, c.body.program, c.body.name, c.body.colour),
               NewSender, None, 204),
     Operation("GET", "/api/v1/mail-words/{language}", "mails", "The words of a language that no mail may hold",
-              lambda c: mails.word_list(c.tx, c.who, c.path["language"]), result=WordList),
+              lambda c: mail_settings.word_list(c.tx, c.who, c.path["language"]), result=WordList),
     Operation("PUT", "/api/v1/mail-words/{language}", "mails", "Change them, for every program",
-              lambda c: mails.set_words(c.tx, c.who, c.path["language"], c.body.words), NewWords, None, 204),
+              lambda c: mail_settings.set_words(c.tx, c.who, c.path["language"], c.body.words), NewWords, None, 204),
     Operation("GET", _NOTIFICATIONS, "account", "What was sent to oneself, newest first",
               lambda c: notifications.listed(c.tx, c.who, c.after, c.limit), result=list[Notification],
               parameters=(AFTER, LIMIT)),

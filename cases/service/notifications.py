@@ -1,4 +1,8 @@
-"""What was sent to somebody, as they see it in the portal: the subjects of their mails, and what has become of each."""
+"""What was sent to somebody, as they see it in the portal: the subjects of their mails, and what has become of each.
+
+Confirmations of addresses are left out: that one was sent, or did not arrive, would tell whoever typed an address
+whether it has an account already (docs/decisions/0030).
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.orm import Session
 
-from cases import mail_rendering, outbox
+from cases import mail_rendering, notify, outbox
 from cases.models import Message
 from cases.notify import TEMPLATES
 from overread.kit import clock
@@ -44,20 +48,20 @@ class Notification:
 def listed(tx: Session, who: Principal, after: str = "", limit: int = 50) -> Page[Notification]:
     """One's own, newest first. Raises Forbidden."""
     who.require(*Role)
-    found = _NEWEST.page(tx, select(Message).where(Message.recipient_id == who.id), after, limit)
+    found = _NEWEST.page(tx, select(Message).where(_own(who)), after, limit)
     return found.of([_view(one) for one in found])
 
 
 def unread(tx: Session, who: Principal) -> int:
     """How many of them were not opened."""
-    query = select(func.count()).where(Message.recipient_id == who.id, Message.read_at.is_(None))
+    query = select(func.count()).where(_own(who), Message.read_at.is_(None))
     return tx.scalar(query) or 0
 
 
 def opened(tx: Session, who: Principal, notification_id: UUID) -> str:
     """Note that one was opened, the first time; where it leads. Raises Forbidden, NotFound for another’s, too."""
     who.require(*Role)
-    query = select(Message).where(Message.id == notification_id, Message.recipient_id == who.id).with_for_update()
+    query = select(Message).where(Message.id == notification_id, _own(who)).with_for_update()
     message = tx.scalars(query).one_or_none()
     if message is None:
         raise NotFound(f"no notification {notification_id} of {who.id}")
@@ -69,9 +73,7 @@ def all_read(tx: Session, who: Principal) -> int:
     """Note that all were read; how many were not until now. Raises Forbidden."""
     who.require(*Role)
     before = unread(tx, who)
-    tx.execute(
-        update(Message).where(Message.recipient_id == who.id, Message.read_at.is_(None)).values(read_at=clock.now())
-    )
+    tx.execute(update(Message).where(_own(who), Message.read_at.is_(None)).values(read_at=clock.now()))
     return before
 
 
@@ -85,6 +87,10 @@ def delivery(message: Message) -> Delivery:
 def subject(message: Message) -> str:
     """A mail's subject as it was sent; before that, as it is built in."""
     return message.subject or mail_rendering.rendered(message, "", "").subject
+
+
+def _own(who: Principal) -> ColumnElement[bool]:
+    return and_(Message.recipient_id == who.id, Message.template != notify.CONFIRMATION)
 
 
 def _view(message: Message) -> Notification:

@@ -1,6 +1,6 @@
 """Mails that did not arrive, for coordinators: to whom, why, and what is done about it.
 
-A confirmation of an address that somebody typed themselves is none of theirs: who typed it sees that it did not arrive.
+A confirmation of an address is none of them: anybody can cause those, with whatever address they type.
 """
 
 from __future__ import annotations

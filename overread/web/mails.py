@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute
 
-from cases.service import hours, mails
+from cases.service import hours, mail_settings, mails
 from cases.service.mails import MailLine
 from overread.kit.errors import Unprocessable
 from overread.kit.language import SOURCE, WRITTEN, Phrase, gettext
@@ -64,7 +64,7 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.get(one, form),
         desk.post(one, save, form),
         desk.get(f"{one}/preview", preview),
-        desk.post(f"{one}/preview", preview, refused),
+        desk.post(f"{one}/preview", preview),
         desk.post(f"{one}/reset", reset, form),
         desk.post(f"{one}/test", test, form),
     ]
@@ -73,7 +73,7 @@ def routes(services: Services) -> list[BaseRoute]:
 def listing(ctx: TxContext) -> Response:
     """Every mail, as it is sent for a program in a language; and who mails are from."""
     program, language = _where(ctx)
-    sender = mails.sender(ctx.tx, ctx.who, program)
+    sender = mail_settings.sender(ctx.tx, ctx.who, program)
     groups: dict[str, list[MailLine]] = {}
     for one in mails.listed(ctx.tx, ctx.who, program, language):
         groups.setdefault(one.to, []).append(one)
@@ -109,7 +109,7 @@ def set_sender(ctx: TxContext) -> Response:
     """Choose whom a program's mails are from, and their colour."""
     program, language = _where(ctx)
     try:
-        mails.set_sender(ctx.tx, ctx.who, program, ctx.form.text("name"), ctx.form.text("colour"))
+        mail_settings.set_sender(ctx.tx, ctx.who, program, ctx.form.text("name"), ctx.form.text("colour"))
     except Unprocessable as error:
         raise FieldErrors({"colour" if "colour" in str(error) else "name": error.safe}) from error
     return go(address("/mails", program=program, language=language, done="saved"))
@@ -173,7 +173,11 @@ def preview(ctx: TxContext) -> Response:
         mail = mails.read(ctx.tx, ctx.who, program, language, _mail(ctx))
         subject, text = mail.subject, mail.text
     base = ctx.services.settings.base_url
-    made = mails.preview(ctx.tx, ctx.who, program, language, _mail(ctx), subject, text, base)
+    try:
+        made = mails.preview(ctx.tx, ctx.who, program, language, _mail(ctx), subject, text, base)
+    except Unprocessable as error:
+        told = f'<p style="font:16px/1.5 Arial,Helvetica,sans-serif;color:#9b1c1c">{escape(error.safe)}</p>'
+        return _framed(f"<!doctype html><body>{told}", error.status)
     look = "max-width:560px;margin:0 auto 16px;font:15px/1.5 Arial,Helvetica,sans-serif"
     head = (
         f'<div style="{look}" dir="auto"><b>{escape(gettext("Subject"))}:</b> {escape(made.subject)}<br>'
@@ -186,12 +190,6 @@ def preview(ctx: TxContext) -> Response:
     )
     begin = made.html.index("<div")
     return _framed(made.html[:begin] + head + made.html[begin:].replace("</body>", f"{plain}</body>"))
-
-
-def refused(ctx: TxContext) -> Response:
-    """Why there is no such mail, in the preview's place."""
-    sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in ctx.errors.values())
-    return _framed(f'<!doctype html><body style="font:16px/1.5 Arial,Helvetica,sans-serif;color:#9b1c1c">{sentences}')
 
 
 def reset(ctx: TxContext) -> Response:
@@ -211,7 +209,7 @@ def test(ctx: TxContext) -> Response:
 def words_page(ctx: TxContext) -> Response:
     """The words that no mail in a language may hold."""
     _, language = _where(ctx)
-    found = mails.word_list(ctx.tx, ctx.who, language)
+    found = mail_settings.word_list(ctx.tx, ctx.who, language)
     return ctx.page(
         "admin/mail_words.html",
         languages=[
@@ -237,7 +235,7 @@ def set_words(ctx: TxContext) -> Response:
     _, language = _where(ctx)
     words = None if ctx.form.text("go") == "reset" else ctx.form.text("words").splitlines()
     try:
-        mails.set_words(ctx.tx, ctx.who, language, words)
+        mail_settings.set_words(ctx.tx, ctx.who, language, words)
     except Unprocessable as error:
         raise FieldErrors({"words": error.safe}) from error
     return go(address("/mails/words", language=language, done="saved"))
@@ -260,5 +258,5 @@ def _programs(ctx: TxContext) -> list[dict[str, Any]]:
     return [{"value": "", "label": gettext("All programs")}, *own]
 
 
-def _framed(html: str) -> Response:
-    return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"})
+def _framed(html: str, status: int = 200) -> Response:
+    return HTMLResponse(html, status, headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"})

@@ -8,7 +8,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cases.service import accounts, notifications
-from overread.kit import addresses
 from overread.kit.language import WRITTEN, Phrase, gettext
 from overread.kit.principals import Role
 from overread.services import Services
@@ -55,8 +54,6 @@ def listing(ctx: TxContext) -> Response:
         notifications=lines,
         read_action=f"{_PATH}/read",
         pager=paging.links(ctx, _PATH, page),
-        # Whose address is confirmed gets another one by a coordinator, who confirms nothing for them.
-        address_url="/account/address" if addresses.unconfirmed(ctx.tx, ctx.who.id) else "",
     )
 
 

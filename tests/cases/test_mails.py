@@ -20,7 +20,7 @@ from cases.mail_models import MailSender, MailWording, MailWords
 from cases.mail_rendering import Wording, built_in, filled
 from cases.models import Case, Message
 from cases.notify import TEMPLATES
-from cases.service import accounts, mails
+from cases.service import accounts, mail_settings, mails
 from overread.kit import principals
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.language import WRITTEN
@@ -179,7 +179,7 @@ def test_who_may_and_what_there_is(world: World) -> None:
             with pytest.raises(Forbidden):
                 mails.write(tx, who, "", "en", "published", "Ready", "{link}")
             with pytest.raises(Forbidden):
-                mails.set_words(tx, who, "en", [])
+                mail_settings.set_words(tx, who, "en", [])
         for wrong in (("nothing", "en", "published"), ("", "en", "nothing")):
             with pytest.raises(NotFound):
                 mails.read(tx, admin, *wrong)
@@ -205,22 +205,22 @@ def test_a_list_of_words_is_changed_and_stops_what_was_saved(world: World) -> No
     admin = world.who["admin"]
     write(world, "", "en", "published", "Teapot news", "A teapot: {link}")
     with world.db.transaction() as tx:
-        words = mails.word_list(tx, admin, "en")
+        words = mail_settings.word_list(tx, admin, "en")
         assert ("MRI" in words.words, words.changed) == (True, False)
         for bad in (["x"], ["a*b"], ["*"], ["x" * 61], ["word"] * 2 + [f"w{n}" for n in range(501)]):
             with pytest.raises(Unprocessable) as error:
-                mails.set_words(tx, admin, "en", bad)
+                mail_settings.set_words(tx, admin, "en", bad)
             assert "can’t stand in the list" in error.value.safe
-        mails.set_words(tx, admin, "en", [" teapot* ", "", "teapot*"])
-        assert mails.word_list(tx, admin, "en").words == ("teapot*",)
+        mail_settings.set_words(tx, admin, "en", [" teapot* ", "", "teapot*"])
+        assert mail_settings.word_list(tx, admin, "en").words == ("teapot*",)
         line = next(one for one in mails.listed(tx, admin, "", "en") if one.mail == "published")
         assert (line.whose, line.refused) == ("built-in", "Teapot")
         mails.preview(tx, admin, "", "en", "published", "Your MRI", "{link}", BASE)
     case_id = world.submitted("free")
     assert "teapot" not in parts(sent(world, queued(world, "published", case_id)))[0].lower()
     with world.db.transaction() as tx:
-        mails.set_words(tx, admin, "en", None)
-        assert "MRI" in mails.word_list(tx, admin, "en").words
+        mail_settings.set_words(tx, admin, "en", None)
+        assert "MRI" in mail_settings.word_list(tx, admin, "en").words
     assert "A teapot" in parts(sent(world, queued(world, "published", case_id)))[0]
 
 
@@ -240,17 +240,17 @@ def test_mails_are_signed_by_a_neutral_name_in_its_colour(world: World) -> None:
             ("Clinic", "#ffee00", "too light to be read"),
         ):
             with pytest.raises(Unprocessable) as error:
-                mails.set_sender(tx, admin, "free", name, colour)
+                mail_settings.set_sender(tx, admin, "free", name, colour)
             assert told in error.value.safe
-        mails.set_sender(tx, admin, "", "Haus am See", "#7a1f3d")
-        mails.set_sender(tx, admin, "free", "Zweite Meinung, Büro", "")
+        mail_settings.set_sender(tx, admin, "", "Haus am See", "#7a1f3d")
+        mail_settings.set_sender(tx, admin, "free", "Zweite Meinung, Büro", "")
     mail = sent(world, queued(world, "published", case_id))
     assert mail["From"].addresses[0].display_name == "Zweite Meinung, Büro"
     text, html = parts(mail)
     assert "Zweite Meinung, Büro" in text
     assert "border-top:6px solid #7a1f3d" in html
     with world.db.transaction() as tx:
-        assert mails.sender(tx, admin, "free").colour_else == "#7a1f3d"
+        assert mail_settings.sender(tx, admin, "free").colour_else == "#7a1f3d"
 
 
 class _Tags(HTMLParser):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from cases import erasure, notify
 from cases.models import Case, Message
@@ -62,12 +62,14 @@ def test_everybody_sees_their_own_and_opens_it_once(world: World) -> None:
             notifications.listed(tx, narrowed)
 
 
-def test_a_secret_link_stands_nowhere_but_in_the_mail(world: World) -> None:
+def test_a_confirmation_tells_nobody_whether_an_address_has_an_account(world: World) -> None:
     with world.db.transaction() as tx:
         notify.queue_confirmation(tx, world.patient.id, "new@example.org")
-        [one] = notifications.listed(tx, world.patient).rows
-        assert (one.page, one.subject) == ("", "Please confirm your e-mail address")
-        assert notifications.opened(tx, world.patient, one.notification_id) == ""
+        hidden = tx.scalars(select(Message.id)).one()
+        assert list(notifications.listed(tx, world.patient)) == []
+        assert notifications.unread(tx, world.patient) == notifications.all_read(tx, world.patient) == 0
+        with pytest.raises(NotFound):
+            notifications.opened(tx, world.patient, hidden)
 
 
 def test_they_go_with_the_case(world: World) -> None:
