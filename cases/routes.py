@@ -27,6 +27,7 @@ from cases import (
     administration,
     bodies,
     consents,
+    mailing,
     papers,
     pictures,
     readers_api,
@@ -391,6 +392,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/api/v1/licence-rules", "people", "Record what a place asks", _add_rule,
               bodies.NewRule, None, 204),
     *timing.OPERATIONS,
+    *mailing.OPERATIONS,
     *administration.OPERATIONS,
 )
 # fmt: on

@@ -24,6 +24,7 @@ _MODULES = (
     "cases.document_models",
     "cases.finding_models",
     "cases.licence_models",
+    "cases.mail_models",
     "cases.version_models",
 )
 

@@ -51,6 +51,8 @@ class Permission(StrEnum):
     PLACE_RULES_SET = "place_rules.set"
     PROGRAMS_READ = "programs.read"
     PROGRAMS_MANAGE = "programs.manage"
+    MAILS_MANAGE = "mails.manage"
+    MAILS_UNDELIVERED = "mails.undelivered"
     DEADLINES_READ = "deadlines.read"
     PROFILES_READ = "profiles.read"
     PROFILES_CHANGE = "profiles.change"
@@ -126,6 +128,8 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.PLACE_RULES_SET: _roles("admin"),
     Permission.PROGRAMS_READ: _roles("coordinator admin"),
     Permission.PROGRAMS_MANAGE: _roles("admin"),
+    Permission.MAILS_MANAGE: _roles("admin"),
+    Permission.MAILS_UNDELIVERED: _roles("coordinator"),
     Permission.DEADLINES_READ: _roles("coordinator"),
     Permission.PROFILES_READ: _roles("coordinator admin"),
     Permission.PROFILES_CHANGE: _roles("admin"),

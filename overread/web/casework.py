@@ -31,7 +31,7 @@ from overread.kit.errors import NotFound
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Page
 from overread.kit.words import counted
-from overread.web import answers, labels, next_step, paging, papers, places, render, reports
+from overread.web import answers, labels, next_step, paging, papers, places, render, reports, undelivered
 from overread.web.contexts import TxContext
 
 #: Pictures shown at once; the rest follows when these are decided.
@@ -133,6 +133,7 @@ def case_page(ctx: TxContext) -> Response:
         },
         steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists), waits),
         clock=_clock(case, url),
+        undelivered=undelivered.of_case(ctx, case.case_id),
         authority=_authority(case, url),
         identity=_identity(case, url),
         documents=papers.listed(ctx, case.case_id, f"{url}/documents"),
