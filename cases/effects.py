@@ -14,7 +14,7 @@ from cases import digest, erasure, events, imaging, notify, promises
 from cases.guards import theirs_here, waits_for_images
 from cases.models import Case, Offer, Report
 from cases.move import Move, StudyMove
-from cases.repository import latest_report, open_offer, studies_of
+from cases.repository import latest_report, open_offer, referral_of, share_of, studies_of
 from cases.states import RUNNING, CaseEvent, CaseState, OfferOutcome, StudyState
 from overread.kit import audit, clock, jobs
 from overread.kit.errors import Conflict
@@ -163,6 +163,13 @@ def _destroy(move: Move) -> None:
     erasure.destroy(move.tx, move.case)
 
 
+def _mail_referrer(move: Move) -> None:
+    """Whoever referred the patient hears of the report, where the patient lets them read it."""
+    referral = referral_of(move.tx, move.case.id)
+    if referral is not None and share_of(move.tx, move.case.id) is not None:
+        notify.queue(move.tx, move.case, referral.referred_by, "referral_report")
+
+
 def _mail_patient(template: str) -> Callable[[Move], None]:
     return lambda move: notify.queue_patient(move.tx, move.case, template)
 
@@ -225,7 +232,7 @@ EFFECTS: Mapping[str, Callable[[Move], None]] = {
     "mail_offer_refused": _tell_coordinators("offer_refused"),
     "mail_offer_taken_back": _mail_offered("offer_taken_back"),
     "mail_signed": _tell_coordinators("signed"),
-    "mail_published": _mail_patient("published"),
+    "mail_published": _mail_all(_mail_patient("published"), _mail_referrer),
     "mail_declined": _mail_all(_mail_patient("declined"), _mail_assigned("ended")),
     "mail_withdrawn": _mail_all(_mail_patient("withdrawn"), _mail_assigned("ended")),
 }

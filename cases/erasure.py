@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import Text, and_, cast, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from cases import events, imaging
@@ -33,6 +33,7 @@ from cases.models import (
     Report,
     Step,
 )
+from cases.referral_models import Referral, ReportShare
 from cases.repository import erasure_of, load_unasked, studies_of, waits
 from cases.states import PATIENT_SIDE, Actor, CaseEvent, CaseState, StudyState
 from overread.kit import audit, ended, jobs
@@ -84,7 +85,11 @@ def destroy(tx: Session, case: Case) -> None:
     published = [uid for uid in tx.scalars(select(Report.study_uid).where(Report.case_id == case.id)) if uid]
     reports = {pk for uid in published if (pk := imaging.sent(tx, case.patient_id, uid)) is not None}
     offers = tx.scalars(select(Offer.id).where(Offer.case_id == case.id)).all()
-    mails = [str(one) for one in tx.scalars(select(Message.id).where(Message.case_id == case.id))]
+    # The invitation was mailed before there was a case.
+    invited = select(cast(Referral.id, Text)).where(Referral.case_id == case.id).scalar_subquery()
+    of_case = or_(Message.case_id == case.id, Message.facts["invited"].as_string() == invited)
+    mails = [str(one) for one in tx.scalars(select(Message.id).where(of_case))]
+    tx.execute(delete(Message).where(of_case))
     studies = {study.study_uid for study in studies_of(tx, case.id)}
     uids = {*studies, *imaging.uploaded(tx, case.id).values(), *published}
     # Our own report was made for this case alone.
@@ -96,7 +101,20 @@ def destroy(tx: Session, case: Case) -> None:
     # What another sender has goes on waiting, where it was not sent for this case alone.
     nothing = {"case_id": None, "named": False, "reason": "", "dismissed_reason": ""}
     tx.execute(update(InboxStudy).where(InboxStudy.case_id == case.id).values(nothing))
-    for model in (Allowance, Authority, Document, Question, Consent, CaseStudy, Offer, Report, Note, Message, Notice):
+    for model in (
+        Allowance,
+        Authority,
+        Referral,
+        ReportShare,
+        Document,
+        Question,
+        Consent,
+        CaseStudy,
+        Offer,
+        Report,
+        Note,
+        Notice,
+    ):
         tx.execute(delete(model).where(model.case_id == case.id))
     tx.execute(delete(Step).where(Step.case_id == case.id, Step.study_uid.is_not(None)))
     tx.execute(update(Step).where(Step.case_id == case.id).values(reason=""))

@@ -6,6 +6,7 @@ moved on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -19,14 +20,16 @@ from billing.events import (
     PaymentEvent,
 )
 from billing.gateway import Gateway
-from cases import events, imaging, money, notify, promises, readings, report_dicom
+from cases import events, imaging, invitations, money, notify, promises, readings, report_dicom
+from cases.acting_models import Delegation
 from cases.effects import INFO_EXPIRES
 from cases.machine import transition
 from cases.mail import Mailer
 from cases.models import Case, Message, Report
 from cases.move import Move
+from cases.referral_models import Referral
 from cases.repository import load_unasked
-from cases.service import assignment, delegates, inboxes, payments, studies
+from cases.service import assignment, inboxes, payments, studies
 from cases.states import ENDED, Actor, CaseEvent, CaseState
 from overread.kit import addresses, clock, jobs, log, principals
 from overread.kit.principals import PrincipalRow, Role
@@ -44,6 +47,10 @@ _WAITS_FOR_MONEY = (
 )
 
 
+#: What a mail with a link invites to.
+_INVITED: Mapping[str, type[Delegation | Referral]] = {notify.INVITATION: Delegation, notify.REFERRAL: Referral}
+
+
 class Handlers:
     """What is done about each event; `gateway` is None where no payment provider is configured."""
 
@@ -55,6 +62,12 @@ class Handlers:
         """A study has arrived: match it, or put it into the inbox."""
         with self._db.transaction() as tx:
             studies.on_stable(tx, self._archive, event)
+
+    def place_waiting(self, event: events.ReferralTakenUp) -> None:
+        """A referral became a case: what came before with its number is matched to it."""
+        with self._db.transaction() as tx:
+            for arrived in inboxes.named(tx, UUID(event.case_id)):
+                studies.on_stable(tx, self._archive, arrived)
 
     def forget_study(self, event: StudyDeleted) -> None:
         """A study was deleted: it waits for no case any more."""
@@ -196,8 +209,8 @@ class Handlers:
             if message is None or message.sent_at is not None:
                 return
             person = tx.get(PrincipalRow, message.recipient_id) if message.recipient_id else None
-            if message.template == notify.INVITATION:
-                link = delegates.make_link(tx, UUID(message.facts["delegation"]))
+            if message.template in _INVITED:
+                link = invitations.make_link(tx, _INVITED[message.template], UUID(message.facts["invited"]))
                 if link:
                     self._mailer.send(notify.rendered(message, str(message.facts["to"]), self._base_url, link))
             elif message.recipient_id is None:

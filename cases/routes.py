@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.gateway import Gateway
-from cases import acting, administration, bodies, consents, papers, pictures, report_pdf, timing
+from cases import acting, administration, bodies, consents, papers, pictures, referring, report_pdf, timing
 from cases.kind_questions import KindQuestion
 from cases.models import SUBJECTS
 from cases.openapi import document
@@ -327,6 +327,7 @@ OPERATIONS: tuple[Operation, ...] = (
               _decide, bodies.Decision, None, 204, apart=True),
     *pictures.OPERATIONS,
     *acting.OPERATIONS,
+    *referring.OPERATIONS,
     *papers.OPERATIONS,
     Operation("POST", f"{_CASE}/ready", "assignment", "Every study is released",
               lambda c: assignment.mark_ready(c.tx, c.who, c.case_id), None, None, 204),

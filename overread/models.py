@@ -21,6 +21,7 @@ _MODULES = (
     "billing.models",
     "cases.models",
     "cases.acting_models",
+    "cases.referral_models",
     "cases.document_models",
 )
 

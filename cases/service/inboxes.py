@@ -8,14 +8,14 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, Text, cast, delete, func, select
 from sqlalchemy.orm import Session
 
 from cases import digest, identity, imaging, reference
 from cases.identity import Verdict
 from cases.imaging import StudySummary
 from cases.models import Case, CaseStudy, InboxStudy
-from cases.repository import by_reference, cases_with, dismissed, visible, waits
+from cases.repository import by_reference, cases_with, dismissed, load_unasked, visible, waits
 from cases.service.presentation import name_of, sender
 from cases.states import OPEN, StudyState
 from overread.kit import audit, clock, permissions
@@ -25,6 +25,7 @@ from overread.kit.language import gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from pacs.index.events import StudyStable
 
 _MOST_REASON = 500
 
@@ -128,6 +129,21 @@ def taken_out(tx: Session, who: Principal, items: Sequence[InboxItem]) -> set[tu
         CaseStudy.study_uid.in_(uids), CaseStudy.state == StudyState.REVOKED
     )
     return {(case_id, pk) for case_id, study_pk in tx.execute(rows) for pk in imaging.members(tx, study_pk)}
+
+
+def named(tx: Session, case_id: UUID) -> list[StudyStable]:
+    """What waits with the reference number of a case, for the system itself: as it was told when it arrived."""
+    case = load_unasked(tx, case_id)
+    if case is None:
+        return []
+    # As `reference.find` reads it; that has the last word.
+    spelled = case.reference.replace("-", "[-_ ]?")
+    query = select(InboxStudy).where(waits(), func.upper(cast(InboxStudy.references, Text)).op("~")(spelled))
+    return [
+        StudyStable(row.study_pk, row.study_uid, [], row.references, str(row.sender_id))
+        for row in tx.scalars(query.order_by(InboxStudy.id))
+        if any(reference.find(text) == case.reference for text in row.references)
+    ]
 
 
 def wait(
