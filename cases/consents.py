@@ -171,8 +171,10 @@ REPORT_TO_REFERRER = ConsentText(
                 points=(
                     "The physician or hospital that referred you can read and download your report.",
                     "You see in your case when they read it.",
-                    "You can take this back at any time: from then on they can’t open it here. What they "
-                    "downloaded before stays with them.",
+                    (
+                        "You can take this back at any time: from then on they can’t open it here. What they "
+                        "downloaded before stays with them."
+                    ),
                 ),
             ),
         ),

@@ -28,7 +28,7 @@ from overread.kit.errors import NotFound
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Page
 from overread.kit.words import counted
-from overread.web import answers, labels, next_step, paging, papers, places, render
+from overread.web import answers, labels, next_step, paging, papers, places, referred, render
 from overread.web.contexts import TxContext
 
 #: Pictures shown at once; the rest follows when these are decided.
@@ -100,6 +100,7 @@ def case_page(ctx: TxContext) -> Response:
     return ctx.page(
         "coordinator/case.html",
         erase_url=f"/erasures/{ctx.uuid()}",
+        referral=referred.shown(ctx, case.case_id),
         case={
             "reference": case.reference,
             "title": case.title,
