@@ -92,6 +92,10 @@ REFUSED = {
     "/api/v1/prices",
     "/api/v1/programs/readers",
     "/api/v1/delegates",
+    "/api/v1/referrals",
+    "/api/v1/referrals/{referral}",
+    "/api/v1/referrals/{referral}/report.pdf",
+    "/api/v1/cases/{case}/referral",
     "/api/v1/programs/{program}/kinds",
     "/api/v1/programs/hours",
     "/api/v1/deadlines",
@@ -267,7 +271,8 @@ def _names(world: World, case_id: UUID) -> dict[str, str]:
         "token": "nothing",
         "page": "1",
         **dict.fromkeys(
-            ("delegation", "document", "person", "program", "kind", "item", "sender", "licence", "title"), nothing
+            ("delegation", "document", "referral", "person", "program", "kind", "item", "sender", "licence", "title"),
+            nothing,
         ),
     }
 
