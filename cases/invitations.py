@@ -46,7 +46,7 @@ _Row = TypeVar("_Row", bound=Invited)
 
 def make_link(tx: Session, kind: type[Invited], invited_id: UUID) -> str:
     """A new link's secret for an open invitation, for the mail that is being sent; "" where it is open no more."""
-    row = tx.get(kind, invited_id, with_for_update=True)
+    row = tx.get(kind, invited_id, with_for_update={"of": kind})
     if row is None or row.accepted_at is not None or row.ended_at is not None:
         return ""
     token = secrets.token_urlsafe(32)
@@ -60,7 +60,7 @@ def of_link(tx: Session, kind: type[_Row], token: str, *, lock: bool = False) ->
     query = select(kind).where(
         kind.digest == digest_of(token), kind.ended_at.is_(None), kind.invited_at > clock.now() - INVITED_FOR
     )
-    row = tx.scalars(query.with_for_update() if lock else query).one_or_none()
+    row = tx.scalars(query.with_for_update(of=kind) if lock else query).one_or_none()
     if row is None:
         raise NotFound(
             "an invitation's link that is unknown, ended or too old",

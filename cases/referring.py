@@ -43,9 +43,9 @@ class OfCase:
 
 
 def _make(c: Call) -> Made:
-    # Strangers fill nobody's mailbox.
-    attempts.spend(c.archive.db, *attempts.mailing(c.body.email))
     made = referrals.make(c.tx, c.who, c.body.program, c.body.referred())
+    # Nobody's mailbox is filled; and only what would be mailed is counted.
+    attempts.spend(c.archive.db, *attempts.mailing(c.body.email))
     return Made(made, referrals.show(c.tx, c.who, made).reference)
 
 

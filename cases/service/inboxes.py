@@ -15,6 +15,7 @@ from cases import digest, identity, imaging, reference
 from cases.identity import Verdict
 from cases.imaging import StudySummary
 from cases.models import Case, CaseStudy, InboxStudy
+from cases.referral_models import Referral
 from cases.repository import by_reference, cases_with, dismissed, load_unasked, visible, waits
 from cases.service.presentation import name_of, sender
 from cases.states import OPEN, StudyState
@@ -49,7 +50,8 @@ class InboxItem:
 
     `sender`: who sent it; its DICOMweb root is `/senders/{sender_id}/dicomweb`. `reason`: why it is kept apart, and
     `case_reference` from which case; `case_id` only where it came for that one. `dismissed_at`, `dismissed_by` and
-    `dismissed_reason`: when, by whom and why.
+    `dismissed_reason`: when, by whom and why. `referral`: the number of one that it came for, whose patient has not
+    agreed yet.
     """
 
     id: UUID
@@ -60,6 +62,7 @@ class InboxItem:
     case_id: UUID | None
     case_reference: str
     reason: str
+    referral: str
     study: StudySummary | None
     dismissed_at: datetime | None
     dismissed_by: str
@@ -244,8 +247,17 @@ def _item(tx: Session, row: InboxStudy, found: StudySummary | None, other: Case 
         case_id=row.case_id,
         case_reference=case.reference if case else "",
         reason=reason,
+        referral=_referral(tx, row),
         study=found,
         dismissed_at=row.dismissed_at,
         dismissed_by=name_of(tx, row.dismissed_by),
         dismissed_reason=row.dismissed_reason,
     )
+
+
+def _referral(tx: Session, row: InboxStudy) -> str:
+    numbers = {found for text in row.references if (found := reference.find(text))}
+    open_one = select(Referral.reference).where(
+        Referral.reference.in_(numbers), Referral.case_id.is_(None), Referral.ended_at.is_(None)
+    )
+    return (tx.scalar(open_one.limit(1)) or "") if numbers else ""

@@ -105,8 +105,6 @@ def new(ctx: TxContext) -> Response:
         check.errors["questions"] = gettext("Please ask at least one question.")
     check.done()
     assert born is not None
-    # Nobody's mailbox is filled by anybody.
-    attempts.spend(ctx.services.db, *attempts.mailing(email))
     program, _, kind = opinion.partition("/")
     said = Referred(
         email=email,
@@ -123,6 +121,8 @@ def new(ctx: TxContext) -> Response:
         kind=kind,
     )
     made = referrals.make(ctx.tx, ctx.who, program, said)
+    # Nobody's mailbox is filled; and only what would be mailed is counted.
+    attempts.spend(ctx.services.db, *attempts.mailing(email))
     return go(f"{_PATH}/{made}", "referred")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import date, timedelta
@@ -17,7 +18,7 @@ from cases.erasure import destroy
 from cases.models import CONSENTS, Message
 from cases.referral_models import Referral, ReportShare
 from cases.repository import load_unasked, studies_of
-from cases.service import assignment, intake, people, read, referrals, referred, reporting
+from cases.service import assignment, inboxes, intake, people, read, referrals, referred, reporting
 from cases.service.referrals import ReferralState, ReferralView, Referred
 from cases.service.referred import SHARING
 from cases.states import StudyState
@@ -26,6 +27,7 @@ from overread.kit import audit, clock
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal
 from tests.cases.conftest import MovedClock
+from tests.cases.test_routes import Api
 from tests.cases.world import BORN, EMAIL, NAME, World, proof, study
 
 SAID = Referred(
@@ -298,6 +300,8 @@ def test_images_find_the_case_by_the_number_before_and_after_the_patient_agrees(
     secret = token(world)
     if first == "images":
         world.settle(world.upload(None, who=world.hospital, dicom=dicom))
+        with world.db.transaction() as tx:
+            assert [one.referral for one in inboxes.listed(tx, world.coordinator)] == [number]
         case_id = take_up(world, secret)
         world.drain()
     else:
@@ -414,3 +418,43 @@ def test_an_erasure_takes_the_referral_along(world: World) -> None:
         for table in (Referral, ReportShare):
             assert tx.scalars(select(table)).all() == []
         assert [m for m in tx.scalars(select(Message)) if m.facts.get("invited") == str(made)] == []
+
+
+def test_a_referral_over_http(world: World) -> None:
+    api = Api(world)
+    said = {
+        "program": "free",
+        "email": EMAIL,
+        "physician": "Dr. Ruth Lindqvist",
+        "patient_name": NAME,
+        "birth_date": BORN.isoformat(),
+        "place": "US-CA",
+        "subjects": ["CT"],
+        "questions": ["Is it torn?"],
+    }
+    status, text = api.call("hospital", "POST", "/referrals", said)
+    assert status == 201, text
+    made = json.loads(text)
+    assert api.call("hospital", "POST", "/referrals", said | {"place": "XX"})[0] == 422
+    assert api.call("patient", "POST", "/referrals", said)[0] == 403
+    one = f"/referrals/{made['referral_id']}"
+    assert json.loads(api.call("hospital", "GET", one)[1])["state"] == "invited"
+    assert [line["reference"] for line in json.loads(api.call("coordinator", "GET", "/referrals")[1])] == [
+        made["reference"]
+    ]
+    assert api.call("hospital", "POST", f"{one}/invitation")[0] == 204
+    body = {"token": token(world), "birth_date": "1971-03-10"}
+    assert api.call("patient", "POST", "/referrals/take-up", body)[0] == 422
+    status, text = api.call("patient", "POST", "/referrals/take-up", body | {"birth_date": BORN.isoformat()})
+    assert status == 201, text
+    assert api.call("patient", "POST", "/referrals/refuse", {"token": body["token"]})[0] == 409
+    assert api.call("hospital", "DELETE", one)[0] == 409
+    case = f"/cases/{json.loads(text)['case_id']}/referral"
+    shown = json.loads(api.call("patient", "GET", case)[1])
+    agreed = {"version": shown["version"], "digest": shown["digest"]}
+    assert api.call("patient", "PUT", f"{case}/report", agreed | {"digest": "0" * 64})[0] == 409
+    assert api.call("patient", "PUT", f"{case}/report", agreed)[0] == 204
+    assert json.loads(api.call("patient", "GET", case)[1])["referral"]["shared_at"]
+    assert api.call("patient", "DELETE", f"{case}/report")[0] == 204
+    assert api.call("hospital", "GET", case)[0] == 404
+    assert api.call("hospital", "GET", f"{one}/report.pdf")[0] == 404
