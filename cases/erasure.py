@@ -36,6 +36,7 @@ from cases.models import (
 from cases.referral_models import Referral, ReportShare
 from cases.repository import erasure_of, load_unasked, studies_of, waits
 from cases.states import PATIENT_SIDE, Actor, CaseEvent, CaseState, StudyState
+from cases.version_models import ReportStep
 from overread.kit import audit, ended, jobs
 from overread.kit.ended import Ended
 from overread.kit.principals import PrincipalRow, Role
@@ -101,7 +102,7 @@ def destroy(tx: Session, case: Case) -> None:
     # What another sender has goes on waiting, where it was not sent for this case alone.
     nothing = {"case_id": None, "named": False, "reason": "", "dismissed_reason": ""}
     tx.execute(update(InboxStudy).where(InboxStudy.case_id == case.id).values(nothing))
-    for model in (
+    theirs = (
         Allowance,
         Authority,
         Referral,
@@ -112,9 +113,11 @@ def destroy(tx: Session, case: Case) -> None:
         CaseStudy,
         Offer,
         Report,
+        ReportStep,
         Note,
         Notice,
-    ):
+    )
+    for model in theirs:
         tx.execute(delete(model).where(model.case_id == case.id))
     tx.execute(delete(Step).where(Step.case_id == case.id, Step.study_uid.is_not(None)))
     tx.execute(update(Step).where(Step.case_id == case.id).values(reason=""))

@@ -23,6 +23,7 @@ _MODULES = (
     "cases.acting_models",
     "cases.referral_models",
     "cases.document_models",
+    "cases.version_models",
 )
 
 

@@ -15,11 +15,12 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import invitations, licences, notify, report_pdf
+from cases import invitations, licences, notify, report_pdf, version_move
 from cases.models import SUBJECTS, Case
 from cases.patient_fields import require_birth_date, require_sex
 from cases.referral_models import Referral
-from cases.repository import active_program, latest_report, load_unasked, share_of
+from cases.report_states import ReportState
+from cases.repository import active_program, load_unasked, reports_of, share_of
 from cases.service import intake, kinds, programs, reporting
 from cases.states import DELIVERED, ENDED, CaseState
 from overread.kit import audit, clock, permissions, principals
@@ -196,20 +197,25 @@ def end(tx: Session, who: Principal, referral_id: UUID) -> None:
 
 
 def report(tx: Session, who: Principal, referral_id: UUID) -> tuple[str, bytes]:
-    """The published report as PDF/A with its file's name, for who referred the patient, while the patient allows it.
+    """The report in force as PDF/A with its file's name, for who referred the patient, while the patient allows it.
 
     The patient sees that it was read. Raises Forbidden, NotFound.
     """
     permissions.require(who, Permission.REFERRALS_READ_REPORT)
     row = _own(tx, who, referral_id)
     case = load_unasked(tx, row.case_id) if row.case_id else None
-    found = latest_report(tx, case.id) if case is not None else None
-    if case is None or found is None or found.published_at is None or share_of(tx, case.id) is None:
+    reports = reports_of(tx, case.id) if case is not None else ()
+    found = version_move.in_force(reports)
+    if case is None or found is None or share_of(tx, case.id) is None:
         raise NotFound(
             f"no report of referral {referral_id} for {who.id}",
-            safe=gettext("There is no report that you may read: it is not ready, or the patient does not share it."),
+            safe=gettext(
+                "There is no report that you may read: it is not ready or was taken back, or the patient does not "
+                "share it."
+            ),
         )
-    audit.record(tx, who, "report.read", "report", found.id, case_id=case.id)
+    for one in (found, *version_move.additions(reports, found.number, ReportState.PUBLISHED)):
+        audit.record(tx, who, "report.read", "report", one.id, case_id=case.id)
     return f"second-opinion-{case.reference}.pdf", report_pdf.render(reporting.document(tx, case, found))
 
 
@@ -334,7 +340,11 @@ def _view(tx: Session, who: Principal, row: Referral) -> ReferralView:
     case = load_unasked(tx, row.case_id) if row.case_id else None
     state = _state(row, case)
     by = principals.get(tx, row.referred_by)
-    shared = case is not None and state is ReferralState.REPORTED and share_of(tx, case.id) is not None
+    shared = (
+        case is not None
+        and version_move.in_force(reports_of(tx, case.id)) is not None
+        and share_of(tx, case.id) is not None
+    )
     still = state in _OPEN and row.ended_at is None
     return ReferralView(
         referral_id=row.id,

@@ -8,14 +8,14 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import consents, events, notify, parts
+from cases import consents, events, notify, parts, sharing, version_move
 from cases.invitations import of_link
 from cases.models import Case
 from cases.referral_models import Referral, ReportShare
-from cases.repository import load, load_unasked, referral_of, share_of
+from cases.repository import load, load_unasked, referral_of, reports_of, share_of
 from cases.service import intake, presentation, referrals
 from cases.service.intake import Changes
-from cases.states import DELIVERED, CaseState, ImagesBy, Needed
+from cases.states import ImagesBy, Needed
 from overread.kit import audit, clock, jobs, permissions, principals
 from overread.kit.errors import Conflict, Forbidden, Unprocessable
 from overread.kit.language import gettext
@@ -194,8 +194,8 @@ def share(tx: Session, who: Principal, case_id: UUID, *, version: str, digest: s
     )
     tx.flush()
     audit.record(tx, who, "report.share", "case", case.id, case_id=case.id, version=version)
-    if case.state in DELIVERED - {CaseState.SIGNED}:
-        notify.queue(tx, case, row.referred_by, "referral_report")
+    if version_move.in_force(reports_of(tx, case.id)) is not None:
+        sharing.tell_of_report(tx, case)
 
 
 def stop_sharing(tx: Session, who: Principal, case_id: UUID) -> None:

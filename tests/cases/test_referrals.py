@@ -18,7 +18,7 @@ from cases.erasure import destroy
 from cases.models import CONSENTS, Message
 from cases.referral_models import Referral, ReportShare
 from cases.repository import load_unasked, studies_of
-from cases.service import assignment, inboxes, intake, people, read, referrals, referred, reporting
+from cases.service import assignment, inboxes, intake, people, read, referrals, referred, reporting, versions
 from cases.service.referrals import ReferralState, ReferralView, Referred
 from cases.service.referred import SHARING
 from cases.states import StudyState
@@ -367,6 +367,27 @@ def test_who_shared_before_the_report_has_it_told_when_it_is_there(world: World)
     world.settle(world.upload(None, who=world.hospital, dicom=study(AccessionNumber=show(world, made).reference)))
     assert not any("something to read" in subject for _, subject, _ in mailed(world))
     report_of(world, case_id)
+    assert sum("something to read" in subject for _, subject, _ in mailed(world)) == 1
+
+
+def test_who_read_a_report_that_is_recalled_hears_it_and_reads_it_no_more(world: World) -> None:
+    made = make(world)
+    case_id = take_up(world, token(world))
+    share(world, case_id)
+    submit(world, case_id)
+    world.settle(world.upload(None, who=world.hospital, dicom=study(AccessionNumber=show(world, made).reference)))
+    report_of(world, case_id)
+    with world.db.transaction() as tx:
+        referrals.report(tx, world.hospital, made)
+        referred.stop_sharing(tx, world.patient, case_id)
+        versions.recall(tx, world.coordinator, case_id, 1, "It is another patient's")
+    told = [to for to, subject, _ in mailed(world) if "don't use what you read" in subject]
+    assert told == ["hospital@example.org"]
+    share(world, case_id)
+    assert not show(world, made).may_read_report
+    with world.db.transaction() as tx, pytest.raises(NotFound, match="no report") as gone:
+        referrals.report(tx, world.hospital, made)
+    assert "taken back" in gone.value.safe
     assert sum("something to read" in subject for _, subject, _ in mailed(world)) == 1
 
 

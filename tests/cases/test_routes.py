@@ -128,6 +128,7 @@ def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> No
                     "document",
                     "page",
                     "kind",
+                    "number",
                 )
                 named = path.format(**dict.fromkeys(names, case), study=quote(text, safe=""))
                 status, answer = api.call(name, op.method, named, body if op.body else None)
@@ -152,9 +153,15 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
     for op in OPERATIONS:
         if "{case}" not in op.path:
             continue
-        path = op.path.removeprefix("/api/v1").format(
-            case=case_id, study="1.2.3", question=uuid4(), instance="1.2.3.4", document=uuid4(), page=1
-        )
+        names = {
+            "study": "1.2.3",
+            "question": uuid4(),
+            "instance": "1.2.3.4",
+            "number": 1,
+            "document": uuid4(),
+            "page": 1,
+        }
+        path = op.path.removeprefix("/api/v1").format(case=case_id, **names)
         fields = op.body.model_fields if op.body else {}
         body: dict[str, object] = {name: bodies[name] for name in fields if name in bodies}
         body |= {"password": "three words together"} if "password" in fields else {}
@@ -171,6 +178,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         )
         body |= {"due_at": "2099-01-01T12:00:00Z"} if "due_at" in fields else {}
         body |= {"version": "1", "digest": "0" * 64} if op.path.endswith("/referral/report") else {}
+        body |= {"kind": "correction"} if op.path.endswith("/reports") and op.body else {}
         body |= {"request_id": "1"} if "request_id" in fields else {}
         for name in ("other_patient", "other_specialist", "hospital", "auditor", "admin"):
             status, text = api.call(name, op.method, path, body if op.body else None)
