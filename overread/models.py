@@ -23,6 +23,9 @@ _MODULES = (
     "cases.acting_models",
     "cases.referral_models",
     "cases.document_models",
+    "cases.finding_models",
+    "cases.licence_models",
+    "cases.mail_models",
     "cases.version_models",
 )
 

@@ -46,11 +46,16 @@ class Permission(StrEnum):
     LICENCE_READ = "licence.read"
     LICENCE_VERIFY = "licence.verify"
     LICENCE_SET = "licence.set"
+    READER_CHANGE = "reader.change"
+    READERS_READ = "readers.read"
+    READERS_CONFIRM = "readers.confirm"
     SIGNATURE_SET = "signature.set"
     PLACE_RULES_READ = "place_rules.read"
     PLACE_RULES_SET = "place_rules.set"
     PROGRAMS_READ = "programs.read"
     PROGRAMS_MANAGE = "programs.manage"
+    MAILS_MANAGE = "mails.manage"
+    MAILS_UNDELIVERED = "mails.undelivered"
     DEADLINES_READ = "deadlines.read"
     PROFILES_READ = "profiles.read"
     PROFILES_CHANGE = "profiles.change"
@@ -121,11 +126,16 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.LICENCE_READ: _roles("specialist coordinator admin"),
     Permission.LICENCE_SET: _roles("specialist admin"),
     Permission.LICENCE_VERIFY: _roles("admin"),
+    Permission.READER_CHANGE: _roles("specialist"),
+    Permission.READERS_READ: _roles("coordinator admin"),
+    Permission.READERS_CONFIRM: _roles("admin"),
     Permission.SIGNATURE_SET: _roles("specialist"),
     Permission.PLACE_RULES_READ: _roles("coordinator admin"),
     Permission.PLACE_RULES_SET: _roles("admin"),
     Permission.PROGRAMS_READ: _roles("coordinator admin"),
     Permission.PROGRAMS_MANAGE: _roles("admin"),
+    Permission.MAILS_MANAGE: _roles("admin"),
+    Permission.MAILS_UNDELIVERED: _roles("coordinator"),
     Permission.DEADLINES_READ: _roles("coordinator"),
     Permission.PROFILES_READ: _roles("coordinator admin"),
     Permission.PROFILES_CHANGE: _roles("admin"),

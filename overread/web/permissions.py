@@ -107,6 +107,9 @@ TABLE = (
     Row(Phrase("Say what stands under the signature"), (_P.SIGNATURE_SET,), {Role.SPECIALIST: Phrase("own")}),
     Row(Phrase("Verify licences"), (_P.LICENCE_VERIFY,)),
     Row(Phrase("See licences"), (_P.LICENCE_READ,), {Role.SPECIALIST: Phrase("own")}),
+    Row(Phrase("Say what one reads, how much, and when not"), (_P.READER_CHANGE,), {Role.SPECIALIST: Phrase("own")}),
+    Row(Phrase("See what specialists read"), (_P.READERS_READ,)),
+    Row(Phrase("Confirm what specialists read"), (_P.READERS_CONFIRM,)),
     Row(Phrase("See what places ask"), (_P.PLACE_RULES_READ,)),
     Row(Phrase("Record what places ask"), (_P.PLACE_RULES_SET,)),
     Row(Phrase("See the options of de-identification"), (_P.PROFILES_READ,)),
@@ -114,6 +117,8 @@ TABLE = (
     Row(Phrase("See DICOM peers"), (_P.PEERS_READ,)),
     Row(Phrase("See who reads for which program, and when it is open"), (_P.PROGRAMS_READ,)),
     Row(Phrase("People, peers, programs and prices"), (_P.PEOPLE_MANAGE, _P.PEERS_MANAGE, _P.PROGRAMS_MANAGE)),
+    Row(Phrase("Say what mails say"), (_P.MAILS_MANAGE,)),
+    Row(Phrase("Deal with mails that did not arrive"), (_P.MAILS_UNDELIVERED,)),
     Row(Phrase("Correct the own address"), (_P.ACCOUNT_ADDRESS,), {Role.PATIENT: Phrase("until confirmed")}),
     Row(
         Phrase("Audit log"),

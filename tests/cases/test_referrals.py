@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import date, timedelta
-from email import message_from_string, policy
+from email import message_from_bytes, policy
 from typing import Any
 from uuid import UUID
 
@@ -47,8 +47,9 @@ SAID = Referred(
 def mailed(world: World) -> list[tuple[str, str, str]]:
     """Every mail: to whom, its subject, its text."""
     world.drain()
-    found = [message_from_string(text, policy=policy.default) for text in world.mails()]
-    return [(str(m["To"]), str(m["Subject"]), str(m.get_content())) for m in found]
+    files = sorted((world.folder / "mail").glob("*.eml"))
+    found = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in files]
+    return [(str(m["To"]), str(m["Subject"]), str(m.get_body(("plain",)).get_content())) for m in found]  # type: ignore[union-attr]
 
 
 def token(world: World, to: str = EMAIL) -> str:

@@ -128,6 +128,10 @@ def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> No
                     "document",
                     "page",
                     "kind",
+                    "mail",
+                    "language",
+                    "notification",
+                    "message",
                     "number",
                 )
                 named = path.format(**dict.fromkeys(names, case), study=quote(text, safe=""))
@@ -176,6 +180,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         body |= (
             {"name": "N", "birth_date": "1971-03-09", "sex": "F"} if "instead_of" in fields and "sex" in fields else {}
         )
+        body |= {"about": ["leave"]} if "about" in fields else {}
         body |= {"due_at": "2099-01-01T12:00:00Z"} if "due_at" in fields else {}
         body |= {"version": "1", "digest": "0" * 64} if op.path.endswith("/referral/report") else {}
         body |= {"kind": "correction"} if op.path.endswith("/reports") and op.body else {}
