@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import digest, erasure, events, imaging, notify, promises, versions
+from cases import digest, erasure, events, imaging, notify, promises, sharing, versions
 from cases.guards import theirs_here, waits_for_images
 from cases.models import Case, Offer
 from cases.move import Move, StudyMove
@@ -151,6 +151,10 @@ def _destroy(move: Move) -> None:
     erasure.destroy(move.tx, move.case)
 
 
+def _mail_referrer(move: Move) -> None:
+    sharing.tell_of_report(move.tx, move.case)
+
+
 def _mail_patient(template: str) -> Callable[[Move], None]:
     return lambda move: notify.queue_patient(move.tx, move.case, template)
 
@@ -215,7 +219,7 @@ EFFECTS: Mapping[str, Callable[[Move], None]] = {
     "mail_offer_refused": _tell_coordinators("offer_refused"),
     "mail_offer_taken_back": _mail_offered("offer_taken_back"),
     "mail_signed": _tell_coordinators("signed"),
-    "mail_published": _mail_patient("published"),
+    "mail_published": _mail_all(_mail_patient("published"), _mail_referrer),
     "mail_declined": _mail_all(_mail_patient("declined"), _mail_assigned("ended")),
     "mail_withdrawn": _mail_all(_mail_patient("withdrawn"), _mail_assigned("ended")),
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import Text, and_, cast, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from cases import events, imaging
@@ -34,6 +34,7 @@ from cases.models import (
     Report,
     Step,
 )
+from cases.referral_models import Referral, ReportShare
 from cases.repository import erasure_of, load_unasked, studies_of, waits
 from cases.states import PATIENT_SIDE, Actor, CaseEvent, CaseState, StudyState
 from cases.version_models import ReportStep
@@ -86,7 +87,11 @@ def destroy(tx: Session, case: Case) -> None:
     published = [uid for uid in tx.scalars(select(Report.study_uid).where(Report.case_id == case.id)) if uid]
     reports = {pk for uid in published if (pk := imaging.sent(tx, case.patient_id, uid)) is not None}
     offers = tx.scalars(select(Offer.id).where(Offer.case_id == case.id)).all()
-    mails = [str(one) for one in tx.scalars(select(Message.id).where(Message.case_id == case.id))]
+    # The invitation was mailed before there was a case.
+    invited = select(cast(Referral.id, Text)).where(Referral.case_id == case.id).scalar_subquery()
+    of_case = or_(Message.case_id == case.id, Message.facts["invited"].as_string() == invited)
+    mails = [str(one) for one in tx.scalars(select(Message.id).where(of_case))]
+    tx.execute(delete(Message).where(of_case))
     studies = {study.study_uid for study in studies_of(tx, case.id)}
     uids = {*studies, *imaging.uploaded(tx, case.id).values(), *published}
     # Our own report was made for this case alone.
@@ -101,6 +106,8 @@ def destroy(tx: Session, case: Case) -> None:
     theirs = (
         Allowance,
         Authority,
+        Referral,
+        ReportShare,
         Document,
         Question,
         Consent,
@@ -110,7 +117,6 @@ def destroy(tx: Session, case: Case) -> None:
         Report,
         ReportStep,
         Note,
-        Message,
         Notice,
     )
     for model in theirs:

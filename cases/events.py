@@ -17,6 +17,15 @@ class CaseSubmitted(Event):
 
 
 @dataclass(frozen=True)
+class ReferralTakenUp(Event):
+    """A patient took up what was prepared for them: images that came before, with its number, find their case."""
+
+    name = "cases.referral_taken_up"
+
+    case_id: str
+
+
+@dataclass(frozen=True)
 class StudyMatched(Event):
     """A study is known to be the patient's: its de-identified copy can be made."""
 

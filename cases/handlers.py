@@ -56,6 +56,12 @@ class Handlers:
         with self._db.transaction() as tx:
             studies.on_stable(tx, self._archive, event)
 
+    def place_waiting(self, event: events.ReferralTakenUp) -> None:
+        """A referral became a case: what came before with its number is matched to it."""
+        with self._db.transaction() as tx:
+            for arrived in inboxes.named(tx, UUID(event.case_id)):
+                studies.on_stable(tx, self._archive, arrived)
+
     def forget_study(self, event: StudyDeleted) -> None:
         """A study was deleted: it waits for no case any more."""
         with self._db.transaction() as tx:

@@ -28,6 +28,7 @@ class Reader(StrEnum):
     STAFF = "staff"
     OWNER = "owner"
     STRANGER = "stranger"
+    REFERRER = "referrer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,11 @@ ABOUT: Mapping[str, About] = {
     "delegate_invited": About(Reader.STRANGER, Phrase("Somebody was invited to act for a patient")),
     "delegate_accepted": About(_P, Phrase("An invitation to act for a patient was accepted")),
     "delegate_ended": About(_P, Phrase("An agreement to act for a patient has ended")),
+    "referral_invited": About(Reader.STRANGER, Phrase("A patient was referred, or called, and is invited")),
+    "referral_taken_up": About(Reader.REFERRER, Phrase("A patient took up what was prepared for them")),
+    "referral_refused": About(Reader.REFERRER, Phrase("A patient said no to what was prepared for them")),
+    "referral_report": About(Reader.REFERRER, Phrase("A report can be read by whoever referred the patient")),
+    "referral_recalled": About(Reader.REFERRER, Phrase("A report that they could read was recalled")),
     "has_account": About(Reader.OWNER, Phrase("Somebody wanted to make an account that there is already")),
     "licence_entered": About(Reader.ADMIN, Phrase("A licence waits to be verified")),
     "licence_verified": About(_S, Phrase("A licence was verified")),

@@ -34,6 +34,8 @@ class Template:
 CONFIRMATION = "confirm_address"
 #: Its link lets whoever reads the address's mail act for somebody, once they have signed in.
 INVITATION = "delegate_invited"
+#: Its link shows whoever has signed in what was prepared for them, once they have said the birth date.
+REFERRAL = "referral_invited"
 
 TEMPLATES: Mapping[str, Template] = {
     "submitted": Template(
@@ -339,6 +341,40 @@ TEMPLATES: Mapping[str, Template] = {
         Phrase("You or the other side has ended it. Nothing more can be done by it:\n{link}"),
         "/account/delegates",
     ),
+    "referral_invited": Template(
+        Phrase("{reference}: something was prepared for you"),
+        Phrase(
+            "Somebody has prepared a request in your name, and you decide whether it goes on. Open this link within "
+            "two weeks, and sign in or make an account; you then see who it was and what it says. Nothing is sent and "
+            "nothing is charged before you agree:\n{link}\n\nIf you expect nothing of that kind, you need do nothing."
+        ),
+        "/referred/{token}",
+    ),
+    "referral_taken_up": Template(
+        Phrase("{reference}: your invitation was taken up"),
+        Phrase(
+            "The person whom you invited has agreed, and goes on by themselves. How far it is, you see here:\n{link}"
+        ),
+        "/referrals",
+    ),
+    "referral_refused": Template(
+        Phrase("{reference}: your invitation was declined"),
+        Phrase("The person whom you invited does not want to go on. Nothing of it is kept:\n{link}"),
+        "/referrals",
+    ),
+    "referral_report": Template(
+        Phrase("{reference}: there is something to read for you"),
+        Phrase("What you asked for is ready, and you may read it. Sign in:\n{link}"),
+        "/referrals",
+    ),
+    "referral_recalled": Template(
+        Phrase("{reference}: please don't use what you read for now"),
+        Phrase(
+            "What you could read by this number has been taken back. Please don't use it, also where you have saved or "
+            "printed it. How far it is now, you see here:\n{link}"
+        ),
+        "/referrals",
+    ),
     "has_account": Template(
         Phrase("You have an account already"),
         Phrase(
@@ -425,9 +461,9 @@ def queue_confirmation(tx: Session, recipient_id: UUID, address: str) -> None:
     _keep(tx, Message(recipient_id=recipient_id, template=CONFIRMATION, facts={"to": address}))
 
 
-def queue_invitation(tx: Session, delegation_id: UUID, address: str) -> None:
+def queue_invitation(tx: Session, template: str, invited_id: UUID, address: str, **facts: Any) -> None:
     """Have the link of an invitation sent, which is made when it is sent, as that of a confirmation is."""
-    _keep(tx, Message(template=INVITATION, facts={"to": address, "delegation": str(delegation_id)}))
+    _keep(tx, Message(template=template, facts={"to": address, "invited": str(invited_id), **facts}))
 
 
 def queue_address(tx: Session, address: str, template: str, **facts: Any) -> None:

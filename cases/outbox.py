@@ -6,16 +6,18 @@ after so many tries. Either way the mail stands in a coordinator's list from the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import digest, mail_rendering, mail_wording, notify
+from cases import digest, invitations, mail_rendering, mail_wording, notify
+from cases.acting_models import Delegation
 from cases.mail import Bounced, Mailer
 from cases.mail_rendering import Mail
 from cases.models import Case, Message
-from cases.service import delegates
+from cases.referral_models import Referral
 from overread.kit import addresses, clock, log
 from overread.kit.db import Database
 from overread.kit.errors import Unavailable
@@ -28,6 +30,8 @@ MOST_TRIES = 11
 MOST_REASON = 300
 #: The facts of a mail that is only to show how it looks: whose it is then, and in which language.
 TEST = "test"
+#: What a mail with a link invites to.
+_INVITED: Mapping[str, type[Delegation | Referral]] = {notify.INVITATION: Delegation, notify.REFERRAL: Referral}
 _logger = log.get(__name__)
 
 
@@ -100,8 +104,8 @@ def _made(tx: Session, message: Message, base_url: str) -> Mail | None:
         return None
     if TEST in message.facts:
         pass
-    elif message.template == notify.INVITATION:
-        token = delegates.make_link(tx, UUID(message.facts["delegation"])) or ""
+    elif message.template in _INVITED:
+        token = invitations.make_link(tx, _INVITED[message.template], UUID(message.facts["invited"]))
         address = address if token else ""
     elif message.template == notify.CONFIRMATION and person is not None:
         # Of an address that was mistyped and changed since, nothing is confirmed any more.

@@ -21,6 +21,7 @@ _MODULES = (
     "billing.models",
     "cases.models",
     "cases.acting_models",
+    "cases.referral_models",
     "cases.document_models",
     "cases.finding_models",
     "cases.licence_models",

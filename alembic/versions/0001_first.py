@@ -642,6 +642,72 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("case_id", name=op.f("pk_cases_authority")),
     )
     op.create_table(
+        "cases_referral",
+        sa.Column("reference", sa.String(length=12), nullable=False),
+        sa.Column("kind_id", sa.Uuid(), nullable=False),
+        sa.Column("referred_by", sa.Uuid(), nullable=False),
+        sa.Column("physician", sa.String(length=200), nullable=False),
+        sa.Column("patient_name", sa.String(length=200), nullable=False),
+        sa.Column("birth_date", sa.Date(), nullable=True),
+        sa.Column("sex", sa.String(length=1), nullable=False),
+        sa.Column("phone", sa.String(length=40), nullable=False),
+        sa.Column("place", sa.String(length=8), nullable=False),
+        sa.Column(
+            "subjects", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("other_subject", sa.String(length=400), nullable=False),
+        sa.Column(
+            "questions", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("history", sa.Text(), nullable=False),
+        sa.Column("refused", sa.Boolean(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=True),
+        sa.Column("invited_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["kind_id"], ["cases_kind.id"], name=op.f("fk_cases_referral_kind_id_cases_kind")),
+        sa.ForeignKeyConstraint(
+            ["referred_by"], ["kit_principal.id"], name=op.f("fk_cases_referral_referred_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_referral_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_referral")),
+        sa.UniqueConstraint("case_id", name=op.f("uq_cases_referral_case_id")),
+        sa.UniqueConstraint("digest", name=op.f("uq_cases_referral_digest")),
+        sa.UniqueConstraint("reference", name=op.f("uq_cases_referral_reference")),
+    )
+    op.create_index(op.f("ix_cases_referral_referred_by"), "cases_referral", ["referred_by"], unique=False)
+    op.create_table(
+        "cases_report_share",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.String(length=32), nullable=False),
+        sa.Column("text_digest", sa.String(length=64), nullable=False),
+        sa.Column("given_by", sa.Uuid(), nullable=False),
+        sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("withdrawn_by", sa.Uuid(), nullable=True),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_report_share_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["given_by"], ["kit_principal.id"], name=op.f("fk_cases_report_share_given_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["withdrawn_by"], ["kit_principal.id"], name=op.f("fk_cases_report_share_withdrawn_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_report_share")),
+    )
+    op.create_index(op.f("ix_cases_report_share_case_id"), "cases_report_share", ["case_id"], unique=False)
+    op.create_index(
+        "uq_cases_report_share_standing",
+        "cases_report_share",
+        ["case_id"],
+        unique=True,
+        postgresql_where=sa.text("withdrawn_at IS NULL"),
+    )
+    op.create_table(
         "cases_place_wish",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("program_id", sa.Uuid(), nullable=False),

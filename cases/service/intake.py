@@ -17,7 +17,7 @@ from cases.machine import repeated, transition
 from cases.models import SUBJECTS, Case, Consent, Note, Question
 from cases.move import Move
 from cases.patient_fields import require_birth_date, require_sex
-from cases.repository import active_program, load
+from cases.repository import active_program, is_reference_taken, load
 from cases.service import delegates, drafts, kinds, presentation, programs
 from cases.states import PATIENT_SIDE, CaseEvent, CaseState, ImagesBy
 from overread.kit import audit, permissions, principals
@@ -116,10 +116,12 @@ def create(
     *,
     kind: str = "",
     patient_id: UUID | None = None,
+    reserved: str = "",
 ) -> UUID:
     """Open a draft, for oneself, for whom one acts, or (a coordinator) for a patient with an account; the case's id.
 
-    `kind`: the opinion's, the program's first one where none is named. Raises Forbidden, NotFound, Unprocessable.
+    `kind`: the opinion's, the program's first one where none is named. `reserved`: a reference number that is kept for
+    it. Raises Forbidden, NotFound, Unprocessable, Conflict.
     """
     permissions.require(who, Permission.CASE_CREATE)
     if who.role is Role.PATIENT:
@@ -140,7 +142,7 @@ def create(
         raise Unprocessable("no patient", safe=gettext("Please name the patient's account."))
     program = active_program(tx, program_slug)
     case = Case(
-        reference=_free_reference(tx),
+        reference=reserved or free_reference(tx),
         program=program,
         kind=kinds.chosen(program, kind),
         patient_id=patient_id,
@@ -407,8 +409,9 @@ def _text(text: str, most: int, what: str, *, empty: bool = False) -> str:
     return text
 
 
-def _free_reference(tx: Session) -> str:
+def free_reference(tx: Session) -> str:
+    """A reference number that no case has, and none will have by a referral."""
     while True:
         candidate = reference.new()
-        if tx.scalar(select(Case.id).where(Case.reference == candidate)) is None:
+        if not is_reference_taken(tx, candidate):
             return candidate

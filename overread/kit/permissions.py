@@ -19,6 +19,9 @@ class Permission(StrEnum):
     CASE_SEARCH = "case.search"
     ACCOUNT_ADDRESS = "account.address"
     DELEGATES_MANAGE = "delegates.manage"
+    REFERRALS_MAKE = "referrals.make"
+    REFERRALS_READ_REPORT = "referrals.read_report"
+    REFERRALS_TAKE_UP = "referrals.take_up"
     INBOX_MANAGE = "inbox.manage"
     FEES_READ = "fees.read"
     PAYMENT_RECORD = "payment.record"
@@ -96,6 +99,9 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.CASE_SEARCH: _roles("patient coordinator"),
     Permission.ACCOUNT_ADDRESS: _roles("patient"),
     Permission.DELEGATES_MANAGE: _roles("patient"),
+    Permission.REFERRALS_MAKE: _roles("hospital coordinator"),
+    Permission.REFERRALS_READ_REPORT: _roles("hospital"),
+    Permission.REFERRALS_TAKE_UP: _roles("patient"),
     Permission.INBOX_MANAGE: _roles("coordinator"),
     Permission.FEES_READ: _roles("specialist"),
     Permission.PAYMENT_RECORD: _roles("coordinator"),

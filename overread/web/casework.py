@@ -31,7 +31,7 @@ from overread.kit.errors import NotFound
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Page
 from overread.kit.words import counted
-from overread.web import answers, labels, next_step, paging, papers, places, render, reports, undelivered
+from overread.web import answers, labels, next_step, paging, papers, places, referred, render, reports, undelivered
 from overread.web.contexts import TxContext
 
 #: Pictures shown at once; the rest follows when these are decided.
@@ -106,6 +106,7 @@ def case_page(ctx: TxContext) -> Response:
     return ctx.page(
         "coordinator/case.html",
         erase_url=f"/erasures/{ctx.uuid()}",
+        referral=referred.shown(ctx, case.case_id),
         case={
             "reference": case.reference,
             "title": case.title,

@@ -79,6 +79,7 @@ def queue(ctx: TxContext) -> Response:
     kept = {"q": search} if search else {"filter": next(value for one, value, _ in _FILTERS if one is show)}
     return ctx.page(
         "coordinator/queue.html",
+        new_url="/referrals/new",
         cases=[
             {
                 "reference": line.reference,

@@ -33,6 +33,7 @@ _TO: Mapping[str, str] = {
     "staff": Phrase("To coordinators and admins"),
     "owner": Phrase("To an account’s owner"),
     "stranger": Phrase("To somebody who may have no account"),
+    "referrer": Phrase("To whoever referred the patient"),
 }
 #: What each placeholder stands for, as whoever writes a text reads it.
 PLACEHOLDERS: Mapping[str, str] = {

@@ -14,7 +14,7 @@ from cases.views import PatientCase
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import labels, paging, papers, render, reports
+from overread.web import labels, paging, papers, referred, render, reports
 from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check
 from overread.web.steps import own
@@ -100,6 +100,8 @@ def case(ctx: TxContext) -> Response:
         "patient/case.html",
         acting_for="" if shown.part == Actor.PATIENT else shown.account_name,
         authority=_authority(shown),
+        referral=referred.shown(ctx, shown.case_id),
+        drafting=shown.state == CaseState.DRAFT,
         case={
             "reference": shown.reference,
             "title": shown.title,

@@ -48,6 +48,7 @@ PUBLIC = frozenset(
         "/terms",
         "/privacy",
         "/sharing",
+        "/referrers",
         "/guides/images",
         "/for-physicians",
         "/robots.txt",
@@ -91,6 +92,9 @@ LISTS: dict[str, frozenset[str]] = {
     "/api/v1/cases": frozenset((COORDINATOR, SPECIALIST, PATIENT)),
     "/api/v1/inbox": frozenset((COORDINATOR,)),
     "/api/v1/delegates": frozenset((PATIENT,)),
+    "/api/v1/referrals": frozenset((COORDINATOR, HOSPITAL)),
+    "/referrals": frozenset((COORDINATOR, HOSPITAL)),
+    "/referrals/new": frozenset((COORDINATOR, HOSPITAL)),
     "/account/delegates": frozenset((PATIENT,)),
     "/api/v1/licence-rules": frozenset((ADMIN, COORDINATOR)),
     "/api/v1/people": frozenset((ADMIN,)),
@@ -190,6 +194,9 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "/account/address": frozenset((PATIENT,)),
     "/account/delegates": frozenset((PATIENT,)),
     "/acting": frozenset((PATIENT,)),
+    "/referrals": frozenset((COORDINATOR, HOSPITAL)),
+    "/referrals/{referral}/report.pdf": frozenset((HOSPITAL,)),
+    "/referred": frozenset((PATIENT,)),
 }
 #: OHIF's own pages, drawn in the browser.
 OHIF = frozenset(

@@ -124,6 +124,7 @@ def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> No
                     "program",
                     "licence",
                     "delegation",
+                    "referral",
                     "document",
                     "page",
                     "kind",
@@ -181,6 +182,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         )
         body |= {"about": ["leave"]} if "about" in fields else {}
         body |= {"due_at": "2099-01-01T12:00:00Z"} if "due_at" in fields else {}
+        body |= {"version": "1", "digest": "0" * 64} if op.path.endswith("/referral/report") else {}
         body |= {"kind": "correction"} if op.path.endswith("/reports") and op.body else {}
         body |= {"request_id": "1"} if "request_id" in fields else {}
         for name in ("other_patient", "other_specialist", "hospital", "auditor", "admin"):

@@ -48,6 +48,7 @@ HANDLERS = {
     "cases.mail_queued": ["cases.send_mail"],
     "cases.offer_ends": ["cases.expire_offer"],
     "cases.reading_moved": ["cases.update_worklist"],
+    "cases.referral_taken_up": ["cases.place_waiting"],
     "cases.refund_due": ["cases.refund"],
     "cases.report_published": ["cases.archive_report"],
     "cases.report_unread": ["cases.remind_unread"],
