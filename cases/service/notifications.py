@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 from cases import mail_rendering, notify, outbox
 from cases.models import Message
 from cases.notify import TEMPLATES
-from overread.kit import clock
+from overread.kit import clock, permissions
 from overread.kit.errors import NotFound
 from overread.kit.paging import Keyset, Page
-from overread.kit.principals import Principal, Role
+from overread.kit.permissions import Permission
+from overread.kit.principals import Principal
 
 _NEWEST = Keyset(Message.created_at, Message.id, descending=True)
 
@@ -47,7 +48,7 @@ class Notification:
 
 def listed(tx: Session, who: Principal, after: str = "", limit: int = 50) -> Page[Notification]:
     """One's own, newest first. Raises Forbidden."""
-    who.require(*Role)
+    permissions.require(who, Permission.MAILS_OWN)
     found = _NEWEST.page(tx, select(Message).where(_own(who)), after, limit)
     return found.of([_view(one) for one in found])
 
@@ -60,7 +61,7 @@ def unread(tx: Session, who: Principal) -> int:
 
 def opened(tx: Session, who: Principal, notification_id: UUID) -> str:
     """Note that one was opened, the first time; where it leads. Raises Forbidden, NotFound for another’s, too."""
-    who.require(*Role)
+    permissions.require(who, Permission.MAILS_OWN)
     query = select(Message).where(Message.id == notification_id, _own(who)).with_for_update()
     message = tx.scalars(query).one_or_none()
     if message is None:
@@ -71,7 +72,7 @@ def opened(tx: Session, who: Principal, notification_id: UUID) -> str:
 
 def all_read(tx: Session, who: Principal) -> int:
     """Note that all were read; how many were not until now. Raises Forbidden."""
-    who.require(*Role)
+    permissions.require(who, Permission.MAILS_OWN)
     before = unread(tx, who)
     tx.execute(update(Message).where(_own(who), Message.read_at.is_(None)).values(read_at=clock.now()))
     return before

@@ -55,6 +55,7 @@ class Permission(StrEnum):
     PROGRAMS_READ = "programs.read"
     PROGRAMS_MANAGE = "programs.manage"
     MAILS_MANAGE = "mails.manage"
+    MAILS_OWN = "mails.own"
     MAILS_UNDELIVERED = "mails.undelivered"
     DEADLINES_READ = "deadlines.read"
     PROFILES_READ = "profiles.read"
@@ -134,6 +135,7 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.PLACE_RULES_SET: _roles("admin"),
     Permission.PROGRAMS_READ: _roles("coordinator admin"),
     Permission.PROGRAMS_MANAGE: _roles("admin"),
+    Permission.MAILS_OWN: frozenset(Role),
     Permission.MAILS_MANAGE: _roles("admin"),
     Permission.MAILS_UNDELIVERED: _roles("coordinator"),
     Permission.DEADLINES_READ: _roles("coordinator"),
