@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from cases import events, imaging
 from cases.acting_models import Authority
+from cases.desk_models import CaseTag, InternalNote, Ownership, Seen
 from cases.document_models import Document
 from cases.models import (
     Allowance,
@@ -98,6 +99,8 @@ def destroy(tx: Session, case: Case) -> None:
     tx.execute(update(InboxStudy).where(InboxStudy.case_id == case.id).values(nothing))
     for model in (Allowance, Authority, Document, Question, Consent, CaseStudy, Offer, Report, Note, Message, Notice):
         tx.execute(delete(model).where(model.case_id == case.id))
+    for kept in (Ownership, CaseTag, InternalNote, Seen):
+        tx.execute(delete(kept).where(kept.case_id == case.id))
     tx.execute(delete(Step).where(Step.case_id == case.id, Step.study_uid.is_not(None)))
     tx.execute(update(Step).where(Step.case_id == case.id).values(reason=""))
     tx.execute(update(Step).where(Step.case_id == case.id, Step.actor.in_(PATIENT_SIDE)).values(actor_id=None))

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import delegations, events
+from cases import delegations, events, owners
 from cases.models import Case, Message
 from overread.kit import jobs, principals, zones
 from overread.kit.language import Phrase, gettext
@@ -44,6 +44,8 @@ class Mail:
 CONFIRMATION = "confirm_address"
 #: Its link lets whoever reads the address's mail act for somebody, once they have signed in.
 INVITATION = "delegate_invited"
+#: What every coordinator hears of, whoever looks after the case.
+_FOR_ALL = frozenset(("incident", "due_passed"))
 
 TEMPLATES: Mapping[str, Template] = {
     "submitted": Template(
@@ -144,6 +146,11 @@ TEMPLATES: Mapping[str, Template] = {
         Phrase(
             "The patient was promised an answer by {due}. If that can't be kept, give them a new time before:\n{link}"
         ),
+        "/queue/{case_id}",
+    ),
+    "case_given": Template(
+        Phrase("{reference}: this case is yours to look after"),
+        Phrase("A colleague has given you a case to look after. It is here:\n{link}"),
         "/queue/{case_id}",
     ),
     "due_passed": Template(
@@ -377,8 +384,15 @@ def _keep(tx: Session, message: Message) -> None:
 
 
 def queue_coordinators(tx: Session, case: Case | None, template: str, **facts: Any) -> None:
-    """The same to every coordinator, at once: of what can wait `cases.digest` tells."""
-    for person in principals.with_role(tx, Role.COORDINATOR):
+    """The same to the coordinator who looks after a case, at once: of what can wait `cases.digest` tells.
+
+    To all of them where nobody does, and of what may not wait until one person is back.
+    """
+    if case is None or template in _FOR_ALL:
+        people = principals.with_role(tx, Role.COORDINATOR)
+    else:
+        people = owners.hear(tx, case)
+    for person in people:
         queue(tx, case, person.id, template, **facts)
 
 

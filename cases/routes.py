@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.gateway import Gateway
-from cases import acting, administration, bodies, consents, papers, pictures, report_pdf, timing
+from cases import acting, administration, bodies, consents, desk, papers, pictures, report_pdf, timing
 from cases.kind_questions import KindQuestion
 from cases.models import SUBJECTS
 from cases.openapi import document
@@ -157,7 +157,7 @@ _SHOW_INBOX = Parameter("show", "Which studies; those that wait where none is na
 
 def _cases(c: Call) -> Page[CaseLine]:
     show, search = read.Show(c.query.get(_SHOW.name, read.Show.ALL)), c.query.get(_SEARCH.name, "").strip()
-    return read.listing(c.tx, c.who, show, search=search, after=c.after, limit=c.limit)
+    return read.listing(c.tx, c.who, show, search=search, narrow=desk.narrowed(c.query), after=c.after, limit=c.limit)
 
 
 def _inbox(c: Call) -> Page[InboxItem]:
@@ -273,7 +273,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/api/v1/programs/{program}/eligibility", "programs", "Whether a program can help, and why not",
               _eligibility, result=Eligible, public=True, parameters=(_PLACE, _SUBJECT, _EMERGENCY)),
     Operation("GET", "/api/v1/cases", "cases", "The cases that you have a part in, by due time", _cases,
-              result=list[CaseLine], parameters=(_SHOW, _SEARCH, AFTER, LIMIT)),
+              result=list[CaseLine], parameters=(_SHOW, _SEARCH, *desk.NARROW, AFTER, LIMIT)),
     Operation("POST", "/api/v1/cases", "cases", "Open a draft", _create, bodies.NewCase, Made, 201),
     Operation("GET", _CASE, "cases", "A case as your role sees it", lambda c: read.show(c.tx, c.who, c.case_id),
               result=PatientCase | CoordinatorCase | SpecialistCase),
@@ -377,6 +377,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/api/v1/licence-rules", "people", "Record what a place asks", _add_rule,
               bodies.NewRule, None, 204),
     *timing.OPERATIONS,
+    *desk.OPERATIONS,
     *administration.OPERATIONS,
 )
 # fmt: on

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from billing.states import PaymentState
 from cases.consents import ConsentText, Section, Words
+from cases.desk_views import DeskLine, DeskView, Narrow, Whose
 from cases.document_views import DocumentFile, DocumentView
 from cases.identity import Verdict
 from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup, StudyReview, StudySummary, Suggestion
@@ -31,6 +32,8 @@ __all__ = [
     "ConsentText",
     "CoordinatorCase",
     "CoordinatorStudy",
+    "DeskLine",
+    "DeskView",
     "DocumentFile",
     "DocumentView",
     "Entry",
@@ -38,6 +41,7 @@ __all__ = [
     "KindQuestion",
     "KindView",
     "LicenceView",
+    "Narrow",
     "NoteView",
     "OfferView",
     "Paid",
@@ -60,6 +64,7 @@ __all__ = [
     "StudyReview",
     "StudySummary",
     "Suggestion",
+    "Whose",
     "Words",
 ]
 
@@ -205,7 +210,10 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class CaseLine:
-    """A case in a list. `patient_name` is empty for specialists; `fee`, `answer_by` are theirs alone."""
+    """A case in a list. `patient_name` is empty for specialists; `fee`, `answer_by` are theirs alone.
+
+    `desk`: what coordinators keep of it among themselves, None for everybody else.
+    """
 
     case_id: UUID
     reference: str
@@ -223,6 +231,7 @@ class CaseLine:
     fee: int
     currency: str
     paused_at: datetime | None
+    desk: DeskLine | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +371,7 @@ class CoordinatorCase:
     zone: str
     clock_stands: str
     clock_actions: tuple[str, ...]
+    desk: DeskView
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ _MODULES = (
     "cases.models",
     "cases.acting_models",
     "cases.document_models",
+    "cases.desk_models",
 )
 
 

@@ -1099,6 +1099,63 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_cases_note_case_id"), "cases_note", ["case_id"], unique=False)
     op.create_table(
+        "cases_internal_note",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("author_id", sa.Uuid(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["author_id"], ["kit_principal.id"], name=op.f("fk_cases_internal_note_author_id_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_internal_note_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_internal_note")),
+    )
+    op.create_index(op.f("ix_cases_internal_note_case_id"), "cases_internal_note", ["case_id"], unique=False)
+    op.create_table(
+        "cases_ownership",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("owner_id", sa.Uuid(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_ownership_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["kit_principal.id"], name=op.f("fk_cases_ownership_owner_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_cases_ownership")),
+    )
+    op.create_index(op.f("ix_cases_ownership_owner_id"), "cases_ownership", ["owner_id"], unique=False)
+    op.create_table(
+        "cases_queue_choice",
+        sa.Column("coordinator_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "choice", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["coordinator_id"], ["kit_principal.id"], name=op.f("fk_cases_queue_choice_coordinator_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("coordinator_id", name=op.f("pk_cases_queue_choice")),
+    )
+    op.create_table(
+        "cases_seen",
+        sa.Column("coordinator_id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_seen_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["coordinator_id"], ["kit_principal.id"], name=op.f("fk_cases_seen_coordinator_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("coordinator_id", "case_id", name=op.f("pk_cases_seen")),
+    )
+    op.create_index(op.f("ix_cases_seen_case_id"), "cases_seen", ["case_id"], unique=False)
+    op.create_table(
+        "cases_tag",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("tag", sa.String(length=30), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_tag_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("case_id", "tag", name=op.f("pk_cases_tag")),
+    )
+    op.create_index(op.f("ix_cases_tag_tag"), "cases_tag", ["tag"], unique=False)
+    op.create_table(
         "cases_offer",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),

@@ -8,7 +8,7 @@ from cases import identity, imaging, licences, money, timeline
 from cases.identity import Verdict
 from cases.models import Case, CaseStudy, InboxStudy
 from cases.repository import apart_from, consents_of, latest_report, offers_of, steps_of, studies_of
-from cases.service import authority, presentation
+from cases.service import authority, desk, presentation
 from cases.states import LABELS, Actor
 from cases.views import CoordinatorCase, CoordinatorStudy, IdentityRow, OfferView, StepView
 from overread.kit.dates import parse_da
@@ -95,6 +95,7 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         zone=case.program.zone,
         clock_stands=timeline.stands(case, steps),
         clock_actions=presentation.clock_actions(case),
+        desk=desk.of_case(tx, case),
     )
 
 

@@ -48,6 +48,7 @@ class Permission(StrEnum):
     PROGRAMS_READ = "programs.read"
     PROGRAMS_MANAGE = "programs.manage"
     DEADLINES_READ = "deadlines.read"
+    DESK_USE = "desk.use"
     PROFILES_READ = "profiles.read"
     PROFILES_CHANGE = "profiles.change"
     PEERS_READ = "peers.read"
@@ -71,6 +72,7 @@ class Permission(StrEnum):
     CASE_ASK_ERASURE = "case.ask_erasure"
     CASE_AUTHORITY = "case.authority"
     CASE_CORRECT = "case.correct"
+    CASE_DESK = "case.desk"
     CASE_VIEW = "case.view"
     REPORT_WRITE = "report.write"
     REPORT_SIGN = "report.sign"
@@ -118,6 +120,7 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.PROGRAMS_READ: _roles("coordinator admin"),
     Permission.PROGRAMS_MANAGE: _roles("admin"),
     Permission.DEADLINES_READ: _roles("coordinator"),
+    Permission.DESK_USE: _roles("coordinator"),
     Permission.PROFILES_READ: _roles("coordinator admin"),
     Permission.PROFILES_CHANGE: _roles("admin"),
     Permission.PEERS_READ: _roles("coordinator admin"),

@@ -28,7 +28,7 @@ from overread.kit.errors import NotFound
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Page
 from overread.kit.words import counted
-from overread.web import answers, labels, next_step, paging, papers, places, render
+from overread.web import answers, desk_card, labels, next_step, paging, papers, places, render
 from overread.web.contexts import TxContext
 
 #: Pictures shown at once; the rest follows when these are decided.
@@ -126,6 +126,7 @@ def case_page(ctx: TxContext) -> Response:
         },
         steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists)),
         clock=_clock(case, url),
+        desk=desk_card.card(ctx, case, url),
         authority=_authority(case, url),
         identity=_identity(case, url),
         documents=papers.listed(ctx, case.case_id, f"{url}/documents"),
