@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from cases import events, imaging
 from cases.acting_models import Authority
+from cases.asked_models import AskedItem
 from cases.desk_models import CaseTag, InternalNote, Ownership, Seen
 from cases.document_models import Document
 from cases.models import (
@@ -97,6 +98,7 @@ def destroy(tx: Session, case: Case) -> None:
     # What another sender has goes on waiting, where it was not sent for this case alone.
     nothing = {"case_id": None, "named": False, "reason": "", "dismissed_reason": ""}
     tx.execute(update(InboxStudy).where(InboxStudy.case_id == case.id).values(nothing))
+    tx.execute(delete(AskedItem).where(AskedItem.case_id == case.id))
     for model in (Allowance, Authority, Document, Question, Consent, CaseStudy, Offer, Report, Note, Message, Notice):
         tx.execute(delete(model).where(model.case_id == case.id))
     for kept in (Ownership, CaseTag, InternalNote, Seen):

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.gateway import Gateway
-from cases import acting, administration, bodies, consents, desk, papers, pictures, report_pdf, timing
+from cases import acting, administration, asking, bodies, consents, desk, papers, pictures, report_pdf, timing
 from cases.kind_questions import KindQuestion
 from cases.models import SUBJECTS
 from cases.openapi import document
@@ -293,9 +293,9 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", f"{_CASE}/withdraw", "intake", "Withdraw",
               lambda c: intake.withdraw(c.tx, c.who, c.case_id, c.body.reason), bodies.ReasonGiven, None, 204),
     Operation("POST", f"{_CASE}/ask-info", "cases", "Ask the patient for information; the clock stops",
-              lambda c: intake.ask_info(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
+              asking.ask, asking.InfoAsked, None, 204),
     Operation("POST", f"{_CASE}/answer-info", "cases", "Answer; the clock goes on",
-              lambda c: intake.answer_info(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
+              lambda c: intake.answer_info(c.tx, c.who, c.case_id, c.body.text), asking.InfoGiven, None, 204),
     Operation("POST", f"{_CASE}/messages", "cases", "Write to the other side",
               lambda c: intake.write_note(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
     Operation("GET", f"{_CASE}/accesses", "cases", "Who did what with this case's data",
@@ -378,6 +378,7 @@ OPERATIONS: tuple[Operation, ...] = (
               bodies.NewRule, None, 204),
     *timing.OPERATIONS,
     *desk.OPERATIONS,
+    *asking.OPERATIONS,
     *administration.OPERATIONS,
 )
 # fmt: on

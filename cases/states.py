@@ -136,6 +136,14 @@ class DocumentKind(StrEnum):
     OTHER = "other"
 
 
+class AskedKind(StrEnum):
+    """What a patient is asked for."""
+
+    QUESTION = "question"
+    DOCUMENT = "document"
+    STUDY = "study"
+
+
 class LicenceRequirement(StrEnum):
     """What a place's law asks of a second opinion for somebody who is there."""
 

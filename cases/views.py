@@ -11,6 +11,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from billing.states import PaymentState
+from cases.asked_views import AskedItemView, AskedView
 from cases.consents import ConsentText, Section, Words
 from cases.desk_views import DeskLine, DeskView, Narrow, Whose
 from cases.document_views import DocumentFile, DocumentView
@@ -25,6 +26,8 @@ __all__ = [
     "REPORT_TEXTS",
     "Answer",
     "AnswerForm",
+    "AskedItemView",
+    "AskedView",
     "AuthorityView",
     "Box",
     "CaseLine",
@@ -372,6 +375,7 @@ class CoordinatorCase:
     clock_stands: str
     clock_actions: tuple[str, ...]
     desk: DeskView
+    asked_items: AskedView
 
 
 @dataclass(frozen=True, slots=True)

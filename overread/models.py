@@ -23,6 +23,7 @@ _MODULES = (
     "cases.acting_models",
     "cases.document_models",
     "cases.desk_models",
+    "cases.asked_models",
 )
 
 

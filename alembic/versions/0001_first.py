@@ -1099,6 +1099,34 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_cases_note_case_id"), "cases_note", ["case_id"], unique=False)
     op.create_table(
+        "cases_asked_item",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("asking", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("question", "document", "study", name="askedkind", native_enum=False, length=24),
+            nullable=False,
+        ),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("missing", sa.Boolean(), nullable=False),
+        sa.Column("document_id", sa.Uuid(), nullable=True),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answered_by", sa.Uuid(), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["answered_by"], ["kit_principal.id"], name=op.f("fk_cases_asked_item_answered_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_asked_item_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["document_id"], ["cases_document.id"], name=op.f("fk_cases_asked_item_document_id_cases_document")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_asked_item")),
+        sa.UniqueConstraint("case_id", "asking", "number", name=op.f("uq_cases_asked_item_case_id_asking_number")),
+    )
+    op.create_table(
         "cases_internal_note",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),

@@ -89,7 +89,7 @@ def write(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
     case = _worked(tx, who, case_id)
     text = text.replace("\x00", "").strip()
     if not text or len(text) > MOST_NOTE:
-        raise Unprocessable("note", safe=gettext("A note has from one to %(most)s characters.", most=f"{MOST_NOTE:,}"))
+        raise Unprocessable("note", safe=gettext("A note has from one to %(most)s characters.", most=MOST_NOTE))
     of_case = select(InternalNote).where(InternalNote.case_id == case.id)
     last = tx.scalars(of_case.order_by(InternalNote.at.desc(), InternalNote.id.desc()).limit(1)).one_or_none()
     if last is not None and (last.author_id, last.text) == (who.id, text):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from cases import identity, imaging, licences, money, timeline
+from cases import asked_items, identity, imaging, licences, money, timeline
 from cases.identity import Verdict
 from cases.models import Case, CaseStudy, InboxStudy
 from cases.repository import apart_from, consents_of, latest_report, offers_of, steps_of, studies_of
@@ -96,6 +96,7 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         clock_stands=timeline.stands(case, steps),
         clock_actions=presentation.clock_actions(case),
         desk=desk.of_case(tx, case),
+        asked_items=asked_items.view(tx, case),
     )
 
 

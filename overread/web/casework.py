@@ -28,7 +28,7 @@ from overread.kit.errors import NotFound
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Page
 from overread.kit.words import counted
-from overread.web import answers, desk_card, labels, next_step, paging, papers, places, render
+from overread.web import answers, asked_card, desk_card, labels, next_step, paging, papers, places, render
 from overread.web.contexts import TxContext
 
 #: Pictures shown at once; the rest follows when these are decided.
@@ -127,6 +127,8 @@ def case_page(ctx: TxContext) -> Response:
         steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists)),
         clock=_clock(case, url),
         desk=desk_card.card(ctx, case, url),
+        asked=asked_card.shown(case),
+        ask_form=asked_card.form(),
         authority=_authority(case, url),
         identity=_identity(case, url),
         documents=papers.listed(ctx, case.case_id, f"{url}/documents"),

@@ -15,6 +15,7 @@ from overread.kit.errors import Unprocessable
 from overread.kit.language import gettext
 from overread.kit.principals import Role
 from overread.services import Services
+from overread.web import asked_card
 from overread.web.casework import case_page, worked
 from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check, FieldErrors
@@ -62,8 +63,13 @@ def write(ctx: TxContext) -> Response:
 
 
 def ask(ctx: TxContext) -> Response:
-    """Ask the patient for something; the clock stops."""
-    intake.ask_info(ctx.tx, ctx.who, ctx.uuid(), _needed(ctx, "text", gettext("Please write what is missing.")))
+    """Ask the patient for something, in words or item by item; the clock stops."""
+    items = asked_card.typed(ctx)
+    text = ctx.form.text("text") if items else _needed(ctx, "text", gettext("Please write what is missing."))
+    try:
+        intake.ask_info(ctx.tx, ctx.who, ctx.uuid(), text, items)
+    except Unprocessable as error:
+        raise FieldErrors({"text": error.safe}) from error
     return _done(ctx, "asked")
 
 

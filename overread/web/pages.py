@@ -8,6 +8,7 @@ from overread.services import Services
 from overread.web import (
     about_patient,
     acting,
+    asked,
     audit_log,
     board,
     consenting,
@@ -49,6 +50,7 @@ _AUDIENCES = (
     consenting,
     acting,
     patient,
+    asked,
     queue,
     coordinator,
     correcting,

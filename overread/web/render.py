@@ -71,6 +71,7 @@ DONE: Mapping[str, str] = {
     "given": Phrase("The case was given away."),
     "noted": Phrase("The note was added. Only coordinators see it."),
     "unread": Phrase("The case is marked as new again."),
+    "asked-document": Phrase("Added. Send your answers when each point is done."),
     "corrected": Phrase("Corrected. The studies are compared anew, and the patient is told."),
     "invited": Phrase("The invitation is on its way. You see here when it was accepted."),
     "delegate-ended": Phrase("It is ended: nothing more can be done by it."),

@@ -97,6 +97,8 @@ LISTS: dict[str, frozenset[str]] = {
     "/api/v1/programs/readers": frozenset((ADMIN, COORDINATOR)),
     "/api/v1/programs/hours": frozenset((ADMIN, COORDINATOR)),
     "/api/v1/deadlines": frozenset((COORDINATOR,)),
+    "/api/v1/coordinators": frozenset((COORDINATOR,)),
+    "/api/v1/tags": frozenset((COORDINATOR,)),
     "/api/v1/account/zone": SIGNED_IN,
     "/api/v1/peers": frozenset((ADMIN, COORDINATOR)),
     "/api/v1/prices": frozenset((ADMIN,)),

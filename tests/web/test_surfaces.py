@@ -95,6 +95,8 @@ REFUSED = {
     "/api/v1/programs/{program}/kinds",
     "/api/v1/programs/hours",
     "/api/v1/deadlines",
+    "/api/v1/coordinators",
+    "/api/v1/tags",
     "/api/v1/programs/{program}/eligibility",
     "/api/v1/cases/{case}/accesses",
     "/api/v1/cases/{case}/documents",
