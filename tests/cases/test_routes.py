@@ -152,7 +152,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         if "{case}" not in op.path:
             continue
         path = op.path.removeprefix("/api/v1").format(
-            case=case_id, study="1.2.3", question=uuid4(), instance="1.2.3.4", document=uuid4(), page=1
+            case=case_id, study="1.2.3", question=uuid4(), instance="1.2.3.4", document=uuid4(), page=1, item=uuid4()
         )
         fields = op.body.model_fields if op.body else {}
         body: dict[str, object] = {name: bodies[name] for name in fields if name in bodies}
@@ -170,6 +170,10 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         )
         body |= {"due_at": "2099-01-01T12:00:00Z"} if "due_at" in fields else {}
         body |= {"request_id": "1"} if "request_id" in fields else {}
+        body |= {"owner_id": str(uuid4())} if "owner_id" in fields else {}
+        body |= {"document_id": str(uuid4())} if "document_id" in fields else {}
+        body |= {"tags": []} if "tags" in fields else {}
+        body |= {"seen": True} if "seen" in fields else {}
         for name in ("other_patient", "other_specialist", "hospital", "auditor", "admin"):
             status, text = api.call(name, op.method, path, body if op.body else None)
             wanted = (403, 404) if op.path.endswith(("/refund", "/paid-outside")) else (404,)

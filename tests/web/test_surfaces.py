@@ -99,6 +99,7 @@ REFUSED = {
     "/api/v1/tags",
     "/api/v1/programs/{program}/eligibility",
     "/api/v1/cases/{case}/accesses",
+    "/api/v1/cases/{case}/asked",
     "/api/v1/cases/{case}/documents",
     "/api/v1/cases/{case}/documents/{document}/file",
     "/api/v1/cases/{case}/documents/{document}/pages/{page}",
