@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from overread.kit import clock
@@ -61,3 +61,18 @@ class QueueChoice(Base):
 
     coordinator_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), primary_key=True)
     choice: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class SavedReply(Base):
+    """A text that coordinators of a program write again and again."""
+
+    __tablename__ = "cases_saved_reply"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
+    program_id: Mapped[UUID] = mapped_column(ForeignKey("cases_program.id"))
+    name: Mapped[str] = mapped_column(String(80))
+    text: Mapped[str] = mapped_column(Text)
+    changed_by: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
+    changed_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (UniqueConstraint("program_id", "name"),)

@@ -22,7 +22,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing.gateway import Gateway
-from cases import acting, administration, asking, bodies, consents, desk, papers, pictures, report_pdf, timing
+from cases import (
+    acting,
+    administration,
+    asking,
+    bodies,
+    consents,
+    desk,
+    papers,
+    pictures,
+    report_pdf,
+    saved_replies,
+    timing,
+)
 from cases.kind_questions import KindQuestion
 from cases.models import SUBJECTS
 from cases.openapi import document
@@ -379,6 +391,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *timing.OPERATIONS,
     *desk.OPERATIONS,
     *asking.OPERATIONS,
+    *saved_replies.OPERATIONS,
     *administration.OPERATIONS,
 )
 # fmt: on

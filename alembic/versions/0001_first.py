@@ -1164,6 +1164,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("coordinator_id", name=op.f("pk_cases_queue_choice")),
     )
     op.create_table(
+        "cases_saved_reply",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("program_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("changed_by", sa.Uuid(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["changed_by"], ["kit_principal.id"], name=op.f("fk_cases_saved_reply_changed_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["program_id"], ["cases_program.id"], name=op.f("fk_cases_saved_reply_program_id_cases_program")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_saved_reply")),
+        sa.UniqueConstraint("program_id", "name", name=op.f("uq_cases_saved_reply_program_id_name")),
+    )
+    op.create_table(
         "cases_seen",
         sa.Column("coordinator_id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),

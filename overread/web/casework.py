@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from starlette.responses import Response
 
-from cases.service import assignment, read, reporting
+from cases.service import assignment, read, replies, reporting
 from cases.states import (
     ENDED,
     OPEN,
@@ -129,6 +129,7 @@ def case_page(ctx: TxContext) -> Response:
         desk=desk_card.card(ctx, case, url),
         asked=asked_card.shown(case),
         ask_form=asked_card.form(),
+        replies=replies.for_case(ctx.tx, ctx.who, case.case_id),
         authority=_authority(case, url),
         identity=_identity(case, url),
         documents=papers.listed(ctx, case.case_id, f"{url}/documents"),
