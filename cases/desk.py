@@ -9,10 +9,11 @@ from uuid import UUID
 
 from pydantic import Field
 
+from cases import checklists
 from cases.bodies import Body
 from cases.desk_views import Narrow, Whose
 from cases.operations import Call, Operation, Parameter
-from cases.service import desk
+from cases.service import checklist, desk, kinds
 
 _CASE = "/api/v1/cases/{case}"
 _WHOSE = Parameter("whose", "Of a coordinator: whose cases; everybody's where none is named", tuple(Whose))
@@ -39,6 +40,13 @@ class Tags(Body):
     """All tags of a case."""
 
     tags: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=50)]
+
+
+class ItemTicked(Body):
+    """An item of the checklist, in its words, and whether it was seen to."""
+
+    item: Annotated[str, Field(min_length=1, max_length=checklists.LONGEST)]
+    done: bool = True
 
 
 class Opened(Body):
@@ -77,6 +85,10 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda c: desk.write(c.tx, c.who, c.case_id, c.body.text), InternalWords, None, 204),
     Operation("PUT", f"{_CASE}/tags", "desk", "Say which tags a case has",
               lambda c: desk.set_tags(c.tx, c.who, c.case_id, c.body.tags), Tags, None, 204),
+    Operation("PUT", f"{_CASE}/checklist", "desk", "Tick an item of the checklist, or take the tick back",
+              lambda c: checklist.tick(c.tx, c.who, c.case_id, c.body.item, done=c.body.done), ItemTicked, None, 204),
+    Operation("GET", "/api/v1/programs/{program}/kinds/{kind}/checklist", "desk", "What a kind's coordinators see to",
+              lambda c: kinds.checklist_of(c.tx, c.who, c.path["program"], c.path["kind"]), result=list[str]),
     Operation("PUT", f"{_CASE}/seen", "desk", "Say that one has seen what is new, or is to be told of it again",
               lambda c: desk.mark(c.tx, c.who, c.case_id, seen=c.body.seen), Opened, None, 204),
 )

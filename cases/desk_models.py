@@ -76,3 +76,14 @@ class SavedReply(Base):
     changed_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (UniqueConstraint("program_id", "name"),)
+
+
+class Tick(Base):
+    """That a coordinator has seen to an item of the checklist of a case's kind; in its words, as they were then."""
+
+    __tablename__ = "cases_tick"
+
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), primary_key=True)
+    item: Mapped[str] = mapped_column(String(300), primary_key=True)
+    ticked_by: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
+    ticked_at: Mapped[datetime] = mapped_column(default=clock.now)

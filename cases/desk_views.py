@@ -45,6 +45,15 @@ class InternalNoteView:
 
 
 @dataclass(frozen=True, slots=True)
+class ChecklistItem:
+    """What is seen to before a specialist is asked; who did, and when: None while nobody has."""
+
+    text: str
+    ticked_by: str
+    ticked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class DeskView:
     """Of a case on its page. `known_tags`: those that cases of the program have; notes oldest first."""
 

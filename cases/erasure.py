@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from cases import events, imaging
 from cases.acting_models import Authority
 from cases.asked_models import AskedItem
-from cases.desk_models import CaseTag, InternalNote, Ownership, Seen
+from cases.desk_models import CaseTag, InternalNote, Ownership, Seen, Tick
 from cases.document_models import Document
 from cases.models import (
     Allowance,
@@ -101,7 +101,7 @@ def destroy(tx: Session, case: Case) -> None:
     tx.execute(delete(AskedItem).where(AskedItem.case_id == case.id))
     for model in (Allowance, Authority, Document, Question, Consent, CaseStudy, Offer, Report, Note, Message, Notice):
         tx.execute(delete(model).where(model.case_id == case.id))
-    for kept in (Ownership, CaseTag, InternalNote, Seen):
+    for kept in (Ownership, CaseTag, InternalNote, Seen, Tick):
         tx.execute(delete(kept).where(kept.case_id == case.id))
     tx.execute(delete(Step).where(Step.case_id == case.id, Step.study_uid.is_not(None)))
     tx.execute(update(Step).where(Step.case_id == case.id).values(reason=""))

@@ -88,6 +88,8 @@ class OpinionKind(Base):
     documents: Mapped[Needed] = mapped_column(_enum(Needed), default=Needed.OPTIONAL)
     # What it asks besides, as `cases.kind_questions` reads it.
     asks: Mapped[list[Any]] = mapped_column(default=list)
+    # What coordinators see to before a specialist is asked (`cases.checklists`).
+    checklist: Mapped[list[Any]] = mapped_column(default=list)
     position: Mapped[int] = mapped_column(default=0)
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)

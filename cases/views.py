@@ -13,7 +13,7 @@ from uuid import UUID
 from billing.states import PaymentState
 from cases.asked_views import AskedItemView, AskedView
 from cases.consents import ConsentText, Section, Words
-from cases.desk_views import DeskLine, DeskView, Narrow, Whose
+from cases.desk_views import ChecklistItem, DeskLine, DeskView, Narrow, Whose
 from cases.document_views import DocumentFile, DocumentView
 from cases.identity import Verdict
 from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup, StudyReview, StudySummary, Suggestion
@@ -31,6 +31,7 @@ __all__ = [
     "AuthorityView",
     "Box",
     "CaseLine",
+    "ChecklistItem",
     "Composite",
     "ConsentText",
     "CoordinatorCase",
@@ -376,6 +377,7 @@ class CoordinatorCase:
     clock_actions: tuple[str, ...]
     desk: DeskView
     asked_items: AskedView
+    checklist: tuple[ChecklistItem, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,9 @@ def upgrade() -> None:
         sa.Column(
             "asks", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
+        sa.Column(
+            "checklist", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -1200,6 +1203,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("case_id", "tag", name=op.f("pk_cases_tag")),
     )
     op.create_index(op.f("ix_cases_tag_tag"), "cases_tag", ["tag"], unique=False)
+    op.create_table(
+        "cases_tick",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("item", sa.String(length=300), nullable=False),
+        sa.Column("ticked_by", sa.Uuid(), nullable=False),
+        sa.Column("ticked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_tick_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["ticked_by"], ["kit_principal.id"], name=op.f("fk_cases_tick_ticked_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("case_id", "item", name=op.f("pk_cases_tick")),
+    )
     op.create_table(
         "cases_offer",
         sa.Column("id", sa.Uuid(), nullable=False),

@@ -8,7 +8,7 @@ from cases import asked_items, identity, imaging, licences, money, timeline
 from cases.identity import Verdict
 from cases.models import Case, CaseStudy, InboxStudy
 from cases.repository import apart_from, consents_of, latest_report, offers_of, steps_of, studies_of
-from cases.service import authority, desk, presentation
+from cases.service import authority, checklist, desk, presentation
 from cases.states import LABELS, Actor
 from cases.views import CoordinatorCase, CoordinatorStudy, IdentityRow, OfferView, StepView
 from overread.kit.dates import parse_da
@@ -97,6 +97,7 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         clock_actions=presentation.clock_actions(case),
         desk=desk.of_case(tx, case),
         asked_items=asked_items.view(tx, case),
+        checklist=checklist.of_case(tx, case),
     )
 
 

@@ -129,6 +129,7 @@ def case_page(ctx: TxContext) -> Response:
         desk=desk_card.card(ctx, case, url),
         asked=asked_card.shown(case),
         ask_form=asked_card.form(),
+        checklist=desk_card.checklist(case, url),
         replies=replies.for_case(ctx.tx, ctx.who, case.case_id),
         authority=_authority(case, url),
         identity=_identity(case, url),

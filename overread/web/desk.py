@@ -8,7 +8,7 @@ from uuid import UUID
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.service import desk
+from cases.service import checklist, desk
 from overread.kit.errors import Unprocessable
 from overread.kit.language import gettext
 from overread.kit.principals import Role
@@ -26,6 +26,7 @@ def routes(services: Services) -> list[BaseRoute]:
         post(f"{case}/tags", set_tags, case_page),
         post(f"{case}/notes", write, case_page),
         post(f"{case}/unread", unread, case_page),
+        post(f"{case}/checklist", tick, case_page),
     ]
 
 
@@ -64,6 +65,14 @@ def unread(ctx: TxContext) -> Response:
     """Have the case stand in the queue as new again."""
     desk.mark(ctx.tx, ctx.who, ctx.uuid(), seen=False)
     return go("/queue", "unread")
+
+
+def tick(ctx: TxContext) -> Response:
+    """Tick what was seen to, and take ticks back; what a colleague ticked meanwhile stays."""
+    items, shown = set(ctx.form.all("item")), set(ctx.form.all("shown"))
+    for item in sorted(items ^ shown):
+        checklist.tick(ctx.tx, ctx.who, ctx.uuid(), item, done=item in items)
+    return go(f"/queue/{ctx.uuid()}", "saved")
 
 
 def _person(text: str) -> UUID | Literal["nobody"] | None:

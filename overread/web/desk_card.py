@@ -12,6 +12,15 @@ from overread.web import render
 from overread.web.contexts import TxContext
 
 
+def checklist(case: CoordinatorCase, url: str) -> dict[str, Any]:
+    """The checklist; it is ticked until a specialist is asked."""
+    open_ = case.state in (CaseState.SUBMITTED, CaseState.NEEDS_INFO)
+    return {
+        "action": f"{url}/checklist" if open_ else "",
+        "items": [{"text": i.text, "by": i.ticked_by, "at": render.moment(i.ticked_at)} for i in case.checklist],
+    }
+
+
 def card(ctx: TxContext, case: CoordinatorCase, url: str) -> dict[str, Any]:
     """The card; that the case was opened is kept, too."""
     desk.mark(ctx.tx, ctx.who, case.case_id, seen=True)

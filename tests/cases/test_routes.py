@@ -127,6 +127,7 @@ def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> No
                     "document",
                     "page",
                     "kind",
+                    "reply",
                 )
                 named = path.format(**dict.fromkeys(names, case), study=quote(text, safe=""))
                 status, answer = api.call(name, op.method, named, body if op.body else None)
@@ -173,6 +174,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         body |= {"owner_id": str(uuid4())} if "owner_id" in fields else {}
         body |= {"document_id": str(uuid4())} if "document_id" in fields else {}
         body |= {"tags": []} if "tags" in fields else {}
+        body |= {"item": "Consent seen"} if "item" in fields else {}
         body |= {"seen": True} if "seen" in fields else {}
         for name in ("other_patient", "other_specialist", "hospital", "auditor", "admin"):
             status, text = api.call(name, op.method, path, body if op.body else None)

@@ -97,6 +97,7 @@ REFUSED = {
     "/api/v1/deadlines",
     "/api/v1/coordinators",
     "/api/v1/tags",
+    "/api/v1/programs/{program}/kinds/{kind}/checklist",
     "/api/v1/programs/{program}/replies",
     "/api/v1/programs/{program}/eligibility",
     "/api/v1/cases/{case}/accesses",
