@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cases.report_states import ReportKind
 from cases.service.intake import Changes
 from cases.states import DelegateScope, ImagesBy, LicenceRequirement, Relation
 
@@ -187,12 +188,14 @@ class Masks(Body):
 class ReportDraft(Body):
     """A report: question id -> answer, its other texts by key (`impression`), and the studies read (UIDs of the view).
 
-    An answer that is not named stays as it is. `edition`: that of the report which was read.
+    An answer that is not named stays as it is. `change`: what is changed and why, of a correction or an addition, whose
+    one text is `addition`. `edition`: that of the report which was read.
     """
 
     answers: dict[str, str]
     texts: dict[str, str]
     studies: list[Uid]
+    change: str | None = None
     edition: Edition | None = None
 
 
@@ -201,6 +204,26 @@ class Signature(Body):
 
     password: Annotated[str, Field(min_length=1, max_length=1_000)]
     digest: Digest | None = None
+
+
+class SignedWords(Body):
+    """An answer to what was asked about the report, and the signer's password, which stands for the hand."""
+
+    text: Text
+    password: Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
+class NewVersion(Body):
+    """A further version of the report: a correction takes its place, an addendum adds to it."""
+
+    kind: Literal[ReportKind.CORRECTION, ReportKind.ADDENDUM]
+
+
+class NewSignature(Body):
+    """What stands under a specialist's signature besides name and licence."""
+
+    qualification: Annotated[str, Field(min_length=1, max_length=200)]
+    practice: Annotated[str, Field(min_length=1, max_length=400)]
 
 
 class PaidOutside(Body):

@@ -37,6 +37,7 @@ _CASES: Mapping[str, tuple[CaseState | None, str]] = {
     "new_case": (CaseState.SUBMITTED, "a new request{due}"),
     "offer_refused": (CaseState.READY, "the offer was declined or has run out: choose another specialist"),
     "signed": (CaseState.SIGNED, "the report is signed: publish it"),
+    "version_signed": (None, "a correction or addition is signed: publish it"),
     "new_message": (None, "a message from the patient"),
 }
 #: Notices of studies of a case, while some are in this state.

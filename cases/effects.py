@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import digest, erasure, events, imaging, notify, promises
+from cases import digest, erasure, events, imaging, notify, promises, versions
 from cases.guards import theirs_here, waits_for_images
-from cases.models import Case, Offer, Report
+from cases.models import Case, Offer
 from cases.move import Move, StudyMove
+from cases.report_states import ReportEvent
 from cases.repository import latest_report, open_offer, studies_of
 from cases.states import RUNNING, CaseEvent, CaseState, OfferOutcome, StudyState
 from overread.kit import audit, clock, jobs
@@ -24,25 +23,11 @@ from viewer_bridge import grants
 #: Reminders to the patient while information is missing, then the end of the case.
 INFO_REMINDERS = (3, 7)
 INFO_EXPIRES = 14
-UNREAD_AFTER = timedelta(days=3)
 
 _OUTCOMES = {
     CaseEvent.REFUSE_OFFER: OfferOutcome.DECLINED,
     CaseEvent.OFFER_EXPIRE: OfferOutcome.EXPIRED,
 }
-
-
-def report_digest(report: Report) -> str:
-    """SHA-256 over every word of a report, its questions' ids and the studies read, in a canonical JSON."""
-    words = {
-        "answers": report.answers,
-        "case": str(report.case_id),
-        "number": report.number,
-        "studies": sorted(report.studies_read),
-        "texts": report.texts,
-    }
-    text = json.dumps(words, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _start_clock(move: Move) -> None:
@@ -139,24 +124,22 @@ def _grant(tx: Session, case: Case, by: Principal | None) -> None:
 
 
 def _seal_report(move: Move) -> None:
-    report = latest_report(move.tx, move.case.id)
-    assert report is not None
-    assert move.who is not None
-    report.digest, report.signed_at, report.signed_name = report_digest(report), clock.now(), move.who.name
-    move.report = report
+    _move_report(move, ReportEvent.SIGN)
+
+
+def _send_report_back(move: Move) -> None:
+    _move_report(move, ReportEvent.SEND_BACK)
 
 
 def _publish_report(move: Move) -> None:
-    case, report = move.case, latest_report(move.tx, move.case.id)
+    _move_report(move, ReportEvent.PUBLISH)
+    move.case.published_at = clock.now()
+
+
+def _move_report(move: Move, event: ReportEvent) -> None:
+    report = latest_report(move.tx, move.case.id)
     assert report is not None
-    report.published_at = case.published_at = clock.now()
-    if case.specialist_id is not None and case.view_id is not None:
-        until = clock.now() + timedelta(days=max(1, case.program.grant_days))
-        grants.grant(move.tx, case.specialist_id, case.id, case.view_id, until, by=move.who)
-    told = (str(case.id), str(report.id))
-    jobs.emit(move.tx, events.ReportPublished(*told))
-    jobs.emit(move.tx, events.ReportUnread(*told), after=UNREAD_AFTER)
-    move.report = report
+    versions.moved(move.tx, move.case, report, event, move.actor, move.who, move.reason)
 
 
 def _destroy(move: Move) -> None:
@@ -214,6 +197,7 @@ EFFECTS: Mapping[str, Callable[[Move], None]] = {
     "assign": _assign,
     "make_grant": _make_grant,
     "seal_report": _seal_report,
+    "send_report_back": _send_report_back,
     "publish_report": _publish_report,
     "destroy": _destroy,
     "mail_submitted": _mail_all(_mail_received, _tell_coordinators("new_case")),

@@ -37,6 +37,7 @@ from cases.models import (
 )
 from cases.repository import erasure_of, load_unasked, studies_of, waits
 from cases.states import PATIENT_SIDE, Actor, CaseEvent, CaseState, StudyState
+from cases.version_models import ReportStep
 from overread.kit import audit, ended, jobs
 from overread.kit.ended import Ended
 from overread.kit.principals import PrincipalRow, Role
@@ -99,7 +100,21 @@ def destroy(tx: Session, case: Case) -> None:
     nothing = {"case_id": None, "named": False, "reason": "", "dismissed_reason": ""}
     tx.execute(update(InboxStudy).where(InboxStudy.case_id == case.id).values(nothing))
     tx.execute(delete(AskedItem).where(AskedItem.case_id == case.id))
-    for model in (Allowance, Authority, Document, Question, Consent, CaseStudy, Offer, Report, Note, Message, Notice):
+    theirs = (
+        Allowance,
+        Authority,
+        Document,
+        Question,
+        Consent,
+        CaseStudy,
+        Offer,
+        Report,
+        ReportStep,
+        Note,
+        Message,
+        Notice,
+    )
+    for model in theirs:
         tx.execute(delete(model).where(model.case_id == case.id))
     for kept in (Ownership, CaseTag, InternalNote, Seen, Tick):
         tx.execute(delete(kept).where(kept.case_id == case.id))

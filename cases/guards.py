@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import checklists, consents, imaging, kind_questions, licences, money, report_texts
+from cases import checklists, consents, imaging, kind_questions, licences, money, report_states, written
 from cases.models import CONSENTS, Case, CaseStudy, Consent
 from cases.move import Move
 from cases.repository import (
@@ -18,6 +18,7 @@ from cases.repository import (
     hold_of,
     latest_report,
     open_offer,
+    reports_of,
     studies_of,
 )
 from cases.states import KNOWN_THEIRS, CaseState, ImagesBy, Needed, StudyState
@@ -228,25 +229,15 @@ def _captured_or_free(move: Move) -> str | None:
 
 
 def _every_question_answered(move: Move) -> str | None:
-    report = latest_report(move.tx, move.case.id)
-    if report is None:
-        return gettext("There is no report yet.")
-    missing = [
-        str(q.number) for q in move.case.questions if not q.follow_up and not report.answers.get(str(q.id), "").strip()
-    ]
-    if missing:
-        return gettext("Please answer every question; still open: %(names)s.", names=", ".join(missing))
-    return next(iter(report_texts.missing(report.texts).values()), None)
+    return written.words(move.case, latest_report(move.tx, move.case.id))
 
 
 def _studies_listed(move: Move) -> str | None:
-    report = latest_report(move.tx, move.case.id)
-    released = {s.view_study_uid for s in studies_of(move.tx, move.case.id) if s.state is StudyState.RELEASED}
-    if not released and move.case.kind.images is not Needed.REQUIRED:
-        return None
-    if report is None or not report.studies_read:
-        return gettext("Please tick the studies that you have read.")
-    return None if set(report.studies_read) <= released else gettext("A ticked study is no longer part of this case.")
+    return written.studies(move.tx, move.case, latest_report(move.tx, move.case.id))
+
+
+def _signature_known(move: Move) -> str | None:
+    return written.signer(move.tx, move.who)
 
 
 def _report_sealed(move: Move) -> str | None:
@@ -257,6 +248,11 @@ def _report_sealed(move: Move) -> str | None:
 def _follow_ups_answered(move: Move) -> str | None:
     open_ones = [q for q in move.case.questions if q.follow_up and q.answer is None]
     return gettext("%(count)s follow-up questions are not answered yet.", count=len(open_ones)) if open_ones else None
+
+
+def _no_version_open(move: Move) -> str | None:
+    waits = any(one.state in report_states.OPEN for one in reports_of(move.tx, move.case.id))
+    return gettext("A correction or addition is being written, or waits to be published.") if waits else None
 
 
 def _no_legal_hold(move: Move) -> str | None:
@@ -300,8 +296,10 @@ GUARDS: Mapping[str, Guard] = {
     "captured_or_free": _captured_or_free,
     "every_question_answered": _every_question_answered,
     "studies_listed": _studies_listed,
+    "signature_known": _signature_known,
     "report_sealed": _report_sealed,
     "follow_ups_answered": _follow_ups_answered,
+    "no_version_open": _no_version_open,
     "no_legal_hold": _no_legal_hold,
     "erasure_begun": _erasure_begun,
 }

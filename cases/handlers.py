@@ -25,6 +25,7 @@ from cases.machine import transition
 from cases.mail import Mailer
 from cases.models import Case, Message, Report
 from cases.move import Move
+from cases.report_states import ReportState
 from cases.repository import load_unasked
 from cases.service import assignment, delegates, inboxes, payments, studies
 from cases.states import ENDED, Actor, CaseEvent, CaseState
@@ -178,7 +179,8 @@ class Handlers:
         with self._db.transaction() as tx:
             report = tx.get(Report, UUID(event.report_id))
             case = _case(tx, event.case_id)
-            if case is not None and report is not None and report.first_read_at is None:
+            waits = report is not None and report.state is ReportState.PUBLISHED and report.first_read_at is None
+            if case is not None and waits:
                 notify.queue_patient(tx, case, "unread")
 
     def tell_damage(self, _event: BlobsDamaged) -> None:

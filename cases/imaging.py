@@ -19,13 +19,14 @@ from overread.kit.principals import Principal
 from pacs.deid.identifiers import Identifiers
 from pacs.deid.masks import Box
 from pacs.deid.profile import Profile
-from pacs.index import query
+from pacs.index import query, selection
 from pacs.index.identities import Identity, Seen, said
 from pacs.index.models import Instance, Review, Study, Upload, View
 from pacs.index.query import StudySummary
 from pacs.index.scope import ORIGINAL, STAFF, Scope, originals
+from pacs.index.selection import Named
 from pacs.serve import retrieve
-from pacs.store import deletion, joins, sweep
+from pacs.store import deletion, joins, sweep, withholding
 from pacs.store.archive import Archive
 from pacs.store.joins import Compared
 from pacs.store.same_object import same_object
@@ -48,6 +49,7 @@ __all__ = [
     "DeidentifiedStudy",
     "Identifiers",
     "Identity",
+    "Named",
     "Picture",
     "Profile",
     "Review",
@@ -59,7 +61,7 @@ __all__ = [
 ]
 
 #: Senders' studies that name a case by its reference number.
-Named = AbstractSet[int]
+Naming = AbstractSet[int]
 
 
 def is_uid(text: str) -> bool:
@@ -106,6 +108,13 @@ def original(tx: Session, *studies: CaseStudy) -> dict[str, StudySummary]:
     return summaries(tx, scope_of(studies[0].case_id, studies, all_of=True)) if studies else {}
 
 
+def named(tx: Session, studies: Sequence[CaseStudy], most: int) -> list[Named]:
+    """The originals' instances of studies of one case, `most` at most, in the order in which they are read."""
+    if not studies:
+        return []
+    return selection.instances(tx, scope_of(studies[0].case_id, studies), {}, most)
+
+
 def senders(tx: Session, *study_pks: int) -> dict[int, StudySummary]:
     """Senders' and joined studies by their keys, for coordinators."""
     if not study_pks:
@@ -117,6 +126,18 @@ def senders(tx: Session, *study_pks: int) -> dict[int, StudySummary]:
 def sent(tx: Session, sender_id: UUID, study_uid: str) -> int | None:
     """The study that a sender sent under a UID."""
     return tx.scalar(select(Study.pk).where(Study.study_uid == study_uid, Study.sender_id == sender_id))
+
+
+def withhold(tx: Session, sender_id: UUID, study_uid: str) -> None:
+    """Let nobody but coordinators read a study that somebody sent, if it is there; idempotent."""
+    if (study_pk := sent(tx, sender_id, study_uid)) is not None:
+        withholding.withhold(tx, study_pk)
+
+
+def give_back(tx: Session, sender_id: UUID, study_uid: str) -> None:
+    """Let it be read again; idempotent."""
+    if (study_pk := sent(tx, sender_id, study_uid)) is not None:
+        withholding.give_back(tx, study_pk)
 
 
 def sent_by(tx: Session, who: Principal, after: str, limit: int) -> Page[StudySummary]:
@@ -200,7 +221,7 @@ def bring_back(archive: Archive, patient: Principal, view_id: UUID, sop_uid: str
     return reidentify.bring_back(archive, patient, view_id, sop_uid)
 
 
-def counted(tx: Session, case_id: UUID, view_id: UUID | None, studies: Mapping[int, Named]) -> tuple[int, int]:
+def counted(tx: Session, case_id: UUID, view_id: UUID | None, studies: Mapping[int, Naming]) -> tuple[int, int]:
     """How many originals of these studies came for a case only, and how many copies its view holds."""
     # A joined study and one that it was joined of count once.
     ours = {
@@ -217,7 +238,7 @@ def erase(
     tx: Session,
     case_id: UUID,
     view_id: UUID | None,
-    whole: Mapping[int, Named],
+    whole: Mapping[int, Naming],
     shared: Iterable[int],
     readings: Sequence[UUID],
 ) -> set[str]:

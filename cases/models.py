@@ -10,14 +10,8 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, T
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from cases.columns import enum_of as _enum
-from cases.states import (
-    CaseState,
-    ImagesBy,
-    LicenceRequirement,
-    Needed,
-    OfferOutcome,
-    StudyState,
-)
+from cases.report_states import ReportKind, ReportState
+from cases.states import CaseState, ImagesBy, LicenceRequirement, Needed, OfferOutcome, StudyState
 from overread.kit import clock, zones
 from overread.kit.db import Base
 from pacs.index import folding
@@ -203,6 +197,9 @@ class Question(Base):
     follow_up: Mapped[bool] = mapped_column(default=False)
     answer: Mapped[str | None] = mapped_column(Text)
     answered_at: Mapped[datetime | None] = mapped_column()
+    # Who signed the answer, and the SHA-256 of what was signed.
+    answer_signature: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    answer_digest: Mapped[str | None] = mapped_column(String(64))
 
     __table_args__ = (UniqueConstraint("case_id", "number"),)
 
@@ -337,13 +334,22 @@ class Offer(Base):
 
 
 class Report(Base):
-    """A report or addendum. It may be edited until it is signed; then its digest fixes every word."""
+    """A version of a report. It may be edited until it is signed; then its digest fixes every word.
+
+    `state` is changed by `versions.move` alone.
+    """
 
     __tablename__ = "cases_report"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), index=True)
     number: Mapped[int] = mapped_column(default=1)
+    kind: Mapped[ReportKind] = mapped_column(_enum(ReportKind), default=ReportKind.REPORT)
+    state: Mapped[ReportState] = mapped_column(_enum(ReportState), default=ReportState.DRAFT)
+    # The version that this one corrects or adds to; None: the report itself.
+    about: Mapped[int | None] = mapped_column()
+    # What was changed and why, as the specialist tells it.
+    change: Mapped[str] = mapped_column(Text, default="")
     author_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
     # Question id -> answer.
     answers: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -356,6 +362,8 @@ class Report(Base):
     updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
     signed_at: Mapped[datetime | None] = mapped_column()
     signed_name: Mapped[str] = mapped_column(String(200), default="")
+    # What stands under the signature, as `cases.sealing` took it when it was given.
+    signature: Mapped[dict[str, Any]] = mapped_column(default=dict)
     published_at: Mapped[datetime | None] = mapped_column()
     first_read_at: Mapped[datetime | None] = mapped_column()
     # The study of its own that holds the report as an encapsulated PDF in the archive.

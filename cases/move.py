@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases.models import Case, CaseStudy, Offer, Report
+from cases.models import Case, CaseStudy, Offer
 from cases.states import Actor, CaseEvent, CaseState, StudyEvent
 from overread.kit.principals import Principal
 
@@ -24,7 +24,6 @@ class Move:
     reason: str = ""
     specialist_id: UUID | None = None
     offer: Offer | None = None
-    report: Report | None = None
     # The state that was left, for the effects.
     source: CaseState = field(default=CaseState.DRAFT, init=False)
 

@@ -104,6 +104,63 @@ TEMPLATES: Mapping[str, Template] = {
         Phrase("Your report has been ready for some days, and nobody has opened it yet. Sign in to read it:\n{link}"),
         "/cases/{case_id}/report",
     ),
+    "new_version": Template(
+        Phrase("{reference}: your report has a new version"),
+        Phrase(
+            "Your report was corrected or added to. Sign in to read what is new; earlier versions stay there, marked "
+            "as such:\n{link}"
+        ),
+        "/cases/{case_id}/report",
+    ),
+    "recalled": Template(
+        Phrase("{reference}: please don't use your report for now"),
+        Phrase(
+            "We have taken back the report that we gave you. Please don't use it, also where you have saved or printed "
+            "it. Somebody of us will be in touch with you. Details:\n{link}"
+        ),
+        "/cases/{case_id}/report",
+    ),
+    "restored": Template(
+        Phrase("{reference}: your report is there again"),
+        Phrase("We have looked at the report that was taken back: it is right as it was. Read it here:\n{link}"),
+        "/cases/{case_id}/report",
+    ),
+    "version_of_read": Template(
+        Phrase("{reference}: a new version of a report that you have read"),
+        Phrase("A report that you have opened was corrected or added to since. See what is new:\n{link}"),
+        "/queue/{case_id}",
+    ),
+    "recall_incident": Template(
+        Phrase("{reference}: incident: a report was recalled after it was published"),
+        Phrase(
+            "A report that must not be read was given to a patient, and is closed now. The case lists who has read it: "
+            "be in touch with each of them, and follow the incident procedure:\n{link}"
+        ),
+        "/queue/{case_id}",
+    ),
+    "recall_incident_admin": Template(
+        Phrase("{reference}: incident: a report was recalled after it was published"),
+        Phrase(
+            "A report that must not be read was given to a patient, and is closed now. The coordinators see who has "
+            "read it; what was done stands in the audit log:\n{link}"
+        ),
+        "/audit",
+    ),
+    "sent_back": Template(
+        Phrase("{reference}: please look at your report again"),
+        Phrase(
+            "The report that you signed was sent back before it was published. The reason stands above your text, from "
+            "which a new version begins:\n{link}"
+        ),
+        "/reading/{case_id}/report",
+    ),
+    "change_asked": Template(
+        Phrase("{reference}: please correct or add to your report"),
+        Phrase(
+            "A coordinator asks you for a correction or an addition, and says why. The images are open for you:\n{link}"
+        ),
+        "/reading/{case_id}",
+    ),
     "declined": Template(
         Phrase("{reference}: we can't take your request"),
         Phrase(

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from cases import imaging
 from cases.models import Case, Offer
-from cases.repository import latest_report, offers_of
+from cases.repository import offers_of, reports_of
 from cases.service.presentation import title
 from cases.states import DELIVERED, ENDED, OfferOutcome
 from overread.kit.principals import PrincipalRow
@@ -33,7 +33,7 @@ def _state(case: Case, offer: Offer) -> StepState:
 
 def _reading(tx: Session, case: Case, offer: Offer) -> Reading:
     studies = list(imaging.released(tx, case.view_id).values()) if case.view_id else []
-    report = latest_report(tx, case.id)
+    signed = next((one.signed_at for one in reversed(reports_of(tx, case.id)) if one.signed_at and not one.about), None)
     specialist = tx.get_one(PrincipalRow, offer.specialist_id)
     return Reading(
         subject=offer.id,
@@ -47,5 +47,5 @@ def _reading(tx: Session, case: Case, offer: Offer) -> Reading:
         due=case.due_at,
         expires=offer.expires_at,
         accepted=offer.answered_at,
-        finished=report.signed_at if report else None,
+        finished=signed if case.state in DELIVERED else None,
     )

@@ -6,6 +6,8 @@ It is a study of its own, not a series of the images': their hospital's study st
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid5
 
 import pydicom
@@ -14,7 +16,8 @@ from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
 
 from cases import imaging, report_pdf
 from cases.models import Case, Report
-from cases.repository import load_unasked, studies_of
+from cases.report_states import READABLE, ReportKind, ReportState
+from cases.repository import load_unasked, reports_of, studies_of
 from cases.service import reporting
 from cases.states import StudyState
 from overread.kit.errors import OverreadError
@@ -24,6 +27,22 @@ from pacs.store import ingest
 from pacs.store.archive import Archive
 from pacs.store.ingest import Prepared, Refused, Source
 
+#: Instances that a document says it was made of; a series of thousands is named by its first ones.
+_MOST_SOURCES = 2000
+_TITLES = {
+    ReportKind.REPORT: "Second opinion",
+    ReportKind.CORRECTION: "Second opinion, corrected",
+    ReportKind.ADDENDUM: "Addition to a second opinion",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """What was read: one of the studies, whose patient attributes are taken over, and the instances of all of them."""
+
+    study: imaging.StudySummary | None
+    instances: Sequence[imaging.Named]
+
 
 def archive_report(archive: Archive, case_id: UUID, report_id: UUID) -> None:
     """Store a published report as DICOM. Idempotent: its UIDs are made of the report's id.
@@ -32,53 +51,69 @@ def archive_report(archive: Archive, case_id: UUID, report_id: UUID) -> None:
     """
     with archive.db.transaction() as tx:
         case, report = load_unasked(tx, case_id, lock=True), tx.get(Report, report_id)
-        if case is None or report is None or report.published_at is None:
+        if case is None or report is None or report.state not in READABLE:
             return
-        study_uid = report.study_uid = f"2.25.{report.id.int}"
+        study_uid = report.study_uid = _study_uid(report)
         if imaging.sent(tx, case.patient_id, study_uid) is not None:
             return
         patient = tx.get(PrincipalRow, case.patient_id)
         assert patient is not None
-        pdf = report_pdf.render(reporting.document(tx, case, report))
-        released = [s for s in studies_of(tx, case_id) if s.state is StudyState.RELEASED]
-        known = imaging.original(tx, *released)
+        shown = reporting.document(tx, case, report)
+        # As it was published: what became of it since is told where it is asked for.
+        pdf = report_pdf.render(replace(shown, mark=None, additions=()))
+        read = [s for s in studies_of(tx, case_id) if s.state is StudyState.RELEASED]
+        read = [s for s in read if s.view_study_uid in report.studies_read] or read
+        images = Images(next(iter(imaging.original(tx, *read).values()), None), imaging.named(tx, read, _MOST_SOURCES))
+        before = next((r for r in reports_of(tx, case_id) if r.number == report.about and r.study_uid), None)
         source = Source(patient.as_principal(via="system"), "report", made_for=case_id)
-        data = encapsulated(case, report, pdf, next(iter(known.values()), None))
+        data = encapsulated(case, report, pdf, images, before)
     with ingest.receive(archive, source) as incoming:
         incoming.write(data)
         prepared = incoming.finish()
     outcome = ingest.store(archive, source, [prepared])[0] if isinstance(prepared, Prepared) else prepared
     if isinstance(outcome, Refused):
         raise OverreadError(f"report {report_id} was refused by the archive: {outcome.reason}")
+    with archive.db.transaction() as tx:
+        # It may have been recalled while it was stored.
+        case, report = load_unasked(tx, case_id, lock=True), tx.get(Report, report_id)
+        if case is not None and report is not None and report.state is ReportState.RECALLED:
+            imaging.withhold(tx, case.patient_id, study_uid)
 
 
-def encapsulated(case: Case, report: Report, pdf: bytes, images: imaging.StudySummary | None) -> bytes:
-    """The Part 10 file. `images`: one of the studies that were read, whose patient attributes are taken over."""
+def encapsulated(case: Case, report: Report, pdf: bytes, images: Images, before: Report | None) -> bytes:
+    """The Part 10 file. `before`: the version that this one corrects or adds to, where it is in the archive."""
     assert report.published_at is not None
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = EncapsulatedPDFStorage
-    meta.MediaStorageSOPInstanceUID = pydicom.uid.UID(f"2.25.{uuid5(report.id, 'instance').int}")
+    meta.MediaStorageSOPInstanceUID = pydicom.uid.UID(_sop_uid(report))
     meta.ImplementationClassUID = pydicom.uid.UID(part10.IMPLEMENTATION_CLASS_UID)
     ds = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
     ds.SpecificCharacterSet = "ISO_IR 192"
     ds.SOPClassUID, ds.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    ds.PatientName = images.patient_name if images and images.patient_name else case.patient_name
-    ds.PatientID = images.patient_id if images else ""
+    study = images.study
+    ds.PatientName = study.patient_name if study and study.patient_name else case.patient_name
+    ds.PatientID = study.patient_id if study else ""
     ds.PatientBirthDate = f"{case.birth_date:%Y%m%d}" if case.birth_date else ""
     ds.PatientSex = case.sex
-    ds.StudyInstanceUID = f"2.25.{report.id.int}"
-    ds.SeriesInstanceUID = f"2.25.{uuid5(report.id, 'series').int}"
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = _study_uid(report), _series_uid(report)
     ds.StudyDate = ds.SeriesDate = ds.ContentDate = f"{report.published_at:%Y%m%d}"
     ds.StudyTime = ds.SeriesTime = ds.ContentTime = f"{report.published_at:%H%M%S}"
     ds.AcquisitionDateTime = f"{report.published_at:%Y%m%d%H%M%S}+0000"
-    ds.StudyID, ds.AccessionNumber, ds.ReferringPhysicianName = "", case.reference, ""
-    ds.StudyDescription = ds.SeriesDescription = "Second opinion"
+    ds.StudyID, ds.AccessionNumber, ds.ReferringPhysicianName = case.reference, case.reference, ""
+    ds.StudyDescription = "Second opinion"
+    ds.SeriesDescription = _TITLES[report.kind]
     ds.Modality, ds.SeriesNumber, ds.InstanceNumber = "DOC", 1, report.number
     # WSD: made on a workstation, not scanned (PS3.3 C.8.6.1).
     ds.ConversionType, ds.BurnedInAnnotation, ds.Manufacturer = "WSD", "YES", "Overread"
-    ds.DocumentTitle = f"Second opinion {case.reference}"
+    ds.DocumentTitle = f"{_TITLES[report.kind]} {case.reference}, version {report.number}"
     ds.VerificationFlag, ds.ConceptNameCodeSequence = "VERIFIED", [_code("11528-7", "LN", "Radiology Report")]
+    # PS3.3 C.24.2: the instances that the document was made of; 1C, absent where there were none.
+    if images.instances:
+        ds.SourceInstanceSequence = [_reference(one.sop_class, one.sop_uid) for one in images.instances]
+    # PS3.3 C.24.2: the document that this one amends, as Table C.17-3 refers to it.
+    if before is not None:
+        ds.PredecessorDocumentsSequence = [_predecessor(before)]
     ds.MIMETypeOfEncapsulatedDocument = "application/pdf"
     # PS3.3 C.24.2: OB has an even length; the length without the padding stands beside it.
     ds.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
@@ -86,6 +121,33 @@ def encapsulated(case: Case, report: Report, pdf: bytes, images: imaging.StudySu
     out = io.BytesIO()
     ds.save_as(out, enforce_file_format=True)
     return out.getvalue()
+
+
+def _study_uid(report: Report) -> str:
+    return f"2.25.{report.id.int}"
+
+
+def _series_uid(report: Report) -> str:
+    return f"2.25.{uuid5(report.id, 'series').int}"
+
+
+def _sop_uid(report: Report) -> str:
+    return f"2.25.{uuid5(report.id, 'instance').int}"
+
+
+def _predecessor(report: Report) -> pydicom.Dataset:
+    series = pydicom.Dataset()
+    series.SeriesInstanceUID = _series_uid(report)
+    series.ReferencedSOPSequence = [_reference(EncapsulatedPDFStorage, _sop_uid(report))]
+    study = pydicom.Dataset()
+    study.StudyInstanceUID, study.ReferencedSeriesSequence = _study_uid(report), [series]
+    return study
+
+
+def _reference(sop_class: str, sop_uid: str) -> pydicom.Dataset:
+    one = pydicom.Dataset()
+    one.ReferencedSOPClassUID, one.ReferencedSOPInstanceUID = sop_class, sop_uid
+    return one
 
 
 def _code(value: str, scheme: str, meaning: str) -> pydicom.Dataset:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cases.report_states import ReportKind
 from overread.kit.language import Phrase
 
 
@@ -39,7 +40,26 @@ TEXTS = (
     ),
 )
 
+#: What an addition says, in the place of the texts above and of the answers.
+ADDENDUM_TEXTS = (
+    ReportText(
+        "addition",
+        Phrase("Addition"),
+        Phrase("What is added"),
+        Phrase("The report that it adds to stays as it is. In words that the patient understands."),
+        rows=9,
+        missing=Phrase("Please write what is to be added."),
+    ),
+)
 
-def missing(texts: Mapping[str, str]) -> dict[str, str]:
-    """What has still to be written before a report can be signed, by key: a sentence each."""
-    return {text.key: str(text.missing) for text in TEXTS if text.required and not texts.get(text.key, "").strip()}
+
+def texts_of(kind: ReportKind) -> tuple[ReportText, ...]:
+    """The texts that a version of a kind has."""
+    return ADDENDUM_TEXTS if kind is ReportKind.ADDENDUM else TEXTS
+
+
+def missing(texts: Mapping[str, str], kind: ReportKind = ReportKind.REPORT) -> dict[str, str]:
+    """What has still to be written before a version can be signed, by key: a sentence each."""
+    return {
+        text.key: str(text.missing) for text in texts_of(kind) if text.required and not texts.get(text.key, "").strip()
+    }

@@ -25,6 +25,7 @@ from cases.models import (
     Step,
 )
 from cases.states import OPEN, Actor, CaseState, OfferOutcome, StudyState
+from cases.version_models import ReportStep
 from overread.kit.errors import Forbidden, NotFound
 from overread.kit.principals import Principal, Role
 from pacs.index.models import Study
@@ -150,6 +151,17 @@ def latest_report(tx: Session, case_id: UUID) -> Report | None:
     return tx.scalars(
         select(Report).where(Report.case_id == case_id).order_by(Report.number.desc()).limit(1)
     ).one_or_none()
+
+
+def reports_of(tx: Session, case_id: UUID) -> Sequence[Report]:
+    """Every version of a case's report, oldest first."""
+    return tx.scalars(select(Report).where(Report.case_id == case_id).order_by(Report.number)).all()
+
+
+def report_steps_of(tx: Session, case_id: UUID) -> Sequence[ReportStep]:
+    """What happened to the versions of a case's report, oldest first."""
+    query = select(ReportStep).where(ReportStep.case_id == case_id)
+    return tx.scalars(query.order_by(ReportStep.at, ReportStep.id)).all()
 
 
 def steps_of(tx: Session, case_id: UUID) -> Sequence[Step]:

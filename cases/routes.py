@@ -32,6 +32,7 @@ from cases import (
     papers,
     pictures,
     report_pdf,
+    report_versions,
     saved_replies,
     timing,
 )
@@ -207,6 +208,15 @@ def _sign(c: Call) -> Signed:
         return Signed(reporting.sign(tx, c.who, c.case_id, proof, digest=c.body.digest))
 
 
+def _answer_follow_up(c: Call) -> Signed:
+    with c.archive.db.transaction() as tx:
+        reporting.may_sign(tx, c.who, c.case_id)
+    proof = proofs.by_password(c.archive.db, c.who, c.body.password, c.address)
+    with c.archive.db.transaction() as tx:
+        question = c.uuid("question")
+        return Signed(reporting.answer_follow_up(tx, c.who, c.case_id, question, c.body.text, proof))
+
+
 def _checkout(c: Call) -> Link:
     back = f"{c.settings.base_url}/cases/{c.case_id}"
     url = payments.checkout(
@@ -275,7 +285,7 @@ def _decide(c: Call) -> None:
 
 def _save_report(c: Call) -> None:
     b = c.body
-    reporting.save_draft(c.tx, c.who, c.case_id, b.answers, b.texts, b.studies, edition=b.edition)
+    reporting.save_draft(c.tx, c.who, c.case_id, b.answers, b.texts, b.studies, change=b.change, edition=b.edition)
 
 
 # fmt: off
@@ -361,20 +371,21 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda c: assignment.decline(c.tx, c.who, c.case_id, c.body.reason), bodies.ReasonGiven, None, 204),
     Operation("PUT", f"{_CASE}/report", "report", "Keep what is written so far", _save_report,
               bodies.ReportDraft, None, 204),
-    Operation("GET", f"{_CASE}/report", "report", "The report",
+    Operation("GET", f"{_CASE}/report", "report", "The version of the report that is in force",
               lambda c: reporting.read(c.tx, c.who, c.case_id), result=ReportView),
     Operation("GET", f"{_CASE}/report.pdf", "report", "The report as PDF/A",
               lambda c: report_pdf.render(reporting.read(c.tx, c.who, c.case_id)), result=bytes,
               media_type="application/pdf"),
+    *report_versions.OPERATIONS,
     Operation("POST", f"{_CASE}/report/sign", "report", "Sign the report with the password of the account", _sign,
               bodies.Signature, Signed, apart=True),
     Operation("POST", f"{_CASE}/publish", "report", "Give the report to the patient",
               lambda c: reporting.publish(c.tx, c.who, c.case_id), None, None, 204),
     Operation("POST", f"{_CASE}/follow-ups", "report", "Ask about the report",
               lambda c: intake.follow_up(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
-    Operation("POST", f"{_CASE}/follow-ups/{{question}}/answer", "report", "Answer a question about the report",
-              lambda c: reporting.answer_follow_up(c.tx, c.who, c.case_id, c.uuid("question"), c.body.text),
-              bodies.Words, None, 204),
+    Operation("POST", f"{_CASE}/follow-ups/{{question}}/answer", "report",
+              "Answer a question about the report, signed with the password of the account", _answer_follow_up,
+              bodies.SignedWords, Signed, apart=True),
     Operation("POST", f"{_CASE}/close", "report", "Close a published case",
               lambda c: reporting.close(c.tx, c.who, c.case_id), None, None, 204),
     Operation("POST", f"{_CASE}/paid-outside", "payment", "Record a payment made outside",

@@ -63,6 +63,7 @@ class CaseEvent(StrEnum):
     OFFER_EXPIRE = "offer_expire"
     TAKE_BACK = "take_back"
     SIGN = "sign"
+    SEND_BACK = "send_back"
     PUBLISH = "publish"
     CLOSE = "close"
     DECLINE = "decline"
@@ -216,7 +217,7 @@ _INTAKE = (
 )
 _TO_OFFER = "studies_released specialist_eligible"
 _TO_ACCEPT = "offer_open some_study_released specialist_eligible captured_or_free"
-_TO_SIGN = "specialist_eligible every_question_answered studies_listed"
+_TO_SIGN = "specialist_eligible signature_known every_question_answered studies_listed"
 _ASK = "stop_clock remind mail_needs_info"
 _UNREAD = "end_offer follow_reading"
 _END = "end_offer end_grants return_money follow_reading"
@@ -245,10 +246,14 @@ CASE_RULES: tuple[Rule, ...] = (
     _rule(_CS.OFFERED, _CE.OFFER_EXPIRE, "system", _CS.READY, "", f"{_UNREAD} mail_offer_refused"),
     _rule(_CS.OFFERED, _CE.TAKE_BACK, "coordinator", _CS.READY, "has_reason", f"{_UNREAD} mail_offer_taken_back"),
     _rule(_CS.IN_REVIEW, _CE.SIGN, "assigned", _CS.SIGNED, _TO_SIGN, "seal_report follow_reading mail_signed"),
+    # What was signed stays as it was signed: the specialist writes a new version that starts from its text.
+    _rule(_CS.SIGNED, _CE.SEND_BACK, "coordinator", _CS.IN_REVIEW, "has_reason",
+          "send_report_back make_grant"),
     # The system publishes where the program's policy says so.
     _rule(_CS.SIGNED, _CE.PUBLISH, "coordinator system", _CS.PUBLISHED, "report_sealed",
           "publish_report mail_published"),
-    _rule(_CS.PUBLISHED, _CE.CLOSE, "coordinator system", _CS.CLOSED, "follow_ups_answered", "end_grants"),
+    _rule(_CS.PUBLISHED, _CE.CLOSE, "coordinator system", _CS.CLOSED, "follow_ups_answered no_version_open",
+          "end_grants"),
     *(_rule(state, _CE.DECLINE, "coordinator", _CS.DECLINED, "has_reason", f"{_END} mail_declined")
       for state in _BEFORE_SIGNED),
     *(_rule(state, _CE.WITHDRAW, "patient representative", _CS.WITHDRAWN, "", f"{_END} mail_withdrawn")

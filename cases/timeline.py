@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from cases.models import Case, Step
+from cases.models import Case, Report, Step
+from cases.report_states import ReportEvent, ReportKind
 from cases.states import RUNNING, Actor, CaseEvent, CaseState, ClockEvent, RecordEvent
+from cases.version_models import ReportStep
 from cases.views import Entry
 from overread.kit import clock, zones
 from overread.kit.language import Phrase, gettext
@@ -19,6 +21,7 @@ _TITLES: Mapping[str, str] = {
     CaseEvent.MARK_READY: Phrase("Your request was checked"),
     CaseEvent.ACCEPT: Phrase("A specialist took your request"),
     CaseEvent.SIGN: Phrase("The specialist signed the report"),
+    CaseEvent.SEND_BACK: Phrase("We asked the specialist to look at the report once more"),
     CaseEvent.PUBLISH: Phrase("Your report is ready"),
     CaseEvent.CLOSE: Phrase("Your request was closed"),
     CaseEvent.DECLINE: Phrase("We could not take your request"),
@@ -33,10 +36,30 @@ _ANSWERS = frozenset((CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
 _FOR_PATIENT = frozenset((CaseEvent.ASK_INFO, CaseEvent.DECLINE, ClockEvent.PROMISE, ClockEvent.PAUSE))
 
 
-def timeline(case: Case, steps: Sequence[Step], acted: Callable[[Step], str]) -> tuple[Entry, ...]:
+_OF_VERSIONS = {
+    (ReportEvent.PUBLISH, ReportKind.CORRECTION): Phrase("Your report was corrected"),
+    (ReportEvent.PUBLISH, ReportKind.ADDENDUM): Phrase("Something was added to your report"),
+    **dict.fromkeys(
+        [(ReportEvent.RECALL, kind) for kind in ReportKind], Phrase("We took a version of your report back")
+    ),
+    **dict.fromkeys([(ReportEvent.RESTORE, kind) for kind in ReportKind], Phrase("The version is there again")),
+}
+
+
+def of_versions(reports: Sequence[Report], steps: Sequence[ReportStep]) -> list[Entry]:
+    """What has happened to a report after it was given to the patient."""
+    kinds = {report.number: report.kind for report in reports}
+    told = [(step.at, _OF_VERSIONS.get((ReportEvent(step.event), kinds[step.number]))) for step in steps]
+    return [Entry(at, title, "") for at, title in told if title is not None]
+
+
+def timeline(
+    case: Case, steps: Sequence[Step], acted: Callable[[Step], str], more: Sequence[Entry] = ()
+) -> tuple[Entry, ...]:
     """What has happened, newest first: the studies' and the offers' steps are the program's own business.
 
-    `acted`: who did a step for the patient, as people read it; empty where they did it themselves.
+    `acted`: who did a step for the patient, as people read it; empty where they did it themselves. `more`: what else
+    is told, such as `of_versions`.
     """
     entries = [Entry(case.created_at, gettext("You started your request"), "")]
     for step in steps:
@@ -46,6 +69,7 @@ def timeline(case: Case, steps: Sequence[Step], acted: Callable[[Step], str]) ->
             title = gettext("We wrote down your answer") if by_hand else _TITLES[step.event]
             told = step.reason if step.event in _FOR_PATIENT else acted(step)
             entries.append(Entry(step.at, title, told))
+    entries = sorted([*entries, *more], key=lambda entry: entry.at)
     return tuple(reversed(entries))
 
 

@@ -20,10 +20,16 @@ from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup,
 from cases.kind_questions import AnswerForm, KindQuestion
 from cases.money import Paid, Refund
 from cases.program_views import KindView, PriceView, ProgramView
+from cases.report_states import KIND_LABELS as REPORT_KINDS
+from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.report_texts import TEXTS as REPORT_TEXTS
+from cases.report_texts import texts_of as report_texts_of
+from cases.report_views import AdditionView, Reader, ReportMark, SignatureView, SignerView, VersionView
 
 __all__ = [
+    "REPORT_KINDS",
     "REPORT_TEXTS",
+    "AdditionView",
     "Answer",
     "AnswerForm",
     "AskedItemView",
@@ -57,19 +63,28 @@ __all__ = [
     "Profile",
     "ProgramView",
     "QuestionView",
+    "Reader",
     "Refund",
+    "ReportEvent",
+    "ReportKind",
+    "ReportMark",
+    "ReportState",
     "ReportView",
     "Review",
     "Section",
     "SeriesGroup",
+    "SignatureView",
+    "SignerView",
     "SpecialistCase",
     "SpecialistStudy",
     "StepView",
     "StudyReview",
     "StudySummary",
     "Suggestion",
+    "VersionView",
     "Whose",
     "Words",
+    "report_texts_of",
 ]
 
 
@@ -312,6 +327,7 @@ class PatientCase:
     late_withdrawal: bool
     late: bool
     clock_stands: str
+    recalled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +430,7 @@ class SpecialistCase:
     dates: str
     granted_until: datetime | None
     has_report: bool
+    writing: bool
     actions: tuple[str, ...]
     paused_at: datetime | None
 
@@ -428,6 +445,8 @@ class Answer:
     answer: str
     follow_up: bool = False
     answered_at: datetime | None = None
+    signature: SignatureView | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,7 +464,8 @@ class ReportView:
     """A report as patient, coordinator and author read it. `studies`: what was read, as sentences.
 
     `zone`: the program's, in which the document is dated.
-    `patient` (name and birth date) is empty for the author, who does not know whose images they read.
+    `patient` (name and birth date) is empty for the author, who does not know whose images they read. `mark`: what has
+    to be said of a version that is not in force; `change`: what was changed and why.
     """
 
     report_id: UUID
@@ -466,3 +486,8 @@ class ReportView:
     follow_ups: tuple[Answer, ...]
     edition: str
     zone: str
+    kind: str = ReportKind.REPORT.value
+    change: str = ""
+    signature: SignatureView | None = None
+    mark: ReportMark | None = None
+    additions: tuple[AdditionView, ...] = ()

@@ -24,6 +24,7 @@ _MODULES = (
     "cases.document_models",
     "cases.desk_models",
     "cases.asked_models",
+    "cases.version_models",
 )
 
 

@@ -1263,6 +1263,12 @@ def upgrade() -> None:
         sa.Column("follow_up", sa.Boolean(), nullable=False),
         sa.Column("answer", sa.Text(), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "answer_signature",
+            sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("answer_digest", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_question_case_id_cases_case")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_question")),
         sa.UniqueConstraint("case_id", "number", name=op.f("uq_cases_question_case_id_number")),
@@ -1273,6 +1279,29 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("report", "correction", "addendum", name="reportkind", native_enum=False, length=24),
+            nullable=False,
+        ),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "draft",
+                "signed",
+                "returned",
+                "published",
+                "replaced",
+                "recalled",
+                "discarded",
+                name="reportstate",
+                native_enum=False,
+                length=24,
+            ),
+            nullable=False,
+        ),
+        sa.Column("about", sa.Integer(), nullable=True),
+        sa.Column("change", sa.Text(), nullable=False),
         sa.Column("author_id", sa.Uuid(), nullable=False),
         sa.Column(
             "answers", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
@@ -1290,6 +1319,9 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("signed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("signed_name", sa.String(length=200), nullable=False),
+        sa.Column(
+            "signature", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_read_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("study_uid", sa.String(length=64), nullable=True),
@@ -1453,6 +1485,46 @@ def upgrade() -> None:
             "subscriber",
             name=op.f("uq_pacs_ups_subscription_workitem_pk_principal_id_subscriber"),
         ),
+    )
+
+    op.create_table(
+        "cases_report_step",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_id", sa.Uuid(), nullable=True),
+        sa.Column("actor", sa.String(length=16), nullable=False),
+        sa.Column("event", sa.String(length=32), nullable=False),
+        sa.Column("source", sa.String(length=24), nullable=False),
+        sa.Column("target", sa.String(length=24), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["actor_id"], ["kit_principal.id"], name=op.f("fk_cases_report_step_actor_id_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_report_step_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_report_step")),
+    )
+    op.create_index(op.f("ix_cases_report_step_case_id"), "cases_report_step", ["case_id"], unique=False)
+    op.create_table(
+        "cases_signer",
+        sa.Column("specialist_id", sa.Uuid(), nullable=False),
+        sa.Column("qualification", sa.String(length=200), nullable=False),
+        sa.Column("practice", sa.String(length=400), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["specialist_id"], ["kit_principal.id"], name=op.f("fk_cases_signer_specialist_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("specialist_id", name=op.f("pk_cases_signer")),
+    )
+    op.create_table(
+        "pacs_withheld",
+        sa.Column("study_pk", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["study_pk"], ["pacs_study.pk"], name=op.f("fk_pacs_withheld_study_pk_pacs_study"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("study_pk", name=op.f("pk_pacs_withheld")),
     )
 
 

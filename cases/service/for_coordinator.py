@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from cases import asked_items, identity, imaging, licences, money, timeline
 from cases.identity import Verdict
 from cases.models import Case, CaseStudy, InboxStudy
-from cases.repository import apart_from, consents_of, latest_report, offers_of, steps_of, studies_of
+from cases.repository import apart_from, consents_of, offers_of, reports_of, steps_of, studies_of
 from cases.service import authority, checklist, desk, presentation
 from cases.states import LABELS, Actor
 from cases.views import CoordinatorCase, CoordinatorStudy, IdentityRow, OfferView, StepView
@@ -19,7 +19,7 @@ from overread.kit.principals import Principal, PrincipalRow
 def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase:
     """The view of a case that `who`, a coordinator, is shown."""
     person = tx.get(PrincipalRow, case.patient_id)
-    studies, report = studies_of(tx, case.id), latest_report(tx, case.id)
+    studies, reports = studies_of(tx, case.id), reports_of(tx, case.id)
     originals = imaging.original(tx, *studies)
     reviews = {r.study_uid: r for r in imaging.review(tx, case.view_id)} if case.view_id else {}
     steps = steps_of(tx, case.id)
@@ -89,7 +89,7 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
             for s in steps
         ),
         notes=presentation.notes(tx, case, for_patient=False),
-        has_signed_report=report is not None and report.signed_at is not None,
+        has_signed_report=any(report.signed_at is not None for report in reports),
         view_id=case.view_id,
         actions=presentation.actions(case, Actor.COORDINATOR),
         zone=case.program.zone,

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from sqlalchemy.orm import Session
 
 from billing.states import PaymentState
-from cases import access, consents, guards, imaging, money, timeline
+from cases import access, consents, guards, imaging, money, timeline, version_move
 from cases.models import Case
-from cases.repository import consents_of, documents_of, latest_report, steps_of, studies_of
+from cases.report_states import GIVEN
+from cases.repository import consents_of, documents_of, report_steps_of, reports_of, steps_of, studies_of
 from cases.service import authority, kinds, presentation
 from cases.service.intake import MAX_FOLLOW_UPS
 from cases.states import LABELS, SELVES, STUDY_LABELS, UPLOADABLE, Actor, CaseState, StudyEvent, StudyState
@@ -36,7 +37,7 @@ def patient_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Patie
     studies = [s for s in studies_of(tx, case.id) if s.study_uid not in papers]
     scope = access.scope(tx, who, case.id)
     known = {uid: one for uid, one in imaging.summaries(tx, scope).items() if uid not in papers}
-    steps, report = steps_of(tx, case.id), latest_report(tx, case.id)
+    steps, reports = steps_of(tx, case.id), reports_of(tx, case.id)
     # By whom a study was released is the program's business; that somebody looked, and when, is the patient's.
     checked = {s.study_uid: s.at for s in steps if s.event == StudyEvent.RELEASE and s.actor == Actor.COORDINATOR}
     shown = [
@@ -65,6 +66,11 @@ def patient_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Patie
         follow_ups_left=left,
         money=_returned(tx, case),
     )
+    given = any(report.state in GIVEN for report in reports)
+    recalled = given and version_move.in_force(reports) is None
+    if recalled:
+        next_title = gettext("Your report was taken back")
+        next_text = gettext("Please don’t use it for now. Somebody of us will be in touch with you.")
     return PatientCase(
         case_id=case.id,
         reference=case.reference,
@@ -107,10 +113,15 @@ def patient_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Patie
         paid=money.paid(tx, case),
         # A study that is not theirs is not theirs to know of.
         studies=tuple(s for s in shown if s.known is not None),
-        timeline=timeline.timeline(case, steps, lambda step: presentation.acted(tx, step)),
+        timeline=timeline.timeline(
+            case,
+            steps,
+            lambda step: presentation.acted(tx, step),
+            timeline.of_versions(reports, report_steps_of(tx, case.id)),
+        ),
         notes=presentation.notes(tx, case, for_patient=True),
         may_upload=case.state in UPLOADABLE,
-        has_report=report is not None and report.published_at is not None and actor in SELVES,
+        has_report=given and actor in SELVES,
         follow_ups_left=left if actor in SELVES else 0,
         actions=presentation.actions(case, actor),
         step=presentation.step(tx, who, case),
@@ -119,6 +130,7 @@ def patient_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Patie
         late_withdrawal=CaseState.IN_REVIEW in (case.state, case.resume_to),
         late=presentation.is_late(case),
         clock_stands=timeline.stands(case, steps),
+        recalled=recalled,
     )
 
 

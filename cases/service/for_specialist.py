@@ -8,12 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import imaging, licences
-from cases.models import Case, Licence
+from cases.models import Case, Licence, Report
 from cases.redact import redacted
+from cases.report_states import WITH_PATIENT, ReportState
 from cases.repository import latest_report, offers_of, steps_of, studies_of
 from cases.service import presentation
 from cases.service.reporting import sentence
-from cases.states import LABELS, Actor, CaseEvent, LicenceRequirement, OfferOutcome, StudyState
+from cases.states import LABELS, Actor, CaseEvent, CaseState, LicenceRequirement, OfferOutcome, StudyState
 from cases.views import QuestionView, SpecialistCase, SpecialistStudy
 from overread.kit import clock
 from overread.kit.language import Phrase, gettext
@@ -31,6 +32,7 @@ def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Sp
     granted = grants.find(tx, who.id, case.id) if actor is Actor.ASSIGNED else None
     studies = [s for s in studies_of(tx, case.id) if s.state is StudyState.RELEASED]
     offer = next(o for o in offers_of(tx, case.id) if o.specialist_id == who.id)
+    newest = latest_report(tx, case.id)
     shown = []
     if granted is not None:
         known = imaging.summaries(tx, Scope(granted.view_id))
@@ -80,7 +82,8 @@ def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Sp
         studies=tuple(shown),
         dates=_dates(tx, case),
         granted_until=granted.until if granted else None,
-        has_report=latest_report(tx, case.id) is not None,
+        has_report=actor is Actor.ASSIGNED and newest is not None,
+        writing=actor is Actor.ASSIGNED and _writing(case, newest),
         actions=presentation.actions(case, actor),
         paused_at=case.paused_at,
     )
@@ -90,6 +93,13 @@ def _answered(tx: Session, case: Case) -> str:
     """The newest answer to what was asked while the specialist read: of the messages they are told nothing else."""
     answers = [s.reason for s in steps_of(tx, case.id) if s.event == CaseEvent.ANSWER_REVIEW]
     return answers[-1] if answers else ""
+
+
+def _writing(case: Case, newest: Report | None) -> bool:
+    """Whether a version of the report is being written now, or could be."""
+    if case.state is CaseState.IN_REVIEW:
+        return True
+    return case.state in WITH_PATIENT and newest is not None and newest.state is ReportState.DRAFT
 
 
 def _dates(tx: Session, case: Case) -> str:

@@ -7,14 +7,15 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal_column, or_, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from cases import queue_filters, reference
 from cases.desk_views import DeskLine, Narrow
 from cases.guards import unreleased
-from cases.models import Case, CaseStudy, Offer, OpinionKind
+from cases.models import Case, CaseStudy, Offer, OpinionKind, Report
+from cases.report_states import ReportState
 from cases.repository import load, open_offer, studies_by_case, visible
 from cases.service import presentation
 from cases.service.for_coordinator import coordinator_case
@@ -132,7 +133,9 @@ def _shown(show: Show) -> ColumnElement[bool]:
         case Show.OPEN:
             return Case.state.in_(OPEN)
         case Show.OURS:
-            return Case.state.in_(_OURS)
+            # A correction or addition that is signed waits to be published, too.
+            signed = exists().where(Report.case_id == Case.id, Report.state == ReportState.SIGNED)
+            return or_(Case.state.in_(_OURS), signed)
         case Show.LATE:
             return and_(Case.state.in_(OPEN), presentation.late(clock.now()))
         case Show.ENDED:

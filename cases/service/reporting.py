@@ -9,16 +9,17 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import imaging, notify, parts, report_pdf
-from cases.effects import report_digest
+from cases import imaging, notify, parts, report_pdf, report_texts, sealing, version_move, versions, written
 from cases.machine import transition
 from cases.models import Case, Question, Report
 from cases.move import Move
 from cases.redact import redacted
-from cases.report_texts import TEXTS, missing
-from cases.repository import latest_report, load, studies_of
+from cases.report_states import READABLE, WITH_PATIENT, ReportEvent, ReportKind, ReportState
+from cases.repository import latest_report, load, report_steps_of, reports_of, studies_of
+from cases.service import report_shown
 from cases.states import SELVES, Actor, CaseEvent, CaseState
-from cases.views import Answer, ReportView, WrittenText
+from cases.version_move import VersionMove
+from cases.views import Answer, ReportView, SignatureView, WrittenText
 from overread.kit import audit, clock
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.language import gettext
@@ -35,7 +36,8 @@ _MAX_TEXT = 50_000
 class Draft:
     """A report that is being written: answers by question's id, Study Instance UIDs of the view that were read.
 
-    `digest`: names what it says now, every word of it.
+    `digest`: names what it says now, every word of it. `number`, `kind`: which version it is; `reason`: why the one
+    before was sent back, as its author may read it.
     """
 
     answers: Mapping[str, str]
@@ -43,6 +45,10 @@ class Draft:
     studies_read: Sequence[str]
     saved_at: datetime
     digest: str
+    number: int
+    kind: ReportKind
+    change: str
+    reason: str
 
 
 def save_draft(
@@ -53,31 +59,33 @@ def save_draft(
     texts: Mapping[str, str],
     studies_read: Sequence[str],
     *,
+    change: str | None = None,
     edition: str | None = None,
 ) -> None:
     """Keep what the specialist has written so far. `answers`: question id -> text; `texts`: of `cases.report_texts`, by
-    key; `studies_read`: UIDs of the view.
+    key; `studies_read`: UIDs of the view; `change`: what is changed and why, of a correction or an addition.
 
     What is not named stays as it is. `edition` is that of the text which was changed, if the caller knows it.
     Raises Conflict where it is another one by now.
     """
     case = _reading(tx, who, case_id)
+    report = latest_report(tx, case_id)
     known = {str(q.id) for q in case.questions}
     if not set(answers) <= known:
         raise Unprocessable(
             "unknown question", safe=gettext("An answer names a question that this case does not have.")
         )
-    if not set(texts) <= {text.key for text in TEXTS}:
+    kept = report_texts.texts_of(report.kind if report else ReportKind.REPORT)
+    if not set(texts) <= {text.key for text in kept}:
         raise Unprocessable(
-            "unknown text", safe=gettext("The texts of a report are: %(names)s.", names=", ".join(t.key for t in TEXTS))
+            "unknown text", safe=gettext("The texts of a report are: %(names)s.", names=", ".join(t.key for t in kept))
         )
-    if any(len(text) > _MAX_TEXT for text in (*answers.values(), *texts.values())):
+    if any(len(text) > _MAX_TEXT for text in (*answers.values(), *texts.values(), change or "")):
         raise Unprocessable(
             "too long", safe=gettext("A text is too long: %(max_text)s characters at most.", max_text=_MAX_TEXT)
         )
     if not all(imaging.is_uid(uid) for uid in studies_read):
         raise Unprocessable("not a UID", safe=gettext("A study is named by its Study Instance UID."))
-    report = latest_report(tx, case_id)
     if edition not in (None, edition_of(report)):
         raise Conflict(
             f"another edition of the report of case {case_id}",
@@ -93,34 +101,61 @@ def save_draft(
     report.answers = {**report.answers, **_cleaned(answers)}
     report.texts = {**report.texts, **_cleaned(texts)}
     report.studies_read = sorted(set(studies_read))
+    if change is not None:
+        report.change = change.replace("\x00", "").strip()
     tx.flush()
     audit.record(tx, who, "report.save", "report", report.id, case_id=case_id)
 
 
 def draft(tx: Session, who: Principal, case_id: UUID) -> Draft | None:
     """What its author has written so far; None while nothing is. Raises NotFound, Forbidden for everybody else."""
-    _, actor = load(tx, who, case_id)
+    case, actor = load(tx, who, case_id)
     parts.require(actor, Permission.REPORT_WRITE, case_id)
     report = latest_report(tx, case_id)
     if report is None:
         return None
-    return Draft(report.answers, _texts(report), report.studies_read, report.updated_at, edition_of(report))
+    return Draft(
+        report.answers,
+        _texts(report),
+        report.studies_read,
+        report.updated_at,
+        edition_of(report),
+        report.number,
+        report.kind,
+        report.change,
+        redacted(case, versions.reason_of(report_steps_of(tx, case_id), report.number - 1, ReportEvent.SEND_BACK)),
+    )
 
 
 def missing_texts(report: Draft | None) -> dict[str, str]:
     """What has still to be written before a report can be signed, besides answers, by key: a sentence each."""
-    return missing({text.key: text.text for text in report.texts} if report else {})
+    if report is None:
+        return report_texts.missing({})
+    found = report_texts.missing({text.key: text.text for text in report.texts}, report.kind)
+    if report.kind is not ReportKind.REPORT and not report.change:
+        found["change"] = gettext("Please say what is changed or added, and why.")
+    return found
+
+
+def signature_now(tx: Session, who: Principal, case_id: UUID) -> tuple[SignatureView | None, str]:
+    """What would stand under a signature of the report now, and what is missing for one. Raises as `may_sign`."""
+    case, actor = load(tx, who, case_id)
+    parts.require(actor, Permission.REPORT_SIGN, case_id)
+    return report_shown.signature(sealing.signature(tx, case, who)), written.signer(tx, who) or ""
 
 
 def edition_of(report: Report | None) -> str:
     """A name for what a report says now, its digest; empty where there is none yet."""
-    return report_digest(report) if report is not None else ""
+    return sealing.words_digest(report) if report is not None else ""
 
 
-def pdf(tx: Session, who: Principal, case_id: UUID) -> tuple[str, bytes]:
-    """The report as PDF/A for whoever may read it, with the name of its file. Raises as `read`."""
-    found = read(tx, who, case_id)
-    return f"second-opinion-{found.reference}.pdf", report_pdf.render(found)
+def pdf(tx: Session, who: Principal, case_id: UUID, number: int | None = None) -> tuple[str, bytes]:
+    """A version of the report as PDF/A for whoever may read it, with the name of its file; the one in force where none
+    is named. Raises as `read`.
+    """
+    found = read(tx, who, case_id, number)
+    name = f"second-opinion-{found.reference}" + (f"-version-{found.version}" if found.version > 1 else "")
+    return f"{name}.pdf", report_pdf.render(found)
 
 
 def may_sign(tx: Session, who: Principal, case_id: UUID) -> None:
@@ -139,49 +174,100 @@ def sign(tx: Session, who: Principal, case_id: UUID, proof: Proof, *, digest: st
     proof.require(tx, who)
     case, actor = load(tx, who, case_id, lock=True)
     report = latest_report(tx, case_id)
-    if digest is not None and report is not None and digest != report_digest(report):
+    if digest is not None and report is not None and digest != sealing.words_digest(report):
         raise Conflict(
             "another text than the one shown", safe=gettext("The text was changed meanwhile. Please read it again.")
         )
-    signed = transition(Move(tx, case, CaseEvent.SIGN, actor, who, specialist_id=who.id))
+    if report is not None and case.state in WITH_PATIENT:
+        signed = versions.moved(tx, case, report, ReportEvent.SIGN, actor, who)
+    else:
+        signed = transition(Move(tx, case, CaseEvent.SIGN, actor, who, specialist_id=who.id))
     report = latest_report(tx, case_id)
     assert report is not None
     assert report.digest is not None
-    if not signed:
-        return report.digest
-    audit.record(tx, who, "report.sign", "report", report.id, case_id=case_id, digest=report.digest)
-    if case.program.publish_by_policy:
-        transition(Move(tx, case, CaseEvent.PUBLISH, Actor.SYSTEM, None, reason="by the program's policy"))
+    if signed and case.program.publish_by_policy:
+        _publish(tx, case, report, Actor.SYSTEM, None)
     return report.digest
 
 
 def publish(tx: Session, who: Principal, case_id: UUID) -> None:
-    """Give the signed report to the patient. Raises Conflict where its text is no longer what was signed."""
+    """Give the version that is signed to the patient. Raises Conflict where its text is no longer what was signed."""
     case, actor = load(tx, who, case_id, lock=True)
     report = latest_report(tx, case_id)
-    if report is not None and report.digest is not None and report.digest != report_digest(report):
+    if report is not None and not report_shown.intact(report):
         raise Conflict(f"report {report.id} was altered", safe=gettext("The report was altered after it was signed."))
-    transition(Move(tx, case, CaseEvent.PUBLISH, actor, who))
+    _publish(tx, case, report, actor, who)
 
 
-def read(tx: Session, who: Principal, case_id: UUID) -> ReportView:
-    """The report, as far as `who` may read it: the author always, coordinators once signed, the patient once published.
+def _publish(tx: Session, case: Case, report: Report | None, actor: Actor, who: Principal | None) -> None:
+    reason = "" if who else "by the program's policy"
+    if report is not None and report.about is not None and case.state in WITH_PATIENT:
+        versions.moved(tx, case, report, ReportEvent.PUBLISH, actor, who, reason)
+    else:
+        transition(Move(tx, case, CaseEvent.PUBLISH, actor, who, reason=reason))
 
-    The patient's first look is kept as the read receipt. Raises NotFound.
+
+def send_back(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
+    """Send what is signed and not published back to the specialist, who writes a new version that starts from it."""
+    case, actor = load(tx, who, case_id, lock=True)
+    signed = next((r for r in reports_of(tx, case_id) if r.state is ReportState.SIGNED and r.about is not None), None)
+    if signed is not None:
+        versions.moved(tx, case, signed, ReportEvent.SEND_BACK, actor, who, reason)
+    elif not _sent_back(tx, case, actor, who, reason):
+        transition(Move(tx, case, CaseEvent.SEND_BACK, actor, who, reason=reason))
+
+
+def _sent_back(tx: Session, case: Case, actor: Actor, who: Principal, reason: str) -> bool:
+    """Whether this is a second click on what was sent back of a report that is with its patient."""
+    newest = latest_report(tx, case.id)
+    if newest is None or case.state not in WITH_PATIENT:
+        return False
+    before = next((r for r in reports_of(tx, case.id) if r.number == newest.number - 1), newest)
+    return versions.repeated(VersionMove(tx, case, before, ReportEvent.SEND_BACK, actor, who, reason))
+
+
+def read(tx: Session, who: Principal, case_id: UUID, number: int | None = None) -> ReportView:
+    """A version of the report, as far as `who` may read it; the one in force where no number is given.
+
+    Its author reads what is not recalled, coordinators what was signed, the patient what was published and is not
+    recalled. The patient's first look is kept as the read receipt. Raises NotFound.
     """
     case, actor = load(tx, who, case_id)
-    report = latest_report(tx, case_id)
-    ready = report is not None and (
-        actor is Actor.ASSIGNED
-        or (actor is Actor.COORDINATOR and report.signed_at is not None)
-        or (actor in SELVES and report.published_at is not None)
-    )
-    if report is None or not ready:
-        raise NotFound(f"no report of case {case_id} for {actor}", safe=gettext("There is no report yet."))
+    reports = reports_of(tx, case_id)
+    report = _asked_for(reports, actor, number)
+    if report is None:
+        recalled = actor in SELVES and any(r.state is ReportState.RECALLED for r in reports)
+        safe = gettext("This report was taken back: it must not be used.") if recalled else ""
+        raise NotFound(f"no report of case {case_id} for {actor}", safe=safe or gettext("There is no report yet."))
     if actor in SELVES and report.first_read_at is None:
         report.first_read_at = clock.now()
-    audit.record(tx, who, "report.read", "report", report.id, case_id=case_id)
+    for one in (report, *version_move.additions(reports, report.number, ReportState.PUBLISHED)):
+        if actor in SELVES and one.first_read_at is None:
+            one.first_read_at = clock.now()
+        audit.record(tx, who, "report.read", "report", one.id, case_id=case_id)
     return _view(tx, case, report, for_specialist=actor is Actor.ASSIGNED)
+
+
+def may_read(actor: Actor, report: Report) -> bool:
+    """Whether somebody with this part in a case reads a version."""
+    match actor:
+        case Actor.ASSIGNED:
+            return report.state not in (ReportState.RECALLED, ReportState.DISCARDED)
+        case Actor.COORDINATOR:
+            return report.signed_at is not None
+        case _ if actor in SELVES:
+            return report.state in READABLE
+    return False
+
+
+def _asked_for(reports: Sequence[Report], actor: Actor, number: int | None) -> Report | None:
+    if number is not None:
+        return next((r for r in reports if r.number == number and may_read(actor, r)), None)
+    valid = version_move.in_force(reports)
+    if valid is not None or actor in SELVES:
+        return valid
+    main = [r for r in reports if r.kind is not ReportKind.ADDENDUM and may_read(actor, r)]
+    return main[-1] if main else None
 
 
 def document(tx: Session, case: Case, report: Report) -> ReportView:
@@ -189,8 +275,12 @@ def document(tx: Session, case: Case, report: Report) -> ReportView:
     return _view(tx, case, report, for_specialist=False)
 
 
-def answer_follow_up(tx: Session, who: Principal, case_id: UUID, question_id: UUID, text: str) -> None:
-    """The specialist answers a question that the patient asked after publication."""
+def answer_follow_up(tx: Session, who: Principal, case_id: UUID, question_id: UUID, text: str, proof: Proof) -> str:
+    """The specialist answers a question that the patient asked after publication, and signs it; its SHA-256.
+
+    `proof`: as of `sign`. Raises Forbidden without it.
+    """
+    proof.require(tx, who)
     case, actor = load(tx, who, case_id, lock=True)
     parts.require(actor, Permission.REPORT_WRITE, case_id)
     if case.state is not CaseState.PUBLISHED:
@@ -199,14 +289,19 @@ def answer_follow_up(tx: Session, who: Principal, case_id: UUID, question_id: UU
     if question is None:
         raise NotFound(f"question {question_id} of case {case_id}")
     if question.answer == text.replace("\x00", "").strip() and text.strip():
-        return
+        return question.answer_digest or ""
     if question.answer is not None:
         raise Conflict("answered", safe=gettext("This question was answered already."))
     if not text.strip() or len(text) > _MAX_TEXT:
         raise Unprocessable("answer", safe=gettext("Please write an answer."))
+    if (missing := written.signer(tx, who)) is not None:
+        raise Unprocessable("no signer", safe=missing)
     question.answer, question.answered_at = text.replace("\x00", "").strip(), clock.now()
-    audit.record(tx, who, "case.follow_up_answer", "case", case_id, case_id=case_id)
+    question.answer_signature = sealing.signature(tx, case, who)
+    question.answer_digest = sealing.answer_digest(case, question)
+    audit.record(tx, who, "case.follow_up_answer", "case", case_id, case_id=case_id, digest=question.answer_digest)
     notify.queue_patient(tx, case, "follow_up_answered")
+    return question.answer_digest
 
 
 def close(tx: Session, who: Principal, case_id: UUID) -> None:
@@ -243,7 +338,10 @@ def _cleaned(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _texts(report: Report) -> tuple[WrittenText, ...]:
-    return tuple(WrittenText(t.key, t.label, t.patient_label, report.texts.get(t.key, "")) for t in TEXTS)
+    return tuple(
+        WrittenText(t.key, t.label, t.patient_label, report.texts.get(t.key, ""))
+        for t in report_texts.texts_of(report.kind)
+    )
 
 
 def _identity(case: Case) -> str:
@@ -253,16 +351,30 @@ def _identity(case: Case) -> str:
 def _reading(tx: Session, who: Principal, case_id: UUID) -> Case:
     case, actor = load(tx, who, case_id, lock=True)
     parts.require(actor, Permission.REPORT_WRITE, case_id)
-    if case.state is not CaseState.IN_REVIEW:
+    newest = latest_report(tx, case_id)
+    changes = newest is not None and newest.state is ReportState.DRAFT and case.state in WITH_PATIENT
+    if case.state is not CaseState.IN_REVIEW and not changes:
         raise Conflict(f"case {case_id} is {case.state}", safe=gettext("The report can't be changed now."))
     return case
 
 
 def _view(tx: Session, case: Case, report: Report, *, for_specialist: bool) -> ReportView:
+    reports = reports_of(tx, case.id)
+    adds = report.kind is ReportKind.ADDENDUM
+
     def answer(question: Question) -> Answer:
         given = (question.answer or "") if question.follow_up else report.answers.get(str(question.id), "")
         asked = redacted(case, question.text) if for_specialist else question.text
-        return Answer(question.id, question.number, asked, given, question.follow_up, question.answered_at)
+        return Answer(
+            question.id,
+            question.number,
+            asked,
+            given,
+            question.follow_up,
+            question.answered_at,
+            report_shown.signature(question.answer_signature),
+            question.answer_digest,
+        )
 
     return ReportView(
         report.id,
@@ -272,15 +384,20 @@ def _view(tx: Session, case: Case, report: Report, *, for_specialist: bool) -> R
         tuple(case.subjects),
         "" if for_specialist else _identity(case),
         report.number,
-        tuple(answer(q) for q in case.questions if not q.follow_up),
+        () if adds else tuple(answer(q) for q in case.questions if not q.follow_up),
         _texts(report),
         studies_sentences(tx, case, report.studies_read, for_specialist=for_specialist),
         report.signed_name,
         report.signed_at,
         report.published_at,
         report.digest,
-        report.digest is None or report.digest == report_digest(report),
-        tuple(answer(q) for q in case.questions if q.follow_up),
+        report_shown.intact(report),
+        () if adds else tuple(answer(q) for q in case.questions if q.follow_up),
         edition_of(report),
         case.program.zone,
+        report.kind.value,
+        report.change,
+        report_shown.signature(report.signature),
+        report_shown.mark(reports, report_steps_of(tx, case.id), report),
+        report_shown.added(reports, report),
     )

@@ -9,6 +9,7 @@ from cases.models import Licence, LicenceRule, Program, ProgramSpecialist
 from cases.service import kinds
 from cases.service.kinds import Cost, KindFields
 from cases.states import LicenceRequirement, Needed
+from cases.version_models import Signer
 from overread.kit import clock, principals
 from overread.kit.db import Session
 from overread.kit.principals import Principal, Role
@@ -107,6 +108,13 @@ def seed(tx: Session, hashed: str) -> dict[Role, Principal]:
     for slug, fields, cost in KINDS:
         kinds.add(tx, first[Role.ADMIN], "neuro", slug, fields, cost)
     for specialist in specialists:
+        tx.add(
+            Signer(
+                specialist_id=specialist.id,
+                qualification="Board-certified neuroradiologist",
+                practice="Overread demo practice, Boston, MA",
+            )
+        )
         tx.add(ProgramSpecialist(program_id=program.id, specialist_id=specialist.id))
     for place, rule, why in (
         ("DE", LicenceRequirement.DIRECT, "Sample rule of the demo: a second opinion may be given directly."),

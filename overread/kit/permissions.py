@@ -43,6 +43,7 @@ class Permission(StrEnum):
     LICENCE_READ = "licence.read"
     LICENCE_VERIFY = "licence.verify"
     LICENCE_SET = "licence.set"
+    SIGNATURE_SET = "signature.set"
     PLACE_RULES_READ = "place_rules.read"
     PLACE_RULES_SET = "place_rules.set"
     PROGRAMS_READ = "programs.read"
@@ -78,6 +79,7 @@ class Permission(StrEnum):
     REPORT_SIGN = "report.sign"
     REPORT_PUBLISH = "report.publish"
     REPORT_READ = "report.read"
+    REPORT_RECALL = "report.recall"
 
 
 def _roles(names: str) -> frozenset[Role]:
@@ -115,6 +117,7 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.LICENCE_READ: _roles("specialist coordinator admin"),
     Permission.LICENCE_SET: _roles("specialist admin"),
     Permission.LICENCE_VERIFY: _roles("admin"),
+    Permission.SIGNATURE_SET: _roles("specialist"),
     Permission.PLACE_RULES_READ: _roles("coordinator admin"),
     Permission.PLACE_RULES_SET: _roles("admin"),
     Permission.PROGRAMS_READ: _roles("coordinator admin"),

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from starlette.responses import Response
 
-from cases.service import assignment, read, replies, reporting
+from cases.service import assignment, read, replies, reporting, versions
 from cases.states import (
     ENDED,
     OPEN,
@@ -21,14 +21,14 @@ from cases.states import (
     StudyEvent,
     StudyState,
 )
-from cases.views import CoordinatorCase, CoordinatorStudy, OfferView, Review, StepView
+from cases.views import CoordinatorCase, CoordinatorStudy, OfferView, ReportState, Review, StepView, VersionView
 from overread.kit import audit, zones
 from overread.kit.audit import AuditRow
 from overread.kit.errors import NotFound
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Page
 from overread.kit.words import counted
-from overread.web import answers, asked_card, desk_card, labels, next_step, paging, papers, places, render
+from overread.web import answers, asked_card, desk_card, labels, next_step, paging, papers, places, render, reports
 from overread.web.contexts import TxContext
 
 #: Pictures shown at once; the rest follows when these are decided.
@@ -45,6 +45,7 @@ _SAID: Mapping[str, str] = {
     CaseEvent.ANSWER_INTAKE: Phrase("answered"),
     CaseEvent.ANSWER_REVIEW: Phrase("answered"),
     CaseEvent.INFO_EXPIRE: Phrase("closed the case"),
+    CaseEvent.SEND_BACK: Phrase("sent the report back"),
     CaseEvent.DECLINE: Phrase("declined the case"),
     CaseEvent.WITHDRAW: Phrase("withdrew the case"),
     RecordEvent.CORRECT: Phrase("corrected the patient’s identity"),
@@ -96,6 +97,8 @@ def case_page(ctx: TxContext) -> Response:
     specialists = _specialists(ctx, case) if CaseEvent.OFFER in case.actions else []
     due = labels.due(case.state, case.due_at, stands=case.paused_at is not None)
     refundable = case.paid is not None and case.paid.is_taken
+    waits = _waits(ctx, case)
+    after = _after(ctx, case, url, waits)
     may_answer = any(e in case.actions for e in (CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
     return ctx.page(
         "coordinator/case.html",
@@ -103,7 +106,7 @@ def case_page(ctx: TxContext) -> Response:
         case={
             "reference": case.reference,
             "title": case.title,
-            "status": labels.case(case.state),
+            "status": labels.TAKEN_BACK if reports.taken_back(after["versions"]) else labels.case(case.state),
             "due": due,
             "late": case.late,
             "clock": _clock_words(case),
@@ -124,7 +127,7 @@ def case_page(ctx: TxContext) -> Response:
                 "physician": answers.physician(case),
             },
         },
-        steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists)),
+        steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists), waits),
         clock=_clock(case, url),
         desk=desk_card.card(ctx, case, url),
         asked=asked_card.shown(case),
@@ -156,7 +159,8 @@ def case_page(ctx: TxContext) -> Response:
         info_action=action(CaseEvent.ASK_INFO, "info"),
         # The number makes a refund that is sent twice one refund.
         refund_action=f"{url}/refund?request={uuid4()}" if refundable else "",
-        report=_report(ctx, case) if CaseEvent.PUBLISH in case.actions else None,
+        report=reports.shown(reporting.read(ctx.tx, ctx.who, case.case_id, waits.number)) if waits else None,
+        after=after,
         messages=[
             {
                 "sender": n.author,
@@ -320,13 +324,23 @@ def _specialists(ctx: TxContext, case: CoordinatorCase) -> list[dict[str, Any]]:
     ]
 
 
-def _report(ctx: TxContext, case: CoordinatorCase) -> dict[str, Any]:
-    found = reporting.read(ctx.tx, ctx.who, case.case_id)
+def _waits(ctx: TxContext, case: CoordinatorCase) -> VersionView | None:
+    """The version that is signed and waits to be published."""
+    known = versions.listed(ctx.tx, ctx.who, case.case_id) if case.has_signed_report else []
+    return next((one for one in known if one.state == ReportState.SIGNED), None)
+
+
+def _after(ctx: TxContext, case: CoordinatorCase, url: str, waits: VersionView | None) -> dict[str, Any]:
+    """The report's versions, and what can be done after one was signed."""
+    listed = reports.listed(ctx, case.case_id) if case.has_signed_report else []
+    given = case.state in (CaseState.PUBLISHED, CaseState.CLOSED)
+    changing = given and any(one["discardable"] for one in listed)
     return {
-        "signed_by": found.signed_by,
-        "signed_at": render.moment(found.signed_at),
-        "answers": [{"question": a.question, "answer": a.answer} for a in found.answers],
-        "texts": [{"label": t.label, "text": t.text} for t in found.texts if t.text],
+        "versions": listed,
+        "send_back_action": f"{url}/send-back" if waits else "",
+        "ask_action": f"{url}/ask-change" if given else "",
+        "asked": versions.asked_for(ctx.tx, ctx.who, case.case_id) if given else "",
+        "discard_action": f"{url}/discard" if changing else "",
     }
 
 

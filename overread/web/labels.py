@@ -84,6 +84,9 @@ SUBJECTS: Mapping[str, str] = {
     "other": Phrase("Something else"),
 }
 
+#: A case whose report was taken back, as its patient sees it.
+TAKEN_BACK = {"label": Phrase("Report taken back"), "tone": "bad"}
+
 
 def pages(number: int) -> str:
     """How many pages a document has."""

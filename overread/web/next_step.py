@@ -6,7 +6,7 @@ import textwrap
 from typing import Any
 
 from cases.states import CaseEvent, CaseState, ClockEvent, OfferOutcome, StudyState
-from cases.views import CoordinatorCase, StepView
+from cases.views import CoordinatorCase, ReportKind, StepView, VersionView
 from overread.kit import zones
 from overread.kit.language import gettext, ngettext
 
@@ -19,17 +19,20 @@ _MOST = 240
 _ENDS = (CaseEvent.DECLINE, CaseEvent.WITHDRAW, CaseEvent.INFO_EXPIRE)
 
 
-def steps(case: CoordinatorCase, studies: list[dict[str, Any]], may_read: int) -> list[dict[str, Any]]:
+def steps(
+    case: CoordinatorCase, studies: list[dict[str, Any]], may_read: int, waits: VersionView | None
+) -> list[dict[str, Any]]:
     """What comes next, the first thing first.
 
-    `studies` as the page shows them, `may_read`: how many specialists may read the case.
+    `studies` as the page shows them, `may_read`: how many specialists may read the case, `waits`: the
+    version of the report that is signed and not published.
     """
     url, state = f"/queue/{case.case_id}", CaseState(case.state)
     if case.clock_stands:
         goes_on = {"label": gettext("Let the clock go on"), "action": f"{url}/resume"}
         since = gettext("Since %(moment)s.", moment=zones.sentence(case.paused_at)) if case.paused_at else ""
         return [_step(gettext("The clock stands still"), [case.clock_stands, since], goes_on)]
-    then = _of_state(case, state, url, studies, may_read)
+    then = _to_publish(case, url, waits) if waits else _of_state(case, state, url, studies, may_read)
     if case.late and case.due_at and ClockEvent.PROMISE in case.clock_actions:
         passed = gettext("They were to hear by %(moment)s, and nobody tells them but you.", moment=_at(case.due_at))
         first = _step(
@@ -68,8 +71,6 @@ def _of_state(
             text = gettext("%(name)s reads the images and writes the report.", name=case.specialist)
             late = _link(gettext("Give the patient a new time"), _NEW_TIME, "quiet")
             return _step(gettext("Wait for the report"), [text], late)
-        case CaseState.SIGNED:
-            return _signed(case, url)
         case CaseState.PUBLISHED:
             return _published(case, url)
         case _:
@@ -115,8 +116,8 @@ def _ready(url: str, may_read: int) -> dict[str, Any]:
     return _step(gettext("Offer it to a specialist"), [text], _link(gettext("Choose a specialist"), "#assign"), reopen)
 
 
-def _signed(case: CoordinatorCase, url: str) -> dict[str, Any]:
-    if case.blocked:
+def _to_publish(case: CoordinatorCase, url: str, waits: VersionView) -> dict[str, Any]:
+    if case.blocked and case.state == CaseState.SIGNED:
         return _step(
             gettext("The report can’t be published yet"), list(case.blocked), _link(gettext("Read it"), "#report")
         )
@@ -125,7 +126,13 @@ def _signed(case: CoordinatorCase, url: str) -> dict[str, Any]:
         "action": f"{url}/publish",
         "confirm": gettext("Publish this report? The patient is told at once."),
     }
-    text = gettext("%(name)s has signed the report.", name=case.specialist)
+    match waits.kind:
+        case ReportKind.CORRECTION:
+            text = gettext("%(name)s has signed a correction of the report.", name=case.specialist)
+        case ReportKind.ADDENDUM:
+            text = gettext("%(name)s has signed an addition to the report.", name=case.specialist)
+        case _:
+            text = gettext("%(name)s has signed the report.", name=case.specialist)
     read_it = _link(gettext("Read it first"), "#report", "quiet")
     return _step(gettext("Check the report and publish it"), [text], publish, read_it)
 

@@ -14,7 +14,7 @@ from cases.views import PatientCase
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import labels, paging, papers, render
+from overread.web import labels, paging, papers, render, reports
 from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check
 from overread.web.steps import own
@@ -101,7 +101,7 @@ def case(ctx: TxContext) -> Response:
         case={
             "reference": shown.reference,
             "title": shown.title,
-            "status": labels.case(shown.state),
+            "status": labels.TAKEN_BACK if shown.recalled else labels.case(shown.state),
             "next_title": shown.next_title,
             "next_text": shown.next_text,
             # A time that has passed is told in words, never as one that is still to come.
@@ -148,6 +148,7 @@ def case(ctx: TxContext) -> Response:
         ],
         accesses_pager=paging.links(ctx, url, seen, name=_ACCESSES, part=_ACCESSES),
         report_url=f"{url}/report" if shown.has_report else "",
+        recalled=shown.recalled,
         add_images_url=f"{url}/images" if shown.may_upload and shown.kind.images != Needed.NONE else "",
         hospital={"reference": shown.reference, "sheet_url": f"{url}/sheet"}
         if shown.images_by == ImagesBy.HOSPITAL and shown.may_upload
@@ -251,26 +252,19 @@ def erase(ctx: TxContext) -> Response:
 
 
 def report(ctx: TxContext) -> Response:
-    """The report, question by question; the first look is the read receipt."""
+    """The report that is in force, question by question; the first look is the read receipt."""
     shown = own(ctx)
-    found = reporting.read(ctx.tx, ctx.who, shown.case_id)
     url = f"/cases/{shown.case_id}"
+    listed = reports.listed(ctx, shown.case_id)
+    if shown.recalled:
+        return ctx.page("patient/report_recalled.html", case_url=url, versions=listed)
+    found = reporting.read(ctx.tx, ctx.who, shown.case_id)
     left = shown.follow_ups_left
     return ctx.page(
         "patient/report.html",
-        report={
-            "title": shown.title,
-            "answers": [
-                {"question": a.question, "answer": a.answer or gettext("Not answered yet.")}
-                for a in (*found.answers, *found.follow_ups)
-            ],
-            "texts": [{"label": t.patient_label, "text": t.text} for t in found.texts if t.text],
-            "signed_by": found.signed_by,
-            "signed_at": render.moment(found.signed_at),
-            "version": found.version,
-            "studies": found.studies,
-            "addenda": [],
-        },
+        report={**reports.shown(found), "title": shown.title},
+        # One alone needs no list.
+        versions=listed if listed[1:] else [],
         pdf_url=f"{url}/report.pdf",
         case_url=url,
         follow_up={"action": f"{url}/follow-ups", "left": left} if left > 0 else None,

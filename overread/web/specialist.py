@@ -7,16 +7,16 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.service import assignment, intake, read, reporting, viewing
+from cases.service import assignment, intake, read, reporting, versions, viewing
 from cases.service.read import Show
-from cases.states import DELIVERED, RUNNING, CaseEvent, CaseState
-from cases.views import REPORT_TEXTS, SpecialistCase
+from cases.states import RUNNING, CaseEvent, CaseState
+from cases.views import ReportKind, SpecialistCase, report_texts_of
 from overread.kit import proofs
 from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import answers, labels, paging, render
+from overread.web import answers, labels, paging, render, reports
 from overread.web.contexts import Desk, RequestContext, TxContext, go, in_transaction
 from overread.web.forms import Check, FieldErrors
 from overread.web.viewers import open_viewer
@@ -38,7 +38,7 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.post("/reading/{case}/viewer", open_viewer, case_page),
         desk.post("/reading/{case}/token", token),
         desk.post("/reading/{case}/info", ask, case_page),
-        desk.post("/reading/{case}/follow-ups/{question}", answer_follow_up, case_page),
+        desk.post_without_tx("/reading/{case}/follow-ups/{question}", answer_follow_up, in_transaction(case_page)),
         desk.get("/reading/{case}/report", report_page),
         desk.post("/reading/{case}/report", save, report_page),
         desk.post_without_tx("/reading/{case}/sign", sign, in_transaction(report_page)),
@@ -129,23 +129,32 @@ def ask(ctx: TxContext) -> Response:
     return go(f"/reading/{ctx.uuid()}", "asked")
 
 
-def answer_follow_up(ctx: TxContext) -> Response:
-    """Answer what the patient asked after the report."""
-    text = ctx.form.text("text")
-    reporting.answer_follow_up(ctx.tx, ctx.who, ctx.uuid(), ctx.uuid("question"), text)
-    return go(f"/reading/{ctx.uuid()}", "answered")
+def answer_follow_up(context: RequestContext) -> Response:
+    """Answer what the patient asked after the report; the password stands for the hand."""
+    with context.transaction() as ctx:
+        reporting.may_sign(ctx.tx, ctx.who, ctx.uuid())
+    question = context.uuid("question")
+    try:
+        proof = proofs.by_password(context.services.db, context.who, context.form.text("password"), context.address)
+    except Unprocessable as error:
+        raise FieldErrors({f"password-{question}": error.safe}) from error
+    with context.transaction() as ctx:
+        reporting.answer_follow_up(ctx.tx, ctx.who, ctx.uuid(), question, ctx.form.text("text"), proof)
+    return go(f"/reading/{context.uuid()}", "follow-up-answered")
 
 
 def report_page(ctx: TxContext) -> Response:
     """The report: its form, or, where it is complete, the text that is to be signed."""
     case = assigned(ctx)
     url = f"/reading/{case.case_id}"
-    if case.state != CaseState.IN_REVIEW:
+    if not case.writing:
         return go(url)
     report = reporting.draft(ctx.tx, ctx.who, case.case_id)
-    questions = [q for q in case.questions if not q.follow_up]
+    kind = report.kind if report else ReportKind.REPORT
+    questions = [q for q in case.questions if not q.follow_up and kind is not ReportKind.ADDENDUM]
     signing = ctx.form.text("digest") != "" or ctx.query("step") == "preview"
     missing = _missing(ctx, case) if signing else {}
+    signature, unsigned = reporting.signature_now(ctx.tx, ctx.who, case.case_id)
     preview = None
     if signing and report is not None and not missing:
         preview = {
@@ -154,22 +163,35 @@ def report_page(ctx: TxContext) -> Response:
             "studies": [study.title for study in case.studies if study.study_uid in report.studies_read],
             "digest": report.digest,
             "sign_action": f"{url}/sign",
+            "change": report.change,
+            "signed": reports.signed(signature, None, None),
+            "unsigned": unsigned,
         }
     values: dict[str, Any] = ctx.form.values("studies") if ctx.form.names() else {}
     if report is not None and (not values or preview):
         values |= {f"answer-{key}": text for key, text in report.answers.items()}
+        values |= {"change": report.change}
         values |= {t.key: t.text for t in report.texts} | {"studies": list(report.studies_read)}
     return ctx.page(
         "specialist/report.html",
         case={
             "reference": case.reference,
             "title": case.title,
-            "due": labels.due(case.state, case.due_at, stands=case.paused_at is not None),
+            "due": labels.due(case.state, case.due_at, stands=case.paused_at is not None)
+            if kind is ReportKind.REPORT
+            else None,
             "patient": case.patient,
             "story": answers.story(case),
         },
         questions=[{"id": str(q.question_id), "text": q.text} for q in questions],
-        texts=REPORT_TEXTS,
+        texts=report_texts_of(kind),
+        version={
+            "number": report.number if report else 1,
+            "kind": kind.value,
+            "sent_back": report.reason if report else "",
+            "asked": versions.asked_for(ctx.tx, ctx.who, case.case_id),
+            "discard_action": f"{url}/discard" if kind is not ReportKind.REPORT else "",
+        },
         studies=[{"uid": study.study_uid, "label": study.title} for study in case.studies],
         action=f"{url}/report",
         edition=report.digest if report else "",
@@ -188,9 +210,11 @@ def save(ctx: TxContext) -> Response:
     """Keep what is written, whole or not; then go on writing, or to what is to be signed."""
     prefix = "answer-"
     answers = {name[len(prefix) :]: ctx.form.text(name) for name in ctx.form.names() if name.startswith(prefix)}
-    texts = {text.key: ctx.form.text(text.key) for text in REPORT_TEXTS}
-    studies, edition = ctx.form.all("studies"), ctx.form.given("edition")
-    reporting.save_draft(ctx.tx, ctx.who, ctx.uuid(), answers, texts, studies, edition=edition)
+    report = reporting.draft(ctx.tx, ctx.who, ctx.uuid())
+    kept = report_texts_of(report.kind if report else ReportKind.REPORT)
+    texts = {text.key: ctx.form.text(text.key) for text in kept}
+    studies, edition, change = ctx.form.all("studies"), ctx.form.given("edition"), ctx.form.given("change")
+    reporting.save_draft(ctx.tx, ctx.who, ctx.uuid(), answers, texts, studies, change=change, edition=edition)
     url = f"/reading/{ctx.uuid()}/report"
     return go(url, step="preview") if ctx.form.text("step") == "preview" else go(url, "saved")
 
@@ -215,10 +239,11 @@ def sign(context: RequestContext) -> Response:
 
 def _missing(ctx: TxContext, case: SpecialistCase) -> dict[str, str]:
     report = reporting.draft(ctx.tx, ctx.who, case.case_id)
+    adds = report is not None and report.kind is ReportKind.ADDENDUM
     found = {
         f"answer-{q.question_id}": gettext("Question %(number)s has no answer yet.", number=q.number)
         for q in case.questions
-        if not q.follow_up and not (report and report.answers.get(str(q.question_id), "").strip())
+        if not q.follow_up and not adds and not (report and report.answers.get(str(q.question_id), "").strip())
     }
     found |= reporting.missing_texts(report)
     if report is None or not report.studies_read:
@@ -239,13 +264,14 @@ def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | Non
             "hours": int(viewing.LONGEST.total_seconds() // 3600),
             **(shown_once or {}),
         }
-    reading = case.state == CaseState.IN_REVIEW and case.granted_until is not None
+    given = case.state in (CaseState.PUBLISHED, CaseState.CLOSED)
+    listed = reports.listed(ctx, case.case_id) if case.has_report else []
     return ctx.page(
         "specialist/case.html",
         case={
             "reference": case.reference,
             "title": case.title,
-            "status": labels.case(case.state),
+            "status": labels.TAKEN_BACK if reports.taken_back(listed) else labels.case(case.state),
             "due": labels.due(case.state, case.due_at, stands=case.paused_at is not None),
             "answer_by": render.moment(case.answer_by),
             "questions": [q.text for q in case.questions if not q.follow_up],
@@ -276,11 +302,21 @@ def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | Non
         decline_action=f"{offer_url}/decline" if CaseEvent.REFUSE_OFFER in case.actions else "",
         licence=case.licence,
         acknowledge_action="",
-        report_url=f"{url}/report" if reading else "",
-        pdf_url=f"/cases/{case.case_id}/report.pdf" if case.has_report and case.state in DELIVERED else "",
+        report_url=f"{url}/report" if case.writing and (given or case.granted_until is not None) else "",
+        after={
+            "versions": listed,
+            "begin_action": f"{url}/versions" if given and not case.writing else "",
+            "asked": versions.asked_for(ctx.tx, ctx.who, case.case_id) if given else "",
+        },
         info_action=f"{url}/info" if CaseEvent.ASK_INFO in case.actions else "",
         follow_ups=[
-            {"text": q.text, "answer": q.answer, "action": f"{url}/follow-ups/{q.question_id}"}
+            {
+                "id": str(q.question_id),
+                "text": q.text,
+                "answer": q.answer,
+                "action": f"{url}/follow-ups/{q.question_id}",
+                "typed": ctx.form.text("text") if ctx.request.url.path.endswith(str(q.question_id)) else "",
+            }
             for q in case.questions
             if q.follow_up
         ],

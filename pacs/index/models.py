@@ -333,3 +333,12 @@ class Change(Base):
         Index("ix_pacs_change_view_id_number", "view_id", "number"),
         Index("ix_pacs_change_study_pk_number", "study_pk", "number"),
     )
+
+
+class Withheld(Base):
+    """A study of the originals that must not be read for now: its bytes are kept, and coordinators alone get them."""
+
+    __tablename__ = "pacs_withheld"
+
+    study_pk: Mapped[int] = mapped_column(ForeignKey("pacs_study.pk", ondelete="CASCADE"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=clock.now)

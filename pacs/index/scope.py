@@ -27,7 +27,7 @@ class Scope:
     `sender_id`: only what this sender sent. `study_uids`: only these studies (UIDs of the view). `studies`: only these
     senders' or joined studies (`pacs.index.models.Study.pk`), no two of one UID; of those that are in `uploads`, what
     was sent for `case_id` alone; of those in `until`, nothing behind an instance (`pacs.index.models.Instance.pk`).
-    `unreleased`: also what no coordinator has released yet.
+    `unreleased`: also what no coordinator has released yet. `withheld`: also what must not be read for now.
     """
 
     view_id: UUID
@@ -38,6 +38,7 @@ class Scope:
     until: frozenset[tuple[int, int]] = frozenset()
     case_id: UUID | None = None
     unreleased: bool = False
+    withheld: bool = False
 
     @property
     def leading(self) -> bool:
@@ -67,11 +68,12 @@ def one_study(study_pk: int) -> Scope:
 def originals(who: Principal) -> Scope:
     """The originals that a principal may see at /dicomweb. Raises Forbidden for roles that see none.
 
-    Coordinators and admins see all (every access of an admin is audited), hospitals what they sent, patients their own.
+    Coordinators and admins see all (every access of an admin is audited), but what is withheld coordinators alone;
+    hospitals what they sent, patients their own.
     """
     permissions.require(who, Permission.IMAGES_ORIGINAL)
     if who.role in (Role.COORDINATOR, Role.ADMIN):
-        return Scope(ORIGINAL, unreleased=True)
+        return Scope(ORIGINAL, unreleased=True, withheld=who.role is Role.COORDINATOR)
     return sent_by(who.id)
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, or_
+from sqlalchemy import ColumnElement, and_, case, exists, or_, select
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import aliased
 
-from pacs.index.models import Change, Instance, Review, Study, Upload
-from pacs.index.scope import Scope
+from pacs.index.models import Change, Instance, Review, Study, Upload, Withheld
+from pacs.index.scope import ORIGINAL, Scope
 
 #: Behind every row.
 _LAST = 2**63 - 1
@@ -40,6 +40,8 @@ def studies(scope: Scope) -> ColumnElement[bool]:
         conditions.append(exists().where(seen.study_pk == Study.pk, seen.pk <= last))
     if not scope.unreleased:
         conditions.append(Study.released.is_(True))
+    if scope.view_id == ORIGINAL and not scope.withheld:
+        conditions.append(Study.pk.not_in(select(Withheld.study_pk)))
     return and_(*conditions)
 
 
@@ -93,6 +95,8 @@ def rows(
     if scope.until:
         conditions.append(_UNTIL)
     conditions.append("i.review <> 'unusable'" if scope.unreleased else "s.released AND i.visible")
+    if scope.view_id == ORIGINAL and not scope.withheld:
+        conditions.append("NOT EXISTS (SELECT FROM pacs_withheld w WHERE w.study_pk = s.pk)")
     if series_uid is not None:
         conditions.append("se.series_uid = %(series_uid)s")
     if sop_uid is not None:

@@ -19,6 +19,7 @@ from pydicom.datadict import dictionary_description, keyword_for_tag
 from starlette.routing import Route
 
 from billing import states as payment_states
+from cases import report_states
 from cases import states as case_states
 from cases.routes import OPERATIONS
 from dicomweb.transactions import TRANSACTIONS
@@ -245,6 +246,11 @@ def case_diagram() -> str:
     return f"```mermaid\n{case_states.diagram(case_states.CASE_RULES)}```\n"
 
 
+def report_diagram() -> str:
+    """The state diagram of a report's version."""
+    return f"```mermaid\n{case_states.diagram(report_states.REPORT_RULES)}```\n"
+
+
 def study_diagram() -> str:
     """The state diagram of a study in a case."""
     return f"```mermaid\n{case_states.diagram(case_states.STUDY_RULES)}```\n"
@@ -306,6 +312,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commitment-failures": commitment_failures,
     "workitem-states": workitem_states,
     "case-diagram": case_diagram,
+    "report-diagram": report_diagram,
     "study-diagram": study_diagram,
     "payment-diagram": payment_diagram,
     "rooms-diagram": rooms_diagram,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cases import states
+from cases import report_states, states
 from overread.kit.settings import Settings
 from tests.architecture import generated
 from tests.architecture.source import DOCS, ROOMS, ROOT, modules, name
@@ -40,7 +40,11 @@ def test_every_generated_part_stands_somewhere_once() -> None:
 
 def test_the_state_diagrams_are_the_tables() -> None:
     drawn = generated.blocks(page("architecture.md"))
-    for block, rules in (("case-diagram", states.CASE_RULES), ("study-diagram", states.STUDY_RULES)):
+    for block, rules in (
+        ("case-diagram", states.CASE_RULES),
+        ("report-diagram", report_states.REPORT_RULES),
+        ("study-diagram", states.STUDY_RULES),
+    ):
         assert states.diagram(rules) in drawn[block]
         arrows = re.findall(r"^ {4}(\w+) --> (\w+): (\w+) \(([^)]+)\)$", drawn[block], re.MULTILINE)
         assert {(a, e, b, frozenset(w.split(", "))) for a, b, e, w in arrows} == {

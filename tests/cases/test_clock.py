@@ -183,11 +183,17 @@ def test_follow_up_questions_and_the_end(world: World) -> None:
             reporting.close(tx, world.coordinator, case_id)
         asked = [q for q in read.show(tx, world.specialist, case_id).questions if q.follow_up]
         with pytest.raises(Forbidden):
-            reporting.answer_follow_up(tx, world.coordinator, case_id, asked[0].question_id, "Yes.")
+            reporting.answer_follow_up(
+                tx, world.coordinator, case_id, asked[0].question_id, "Yes.", proof(world.coordinator)
+            )
         for question in asked:
-            reporting.answer_follow_up(tx, world.specialist, case_id, question.question_id, "Yes.")
+            reporting.answer_follow_up(
+                tx, world.specialist, case_id, question.question_id, "Yes.", proof(world.specialist)
+            )
         with pytest.raises(Conflict):
-            reporting.answer_follow_up(tx, world.specialist, case_id, asked[0].question_id, "No.")
+            reporting.answer_follow_up(
+                tx, world.specialist, case_id, asked[0].question_id, "No.", proof(world.specialist)
+            )
         shown = reporting.read(tx, world.patient, case_id)
         assert [a.answer for a in shown.follow_ups] == ["Yes."] * 3
         assert shown.intact

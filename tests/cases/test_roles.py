@@ -16,7 +16,8 @@ from sqlalchemy import delete
 
 from cases import access, imaging
 from cases.models import Licence
-from cases.service import assignment, intake, payments, people, read, reporting, studies, viewing
+from cases.report_states import ReportKind
+from cases.service import assignment, intake, payments, people, read, reporting, studies, versions, viewing
 from cases.service.intake import Changes
 from cases.states import ImagesBy, LicenceRequirement
 from cases.views import SpecialistCase
@@ -81,6 +82,20 @@ TABLE: dict[str, tuple[str, set[str], Action]] = {
         {"patient", "coordinator", "specialist"},
         lambda w, tx, p, c: reporting.read(tx, p, c),
     ),
+    "send back": ("signed", {"coordinator"}, lambda w, tx, p, c: reporting.send_back(tx, p, c, "Which side?")),
+    "list the versions": (
+        "published",
+        {"patient", "coordinator", "specialist"},
+        lambda w, tx, p, c: versions.listed(tx, p, c),
+    ),
+    "begin a correction": (
+        "published",
+        {"specialist"},
+        lambda w, tx, p, c: versions.open_version(tx, p, c, ReportKind.CORRECTION),
+    ),
+    "ask for a correction": ("published", {"coordinator"}, lambda w, tx, p, c: versions.ask_change(tx, p, c, "Why?")),
+    "recall": ("published", {"coordinator"}, lambda w, tx, p, c: versions.recall(tx, p, c, 1, "Another patient's")),
+    "who has read it": ("published", {"coordinator"}, lambda w, tx, p, c: versions.readers(tx, p, c, 1)),
     "follow up": ("published", {"patient"}, lambda w, tx, p, c: intake.follow_up(tx, p, c, "May I swim?")),
     "close": ("published", {"coordinator"}, lambda w, tx, p, c: reporting.close(tx, p, c)),
     "who accessed": ("in_review", {"patient", "coordinator"}, lambda w, tx, p, c: people.who_accessed(tx, p, c)),

@@ -128,6 +128,7 @@ def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> No
                     "page",
                     "kind",
                     "reply",
+                    "number",
                 )
                 named = path.format(**dict.fromkeys(names, case), study=quote(text, safe=""))
                 status, answer = api.call(name, op.method, named, body if op.body else None)
@@ -152,9 +153,16 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
     for op in OPERATIONS:
         if "{case}" not in op.path:
             continue
-        path = op.path.removeprefix("/api/v1").format(
-            case=case_id, study="1.2.3", question=uuid4(), instance="1.2.3.4", document=uuid4(), page=1, item=uuid4()
-        )
+        names = {
+            "study": "1.2.3",
+            "question": uuid4(),
+            "instance": "1.2.3.4",
+            "number": 1,
+            "document": uuid4(),
+            "page": 1,
+            "item": uuid4(),
+        }
+        path = op.path.removeprefix("/api/v1").format(case=case_id, **names)
         fields = op.body.model_fields if op.body else {}
         body: dict[str, object] = {name: bodies[name] for name in fields if name in bodies}
         body |= {"password": "three words together"} if "password" in fields else {}
@@ -170,6 +178,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
             {"name": "N", "birth_date": "1971-03-09", "sex": "F"} if "instead_of" in fields and "sex" in fields else {}
         )
         body |= {"due_at": "2099-01-01T12:00:00Z"} if "due_at" in fields else {}
+        body |= {"kind": "correction"} if op.path.endswith("/reports") and op.body else {}
         body |= {"request_id": "1"} if "request_id" in fields else {}
         body |= {"owner_id": str(uuid4())} if "owner_id" in fields else {}
         body |= {"document_id": str(uuid4())} if "document_id" in fields else {}

@@ -7,9 +7,12 @@ from itertools import product
 import pytest
 from sqlalchemy import select
 
-from cases import effects, guards, machine
-from cases.models import Case, CaseStudy, OpinionKind, Program
+from cases import effects, guards, machine, version_effects, version_guards, versions
+from cases.models import Case, CaseStudy, OpinionKind, Program, Report
 from cases.move import Move, StudyMove
+from cases.report_states import LABELS as REPORT_LABELS
+from cases.report_states import REPORT_RULES, ReportEvent, ReportState, report_rule
+from cases.report_states import possible as possible_of_version
 from cases.repository import steps_of
 from cases.states import (
     CASE_RULES,
@@ -28,6 +31,7 @@ from cases.states import (
     possible,
     study_rule,
 )
+from cases.version_move import VersionMove
 from overread.kit import principals
 from overread.kit.audit import AuditRow
 from overread.kit.db import Session
@@ -70,6 +74,44 @@ def test_every_cell_of_the_case(tx: Session, case: Case, monkeypatch: pytest.Mon
     assert allowed == sum(len(rule.actors) for rule in CASE_RULES)
 
 
+def test_every_cell_of_a_version(tx: Session, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    guards_off = dict.fromkeys(version_guards.GUARDS, lambda move: None)
+    monkeypatch.setattr(version_guards, "GUARDS", guards_off)
+    ran: list[str] = []
+    effects_off = {name: lambda move, n=name: ran.append(n) for name in version_effects.EFFECTS}
+    monkeypatch.setattr(version_effects, "EFFECTS", effects_off)
+    report = Report(case_id=case.id, author_id=case.patient_id)
+    tx.add(report)
+    tx.flush()
+    allowed = 0
+    for state, event, actor in product(ReportState, ReportEvent, Actor):
+        report.state = state
+        ran.clear()
+        move = VersionMove(tx, case, report, event, actor, None, "because")
+        rule = report_rule(state, event)
+        if rule is not None and actor in rule.actors:
+            assert versions.move(move)
+            assert report.state is rule.target
+            assert ran == list(rule.effects)
+            allowed += 1
+        else:
+            ever = any(r.event == event and actor in r.actors for r in REPORT_RULES)
+            with pytest.raises(Conflict if ever else Forbidden):
+                versions.move(move)
+            assert report.state is state
+            assert ran == []
+    assert allowed == sum(len(rule.actors) for rule in REPORT_RULES)
+
+
+def test_nobody_but_the_author_signs_a_version_and_nobody_but_coordinators_recalls_one() -> None:
+    for state, actor in product(ReportState, Actor):
+        events = possible_of_version(state, actor)
+        assert (ReportEvent.SIGN in events) <= (actor is Actor.ASSIGNED)
+        assert (ReportEvent.RECALL in events) <= (actor is Actor.COORDINATOR)
+        if actor in (Actor.PATIENT, Actor.OFFERED, Actor.SECOND_PERSON):
+            assert events == ()
+
+
 def test_every_cell_of_a_study(tx: Session, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(effects, "STUDY_EFFECTS", dict.fromkeys(effects.STUDY_EFFECTS, lambda move: None))
     study = CaseStudy(case_id=case.id, study_uid="1.2.3", study_pk=1, sender_id=case.patient_id)
@@ -92,6 +134,10 @@ def test_every_cell_of_a_study(tx: Session, case: Case, monkeypatch: pytest.Monk
 def test_the_tables_name_only_what_exists() -> None:
     assert {name for rule in CASE_RULES for name in rule.guards} == set(guards.GUARDS)
     assert {name for rule in CASE_RULES for name in rule.effects} == set(effects.EFFECTS)
+    assert {name for rule in REPORT_RULES for name in rule.guards} == set(version_guards.GUARDS)
+    assert {name for rule in REPORT_RULES for name in rule.effects} == set(version_effects.EFFECTS)
+    assert len({(rule.source, rule.event) for rule in REPORT_RULES}) == len(REPORT_RULES)
+    assert set(REPORT_LABELS) == set(ReportState)
     assert {name for rule in STUDY_RULES for name in rule.effects} == set(effects.STUDY_EFFECTS)
     assert len({(rule.source, rule.event) for rule in CASE_RULES}) == len(CASE_RULES)
     assert len({(rule.source, rule.event) for rule in STUDY_RULES}) == len(STUDY_RULES)

@@ -20,10 +20,11 @@ from sqlalchemy.orm import Session
 import billing
 import cases
 from billing.events import PaymentAuthorisationEnding
-from cases.effects import INFO_EXPIRES, INFO_REMINDERS, UNREAD_AFTER
+from cases.effects import INFO_EXPIRES, INFO_REMINDERS
 from cases.events import DueNear, InformationOverdue, OfferEnds, ReportUnread
 from cases.models import Case, Message, Offer, Report
 from cases.service import deadlines, intake
+from cases.version_effects import UNREAD_AFTER
 from overread.kit import clock
 from overread.kit.jobs import Event
 from tests.cases.conftest import MovedClock

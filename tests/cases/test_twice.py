@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import func, select
 
 from cases.models import Case, Note, Step
+from cases.report_states import ReportKind
 from cases.repository import studies_of
-from cases.service import approval, assignment, erasure, inboxes, intake, payments, reporting, studies
+from cases.service import approval, assignment, erasure, inboxes, intake, payments, reporting, studies, versions
 from cases.service.approval import InstancesLook
+from cases.version_models import ReportStep
 from overread.kit.audit import AuditRow
 from overread.kit.db import Session
 from overread.kit.errors import Conflict, Forbidden, NotFound, OverreadError
@@ -74,6 +76,43 @@ CLICKS: dict[str, tuple[str, Click, Click | None]] = {
         lambda w, tx, c: reporting.sign(tx, w.specialist, c, proof(w.specialist)),
         lambda w, tx, c: reporting.sign(tx, w.specialist, c, proof(w.specialist), digest="0" * 64),
     ),
+    "send back": (
+        "signed",
+        lambda w, tx, c: reporting.send_back(tx, w.coordinator, c, "Which side?"),
+        lambda w, tx, c: reporting.send_back(tx, w.coordinator, c, "And the other side?"),
+    ),
+    "ask for a change": (
+        "published",
+        lambda w, tx, c: versions.ask_change(tx, w.coordinator, c, "A typing error"),
+        None,
+    ),
+    "begin a correction": (
+        "published",
+        lambda w, tx, c: versions.open_version(tx, w.specialist, c, ReportKind.CORRECTION),
+        lambda w, tx, c: versions.open_version(tx, w.other_specialist, c, ReportKind.CORRECTION),
+    ),
+    "give it up": ("correcting", lambda w, tx, c: versions.discard(tx, w.specialist, c), None),
+    "sign a correction": (
+        "corrected",
+        lambda w, tx, c: reporting.sign(tx, w.specialist, c, proof(w.specialist)),
+        lambda w, tx, c: reporting.sign(tx, w.specialist, c, proof(w.specialist), digest="0" * 64),
+    ),
+    "publish a correction": ("signed_again", lambda w, tx, c: reporting.publish(tx, w.coordinator, c), None),
+    "send a correction back": (
+        "signed_again",
+        lambda w, tx, c: reporting.send_back(tx, w.coordinator, c, "Which side?"),
+        lambda w, tx, c: reporting.send_back(tx, w.coordinator, c, "And the other side?"),
+    ),
+    "recall": (
+        "published",
+        lambda w, tx, c: versions.recall(tx, w.coordinator, c, 1, "Another patient's"),
+        lambda w, tx, c: versions.recall(tx, w.coordinator, c, 1, "Something else"),
+    ),
+    "restore": (
+        "recalled",
+        lambda w, tx, c: versions.restore(tx, w.coordinator, c, 1, "It was right"),
+        lambda w, tx, c: versions.restore(tx, w.coordinator, c, 1, "Something else"),
+    ),
     "publish": ("signed", lambda w, tx, c: reporting.publish(tx, w.coordinator, c), None),
     "close": ("published", lambda w, tx, c: reporting.close(tx, w.coordinator, c), None),
 }
@@ -98,7 +137,7 @@ def counted(world: World, case_id: UUID) -> tuple[int, ...]:
     with world.db.transaction() as tx:
         return tuple(
             tx.scalar(select(func.count()).select_from(model).where(model.case_id == case_id)) or 0
-            for model in (Step, Note)
+            for model in (Step, ReportStep, Note)
         )
 
 
@@ -155,9 +194,9 @@ def test_a_follow_up_is_answered_once(world: World) -> None:
         question = next(q.id for q in tx.get_one(Case, case_id).questions if q.follow_up)
     for _ in range(2):
         with world.db.transaction() as tx:
-            reporting.answer_follow_up(tx, world.specialist, case_id, question, "One more CT.")
+            reporting.answer_follow_up(tx, world.specialist, case_id, question, "One more CT.", proof(world.specialist))
     with pytest.raises(Conflict), world.db.transaction() as tx:
-        reporting.answer_follow_up(tx, world.specialist, case_id, question, "None.")
+        reporting.answer_follow_up(tx, world.specialist, case_id, question, "None.", proof(world.specialist))
 
 
 def test_a_study_of_the_inbox_is_matched_once(world: World) -> None:

@@ -22,8 +22,22 @@ from cases import consents, digest
 from cases.handlers import Handlers
 from cases.mail import FolderMailer
 from cases.models import CONSENTS, OpinionKind
+from cases.report_states import ReportKind
 from cases.repository import active_program, studies_of
-from cases.service import approval, assignment, intake, kinds, payments, people, programs, read, reporting, studies
+from cases.service import (
+    approval,
+    assignment,
+    intake,
+    kinds,
+    payments,
+    people,
+    programs,
+    read,
+    reporting,
+    signers,
+    studies,
+    versions,
+)
 from cases.service.approval import InstancesLook
 from cases.service.intake import Changes
 from cases.service.kinds import KindFields
@@ -83,6 +97,7 @@ def populate(tx: Session) -> dict[str, Principal]:
     people.add_rule(tx, who["admin"], "XX", LicenceRequirement.BLOCKED, "a statute", date(2020, 1, 1))
     for key in ("specialist", "other_specialist"):
         people.set_licence(tx, who["admin"], who[key].id, "US-CA", date(2099, 1, 1))
+        signers.change(tx, who[key], "Consultant radiologist, FRCR", "Hillside Imaging, Ghent")
         for program in ("msk", "free"):
             programs.set_reader(tx, who["admin"], program, who[key].id, reads=True)
     return who
@@ -261,6 +276,48 @@ class World:
             reporting.publish(tx, self.coordinator, case_id)
         self.drain()
         return case_id
+
+    def correcting(self, program: str = "free", kind: ReportKind = ReportKind.CORRECTION) -> UUID:
+        """A published report, and a change of it that is being written."""
+        case_id = self.published(program)
+        with self.db.transaction() as tx:
+            versions.open_version(tx, self.specialist, case_id, kind)
+        self.drain()
+        return case_id
+
+    def corrected(self, program: str = "free") -> UUID:
+        case_id = self.correcting(program)
+        self.change(case_id, {"impression": "All is well on the left."}, "The side was missing.")
+        return case_id
+
+    def signed_again(self, program: str = "free") -> UUID:
+        case_id = self.corrected(program)
+        self.sign(case_id)
+        return case_id
+
+    def recalled(self, program: str = "free") -> UUID:
+        case_id = self.published(program)
+        with self.db.transaction() as tx:
+            versions.recall(tx, self.coordinator, case_id, 1, "Another patient's")
+        self.drain()
+        return case_id
+
+    def change(self, case_id: UUID, texts: dict[str, str], why: str) -> None:
+        """Write a correction or an addition."""
+        with self.db.transaction() as tx:
+            seen = read.show(tx, self.specialist, case_id)
+            uids = [s.study_uid for s in seen.studies]
+            reporting.save_draft(tx, self.specialist, case_id, {}, texts, uids, change=why)
+
+    def sign(self, case_id: UUID) -> None:
+        with self.db.transaction() as tx:
+            reporting.sign(tx, self.specialist, case_id, proof(self.specialist))
+        self.drain()
+
+    def publish(self, case_id: UUID) -> None:
+        with self.db.transaction() as tx:
+            reporting.publish(tx, self.coordinator, case_id)
+        self.drain()
 
     def drain(self, *, later: bool = False) -> None:
         """Run the jobs that are due, and those that they bring about; `later` also those that are still to come."""

@@ -135,7 +135,6 @@ def send_as_hospital(demo: Server, reference: str) -> None:
 
 def release(coordinator: Page, demo: Server, case_id: UUID, album: Album) -> None:
     """Both ways in have led to the case; look at the held pixels, release, offer."""
-    coordinator.on("dialog", lambda dialog: dialog.accept())
     coordinator.goto(f"{demo.url}/queue")
     album.keep(coordinator, "coordinator-queue")
     coordinator.goto(f"{demo.url}/inbox")

@@ -168,8 +168,17 @@ def test_a_case_from_sign_up_to_follow_up(world: World, browser: Browser, servic
         question = tx.scalars(select(Question.id).where(Question.case_id == case_id, Question.follow_up)).one()
         assert tx.scalars(select(Report.first_read_at).where(Report.case_id == case_id)).one() is not None
     answer = {"text": "One more CT."}
-    _to(specialist.post(f"{reading}/follow-ups/{question}", data=answer), f"{reading}?done=answered")
-    assert "One more CT." in patient.get(f"{case}/report").text
+    refused = specialist.post(f"{reading}/follow-ups/{question}", data=answer | {"password": "not mine"})
+    assert refused.status_code == 422
+    assert "This is not your password." in refused.text
+    assert "One more CT." in refused.text
+    answer |= {"password": PASSWORD}
+    _to(specialist.post(f"{reading}/follow-ups/{question}", data=answer), f"{reading}?done=follow-up-answered")
+    answered = patient.get(f"{case}/report").text
+    assert "One more CT." in answered
+    # Who signed both, as what and where.
+    assert answered.count("Consultant radiologist, FRCR") == answered.count("Hillside Imaging, Ghent") == 2
+    assert answered.count("Licence for US-CA") == 2
     seen = patient.get(case).text
     assert "Some Coordinator, coordinator" in seen
     assert "Some Specialist, specialist" in seen

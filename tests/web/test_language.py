@@ -86,11 +86,11 @@ _DATA = re.compile(
     | (?:\d\.[ ])? (?:Is[ ]it[ ]torn\? | Do[ ]I[ ]need[ ]surgery\?) | All[ ]is[ ]well\. | Answer[ ]\d
     | Pain[ ]in[ ]the[ ]knee | Free[ ]reading,? | Bone[ ]and[ ]joint | Written[ ]report
     | ,[ ]with[ ]earlier[ ]ones[ ]to[ ]compare
-    | a[ ]statute
+    | a[ ]statute | Consultant[ ]radiologist,[ ]FRCR | Hillside[ ]Imaging,[ ]Ghent | [0-9a-f]{64} | SHA-256
     | OV-\S+ .* | [A-Z]{3} | \S+@\S+ | https?:\S+ | [\w.]+:\d+ | DICOMweb[ ]\(STOW-RS\)
     | \d+[ ][A-Z][a-z]{2}[ ]\d{4} .* | [A-Z][a-z]+day[ ]\d+[ ][A-Z][a-z]+,.* | \d+[ ](?:study|studies)
     | (?i:patient|coordinator|specialist|hospital|admin|auditor|system|system,[ ]system)  # roles
-    | \w+\.\w+ | [A-Z][a-z]+:[ ][a-z ]+ | (?:via|view|digest|kind)[ ].* | Success         # the audit log
+    | \w+\.\w+ | [A-Z][a-z]+:[ ][a-z ]+ | (?:via|view|digest|kind|version)[ ].* | Success         # the audit log
     | The[ ]birth[ ]dates[ ]differ\.[ ]The[ ]names[ ]differ\.                              # kept with the study
     | Clean[ ]Graphics,.* """  # the standard's names of options
 )

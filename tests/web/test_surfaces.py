@@ -18,7 +18,7 @@ from sqlalchemy import text as text_of
 
 from cases import report_pdf
 from cases.repository import load_unasked
-from cases.service import intake, reporting
+from cases.service import intake, reporting, versions
 from dicomweb.routes import routes as dicomweb_routes
 from overread.app import case_context, portal_app
 from overread.kit import log, passwords, principals, tokens
@@ -105,6 +105,7 @@ REFUSED = {
     "/api/v1/cases/{case}/documents",
     "/api/v1/cases/{case}/documents/{document}/file",
     "/api/v1/cases/{case}/documents/{document}/pages/{page}",
+    "/api/v1/cases/{case}/reports/{number}/readers",
     "/api/v1/cases/{case}/specialists",
     # A coordinator decides on the pictures.
     *(
@@ -241,8 +242,20 @@ def _life(world: World, sweep: Sweep) -> tuple[set[bytes], set[bytes]]:
             intake.follow_up(tx, world.patient, case_id, asked)
         first, second = (str(q.id) for q in load_unasked(tx, case_id).questions if q.follow_up)  # type: ignore[union-attr]
     world.drain()
-    post(f"/reading/{case_id}/follow-ups/{first}", data={"text": "Yes."})
-    post(f"/api/v1/cases/{case_id}/follow-ups/{second}/answer", json={"text": "Yes."})
+    post(f"/reading/{case_id}/follow-ups/{first}", data={"text": "Yes.", "password": "three words together"})
+    post(
+        f"/api/v1/cases/{case_id}/follow-ups/{second}/answer", json={"text": "Yes.", "password": "three words together"}
+    )
+    with world.db.transaction() as tx:
+        versions.ask_change(tx, world.coordinator, case_id, f"{DICOM_NAME} asks about the left side")
+    for path in ("/reading/{case}/versions", "/api/v1/cases/{case}/reports"):
+        post(path, **({"data": {"kind": "addendum"}} if "api" not in path else {"json": {"kind": "addendum"}}))
+    sweep.pages(names, "an addition")
+    for path in ("/reading/{case}/discard", "/api/v1/cases/{case}/report/discard"):
+        post(path)
+    signature = {"qualification": "Radiologist", "practice": "Here"}
+    post("/signature", data=signature)
+    assert sweep.ask("PUT", "/api/v1/signature", json=signature).status_code == 204
     sweep.pages(names, "published")
     sweep.nonsense({**names, "question": first})
     for path in ("/sign-out", "/offers/{case}/decline"):
@@ -268,11 +281,13 @@ def _names(world: World, case_id: UUID) -> dict[str, str]:
         "series": "1.2.3.4",
         "instance": "1.2.3.4.5",
         "frames": "1",
+        "number": "1",
         "path": "00104000",
         "token": "nothing",
         "page": "1",
         **dict.fromkeys(
-            ("delegation", "document", "person", "program", "kind", "item", "sender", "licence", "title"), nothing
+            ("delegation", "document", "person", "program", "kind", "item", "sender", "licence", "title", "reply"),
+            nothing,
         ),
     }
 
