@@ -45,7 +45,7 @@ CONFIRMATION = "confirm_address"
 #: Its link lets whoever reads the address's mail act for somebody, once they have signed in.
 INVITATION = "delegate_invited"
 #: What every coordinator hears of, whoever looks after the case.
-_FOR_ALL = frozenset(("incident", "due_passed"))
+_FOR_ALL = frozenset(("incident", "recall_incident", "due_passed"))
 
 TEMPLATES: Mapping[str, Template] = {
     "submitted": Template(
