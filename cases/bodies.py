@@ -45,6 +45,7 @@ class CaseFields(Body):
     physician: str | None = None
     physician_contact: str | None = None
     inform_physician: bool | None = None
+    first_report_by: str | None = None
     images_by: ImagesBy | None = None
 
     def changes(self) -> Changes:
@@ -143,13 +144,6 @@ class Specialist(Body):
     """A specialist's principal."""
 
     specialist_id: UUID
-
-
-class LicenceException(Body):
-    """Why a specialist may read although no licence covers the place."""
-
-    specialist_id: UUID
-    reason: Text
 
 
 class Match(Body):

@@ -36,6 +36,8 @@ ITEMS = ("unmatched", "apart")
 _CASES: Mapping[str, tuple[CaseState | None, str]] = {
     "new_case": (CaseState.SUBMITTED, "a new request{due}"),
     "offer_refused": (CaseState.READY, "the offer was declined or has run out: choose another specialist"),
+    "next_asked": (CaseState.OFFERED, "the offer was declined or has run out: the next specialist was asked"),
+    "nobody_left": (CaseState.READY, "nobody else can be asked: the reasons stand beside the names"),
     "signed": (CaseState.SIGNED, "the report is signed: publish it"),
     "version_signed": (None, "a correction or addition is signed: publish it"),
     "new_message": (None, "a message from the patient"),

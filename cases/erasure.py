@@ -19,6 +19,7 @@ from cases.acting_models import Authority
 from cases.asked_models import AskedItem
 from cases.desk_models import CaseTag, InternalNote, Ownership, Seen, Tick
 from cases.document_models import Document
+from cases.finding_models import FitException
 from cases.models import (
     Allowance,
     Case,
@@ -107,6 +108,7 @@ def destroy(tx: Session, case: Case) -> None:
         Question,
         Consent,
         CaseStudy,
+        FitException,
         Offer,
         Report,
         ReportStep,
@@ -190,7 +192,7 @@ def _blank(tx: Session, case: Case) -> None:
     case.subjects, case.answers = [], {}
     for name in ("other_subject", "symptoms", "history", "additional", "place", "address", "language"):
         setattr(case, name, "")
-    case.physician = case.physician_contact = ""
+    case.physician = case.physician_contact = case.first_report_by = ""
     case.interpreter = case.inform_physician = False
     case.patient_name, case.sex, case.birth_date, case.emergency = "", "", None, False
     case.images_by = case.due_at = case.paused_at = case.resume_to = case.specialist_id = None

@@ -75,6 +75,16 @@ class OfferEnds(Event):
 
 
 @dataclass(frozen=True)
+class SpecialistWanted(Event):
+    """An offer was declined or has run out: the next specialist is to be asked (nothing happens where one was)."""
+
+    name = "cases.specialist_wanted"
+
+    case_id: str
+    offer_id: str
+
+
+@dataclass(frozen=True)
 class ReadingMoved(Event):
     """An offer or a reading of a case began, went on or ended: its work items follow."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import checklists, consents, imaging, kind_questions, licences, money, report_states, written
+from cases import checklists, consents, finding, imaging, kind_questions, licences, money, report_states, written
 from cases.models import CONSENTS, Case, CaseStudy, Consent
 from cases.move import Move
 from cases.repository import (
@@ -21,7 +21,7 @@ from cases.repository import (
     reports_of,
     studies_of,
 )
-from cases.states import KNOWN_THEIRS, CaseState, ImagesBy, Needed, StudyState
+from cases.states import KNOWN_THEIRS, Actor, CaseState, ImagesBy, Needed, Obstacle, StudyState
 from overread.kit import addresses, clock
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import PrincipalRow
@@ -213,6 +213,16 @@ def _specialist_eligible(move: Move) -> str | None:
     return " ".join(licences.objections(move.tx, move.case, move.specialist_id)) or None
 
 
+def _specialist_free(move: Move) -> str | None:
+    if move.specialist_id is None:
+        return None
+    found = finding.obstacles(move.tx, move.case, move.specialist_id)
+    if move.actor is Actor.OFFERED and any(about in (None, Obstacle.CONFLICT) for about, _ in found):
+        # Who reads the first report's author out of a refusal could ask for one practice after the other.
+        return gettext("The program has to look at a conflict of interest first: please ask the coordinator.")
+    return " ".join(text for _, text in found) or None
+
+
 def _offer_open(move: Move) -> str | None:
     offer = open_offer(move.tx, move.case.id)
     if offer is None or move.who is None or offer.specialist_id != move.who.id:
@@ -292,6 +302,7 @@ GUARDS: Mapping[str, Guard] = {
     "checklist_done": _checklist_done,
     "some_study_released": _some_released,
     "specialist_eligible": _specialist_eligible,
+    "specialist_free": _specialist_free,
     "offer_open": _offer_open,
     "captured_or_free": _captured_or_free,
     "every_question_answered": _every_question_answered,

@@ -144,6 +144,11 @@ class Handlers:
         with self._db.transaction() as tx:
             assignment.expire_offer(tx, UUID(event.case_id), UUID(event.offer_id))
 
+    def offer_next(self, event: events.SpecialistWanted) -> None:
+        """An offer came to nothing: the next specialist is asked, or coordinators hear that nobody is left."""
+        with self._db.transaction() as tx:
+            assignment.offer_next(tx, UUID(event.case_id), UUID(event.offer_id))
+
     def update_worklist(self, event: events.ReadingMoved) -> None:
         """An offer or a reading moved: its work items say so."""
         with self._db.transaction() as tx:

@@ -382,6 +382,24 @@ TEMPLATES: Mapping[str, Template] = {
         ),
         "/licences",
     ),
+    "profile_entered": Template(
+        Phrase("A specialist’s profile waits for your check"),
+        Phrase("A specialist has entered or changed what they read. It counts once you have confirmed it:\n{link}"),
+        "/readers",
+    ),
+    "profile_confirmed": Template(
+        Phrase("Your profile is confirmed"),
+        Phrase("What you entered in your profile counts from now on:\n{link}"),
+        "/reader",
+    ),
+    "profile_declined": Template(
+        Phrase("Your profile could not be confirmed"),
+        Phrase(
+            "We could not confirm what you entered in your profile, and have put back what was confirmed before. Look "
+            "at it, and enter it again:\n{link}"
+        ),
+        "/reader",
+    ),
     "place_served": Template(
         Phrase("We can help where you are now"),
         Phrase(

@@ -31,6 +31,7 @@ from cases import (
     desk,
     papers,
     pictures,
+    readers_api,
     report_pdf,
     report_versions,
     saved_replies,
@@ -54,7 +55,6 @@ from cases.service import (
     studies,
     viewing,
 )
-from cases.service.assignment import Eligibility
 from cases.service.inboxes import InboxItem
 from cases.service.people import Access
 from cases.views import CaseLine, CoordinatorCase, KindView, LicenceView, PatientCase, ReportView, SpecialistCase
@@ -354,17 +354,11 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda c: assignment.mark_ready(c.tx, c.who, c.case_id), None, None, 204),
     Operation("POST", f"{_CASE}/reopen", "assignment", "Back to the check of the studies",
               lambda c: assignment.reopen_studies(c.tx, c.who, c.case_id), None, None, 204),
-    Operation("GET", f"{_CASE}/specialists", "assignment", "Who may read this case, and why not",
-              lambda c: assignment.eligible_specialists(c.tx, c.who, c.case_id), result=list[Eligibility]),
-    Operation("POST", f"{_CASE}/licence-exception", "assignment", "Record a licence exception",
-              lambda c: assignment.record_exception(c.tx, c.who, c.case_id, c.body.specialist_id, c.body.reason),
-              bodies.LicenceException, None, 204),
+    *readers_api.OPERATIONS,
     Operation("POST", f"{_CASE}/offer", "assignment", "Offer the case to a specialist",
               lambda c: assignment.offer(c.tx, c.who, c.case_id, c.body.specialist_id), bodies.Specialist, None, 204),
     Operation("POST", f"{_CASE}/accept", "assignment", "Accept: the price is captured, then the images are granted",
               lambda c: assignment.accept(c.tx, c.who, c.case_id, c.gateway), None, None, 204),
-    Operation("POST", f"{_CASE}/refuse", "assignment", "Decline an offer",
-              lambda c: assignment.refuse(c.tx, c.who, c.case_id, c.body.reason), bodies.ReasonGiven, None, 204),
     Operation("POST", f"{_CASE}/take-back", "assignment", "Take an offer back",
               lambda c: assignment.take_back(c.tx, c.who, c.case_id, c.body.reason), bodies.ReasonGiven, None, 204),
     Operation("POST", f"{_CASE}/decline", "assignment", "Decline the case; the money goes back",

@@ -25,10 +25,15 @@ from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.report_texts import TEXTS as REPORT_TEXTS
 from cases.report_texts import texts_of as report_texts_of
 from cases.report_views import AdditionView, Reader, ReportMark, SignatureView, SignerView, VersionView
+from cases.states import Obstacle
+from cases.subspecialties import SUBSPECIALTIES
+from cases.tongues import LANGUAGES
 
 __all__ = [
+    "LANGUAGES",
     "REPORT_KINDS",
     "REPORT_TEXTS",
+    "SUBSPECIALTIES",
     "AdditionView",
     "Answer",
     "AnswerForm",
@@ -200,7 +205,7 @@ class SpecialistStudy:
 
 @dataclass(frozen=True, slots=True)
 class OfferView:
-    """An offer, for the coordinator. `fee` in minor units."""
+    """An offer, for the coordinator. `fee` in minor units; `refusal` of `states.Refusal`, "" where there is none."""
 
     offer_id: UUID
     specialist_id: UUID
@@ -211,6 +216,7 @@ class OfferView:
     outcome: str
     reason: str
     fee: int
+    refusal: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +310,7 @@ class PatientCase:
     physician: str
     physician_contact: str
     inform_physician: bool
+    first_report_by: str
     images_by: str | None
     questions: tuple[QuestionView, ...]
     consents: tuple[str, ...]
@@ -366,6 +373,7 @@ class CoordinatorCase:
     physician: str
     physician_contact: str
     inform_physician: bool
+    first_report_by: str
     images_by: str | None
     questions: tuple[QuestionView, ...]
     consents: tuple[str, ...]
@@ -379,8 +387,7 @@ class CoordinatorCase:
     apart: tuple[str, ...]
     specialist_id: UUID | None
     specialist: str
-    licence_exception: str
-    licence_exception_for: str
+    exceptions: tuple[tuple[str, Obstacle, str], ...]
     refunds: tuple[Refund, ...]
     offers: tuple[OfferView, ...]
     steps: tuple[StepView, ...]

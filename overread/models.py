@@ -24,6 +24,8 @@ _MODULES = (
     "cases.document_models",
     "cases.desk_models",
     "cases.asked_models",
+    "cases.finding_models",
+    "cases.licence_models",
     "cases.version_models",
 )
 

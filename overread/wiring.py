@@ -78,6 +78,7 @@ def wire_cases(bus: Bus, cases: CaseHandlers) -> None:
     bus.subscribe(cased.AuthorisationDue, "cases.authorise", cases.authorise)
     bus.subscribe(cased.RefundDue, "cases.refund", cases.refund)
     bus.subscribe(cased.OfferEnds, "cases.expire_offer", cases.expire_offer)
+    bus.subscribe(cased.SpecialistWanted, "cases.offer_next", cases.offer_next)
     bus.subscribe(cased.ReadingMoved, "cases.update_worklist", cases.update_worklist)
     bus.subscribe(cased.InformationOverdue, "cases.remind_information", cases.remind_information)
     bus.subscribe(cased.DueNear, "cases.warn_of_due", cases.warn_of_due)

@@ -141,6 +141,7 @@ def upgrade() -> None:
         ),
         sa.Column("unsuited", sa.Text(), nullable=False),
         sa.Column("publish_by_policy", sa.Boolean(), nullable=False),
+        sa.Column("next_by_itself", sa.Boolean(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("zone", sa.String(length=64), nullable=False),
@@ -495,6 +496,7 @@ def upgrade() -> None:
         sa.Column("physician", sa.String(length=200), nullable=False),
         sa.Column("physician_contact", sa.String(length=400), nullable=False),
         sa.Column("inform_physician", sa.Boolean(), nullable=False),
+        sa.Column("first_report_by", sa.String(length=400), nullable=False),
         sa.Column(
             "images_by", sa.Enum("upload", "hospital", name="imagesby", native_enum=False, length=24), nullable=True
         ),
@@ -1220,7 +1222,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
         sa.Column("specialist_id", sa.Uuid(), nullable=False),
-        sa.Column("offered_by", sa.Uuid(), nullable=False),
+        sa.Column("offered_by", sa.Uuid(), nullable=True),
         sa.Column("offered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
@@ -1239,6 +1241,21 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column(
+            "refusal",
+            sa.Enum(
+                "other",
+                "no_time",
+                "not_my_field",
+                "treated",
+                "conflict",
+                name="refusal",
+                native_enum=False,
+                length=24,
+            ),
+            nullable=True,
+        ),
+        sa.Column("followed", sa.Boolean(), nullable=False),
         sa.Column("fee", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_offer_case_id_cases_case")),
         sa.ForeignKeyConstraint(
@@ -1399,6 +1416,41 @@ def upgrade() -> None:
     op.create_index(op.f("ix_cases_study_case_id"), "cases_study", ["case_id"], unique=False)
     op.create_index(op.f("ix_cases_study_study_pk"), "cases_study", ["study_pk"], unique=False)
     op.create_index(op.f("ix_cases_study_study_uid"), "cases_study", ["study_uid"], unique=False)
+    op.create_table(
+        "cases_reader",
+        sa.Column("specialist_id", sa.Uuid(), nullable=False),
+        sa.Column("said", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("confirmed", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("languages", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("most_open", sa.Integer(), nullable=True),
+        sa.Column("most_week", sa.Integer(), nullable=True),
+        sa.Column("leave", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["specialist_id"], ["kit_principal.id"], name=op.f("fk_cases_reader_specialist_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("specialist_id", name=op.f("pk_cases_reader")),
+    )
+    op.create_table(
+        "cases_fit_exception",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("specialist_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "about",
+            sa.Enum("licence", "leave", "limit", "conflict", name="obstacle", native_enum=False, length=24),
+            nullable=False,
+        ),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_fit_exception_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["specialist_id"], ["kit_principal.id"], name=op.f("fk_cases_fit_exception_specialist_id_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"], ["kit_principal.id"], name=op.f("fk_cases_fit_exception_recorded_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("case_id", "specialist_id", "about", name=op.f("pk_cases_fit_exception")),
+    )
     op.create_table(
         "pacs_instance",
         sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),

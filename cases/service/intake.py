@@ -46,6 +46,7 @@ _LONGEST = {
     "language": 80,
     "physician": 200,
     "physician_contact": 400,
+    "first_report_by": 400,
 }
 
 
@@ -73,6 +74,7 @@ class Changes:
     physician: str | None = None
     physician_contact: str | None = None
     inform_physician: bool | None = None
+    first_report_by: str | None = None
     images_by: ImagesBy | None = None
 
     def given(self) -> dict[str, Any]:

@@ -43,6 +43,9 @@ class Permission(StrEnum):
     LICENCE_READ = "licence.read"
     LICENCE_VERIFY = "licence.verify"
     LICENCE_SET = "licence.set"
+    READER_CHANGE = "reader.change"
+    READERS_READ = "readers.read"
+    READERS_CONFIRM = "readers.confirm"
     SIGNATURE_SET = "signature.set"
     PLACE_RULES_READ = "place_rules.read"
     PLACE_RULES_SET = "place_rules.set"
@@ -117,6 +120,9 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.LICENCE_READ: _roles("specialist coordinator admin"),
     Permission.LICENCE_SET: _roles("specialist admin"),
     Permission.LICENCE_VERIFY: _roles("admin"),
+    Permission.READER_CHANGE: _roles("specialist"),
+    Permission.READERS_READ: _roles("coordinator admin"),
+    Permission.READERS_CONFIRM: _roles("admin"),
     Permission.SIGNATURE_SET: _roles("specialist"),
     Permission.PLACE_RULES_READ: _roles("coordinator admin"),
     Permission.PLACE_RULES_SET: _roles("admin"),

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from cases.service import approval, assignment, deadlines, intake, payments, reporting, studies
 from cases.service.approval import InstancesLook, SuggestionsOpen
+from cases.states import Obstacle
 from cases.views import Review
 from overread.kit.errors import Unprocessable
 from overread.kit.language import gettext
@@ -104,9 +105,10 @@ def take_back(ctx: TxContext) -> Response:
 
 
 def record_exception(ctx: TxContext) -> Response:
-    """Let a specialist read although no licence covers the place, with a reason that is kept."""
-    specialist = ctx.form_uuid("specialist")
-    assignment.record_exception(ctx.tx, ctx.who, ctx.uuid(), specialist, ctx.form.text("reason"))
+    """Let a specialist read although something is in the way (what the page showed), with a reason that is kept."""
+    specialist, shown = ctx.form_uuid("specialist"), ctx.form.text("about").split()
+    about = [one for one in Obstacle if one in shown]
+    assignment.record_exception(ctx.tx, ctx.who, ctx.uuid(), specialist, ctx.form.text("reason"), about=about)
     return _done(ctx, "exception")
 
 

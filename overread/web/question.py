@@ -18,7 +18,7 @@ from overread.web.contexts import Desk, TxContext
 from overread.web.forms import Form
 from overread.web.half_forms import HalfForm, Step
 
-_TEXTS = ("other_subject", "symptoms", "history", "additional")
+_TEXTS = ("other_subject", "symptoms", "history", "additional", "first_report_by")
 _ANSWER = "answer-"
 
 
@@ -89,6 +89,7 @@ def _page(ctx: TxContext, case: PatientCase, values: dict[str, Any]) -> Response
             "symptoms": case.symptoms,
             "history": case.history,
             "additional": case.additional,
+            "first_report_by": case.first_report_by,
             **{_ANSWER + key: text for key, text in case.answers.items()},
         },
     )

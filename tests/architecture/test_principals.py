@@ -19,6 +19,7 @@ _WITHOUT = {
     "forget": "hears the archive's event",
     "sender": "takes an identifier out of an inbox that somebody was let see",
     "expire_offer": "hears a time-out",
+    "offer_next": "hears that an offer came to nothing",
     "submit_if_complete": "hears the payment's event",
     "on_offer": "what every visitor sees",
     "program": "what every visitor sees",

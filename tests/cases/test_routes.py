@@ -177,6 +177,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         body |= (
             {"name": "N", "birth_date": "1971-03-09", "sex": "F"} if "instead_of" in fields and "sex" in fields else {}
         )
+        body |= {"about": ["leave"]} if "about" in fields else {}
         body |= {"due_at": "2099-01-01T12:00:00Z"} if "due_at" in fields else {}
         body |= {"kind": "correction"} if op.path.endswith("/reports") and op.body else {}
         body |= {"request_id": "1"} if "request_id" in fields else {}

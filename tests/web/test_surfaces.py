@@ -91,6 +91,7 @@ REFUSED = {
     "/api/v1/peers",
     "/api/v1/prices",
     "/api/v1/programs/readers",
+    "/api/v1/readers",
     "/api/v1/delegates",
     "/api/v1/programs/{program}/kinds",
     "/api/v1/programs/hours",
