@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, T
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from cases.columns import enum_of as _enum
+from cases.delivery_columns import Delivered
 from cases.report_states import ReportKind, ReportState
 from cases.states import CaseState, ImagesBy, Needed, OfferOutcome, Refusal, StudyState
 from overread.kit import clock, zones
@@ -445,7 +446,7 @@ class LegalHold(Base):
     )
 
 
-class Message(Base):
+class Message(Delivered, Base):
     """A mail, kept before it is sent: no name, no finding, no image, only that something waits behind a sign-in."""
 
     __tablename__ = "cases_message"

@@ -1,7 +1,7 @@
 """Mails: templates without health data, kept in the transaction that causes them and sent by a job after it.
 
 A mail says that something waits behind a sign-in, and by when: no name, no body part, no finding, no image. The facts
-that a template may use are those of `_facts` and nothing else.
+that a template may use are those of `_facts` and nothing else. How it reads in the end, `cases.mail_rendering` makes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from cases import delegations, events, owners
 from cases.models import Case, Message
 from overread.kit import jobs, principals, zones
-from overread.kit.language import Phrase, gettext
+from overread.kit.language import Phrase
 from overread.kit.principals import PrincipalRow, Role
 
 
@@ -28,16 +28,6 @@ class Template:
     subject: str
     body: str
     page: str = "/cases/{case_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """A mail, ready to send. `message_id` stays the same when it is sent again."""
-
-    message_id: str
-    recipient: str
-    subject: str
-    text: str
 
 
 #: The one mail to an account's owner that goes to an address which nobody has confirmed.
@@ -471,30 +461,18 @@ def queue_coordinators(tx: Session, case: Case | None, template: str, **facts: A
         queue(tx, case, person.id, template, **facts)
 
 
-def rendered(message: Message, address: str, base_url: str, token: str = "") -> Mail:
-    """A kept mail as it is sent; `token` is a link's secret, for the one that has any."""
-    template = TEMPLATES[message.template]
-    facts = dict(message.facts)
-    facts["link"] = base_url + template.page.format(case_id=message.case_id, token=token)
-    if "entries" in facts:
-        facts["entries"] = "\n\n".join(f"{words}\n{base_url}{page}" for words, page in facts["entries"])
-    program = facts.get("program") or "Overread"
-    text = (
-        str(template.body).format(**facts)
-        + f"\n\n{program}\n\n{gettext('This mail was sent automatically; replies are not read.')}\n"
-    )
-    domain = base_url.partition("://")[2].partition("/")[0].partition(":")[0] or "localhost"
-    return Mail(f"<{message.id}@{domain}>", address, str(template.subject).format(**facts), text)
-
-
 def zone_of(person: PrincipalRow, case: Case | None = None) -> str:
     """The zone that somebody's mails are written in: their own, else that of the case's program."""
     return person.zone or (case.program.zone if case else zones.DEFAULT)
 
 
+def moment(at: datetime, zone: str) -> dict[str, str]:
+    """A moment as a mail's facts keep it: it is written out once the mail's language is known."""
+    return {"at": at.isoformat(), "zone": zone}
+
+
 def _facts(case: Case | None, more: dict[str, Any], zone: str) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if case is not None:
-        facts = {"reference": case.reference, "program": case.program.name}
-        facts["due"] = zones.sentence(case.due_at, zone) if case.due_at else gettext("the time shown on its page")
-    return facts | {k: zones.sentence(v, zone) if isinstance(v, datetime) else v for k, v in more.items()}
+        facts = {"reference": case.reference, "due": moment(case.due_at, zone) if case.due_at else None}
+    return facts | {k: moment(v, zone) if isinstance(v, datetime) else v for k, v in more.items()}

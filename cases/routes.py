@@ -29,6 +29,7 @@ from cases import (
     bodies,
     consents,
     desk,
+    mailing,
     papers,
     pictures,
     readers_api,
@@ -397,6 +398,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *desk.OPERATIONS,
     *asking.OPERATIONS,
     *saved_replies.OPERATIONS,
+    *mailing.OPERATIONS,
     *administration.OPERATIONS,
 )
 # fmt: on

@@ -26,6 +26,7 @@ _MODULES = (
     "cases.asked_models",
     "cases.finding_models",
     "cases.licence_models",
+    "cases.mail_models",
     "cases.version_models",
 )
 

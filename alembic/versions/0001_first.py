@@ -247,6 +247,7 @@ def upgrade() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("zone", sa.String(length=64), nullable=True),
+        sa.Column("language", sa.String(length=16), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_kit_principal")),
     )
     op.create_index("uq_kit_principal_email", "kit_principal", [sa.literal_column("lower(email)")], unique=True)
@@ -1080,6 +1081,13 @@ def upgrade() -> None:
         ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failure", sa.Text(), nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_message_case_id_cases_case")),
         sa.ForeignKeyConstraint(
             ["recipient_id"], ["kit_principal.id"], name=op.f("fk_cases_message_recipient_id_kit_principal")
@@ -1088,6 +1096,39 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_cases_message_case_id"), "cases_message", ["case_id"], unique=False)
     op.create_index(op.f("ix_cases_message_recipient_id"), "cases_message", ["recipient_id"], unique=False)
+    op.create_table(
+        "cases_mail_wording",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("program", sa.String(length=64), nullable=False),
+        sa.Column("language", sa.String(length=16), nullable=False),
+        sa.Column("template", sa.String(length=32), nullable=False),
+        sa.Column("subject", sa.String(length=150), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("changed_by", sa.Uuid(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["changed_by"], ["kit_principal.id"], name=op.f("fk_cases_mail_wording_changed_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_mail_wording")),
+        sa.UniqueConstraint(
+            "program", "language", "template", name=op.f("uq_cases_mail_wording_program_language_template")
+        ),
+    )
+    op.create_table(
+        "cases_mail_sender",
+        sa.Column("program", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("colour", sa.String(length=7), nullable=False),
+        sa.PrimaryKeyConstraint("program", name=op.f("pk_cases_mail_sender")),
+    )
+    op.create_table(
+        "cases_mail_words",
+        sa.Column("language", sa.String(length=16), nullable=False),
+        sa.Column(
+            "words", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("language", name=op.f("pk_cases_mail_words")),
+    )
     op.create_table(
         "cases_note",
         sa.Column("id", sa.Uuid(), nullable=False),

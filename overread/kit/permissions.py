@@ -51,6 +51,9 @@ class Permission(StrEnum):
     PLACE_RULES_SET = "place_rules.set"
     PROGRAMS_READ = "programs.read"
     PROGRAMS_MANAGE = "programs.manage"
+    MAILS_MANAGE = "mails.manage"
+    MAILS_OWN = "mails.own"
+    MAILS_UNDELIVERED = "mails.undelivered"
     DEADLINES_READ = "deadlines.read"
     DESK_USE = "desk.use"
     PROFILES_READ = "profiles.read"
@@ -128,6 +131,9 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.PLACE_RULES_SET: _roles("admin"),
     Permission.PROGRAMS_READ: _roles("coordinator admin"),
     Permission.PROGRAMS_MANAGE: _roles("admin"),
+    Permission.MAILS_OWN: frozenset(Role),
+    Permission.MAILS_MANAGE: _roles("admin"),
+    Permission.MAILS_UNDELIVERED: _roles("coordinator"),
     Permission.DEADLINES_READ: _roles("coordinator"),
     Permission.DESK_USE: _roles("coordinator"),
     Permission.PROFILES_READ: _roles("coordinator admin"),

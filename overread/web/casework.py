@@ -31,7 +31,19 @@ from overread.kit.errors import NotFound
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Page
 from overread.kit.words import counted
-from overread.web import answers, asked_card, desk_card, labels, next_step, paging, papers, places, render, reports
+from overread.web import (
+    answers,
+    asked_card,
+    desk_card,
+    labels,
+    next_step,
+    paging,
+    papers,
+    places,
+    render,
+    reports,
+    undelivered,
+)
 from overread.web.contexts import TxContext
 
 #: Pictures shown at once; the rest follows when these are decided.
@@ -138,6 +150,7 @@ def case_page(ctx: TxContext) -> Response:
         ask_form=asked_card.form(),
         checklist=desk_card.checklist(case, url),
         replies=replies.for_case(ctx.tx, ctx.who, case.case_id),
+        undelivered=undelivered.of_case(ctx, case.case_id),
         authority=_authority(case, url),
         identity=_identity(case, url),
         documents=papers.listed(ctx, case.case_id, f"{url}/documents"),

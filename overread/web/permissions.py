@@ -107,6 +107,9 @@ TABLE = (
     Row(Phrase("See DICOM peers"), (_P.PEERS_READ,)),
     Row(Phrase("See who reads for which program, and when it is open"), (_P.PROGRAMS_READ,)),
     Row(Phrase("People, peers, programs and prices"), (_P.PEOPLE_MANAGE, _P.PEERS_MANAGE, _P.PROGRAMS_MANAGE)),
+    Row(Phrase("See what was mailed to them"), (_P.MAILS_OWN,)),
+    Row(Phrase("Say what mails say"), (_P.MAILS_MANAGE,)),
+    Row(Phrase("Deal with mails that did not arrive"), (_P.MAILS_UNDELIVERED,)),
     Row(Phrase("Correct the own address"), (_P.ACCOUNT_ADDRESS,), {Role.PATIENT: Phrase("until confirmed")}),
     Row(
         Phrase("Audit log"),

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from cases.service import notifications
 from overread.kit import clock, language, zones
 from overread.kit.dates import parse_da
 from overread.kit.language import Phrase
@@ -43,6 +44,7 @@ NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
         (Phrase("Due"), "/due"),
         (Phrase("Inbox"), "/inbox"),
         (Phrase("Specialists"), "/readers"),
+        (Phrase("Undelivered"), "/undelivered"),
         (Phrase("Erasures"), "/erasures"),
     ),
     Role.SPECIALIST: (
@@ -59,6 +61,7 @@ NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
         (Phrase("Opinions"), "/kinds"),
         (Phrase("Prices"), "/prices"),
         (Phrase("Hours"), "/hours"),
+        (Phrase("Mails"), "/mails"),
         (Phrase("De-identification"), "/profiles"),
         (Phrase("Peers"), "/peers"),
         (Phrase("Erasures"), "/erasures"),
@@ -131,6 +134,11 @@ DONE: Mapping[str, str] = {
     "begun": Phrase("The erasure has begun. A second person has to carry it out."),
     "erased": Phrase("The case is erased."),
     "mailed": Phrase("The mail is on its way. It can take a few minutes; look into the spam folder, too."),
+    "reset": Phrase("The mail says what it said before."),
+    "mail-again": Phrase("The mail is sent again."),
+    "mail-settled": Phrase("The mail is off the list."),
+    "address-corrected": Phrase("A link is on its way to that address. Once the patient has opened it, send again."),
+    "tested": Phrase("A test mail is on its way to your own address, with sample values."),
     "waiting": Phrase("Thank you. You get one mail when we can help where you are."),
     "reader": Phrase("Saved. What has to be confirmed counts once the program has looked at it."),
     "reader-confirmed": Phrase("Confirmed. It counts from now on, and the specialist is told."),
@@ -203,6 +211,7 @@ def base_context(path: str, base_url: str, who: Principal | None) -> dict[str, A
         "sign_out_action": "/sign-out",
         "language": language.current(),
         "static_version": static_version(),
+        "unread": 0,
         "values": {},
         "errors": {},
     }
@@ -219,6 +228,9 @@ def page(
 ) -> HTMLResponse:
     """A page for `who` (None: a visitor). `context` is what the comment at the template's top asks for."""
     everything = base_context(request.url.path, services.settings.base_url, who) | context
+    if who is not None and "unread" not in context:
+        with services.db.transaction() as tx:
+            everything["unread"] = notifications.unread(tx, who)
     said = DONE.get(request.query_params.get("done", ""))
     if said and request.method == "GET":
         everything["flash"] = [{"tone": "good", "text": said}, *everything.get("flash", [])]

@@ -102,6 +102,12 @@ LISTS: dict[str, frozenset[str]] = {
     "/api/v1/coordinators": frozenset((COORDINATOR,)),
     "/api/v1/tags": frozenset((COORDINATOR,)),
     "/api/v1/account/zone": SIGNED_IN,
+    "/api/v1/account/language": SIGNED_IN,
+    "/api/v1/notifications": SIGNED_IN,
+    "/api/v1/notifications/unread": SIGNED_IN,
+    "/api/v1/mails": frozenset((ADMIN,)),
+    "/api/v1/mail-sender": frozenset((ADMIN,)),
+    "/api/v1/undelivered": frozenset((COORDINATOR,)),
     "/api/v1/peers": frozenset((ADMIN, COORDINATOR)),
     "/api/v1/prices": frozenset((ADMIN,)),
     # A specialist of whom nothing is known has no licences: an empty list says no more than that.
@@ -120,6 +126,10 @@ LISTS: dict[str, frozenset[str]] = {
     "/kinds": frozenset((ADMIN,)),
     "/prices": frozenset((ADMIN,)),
     "/hours": frozenset((ADMIN,)),
+    "/mails": frozenset((ADMIN,)),
+    "/mails/words": frozenset((ADMIN,)),
+    "/undelivered": frozenset((COORDINATOR,)),
+    "/notifications": SIGNED_IN,
     "/profiles": frozenset((ADMIN,)),
     "/licences": frozenset((ADMIN, SPECIALIST)),
     "/reader": frozenset((SPECIALIST,)),
@@ -131,6 +141,7 @@ LISTS: dict[str, frozenset[str]] = {
     "/erasures": frozenset((ADMIN, COORDINATOR, AUDITOR)),
     "/account": SIGNED_IN,
     "/account/zone": SIGNED_IN,
+    "/account/language": SIGNED_IN,
 }
 #: Whose pages lie below a path; everybody else is refused before anything is looked up. The longest prefix counts.
 AUDIENCES: dict[str, frozenset[str]] = {
@@ -150,6 +161,9 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "/kinds": frozenset((ADMIN,)),
     "/prices": frozenset((ADMIN,)),
     "/hours": frozenset((ADMIN,)),
+    "/mails": frozenset((ADMIN,)),
+    "/undelivered": frozenset((COORDINATOR,)),
+    "/notifications": SIGNED_IN,
     "/profiles": frozenset((ADMIN,)),
     "/licences": frozenset((ADMIN, SPECIALIST)),
     "/reader": frozenset((SPECIALIST,)),

@@ -128,6 +128,10 @@ def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> No
                     "page",
                     "kind",
                     "reply",
+                    "mail",
+                    "language",
+                    "notification",
+                    "message",
                     "number",
                 )
                 named = path.format(**dict.fromkeys(names, case), study=quote(text, safe=""))

@@ -100,6 +100,11 @@ REFUSED = {
     "/api/v1/tags",
     "/api/v1/programs/{program}/kinds/{kind}/checklist",
     "/api/v1/programs/{program}/replies",
+    "/api/v1/mails",
+    "/api/v1/mails/{mail}",
+    "/api/v1/mail-sender",
+    "/api/v1/mail-words/{language}",
+    "/api/v1/undelivered",
     "/api/v1/programs/{program}/eligibility",
     "/api/v1/cases/{case}/accesses",
     "/api/v1/cases/{case}/asked",
@@ -270,6 +275,10 @@ def _names(world: World, case_id: UUID) -> dict[str, str]:
     with world.db.transaction() as tx:
         question = load_unasked(tx, case_id).questions[0].id  # type: ignore[union-attr]
         workitem: str = tx.execute(text_of("SELECT uid FROM pacs_workitem")).scalars().one()
+        told = tx.execute(
+            text_of("SELECT id FROM cases_message WHERE recipient_id = :who"), {"who": world.specialist.id}
+        )
+        notification = str(told.scalars().first())
     nothing = str(uuid4())
     return {
         "case": str(case_id),
@@ -286,8 +295,23 @@ def _names(world: World, case_id: UUID) -> dict[str, str]:
         "path": "00104000",
         "token": "nothing",
         "page": "1",
+        "notification": notification,
+        "mail": "offer",
+        "language": "en",
         **dict.fromkeys(
-            ("delegation", "document", "person", "program", "kind", "item", "sender", "licence", "title", "reply"),
+            (
+                "delegation",
+                "document",
+                "person",
+                "program",
+                "kind",
+                "item",
+                "sender",
+                "licence",
+                "title",
+                "message",
+                "reply",
+            ),
             nothing,
         ),
     }
