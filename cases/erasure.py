@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 
 from cases import events, imaging
 from cases.acting_models import Authority
+from cases.asked_models import AskedItem
+from cases.desk_models import CaseTag, InternalNote, Ownership, Seen, Tick
 from cases.document_models import Document
 from cases.finding_models import FitException
 from cases.models import (
@@ -103,6 +105,7 @@ def destroy(tx: Session, case: Case) -> None:
     # What another sender has goes on waiting, where it was not sent for this case alone.
     nothing = {"case_id": None, "named": False, "reason": "", "dismissed_reason": ""}
     tx.execute(update(InboxStudy).where(InboxStudy.case_id == case.id).values(nothing))
+    tx.execute(delete(AskedItem).where(AskedItem.case_id == case.id))
     theirs = (
         Allowance,
         Authority,
@@ -121,6 +124,8 @@ def destroy(tx: Session, case: Case) -> None:
     )
     for model in theirs:
         tx.execute(delete(model).where(model.case_id == case.id))
+    for kept in (Ownership, CaseTag, InternalNote, Seen, Tick):
+        tx.execute(delete(kept).where(kept.case_id == case.id))
     tx.execute(delete(Step).where(Step.case_id == case.id, Step.study_uid.is_not(None)))
     tx.execute(update(Step).where(Step.case_id == case.id).values(reason=""))
     tx.execute(update(Step).where(Step.case_id == case.id, Step.actor.in_(PATIENT_SIDE)).values(actor_id=None))

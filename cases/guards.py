@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import consents, finding, imaging, kind_questions, licences, money, report_states, written
+from cases import checklists, consents, finding, imaging, kind_questions, licences, money, report_states, written
 from cases.models import CONSENTS, Case, CaseStudy, Consent
 from cases.move import Move
 from cases.repository import (
@@ -202,6 +202,11 @@ def _some_released(move: Move) -> str | None:
     return None if released else gettext("No study of this case is released.")
 
 
+def _checklist_done(move: Move) -> str | None:
+    left = checklists.open_items(move.tx, move.case)
+    return gettext("Not ticked on the checklist yet: %(items)s", items="; ".join(left)) if left else None
+
+
 def _specialist_eligible(move: Move) -> str | None:
     if move.specialist_id is None:
         return gettext("Please choose a specialist.")
@@ -294,6 +299,7 @@ GUARDS: Mapping[str, Guard] = {
     "asked_at_intake": _asked_at_intake,
     "asked_in_review": _asked_in_review,
     "studies_released": _studies_released,
+    "checklist_done": _checklist_done,
     "some_study_released": _some_released,
     "specialist_eligible": _specialist_eligible,
     "specialist_free": _specialist_free,

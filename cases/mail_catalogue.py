@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cases.notify import TEMPLATES
+from cases.mail_texts import TEMPLATES
 from overread.kit.language import Phrase
 
 LONGEST_SUBJECT, LONGEST_TEXT, LONGEST_SENDER = 150, 5_000, 60
@@ -66,6 +66,7 @@ ABOUT: Mapping[str, About] = {
     "resumed": About(_P, Phrase("The clock goes on")),
     "due_near": About(_C, Phrase("A case is due soon")),
     "due_passed": About(_C, Phrase("A due time has passed")),
+    "case_given": About(_C, Phrase("A colleague gave the reader a case")),
     "report_due_near": About(_S, Phrase("A report is due soon")),
     "report_due_passed": About(_S, Phrase("A report is late")),
     "due_moved": About(_S, Phrase("A report is due at another time")),

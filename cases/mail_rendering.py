@@ -13,8 +13,8 @@ from html import escape
 from typing import Any
 
 from cases.mail_catalogue import PLACEHOLDER
+from cases.mail_texts import TEMPLATES
 from cases.models import Message
-from cases.notify import TEMPLATES
 from overread.kit import zones
 from overread.kit.language import RIGHT_TO_LEFT, SOURCE, gettext, languages, speaking
 

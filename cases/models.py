@@ -83,8 +83,9 @@ class OpinionKind(Base):
     reading_days: Mapped[int] = mapped_column(default=5)
     images: Mapped[Needed] = mapped_column(_enum(Needed), default=Needed.REQUIRED)
     documents: Mapped[Needed] = mapped_column(_enum(Needed), default=Needed.OPTIONAL)
-    # What it asks besides, as `cases.kind_questions` reads it.
+    # What it asks besides, as `cases.kind_questions` reads it; what coordinators tick, as `cases.checklists` does.
     asks: Mapped[list[Any]] = mapped_column(default=list)
+    checklist: Mapped[list[Any]] = mapped_column(default=list)
     position: Mapped[int] = mapped_column(default=0)
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)

@@ -25,8 +25,10 @@ from billing.gateway import Gateway
 from cases import (
     acting,
     administration,
+    asking,
     bodies,
     consents,
+    desk,
     mailing,
     papers,
     pictures,
@@ -34,6 +36,7 @@ from cases import (
     referring,
     report_pdf,
     report_versions,
+    saved_replies,
     timing,
 )
 from cases.kind_questions import KindQuestion
@@ -169,7 +172,7 @@ _SHOW_INBOX = Parameter("show", "Which studies; those that wait where none is na
 
 def _cases(c: Call) -> Page[CaseLine]:
     show, search = read.Show(c.query.get(_SHOW.name, read.Show.ALL)), c.query.get(_SEARCH.name, "").strip()
-    return read.listing(c.tx, c.who, show, search=search, after=c.after, limit=c.limit)
+    return read.listing(c.tx, c.who, show, search=search, narrow=desk.narrowed(c.query), after=c.after, limit=c.limit)
 
 
 def _inbox(c: Call) -> Page[InboxItem]:
@@ -294,7 +297,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/api/v1/programs/{program}/eligibility", "programs", "Whether a program can help, and why not",
               _eligibility, result=Eligible, public=True, parameters=(_PLACE, _SUBJECT, _EMERGENCY)),
     Operation("GET", "/api/v1/cases", "cases", "The cases that you have a part in, by due time", _cases,
-              result=list[CaseLine], parameters=(_SHOW, _SEARCH, AFTER, LIMIT)),
+              result=list[CaseLine], parameters=(_SHOW, _SEARCH, *desk.NARROW, AFTER, LIMIT)),
     Operation("POST", "/api/v1/cases", "cases", "Open a draft", _create, bodies.NewCase, Made, 201),
     Operation("GET", _CASE, "cases", "A case as your role sees it", lambda c: read.show(c.tx, c.who, c.case_id),
               result=PatientCase | CoordinatorCase | SpecialistCase),
@@ -314,9 +317,9 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", f"{_CASE}/withdraw", "intake", "Withdraw",
               lambda c: intake.withdraw(c.tx, c.who, c.case_id, c.body.reason), bodies.ReasonGiven, None, 204),
     Operation("POST", f"{_CASE}/ask-info", "cases", "Ask the patient for information; the clock stops",
-              lambda c: intake.ask_info(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
+              asking.ask, asking.InfoAsked, None, 204),
     Operation("POST", f"{_CASE}/answer-info", "cases", "Answer; the clock goes on",
-              lambda c: intake.answer_info(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
+              lambda c: intake.answer_info(c.tx, c.who, c.case_id, c.body.text), asking.InfoGiven, None, 204),
     Operation("POST", f"{_CASE}/messages", "cases", "Write to the other side",
               lambda c: intake.write_note(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
     Operation("GET", f"{_CASE}/accesses", "cases", "Who did what with this case's data",
@@ -394,6 +397,9 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/api/v1/licence-rules", "people", "Record what a place asks", _add_rule,
               bodies.NewRule, None, 204),
     *timing.OPERATIONS,
+    *desk.OPERATIONS,
+    *asking.OPERATIONS,
+    *saved_replies.OPERATIONS,
     *mailing.OPERATIONS,
     *administration.OPERATIONS,
 )

@@ -137,6 +137,14 @@ class DocumentKind(StrEnum):
     OTHER = "other"
 
 
+class AskedKind(StrEnum):
+    """What a patient is asked for."""
+
+    QUESTION = "question"
+    DOCUMENT = "document"
+    STUDY = "study"
+
+
 class LicenceRequirement(StrEnum):
     """What a place's law asks of a second opinion for somebody who is there."""
 
@@ -248,7 +256,7 @@ CASE_RULES: tuple[Rule, ...] = (
     _rule(_CS.NEEDS_INFO, _CE.ANSWER_REVIEW, "patient helper representative coordinator", _CS.IN_REVIEW,
           "asked_in_review", "resume_clock mail_answered"),
     _rule(_CS.NEEDS_INFO, _CE.INFO_EXPIRE, "system", _CS.DECLINED, "", f"{_END} mail_expired"),
-    _rule(_CS.SUBMITTED, _CE.MARK_READY, "coordinator", _CS.READY, "authority_checked studies_released",
+    _rule(_CS.SUBMITTED, _CE.MARK_READY, "coordinator", _CS.READY, "authority_checked studies_released checklist_done",
           "authorise_payment"),
     # A study was revoked, or another one came, before anybody was asked to read.
     _rule(_CS.READY, _CE.REOPEN_STUDIES, "coordinator system", _CS.SUBMITTED),

@@ -11,7 +11,9 @@ from datetime import date, datetime
 from uuid import UUID
 
 from billing.states import PaymentState
+from cases.asked_views import AskedItemView, AskedView
 from cases.consents import ConsentText, Section, Words
+from cases.desk_views import ChecklistItem, DeskLine, DeskView, Narrow, Whose
 from cases.document_views import DocumentFile, DocumentView
 from cases.identity import Verdict
 from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup, StudyReview, StudySummary, Suggestion
@@ -35,13 +37,18 @@ __all__ = [
     "AdditionView",
     "Answer",
     "AnswerForm",
+    "AskedItemView",
+    "AskedView",
     "AuthorityView",
     "Box",
     "CaseLine",
+    "ChecklistItem",
     "Composite",
     "ConsentText",
     "CoordinatorCase",
     "CoordinatorStudy",
+    "DeskLine",
+    "DeskView",
     "DocumentFile",
     "DocumentView",
     "Entry",
@@ -49,6 +56,7 @@ __all__ = [
     "KindQuestion",
     "KindView",
     "LicenceView",
+    "Narrow",
     "NoteView",
     "OfferView",
     "Paid",
@@ -79,6 +87,7 @@ __all__ = [
     "StudySummary",
     "Suggestion",
     "VersionView",
+    "Whose",
     "Words",
     "report_texts_of",
 ]
@@ -226,7 +235,10 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class CaseLine:
-    """A case in a list. `patient_name` is empty for specialists; `fee`, `answer_by` are theirs alone."""
+    """A case in a list. `patient_name` is empty for specialists; `fee`, `answer_by` are theirs alone.
+
+    `desk`: what coordinators keep of it among themselves, None for everybody else.
+    """
 
     case_id: UUID
     reference: str
@@ -244,6 +256,7 @@ class CaseLine:
     fee: int
     currency: str
     paused_at: datetime | None
+    desk: DeskLine | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +398,9 @@ class CoordinatorCase:
     zone: str
     clock_stands: str
     clock_actions: tuple[str, ...]
+    desk: DeskView
+    asked_items: AskedView
+    checklist: tuple[ChecklistItem, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ _MODULES = (
     "cases.acting_models",
     "cases.referral_models",
     "cases.document_models",
+    "cases.desk_models",
+    "cases.asked_models",
     "cases.finding_models",
     "cases.licence_models",
     "cases.mail_models",

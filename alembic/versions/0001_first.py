@@ -181,6 +181,9 @@ def upgrade() -> None:
         sa.Column(
             "asks", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
+        sa.Column(
+            "checklist", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -1207,6 +1210,120 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_note")),
     )
     op.create_index(op.f("ix_cases_note_case_id"), "cases_note", ["case_id"], unique=False)
+    op.create_table(
+        "cases_asked_item",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("asking", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("question", "document", "study", name="askedkind", native_enum=False, length=24),
+            nullable=False,
+        ),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("missing", sa.Boolean(), nullable=False),
+        sa.Column("document_id", sa.Uuid(), nullable=True),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answered_by", sa.Uuid(), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["answered_by"], ["kit_principal.id"], name=op.f("fk_cases_asked_item_answered_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_asked_item_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["document_id"], ["cases_document.id"], name=op.f("fk_cases_asked_item_document_id_cases_document")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_asked_item")),
+        sa.UniqueConstraint("case_id", "asking", "number", name=op.f("uq_cases_asked_item_case_id_asking_number")),
+    )
+    op.create_table(
+        "cases_internal_note",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("author_id", sa.Uuid(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["author_id"], ["kit_principal.id"], name=op.f("fk_cases_internal_note_author_id_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_internal_note_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_internal_note")),
+    )
+    op.create_index(op.f("ix_cases_internal_note_case_id"), "cases_internal_note", ["case_id"], unique=False)
+    op.create_table(
+        "cases_ownership",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("owner_id", sa.Uuid(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_ownership_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["kit_principal.id"], name=op.f("fk_cases_ownership_owner_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_cases_ownership")),
+    )
+    op.create_index(op.f("ix_cases_ownership_owner_id"), "cases_ownership", ["owner_id"], unique=False)
+    op.create_table(
+        "cases_queue_choice",
+        sa.Column("coordinator_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "choice", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["coordinator_id"], ["kit_principal.id"], name=op.f("fk_cases_queue_choice_coordinator_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("coordinator_id", name=op.f("pk_cases_queue_choice")),
+    )
+    op.create_table(
+        "cases_saved_reply",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("program_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("changed_by", sa.Uuid(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["changed_by"], ["kit_principal.id"], name=op.f("fk_cases_saved_reply_changed_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["program_id"], ["cases_program.id"], name=op.f("fk_cases_saved_reply_program_id_cases_program")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_saved_reply")),
+        sa.UniqueConstraint("program_id", "name", name=op.f("uq_cases_saved_reply_program_id_name")),
+    )
+    op.create_table(
+        "cases_seen",
+        sa.Column("coordinator_id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_seen_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["coordinator_id"], ["kit_principal.id"], name=op.f("fk_cases_seen_coordinator_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("coordinator_id", "case_id", name=op.f("pk_cases_seen")),
+    )
+    op.create_index(op.f("ix_cases_seen_case_id"), "cases_seen", ["case_id"], unique=False)
+    op.create_table(
+        "cases_tag",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("tag", sa.String(length=30), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_tag_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("case_id", "tag", name=op.f("pk_cases_tag")),
+    )
+    op.create_index(op.f("ix_cases_tag_tag"), "cases_tag", ["tag"], unique=False)
+    op.create_table(
+        "cases_tick",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("item", sa.String(length=300), nullable=False),
+        sa.Column("ticked_by", sa.Uuid(), nullable=False),
+        sa.Column("ticked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_tick_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["ticked_by"], ["kit_principal.id"], name=op.f("fk_cases_tick_ticked_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("case_id", "item", name=op.f("pk_cases_tick")),
+    )
     op.create_table(
         "cases_offer",
         sa.Column("id", sa.Uuid(), nullable=False),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import identity, imaging, licences, money, timeline
+from cases import asked_items, identity, imaging, licences, money, timeline
 from cases.finding_models import FitException
 from cases.identity import Verdict
 from cases.models import Case, CaseStudy, InboxStudy
 from cases.repository import apart_from, consents_of, offers_of, reports_of, steps_of, studies_of
-from cases.service import authority, presentation
+from cases.service import authority, checklist, desk, presentation
 from cases.states import LABELS, Actor, Obstacle
 from cases.views import CoordinatorCase, CoordinatorStudy, IdentityRow, OfferView, StepView
 from overread.kit.dates import parse_da
@@ -98,6 +98,9 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         zone=case.program.zone,
         clock_stands=timeline.stands(case, steps),
         clock_actions=presentation.clock_actions(case),
+        desk=desk.of_case(tx, case),
+        asked_items=asked_items.view(tx, case),
+        checklist=checklist.of_case(tx, case),
     )
 
 

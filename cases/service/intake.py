@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.gateway import Gateway
-from cases import consents, digest, kind_questions, licences, money, notify, parts, reference
+from cases import asked_items, consents, digest, kind_questions, licences, money, notify, parts, reference
+from cases.asked_items import Wanted
 from cases.machine import repeated, transition
 from cases.models import SUBJECTS, Case, Consent, Note, Question
 from cases.move import Move
@@ -292,23 +293,42 @@ def withdraw(tx: Session, who: Principal, case_id: UUID, reason: str = "") -> No
     transition(Move(tx, case, CaseEvent.WITHDRAW, actor, who, reason=reason))
 
 
-def ask_info(tx: Session, who: Principal, case_id: UUID, question: str) -> None:
+def ask_info(tx: Session, who: Principal, case_id: UUID, question: str = "", items: Sequence[Wanted] = ()) -> None:
     """A coordinator, or the specialist who reads, asks for information: the clock stops.
 
     A coordinator's question reaches the patient as it is; a specialist's goes the same way, so that neither ever
-    learns of the other.
+    learns of the other. With `items` the patient answers one by one; then words before them may be left out.
     """
     case, actor = load(tx, who, case_id, lock=True)
-    if transition(Move(tx, case, CaseEvent.ASK_INFO, actor, who, reason=_text(question, _MAX_LINE, "question"))):
-        tx.add(Note(case_id=case.id, author_id=who.id, from_patient=False, text=question.strip()))
+    wanted = asked_items.checked(items)
+    text = _text(question, _MAX_LINE, "question", empty=bool(wanted))
+    text = "\n\n".join(filter(None, [text, asked_items.listing(one.text for one in wanted)]))
+    if transition(Move(tx, case, CaseEvent.ASK_INFO, actor, who, reason=text)):
+        asked_items.put(tx, case, wanted)
+        tx.add(Note(case_id=case.id, author_id=who.id, from_patient=False, text=text))
 
 
-def answer_info(tx: Session, who: Principal, case_id: UUID, answer: str) -> None:
-    """The answer to `ask_info`: the clock goes on, later by the time that it stood."""
+def answer_info(tx: Session, who: Principal, case_id: UUID, answer: str = "") -> None:
+    """The answer to `ask_info`: the clock goes on, later by the time that it stood.
+
+    Where items were asked for the answer is made of them; the patient's side sends it once each is answered or said
+    to be missing, and may add words. Raises Unprocessable while some are open.
+    """
     case, actor = load(tx, who, case_id, lock=True)
     asked_in_review = case.resume_to is CaseState.IN_REVIEW
     event = CaseEvent.ANSWER_REVIEW if asked_in_review else CaseEvent.ANSWER_INTAKE
-    text = _text(answer, _MAX_TEXT, "answer")
+    asked = asked_items.view(tx, case)
+    listed = asked.waits and (actor in PATIENT_SIDE or all(one.done for one in asked.items))
+    if listed and (open_ones := [str(one.number) for one in asked.items if not one.done]):
+        raise Unprocessable(
+            "items are open",
+            safe=gettext(
+                "Please answer each point, or say that you don’t have it; still open: %(numbers)s.",
+                numbers=", ".join(open_ones),
+            ),
+        )
+    text = _text(answer, _MAX_TEXT, "answer", empty=listed)
+    text = "\n\n".join(filter(None, [asked_items.told(asked) if listed else "", text]))
     # The step keeps it, too: it is what the specialist is told, who sees no message.
     move = Move(tx, case, event, actor, who, reason=text)
     if repeated(move) and text == tx.scalar(

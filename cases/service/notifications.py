@@ -15,8 +15,8 @@ from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from cases import mail_rendering, notify, outbox
+from cases.mail_texts import TEMPLATES
 from cases.models import Message
-from cases.notify import TEMPLATES
 from overread.kit import clock, permissions
 from overread.kit.errors import NotFound
 from overread.kit.paging import Keyset, Page

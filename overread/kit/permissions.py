@@ -58,6 +58,7 @@ class Permission(StrEnum):
     MAILS_OWN = "mails.own"
     MAILS_UNDELIVERED = "mails.undelivered"
     DEADLINES_READ = "deadlines.read"
+    DESK_USE = "desk.use"
     PROFILES_READ = "profiles.read"
     PROFILES_CHANGE = "profiles.change"
     PEERS_READ = "peers.read"
@@ -81,6 +82,7 @@ class Permission(StrEnum):
     CASE_ASK_ERASURE = "case.ask_erasure"
     CASE_AUTHORITY = "case.authority"
     CASE_CORRECT = "case.correct"
+    CASE_DESK = "case.desk"
     CASE_VIEW = "case.view"
     REPORT_WRITE = "report.write"
     REPORT_SIGN = "report.sign"
@@ -139,6 +141,7 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.MAILS_MANAGE: _roles("admin"),
     Permission.MAILS_UNDELIVERED: _roles("coordinator"),
     Permission.DEADLINES_READ: _roles("coordinator"),
+    Permission.DESK_USE: _roles("coordinator"),
     Permission.PROFILES_READ: _roles("coordinator admin"),
     Permission.PROFILES_CHANGE: _roles("admin"),
     Permission.PEERS_READ: _roles("coordinator admin"),

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from starlette.responses import Response
 
-from cases.service import assignment, read, reporting, versions
+from cases.service import assignment, read, replies, reporting, versions
 from cases.states import (
     ENDED,
     OBSTACLE_LABELS,
@@ -31,7 +31,20 @@ from overread.kit.errors import NotFound
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Page
 from overread.kit.words import counted
-from overread.web import answers, labels, next_step, paging, papers, places, referred, render, reports, undelivered
+from overread.web import (
+    answers,
+    asked_card,
+    desk_card,
+    labels,
+    next_step,
+    paging,
+    papers,
+    places,
+    referred,
+    render,
+    reports,
+    undelivered,
+)
 from overread.web.contexts import TxContext
 
 #: Pictures shown at once; the rest follows when these are decided.
@@ -134,6 +147,11 @@ def case_page(ctx: TxContext) -> Response:
         },
         steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists), waits),
         clock=_clock(case, url),
+        desk=desk_card.card(ctx, case, url),
+        asked=asked_card.shown(case),
+        ask_form=asked_card.form(),
+        checklist=desk_card.checklist(case, url),
+        replies=replies.for_case(ctx.tx, ctx.who, case.case_id),
         undelivered=undelivered.of_case(ctx, case.case_id),
         authority=_authority(case, url),
         identity=_identity(case, url),

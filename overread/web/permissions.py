@@ -68,6 +68,7 @@ TABLE = (
     Row(Phrase("Review pictures, blank, approve"), (_P.IMAGES_REVIEW,)),
     Row(Phrase("Bring a specialist’s objects back to the originals"), (_P.IMAGES_REIDENTIFY,)),
     Row(Phrase("Plan by due times, stop the clock, give a new time"), (_P.DEADLINES_READ, _P.CASE_CLOCK)),
+    Row(Phrase("Look after a case, tags, internal notes, filters of the queue"), (_P.CASE_DESK, _P.DESK_USE)),
     Row(Phrase("Offer a case"), (_P.CASE_OFFER,)),
     Row(Phrase("Accept, decline"), (_P.CASE_ANSWER_OFFER,), {Role.SPECIALIST: Phrase("offered")}),
     Row(Phrase("Write and sign"), (_P.REPORT_WRITE, _P.REPORT_SIGN), {Role.SPECIALIST: Phrase("assigned")}),

@@ -74,6 +74,11 @@ NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
 #: What an action says afterwards: the redirect names the sentence, so that no text ever travels in an address.
 DONE: Mapping[str, str] = {
     "saved": Phrase("Saved."),
+    "taken": Phrase("You look after this case now."),
+    "given": Phrase("The case was given away."),
+    "noted": Phrase("The note was added. Only coordinators see it."),
+    "unread": Phrase("The case is marked as new again."),
+    "asked-document": Phrase("Added. Send your answers when each point is done."),
     "corrected": Phrase("Corrected. The studies are compared anew, and the patient is told."),
     "invited": Phrase("The invitation is on its way. You see here when it was accepted."),
     "delegate-ended": Phrase("It is ended: nothing more can be done by it."),

@@ -18,8 +18,8 @@ from cases import events, notify
 from cases.handlers import Handlers
 from cases.mail import SmtpMailer, mailer
 from cases.mail_rendering import Mail, rendered
+from cases.mail_texts import TEMPLATES
 from cases.models import Case, Message, Program, Report
-from cases.notify import TEMPLATES
 from cases.service import assignment, intake, read, reporting
 from cases.views import PatientCase, SpecialistCase
 from overread.kit import clock, jobs, zones

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cases.notify import TEMPLATES
+from cases.mail_texts import TEMPLATES
 from tests.cases.test_mails import as_built
 from tests.cases.test_routes import Api
 from tests.cases.world import World

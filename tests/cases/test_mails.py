@@ -18,8 +18,8 @@ from cases import health_words, mail_catalogue, notify
 from cases.mail_catalogue import ABOUT
 from cases.mail_models import MailSender, MailWording, MailWords
 from cases.mail_rendering import Wording, built_in, filled
+from cases.mail_texts import TEMPLATES
 from cases.models import Case, Message
-from cases.notify import TEMPLATES
 from cases.service import accounts, mail_settings, mails
 from overread.kit import principals
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
