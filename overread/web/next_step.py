@@ -20,19 +20,31 @@ _ENDS = (CaseEvent.DECLINE, CaseEvent.WITHDRAW, CaseEvent.INFO_EXPIRE)
 
 
 def steps(
-    case: CoordinatorCase, studies: list[dict[str, Any]], may_read: int, waits: VersionView | None
+    case: CoordinatorCase,
+    studies: list[dict[str, Any]],
+    may_read: int,
+    waits: VersionView | None,
+    *,
+    taken_back: bool = False,
+    rewritten: bool = False,
 ) -> list[dict[str, Any]]:
     """What comes next, the first thing first.
 
     `studies` as the page shows them, `may_read`: how many specialists may read the case, `waits`: the
-    version of the report that is signed and not published.
+    version of the report that is signed and not published, `taken_back`: what the patient was given was recalled,
+    `rewritten`: a further version is being written.
     """
     url, state = f"/queue/{case.case_id}", CaseState(case.state)
     if case.clock_stands:
         goes_on = {"label": gettext("Let the clock go on"), "action": f"{url}/resume"}
         since = gettext("Since %(moment)s.", moment=zones.sentence(case.paused_at)) if case.paused_at else ""
         return [_step(gettext("The clock stands still"), [case.clock_stands, since], goes_on)]
-    then = _to_publish(case, url, waits) if waits else _of_state(case, state, url, studies, may_read)
+    if waits:
+        then = _to_publish(case, url, waits)
+    elif taken_back:
+        then = _taken_back(case, rewritten=rewritten)
+    else:
+        then = _of_state(case, state, url, studies, may_read)
     if case.late and case.due_at and ClockEvent.PROMISE in case.clock_actions:
         passed = gettext("They were to hear by %(moment)s, and nobody tells them but you.", moment=_at(case.due_at))
         first = _step(
@@ -135,6 +147,17 @@ def _to_publish(case: CoordinatorCase, url: str, waits: VersionView) -> dict[str
             text = gettext("%(name)s has signed the report.", name=case.specialist)
     read_it = _link(gettext("Read it first"), "#report", "quiet")
     return _step(gettext("Check the report and publish it"), [text], publish, read_it)
+
+
+def _taken_back(case: CoordinatorCase, *, rewritten: bool) -> dict[str, Any]:
+    told = gettext("The patient was told not to use it, and has no other.")
+    versions = _link(gettext("Go to the versions"), "#versions")
+    write = _link(gettext("Write to the patient"), "#f-message", "quiet")
+    if rewritten:
+        text = gettext("%(name)s writes a correction of the report.", name=case.specialist)
+        return _step(gettext("The report was taken back: wait for the correction"), [told, text], versions, write)
+    text = gettext("Ask the specialist for a correction, or take the recall back.")
+    return _step(gettext("The report was taken back: give the patient another"), [told, text], versions, write)
 
 
 def _published(case: CoordinatorCase, url: str) -> dict[str, Any]:
