@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pydicom
+import pypdfium2
 from sqlalchemy import select
 
 from cases import report_pdf
@@ -61,7 +62,11 @@ def test_no_text_becomes_markup_and_nothing_is_fetched() -> None:
     assert "&lt;script" in page
     pdf = report_pdf.render(bad)
     assert b"/JavaScript" not in pdf
-    assert b"/EmbeddedFile" not in pdf
+    with pypdfium2.PdfDocument(pdf) as document:
+        # Our own copy of the words, and nothing else.
+        assert [document.get_attachment(n).get_name() for n in range(document.count_attachments())] == [
+            "second-opinion-OV-2222-2222.txt"
+        ]
 
 
 def test_a_draft_says_that_it_is_one() -> None:
