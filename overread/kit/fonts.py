@@ -37,7 +37,10 @@ def has(character: str) -> bool:
 
 def lacking() -> str:
     """A sentence that names the scripts which no font has, and what to install; empty where all is there."""
-    missing = {script: package for script, (letter, package) in _LETTERS.items() if not has(letter)}
+    try:
+        missing = {script: package for script, (letter, package) in _LETTERS.items() if not has(letter)}
+    except OSError:
+        return "fontconfig is missing, and so no report can be made: install libpangoft2-1.0-0."
     if not missing:
         return ""
     packages = " ".join(sorted(set(missing.values())))

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pydicom
 import pypdfium2
+from pydicom.uid import BasicTextSRStorage
 from sqlalchemy import select
 
 from cases import report_pdf
@@ -20,6 +21,7 @@ from cases.views import Answer, ReportView, WrittenText
 from pacs.index import query
 from pacs.index.scope import ORIGINAL, Scope, originals
 from pacs.serve import retrieve
+from tests.cases.pdf_objects import unpacked
 from tests.cases.world import DICOM_NAME, NAME, World
 
 PLAIN = ReportView(
@@ -61,7 +63,9 @@ def test_no_text_becomes_markup_and_nothing_is_fetched() -> None:
     assert page.count("<style") == 1
     assert "&lt;script" in page
     pdf = report_pdf.render(bad)
-    assert b"/JavaScript" not in pdf
+    whole = unpacked(pdf)
+    assert b"/Catalog" in whole
+    assert not any(key in whole for key in (b"/JavaScript", b"/URI", b"/Launch"))
     with pypdfium2.PdfDocument(pdf) as document:
         # Our own copy of the words, and nothing else.
         assert [document.get_attachment(n).get_name() for n in range(document.count_attachments())] == [
@@ -82,7 +86,7 @@ def test_the_report_stands_in_the_archive_beside_the_images(world: World) -> Non
         [found] = query.summaries(tx, Scope(ORIGINAL, study_uids=frozenset({report.study_uid})))
         mine = {s.study_uid for s in query.summaries(tx, originals(world.patient))}
         view = reporting.read(tx, world.specialist, case_id)
-    assert (found.patient_name, found.modalities, found.instances) == (DICOM_NAME, ["DOC"], 1)
+    assert (found.patient_name, found.modalities, found.instances) == (DICOM_NAME, ["DOC", "SR"], 2)
     assert report.study_uid in mine
     assert view.patient == ""
     assert NAME not in report_pdf.html(view)
@@ -92,8 +96,10 @@ def test_the_report_stands_in_the_archive_beside_the_images(world: World) -> Non
     with world.db.transaction() as tx:
         assert inboxes.count(tx, world.coordinator) == 0
         assert len(studies_of(tx, case_id)) == 1
-        [located] = retrieve.locate(tx, Scope(ORIGINAL, unreleased=True), report.study_uid)
-    ds = pydicom.dcmread(io.BytesIO(b"".join(retrieve.stream(world.archive.blobs, located.parts))))
+        both = retrieve.locate(tx, Scope(ORIGINAL, unreleased=True), report.study_uid)
+    read = [pydicom.dcmread(io.BytesIO(b"".join(retrieve.stream(world.archive.blobs, one.parts)))) for one in both]
+    ds, told = sorted(read, key=lambda one: int(one.SeriesNumber))
+    assert (told.SOPClassUID, told.PatientName, told.CompletionFlag) == (BasicTextSRStorage, DICOM_NAME, "COMPLETE")
     assert ds.MIMETypeOfEncapsulatedDocument == "application/pdf"
     assert ds.EncapsulatedDocument[: ds.EncapsulatedDocumentLength].startswith(b"%PDF-1.7")
     assert ds.PatientBirthDate == "19710309"
