@@ -58,6 +58,7 @@ _MODALITIES: Mapping[str, str] = {
     "NM": Phrase("Nuclear medicine"),
     "SM": Phrase("Pathology"),
     "DOC": Phrase("Document"),
+    "SR": Phrase("Structured report"),
 }
 SEXES: Mapping[str, str] = {"F": Phrase("Female"), "M": Phrase("Male"), "O": Phrase("Other")}
 RELATIONS: Mapping[str, str] = {
