@@ -9,7 +9,7 @@ import warnings
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from cases import report_plain
+from cases import report_plain, typesetting
 from cases.report_plain import CHANGED, DISCLAIMER
 from cases.typesetting import STYLE, attributes, inline, paragraphs
 from overread.kit import zones
@@ -80,15 +80,15 @@ def render(report: ReportView) -> bytes:
 def html(report: ReportView) -> str:
     """The document that the PDF is set from."""
     zone = report.zone
-    around = report_plain.plain(report)
+    chinese = typesetting.han(report_plain.plain(report))
     facts = "".join(
-        f"<dt>{key}</dt><dd>{inline(value, around)}</dd>" for key, value in report_plain.facts(report).items()
+        f"<dt>{key}</dt><dd>{inline(value, chinese)}</dd>" for key, value in report_plain.facts(report).items()
     )
-    listed = "".join(f"<li>{inline(line, around)}</li>" for line in report.studies)
-    answers = "".join(_answer(answer, zone, around) for answer in report.answers)
-    texts = "".join(_text(one.label, one.text, around) for one in report.texts if one.text)
-    additions = "".join(_addition(one, zone, around) for one in report.additions)
-    follow_ups = "".join(_answer(answer, zone, around) for answer in report.follow_ups if answer.answer)
+    listed = "".join(f"<li>{inline(line, chinese)}</li>" for line in report.studies)
+    answers = "".join(_answer(answer, zone, chinese) for answer in report.answers)
+    texts = "".join(_text(one.label, one.text, chinese) for one in report.texts if one.text)
+    additions = "".join(_addition(one, zone, chinese) for one in report.additions)
+    follow_ups = "".join(_answer(answer, zone, chinese) for answer in report.follow_ups if answer.answer)
     mark = report.mark.text if report.mark else ""
     style = STYLE + _STYLE.replace("REFERENCE", report.reference + (f" · {mark}".replace(chr(34), "") if mark else ""))
     title = report_plain.title(report)
@@ -96,13 +96,13 @@ def html(report: ReportView) -> str:
 <html lang="en"><head><meta charset="utf-8"><title>{title} {escape(report.reference)}</title>
 <meta name="author" content="{escape(report.signed_by)}">
 <meta name="description" content="{escape(report.program)}"><style>{style}</style></head><body>
-{f'<p class="mark">{inline(mark)}</p>' if mark else ""}
-<header><p>{inline(report.program, around)}</p><h1>{title}</h1></header>
+{f'<p class="mark">{inline(mark, chinese)}</p>' if mark else ""}
+<header><p>{inline(report.program, chinese)}</p><h1>{title}</h1></header>
 <dl>{facts}</dl>
-{_text(CHANGED, report.change, around) if report.change else ""}
+{_text(CHANGED, report.change, chinese) if report.change else ""}
 {f"<h2>Your questions</h2>{answers}" if answers else ""}
 {texts}
-{_signed(report.signature, report.signed_by, report.signed_at, report.digest, zone)}
+{_signed(report.signature, report.signed_by, report.signed_at, report.digest, zone, chinese)}
 <h2>Studies read</h2><ul>{listed}</ul>
 {additions}
 {f"<h2>Questions about the report</h2>{follow_ups}" if follow_ups else ""}
@@ -110,39 +110,43 @@ def html(report: ReportView) -> str:
 </body></html>"""
 
 
-def _signed(signature: SignatureView | None, name: str, at: datetime | None, digest: str | None, zone: str) -> str:
+def _signed(
+    signature: SignatureView | None, name: str, at: datetime | None, digest: str | None, zone: str, chinese: str
+) -> str:
     """Who signed, as what, where, by which right, when, and the digest of all of it."""
     if at is None:
         return ""
     lines = [signature.qualification, signature.practice, signature.right] if signature else []
-    around = " ".join((name, *lines))
-    told = "".join(f"<p>{inline(line, around)}</p>" for line in lines if line)
-    sealed = f'<p class="soft">SHA-256: <code>{inline(digest)}</code></p>' if digest else ""
+    told = "".join(f"<p>{inline(line, chinese)}</p>" for line in lines if line)
+    sealed = f'<p class="soft">SHA-256: <code>{escape(digest)}</code></p>' if digest else ""
     return (
-        f'<div class="signed"><p><strong>{inline(name, around)}</strong></p>{told}'
+        f'<div class="signed"><p><strong>{inline(name, chinese)}</strong></p>{told}'
         f'<p class="soft">Signed {zones.dated(at, zone)}</p>{sealed}</div>'
     )
 
 
-def _addition(one: AdditionView, zone: str, around: str) -> str:
+def _addition(one: AdditionView, zone: str, chinese: str) -> str:
     at = zones.dated(one.published_at, zone) if one.published_at else ""
     heading = f"Addition of {at} (version {one.version})"
-    signed = _signed(one.signature, one.signature.name, one.signed_at, one.digest, zone)
-    return f"{_text(heading, one.text, around)}{paragraphs(one.change, around)}{signed}"
+    signed = _signed(one.signature, one.signature.name, one.signed_at, one.digest, zone, chinese)
+    change = _text(CHANGED, one.change, chinese) if one.change else ""
+    return f"{_text(heading, one.text, chinese)}{change}{signed}"
 
 
-def _answer(answer: Answer, zone: str, around: str) -> str:
+def _answer(answer: Answer, zone: str, chinese: str) -> str:
     name = answer.signature.name if answer.signature else ""
-    signed = _signed(answer.signature, name, answer.answered_at, answer.digest, zone) if answer.signature else ""
-    asked = attributes(answer.question, around)
+    signed = (
+        _signed(answer.signature, name, answer.answered_at, answer.digest, zone, chinese) if answer.signature else ""
+    )
+    asked = attributes(answer.question, chinese)
     return (
-        f'<section class="qa"{asked}><h3>{answer.number}. {inline(answer.question, around)}</h3>'
-        f"{paragraphs(answer.answer, around)}{signed}</section>"
+        f'<section class="qa"{asked}><h3>{answer.number}. {inline(answer.question, chinese)}</h3>'
+        f"{paragraphs(answer.answer, chinese)}{signed}</section>"
     )
 
 
-def _text(label: str, text: str, around: str) -> str:
-    return f'<h2>{inline(label)}</h2><div class="text-box">{paragraphs(text, around)}</div>'
+def _text(label: str, text: str, chinese: str) -> str:
+    return f'<h2>{inline(label, chinese)}</h2><div class="text-box">{paragraphs(text, chinese)}</div>'
 
 
 def _identifier(report: ReportView) -> bytes:

@@ -51,7 +51,8 @@ def plain(report: ReportView) -> str:
     blocks.append(_signed(report.signature, report.signed_by, report.signed_at, report.digest, zone))
     blocks += [_heading("Studies read"), "\n".join(report.studies)]
     for one in report.additions:
-        blocks += [_heading(f"Addition (version {one.version})"), one.text, one.change]
+        blocks += [_heading(f"Addition (version {one.version})"), one.text]
+        blocks += [_heading(CHANGED), one.change] if one.change else []
         blocks.append(_signed(one.signature, one.signature.name, one.signed_at, one.digest, zone))
     for answer in (one for one in report.follow_ups if one.answer):
         blocks += [_heading(f"{answer.number}. {answer.question}"), answer.answer]

@@ -10,7 +10,7 @@ from pydicom.uid import BasicTextSRStorage
 from cases.models import Case, Report
 from cases.report_objects import Images, code, hierarchy, long_string, person_name, predecessor, started, written
 from cases.report_plain import CHANGED, plain
-from cases.typesetting import language
+from cases.typesetting import han, language
 from cases.views import Answer, ReportView
 
 #: Codes of our own, where no context group of the standard has one (PS3.16 8.2); the scheme is told in each object.
@@ -79,17 +79,17 @@ def _context(shown: ReportView, practice: str) -> list[pydicom.Dataset]:
 
 
 def _content(shown: ReportView) -> list[pydicom.Dataset]:
-    around = plain(shown)
+    chinese = han(plain(shown))
 
     def asked(one: Answer) -> pydicom.Dataset:
-        return _container(_REQUEST, [_text(_QUESTION, one.question, around), *_texts(_ANSWER, [one.answer], around)])
+        return _container(_REQUEST, [_text(_QUESTION, one.question, chinese), *_texts(_ANSWER, [one.answer], chinese)])
 
-    made = [*_texts(_CHANGE, [shown.change], around), *(asked(one) for one in shown.answers)]
+    made = [*_texts(_CHANGE, [shown.change], chinese), *(asked(one) for one in shown.answers)]
     for text in shown.texts:
         heading, element = _TEXTS.get(text.key, _OTHER_TEXT)
-        made += [_container(heading, [_text(element, text.text, around)])] if text.text else []
+        made += [_container(heading, [_text(element, text.text, chinese)])] if text.text else []
     if shown.studies:
-        made.append(_container(_PROCEDURES, _texts(_PROCEDURE, shown.studies, around)))
+        made.append(_container(_PROCEDURES, _texts(_PROCEDURE, shown.studies, chinese)))
     return made
 
 
@@ -105,15 +105,15 @@ def _container(heading: pydicom.Dataset, items: Sequence[pydicom.Dataset]) -> py
     return made
 
 
-def _texts(name: pydicom.Dataset, texts: Sequence[str], around: str) -> list[pydicom.Dataset]:
-    return [_text(name, text, around) for text in texts if text]
+def _texts(name: pydicom.Dataset, texts: Sequence[str], chinese: str) -> list[pydicom.Dataset]:
+    return [_text(name, text, chinese) for text in texts if text]
 
 
-def _text(name: pydicom.Dataset, text: str, around: str, relation: str = "CONTAINS") -> pydicom.Dataset:
+def _text(name: pydicom.Dataset, text: str, chinese: str, relation: str = "CONTAINS") -> pydicom.Dataset:
     made = _item(relation, "TEXT", name)
     # PS3.5 6.1.3: lines end with CR LF.
     made.TextValue = "\r\n".join(text.splitlines())
-    if around and (tag := language(text, around)):
+    if chinese and (tag := language(text, chinese)):
         # PS3.16 TID 1204, as far as the letters tell it.
         spoken = _item("HAS CONCEPT MOD", "CODE", code("121049", "DCM", "Language of Content Item and Descendants"))
         meaning = _LANGUAGES.get(tag, f"A language in {tag.removeprefix('und-')} letters")

@@ -52,24 +52,31 @@ def right_to_left(text: str) -> bool:
     return False
 
 
-def language(text: str, around: str = "") -> str:
+def han(whole: str) -> str:
+    """As which language Chinese characters alone are read in a document, by all that stands in it (RFC 5646).
+
+    Kana make it Japanese, Hangul Korean; else it is the Chinese whose national character set has more of them.
+    """
+    counted = _scripts(whole)
+    if counted["HIRAGANA"] or counted["KATAKANA"]:
+        return "ja"
+    if counted["HANGUL"]:
+        return "ko"
+    characters = {one for one in whole if unicodedata.name(one, "").startswith(_HAN)}
+    lacking = {charset: sum(not _encodes(one, charset) for one in characters) for charset in ("gb2312", "big5")}
+    return "zh-Hant" if lacking["big5"] < lacking["gb2312"] else "zh-Hans"
+
+
+def language(text: str, chinese: str) -> str:
     """The language tag of a text as far as its letters tell it (RFC 5646); empty where they don't, as Latin ones.
 
-    `around`: what it stands in. By that, words in Chinese characters alone are told from Japanese ones, whose printed
-    forms differ.
+    `chinese`: what Chinese characters alone are in this document, as `han` tells.
     """
     counted = _scripts(text)
-    if not counted:
-        return ""
-    script = counted.most_common(1)[0][0]
-    if "HIRAGANA" in counted or "KATAKANA" in counted:
+    if counted["HIRAGANA"] or counted["KATAKANA"]:
         return "ja"
-    if script != _HAN:
-        return _LANGUAGES.get(script, "")
-    beside = _scripts(around)
-    if beside["HIRAGANA"] or beside["KATAKANA"]:
-        return "ja"
-    return "ko" if beside["HANGUL"] else _chinese(text + around)
+    script = counted.most_common(1)[0][0] if counted else ""
+    return chinese if script == _HAN else _LANGUAGES.get(script, "")
 
 
 def printable(text: str) -> str:
@@ -80,25 +87,25 @@ def printable(text: str) -> str:
     return "".join(_named(character) for character in text)
 
 
-def attributes(text: str, around: str = "") -> str:
+def attributes(text: str, chinese: str) -> str:
     """The HTML attributes of an element with a text: its direction, and its language where that is known."""
-    tag = language(text, around)
+    tag = language(text, chinese)
     return f' dir="{"rtl" if right_to_left(text) else "ltr"}"' + (f' lang="{tag}"' if tag else "")
 
 
-def inline(text: str, around: str = "") -> str:
+def inline(text: str, chinese: str) -> str:
     """HTML of words in a line of the document's own, whose direction they don't change."""
-    tag = language(text, around)
+    tag = language(text, chinese)
     words = escape(printable(text))
     return f'<span lang="{tag}">{words}</span>' if tag else words
 
 
-def paragraphs(text: str, around: str = "") -> str:
+def paragraphs(text: str, chinese: str) -> str:
     """HTML of a text with one paragraph a line, each with a direction of its own; empty lines are gaps."""
     made, gap = [], ""
     for line in text.splitlines():
         if line.strip():
-            made.append(f'<p class="text{gap}"{attributes(line, around)}>{escape(printable(line))}</p>')
+            made.append(f'<p class="text{gap}"{attributes(line, chinese)}>{escape(printable(line))}</p>')
         gap = "" if line.strip() or not made else " gap"
     return "".join(made)
 
@@ -106,13 +113,6 @@ def paragraphs(text: str, around: str = "") -> str:
 def _scripts(text: str) -> Counter[str]:
     """How many letters of each script there are, by the first word of the characters' names."""
     return Counter(unicodedata.name(one, "?").split()[0] for one in text if unicodedata.category(one)[0] == "L")
-
-
-def _chinese(text: str) -> str:
-    """Simplified or traditional: whose national character set lacks fewer of the characters."""
-    han = {one for one in text if unicodedata.name(one, "").startswith(_HAN)}
-    lacking = {charset: sum(not _encodes(one, charset) for one in han) for charset in ("gb2312", "big5")}
-    return "zh-Hant" if lacking["big5"] < lacking["gb2312"] else "zh-Hans"
 
 
 def _encodes(character: str, charset: str) -> bool:

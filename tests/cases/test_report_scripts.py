@@ -110,14 +110,14 @@ def test_each_paragraph_has_its_own_direction_and_language(name: str) -> None:
     ],
 )
 def test_the_language_of_a_text_is_told_by_its_letters(text: str, around: str, tag: str) -> None:
-    assert typesetting.language(text, around) == tag
+    assert typesetting.language(text, typesetting.han(text + around)) == tag
 
 
 def test_the_first_strong_character_gives_the_direction() -> None:
     assert typesetting.right_to_left("12 (؟) عظم then English")
     assert not typesetting.right_to_left("1. Bone عظم")
     assert not typesetting.right_to_left("12 %")
-    assert typesetting.paragraphs("a\n\n\nb\n").count('class="text gap"') == 1
+    assert typesetting.paragraphs("a\n\n\nb\n", "ja").count('class="text gap"') == 1
 
 
 def test_what_no_font_has_is_named_and_what_shows_nothing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
