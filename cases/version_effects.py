@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from cases import digest, events, imaging, notify, sealing
+from cases import digest, events, imaging, notify, sealing, sharing
 from cases.models import Report
 from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.repository import report_steps_of, reports_of
@@ -98,6 +98,7 @@ def _tell_of_version(move: VersionMove) -> None:
     if move.report.about is None:
         return
     notify.queue_patient(move.tx, move.case, "new_version")
+    sharing.tell_of_report(move.tx, move.case)
     older = [str(report.id) for report in reports_of(move.tx, move.case.id) if report.id != move.report.id]
     readers = (
         select(PrincipalRow.id)
@@ -145,6 +146,7 @@ def _tell_of_recall(move: VersionMove) -> None:
     tx, case = move.tx, move.case
     audit.record(tx, move.who, "incident.opened", "report", move.report.id, case_id=case.id, kind="recalled")
     notify.queue_patient(tx, case, "recalled")
+    sharing.tell_of_recall(tx, case)
     notify.queue_coordinators(tx, case, "recall_incident")
     for person in principals.with_role(tx, Role.ADMIN):
         notify.queue(tx, case, person.id, "recall_incident_admin")

@@ -11,7 +11,9 @@ from datetime import date, datetime
 from uuid import UUID
 
 from billing.states import PaymentState
+from cases.asked_views import AskedItemView, AskedView
 from cases.consents import ConsentText, Section, Words
+from cases.desk_views import ChecklistItem, DeskLine, DeskView, Narrow, Whose
 from cases.document_views import DocumentFile, DocumentView
 from cases.identity import Verdict
 from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup, StudyReview, StudySummary, Suggestion
@@ -23,20 +25,30 @@ from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.report_texts import TEXTS as REPORT_TEXTS
 from cases.report_texts import texts_of as report_texts_of
 from cases.report_views import AdditionView, Reader, ReportMark, SignatureView, SignerView, VersionView
+from cases.states import Obstacle
+from cases.subspecialties import SUBSPECIALTIES
+from cases.tongues import LANGUAGES
 
 __all__ = [
+    "LANGUAGES",
     "REPORT_KINDS",
     "REPORT_TEXTS",
+    "SUBSPECIALTIES",
     "AdditionView",
     "Answer",
     "AnswerForm",
+    "AskedItemView",
+    "AskedView",
     "AuthorityView",
     "Box",
     "CaseLine",
+    "ChecklistItem",
     "Composite",
     "ConsentText",
     "CoordinatorCase",
     "CoordinatorStudy",
+    "DeskLine",
+    "DeskView",
     "DocumentFile",
     "DocumentView",
     "Entry",
@@ -44,6 +56,7 @@ __all__ = [
     "KindQuestion",
     "KindView",
     "LicenceView",
+    "Narrow",
     "NoteView",
     "OfferView",
     "Paid",
@@ -74,6 +87,7 @@ __all__ = [
     "StudySummary",
     "Suggestion",
     "VersionView",
+    "Whose",
     "Words",
     "report_texts_of",
 ]
@@ -191,7 +205,7 @@ class SpecialistStudy:
 
 @dataclass(frozen=True, slots=True)
 class OfferView:
-    """An offer, for the coordinator. `fee` in minor units."""
+    """An offer, for the coordinator. `fee` in minor units; `refusal` of `states.Refusal`, "" where there is none."""
 
     offer_id: UUID
     specialist_id: UUID
@@ -202,6 +216,7 @@ class OfferView:
     outcome: str
     reason: str
     fee: int
+    refusal: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +235,10 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class CaseLine:
-    """A case in a list. `patient_name` is empty for specialists; `fee`, `answer_by` are theirs alone."""
+    """A case in a list. `patient_name` is empty for specialists; `fee`, `answer_by` are theirs alone.
+
+    `desk`: what coordinators keep of it among themselves, None for everybody else.
+    """
 
     case_id: UUID
     reference: str
@@ -238,6 +256,7 @@ class CaseLine:
     fee: int
     currency: str
     paused_at: datetime | None
+    desk: DeskLine | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +310,7 @@ class PatientCase:
     physician: str
     physician_contact: str
     inform_physician: bool
+    first_report_by: str
     images_by: str | None
     questions: tuple[QuestionView, ...]
     consents: tuple[str, ...]
@@ -353,6 +373,7 @@ class CoordinatorCase:
     physician: str
     physician_contact: str
     inform_physician: bool
+    first_report_by: str
     images_by: str | None
     questions: tuple[QuestionView, ...]
     consents: tuple[str, ...]
@@ -366,8 +387,7 @@ class CoordinatorCase:
     apart: tuple[str, ...]
     specialist_id: UUID | None
     specialist: str
-    licence_exception: str
-    licence_exception_for: str
+    exceptions: tuple[tuple[str, Obstacle, str], ...]
     refunds: tuple[Refund, ...]
     offers: tuple[OfferView, ...]
     steps: tuple[StepView, ...]
@@ -378,6 +398,9 @@ class CoordinatorCase:
     zone: str
     clock_stands: str
     clock_actions: tuple[str, ...]
+    desk: DeskView
+    asked_items: AskedView
+    checklist: tuple[ChecklistItem, ...]
 
 
 @dataclass(frozen=True, slots=True)
