@@ -75,7 +75,7 @@ def _stored(archive: Archive, source: Source, files: list[bytes]) -> list[Outcom
             prepared.append(incoming.finish())
         whole = [one for one in prepared if isinstance(one, Prepared)]
         refused: list[Outcome] = [one for one in prepared if isinstance(one, Refused)]
-        # Both or none: one without the other would be half a report.
+        # One without the other would be half a report; what is missing after a failure is stored by the next try.
         return refused or ingest.store(archive, source, whole)
 
 

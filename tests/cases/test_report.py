@@ -9,15 +9,17 @@ from uuid import uuid4
 
 import pydicom
 import pypdfium2
+import pytest
 from pydicom.uid import BasicTextSRStorage
 from sqlalchemy import select
 
-from cases import report_pdf
+from cases import report_dicom, report_pdf, report_sr
 from cases.events import ReportPublished
 from cases.models import Report
 from cases.repository import studies_of
 from cases.service import inboxes, reporting
 from cases.views import Answer, ReportView, WrittenText
+from overread.kit.errors import OverreadError
 from pacs.index import query
 from pacs.index.scope import ORIGINAL, Scope, originals
 from pacs.serve import retrieve
@@ -76,6 +78,26 @@ def test_no_text_becomes_markup_and_nothing_is_fetched() -> None:
 def test_a_draft_says_that_it_is_one() -> None:
     assert "Not signed: a draft" in report_pdf.html(replace(PLAIN, signed_at=None, published_at=None, digest=None))
     assert "A Person" in report_pdf.html(PLAIN)
+
+
+def test_what_is_missing_of_a_report_is_stored_by_the_next_try(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    structured = report_sr.structured
+    monkeypatch.setattr(report_sr, "structured", lambda *_given: b"no DICOM")
+    case_id = world.signed()
+    with world.db.transaction() as tx:
+        reporting.publish(tx, world.coordinator, case_id)
+        report = tx.scalars(select(Report)).one()
+    again = ReportPublished(str(case_id), str(report.id))
+    with pytest.raises(OverreadError, match="was refused by the archive"):
+        world.handlers.archive_report(again)
+    monkeypatch.setattr(report_sr, "structured", structured)
+    for objects in (2, 3):
+        # Also what is all there already is the same when it comes again.
+        monkeypatch.setattr(report_dicom, "_OBJECTS", objects)
+        world.handlers.archive_report(again)
+        with world.db.transaction() as tx:
+            [found] = query.summaries(tx, Scope(ORIGINAL, study_uids=frozenset({f"2.25.{report.id.int}"})))
+        assert found.instances == 2
 
 
 def test_the_report_stands_in_the_archive_beside_the_images(world: World) -> None:

@@ -16,7 +16,7 @@ from billing.models import WebhookEvent
 from billing.stripe_gateway import StripeGateway
 from cases.mail import FolderMailer
 from overread import cli, wiring
-from overread.kit import jobs
+from overread.kit import fonts, jobs
 from overread.kit.bus import Bus
 from overread.kit.db import Database, raw
 from overread.kit.settings import Settings
@@ -124,3 +124,5 @@ def test_the_doctor_says_what_somebody_has_to_look_at(
     assert lines[1].startswith("1 jobs cases.send_mail failed for good: ")
     assert lines[2].startswith("1 blobs are missing or damaged: run `overread verify`")
     assert lines[3].startswith("1 messages of the payment provider wait: ")
+    monkeypatch.setattr(fonts, "has", lambda letter: letter != "ก")
+    assert told()[1][4:] == ["No font has Thai: reports name such letters in words until fonts-noto-core is installed."]
