@@ -67,6 +67,14 @@ TEMPLATES: Mapping[str, Template] = {
             "What your hospital was to send is here.\n\nYou will hear from us by {due}. Follow every step here:\n{link}"
         ),
     ),
+    "images_awaited": Template(
+        Phrase("{reference}: nothing has come from your hospital yet"),
+        Phrase(
+            "Your request has been with us for {days} days, and your hospital has not sent what it is to send. Please "
+            "ask there: the number to give is {reference}.\n\nA sheet for the hospital is here, and you can send "
+            "everything yourself as well:\n{link}"
+        ),
+    ),
     "needs_info": Template(
         Phrase("{reference}: we need something from you"),
         Phrase(
@@ -158,6 +166,22 @@ TEMPLATES: Mapping[str, Template] = {
             "A coordinator asks you for a correction or an addition, and says why. The images are open for you:\n{link}"
         ),
         "/reading/{case_id}",
+    ),
+    "closing_soon": Template(
+        Phrase("{reference}: your request closes on {ends}"),
+        Phrase(
+            "Nothing is open in your request any more, so it closes by itself on {ends}. Until then you can still ask "
+            "questions after your report, as far as you have any left; this right ends then. Your report stays on its "
+            "page, and you can read and download it at any time.\n\nAsk here, if something is unclear:\n{link}"
+        ),
+        "/cases/{case_id}/report",
+    ),
+    "closed": Template(
+        Phrase("{reference}: your request is closed"),
+        Phrase(
+            "Your request is closed: no more questions can be asked after the report, and the specialist can't see "
+            "your images any more. The report stays here for you:\n{link}"
+        ),
     ),
     "declined": Template(
         Phrase("{reference}: we can't take your request"),

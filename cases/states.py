@@ -244,8 +244,8 @@ CASE_RULES: tuple[Rule, ...] = (
     # The system publishes where the program's policy says so.
     _rule(_CS.SIGNED, _CE.PUBLISH, "coordinator system", _CS.PUBLISHED, "report_sealed",
           "publish_report mail_published"),
-    _rule(_CS.PUBLISHED, _CE.CLOSE, "coordinator system", _CS.CLOSED, "follow_ups_answered no_version_open",
-          "end_grants"),
+    _rule(_CS.PUBLISHED, _CE.CLOSE, "coordinator system", _CS.CLOSED,
+          "report_in_force follow_ups_answered no_version_open", "end_grants mail_closed"),
     *(_rule(state, _CE.DECLINE, "coordinator", _CS.DECLINED, "has_reason", f"{_END} mail_declined")
       for state in _BEFORE_SIGNED),
     *(_rule(state, _CE.WITHDRAW, "patient representative", _CS.WITHDRAWN, "", f"{_END} mail_withdrawn")

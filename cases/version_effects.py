@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from cases import digest, events, imaging, notify, sealing
+from cases import closing, digest, events, imaging, notify, sealing
 from cases.models import Report
 from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.repository import report_steps_of, reports_of
@@ -69,6 +69,7 @@ def _publish(move: VersionMove) -> None:
     told = (str(move.case.id), str(move.report.id))
     jobs.emit(move.tx, events.ReportPublished(*told))
     jobs.emit(move.tx, events.ReportUnread(*told), after=UNREAD_AFTER)
+    closing.begin(move.tx, move.case)
 
 
 def _replace_older(move: VersionMove) -> None:
@@ -150,6 +151,11 @@ def _tell_of_recall(move: VersionMove) -> None:
         notify.queue(tx, case, person.id, "recall_incident_admin")
 
 
+def _close_later(move: VersionMove) -> None:
+    if not move.follows:
+        closing.begin(move.tx, move.case)
+
+
 def _mail_patient(template: str) -> Callable[[VersionMove], None]:
     def send(move: VersionMove) -> None:
         if not move.follows:
@@ -182,5 +188,7 @@ EFFECTS: Mapping[str, Callable[[VersionMove], None]] = {
     "tell_of_recall": _tell_of_recall,
     "restore_additions": _restore_additions,
     "give_back": _give_back,
+    "close_later": _close_later,
+    "go_on_closing": lambda move: closing.go_on(move.tx, move.case),
     "mail_restored": _mail_patient("restored"),
 }

@@ -19,12 +19,14 @@ from cases.kind_questions import AnswerForm, KindQuestion
 from cases.money import Paid, Refund
 from cases.program_views import KindView, PriceView, ProgramView
 from cases.report_states import KIND_LABELS as REPORT_KINDS
+from cases.report_states import TAKEN_BACK as RECALLED
 from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.report_texts import TEXTS as REPORT_TEXTS
 from cases.report_texts import texts_of as report_texts_of
 from cases.report_views import AdditionView, Reader, ReportMark, SignatureView, SignerView, VersionView
 
 __all__ = [
+    "RECALLED",
     "REPORT_KINDS",
     "REPORT_TEXTS",
     "AdditionView",
@@ -220,7 +222,10 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class CaseLine:
-    """A case in a list. `patient_name` is empty for specialists; `fee`, `answer_by` are theirs alone."""
+    """A case in a list. `patient_name` is empty for specialists; `fee`, `answer_by` are theirs alone.
+
+    `recalled`: its report was taken back, and none is in force.
+    """
 
     case_id: UUID
     reference: str
@@ -238,6 +243,7 @@ class CaseLine:
     fee: int
     currency: str
     paused_at: datetime | None
+    recalled: bool
 
 
 @dataclass(frozen=True, slots=True)

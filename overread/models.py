@@ -23,6 +23,7 @@ _MODULES = (
     "cases.acting_models",
     "cases.document_models",
     "cases.version_models",
+    "cases.feedback_models",
 )
 
 

@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, and_, exists, false, func, literal_column,
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from cases import reference
+from cases import reference, version_move
 from cases.guards import unreleased
 from cases.models import Case, CaseStudy, Offer, OpinionKind, Report
-from cases.report_states import ReportState
+from cases.report_states import GIVEN, TAKEN_BACK, WITH_PATIENT, ReportState
 from cases.repository import load, open_offer, studies_by_case, visible
 from cases.service import presentation
 from cases.service.for_coordinator import coordinator_case
@@ -81,7 +81,8 @@ def listing(
     order = _NEWEST if search or show is Show.ENDED else _BY_DUE
     page = order.page(tx, query, after, limit)
     studies = studies_by_case(tx, [case.id for case in page])
-    return page.of([_line(tx, who, case, studies[case.id]) for case in page])
+    recalled = _recalled(tx, [case.id for case in page if case.state in WITH_PATIENT])
+    return page.of([_line(tx, who, case, studies[case.id], recalled=case.id in recalled) for case in page])
 
 
 def counts(tx: Session, who: Principal, *shows: Show) -> dict[Show, int]:
@@ -140,7 +141,18 @@ def _found(search: str) -> ColumnElement[bool]:
     return or_(Case.reference == named, of_name) if named else of_name
 
 
-def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy]) -> CaseLine:
+def _recalled(tx: Session, case_ids: Sequence[UUID]) -> set[UUID]:
+    """Of cases whose patients were given a report those that have none in force."""
+    if not case_ids:
+        return set()
+    query = select(Report).where(Report.case_id.in_(case_ids), Report.state.in_(GIVEN)).order_by(Report.number)
+    given: dict[UUID, list[Report]] = {}
+    for report in tx.scalars(query):
+        given.setdefault(report.case_id, []).append(report)
+    return {case_id for case_id, reports in given.items() if version_move.in_force(reports) is None}
+
+
+def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy], *, recalled: bool) -> CaseLine:
     specialist = who.role is Role.SPECIALIST
     offer = open_offer(tx, case.id) if specialist and case.state is CaseState.OFFERED else None
     live = [s for s in studies if s.state is not StudyState.REVOKED]
@@ -156,7 +168,7 @@ def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy])
         case.reference,
         presentation.title(case),
         case.state.value,
-        LABELS[case.state],
+        TAKEN_BACK if recalled else LABELS[case.state],
         case.due_at,
         presentation.is_late(case),
         case.updated_at,
@@ -170,6 +182,7 @@ def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy])
         _fee(tx, who, case) if specialist else 0,
         case.kind.currency,
         case.paused_at,
+        recalled,
     )
 
 

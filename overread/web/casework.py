@@ -99,6 +99,7 @@ def case_page(ctx: TxContext) -> Response:
     refundable = case.paid is not None and case.paid.is_taken
     waits = _waits(ctx, case)
     after = _after(ctx, case, url, waits)
+    recalled = reports.taken_back(after["versions"])
     may_answer = any(e in case.actions for e in (CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
     return ctx.page(
         "coordinator/case.html",
@@ -106,7 +107,7 @@ def case_page(ctx: TxContext) -> Response:
         case={
             "reference": case.reference,
             "title": case.title,
-            "status": labels.TAKEN_BACK if reports.taken_back(after["versions"]) else labels.case(case.state),
+            "status": labels.case(case.state, recalled=recalled),
             "due": due,
             "late": case.late,
             "clock": _clock_words(case),
@@ -127,7 +128,7 @@ def case_page(ctx: TxContext) -> Response:
                 "physician": answers.physician(case),
             },
         },
-        steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists), waits),
+        steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists), waits, recalled=recalled),
         clock=_clock(case, url),
         authority=_authority(case, url),
         identity=_identity(case, url),
