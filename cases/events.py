@@ -125,6 +125,20 @@ class ReportUnread(Event):
 
 
 @dataclass(frozen=True)
+class StillWaits(Event):
+    """What somebody was promised may still wait: `kind` of `cases.nudges.Waits`, `one` of it.
+
+    Nothing happens where it was done since.
+    """
+
+    name = "cases.still_waits"
+
+    case_id: str
+    kind: str
+    one: str
+
+
+@dataclass(frozen=True)
 class ClosingNear(Event):
     """A case closes by itself in some days (nothing happens where that time no longer stands)."""
 

@@ -19,7 +19,7 @@ from billing.events import (
     PaymentEvent,
 )
 from billing.gateway import Gateway
-from cases import awaited, events, imaging, money, notify, promises, readings, report_dicom
+from cases import awaited, events, imaging, money, notify, nudges, promises, readings, report_dicom
 from cases.effects import INFO_EXPIRES
 from cases.machine import transition
 from cases.mail import Mailer
@@ -187,6 +187,11 @@ class Handlers:
             waits = report is not None and report.state is ReportState.PUBLISHED and report.first_read_at is None
             if case is not None and waits:
                 notify.queue_patient(tx, case, "unread")
+
+    def nudge(self, event: events.StillWaits) -> None:
+        """What somebody was promised may still wait for whoever is to act."""
+        with self._db.transaction() as tx:
+            nudges.fire(tx, _case(tx, event.case_id), event)
 
     def tell_closing(self, event: events.ClosingNear) -> None:
         """A case closes by itself in some days."""

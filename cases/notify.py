@@ -263,6 +263,63 @@ TEMPLATES: Mapping[str, Template] = {
         Phrase("The answer is here:\n{link}"),
         "/cases/{case_id}/report",
     ),
+    "follow_up_waits": Template(
+        Phrase("{reference}: a question still waits for your answer"),
+        Phrase("The reader of your report asked you something some days ago, and has no answer yet:\n{link}"),
+        "/reading/{case_id}",
+    ),
+    "follow_up_late": Template(
+        Phrase("{reference}: a question after the report is not answered"),
+        Phrase("The patient asked something some days ago. The specialist was reminded; see that it is done:\n{link}"),
+        "/queue/{case_id}",
+    ),
+    "message_unread": Template(
+        Phrase("{reference}: a message waits for you"),
+        Phrase("We wrote to you some days ago, and nobody has read it yet. Sign in to read it:\n{link}"),
+    ),
+    "message_unanswered": Template(
+        Phrase("{reference}: a message of the patient has no answer"),
+        Phrase("The patient wrote some days ago, and nobody has answered since:\n{link}"),
+        "/queue/{case_id}",
+    ),
+    "change_waits": Template(
+        Phrase("{reference}: a correction or addition still waits for you"),
+        Phrase("You were asked for a correction or an addition some days ago, and have not begun one:\n{link}"),
+        "/reading/{case_id}",
+    ),
+    "change_late": Template(
+        Phrase("{reference}: no correction or addition was begun"),
+        Phrase(
+            "The specialist was asked for a correction or an addition some days ago, and was reminded just now. See "
+            "that it is done:\n{link}"
+        ),
+        "/queue/{case_id}",
+    ),
+    "version_waits": Template(
+        Phrase("{reference}: a signed correction or addition is not published"),
+        Phrase(
+            "It was signed some days ago, and the patient does not have it yet. Publish it, or send it back:\n{link}"
+        ),
+        "/queue/{case_id}",
+    ),
+    "visit_waits": Template(
+        Phrase("{reference}: a wish for a visit has no answer"),
+        Phrase("The patient asked some days ago to be seen by the clinic. Answer them here:\n{link}"),
+        "/aftercare",
+    ),
+    "visit_answered": Template(
+        Phrase("{reference}: the clinic’s answer to your wish for a visit"),
+        Phrase("You asked to be seen by the clinic, and there is an answer:\n{link}"),
+        "/cases/{case_id}/visit",
+    ),
+    "check_in": Template(
+        Phrase("How is the work going?"),
+        Phrase(
+            "You have signed {readings} reports for {program}. How is it going? One click is enough, and a word is "
+            "welcome:\n{link}"
+        ),
+        "/check-ins",
+    ),
     "incident": Template(
         Phrase("{reference}: incident: a study was taken out after it was open to a specialist"),
         Phrase(
@@ -329,6 +386,18 @@ TEMPLATES: Mapping[str, Template] = {
             "More images of a case that you are reading were released. Please look at them before you sign:\n{link}"
         ),
         "/reading/{case_id}",
+    ),
+    "erasure_asked": Template(
+        Phrase("{reference}: somebody asks for an erasure"),
+        Phrase("A case is to be erased, as its patient wishes. Begin it here; a second person carries it out:\n{link}"),
+        "/erasures/{case_id}",
+    ),
+    "erasure_waits": Template(
+        Phrase("{reference}: an erasure is not carried out"),
+        Phrase(
+            "A patient asked a week ago that their case be erased, and it is not done. See what holds it up:\n{link}"
+        ),
+        "/erasures/{case_id}",
     ),
     "erased": Template(
         Phrase("{reference}: your request is erased"),

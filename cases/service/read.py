@@ -7,13 +7,13 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, false, func, literal_column, or_, select, true, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from cases import reference, version_move
 from cases.guards import unreleased
-from cases.models import Case, CaseStudy, Offer, OpinionKind, Report
+from cases.models import Case, CaseStudy, Note, Offer, OpinionKind, Report
 from cases.report_states import GIVEN, TAKEN_BACK, WITH_PATIENT, ReportState
 from cases.repository import load, open_offer, studies_by_case, visible
 from cases.service import presentation
@@ -39,8 +39,15 @@ def show(tx: Session, who: Principal, case_id: UUID) -> CaseView:
     if actor is not Actor.PATIENT:
         audit.record(tx, who, "case.read", "case", case.id, case_id=case.id)
     if actor in PATIENT_SIDE:
+        _mark_read(tx, case)
         return patient_case(tx, who, case, actor)
     return coordinator_case(tx, who, case) if actor is Actor.COORDINATOR else specialist_case(tx, who, case, actor)
+
+
+def _mark_read(tx: Session, case: Case) -> None:
+    """What coordinators have written to the patient is before them now."""
+    unread = update(Note).where(Note.case_id == case.id, Note.from_patient.is_(False), Note.read_at.is_(None))
+    tx.execute(unread.values(read_at=clock.now()))
 
 
 class Show(StrEnum):

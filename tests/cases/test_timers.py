@@ -20,11 +20,21 @@ from sqlalchemy.orm import Session
 import billing
 import cases
 from billing.events import PaymentAuthorisationEnding
-from cases import awaited, closing
+from cases import awaited, closing, nudges
 from cases.effects import INFO_EXPIRES, INFO_REMINDERS
-from cases.events import ClosingDue, ClosingNear, DueNear, ImagesAwaited, InformationOverdue, OfferEnds, ReportUnread
+from cases.events import (
+    ClosingDue,
+    ClosingNear,
+    DueNear,
+    ImagesAwaited,
+    InformationOverdue,
+    OfferEnds,
+    ReportUnread,
+    StillWaits,
+)
 from cases.models import Case, Message, Offer, Report
-from cases.service import deadlines, intake
+from cases.nudges import Waits
+from cases.service import deadlines, erasure, intake, versions
 from cases.states import ImagesBy
 from cases.version_effects import UNREAD_AFTER
 from overread.kit import clock
@@ -108,6 +118,39 @@ def _hold_ends(tx: Session, _case: Case) -> datetime:
     return ends - _DAY
 
 
+def _waits(arrange: Callable[[World], UUID], act: Callable[[World, Session, UUID], None]) -> Callable[[World], UUID]:
+    """A case in which somebody does something that waits from then on for somebody else."""
+
+    def arranged(world: World) -> UUID:
+        case_id = arrange(world)
+        with world.db.transaction() as tx:
+            act(world, tx, case_id)
+        world.drain()
+        return case_id
+
+    return arranged
+
+
+def _after(kind: Waits) -> Callable[[Session, Case], datetime]:
+    def moment(tx: Session, _case: Case) -> datetime:
+        query = text(
+            "SELECT max(scheduled_at) FROM procrastinate_jobs WHERE args->>'event' = 'cases.still_waits' "
+            "AND args->'data'->>'kind' = :kind"
+        )
+        at: datetime = tx.execute(query, {"kind": kind.value}).scalar_one()
+        assert timedelta(0) <= clock.now() + timedelta(days=nudges.NUDGES[kind].days) - at < timedelta(hours=2)
+        return at
+
+    return moment
+
+
+def _nudge(
+    kind: Waits, arrange: Callable[[World], UUID], state: str, act: Callable[[World, Session, UUID], None]
+) -> Timer:
+    mails = dict.fromkeys(nudges.NUDGES[kind].to.values(), 1)
+    return Timer(StillWaits, _waits(arrange, act), _after(kind), mails, state)
+
+
 @dataclass(frozen=True)
 class Timer:
     """A timer: the event, how a case comes to have it, when it fires, and the mails that tell so.
@@ -182,6 +225,43 @@ TIMERS = {
         _before_due(0),
         {"due_passed": 1, "report_due_passed": 1},
         "in_review",
+    ),
+}
+
+
+TIMERS |= {
+    "a question without an answer": _nudge(
+        Waits.FOLLOW_UP,
+        lambda world: world.published(),
+        "published",
+        lambda world, tx, case_id: intake.follow_up(tx, world.patient, case_id, "And the other knee?"),
+    ),
+    "a message that is not read": _nudge(
+        Waits.MESSAGE,
+        lambda world: world.submitted("free"),
+        "submitted",
+        lambda world, tx, case_id: intake.write_note(tx, world.coordinator, case_id, "We have begun."),
+    ),
+    "a message without an answer": _nudge(
+        Waits.REPLY,
+        lambda world: world.submitted("free"),
+        "submitted",
+        lambda world, tx, case_id: intake.write_note(tx, world.patient, case_id, "Is all there?"),
+    ),
+    "a change that is not begun": _nudge(
+        Waits.CHANGE,
+        lambda world: world.published(),
+        "published",
+        lambda world, tx, case_id: versions.ask_change(tx, world.coordinator, case_id, "The side is missing."),
+    ),
+    "a version that is not published": _nudge(
+        Waits.VERSION, lambda world: world.signed_again(), "published", lambda _world, _tx, _case_id: None
+    ),
+    "an erasure that is not done": _nudge(
+        Waits.ERASURE,
+        lambda world: world.submitted("free"),
+        "submitted",
+        lambda world, tx, case_id: erasure.ask(tx, world.patient, case_id),
     ),
 }
 

@@ -54,6 +54,7 @@ HANDLERS = {
     "cases.refund_due": ["cases.refund"],
     "cases.report_published": ["cases.archive_report"],
     "cases.report_unread": ["cases.remind_unread"],
+    "cases.still_waits": ["cases.nudge"],
     "cases.study_matched": ["cases.deidentify_study"],
     "cases.submitted": ["cases.compare_identity"],
     "pacs.blobs_damaged": ["cases.tell_damage"],
