@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import awaited, digest, erasure, events, imaging, notify, promises, versions
+from cases import awaited, check_ins, digest, erasure, events, imaging, notify, promises, versions
 from cases.guards import theirs_here, waits_for_images
 from cases.models import Case, Offer
 from cases.move import Move, StudyMove
@@ -211,6 +211,7 @@ EFFECTS: Mapping[str, Callable[[Move], None]] = {
     "mail_offer_refused": _tell_coordinators("offer_refused"),
     "mail_offer_taken_back": _mail_offered("offer_taken_back"),
     "mail_signed": _tell_coordinators("signed"),
+    "check_in": lambda move: check_ins.after_reading(move.tx, move.case),
     "mail_published": _mail_patient("published"),
     "mail_closed": _mail_patient("closed"),
     "mail_declined": _mail_all(_mail_patient("declined"), _mail_assigned("ended")),

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from cases import events, imaging
 from cases.acting_models import Authority
 from cases.document_models import Document
+from cases.feedback_models import Survey, Testimonial, Visit
 from cases.models import (
     Allowance,
     Case,
@@ -110,6 +111,9 @@ def destroy(tx: Session, case: Case) -> None:
         Note,
         Message,
         Notice,
+        Survey,
+        Testimonial,
+        Visit,
     )
     for model in theirs:
         tx.execute(delete(model).where(model.case_id == case.id))
@@ -188,5 +192,5 @@ def _blank(tx: Session, case: Case) -> None:
     case.physician = case.physician_contact = ""
     case.interpreter = case.inform_physician = False
     case.patient_name, case.sex, case.birth_date, case.emergency = "", "", None, False
-    case.images_by = case.due_at = case.paused_at = case.resume_to = case.specialist_id = None
+    case.images_by = case.due_at = case.closes_at = case.paused_at = case.resume_to = case.specialist_id = None
     case.licence_exception = case.licence_exception_for = case.view_id = None

@@ -237,7 +237,7 @@ CASE_RULES: tuple[Rule, ...] = (
     _rule(_CS.OFFERED, _CE.REFUSE_OFFER, "offered", _CS.READY, "has_reason", f"{_UNREAD} mail_offer_refused"),
     _rule(_CS.OFFERED, _CE.OFFER_EXPIRE, "system", _CS.READY, "", f"{_UNREAD} mail_offer_refused"),
     _rule(_CS.OFFERED, _CE.TAKE_BACK, "coordinator", _CS.READY, "has_reason", f"{_UNREAD} mail_offer_taken_back"),
-    _rule(_CS.IN_REVIEW, _CE.SIGN, "assigned", _CS.SIGNED, _TO_SIGN, "seal_report follow_reading mail_signed"),
+    _rule(_CS.IN_REVIEW, _CE.SIGN, "assigned", _CS.SIGNED, _TO_SIGN, "seal_report follow_reading mail_signed check_in"),
     # What was signed stays as it was signed: the specialist writes a new version that starts from its text.
     _rule(_CS.SIGNED, _CE.SEND_BACK, "coordinator", _CS.IN_REVIEW, "has_reason",
           "send_report_back make_grant"),

@@ -24,11 +24,16 @@ from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.report_texts import TEXTS as REPORT_TEXTS
 from cases.report_texts import texts_of as report_texts_of
 from cases.report_views import AdditionView, Reader, ReportMark, SignatureView, SignerView, VersionView
+from cases.surveys import CONSENT as SURVEY_CONSENT
+from cases.surveys import QUESTIONS as SURVEY_QUESTIONS
+from cases.surveys import digest as survey_consent_digest
 
 __all__ = [
     "RECALLED",
     "REPORT_KINDS",
     "REPORT_TEXTS",
+    "SURVEY_CONSENT",
+    "SURVEY_QUESTIONS",
     "AdditionView",
     "Answer",
     "AnswerForm",
@@ -78,6 +83,7 @@ __all__ = [
     "VersionView",
     "Words",
     "report_texts_of",
+    "survey_consent_digest",
 ]
 
 

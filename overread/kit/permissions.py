@@ -49,6 +49,9 @@ class Permission(StrEnum):
     PROGRAMS_READ = "programs.read"
     PROGRAMS_MANAGE = "programs.manage"
     DEADLINES_READ = "deadlines.read"
+    AFTERCARE_MANAGE = "aftercare.manage"
+    CHECK_IN_ANSWER = "check_in.answer"
+    FIGURES_READ = "figures.read"
     PROFILES_READ = "profiles.read"
     PROFILES_CHANGE = "profiles.change"
     PEERS_READ = "peers.read"
@@ -61,6 +64,8 @@ class Permission(StrEnum):
     CASE_PAY = "case.pay"
     CASE_MESSAGE = "case.message"
     CASE_FOLLOW_UP = "case.follow_up"
+    CASE_FEEDBACK = "case.feedback"
+    CASE_VISIT = "case.visit"
     CASE_WITHDRAW = "case.withdraw"
     CASE_IMAGES_SEND = "case.images_send"
     CASE_DOCUMENTS = "case.documents"
@@ -121,6 +126,9 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.PROGRAMS_READ: _roles("coordinator admin"),
     Permission.PROGRAMS_MANAGE: _roles("admin"),
     Permission.DEADLINES_READ: _roles("coordinator"),
+    Permission.AFTERCARE_MANAGE: _roles("coordinator"),
+    Permission.CHECK_IN_ANSWER: _roles("specialist"),
+    Permission.FIGURES_READ: _roles("coordinator admin"),
     Permission.PROFILES_READ: _roles("coordinator admin"),
     Permission.PROFILES_CHANGE: _roles("admin"),
     Permission.PEERS_READ: _roles("coordinator admin"),

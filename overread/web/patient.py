@@ -14,7 +14,7 @@ from cases.views import PatientCase
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import labels, paging, papers, render, reports
+from overread.web import feedback, labels, paging, papers, render, reports
 from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check
 from overread.web.steps import own
@@ -158,6 +158,8 @@ def case(ctx: TxContext) -> Response:
         else None,
         documents=papers.told(ctx, shown.case_id),
         documents_url=f"{url}/documents",
+        survey_url=f"{url}/survey" if shown.has_report else "",
+        visit_url=f"{url}/visit" if feedback.visit_is_known(ctx, shown) else "",
         withdraw_url=f"{url}/withdraw" if CaseEvent.WITHDRAW in shown.actions else "",
         export_url="",
         erase_url=f"{url}/erase",
@@ -299,6 +301,8 @@ def report(ctx: TxContext) -> Response:
         pdf_url=f"{url}/report.pdf",
         case_url=url,
         follow_up={"action": f"{url}/follow-ups", "left": left} if left > 0 else None,
+        survey_url=f"{url}/survey",
+        visit_url=f"{url}/visit" if feedback.visit_is_known(ctx, shown) else "",
         values=ctx.form.values(),
     )
 

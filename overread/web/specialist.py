@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.service import assignment, intake, read, reporting, versions, viewing
+from cases.service import assignment, check_ins, intake, read, reporting, versions, viewing
 from cases.service.read import Show
 from cases.states import RUNNING, CaseEvent, CaseState
 from cases.views import ReportKind, SpecialistCase, report_texts_of
@@ -88,6 +88,7 @@ def offers(ctx: TxContext) -> Response:
         ],
         offers_pager=paging.links(ctx, path, offered, name=_OFFERS, **{paging.AFTER: behind}),
         pager=paging.links(ctx, path, reading, **{_OFFERS: later}),
+        check_ins_url="/check-ins" if check_ins.own(ctx.tx, ctx.who) else "",
         # Sums of different currencies can't be added.
         earned=[
             {"label": gettext("Signed so far"), "count": count, "amount": render.money(amount, currency)}
