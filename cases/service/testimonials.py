@@ -135,8 +135,8 @@ def decide(tx: Session, who: Principal, case_id: UUID, *, approve: bool, edition
 
     Raises Forbidden, NotFound, Conflict where the words were changed or taken back since.
     """
-    permissions.require(who, Permission.AFTERCARE_MANAGE)
     load(tx, who, case_id, lock=True)
+    permissions.require(who, Permission.AFTERCARE_MANAGE)
     found = tx.get(Testimonial, case_id)
     if found is None:
         raise NotFound(f"no words of case {case_id}")

@@ -20,7 +20,7 @@ from overread.web.forms import Check
 
 #: Each list has a parameter of its own that says where it begins, and so many rows.
 _VISITS, _WORDS, _SAID, _CHECK_INS = "visits", "words", "said", "check-ins"
-_MOST = 20
+_MOST = 10
 _SCORES: Mapping[int, str] = {
     5: Phrase("Very well"),
     4: Phrase("Well"),

@@ -89,14 +89,14 @@ def words_page(ctx: TxContext) -> Response:
     if not surveys.was_read(ctx.tx, ctx.who, case.case_id):
         return go(f"{url}/report")
     before = testimonials.of_case(ctx.tx, ctx.who, case.case_id)
-    stands = before is not None and before.state != "withdrawn"
+    given = before is not None and before.state != "withdrawn"
     typed = {"text": before.text, "name": before.name} if before else {}
     return ctx.page(
         "patient/words.html",
         action=f"{url}/words",
         back_url=f"{url}/survey",
-        withdraw_action=f"{url}/words/withdraw" if stands else "",
-        status={"label": before.status, "tone": WORDS_TONES[before.state]} if before else None,
+        withdraw_action=f"{url}/words/withdraw" if given else "",
+        stands={"label": before.status, "tone": WORDS_TONES[before.state]} if before else None,
         consent=SURVEY_CONSENT,
         consent_digest=survey_consent_digest(),
         values=ctx.form.values() if ctx.form.names() else typed,

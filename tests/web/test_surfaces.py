@@ -95,6 +95,15 @@ REFUSED = {
     "/api/v1/programs/{program}/kinds",
     "/api/v1/programs/hours",
     "/api/v1/deadlines",
+    "/api/v1/programs/after-report",
+    "/api/v1/surveys",
+    "/api/v1/testimonials/given",
+    "/api/v1/visits",
+    "/api/v1/check-ins/answered",
+    "/api/v1/figures",
+    "/api/v1/cases/{case}/survey",
+    "/api/v1/cases/{case}/testimonial",
+    "/api/v1/cases/{case}/visits",
     "/api/v1/programs/{program}/eligibility",
     "/api/v1/cases/{case}/accesses",
     "/api/v1/cases/{case}/documents",
@@ -281,7 +290,20 @@ def _names(world: World, case_id: UUID) -> dict[str, str]:
         "token": "nothing",
         "page": "1",
         **dict.fromkeys(
-            ("delegation", "document", "person", "program", "kind", "item", "sender", "licence", "title"), nothing
+            (
+                "delegation",
+                "document",
+                "person",
+                "program",
+                "kind",
+                "item",
+                "sender",
+                "licence",
+                "title",
+                "visit",
+                "check_in",
+            ),
+            nothing,
         ),
     }
 
