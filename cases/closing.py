@@ -23,7 +23,7 @@ AT_LEAST = timedelta(days=7)
 SHORTEST, LONGEST = AT_LEAST.days, 365
 
 
-def begin(tx: Session, case: Case) -> None:
+def count(tx: Session, case: Case) -> None:
     """A report, or another version of it, is with the patient: all of the program's time from now on."""
     if case.program.close_days:
         _set(tx, case, clock.now() + timedelta(days=case.program.close_days))

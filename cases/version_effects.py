@@ -71,7 +71,7 @@ def _publish(move: VersionMove) -> None:
     told = (str(move.case.id), str(move.report.id))
     jobs.emit(move.tx, events.ReportPublished(*told))
     jobs.emit(move.tx, events.ReportUnread(*told), after=UNREAD_AFTER)
-    closing.begin(move.tx, move.case)
+    closing.count(move.tx, move.case)
 
 
 def _replace_older(move: VersionMove) -> None:
@@ -155,7 +155,7 @@ def _tell_of_recall(move: VersionMove) -> None:
 
 def _close_later(move: VersionMove) -> None:
     if not move.follows:
-        closing.begin(move.tx, move.case)
+        closing.count(move.tx, move.case)
 
 
 def _mail_patient(template: str) -> Callable[[VersionMove], None]:

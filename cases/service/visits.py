@@ -66,9 +66,16 @@ def of_case(tx: Session, who: Principal, case_id: UUID) -> CaseVisits:
     case, actor = load(tx, who, case_id)
     parts.require(actor, Permission.CASE_VISIT, case_id)
     found = _visits(tx, case_id)
-    waits = any(one.state is VisitState.ASKED for one in found)
-    possible = bool(case.program.clinic) and case.state in WITH_PATIENT and not waits
+    asked = any(one.state is VisitState.ASKED for one in found)
+    possible = bool(case.program.clinic) and case.state in WITH_PATIENT and not asked
     return CaseVisits(case.program.clinic, possible, tuple(_view(one, case) for one in found))
+
+
+def waits(tx: Session, who: Principal, case_id: UUID) -> bool:
+    """Whether a wish of a case waits for an answer, for coordinators. Raises Forbidden, NotFound."""
+    permissions.require(who, Permission.AFTERCARE_MANAGE)
+    load(tx, who, case_id)
+    return any(one.state is VisitState.ASKED for one in _visits(tx, case_id))
 
 
 def ask(tx: Session, who: Principal, case_id: UUID, wish: str) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from starlette.responses import Response
 
-from cases.service import assignment, read, reporting, versions
+from cases.service import assignment, read, reporting, versions, visits
 from cases.states import (
     ENDED,
     OPEN,
@@ -129,6 +129,7 @@ def case_page(ctx: TxContext) -> Response:
             },
         },
         steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists), waits, recalled=recalled),
+        visit_url="/aftercare#visits" if visits.waits(ctx.tx, ctx.who, case.case_id) else "",
         clock=_clock(case, url),
         authority=_authority(case, url),
         identity=_identity(case, url),
