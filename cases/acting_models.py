@@ -9,31 +9,25 @@ from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cases.columns import enum_of
+from cases.invitations import Invited
 from cases.states import DelegateScope, Relation
 from overread.kit import clock
 from overread.kit.db import Base
 
 
-class Delegation(Base):
+class Delegation(Invited):
     """That somebody with an account of their own acts for a patient, or is invited to.
 
-    `digest`: SHA-256 of the invitation's secret, while it was not taken up. It stands from `accepted_at` until
-    `ends_on`, or until either side ends it.
+    It stands from `accepted_at` until `ends_on`, or until either side ends it.
     """
 
     __tablename__ = "cases_delegation"
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
     patient_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), index=True)
     delegate_id: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"), index=True)
-    email: Mapped[str] = mapped_column(String(320))
     relation: Mapped[Relation] = mapped_column(enum_of(Relation))
     scope: Mapped[DelegateScope] = mapped_column(enum_of(DelegateScope))
-    digest: Mapped[bytes | None] = mapped_column(unique=True)
-    invited_at: Mapped[datetime] = mapped_column(default=clock.now)
-    accepted_at: Mapped[datetime | None] = mapped_column()
     ends_on: Mapped[date | None] = mapped_column()
-    ended_at: Mapped[datetime | None] = mapped_column()
     ended_by: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))
 
 

@@ -78,11 +78,13 @@ class KindChanges(Body):
     documents: Needed = Needed.OPTIONAL
     asks: Annotated[list[Asked], Field(max_length=kind_questions.MOST, default_factory=list)]
     active: bool = True
+    checklist: Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=30, default_factory=list)]
 
     def fields(self) -> KindFields:
         """The same for the service."""
         asks = [KindQuestion(a.key, a.label, a.hint, a.form, tuple(a.options), a.required) for a in self.asks]
-        return KindFields(self.name, self.text, self.reading_days, self.images, self.documents, asks, self.active)
+        given = (self.name, self.text, self.reading_days, self.images, self.documents, asks, self.active)
+        return KindFields(*given, self.checklist)
 
 
 class NewKind(KindChanges):

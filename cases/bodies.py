@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cases.report_states import ReportKind
 from cases.service.intake import Changes
+from cases.service.referrals import Referred
 from cases.states import DelegateScope, ImagesBy, LicenceRequirement, Relation
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
@@ -45,6 +46,7 @@ class CaseFields(Body):
     physician: str | None = None
     physician_contact: str | None = None
     inform_physician: bool | None = None
+    first_report_by: str | None = None
     images_by: ImagesBy | None = None
 
     def changes(self) -> Changes:
@@ -133,6 +135,42 @@ class InvitationTaken(Body):
     token: Annotated[str, Field(min_length=1, max_length=100)]
 
 
+class NewReferral(Body):
+    """A request that is prepared for a patient, who is invited by mail. `kind`: else the program's first one."""
+
+    program: Annotated[str, Field(max_length=64)]
+    kind: Annotated[str, Field(max_length=64)] = ""
+    email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+    physician: Annotated[str, Field(max_length=200)] = ""
+    patient_name: Annotated[str, Field(min_length=1, max_length=200)]
+    birth_date: date
+    sex: Literal["", "F", "M", "O"] = ""
+    phone: Annotated[str, Field(max_length=40)] = ""
+    place: Annotated[str, Field(min_length=2, max_length=8)]
+    subjects: Annotated[list[str], Field(min_length=1, max_length=32)]
+    other_subject: Annotated[str, Field(max_length=400)] = ""
+    questions: Annotated[list[str], Field(min_length=1, max_length=50)]
+    history: Annotated[str, Field(max_length=20_000)] = ""
+
+    def referred(self) -> Referred:
+        """The same for the service."""
+        return Referred(**{name: getattr(self, name) for name in NewReferral.model_fields if name != "program"})
+
+
+class ReferralTaken(Body):
+    """The secret of a referral's link, and the patient's birth date, which is asked against a mail gone astray."""
+
+    token: Annotated[str, Field(min_length=1, max_length=100)]
+    birth_date: date
+
+
+class ReportShared(Body):
+    """The text that was agreed to, by its version and digest as the referral of a case gives them."""
+
+    version: Annotated[str, Field(min_length=1, max_length=32)]
+    digest: Digest
+
+
 class Words(Body):
     """A question, an answer or a message."""
 
@@ -143,13 +181,6 @@ class Specialist(Body):
     """A specialist's principal."""
 
     specialist_id: UUID
-
-
-class LicenceException(Body):
-    """Why a specialist may read although no licence covers the place."""
-
-    specialist_id: UUID
-    reason: Text
 
 
 class Match(Body):

@@ -154,9 +154,35 @@ CONSENTS: tuple[ConsentText, ...] = (
         "authority_to_share", "I may share these images, and want them shown to the specialist.", "1", _SHARING
     ),
 )
+#: A consent of its own, asked only of patients whom somebody referred, and withdrawn as easily as it was given.
+REPORT_TO_REFERRER = ConsentText(
+    "report_to_referrer",
+    "Whoever referred me may read my report.",
+    "1",
+    Words(
+        "/referrers",
+        "Sharing your report – Overread",
+        "What you allow when you share your report with the physician who referred you.",
+        "Sharing your report",
+        "The physician who prepared your request does not see your report unless you want that.",
+        (
+            Section(
+                "What you allow",
+                points=(
+                    "The physician or hospital that referred you can read and download your report.",
+                    "You see in your case when they read it.",
+                    (
+                        "You can take this back at any time: from then on they can’t open it here. What they "
+                        "downloaded before stays with them."
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
 CURRENT: Mapping[str, ConsentText] = {text.name: text for text in CONSENTS}
 #: The pages on which the texts stand.
-PAGES: Mapping[str, Words] = {text.words.path: text.words for text in CONSENTS}
+PAGES: Mapping[str, Words] = {text.words.path: text.words for text in (*CONSENTS, REPORT_TO_REFERRER)}
 
 
 def current(kind: str, version: str, digest: str | None = None) -> ConsentText:

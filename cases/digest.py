@@ -9,6 +9,7 @@ What can't wait (an incident, damage, money) is a mail of its own (`notify.queue
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from sqlalchemy import BindParameter, Uuid, any_, delete, exists, func, literal,
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from cases import notify
+from cases import notify, owners
 from cases.models import Case, CaseStudy, InboxStudy, Notice
 from cases.repository import same_number, waits
 from cases.states import ENDED, OPEN, CaseState, StudyState
@@ -25,9 +26,8 @@ from overread.kit import clock, principals, zones
 from overread.kit.principals import Role
 from overread.kit.words import counted
 
-#: A line of a mail, and the page that it points to; and one in which the reader's zone is still to be written.
+#: A line of a mail, and the page that it points to.
 Entry = tuple[str, str]
-Line = tuple[str, datetime | None, str]
 #: Cases that one mail names; of the others it says how many they are.
 MOST_CASES = 20
 #: Notices of the inbox, which name one of its studies.
@@ -36,11 +36,14 @@ ITEMS = ("unmatched", "apart")
 _CASES: Mapping[str, tuple[CaseState | None, str]] = {
     "new_case": (CaseState.SUBMITTED, "a new request{due}"),
     "offer_refused": (CaseState.READY, "the offer was declined or has run out: choose another specialist"),
+    "next_asked": (CaseState.OFFERED, "the offer was declined or has run out: the next specialist was asked"),
+    "nobody_left": (CaseState.READY, "nobody else can be asked: the reasons stand beside the names"),
     "signed": (CaseState.SIGNED, "the report is signed: publish it"),
     "version_signed": (None, "a correction or addition is signed: publish it"),
     "new_message": (None, "a message from the patient"),
     "visit_asked": (None, "the patient asks for a visit: answer under Aftercare"),
     "testimonial": (None, "words for the public pages: decide under Aftercare"),
+    "mail_failed": (None, "a mail did not arrive"),
 }
 #: Notices of studies of a case, while some are in this state.
 _STUDIES: Mapping[str, tuple[StudyState, str, str]] = {
@@ -49,6 +52,17 @@ _STUDIES: Mapping[str, tuple[StudyState, str, str]] = {
     "deid_review": (StudyState.DEID_REVIEW, "study to check and release", "studies to check and release"),
 }
 KINDS = frozenset((*ITEMS, *_CASES, *_STUDIES))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is told of a case, with a place for its due time in the reader's zone."""
+
+    case_id: UUID
+    text: str
+    due_at: datetime | None
+
+
 #: Two workers don't send at once.
 _LOCK = func.pg_try_advisory_xact_lock(func.hashtextextended("digest", 0))
 
@@ -69,23 +83,32 @@ def send(tx: Session, period: timedelta) -> bool:
         return False
     taken = tx.execute(delete(Notice).returning(Notice.kind, Notice.case_id, Notice.item_id)).all()
     studies, of_inbox = _inbox(tx, {item_id for _, _, item_id in taken if item_id})
-    cases, of_cases = _cases(tx, [(case_id, kind) for kind, case_id, item_id in taken if case_id and not item_id])
-    what = [
-        *([counted(cases, "case", "cases")] if cases else []),
-        *([counted(studies, "study in the inbox", "studies in the inbox")] if studies else []),
-    ]
-    if not what:
-        return False
-    subject = f"{' and '.join(what)} to look at"
+    lines = _cases(tx, [(case_id, kind) for kind, case_id, item_id in taken if case_id and not item_id])
+    owner = owners.reached(tx, [line.case_id for line in lines])
+    queued = False
     for person in principals.with_role(tx, Role.COORDINATOR):
-        told = [_written(line, notify.zone_of(person)) for line in of_cases]
-        notify.queue(tx, None, person.id, "digest", subject=subject, entries=[*of_inbox, *told])
-    return True
+        # A case is told to who looks after it; to all where nobody does.
+        theirs = [line for line in lines if owner.get(line.case_id, person.id) == person.id]
+        what = [
+            *([counted(len(theirs), "case", "cases")] if theirs else []),
+            *([counted(studies, "study in the inbox", "studies in the inbox")] if studies else []),
+        ]
+        if what:
+            entries = [*of_inbox, *_written(theirs, notify.zone_of(person))]
+            notify.queue(tx, None, person.id, "digest", subject=f"{' and '.join(what)} to look at", entries=entries)
+            queued = True
+    return queued
 
 
-def _written(line: Line, zone: str) -> Entry:
-    text, due_at, page = line
-    return text.format(due=f", due by {zones.sentence(due_at, zone)}" if due_at else ""), page
+def _written(lines: Sequence[Line], zone: str) -> list[Entry]:
+    """The first lines as a reader in this zone reads them, and how many there are more."""
+    written = []
+    for line in lines[:MOST_CASES]:
+        due = f", due by {zones.sentence(line.due_at, zone)}" if line.due_at else ""
+        written.append((line.text.format(due=due), f"/queue/{line.case_id}"))
+    more = len(lines) - MOST_CASES
+    rest = [(f"{counted(more, 'more case', 'more cases')}. All of them:", "/queue")]
+    return [*written, *(rest if more > 0 else [])]
 
 
 def _inbox(tx: Session, item_ids: Collection[UUID]) -> tuple[int, list[Entry]]:
@@ -102,8 +125,8 @@ def _inbox(tx: Session, item_ids: Collection[UUID]) -> tuple[int, list[Entry]]:
     return sum(found.values()), [(counted(found[kept], *words[kept]), "/inbox") for kept in words if kept in found]
 
 
-def _cases(tx: Session, told: Sequence[tuple[UUID, str]]) -> tuple[int, list[Line]]:
-    """How many of these cases have still what was told of them; a line for each, those due first at the top."""
+def _cases(tx: Session, told: Sequence[tuple[UUID, str]]) -> list[Line]:
+    """A line for each of these cases that has still what was told of it, those due first at the top."""
     kinds: dict[UUID, set[str]] = {}
     for case_id, kind in told:
         kinds.setdefault(case_id, set()).add(kind)
@@ -128,10 +151,8 @@ def _cases(tx: Session, told: Sequence[tuple[UUID, str]]) -> tuple[int, list[Lin
             if count:
                 said.append(counted(count, *words))
         if said:
-            lines.append((f"{reference}: {'; '.join(said)}", due_at, f"/queue/{case_id}"))
-    more = len(lines) - MOST_CASES
-    rest: list[Line] = [(f"{counted(more, 'more case', 'more cases')}. All of them:", None, "/queue")]
-    return len(lines), lines[:MOST_CASES] + (rest if more > 0 else [])
+            lines.append(Line(case_id, f"{reference}: {'; '.join(said)}", due_at))
+    return lines
 
 
 def _array(ids: Collection[UUID]) -> BindParameter[Any]:

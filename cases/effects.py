@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import awaited, check_ins, digest, erasure, events, imaging, notify, promises, versions
+from cases import awaited, check_ins, digest, erasure, events, imaging, notify, promises, sharing, versions
 from cases.guards import theirs_here, waits_for_images
 from cases.models import Case, Offer
 from cases.move import Move, StudyMove
@@ -83,12 +83,11 @@ def _end_grants(move: Move) -> None:
 
 def _open_offer(move: Move) -> None:
     assert move.specialist_id is not None
-    assert move.who is not None
     lasts = timedelta(hours=move.case.program.offer_hours)
     offer = Offer(
         case_id=move.case.id,
         specialist_id=move.specialist_id,
-        offered_by=move.who.id,
+        offered_by=move.who.id if move.who else None,
         expires_at=clock.now() + lasts,
         fee=move.case.kind.specialist_fee,
     )
@@ -103,8 +102,14 @@ def _end_offer(move: Move) -> None:
     if offer is None:
         return
     offer.outcome = _OUTCOMES.get(move.event, OfferOutcome.TAKEN_BACK)
-    offer.answered_at, offer.reason = clock.now(), move.reason
+    offer.answered_at, offer.reason, offer.refusal = clock.now(), move.reason, move.refusal
     move.offer = offer
+
+
+def _next_specialist(move: Move) -> None:
+    if move.case.program.next_by_itself and move.offer is not None:
+        # By a job: nobody's refusal waits for, or fails with, the search for somebody else.
+        jobs.emit(move.tx, events.SpecialistWanted(str(move.case.id), str(move.offer.id)))
 
 
 def _assign(move: Move) -> None:
@@ -146,6 +151,10 @@ def _move_report(move: Move, event: ReportEvent) -> None:
 
 def _destroy(move: Move) -> None:
     erasure.destroy(move.tx, move.case)
+
+
+def _mail_referrer(move: Move) -> None:
+    sharing.tell_of_report(move.tx, move.case)
 
 
 def _mail_patient(template: str) -> Callable[[Move], None]:
@@ -196,6 +205,7 @@ EFFECTS: Mapping[str, Callable[[Move], None]] = {
     "end_grants": _end_grants,
     "open_offer": _open_offer,
     "end_offer": _end_offer,
+    "next_specialist": _next_specialist,
     "assign": _assign,
     "make_grant": _make_grant,
     "seal_report": _seal_report,
@@ -212,7 +222,7 @@ EFFECTS: Mapping[str, Callable[[Move], None]] = {
     "mail_offer_taken_back": _mail_offered("offer_taken_back"),
     "mail_signed": _tell_coordinators("signed"),
     "check_in": lambda move: check_ins.after_reading(move.tx, move.case),
-    "mail_published": _mail_patient("published"),
+    "mail_published": _mail_all(_mail_patient("published"), _mail_referrer),
     "mail_closed": _mail_patient("closed"),
     "mail_declined": _mail_all(_mail_patient("declined"), _mail_assigned("ended")),
     "mail_withdrawn": _mail_all(_mail_patient("withdrawn"), _mail_assigned("ended")),

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import Text, and_, cast, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from cases import events, imaging
 from cases.acting_models import Authority
+from cases.asked_models import AskedItem
+from cases.desk_models import CaseTag, InternalNote, Ownership, Seen, Tick
 from cases.document_models import Document
 from cases.feedback_models import Survey, Testimonial, Visit
+from cases.finding_models import FitException
 from cases.models import (
     Allowance,
     Case,
@@ -34,6 +37,7 @@ from cases.models import (
     Report,
     Step,
 )
+from cases.referral_models import Referral, ReportShare
 from cases.repository import erasure_of, load_unasked, studies_of, waits
 from cases.states import PATIENT_SIDE, Actor, CaseEvent, CaseState, StudyState
 from cases.version_models import ReportStep
@@ -86,7 +90,11 @@ def destroy(tx: Session, case: Case) -> None:
     published = [uid for uid in tx.scalars(select(Report.study_uid).where(Report.case_id == case.id)) if uid]
     reports = {pk for uid in published if (pk := imaging.sent(tx, case.patient_id, uid)) is not None}
     offers = tx.scalars(select(Offer.id).where(Offer.case_id == case.id)).all()
-    mails = [str(one) for one in tx.scalars(select(Message.id).where(Message.case_id == case.id))]
+    # The invitation was mailed before there was a case.
+    invited = select(cast(Referral.id, Text)).where(Referral.case_id == case.id).scalar_subquery()
+    of_case = or_(Message.case_id == case.id, Message.facts["invited"].as_string() == invited)
+    mails = [str(one) for one in tx.scalars(select(Message.id).where(of_case))]
+    tx.execute(delete(Message).where(of_case))
     studies = {study.study_uid for study in studies_of(tx, case.id)}
     uids = {*studies, *imaging.uploaded(tx, case.id).values(), *published}
     # Our own report was made for this case alone.
@@ -98,18 +106,21 @@ def destroy(tx: Session, case: Case) -> None:
     # What another sender has goes on waiting, where it was not sent for this case alone.
     nothing = {"case_id": None, "named": False, "reason": "", "dismissed_reason": ""}
     tx.execute(update(InboxStudy).where(InboxStudy.case_id == case.id).values(nothing))
+    tx.execute(delete(AskedItem).where(AskedItem.case_id == case.id))
     theirs = (
         Allowance,
         Authority,
+        Referral,
+        ReportShare,
         Document,
         Question,
         Consent,
         CaseStudy,
+        FitException,
         Offer,
         Report,
         ReportStep,
         Note,
-        Message,
         Notice,
         Survey,
         Testimonial,
@@ -117,6 +128,8 @@ def destroy(tx: Session, case: Case) -> None:
     )
     for model in theirs:
         tx.execute(delete(model).where(model.case_id == case.id))
+    for kept in (Ownership, CaseTag, InternalNote, Seen, Tick):
+        tx.execute(delete(kept).where(kept.case_id == case.id))
     tx.execute(delete(Step).where(Step.case_id == case.id, Step.study_uid.is_not(None)))
     tx.execute(update(Step).where(Step.case_id == case.id).values(reason=""))
     tx.execute(update(Step).where(Step.case_id == case.id, Step.actor.in_(PATIENT_SIDE)).values(actor_id=None))
@@ -189,7 +202,7 @@ def _blank(tx: Session, case: Case) -> None:
     case.subjects, case.answers = [], {}
     for name in ("other_subject", "symptoms", "history", "additional", "place", "address", "language"):
         setattr(case, name, "")
-    case.physician = case.physician_contact = ""
+    case.physician = case.physician_contact = case.first_report_by = ""
     case.interpreter = case.inform_physician = False
     case.patient_name, case.sex, case.birth_date, case.emergency = "", "", None, False
     case.images_by = case.due_at = case.closes_at = case.paused_at = case.resume_to = case.specialist_id = None

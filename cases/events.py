@@ -17,6 +17,15 @@ class CaseSubmitted(Event):
 
 
 @dataclass(frozen=True)
+class ReferralTakenUp(Event):
+    """A patient took up what was prepared for them: images that came before, with its number, find their case."""
+
+    name = "cases.referral_taken_up"
+
+    case_id: str
+
+
+@dataclass(frozen=True)
 class StudyMatched(Event):
     """A study is known to be the patient's: its de-identified copy can be made."""
 
@@ -69,6 +78,16 @@ class OfferEnds(Event):
     """The time to accept an offer is over (nothing happens where it was answered)."""
 
     name = "cases.offer_ends"
+
+    case_id: str
+    offer_id: str
+
+
+@dataclass(frozen=True)
+class SpecialistWanted(Event):
+    """An offer was declined or has run out: the next specialist is to be asked (nothing happens where one was)."""
+
+    name = "cases.specialist_wanted"
 
     case_id: str
     offer_id: str

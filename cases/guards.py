@@ -7,7 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import consents, imaging, kind_questions, licences, money, report_states, version_move, written
+from cases import (
+    checklists,
+    consents,
+    finding,
+    imaging,
+    kind_questions,
+    licences,
+    money,
+    report_states,
+    version_move,
+    written,
+)
 from cases.models import CONSENTS, Case, CaseStudy, Consent
 from cases.move import Move
 from cases.repository import (
@@ -21,7 +32,7 @@ from cases.repository import (
     reports_of,
     studies_of,
 )
-from cases.states import KNOWN_THEIRS, CaseState, ImagesBy, Needed, StudyState
+from cases.states import KNOWN_THEIRS, Actor, CaseState, ImagesBy, Needed, Obstacle, StudyState
 from overread.kit import addresses, clock
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import PrincipalRow
@@ -202,10 +213,25 @@ def _some_released(move: Move) -> str | None:
     return None if released else gettext("No study of this case is released.")
 
 
+def _checklist_done(move: Move) -> str | None:
+    left = checklists.open_items(move.tx, move.case)
+    return gettext("Not ticked on the checklist yet: %(items)s", items="; ".join(left)) if left else None
+
+
 def _specialist_eligible(move: Move) -> str | None:
     if move.specialist_id is None:
         return gettext("Please choose a specialist.")
     return " ".join(licences.objections(move.tx, move.case, move.specialist_id)) or None
+
+
+def _specialist_free(move: Move) -> str | None:
+    if move.specialist_id is None:
+        return None
+    found = finding.obstacles(move.tx, move.case, move.specialist_id)
+    if move.actor is Actor.OFFERED and any(about in (None, Obstacle.CONFLICT) for about, _ in found):
+        # Who reads the first report's author out of a refusal could ask for one practice after the other.
+        return gettext("The program has to look at a conflict of interest first: please ask the coordinator.")
+    return " ".join(text for _, text in found) or None
 
 
 def _offer_open(move: Move) -> str | None:
@@ -289,8 +315,10 @@ GUARDS: Mapping[str, Guard] = {
     "asked_at_intake": _asked_at_intake,
     "asked_in_review": _asked_in_review,
     "studies_released": _studies_released,
+    "checklist_done": _checklist_done,
     "some_study_released": _some_released,
     "specialist_eligible": _specialist_eligible,
+    "specialist_free": _specialist_free,
     "offer_open": _offer_open,
     "captured_or_free": _captured_or_free,
     "every_question_answered": _every_question_answered,

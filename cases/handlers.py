@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from billing.errors import NotRefundable
@@ -19,18 +18,18 @@ from billing.events import (
     PaymentEvent,
 )
 from billing.gateway import Gateway
-from cases import awaited, events, imaging, money, notify, nudges, promises, readings, report_dicom
+from cases import awaited, events, imaging, money, notify, nudges, outbox, promises, readings, report_dicom
 from cases.effects import INFO_EXPIRES
 from cases.machine import transition
 from cases.mail import Mailer
-from cases.models import Case, Message, Report
+from cases.models import Case, Report
 from cases.move import Move
 from cases.report_states import ReportState
 from cases.repository import load_unasked
-from cases.service import assignment, closing, delegates, inboxes, payments, studies
+from cases.service import assignment, closing, inboxes, payments, studies
 from cases.states import ENDED, Actor, CaseEvent, CaseState
-from overread.kit import addresses, clock, jobs, log, principals
-from overread.kit.principals import PrincipalRow, Role
+from overread.kit import jobs, log, principals
+from overread.kit.principals import Role
 from pacs.index.events import BlobsDamaged, EvidenceStored, StudyDeleted, StudyStable
 from pacs.store.archive import Archive
 
@@ -56,6 +55,12 @@ class Handlers:
         """A study has arrived: match it, or put it into the inbox."""
         with self._db.transaction() as tx:
             studies.on_stable(tx, self._archive, event)
+
+    def place_waiting(self, event: events.ReferralTakenUp) -> None:
+        """A referral became a case: what came before with its number is matched to it."""
+        with self._db.transaction() as tx:
+            for arrived in inboxes.named(tx, UUID(event.case_id)):
+                studies.on_stable(tx, self._archive, arrived)
 
     def forget_study(self, event: StudyDeleted) -> None:
         """A study was deleted: it waits for no case any more."""
@@ -144,6 +149,11 @@ class Handlers:
         with self._db.transaction() as tx:
             assignment.expire_offer(tx, UUID(event.case_id), UUID(event.offer_id))
 
+    def offer_next(self, event: events.SpecialistWanted) -> None:
+        """An offer came to nothing: the next specialist is asked, or coordinators hear that nobody is left."""
+        with self._db.transaction() as tx:
+            assignment.offer_next(tx, UUID(event.case_id), UUID(event.offer_id))
+
     def update_worklist(self, event: events.ReadingMoved) -> None:
         """An offer or a reading moved: its work items say so."""
         with self._db.transaction() as tx:
@@ -211,27 +221,8 @@ class Handlers:
                 notify.queue(tx, None, person.id, "damaged")
 
     def send_mail(self, event: events.MailQueued) -> None:
-        """Send a mail that waits. It may be sent twice where the process dies in between, never not at all."""
-        with self._db.transaction() as tx:
-            query = select(Message).where(Message.id == UUID(event.message_id)).with_for_update()
-            message = tx.scalars(query).one_or_none()
-            if message is None or message.sent_at is not None:
-                return
-            person = tx.get(PrincipalRow, message.recipient_id) if message.recipient_id else None
-            if message.template == notify.INVITATION:
-                link = delegates.make_link(tx, UUID(message.facts["delegation"]))
-                if link:
-                    self._mailer.send(notify.rendered(message, str(message.facts["to"]), self._base_url, link))
-            elif message.recipient_id is None:
-                self._mailer.send(notify.rendered(message, str(message.facts["to"]), self._base_url))
-            elif person is not None and person.active:
-                if message.template == notify.CONFIRMATION:
-                    if person.pending_email and person.pending_email == message.facts["to"]:
-                        link = addresses.make_link(tx, person)
-                        self._mailer.send(notify.rendered(message, person.pending_email, self._base_url, link))
-                elif person.email:
-                    self._mailer.send(notify.rendered(message, person.email, self._base_url))
-            message.sent_at = clock.now()
+        """Send a mail that waits."""
+        outbox.send(self._db, self._mailer, self._base_url, UUID(event.message_id))
 
 
 def _case(tx: Session, case_id: str) -> Case | None:

@@ -108,6 +108,15 @@ def original(tx: Session, *studies: CaseStudy) -> dict[str, StudySummary]:
     return summaries(tx, scope_of(studies[0].case_id, studies, all_of=True)) if studies else {}
 
 
+def shown_in(tx: Session, *studies: CaseStudy) -> tuple[set[str], set[str]]:
+    """The modalities, and the parts of the body, that the originals of studies of one case show."""
+    if not studies:
+        return set(), set()
+    scope = scope_of(studies[0].case_id, studies, all_of=True)
+    modalities = {kind for study in query.summaries(tx, scope) for kind in study.modalities}
+    return modalities, query.body_parts(tx, scope)
+
+
 def named(tx: Session, studies: Sequence[CaseStudy], most: int) -> list[Named]:
     """The originals' instances of studies of one case, `most` at most, in the order in which they are read."""
     if not studies:

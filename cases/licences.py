@@ -13,7 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from cases.models import Case, Licence, LicenceRule, Offer, Program, ProgramSpecialist
+from cases.licence_models import Licence, LicenceRule
+from cases.models import Case, Offer, Program, ProgramSpecialist
 from cases.states import LicenceRequirement, OfferOutcome
 from overread.kit import clock
 from overread.kit.language import Phrase, gettext
@@ -115,6 +116,12 @@ def objections(tx: Session, case: Case, specialist_id: UUID) -> tuple[str, ...]:
         found.append(gettext("Declined this case before."))
     found.extend(_licence(tx, case, specialist_id))
     return tuple(found)
+
+
+def can_be_excepted(tx: Session, case: Case, specialist_id: UUID) -> bool:
+    """Whether all that `objections` finds is a licence that is missing, which an exception can let pass."""
+    missing = _licence(tx, case, specialist_id) if is_open(tx, case.place) else []
+    return bool(missing) and list(objections(tx, case, specialist_id)) == missing
 
 
 def _licence(tx: Session, case: Case, specialist_id: UUID) -> list[str]:

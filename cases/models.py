@@ -10,8 +10,9 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, T
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from cases.columns import enum_of as _enum
+from cases.delivery_columns import Delivered
 from cases.report_states import ReportKind, ReportState
-from cases.states import CaseState, ImagesBy, LicenceRequirement, Needed, OfferOutcome, StudyState
+from cases.states import CaseState, ImagesBy, Needed, OfferOutcome, Refusal, StudyState
 from overread.kit import clock, zones
 from overread.kit.db import Base
 from pacs.index import folding
@@ -42,6 +43,8 @@ class Program(Base):
     subjects: Mapped[list[Any]] = mapped_column(default=list)
     unsuited: Mapped[str] = mapped_column(Text, default="")
     publish_by_policy: Mapped[bool] = mapped_column(default=False)
+    # After a refusal or an offer without an answer the next specialist is asked by itself.
+    next_by_itself: Mapped[bool] = mapped_column(default=False)
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     # When it is open (`cases.deadlines`): an IANA zone; from and until in minutes for each day, Monday first, None
@@ -85,8 +88,9 @@ class OpinionKind(Base):
     reading_days: Mapped[int] = mapped_column(default=5)
     images: Mapped[Needed] = mapped_column(_enum(Needed), default=Needed.REQUIRED)
     documents: Mapped[Needed] = mapped_column(_enum(Needed), default=Needed.OPTIONAL)
-    # What it asks besides, as `cases.kind_questions` reads it.
+    # What it asks besides, as `cases.kind_questions` reads it; what coordinators tick, as `cases.checklists` does.
     asks: Mapped[list[Any]] = mapped_column(default=list)
+    checklist: Mapped[list[Any]] = mapped_column(default=list)
     position: Mapped[int] = mapped_column(default=0)
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
@@ -155,6 +159,8 @@ class Case(Base):
     physician: Mapped[str] = mapped_column(String(200), default="")
     physician_contact: Mapped[str] = mapped_column(String(400), default="")
     inform_physician: Mapped[bool] = mapped_column(default=False)
+    # Who wrote the first report, and where: a specialist of the same practice would judge a colleague.
+    first_report_by: Mapped[str] = mapped_column(String(400), default="")
     images_by: Mapped[ImagesBy | None] = mapped_column(_enum(ImagesBy))
     due_at: Mapped[datetime | None] = mapped_column(index=True)
     # The clock stands still from here on while information is missing, or a coordinator has stopped it.
@@ -325,12 +331,16 @@ class Offer(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases_case.id"), index=True)
     specialist_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), index=True)
-    offered_by: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"))
+    # None: the program's own setting.
+    offered_by: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))
     offered_at: Mapped[datetime] = mapped_column(default=clock.now)
     expires_at: Mapped[datetime] = mapped_column()
     answered_at: Mapped[datetime | None] = mapped_column()
     outcome: Mapped[OfferOutcome] = mapped_column(_enum(OfferOutcome), default=OfferOutcome.OPEN)
     reason: Mapped[str] = mapped_column(Text, default="")
+    refusal: Mapped[Refusal | None] = mapped_column(_enum(Refusal))
+    # The next specialist was looked for after it.
+    followed: Mapped[bool] = mapped_column(default=False)
     # Minor units of the program's currency.
     fee: Mapped[int] = mapped_column(default=0)
 
@@ -446,41 +456,7 @@ class LegalHold(Base):
     )
 
 
-class LicenceRule(Base):
-    """What a place asks, from a day on; the newest rule that is valid counts. No row: unknown, which is blocked."""
-
-    __tablename__ = "cases_licence_rule"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
-    place: Mapped[str] = mapped_column(String(8), index=True)
-    rule: Mapped[LicenceRequirement] = mapped_column(_enum(LicenceRequirement))
-    source: Mapped[str] = mapped_column(Text, default="")
-    valid_from: Mapped[date] = mapped_column()
-    created_by: Mapped[UUID | None] = mapped_column(ForeignKey("kit_principal.id"))
-    created_at: Mapped[datetime] = mapped_column(default=clock.now)
-
-
-class Licence(Base):
-    """A specialist's licence for a place. It counts once the program has verified it.
-
-    `asked_until`, `asked_number`: how its holder wants it renewed, while the one that was verified stays as it is.
-    """
-
-    __tablename__ = "cases_licence"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=clock.uuid7)
-    specialist_id: Mapped[UUID] = mapped_column(ForeignKey("kit_principal.id"), index=True)
-    place: Mapped[str] = mapped_column(String(8))
-    number: Mapped[str] = mapped_column(String(64), default="")
-    expires_on: Mapped[date] = mapped_column()
-    verified_at: Mapped[datetime | None] = mapped_column()
-    asked_until: Mapped[date | None] = mapped_column()
-    asked_number: Mapped[str | None] = mapped_column(String(64))
-
-    __table_args__ = (UniqueConstraint("specialist_id", "place"),)
-
-
-class Message(Base):
+class Message(Delivered, Base):
     """A mail, kept before it is sent: no name, no finding, no image, only that something waits behind a sign-in."""
 
     __tablename__ = "cases_message"

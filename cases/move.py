@@ -8,13 +8,16 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from cases.models import Case, CaseStudy, Offer
-from cases.states import Actor, CaseEvent, CaseState, StudyEvent
+from cases.states import Actor, CaseEvent, CaseState, Refusal, StudyEvent
 from overread.kit.principals import Principal
 
 
 @dataclass(slots=True)
 class Move:
-    """An event of a case. `who` is None for the system; `specialist_id` is whom OFFER names."""
+    """An event of a case. `who` is None for the system; `specialist_id` is whom OFFER names.
+
+    `refusal`: why a specialist declines.
+    """
 
     tx: Session
     case: Case
@@ -24,6 +27,7 @@ class Move:
     reason: str = ""
     specialist_id: UUID | None = None
     offer: Offer | None = None
+    refusal: Refusal | None = None
     # The state that was left, for the effects.
     source: CaseState = field(default=CaseState.DRAFT, init=False)
 

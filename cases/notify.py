@@ -1,485 +1,30 @@
 """Mails: templates without health data, kept in the transaction that causes them and sent by a job after it.
 
 A mail says that something waits behind a sign-in, and by when: no name, no body part, no finding, no image. The facts
-that a template may use are those of `_facts` and nothing else.
+that a template may use are those of `_facts` and nothing else. How it reads in the end, `cases.mail_rendering` makes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import delegations, events
+from cases import delegations, events, owners
 from cases.models import Case, Message
 from overread.kit import jobs, principals, zones
-from overread.kit.language import Phrase, gettext
 from overread.kit.principals import PrincipalRow, Role
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A subject and a body in the format of str.format, and the page that the mail points to."""
-
-    subject: str
-    body: str
-    page: str = "/cases/{case_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """A mail, ready to send. `message_id` stays the same when it is sent again."""
-
-    message_id: str
-    recipient: str
-    subject: str
-    text: str
-
 
 #: The one mail to an account's owner that goes to an address which nobody has confirmed.
 CONFIRMATION = "confirm_address"
 #: Its link lets whoever reads the address's mail act for somebody, once they have signed in.
 INVITATION = "delegate_invited"
-
-TEMPLATES: Mapping[str, Template] = {
-    "submitted": Template(
-        Phrase("{reference}: we have received your request"),
-        Phrase(
-            "Thank you. Your request is complete.\n\nYou will hear from us by {due}. "
-            "Until then you can follow every step here:\n{link}"
-        ),
-    ),
-    "submitted_waiting": Template(
-        Phrase("{reference}: we have received your request"),
-        Phrase(
-            "Thank you. Your request is complete, but for what your hospital is to send. The time to your answer "
-            "counts from when it is here, and you then hear the exact day and hour.\n\nThe number for the hospital "
-            "and a sheet to print stand here:\n{link}"
-        ),
-    ),
-    "images_arrived": Template(
-        Phrase("{reference}: what you waited for has arrived"),
-        Phrase(
-            "What your hospital was to send is here.\n\nYou will hear from us by {due}. Follow every step here:\n{link}"
-        ),
-    ),
-    "images_awaited": Template(
-        Phrase("{reference}: nothing has come from your hospital yet"),
-        Phrase(
-            "Your request has been with us for {days} days, and your hospital has not sent what it is to send. Please "
-            "ask there: the number to give is {reference}.\n\nA sheet for the hospital is here, and you can send "
-            "everything yourself as well:\n{link}"
-        ),
-    ),
-    "needs_info": Template(
-        Phrase("{reference}: we need something from you"),
-        Phrase(
-            "To go on, we need an answer from you. The clock stands still until then.\n\nPlease answer here:\n{link}"
-        ),
-    ),
-    "reminder": Template(
-        Phrase("{reference}: we are still waiting for your answer"),
-        Phrase(
-            "We asked you for something {days} days ago and can't go on without it.\n\nPlease answer here:\n{link}\n\n"
-            "Without an answer within {left} days we will close the request; you would not be charged."
-        ),
-    ),
-    "expired": Template(
-        Phrase("{reference}: your request was closed"),
-        Phrase(
-            "We did not get the answer that we needed, and have closed the request. What was held on your card "
-            "is released."
-            "\n\nDetails:\n{link}"
-        ),
-    ),
-    "accepted": Template(
-        Phrase("{reference}: a specialist has begun"),
-        Phrase("A specialist has accepted your request. You will hear from us by {due}.\n\nFollow it here:\n{link}"),
-    ),
-    "published": Template(
-        Phrase("{reference}: your report is ready"),
-        Phrase("Your report is ready. Sign in to read and download it:\n{link}"),
-        "/cases/{case_id}/report",
-    ),
-    "unread": Template(
-        Phrase("{reference}: your report waits for you"),
-        Phrase("Your report has been ready for some days, and nobody has opened it yet. Sign in to read it:\n{link}"),
-        "/cases/{case_id}/report",
-    ),
-    "new_version": Template(
-        Phrase("{reference}: your report has a new version"),
-        Phrase(
-            "Your report was corrected or added to. Sign in to read what is new; earlier versions stay there, marked "
-            "as such:\n{link}"
-        ),
-        "/cases/{case_id}/report",
-    ),
-    "recalled": Template(
-        Phrase("{reference}: please don't use your report for now"),
-        Phrase(
-            "We have taken back the report that we gave you. Please don't use it, also where you have saved or printed "
-            "it. Somebody of us will be in touch with you. Details:\n{link}"
-        ),
-        "/cases/{case_id}/report",
-    ),
-    "restored": Template(
-        Phrase("{reference}: your report is there again"),
-        Phrase("We have looked at the report that was taken back: it is right as it was. Read it here:\n{link}"),
-        "/cases/{case_id}/report",
-    ),
-    "version_of_read": Template(
-        Phrase("{reference}: a new version of a report that you have read"),
-        Phrase("A report that you have opened was corrected or added to since. See what is new:\n{link}"),
-        "/queue/{case_id}",
-    ),
-    "recall_incident": Template(
-        Phrase("{reference}: incident: a report was recalled after it was published"),
-        Phrase(
-            "A report that must not be read was given to a patient, and is closed now. The case lists who has read it: "
-            "be in touch with each of them, and follow the incident procedure:\n{link}"
-        ),
-        "/queue/{case_id}",
-    ),
-    "recall_incident_admin": Template(
-        Phrase("{reference}: incident: a report was recalled after it was published"),
-        Phrase(
-            "A report that must not be read was given to a patient, and is closed now. The coordinators see who has "
-            "read it; what was done stands in the audit log:\n{link}"
-        ),
-        "/audit",
-    ),
-    "sent_back": Template(
-        Phrase("{reference}: please look at your report again"),
-        Phrase(
-            "The report that you signed was sent back before it was published. The reason stands above your text, from "
-            "which a new version begins:\n{link}"
-        ),
-        "/reading/{case_id}/report",
-    ),
-    "change_asked": Template(
-        Phrase("{reference}: please correct or add to your report"),
-        Phrase(
-            "A coordinator asks you for a correction or an addition, and says why. The images are open for you:\n{link}"
-        ),
-        "/reading/{case_id}",
-    ),
-    "closing_soon": Template(
-        Phrase("{reference}: your request closes on {ends}"),
-        Phrase(
-            "Nothing is open in your request any more, so it closes by itself on {ends}. Until then you can still ask "
-            "questions after your report, as far as you have any left; this right ends then. Your report stays on its "
-            "page, and you can read and download it at any time.\n\nAsk here, if something is unclear:\n{link}"
-        ),
-        "/cases/{case_id}/report",
-    ),
-    "closed": Template(
-        Phrase("{reference}: your request is closed"),
-        Phrase(
-            "Your request is closed: no more questions can be asked after the report, and the specialist can't see "
-            "your images any more. The report stays here for you:\n{link}"
-        ),
-    ),
-    "declined": Template(
-        Phrase("{reference}: we can't take your request"),
-        Phrase(
-            "We are sorry: we can't go on with your request. What was held on your card is released, what was "
-            "charged is "
-            "refunded.\n\nThe reason is here:\n{link}"
-        ),
-    ),
-    "withdrawn": Template(
-        Phrase("{reference}: your request is withdrawn"),
-        Phrase("You have withdrawn your request. Nobody can see your images any more.\n\nDetails:\n{link}"),
-    ),
-    "pay_again": Template(
-        Phrase("{reference}: please confirm your payment"),
-        Phrase(
-            "The hold on your card has ended or was refused, and nothing was charged. Please confirm the "
-            "payment:\n{link}"
-        ),
-    ),
-    "new_promise": Template(
-        Phrase("{reference}: a new time for your answer"),
-        Phrase(
-            "The time by which you hear from us has changed. It is now {due}.\n\nWhy, and everything else, is "
-            "here:\n{link}"
-        ),
-    ),
-    "paused": Template(
-        Phrase("{reference}: the clock stands still"),
-        Phrase(
-            "We can't go on with your request just now. The clock stands still; when it goes on, we tell you the new "
-            "time.\n\nWhy is here:\n{link}"
-        ),
-    ),
-    "resumed": Template(
-        Phrase("{reference}: we go on"),
-        Phrase("We go on with your request. You will hear from us by {due}.\n\nFollow it here:\n{link}"),
-    ),
-    "due_near": Template(
-        Phrase("{reference}: due by {due}"),
-        Phrase(
-            "The patient was promised an answer by {due}. If that can't be kept, give them a new time before:\n{link}"
-        ),
-        "/queue/{case_id}",
-    ),
-    "due_passed": Template(
-        Phrase("{reference}: the promised time has passed"),
-        Phrase(
-            "The patient was promised an answer by {due}, and has none. Tell them: give a new time, and the "
-            "reason:\n{link}"
-        ),
-        "/queue/{case_id}",
-    ),
-    "report_due_near": Template(
-        Phrase("{reference}: your report is due soon"),
-        Phrase("Your report is due by {due}. Go on here:\n{link}"),
-        "/reading/{case_id}",
-    ),
-    "report_due_passed": Template(
-        Phrase("{reference}: your report is late"),
-        Phrase("Your report was due by {due}. The program knows of it, too. Go on here:\n{link}"),
-        "/reading/{case_id}",
-    ),
-    "due_moved": Template(
-        Phrase("{reference}: your report is due at another time"),
-        Phrase("Your report is due by {due} now:\n{link}"),
-        "/reading/{case_id}",
-    ),
-    "message": Template(
-        Phrase("{reference}: a message for you"), Phrase("There is a new message for you. Read it here:\n{link}")
-    ),
-    "follow_up": Template(
-        Phrase("{reference}: a question after your report"),
-        Phrase("The reader of your report has a question. Answer it here:\n{link}"),
-        "/reading/{case_id}",
-    ),
-    "follow_up_answered": Template(
-        Phrase("{reference}: your question was answered"),
-        Phrase("The answer is here:\n{link}"),
-        "/cases/{case_id}/report",
-    ),
-    "follow_up_waits": Template(
-        Phrase("{reference}: a question still waits for your answer"),
-        Phrase("The reader of your report asked you something some days ago, and has no answer yet:\n{link}"),
-        "/reading/{case_id}",
-    ),
-    "follow_up_late": Template(
-        Phrase("{reference}: a question after the report is not answered"),
-        Phrase("The patient asked something some days ago. The specialist was reminded; see that it is done:\n{link}"),
-        "/queue/{case_id}",
-    ),
-    "message_unread": Template(
-        Phrase("{reference}: a message waits for you"),
-        Phrase("We wrote to you some days ago, and nobody has read it yet. Sign in to read it:\n{link}"),
-    ),
-    "message_unanswered": Template(
-        Phrase("{reference}: a message of the patient has no answer"),
-        Phrase("The patient wrote some days ago, and nobody has answered since:\n{link}"),
-        "/queue/{case_id}",
-    ),
-    "change_waits": Template(
-        Phrase("{reference}: a correction or addition still waits for you"),
-        Phrase("You were asked for a correction or an addition some days ago, and have not begun one:\n{link}"),
-        "/reading/{case_id}",
-    ),
-    "change_late": Template(
-        Phrase("{reference}: no correction or addition was begun"),
-        Phrase(
-            "The specialist was asked for a correction or an addition some days ago, and was reminded just now. See "
-            "that it is done:\n{link}"
-        ),
-        "/queue/{case_id}",
-    ),
-    "version_waits": Template(
-        Phrase("{reference}: a signed correction or addition is not published"),
-        Phrase(
-            "It was signed some days ago, and the patient does not have it yet. Publish it, or send it back:\n{link}"
-        ),
-        "/queue/{case_id}",
-    ),
-    "visit_waits": Template(
-        Phrase("{reference}: a wish for a visit has no answer"),
-        Phrase("The patient asked some days ago to be seen by the clinic. Answer them here:\n{link}"),
-        "/aftercare",
-    ),
-    "visit_answered": Template(
-        Phrase("{reference}: the clinic’s answer to your wish for a visit"),
-        Phrase("You asked to be seen by the clinic, and there is an answer:\n{link}"),
-        "/cases/{case_id}/visit",
-    ),
-    "check_in": Template(
-        Phrase("How is the work going?"),
-        Phrase(
-            "You have signed {readings} reports for {program}. How is it going? One click is enough, and a word is "
-            "welcome:\n{link}"
-        ),
-        "/check-ins",
-    ),
-    "incident": Template(
-        Phrase("{reference}: incident: a study was taken out after it was open to a specialist"),
-        Phrase(
-            "A study was taken out of a case whose images a specialist could see. Find out whether it was seen, and "
-            "follow the incident procedure:\n{link}"
-        ),
-        "/queue/{case_id}",
-    ),
-    "hold_ending": Template(
-        Phrase("{reference}: the hold on the card ends soon"),
-        Phrase(
-            "The hold on the card ends within a day. Find a specialist, or ask the patient to confirm again:\n{link}"
-        ),
-        "/queue/{case_id}",
-    ),
-    "payment_problem": Template(
-        Phrase("{reference}: the payment needs a look"),
-        Phrase("A payment failed, ran out or is disputed. See the case:\n{link}"),
-        "/queue/{case_id}",
-    ),
-    "refund_problem": Template(
-        Phrase("{reference}: a refund was not possible"),
-        Phrase("What the patient is owed could not be given back automatically. See the case:\n{link}"),
-        "/queue/{case_id}",
-    ),
-    "digest": Template(
-        Phrase("{subject}"),
-        Phrase(
-            "There is something to look at. What was done before this mail was made is left out.\n\n{entries}\n\n"
-            "The whole queue:\n{link}"
-        ),
-        "/queue",
-    ),
-    "damaged": Template(
-        Phrase("The file of an image is missing or damaged"),
-        Phrase(
-            "The server found that the file of at least one image is missing or damaged; what is whole is still "
-            "given. Tell"
-            " whoever runs it: `overread verify` names the files, and the operations guide says how to bring "
-            "them back.\n\n"
-            "{link}"
-        ),
-        "/",
-    ),
-    "offer": Template(
-        Phrase("{reference}: may we send you this case?"),
-        Phrase("A case is offered to you until {expires}. See what it is about, and accept or decline:\n{link}"),
-        "/offers/{case_id}",
-    ),
-    "offer_taken_back": Template(
-        Phrase("{reference}: the offer was taken back"), Phrase("The case is no longer offered to you."), "/offers"
-    ),
-    "accepted_by_you": Template(
-        Phrase("{reference}: the images are open for you"),
-        Phrase("Thank you for accepting. The images are open for you; the report is due by {due}:\n{link}"),
-        "/reading/{case_id}",
-    ),
-    "answered": Template(
-        Phrase("{reference}: your question was answered"), Phrase("The answer is here:\n{link}"), "/reading/{case_id}"
-    ),
-    "new_images": Template(
-        Phrase("{reference}: more images have come"),
-        Phrase(
-            "More images of a case that you are reading were released. Please look at them before you sign:\n{link}"
-        ),
-        "/reading/{case_id}",
-    ),
-    "erasure_asked": Template(
-        Phrase("{reference}: somebody asks for an erasure"),
-        Phrase("A case is to be erased, as its patient wishes. Begin it here; a second person carries it out:\n{link}"),
-        "/erasures/{case_id}",
-    ),
-    "erasure_waits": Template(
-        Phrase("{reference}: an erasure is not carried out"),
-        Phrase(
-            "A patient asked a week ago that their case be erased, and it is not done. See what holds it up:\n{link}"
-        ),
-        "/erasures/{case_id}",
-    ),
-    "erased": Template(
-        Phrase("{reference}: your request is erased"),
-        Phrase(
-            "As you asked, your request and everything that came with it is erased. Nobody can bring it back.\n\n{link}"
-        ),
-        "/cases",
-    ),
-    "confirm_address": Template(
-        Phrase("Please confirm your e-mail address"),
-        Phrase(
-            "Somebody, probably you, has made an account with this address. To confirm that it is yours, open "
-            "this link "
-            "within three days, on any device:\n{link}\n\nIf it was not you, you need do nothing: without the link "
-            "nothing is stored."
-        ),
-        "/confirm/{token}",
-    ),
-    "corrected": Template(
-        Phrase("{reference}: we corrected your details"),
-        Phrase(
-            "We have corrected something that your request says of the patient. Please look at it, and write to us if "
-            "it is not right:\n{link}"
-        ),
-    ),
-    "delegate_invited": Template(
-        Phrase("Somebody asks for your help with a request"),
-        Phrase(
-            "Somebody wants you to act for them. Who it is, and what you could do for them, you see when you open this "
-            "link within two weeks; nothing happens before you agree:\n{link}\n\nIf you expect nothing of that kind, "
-            "you need do nothing."
-        ),
-        "/acting/{token}",
-    ),
-    "delegate_accepted": Template(
-        Phrase("Your invitation was accepted"),
-        Phrase("Somebody whom you invited acts for you from now on. Look at it, or end it, here:\n{link}"),
-        "/account/delegates",
-    ),
-    "delegate_ended": Template(
-        Phrase("An agreement to act for somebody has ended"),
-        Phrase("You or the other side has ended it. Nothing more can be done by it:\n{link}"),
-        "/account/delegates",
-    ),
-    "has_account": Template(
-        Phrase("You have an account already"),
-        Phrase(
-            "Somebody, probably you, wanted to make an account with this address, which has one already. Sign in to "
-            "it:\n{link}\n\nIf it was not you, you need do nothing: nobody was told that it exists."
-        ),
-        "/sign-in",
-    ),
-    "licence_entered": Template(
-        Phrase("A licence waits for your check"),
-        Phrase("A specialist has entered or renewed a licence. It counts once you have verified it:\n{link}"),
-        "/licences",
-    ),
-    "licence_verified": Template(
-        Phrase("Your licence is verified"),
-        Phrase("The licence that you entered counts from now on:\n{link}"),
-        "/licences",
-    ),
-    "licence_declined": Template(
-        Phrase("Your licence could not be verified"),
-        Phrase(
-            "We could not verify the licence that you entered, and have taken it out. Look at number and date, and "
-            "enter it again:\n{link}"
-        ),
-        "/licences",
-    ),
-    "place_served": Template(
-        Phrase("We can help where you are now"),
-        Phrase(
-            "You asked us to tell you when we take requests from where you are. We do now. Begin here:\n{link}\n\n"
-            "This is the only mail that you get because of that; your address is forgotten with it."
-        ),
-        "/eligibility",
-    ),
-    "ended": Template(
-        Phrase("{reference}: this case has ended"), Phrase("The case was ended; its images are closed."), "/reading"
-    ),
-}
+#: Its link shows whoever has signed in what was prepared for them, once they have said the birth date.
+REFERRAL = "referral_invited"
+#: What every coordinator hears of, whoever looks after the case.
+_FOR_ALL = frozenset(("incident", "recall_incident", "due_passed"))
 
 
 def queue(tx: Session, case: Case | None, recipient_id: UUID, template: str, **facts: Any) -> None:
@@ -510,9 +55,9 @@ def queue_confirmation(tx: Session, recipient_id: UUID, address: str) -> None:
     _keep(tx, Message(recipient_id=recipient_id, template=CONFIRMATION, facts={"to": address}))
 
 
-def queue_invitation(tx: Session, delegation_id: UUID, address: str) -> None:
+def queue_invitation(tx: Session, template: str, invited_id: UUID, address: str, **facts: Any) -> None:
     """Have the link of an invitation sent, which is made when it is sent, as that of a confirmation is."""
-    _keep(tx, Message(template=INVITATION, facts={"to": address, "delegation": str(delegation_id)}))
+    _keep(tx, Message(template=template, facts={"to": address, "invited": str(invited_id), **facts}))
 
 
 def queue_address(tx: Session, address: str, template: str, **facts: Any) -> None:
@@ -527,25 +72,16 @@ def _keep(tx: Session, message: Message) -> None:
 
 
 def queue_coordinators(tx: Session, case: Case | None, template: str, **facts: Any) -> None:
-    """The same to every coordinator, at once: of what can wait `cases.digest` tells."""
-    for person in principals.with_role(tx, Role.COORDINATOR):
+    """The same to the coordinator who looks after a case, at once: of what can wait `cases.digest` tells.
+
+    To all of them where nobody does, and of what may not wait until one person is back.
+    """
+    if case is None or template in _FOR_ALL:
+        people = principals.with_role(tx, Role.COORDINATOR)
+    else:
+        people = owners.hear(tx, case)
+    for person in people:
         queue(tx, case, person.id, template, **facts)
-
-
-def rendered(message: Message, address: str, base_url: str, token: str = "") -> Mail:
-    """A kept mail as it is sent; `token` is a link's secret, for the one that has any."""
-    template = TEMPLATES[message.template]
-    facts = dict(message.facts)
-    facts["link"] = base_url + template.page.format(case_id=message.case_id, token=token)
-    if "entries" in facts:
-        facts["entries"] = "\n\n".join(f"{words}\n{base_url}{page}" for words, page in facts["entries"])
-    program = facts.get("program") or "Overread"
-    text = (
-        str(template.body).format(**facts)
-        + f"\n\n{program}\n\n{gettext('This mail was sent automatically; replies are not read.')}\n"
-    )
-    domain = base_url.partition("://")[2].partition("/")[0].partition(":")[0] or "localhost"
-    return Mail(f"<{message.id}@{domain}>", address, str(template.subject).format(**facts), text)
 
 
 def zone_of(person: PrincipalRow, case: Case | None = None) -> str:
@@ -553,9 +89,13 @@ def zone_of(person: PrincipalRow, case: Case | None = None) -> str:
     return person.zone or (case.program.zone if case else zones.DEFAULT)
 
 
+def moment(at: datetime, zone: str) -> dict[str, str]:
+    """A moment as a mail's facts keep it: it is written out once the mail's language is known."""
+    return {"at": at.isoformat(), "zone": zone}
+
+
 def _facts(case: Case | None, more: dict[str, Any], zone: str) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if case is not None:
-        facts = {"reference": case.reference, "program": case.program.name}
-        facts["due"] = zones.sentence(case.due_at, zone) if case.due_at else gettext("the time shown on its page")
-    return facts | {k: zones.sentence(v, zone) if isinstance(v, datetime) else v for k, v in more.items()}
+        facts = {"reference": case.reference, "due": moment(case.due_at, zone) if case.due_at else None}
+    return facts | {k: moment(v, zone) if isinstance(v, datetime) else v for k, v in more.items()}

@@ -39,6 +39,7 @@ ACTORS: Mapping[Permission, frozenset[Actor]] = {
     Permission.CASE_ASK_ERASURE: _parts("patient representative coordinator"),
     Permission.CASE_AUTHORITY: _parts("coordinator"),
     Permission.CASE_CORRECT: _parts("coordinator"),
+    Permission.CASE_DESK: _parts("coordinator"),
     Permission.CASE_VIEW: _parts("coordinator assigned"),
     Permission.REPORT_WRITE: _parts("assigned"),
     Permission.REPORT_SIGN: _who_moves(CaseEvent.SIGN),

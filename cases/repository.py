@@ -24,6 +24,7 @@ from cases.models import (
     Report,
     Step,
 )
+from cases.referral_models import Referral, ReportShare
 from cases.states import OPEN, Actor, CaseState, OfferOutcome, StudyState
 from cases.version_models import ReportStep
 from overread.kit.errors import Forbidden, NotFound
@@ -97,6 +98,23 @@ def active_program(tx: Session, slug: str, *, lock: bool = False) -> Program:
 def by_reference(tx: Session, reference: str) -> Case | None:
     """The case with this reference number, for the system itself."""
     return tx.scalars(select(Case).where(Case.reference == reference)).one_or_none()
+
+
+def is_reference_taken(tx: Session, reference: str) -> bool:
+    """Whether a case has this reference number, or will have it once its patient agrees."""
+    kept = select(Referral.id).where(Referral.reference == reference)
+    return by_reference(tx, reference) is not None or tx.scalar(kept) is not None
+
+
+def referral_of(tx: Session, case_id: UUID) -> Referral | None:
+    """What somebody else than the patient prepared, where a case came of that."""
+    return tx.scalars(select(Referral).where(Referral.case_id == case_id)).one_or_none()
+
+
+def share_of(tx: Session, case_id: UUID) -> ReportShare | None:
+    """The consent that stands for whoever referred a case's patient to read the report."""
+    query = select(ReportShare).where(ReportShare.case_id == case_id, ReportShare.withdrawn_at.is_(None))
+    return tx.scalars(query).one_or_none()
 
 
 def open_offer(tx: Session, case_id: UUID) -> Offer | None:

@@ -26,12 +26,18 @@ from cases import (
     acting,
     administration,
     aftercare,
+    asking,
     bodies,
     consents,
+    desk,
+    mailing,
     papers,
     pictures,
+    readers_api,
+    referring,
     report_pdf,
     report_versions,
+    saved_replies,
     timing,
 )
 from cases.kind_questions import KindQuestion
@@ -52,7 +58,6 @@ from cases.service import (
     studies,
     viewing,
 )
-from cases.service.assignment import Eligibility
 from cases.service.inboxes import InboxItem
 from cases.service.people import Access
 from cases.views import CaseLine, CoordinatorCase, KindView, LicenceView, PatientCase, ReportView, SpecialistCase
@@ -168,7 +173,7 @@ _SHOW_INBOX = Parameter("show", "Which studies; those that wait where none is na
 
 def _cases(c: Call) -> Page[CaseLine]:
     show, search = read.Show(c.query.get(_SHOW.name, read.Show.ALL)), c.query.get(_SEARCH.name, "").strip()
-    return read.listing(c.tx, c.who, show, search=search, after=c.after, limit=c.limit)
+    return read.listing(c.tx, c.who, show, search=search, narrow=desk.narrowed(c.query), after=c.after, limit=c.limit)
 
 
 def _inbox(c: Call) -> Page[InboxItem]:
@@ -293,7 +298,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/api/v1/programs/{program}/eligibility", "programs", "Whether a program can help, and why not",
               _eligibility, result=Eligible, public=True, parameters=(_PLACE, _SUBJECT, _EMERGENCY)),
     Operation("GET", "/api/v1/cases", "cases", "The cases that you have a part in, by due time", _cases,
-              result=list[CaseLine], parameters=(_SHOW, _SEARCH, AFTER, LIMIT)),
+              result=list[CaseLine], parameters=(_SHOW, _SEARCH, *desk.NARROW, AFTER, LIMIT)),
     Operation("POST", "/api/v1/cases", "cases", "Open a draft", _create, bodies.NewCase, Made, 201),
     Operation("GET", _CASE, "cases", "A case as your role sees it", lambda c: read.show(c.tx, c.who, c.case_id),
               result=PatientCase | CoordinatorCase | SpecialistCase),
@@ -313,9 +318,9 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", f"{_CASE}/withdraw", "intake", "Withdraw",
               lambda c: intake.withdraw(c.tx, c.who, c.case_id, c.body.reason), bodies.ReasonGiven, None, 204),
     Operation("POST", f"{_CASE}/ask-info", "cases", "Ask the patient for information; the clock stops",
-              lambda c: intake.ask_info(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
+              asking.ask, asking.InfoAsked, None, 204),
     Operation("POST", f"{_CASE}/answer-info", "cases", "Answer; the clock goes on",
-              lambda c: intake.answer_info(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
+              lambda c: intake.answer_info(c.tx, c.who, c.case_id, c.body.text), asking.InfoGiven, None, 204),
     Operation("POST", f"{_CASE}/messages", "cases", "Write to the other side",
               lambda c: intake.write_note(c.tx, c.who, c.case_id, c.body.text), bodies.Words, None, 204),
     Operation("GET", f"{_CASE}/accesses", "cases", "Who did what with this case's data",
@@ -347,22 +352,17 @@ OPERATIONS: tuple[Operation, ...] = (
               _decide, bodies.Decision, None, 204, apart=True),
     *pictures.OPERATIONS,
     *acting.OPERATIONS,
+    *referring.OPERATIONS,
     *papers.OPERATIONS,
     Operation("POST", f"{_CASE}/ready", "assignment", "Every study is released",
               lambda c: assignment.mark_ready(c.tx, c.who, c.case_id), None, None, 204),
     Operation("POST", f"{_CASE}/reopen", "assignment", "Back to the check of the studies",
               lambda c: assignment.reopen_studies(c.tx, c.who, c.case_id), None, None, 204),
-    Operation("GET", f"{_CASE}/specialists", "assignment", "Who may read this case, and why not",
-              lambda c: assignment.eligible_specialists(c.tx, c.who, c.case_id), result=list[Eligibility]),
-    Operation("POST", f"{_CASE}/licence-exception", "assignment", "Record a licence exception",
-              lambda c: assignment.record_exception(c.tx, c.who, c.case_id, c.body.specialist_id, c.body.reason),
-              bodies.LicenceException, None, 204),
+    *readers_api.OPERATIONS,
     Operation("POST", f"{_CASE}/offer", "assignment", "Offer the case to a specialist",
               lambda c: assignment.offer(c.tx, c.who, c.case_id, c.body.specialist_id), bodies.Specialist, None, 204),
     Operation("POST", f"{_CASE}/accept", "assignment", "Accept: the price is captured, then the images are granted",
               lambda c: assignment.accept(c.tx, c.who, c.case_id, c.gateway), None, None, 204),
-    Operation("POST", f"{_CASE}/refuse", "assignment", "Decline an offer",
-              lambda c: assignment.refuse(c.tx, c.who, c.case_id, c.body.reason), bodies.ReasonGiven, None, 204),
     Operation("POST", f"{_CASE}/take-back", "assignment", "Take an offer back",
               lambda c: assignment.take_back(c.tx, c.who, c.case_id, c.body.reason), bodies.ReasonGiven, None, 204),
     Operation("POST", f"{_CASE}/decline", "assignment", "Decline the case; the money goes back",
@@ -399,6 +399,10 @@ OPERATIONS: tuple[Operation, ...] = (
               bodies.NewRule, None, 204),
     *timing.OPERATIONS,
     *aftercare.OPERATIONS,
+    *desk.OPERATIONS,
+    *asking.OPERATIONS,
+    *saved_replies.OPERATIONS,
+    *mailing.OPERATIONS,
     *administration.OPERATIONS,
 )
 # fmt: on

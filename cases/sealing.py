@@ -16,7 +16,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import licences
-from cases.models import Case, Licence, Question, Report
+from cases.licence_models import Licence
+from cases.models import Case, Question, Report
 from cases.states import LicenceRequirement
 from cases.version_models import Signer
 from overread.kit import clock

@@ -137,6 +137,14 @@ class DocumentKind(StrEnum):
     OTHER = "other"
 
 
+class AskedKind(StrEnum):
+    """What a patient is asked for."""
+
+    QUESTION = "question"
+    DOCUMENT = "document"
+    STUDY = "study"
+
+
 class LicenceRequirement(StrEnum):
     """What a place's law asks of a second opinion for somebody who is there."""
 
@@ -155,6 +163,26 @@ class OfferOutcome(StrEnum):
     DECLINED = "declined"
     EXPIRED = "expired"
     TAKEN_BACK = "taken_back"
+
+
+class Refusal(StrEnum):
+    """Why a specialist declines, besides their own words."""
+
+    OTHER = "other"
+    NO_TIME = "no_time"
+    NOT_MY_FIELD = "not_my_field"
+    #: Whoever says so is asked about this patient no more.
+    TREATED = "treated"
+    CONFLICT = "conflict"
+
+
+class Obstacle(StrEnum):
+    """What keeps a specialist from a case, and a coordinator can let pass with a recorded reason."""
+
+    LICENCE = "licence"
+    LEAVE = "leave"
+    LIMIT = "limit"
+    CONFLICT = "conflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +235,12 @@ _INTAKE = (
     "address_confirmed no_emergency kind_given eligible_place has_subject in_scope has_questions has_answers "
     "has_identity authority_given has_consents images_chosen documents_here paid_or_free"
 )
-_TO_OFFER = "studies_released specialist_eligible"
-_TO_ACCEPT = "offer_open some_study_released specialist_eligible captured_or_free"
+_TO_OFFER = "studies_released specialist_eligible specialist_free"
+_TO_ACCEPT = "offer_open some_study_released specialist_eligible specialist_free captured_or_free"
 _TO_SIGN = "specialist_eligible signature_known every_question_answered studies_listed"
 _ASK = "stop_clock remind mail_needs_info"
 _UNREAD = "end_offer follow_reading"
+_UNANSWERED = f"{_UNREAD} mail_offer_refused next_specialist"
 _END = "end_offer end_grants return_money follow_reading"
 _BEFORE_SIGNED = (_CS.SUBMITTED, _CS.NEEDS_INFO, _CS.READY, _CS.OFFERED, _CS.IN_REVIEW)
 
@@ -227,15 +256,16 @@ CASE_RULES: tuple[Rule, ...] = (
     _rule(_CS.NEEDS_INFO, _CE.ANSWER_REVIEW, "patient helper representative coordinator", _CS.IN_REVIEW,
           "asked_in_review", "resume_clock mail_answered"),
     _rule(_CS.NEEDS_INFO, _CE.INFO_EXPIRE, "system", _CS.DECLINED, "", f"{_END} mail_expired"),
-    _rule(_CS.SUBMITTED, _CE.MARK_READY, "coordinator", _CS.READY, "authority_checked studies_released",
+    _rule(_CS.SUBMITTED, _CE.MARK_READY, "coordinator", _CS.READY, "authority_checked studies_released checklist_done",
           "authorise_payment"),
     # A study was revoked, or another one came, before anybody was asked to read.
     _rule(_CS.READY, _CE.REOPEN_STUDIES, "coordinator system", _CS.SUBMITTED),
-    _rule(_CS.READY, _CE.OFFER, "coordinator", _CS.OFFERED, _TO_OFFER, "open_offer follow_reading mail_offer"),
+    # The system asks the next specialist where the program wants it.
+    _rule(_CS.READY, _CE.OFFER, "coordinator system", _CS.OFFERED, _TO_OFFER, "open_offer follow_reading mail_offer"),
     _rule(_CS.OFFERED, _CE.ACCEPT, "offered", _CS.IN_REVIEW, _TO_ACCEPT,
           "assign make_grant follow_reading mail_accepted"),
-    _rule(_CS.OFFERED, _CE.REFUSE_OFFER, "offered", _CS.READY, "has_reason", f"{_UNREAD} mail_offer_refused"),
-    _rule(_CS.OFFERED, _CE.OFFER_EXPIRE, "system", _CS.READY, "", f"{_UNREAD} mail_offer_refused"),
+    _rule(_CS.OFFERED, _CE.REFUSE_OFFER, "offered", _CS.READY, "has_reason", _UNANSWERED),
+    _rule(_CS.OFFERED, _CE.OFFER_EXPIRE, "system", _CS.READY, "", _UNANSWERED),
     _rule(_CS.OFFERED, _CE.TAKE_BACK, "coordinator", _CS.READY, "has_reason", f"{_UNREAD} mail_offer_taken_back"),
     _rule(_CS.IN_REVIEW, _CE.SIGN, "assigned", _CS.SIGNED, _TO_SIGN, "seal_report follow_reading mail_signed check_in"),
     # What was signed stays as it was signed: the specialist writes a new version that starts from its text.
@@ -302,6 +332,21 @@ STUDY_LABELS: dict[StudyState, str] = {
     _SS.DEID_REVIEW: Phrase("Waits for a coordinator’s check"),
     _SS.RELEASED: Phrase("Ready for the specialist"),
     _SS.REVOKED: Phrase("Taken out"),
+}
+
+#: Reasons to decline, and what keeps somebody from a case, as people read them.
+REFUSAL_LABELS: dict[Refusal, str] = {
+    Refusal.OTHER: Phrase("Another reason"),
+    Refusal.NO_TIME: Phrase("No time"),
+    Refusal.NOT_MY_FIELD: Phrase("Not my field"),
+    Refusal.TREATED: Phrase("I treated this patient"),
+    Refusal.CONFLICT: Phrase("Another conflict of interest"),
+}
+OBSTACLE_LABELS: dict[Obstacle, str] = {
+    Obstacle.LICENCE: Phrase("licence"),
+    Obstacle.LEAVE: Phrase("leave"),
+    Obstacle.LIMIT: Phrase("limit of cases"),
+    Obstacle.CONFLICT: Phrase("conflict of interest"),
 }
 
 #: Kinds of documents as people read them.

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from cases import closing, digest, events, imaging, notify, nudges, sealing
+from cases import closing, digest, events, imaging, notify, nudges, sealing, sharing
 from cases.models import Report
 from cases.nudges import Waits
 from cases.report_states import ReportEvent, ReportKind, ReportState
@@ -101,6 +101,7 @@ def _tell_of_version(move: VersionMove) -> None:
     if move.report.about is None:
         return
     notify.queue_patient(move.tx, move.case, "new_version")
+    sharing.tell_of_report(move.tx, move.case)
     older = [str(report.id) for report in reports_of(move.tx, move.case.id) if report.id != move.report.id]
     readers = (
         select(PrincipalRow.id)
@@ -148,6 +149,7 @@ def _tell_of_recall(move: VersionMove) -> None:
     tx, case = move.tx, move.case
     audit.record(tx, move.who, "incident.opened", "report", move.report.id, case_id=case.id, kind="recalled")
     notify.queue_patient(tx, case, "recalled")
+    sharing.tell_of_recall(tx, case)
     notify.queue_coordinators(tx, case, "recall_incident")
     for person in principals.with_role(tx, Role.ADMIN):
         notify.queue(tx, case, person.id, "recall_incident_admin")

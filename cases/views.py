@@ -11,7 +11,9 @@ from datetime import date, datetime
 from uuid import UUID
 
 from billing.states import PaymentState
+from cases.asked_views import AskedItemView, AskedView
 from cases.consents import ConsentText, Section, Words
+from cases.desk_views import ChecklistItem, DeskLine, DeskView, Narrow, Whose
 from cases.document_views import DocumentFile, DocumentView
 from cases.identity import Verdict
 from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup, StudyReview, StudySummary, Suggestion
@@ -24,26 +26,36 @@ from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.report_texts import TEXTS as REPORT_TEXTS
 from cases.report_texts import texts_of as report_texts_of
 from cases.report_views import AdditionView, Reader, ReportMark, SignatureView, SignerView, VersionView
+from cases.states import Obstacle
+from cases.subspecialties import SUBSPECIALTIES
 from cases.surveys import CONSENT as SURVEY_CONSENT
 from cases.surveys import QUESTIONS as SURVEY_QUESTIONS
 from cases.surveys import digest as survey_consent_digest
+from cases.tongues import LANGUAGES
 
 __all__ = [
+    "LANGUAGES",
     "RECALLED",
     "REPORT_KINDS",
     "REPORT_TEXTS",
+    "SUBSPECIALTIES",
     "SURVEY_CONSENT",
     "SURVEY_QUESTIONS",
     "AdditionView",
     "Answer",
     "AnswerForm",
+    "AskedItemView",
+    "AskedView",
     "AuthorityView",
     "Box",
     "CaseLine",
+    "ChecklistItem",
     "Composite",
     "ConsentText",
     "CoordinatorCase",
     "CoordinatorStudy",
+    "DeskLine",
+    "DeskView",
     "DocumentFile",
     "DocumentView",
     "Entry",
@@ -51,6 +63,7 @@ __all__ = [
     "KindQuestion",
     "KindView",
     "LicenceView",
+    "Narrow",
     "NoteView",
     "OfferView",
     "Paid",
@@ -81,6 +94,7 @@ __all__ = [
     "StudySummary",
     "Suggestion",
     "VersionView",
+    "Whose",
     "Words",
     "report_texts_of",
     "survey_consent_digest",
@@ -199,7 +213,7 @@ class SpecialistStudy:
 
 @dataclass(frozen=True, slots=True)
 class OfferView:
-    """An offer, for the coordinator. `fee` in minor units."""
+    """An offer, for the coordinator. `fee` in minor units; `refusal` of `states.Refusal`, "" where there is none."""
 
     offer_id: UUID
     specialist_id: UUID
@@ -210,6 +224,7 @@ class OfferView:
     outcome: str
     reason: str
     fee: int
+    refusal: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +245,8 @@ class StepView:
 class CaseLine:
     """A case in a list. `patient_name` is empty for specialists; `fee`, `answer_by` are theirs alone.
 
-    `recalled`: its report was taken back, and none is in force.
+    `desk`: what coordinators keep of it among themselves, None for everybody else. `recalled`: its report was taken
+    back, and none is in force.
     """
 
     case_id: UUID
@@ -249,6 +265,7 @@ class CaseLine:
     fee: int
     currency: str
     paused_at: datetime | None
+    desk: DeskLine | None
     recalled: bool
 
 
@@ -303,6 +320,7 @@ class PatientCase:
     physician: str
     physician_contact: str
     inform_physician: bool
+    first_report_by: str
     images_by: str | None
     questions: tuple[QuestionView, ...]
     consents: tuple[str, ...]
@@ -365,6 +383,7 @@ class CoordinatorCase:
     physician: str
     physician_contact: str
     inform_physician: bool
+    first_report_by: str
     images_by: str | None
     questions: tuple[QuestionView, ...]
     consents: tuple[str, ...]
@@ -378,8 +397,7 @@ class CoordinatorCase:
     apart: tuple[str, ...]
     specialist_id: UUID | None
     specialist: str
-    licence_exception: str
-    licence_exception_for: str
+    exceptions: tuple[tuple[str, Obstacle, str], ...]
     refunds: tuple[Refund, ...]
     offers: tuple[OfferView, ...]
     steps: tuple[StepView, ...]
@@ -390,6 +408,9 @@ class CoordinatorCase:
     zone: str
     clock_stands: str
     clock_actions: tuple[str, ...]
+    desk: DeskView
+    asked_items: AskedView
+    checklist: tuple[ChecklistItem, ...]
 
 
 @dataclass(frozen=True, slots=True)

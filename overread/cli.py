@@ -153,6 +153,19 @@ def token_end(
     _say(f"{ended} tokens of {name} ended")
 
 
+@app.command()
+def bounce(data_dir: DataDir = None) -> None:
+    """Read a mail server's report of a mail that did not arrive (RFC 3464) from standard input."""
+    from cases.bounces import MOST_BYTES
+    from overread.commands import operators
+
+    content = sys.stdin.buffer.read(MOST_BYTES + 1)
+    with database(settings(data_dir=data_dir)) as ready:
+        ours = operators.take_bounce(ready, content)
+    # Never a failure: a mail server would report that, too.
+    _say("a mail did not arrive: it is in the coordinators' list" if ours else "no report of a mail of ours")
+
+
 @ae_app.command("add")
 def ae_add(
     ae_title: Annotated[str, typer.Argument(help="The peer's AE title.")],

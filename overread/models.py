@@ -21,7 +21,13 @@ _MODULES = (
     "billing.models",
     "cases.models",
     "cases.acting_models",
+    "cases.referral_models",
     "cases.document_models",
+    "cases.desk_models",
+    "cases.asked_models",
+    "cases.finding_models",
+    "cases.licence_models",
+    "cases.mail_models",
     "cases.version_models",
     "cases.feedback_models",
 )

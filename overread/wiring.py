@@ -14,7 +14,7 @@ from billing.unconfigured import Unconfigured
 from cases import digest, kept, mail
 from cases import events as cased
 from cases.handlers import Handlers as CaseHandlers
-from cases.service import eligibility
+from cases.service import eligibility, referrals
 from overread.kit import addresses, attempts, ended, jobs, retention, tokens
 from overread.kit.bus import Bus
 from overread.services import Services
@@ -73,11 +73,13 @@ def wire_cases(bus: Bus, cases: CaseHandlers) -> None:
     bus.subscribe(billed.PaymentDisputed, "cases.tell_dispute", cases.tell_dispute)
     bus.subscribe(billed.PaymentAuthorisationEnding, "cases.tell_authorisation_ending", cases.tell_authorisation_ending)
     bus.subscribe(cased.CaseSubmitted, "cases.compare_identity", cases.compare_identity)
+    bus.subscribe(cased.ReferralTakenUp, "cases.place_waiting", cases.place_waiting)
     bus.subscribe(cased.StudyMatched, "cases.deidentify_study", cases.deidentify_study)
     bus.subscribe(cased.CaseErased, "cases.destroy_files", cases.destroy_files)
     bus.subscribe(cased.AuthorisationDue, "cases.authorise", cases.authorise)
     bus.subscribe(cased.RefundDue, "cases.refund", cases.refund)
     bus.subscribe(cased.OfferEnds, "cases.expire_offer", cases.expire_offer)
+    bus.subscribe(cased.SpecialistWanted, "cases.offer_next", cases.offer_next)
     bus.subscribe(cased.ReadingMoved, "cases.update_worklist", cases.update_worklist)
     bus.subscribe(cased.InformationOverdue, "cases.remind_information", cases.remind_information)
     bus.subscribe(cased.ImagesAwaited, "cases.remind_of_images", cases.remind_of_images)
@@ -119,6 +121,7 @@ def wire_clock(bus: Bus, services: Services) -> None:
         retention.in_batches(services.db, tokens.sweep)
         retention.in_batches(services.db, jobs.sweep)
         retention.in_batches(services.db, partial(mail.sweep, services.mailer))
+        retention.in_batches(services.db, referrals.sweep)
         retention.in_batches(services.db, changes.sweep)
         retention.in_batches(services.db, partial(kept.sweep_audit, settings.audit_days))
 

@@ -141,6 +141,7 @@ def upgrade() -> None:
         ),
         sa.Column("unsuited", sa.Text(), nullable=False),
         sa.Column("publish_by_policy", sa.Boolean(), nullable=False),
+        sa.Column("next_by_itself", sa.Boolean(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("zone", sa.String(length=64), nullable=False),
@@ -182,6 +183,9 @@ def upgrade() -> None:
         ),
         sa.Column(
             "asks", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column(
+            "checklist", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
@@ -246,6 +250,7 @@ def upgrade() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("zone", sa.String(length=64), nullable=True),
+        sa.Column("language", sa.String(length=16), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_kit_principal")),
     )
     op.create_index("uq_kit_principal_email", "kit_principal", [sa.literal_column("lower(email)")], unique=True)
@@ -495,6 +500,7 @@ def upgrade() -> None:
         sa.Column("physician", sa.String(length=200), nullable=False),
         sa.Column("physician_contact", sa.String(length=400), nullable=False),
         sa.Column("inform_physician", sa.Boolean(), nullable=False),
+        sa.Column("first_report_by", sa.String(length=400), nullable=False),
         sa.Column(
             "images_by", sa.Enum("upload", "hospital", name="imagesby", native_enum=False, length=24), nullable=True
         ),
@@ -642,6 +648,72 @@ def upgrade() -> None:
             ["checked_by"], ["kit_principal.id"], name=op.f("fk_cases_authority_checked_by_kit_principal")
         ),
         sa.PrimaryKeyConstraint("case_id", name=op.f("pk_cases_authority")),
+    )
+    op.create_table(
+        "cases_referral",
+        sa.Column("reference", sa.String(length=12), nullable=False),
+        sa.Column("kind_id", sa.Uuid(), nullable=False),
+        sa.Column("referred_by", sa.Uuid(), nullable=False),
+        sa.Column("physician", sa.String(length=200), nullable=False),
+        sa.Column("patient_name", sa.String(length=200), nullable=False),
+        sa.Column("birth_date", sa.Date(), nullable=True),
+        sa.Column("sex", sa.String(length=1), nullable=False),
+        sa.Column("phone", sa.String(length=40), nullable=False),
+        sa.Column("place", sa.String(length=8), nullable=False),
+        sa.Column(
+            "subjects", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("other_subject", sa.String(length=400), nullable=False),
+        sa.Column(
+            "questions", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("history", sa.Text(), nullable=False),
+        sa.Column("refused", sa.Boolean(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=True),
+        sa.Column("invited_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["kind_id"], ["cases_kind.id"], name=op.f("fk_cases_referral_kind_id_cases_kind")),
+        sa.ForeignKeyConstraint(
+            ["referred_by"], ["kit_principal.id"], name=op.f("fk_cases_referral_referred_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_referral_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_referral")),
+        sa.UniqueConstraint("case_id", name=op.f("uq_cases_referral_case_id")),
+        sa.UniqueConstraint("digest", name=op.f("uq_cases_referral_digest")),
+        sa.UniqueConstraint("reference", name=op.f("uq_cases_referral_reference")),
+    )
+    op.create_index(op.f("ix_cases_referral_referred_by"), "cases_referral", ["referred_by"], unique=False)
+    op.create_table(
+        "cases_report_share",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.String(length=32), nullable=False),
+        sa.Column("text_digest", sa.String(length=64), nullable=False),
+        sa.Column("given_by", sa.Uuid(), nullable=False),
+        sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("withdrawn_by", sa.Uuid(), nullable=True),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_report_share_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["given_by"], ["kit_principal.id"], name=op.f("fk_cases_report_share_given_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["withdrawn_by"], ["kit_principal.id"], name=op.f("fk_cases_report_share_withdrawn_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_report_share")),
+    )
+    op.create_index(op.f("ix_cases_report_share_case_id"), "cases_report_share", ["case_id"], unique=False)
+    op.create_index(
+        "uq_cases_report_share_standing",
+        "cases_report_share",
+        ["case_id"],
+        unique=True,
+        postgresql_where=sa.text("withdrawn_at IS NULL"),
     )
     op.create_table(
         "cases_place_wish",
@@ -1080,6 +1152,13 @@ def upgrade() -> None:
         ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failure", sa.Text(), nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_message_case_id_cases_case")),
         sa.ForeignKeyConstraint(
             ["recipient_id"], ["kit_principal.id"], name=op.f("fk_cases_message_recipient_id_kit_principal")
@@ -1088,6 +1167,39 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_cases_message_case_id"), "cases_message", ["case_id"], unique=False)
     op.create_index(op.f("ix_cases_message_recipient_id"), "cases_message", ["recipient_id"], unique=False)
+    op.create_table(
+        "cases_mail_wording",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("program", sa.String(length=64), nullable=False),
+        sa.Column("language", sa.String(length=16), nullable=False),
+        sa.Column("template", sa.String(length=32), nullable=False),
+        sa.Column("subject", sa.String(length=150), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("changed_by", sa.Uuid(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["changed_by"], ["kit_principal.id"], name=op.f("fk_cases_mail_wording_changed_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_mail_wording")),
+        sa.UniqueConstraint(
+            "program", "language", "template", name=op.f("uq_cases_mail_wording_program_language_template")
+        ),
+    )
+    op.create_table(
+        "cases_mail_sender",
+        sa.Column("program", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("colour", sa.String(length=7), nullable=False),
+        sa.PrimaryKeyConstraint("program", name=op.f("pk_cases_mail_sender")),
+    )
+    op.create_table(
+        "cases_mail_words",
+        sa.Column("language", sa.String(length=16), nullable=False),
+        sa.Column(
+            "words", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("language", name=op.f("pk_cases_mail_words")),
+    )
     op.create_table(
         "cases_note",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1105,11 +1217,125 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_cases_note_case_id"), "cases_note", ["case_id"], unique=False)
     op.create_table(
+        "cases_asked_item",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("asking", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("question", "document", "study", name="askedkind", native_enum=False, length=24),
+            nullable=False,
+        ),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("missing", sa.Boolean(), nullable=False),
+        sa.Column("document_id", sa.Uuid(), nullable=True),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answered_by", sa.Uuid(), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["answered_by"], ["kit_principal.id"], name=op.f("fk_cases_asked_item_answered_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_asked_item_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["document_id"], ["cases_document.id"], name=op.f("fk_cases_asked_item_document_id_cases_document")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_asked_item")),
+        sa.UniqueConstraint("case_id", "asking", "number", name=op.f("uq_cases_asked_item_case_id_asking_number")),
+    )
+    op.create_table(
+        "cases_internal_note",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("author_id", sa.Uuid(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["author_id"], ["kit_principal.id"], name=op.f("fk_cases_internal_note_author_id_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_internal_note_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_internal_note")),
+    )
+    op.create_index(op.f("ix_cases_internal_note_case_id"), "cases_internal_note", ["case_id"], unique=False)
+    op.create_table(
+        "cases_ownership",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("owner_id", sa.Uuid(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_ownership_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["kit_principal.id"], name=op.f("fk_cases_ownership_owner_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_cases_ownership")),
+    )
+    op.create_index(op.f("ix_cases_ownership_owner_id"), "cases_ownership", ["owner_id"], unique=False)
+    op.create_table(
+        "cases_queue_choice",
+        sa.Column("coordinator_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "choice", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["coordinator_id"], ["kit_principal.id"], name=op.f("fk_cases_queue_choice_coordinator_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("coordinator_id", name=op.f("pk_cases_queue_choice")),
+    )
+    op.create_table(
+        "cases_saved_reply",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("program_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("changed_by", sa.Uuid(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["changed_by"], ["kit_principal.id"], name=op.f("fk_cases_saved_reply_changed_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["program_id"], ["cases_program.id"], name=op.f("fk_cases_saved_reply_program_id_cases_program")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_saved_reply")),
+        sa.UniqueConstraint("program_id", "name", name=op.f("uq_cases_saved_reply_program_id_name")),
+    )
+    op.create_table(
+        "cases_seen",
+        sa.Column("coordinator_id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_seen_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["coordinator_id"], ["kit_principal.id"], name=op.f("fk_cases_seen_coordinator_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("coordinator_id", "case_id", name=op.f("pk_cases_seen")),
+    )
+    op.create_index(op.f("ix_cases_seen_case_id"), "cases_seen", ["case_id"], unique=False)
+    op.create_table(
+        "cases_tag",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("tag", sa.String(length=30), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_tag_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("case_id", "tag", name=op.f("pk_cases_tag")),
+    )
+    op.create_index(op.f("ix_cases_tag_tag"), "cases_tag", ["tag"], unique=False)
+    op.create_table(
+        "cases_tick",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("item", sa.String(length=300), nullable=False),
+        sa.Column("ticked_by", sa.Uuid(), nullable=False),
+        sa.Column("ticked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_tick_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["ticked_by"], ["kit_principal.id"], name=op.f("fk_cases_tick_ticked_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("case_id", "item", name=op.f("pk_cases_tick")),
+    )
+    op.create_table(
         "cases_offer",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
         sa.Column("specialist_id", sa.Uuid(), nullable=False),
-        sa.Column("offered_by", sa.Uuid(), nullable=False),
+        sa.Column("offered_by", sa.Uuid(), nullable=True),
         sa.Column("offered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
@@ -1128,6 +1354,21 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column(
+            "refusal",
+            sa.Enum(
+                "other",
+                "no_time",
+                "not_my_field",
+                "treated",
+                "conflict",
+                name="refusal",
+                native_enum=False,
+                length=24,
+            ),
+            nullable=True,
+        ),
+        sa.Column("followed", sa.Boolean(), nullable=False),
         sa.Column("fee", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_offer_case_id_cases_case")),
         sa.ForeignKeyConstraint(
@@ -1288,6 +1529,41 @@ def upgrade() -> None:
     op.create_index(op.f("ix_cases_study_case_id"), "cases_study", ["case_id"], unique=False)
     op.create_index(op.f("ix_cases_study_study_pk"), "cases_study", ["study_pk"], unique=False)
     op.create_index(op.f("ix_cases_study_study_uid"), "cases_study", ["study_uid"], unique=False)
+    op.create_table(
+        "cases_reader",
+        sa.Column("specialist_id", sa.Uuid(), nullable=False),
+        sa.Column("said", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("confirmed", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("languages", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("most_open", sa.Integer(), nullable=True),
+        sa.Column("most_week", sa.Integer(), nullable=True),
+        sa.Column("leave", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["specialist_id"], ["kit_principal.id"], name=op.f("fk_cases_reader_specialist_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("specialist_id", name=op.f("pk_cases_reader")),
+    )
+    op.create_table(
+        "cases_fit_exception",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("specialist_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "about",
+            sa.Enum("licence", "leave", "limit", "conflict", name="obstacle", native_enum=False, length=24),
+            nullable=False,
+        ),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_fit_exception_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["specialist_id"], ["kit_principal.id"], name=op.f("fk_cases_fit_exception_specialist_id_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"], ["kit_principal.id"], name=op.f("fk_cases_fit_exception_recorded_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("case_id", "specialist_id", "about", name=op.f("pk_cases_fit_exception")),
+    )
     op.create_table(
         "pacs_instance",
         sa.Column("pk", sa.BigInteger(), sa.Identity(always=False), nullable=False),

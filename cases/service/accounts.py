@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from cases import notify
 from overread.kit import addresses, audit, permissions, principals, zones
 from overread.kit.errors import Conflict, Forbidden, Unprocessable
-from overread.kit.language import gettext
+from overread.kit.language import WRITTEN, gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, PrincipalRow, Role
 
@@ -43,6 +43,20 @@ def set_zone(tx: Session, who: Principal, zone: str) -> None:
     principals.get(tx, who.id).zone = zone
     tx.flush()
     audit.record(tx, who, "account.zone", "principal", who.id)
+
+
+def language_of(tx: Session, who: Principal) -> str:
+    """The language that one's mails are written in, where somebody has worded them in it; "" where it is not known."""
+    return principals.get(tx, who.id).language or ""
+
+
+def set_language(tx: Session, who: Principal, language: str) -> None:
+    """Choose it. Raises Unprocessable for one that nobody can choose."""
+    if language not in WRITTEN:
+        raise Unprocessable("language", safe=gettext("Please choose a language of the list."))
+    principals.get(tx, who.id).language = language
+    tx.flush()
+    audit.record(tx, who, "account.language", "principal", who.id)
 
 
 def ask(tx: Session, person: PrincipalRow) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.gateway import Gateway
-from cases import licences, money, parts
+from cases import digest, finding, licences, money, parts
+from cases.finding import Eligibility
+from cases.finding_models import FitException
 from cases.machine import check, did_last, transition
 from cases.models import Case
 from cases.move import Move
-from cases.repository import load, load_unasked, open_offer
-from cases.states import Actor, CaseEvent, CaseState, OfferOutcome
+from cases.repository import load, load_unasked, offers_of, open_offer
+from cases.states import REFUSAL_LABELS, Actor, CaseEvent, CaseState, Obstacle, OfferOutcome, Refusal
 from overread.kit import audit, clock, principals
 from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.language import gettext
@@ -22,56 +23,58 @@ from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
 
 
-@dataclass(frozen=True, slots=True)
-class Eligibility:
-    """One specialist for one case: `reasons` against, and how many cases they are reading now.
-
-    `fee`: what the opinion earns, in minor units of `currency` (ISO 4217).
-    """
-
-    specialist_id: UUID
-    name: str
-    eligible: bool
-    reasons: tuple[str, ...]
-    reading: int
-    fee: int
-    currency: str
-
-
 def eligible_specialists(tx: Session, who: Principal, case_id: UUID) -> list[Eligibility]:
-    """Every specialist for a case, those who may read it first, the least busy before the others."""
-    case = _coordinators(tx, who, case_id, lock=False)
-    reading = dict(
-        tx.execute(
-            select(Case.specialist_id, func.count())
-            .where(Case.state.in_((CaseState.IN_REVIEW, CaseState.NEEDS_INFO)), Case.specialist_id.is_not(None))
-            .group_by(Case.specialist_id)
-        ).all()
-    )
-    found = []
-    for person in principals.with_role(tx, Role.SPECIALIST):
-        reasons = licences.objections(tx, case, person.id)
-        busy, kind = reading.get(person.id, 0), case.kind
-        found.append(
-            Eligibility(person.id, person.name, not reasons, reasons, busy, kind.specialist_fee, kind.currency)
-        )
-    return sorted(found, key=lambda e: (not e.eligible, e.reading, e.name))
+    """Every specialist for a case, those who may read it first, who fits best before the others."""
+    return finding.ranked(tx, _coordinators(tx, who, case_id, lock=False))
 
 
-def record_exception(tx: Session, who: Principal, case_id: UUID, specialist_id: UUID, reason: str) -> None:
-    """Let one specialist read a case although no licence covers the place; kept, audited, never for a blocked place."""
+def record_exception(
+    tx: Session,
+    who: Principal,
+    case_id: UUID,
+    specialist_id: UUID,
+    reason: str,
+    *,
+    about: Collection[Obstacle] = (Obstacle.LICENCE,),
+) -> None:
+    """Let one specialist read a case although something stands in the way; kept, audited, never for a blocked place.
+
+    Raises Forbidden, NotFound, Unprocessable.
+    """
     case = _coordinators(tx, who, case_id)
-    if not reason.strip():
+    reason = reason.replace("\x00", "").strip()
+    if not reason:
         raise Unprocessable("no reason", safe=gettext("Please give a reason."))
-    if not licences.is_open(tx, case.place):
+    if not about:
+        raise Unprocessable("nothing to except", safe=gettext("Please say what the exception is about."))
+    if Obstacle.LICENCE in about and not licences.is_open(tx, case.place):
         safe = gettext(
             "No exception opens a place that is blocked or has no rule: an admin has to record its rule first."
         )
         raise Unprocessable(f"an exception for {case.place}", safe=safe)
     if principals.get(tx, specialist_id).role != Role.SPECIALIST:
         raise Unprocessable("no specialist", safe=gettext("This person is no specialist."))
-    case.licence_exception, case.licence_exception_for = reason.strip(), specialist_id
-    audit.record(tx, who, "case.licence_exception", "case", case.id, case_id=case.id, specialist=str(specialist_id))
+    for one in about:
+        if one is Obstacle.LICENCE:
+            case.licence_exception, case.licence_exception_for = reason, specialist_id
+            audit.record(
+                tx, who, "case.licence_exception", "case", case.id, case_id=case.id, specialist=str(specialist_id)
+            )
+            continue
+        # Its newest reason counts, and whose it is.
+        made = FitException(case_id=case.id, specialist_id=specialist_id, about=one, reason=reason, recorded_by=who.id)
+        tx.merge(made)
+        audit.record(
+            tx,
+            who,
+            "case.fit_exception",
+            "case",
+            case.id,
+            case_id=case.id,
+            specialist=str(specialist_id),
+            about=one.value,
+        )
+    tx.flush()
 
 
 def mark_ready(tx: Session, who: Principal, case_id: UUID) -> None:
@@ -89,6 +92,7 @@ def reopen_studies(tx: Session, who: Principal, case_id: UUID) -> None:
 def offer(tx: Session, who: Principal, case_id: UUID, specialist_id: UUID) -> None:
     """Offer a case to a specialist who may read it; the time to accept starts."""
     case, actor = load(tx, who, case_id, lock=True)
+    _count_alone(tx, specialist_id)
     transition(Move(tx, case, CaseEvent.OFFER, actor, who, specialist_id=specialist_id))
 
 
@@ -103,13 +107,19 @@ def accept(tx: Session, who: Principal, case_id: UUID, gateway: Gateway | None) 
     if actor is Actor.ASSIGNED and case.state in (CaseState.IN_REVIEW, CaseState.NEEDS_INFO):
         return
     move = Move(tx, case, CaseEvent.ACCEPT, actor, who, specialist_id=who.id)
+    _count_alone(tx, who.id)
     check(move, leaving_out=frozenset({"captured_or_free"}))
     money.capture(tx, gateway, case)
     transition(move)
 
 
-def refuse(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
-    """A specialist declines an offer; the case waits for the next one."""
+def refuse(tx: Session, who: Principal, case_id: UUID, reason: str, refusal: Refusal = Refusal.OTHER) -> None:
+    """A specialist declines an offer; the case waits for the next one. A reason of the list needs no words besides.
+
+    Who says that they treated the patient is asked about this patient no more.
+    """
+    if refusal is not Refusal.OTHER and not reason.strip():
+        reason = str(REFUSAL_LABELS[refusal])
     try:
         case, actor = load(tx, who, case_id, lock=True)
     except NotFound:
@@ -117,7 +127,7 @@ def refuse(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
         if did_last(tx, who, case_id, CaseEvent.REFUSE_OFFER, reason):
             return
         raise
-    transition(Move(tx, case, CaseEvent.REFUSE_OFFER, actor, who, reason=reason))
+    transition(Move(tx, case, CaseEvent.REFUSE_OFFER, actor, who, reason=reason, refusal=refusal))
 
 
 def take_back(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
@@ -137,10 +147,43 @@ def expire_offer(tx: Session, case_id: UUID, offer_id: UUID) -> None:
     transition(Move(tx, case, CaseEvent.OFFER_EXPIRE, Actor.SYSTEM, None, reason="The time to accept was over."))
 
 
+def offer_next(tx: Session, case_id: UUID, offer_id: UUID) -> None:
+    """An offer came to nothing, and the program wants the next specialist asked by itself. Once for each offer.
+
+    Nobody is asked twice about a case. Nothing happens where a coordinator has done something meanwhile, or the program
+    does not want it any more.
+    """
+    case = load_unasked(tx, case_id, lock=True)
+    offers = offers_of(tx, case_id)
+    if case is None or case.state is not CaseState.READY or not case.program.next_by_itself:
+        return
+    if not offers or offers[0].id != offer_id or offers[0].followed:
+        return
+    offers[0].followed = True
+    asked = {one.specialist_id for one in offers}
+    for one in finding.ranked(tx, case):
+        if one.eligible and one.specialist_id not in asked:
+            move = Move(tx, case, CaseEvent.OFFER, Actor.SYSTEM, None, specialist_id=one.specialist_id)
+            _count_alone(tx, one.specialist_id)
+            try:
+                transition(move)
+            except Unprocessable:
+                # Another case took the last of their room, or images of this one came meanwhile.
+                continue
+            digest.note(tx, "next_asked", case)
+            return
+    digest.note(tx, "nobody_left", case)
+
+
 def decline(tx: Session, who: Principal, case_id: UUID, reason: str) -> None:
     """The program declines a case: grants end, a hold is voided, what was taken is refunded; the patient is told."""
     case, actor = load(tx, who, case_id, lock=True)
     transition(Move(tx, case, CaseEvent.DECLINE, actor, who, reason=reason))
+
+
+def _count_alone(tx: Session, specialist_id: UUID) -> None:
+    """Have no other case be offered to, or taken by, a specialist while their limits are looked at."""
+    principals.lock(tx, specialist_id)
 
 
 def _coordinators(tx: Session, who: Principal, case_id: UUID, *, lock: bool = True) -> Case:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from cases import delegations, notify
 from cases.acting_models import Delegation
+from cases.invitations import of_link
 from cases.service import presentation
 from cases.states import DelegateScope, Relation
 from overread.kit import audit, clock, permissions, principals
@@ -20,10 +20,7 @@ from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
-from overread.kit.tokens import digest_of
 
-#: How long an invitation can be taken up.
-INVITED_FOR = timedelta(days=14)
 #: Invitations and agreements that one patient may have at once.
 MOST = 10
 
@@ -95,25 +92,14 @@ def invite(
     tx.add(made)
     tx.flush()
     audit.record(tx, who, "delegate.invite", "principal", who.id, relation=relation.value, scope=scope.value)
-    notify.queue_invitation(tx, made.id, email)
+    notify.queue_invitation(tx, notify.INVITATION, made.id, email)
     return made.id
-
-
-def make_link(tx: Session, delegation_id: UUID) -> str:
-    """A new link's secret for an open invitation, for the mail that is being sent; "" where it is open no more."""
-    row = tx.get(Delegation, delegation_id, with_for_update=True)
-    if row is None or row.accepted_at is not None or row.ended_at is not None:
-        return ""
-    token = secrets.token_urlsafe(32)
-    row.digest = digest_of(token)
-    tx.flush()
-    return token
 
 
 def invitation(tx: Session, who: Principal, token: str) -> Invitation:
     """What an invitation asks. Raises NotFound for a link that is none, or too old."""
     permissions.require(who, Permission.DELEGATES_MANAGE)
-    row = _of_link(tx, token)
+    row = of_link(tx, Delegation, token)
     return Invitation(presentation.name_of(tx, row.patient_id), row.relation.value, row.scope.value, row.ends_on)
 
 
@@ -123,7 +109,7 @@ def accept(tx: Session, who: Principal, token: str) -> None:
     Raises NotFound for a link that is none, Conflict where somebody else took it up, Forbidden for who is no patient.
     """
     permissions.require(who, Permission.DELEGATES_MANAGE)
-    row = _of_link(tx, token, lock=True)
+    row = of_link(tx, Delegation, token, lock=True)
     if row.patient_id == who.id:
         raise Conflict(
             "acting for oneself", safe=gettext("This link is for somebody else: you can’t act for yourself.")
@@ -185,23 +171,7 @@ def _mine(tx: Session, who: Principal) -> Sequence[Delegation]:
 def _view(tx: Session, row: Delegation, other_id: UUID | None) -> DelegateView:
     today = clock.now().date()
     over = row.ended_at is not None or (row.ends_on is not None and row.ends_on < today)
-    late = row.accepted_at is None and row.invited_at + INVITED_FOR < clock.now()
-    state = "ended" if over or late else "stands" if row.accepted_at else "invited"
+    state = "ended" if over or row.is_late else "stands" if row.accepted_at else "invited"
     name = presentation.name_of(tx, other_id) if row.accepted_at else ""
     since = row.accepted_at or row.invited_at
     return DelegateView(row.id, name, row.email, row.relation.value, row.scope.value, state, since, row.ends_on)
-
-
-def _of_link(tx: Session, token: str, *, lock: bool = False) -> Delegation:
-    query = select(Delegation).where(
-        Delegation.digest == digest_of(token),
-        Delegation.ended_at.is_(None),
-        Delegation.invited_at > clock.now() - INVITED_FOR,
-    )
-    row = tx.scalars(query.with_for_update() if lock else query).one_or_none()
-    if row is None:
-        raise NotFound(
-            "an invitation's link that is unknown, ended or too old",
-            safe=gettext("This link is too old, or the invitation was taken back. Ask for another one."),
-        )
-    return row

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import identity, imaging, licences, money, timeline
+from cases import asked_items, identity, imaging, licences, money, timeline
+from cases.finding_models import FitException
 from cases.identity import Verdict
 from cases.models import Case, CaseStudy, InboxStudy
 from cases.repository import apart_from, consents_of, offers_of, reports_of, steps_of, studies_of
-from cases.service import authority, presentation
-from cases.states import LABELS, Actor
+from cases.service import authority, checklist, desk, presentation
+from cases.states import LABELS, Actor, Obstacle
 from cases.views import CoordinatorCase, CoordinatorStudy, IdentityRow, OfferView, StepView
 from overread.kit.dates import parse_da
 from overread.kit.language import gettext
@@ -52,6 +54,7 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         physician=case.physician,
         physician_contact=case.physician_contact,
         inform_physician=case.inform_physician,
+        first_report_by=case.first_report_by,
         images_by=case.images_by,
         questions=presentation.questions(case),
         consents=tuple(dict.fromkeys(c.kind for c in consents_of(tx, case.id))),
@@ -65,8 +68,7 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         apart=tuple(_apart(tx, row) for row in apart_from(tx, case.id)),
         specialist_id=case.specialist_id,
         specialist=presentation.name_of(tx, case.specialist_id),
-        licence_exception=case.licence_exception or "",
-        licence_exception_for=presentation.name_of(tx, case.licence_exception_for),
+        exceptions=_exceptions(tx, case),
         refunds=money.refunds(tx, case),
         offers=tuple(
             OfferView(
@@ -79,6 +81,7 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
                 o.outcome.value,
                 o.reason,
                 o.fee,
+                o.refusal.value if o.refusal else "",
             )
             for o in offers_of(tx, case.id)
         ),
@@ -95,7 +98,19 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         zone=case.program.zone,
         clock_stands=timeline.stands(case, steps),
         clock_actions=presentation.clock_actions(case),
+        desk=desk.of_case(tx, case),
+        asked_items=asked_items.view(tx, case),
+        checklist=checklist.of_case(tx, case),
     )
+
+
+def _exceptions(tx: Session, case: Case) -> tuple[tuple[str, Obstacle, str], ...]:
+    """For whom something was let pass, what, and why."""
+    rows = tx.scalars(select(FitException).where(FitException.case_id == case.id).order_by(FitException.recorded_at))
+    found = [(row.specialist_id, row.about, row.reason) for row in rows]
+    if case.licence_exception and case.licence_exception_for:
+        found.insert(0, (case.licence_exception_for, Obstacle.LICENCE, case.licence_exception))
+    return tuple((presentation.name_of(tx, who), about, reason) for who, about, reason in found)
 
 
 def _apart(tx: Session, row: InboxStudy) -> str:

@@ -101,6 +101,7 @@ def patient_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Patie
         physician=case.physician,
         physician_contact=case.physician_contact,
         inform_physician=case.inform_physician,
+        first_report_by=case.first_report_by,
         images_by=case.images_by,
         questions=presentation.questions(case),
         consents=consents.standing(consents_of(tx, case.id)),

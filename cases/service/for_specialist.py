@@ -8,7 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cases import imaging, licences
-from cases.models import Case, Licence, Report
+from cases.licence_models import Licence
+from cases.models import Case, Report
 from cases.redact import redacted
 from cases.report_states import WITH_PATIENT, ReportState
 from cases.repository import latest_report, offers_of, steps_of, studies_of

@@ -8,14 +8,15 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, Text, cast, delete, func, select
 from sqlalchemy.orm import Session
 
 from cases import digest, identity, imaging, reference
 from cases.identity import Verdict
 from cases.imaging import StudySummary
 from cases.models import Case, CaseStudy, InboxStudy
-from cases.repository import by_reference, cases_with, dismissed, visible, waits
+from cases.referral_models import Referral
+from cases.repository import by_reference, cases_with, dismissed, load_unasked, visible, waits
 from cases.service.presentation import name_of, sender
 from cases.states import OPEN, StudyState
 from overread.kit import audit, clock, permissions
@@ -25,6 +26,7 @@ from overread.kit.language import gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from pacs.index.events import StudyStable
 
 _MOST_REASON = 500
 
@@ -48,7 +50,8 @@ class InboxItem:
 
     `sender`: who sent it; its DICOMweb root is `/senders/{sender_id}/dicomweb`. `reason`: why it is kept apart, and
     `case_reference` from which case; `case_id` only where it came for that one. `dismissed_at`, `dismissed_by` and
-    `dismissed_reason`: when, by whom and why.
+    `dismissed_reason`: when, by whom and why. `referral`: the number of one that it came for, whose patient has not
+    agreed yet.
     """
 
     id: UUID
@@ -59,6 +62,7 @@ class InboxItem:
     case_id: UUID | None
     case_reference: str
     reason: str
+    referral: str
     study: StudySummary | None
     dismissed_at: datetime | None
     dismissed_by: str
@@ -128,6 +132,21 @@ def taken_out(tx: Session, who: Principal, items: Sequence[InboxItem]) -> set[tu
         CaseStudy.study_uid.in_(uids), CaseStudy.state == StudyState.REVOKED
     )
     return {(case_id, pk) for case_id, study_pk in tx.execute(rows) for pk in imaging.members(tx, study_pk)}
+
+
+def named(tx: Session, case_id: UUID) -> list[StudyStable]:
+    """What waits with the reference number of a case, for the system itself: as it was told when it arrived."""
+    case = load_unasked(tx, case_id)
+    if case is None:
+        return []
+    # As `reference.find` reads it; that has the last word.
+    spelled = case.reference.replace("-", "[-_ ]?")
+    query = select(InboxStudy).where(waits(), func.upper(cast(InboxStudy.references, Text)).op("~")(spelled))
+    return [
+        StudyStable(row.study_pk, row.study_uid, [], row.references, str(row.sender_id))
+        for row in tx.scalars(query.order_by(InboxStudy.id))
+        if any(reference.find(text) == case.reference for text in row.references)
+    ]
 
 
 def wait(
@@ -228,8 +247,17 @@ def _item(tx: Session, row: InboxStudy, found: StudySummary | None, other: Case 
         case_id=row.case_id,
         case_reference=case.reference if case else "",
         reason=reason,
+        referral=_referral(tx, row),
         study=found,
         dismissed_at=row.dismissed_at,
         dismissed_by=name_of(tx, row.dismissed_by),
         dismissed_reason=row.dismissed_reason,
     )
+
+
+def _referral(tx: Session, row: InboxStudy) -> str:
+    numbers = {found for text in row.references if (found := reference.find(text))}
+    open_one = select(Referral.reference).where(
+        Referral.reference.in_(numbers), Referral.case_id.is_(None), Referral.ended_at.is_(None)
+    )
+    return (tx.scalar(open_one.limit(1)) or "") if numbers else ""

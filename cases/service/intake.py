@@ -12,13 +12,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.gateway import Gateway
-from cases import consents, digest, kind_questions, licences, money, notify, nudges, parts, reference
+from cases import asked_items, consents, digest, kind_questions, licences, money, notify, nudges, parts, reference
+from cases.asked_items import Wanted
 from cases.machine import repeated, transition
 from cases.models import SUBJECTS, Case, Consent, Note, Question
 from cases.move import Move
 from cases.nudges import Waits
 from cases.patient_fields import require_birth_date, require_sex
-from cases.repository import active_program, load
+from cases.repository import active_program, is_reference_taken, load
 from cases.service import delegates, drafts, kinds, presentation, programs
 from cases.states import PATIENT_SIDE, CaseEvent, CaseState, ImagesBy
 from overread.kit import audit, permissions, principals
@@ -46,6 +47,7 @@ _LONGEST = {
     "language": 80,
     "physician": 200,
     "physician_contact": 400,
+    "first_report_by": 400,
 }
 
 
@@ -73,6 +75,7 @@ class Changes:
     physician: str | None = None
     physician_contact: str | None = None
     inform_physician: bool | None = None
+    first_report_by: str | None = None
     images_by: ImagesBy | None = None
 
     def given(self) -> dict[str, Any]:
@@ -115,10 +118,12 @@ def create(
     *,
     kind: str = "",
     patient_id: UUID | None = None,
+    reserved: str = "",
 ) -> UUID:
     """Open a draft, for oneself, for whom one acts, or (a coordinator) for a patient with an account; the case's id.
 
-    `kind`: the opinion's, the program's first one where none is named. Raises Forbidden, NotFound, Unprocessable.
+    `kind`: the opinion's, the program's first one where none is named. `reserved`: a reference number that is kept for
+    it. Raises Forbidden, NotFound, Unprocessable, Conflict.
     """
     permissions.require(who, Permission.CASE_CREATE)
     if who.role is Role.PATIENT:
@@ -139,7 +144,7 @@ def create(
         raise Unprocessable("no patient", safe=gettext("Please name the patient's account."))
     program = active_program(tx, program_slug)
     case = Case(
-        reference=_free_reference(tx),
+        reference=reserved or free_reference(tx),
         program=program,
         kind=kinds.chosen(program, kind),
         patient_id=patient_id,
@@ -289,23 +294,42 @@ def withdraw(tx: Session, who: Principal, case_id: UUID, reason: str = "") -> No
     transition(Move(tx, case, CaseEvent.WITHDRAW, actor, who, reason=reason))
 
 
-def ask_info(tx: Session, who: Principal, case_id: UUID, question: str) -> None:
+def ask_info(tx: Session, who: Principal, case_id: UUID, question: str = "", items: Sequence[Wanted] = ()) -> None:
     """A coordinator, or the specialist who reads, asks for information: the clock stops.
 
     A coordinator's question reaches the patient as it is; a specialist's goes the same way, so that neither ever
-    learns of the other.
+    learns of the other. With `items` the patient answers one by one; then words before them may be left out.
     """
     case, actor = load(tx, who, case_id, lock=True)
-    if transition(Move(tx, case, CaseEvent.ASK_INFO, actor, who, reason=_text(question, _MAX_LINE, "question"))):
-        tx.add(Note(case_id=case.id, author_id=who.id, from_patient=False, text=question.strip()))
+    wanted = asked_items.checked(items)
+    text = _text(question, _MAX_LINE, "question", empty=bool(wanted))
+    text = "\n\n".join(filter(None, [text, asked_items.listing(one.text for one in wanted)]))
+    if transition(Move(tx, case, CaseEvent.ASK_INFO, actor, who, reason=text)):
+        asked_items.put(tx, case, wanted)
+        tx.add(Note(case_id=case.id, author_id=who.id, from_patient=False, text=text))
 
 
-def answer_info(tx: Session, who: Principal, case_id: UUID, answer: str) -> None:
-    """The answer to `ask_info`: the clock goes on, later by the time that it stood."""
+def answer_info(tx: Session, who: Principal, case_id: UUID, answer: str = "") -> None:
+    """The answer to `ask_info`: the clock goes on, later by the time that it stood.
+
+    Where items were asked for the answer is made of them; the patient's side sends it once each is answered or said
+    to be missing, and may add words. Raises Unprocessable while some are open.
+    """
     case, actor = load(tx, who, case_id, lock=True)
     asked_in_review = case.resume_to is CaseState.IN_REVIEW
     event = CaseEvent.ANSWER_REVIEW if asked_in_review else CaseEvent.ANSWER_INTAKE
-    text = _text(answer, _MAX_TEXT, "answer")
+    asked = asked_items.view(tx, case)
+    listed = asked.waits and (actor in PATIENT_SIDE or all(one.done for one in asked.items))
+    if listed and (open_ones := [str(one.number) for one in asked.items if not one.done]):
+        raise Unprocessable(
+            "items are open",
+            safe=gettext(
+                "Please answer each point, or say that you don’t have it; still open: %(numbers)s.",
+                numbers=", ".join(open_ones),
+            ),
+        )
+    text = _text(answer, _MAX_TEXT, "answer", empty=listed)
+    text = "\n\n".join(filter(None, [asked_items.told(asked) if listed else "", text]))
     # The step keeps it, too: it is what the specialist is told, who sees no message.
     move = Move(tx, case, event, actor, who, reason=text)
     if repeated(move) and text == tx.scalar(
@@ -411,8 +435,9 @@ def _text(text: str, most: int, what: str, *, empty: bool = False) -> str:
     return text
 
 
-def _free_reference(tx: Session) -> str:
+def free_reference(tx: Session) -> str:
+    """A reference number that no case has, and none will have by a referral."""
     while True:
         candidate = reference.new()
-        if tx.scalar(select(Case.id).where(Case.reference == candidate)) is None:
+        if not is_reference_taken(tx, candidate):
             return candidate

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from billing import prices as billing
 from billing.models import Price
-from cases import kind_questions
+from cases import checklists, kind_questions
 from cases.kind_questions import KindQuestion
 from cases.models import OpinionKind, Program
 from cases.repository import active_program
@@ -28,7 +28,10 @@ _MOST_NAME, _MOST_TEXT, _MOST_DAYS, _MOST_KINDS = 120, 400, 90, 20
 
 @dataclass(frozen=True, slots=True)
 class KindFields:
-    """What an admin says of a kind of opinion. `text`: what its patient gets; `asks`: what it asks of everybody."""
+    """What an admin says of a kind of opinion. `text`: what its patient gets; `asks`: what it asks of everybody.
+
+    `checklist`: what coordinators see to before a specialist is asked.
+    """
 
     name: str
     text: str = ""
@@ -37,6 +40,7 @@ class KindFields:
     documents: Needed = Needed.OPTIONAL
     asks: Sequence[KindQuestion] = ()
     active: bool = True
+    checklist: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,15 @@ def all_of(tx: Session, who: Principal, program_slug: str) -> list[KindView]:
     permissions.require(who, Permission.PROGRAMS_READ)
     current = in_force(tx)
     return [view(kind, current.get(kind.price_key or "")) for kind in active_program(tx, program_slug).kinds]
+
+
+def checklist_of(tx: Session, who: Principal, program_slug: str, slug: str) -> list[str]:
+    """The checklist of a kind of a program. Raises Forbidden, NotFound."""
+    permissions.require(who, Permission.PROGRAMS_READ)
+    found = next((kind for kind in active_program(tx, program_slug).kinds if kind.slug == slug), None)
+    if found is None:
+        raise NotFound(f"no kind {slug!r} of {program_slug}")
+    return list(found.checklist)
 
 
 def add(
@@ -196,3 +209,4 @@ def _fill(kind: OpinionKind, fields: KindFields) -> None:
     kind.name, kind.text, kind.reading_days = name, text, fields.reading_days
     kind.images, kind.documents, kind.active = fields.images, fields.documents, fields.active
     kind.asks = kind_questions.kept(fields.asks)
+    kind.checklist = checklists.kept(fields.checklist)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Bundle, Session
 
 from cases import notify, parts
-from cases.models import Licence, LicenceRule
+from cases.licence_models import Licence, LicenceRule
 from cases.repository import load, studies_of
 from cases.states import KNOWN_THEIRS, LicenceRequirement
 from cases.views import LicenceView
@@ -31,6 +31,7 @@ _SENTENCES = {
     "case.read": Phrase("opened your request"),
     "case.message": Phrase("wrote a message"),
     "case.licence_exception": Phrase("recorded a licence exception"),
+    "case.fit_exception": Phrase("recorded an exception for a specialist"),
     "case.accept": Phrase("accepted your request and got access to the images without your name"),
     "document.add": Phrase("added a document"),
     "document.read": Phrase("opened a document of yours"),

@@ -209,7 +209,7 @@ def edition(case: Case) -> str:
         str(case.birth_date),
         case.sex,
         [case.address, case.language, case.interpreter],
-        [case.physician, case.physician_contact, case.inform_physician],
+        [case.physician, case.physician_contact, case.inform_physician, case.first_report_by],
         [q.text for q in case.questions],
     ]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]

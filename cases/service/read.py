@@ -7,11 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, literal_column, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal_column, or_, select, true, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from cases import reference, version_move
+from cases import queue_filters, reference, version_move
+from cases.desk_views import DeskLine, Narrow
 from cases.guards import unreleased
 from cases.models import Case, CaseStudy, Note, Offer, OpinionKind, Report
 from cases.report_states import GIVEN, TAKEN_BACK, WITH_PATIENT, ReportState
@@ -72,30 +73,45 @@ _BY_DUE = Keyset(func.coalesce(Case.due_at, _NEVER), Case.id)
 _NEWEST = Keyset(Case.id, descending=True)
 
 
+#: Every case.
+_ALL = Narrow()
+
+
 def listing(
-    tx: Session, who: Principal, show: Show = Show.ALL, *, search: str = "", after: str = "", limit: int = 200
+    tx: Session,
+    who: Principal,
+    show: Show = Show.ALL,
+    *,
+    search: str = "",
+    narrow: Narrow = _ALL,
+    after: str = "",
+    limit: int = 200,
 ) -> Page[CaseLine]:
     """The cases that `who` has a part in: those due first at the top, the ended and those that are found newest first.
 
     `search` is a part of the patient's name, a reference number or a study's UID; for coordinators, and for patients
-    among their own. Raises Forbidden, BadInput for a cursor that is none.
+    among their own; `narrow` is for coordinators alone. Raises Forbidden, BadInput for a cursor that is none.
     """
-    query = visible(who).where(_shown(show))
+    query = _narrowed(who, narrow).where(_shown(show))
     if search:
         # To a specialist the answer would tell whose images they read.
         permissions.require(who, Permission.CASE_SEARCH)
         query = query.where(_found(search))
     order = _NEWEST if search or show is Show.ENDED else _BY_DUE
     page = order.page(tx, query, after, limit)
-    studies = studies_by_case(tx, [case.id for case in page])
+    ids = [case.id for case in page]
+    studies = studies_by_case(tx, ids)
+    desk = queue_filters.lines(tx, who, ids) if who.role is Role.COORDINATOR else {}
     recalled = _recalled(tx, [case.id for case in page if case.state in WITH_PATIENT])
-    return page.of([_line(tx, who, case, studies[case.id], recalled=case.id in recalled) for case in page])
+    return page.of(
+        [_line(tx, who, case, studies[case.id], desk.get(case.id), recalled=case.id in recalled) for case in page]
+    )
 
 
-def counts(tx: Session, who: Principal, *shows: Show) -> dict[Show, int]:
+def counts(tx: Session, who: Principal, *shows: Show, narrow: Narrow = _ALL) -> dict[Show, int]:
     """How many cases each list shows to `who`."""
     columns = [func.count().filter(_shown(show)) for show in shows]
-    row = tx.execute(visible(who).with_only_columns(*columns)).one()
+    row = tx.execute(_narrowed(who, narrow).with_only_columns(*columns)).one()
     return dict(zip(shows, row, strict=True))
 
 
@@ -159,7 +175,15 @@ def _recalled(tx: Session, case_ids: Sequence[UUID]) -> set[UUID]:
     return {case_id for case_id, reports in given.items() if version_move.in_force(reports) is None}
 
 
-def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy], *, recalled: bool) -> CaseLine:
+def _narrowed(who: Principal, narrow: Narrow) -> Select[Case]:
+    if narrow != _ALL:
+        permissions.require(who, Permission.DESK_USE)
+    return visible(who).where(*queue_filters.conditions(who, narrow))
+
+
+def _line(
+    tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy], desk: DeskLine | None, *, recalled: bool
+) -> CaseLine:
     specialist = who.role is Role.SPECIALIST
     offer = open_offer(tx, case.id) if specialist and case.state is CaseState.OFFERED else None
     live = [s for s in studies if s.state is not StudyState.REVOKED]
@@ -189,6 +213,7 @@ def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy],
         _fee(tx, who, case) if specialist else 0,
         case.kind.currency,
         case.paused_at,
+        desk,
         recalled,
     )
 

@@ -1,6 +1,7 @@
 // Small behaviours. Every page works without them; each is switched on by a data attribute.
 
 import { keepAsTyped } from "./autosave";
+import { listKeys } from "./keys";
 import { timeLeft } from "./time";
 
 function each<E extends HTMLElement>(selector: string, act: (element: E) => void): void {
@@ -130,6 +131,13 @@ function keptForms(): void {
   });
 }
 
+function keysOfLists(): void {
+  const dialog = document.getElementById("keys");
+  each("[data-list-keys]", (list) => {
+    if (dialog instanceof HTMLDialogElement) listKeys(list, dialog);
+  });
+}
+
 /** What a link within the page leads to is shown, also where it is folded away. */
 function openTargets(): void {
   const open = (): void => {
@@ -161,4 +169,5 @@ dependentFields();
 textTemplates();
 unsavedText();
 keptForms();
+keysOfLists();
 document.querySelector<HTMLElement>("[data-focus]")?.focus();

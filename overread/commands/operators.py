@@ -49,6 +49,20 @@ def end_tokens(settings: Settings, role: Role, name: str) -> int:
     return ended
 
 
+def take_bounce(settings: Settings, content: bytes) -> bool:
+    """Note a mail server's report; whether it tells that a mail of ours did not arrive. Raises BadInput."""
+    from cases import bounces
+    from overread import models
+
+    models.load()
+    db = _database(settings)
+    try:
+        with db.transaction() as tx:
+            return bounces.take(tx, content)
+    finally:
+        db.close()
+
+
 def machine(tx: Session, role: Role, name: str) -> PrincipalRow:
     """A principal without a password: people's accounts are never reused by their name."""
     return _machine(tx, role, name) or principals.create(tx, role=role, name=name)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 
+from cases.finding_models import Reader
 from cases.kind_questions import AnswerForm, KindQuestion
-from cases.models import Licence, LicenceRule, Program, ProgramSpecialist
+from cases.licence_models import Licence, LicenceRule
+from cases.models import Program, ProgramSpecialist
 from cases.service import kinds
 from cases.service.kinds import Cost, KindFields
 from cases.states import LicenceRequirement, Needed
@@ -117,6 +119,14 @@ def seed(tx: Session, hashed: str) -> dict[Role, Principal]:
             )
         )
         tx.add(ProgramSpecialist(program_id=program.id, specialist_id=specialist.id))
+    for specialist, region, practice, languages, most in (
+        (specialists[0], "neuro", "Harbour Neuroradiology, Boston", ["en", "de"], 6),
+        (specialists[1], "musculoskeletal", "Upper East Side Imaging, New York", ["en", "es"], None),
+    ):
+        said = {"subjects": ["MRI", "CT"], "subspecialties": [region], "practices": [practice]}
+        tx.add(
+            Reader(specialist_id=specialist.id, said=said, confirmed=dict(said), languages=languages, most_open=most)
+        )
     for place, rule, why in (
         ("DE", LicenceRequirement.DIRECT, "Sample rule of the demo: a second opinion may be given directly."),
         ("US-MA", LicenceRequirement.LICENSED, "Sample rule of the demo: the specialist needs a licence of the place."),

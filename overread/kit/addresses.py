@@ -1,5 +1,7 @@
 """E-mail addresses: typed by somebody, confirmed by a link that was mailed there, and only then an account's own.
 
+An account that has one already keeps it until another is confirmed.
+
 A link is 256 random bits, kept as its SHA-256, good for one address, once, for three days. It proves that whoever has
 it reads the address's mail; who they are the password says, or the session that asked for it (docs/decisions/0030).
 """
@@ -68,7 +70,7 @@ def confirm(tx: Session, token: str, who_id: UUID | None = None) -> PrincipalRow
     `who_id` as in `of_link`. Raises NotFound, Conflict where the address has become another account's.
     """
     link, person = _of_link(tx, token, who_id, lock=True)
-    if person.email is not None:
+    if (person.email or "").lower() == link.email.lower():
         return person
     principals.claim(tx, link.email)
     link.used_at = clock.now()
@@ -93,9 +95,11 @@ def _of_link(tx: Session, token: str, who_id: UUID | None, *, lock: bool = False
         raise _refused()
     for one in (who_id, link.principal_id):
         person = tx.get(PrincipalRow, one, populate_existing=True) if one is not None else None
+        if person is None or not person.active:
+            continue
         # Of an address that was mistyped and changed since, nothing is confirmed any more; a used link only tells so.
-        current = person.email or (person.pending_email if link.used_at is None else None) if person else None
-        if person is not None and person.active and current is not None and current.lower() == link.email.lower():
+        waiting = person.pending_email if link.used_at is None else None
+        if link.email.lower() in {known.lower() for known in (person.email, waiting) if known}:
             return link, person
     raise _refused()
 

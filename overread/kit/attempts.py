@@ -135,6 +135,11 @@ def asking(address: str) -> tuple[Budget, ...]:
     return (Budget("asking", network(address), 20, timedelta(minutes=3)),)
 
 
+def opening(link: str) -> tuple[Budget, ...]:
+    """What it costs to say, of a link that was mailed, what its owner knows: a birth date is one of some thousands."""
+    return (Budget("link", link, 5, timedelta(hours=1)),)
+
+
 def mailing(email: str) -> tuple[Budget, ...]:
     """What a mail that a stranger may cause costs its recipient's address."""
     return (Budget("mail", email.strip().lower(), 3, timedelta(minutes=20)),)

@@ -11,7 +11,7 @@ What only a log, a peer or a program reads is English and not looked up.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -21,6 +21,25 @@ from typing import Any
 
 #: The language of the messages in the code.
 SOURCE = "en"
+#: Languages that people can be written to in, by what they call themselves: where there is no catalogue, somebody of
+#: the house words the mails (`cases.mail_models.MailWording`), and what nobody has worded is in English.
+WRITTEN: Mapping[str, str] = {
+    "en": "English",
+    "de": "Deutsch",
+    "es": "Español",
+    "fr": "Français",
+    "it": "Italiano",
+    "pt": "Português",
+    "ar": "العربية",
+    "hi": "हिन्दी",
+    "th": "ไทย",
+    "zh": "中文",
+    "ja": "日本語",
+}
+#: Those of them that are written from right to left.
+RIGHT_TO_LEFT = frozenset(("ar",))
+#: Longer than every name of a language here (RFC 5646).
+LONGEST = 16
 CATALOGUES = Path(__file__).parents[1] / "locales"
 
 _current: ContextVar[str] = ContextVar("language", default=SOURCE)
@@ -47,8 +66,11 @@ def languages() -> tuple[str, ...]:
     return (SOURCE, *sorted(file.stem for file in CATALOGUES.glob("*.po")))
 
 
-def preferred(accept_language: str) -> str:
-    """Which of our languages an Accept-Language header likes best (RFC 9110 12.5.4), by lookup (RFC 4647 3.4)."""
+def preferred(accept_language: str, among: Collection[str] | None = None) -> str:
+    """Which of some languages an Accept-Language header likes best (RFC 9110 12.5.4), by lookup (RFC 4647 3.4).
+
+    `among`: those that we have a catalogue of, where none are given.
+    """
     asked: list[tuple[float, str]] = []
     for part in accept_language.split(",")[:20]:
         name, _, quality = part.partition(";")
@@ -57,7 +79,7 @@ def preferred(accept_language: str) -> str:
         except ValueError:
             continue
         asked.append((weight, name.strip().lower()))
-    ours = {language.lower(): language for language in languages()}
+    ours = {language.lower(): language for language in among or languages()}
     for weight, name in sorted(asked, key=lambda one: -one[0]):
         while name and weight > 0:
             if name in ours:

@@ -19,6 +19,9 @@ class Permission(StrEnum):
     CASE_SEARCH = "case.search"
     ACCOUNT_ADDRESS = "account.address"
     DELEGATES_MANAGE = "delegates.manage"
+    REFERRALS_MAKE = "referrals.make"
+    REFERRALS_READ_REPORT = "referrals.read_report"
+    REFERRALS_TAKE_UP = "referrals.take_up"
     INBOX_MANAGE = "inbox.manage"
     FEES_READ = "fees.read"
     PAYMENT_RECORD = "payment.record"
@@ -43,15 +46,22 @@ class Permission(StrEnum):
     LICENCE_READ = "licence.read"
     LICENCE_VERIFY = "licence.verify"
     LICENCE_SET = "licence.set"
+    READER_CHANGE = "reader.change"
+    READERS_READ = "readers.read"
+    READERS_CONFIRM = "readers.confirm"
     SIGNATURE_SET = "signature.set"
     PLACE_RULES_READ = "place_rules.read"
     PLACE_RULES_SET = "place_rules.set"
     PROGRAMS_READ = "programs.read"
     PROGRAMS_MANAGE = "programs.manage"
+    MAILS_MANAGE = "mails.manage"
+    MAILS_OWN = "mails.own"
+    MAILS_UNDELIVERED = "mails.undelivered"
     DEADLINES_READ = "deadlines.read"
     AFTERCARE_MANAGE = "aftercare.manage"
     CHECK_IN_ANSWER = "check_in.answer"
     FIGURES_READ = "figures.read"
+    DESK_USE = "desk.use"
     PROFILES_READ = "profiles.read"
     PROFILES_CHANGE = "profiles.change"
     PEERS_READ = "peers.read"
@@ -77,6 +87,7 @@ class Permission(StrEnum):
     CASE_ASK_ERASURE = "case.ask_erasure"
     CASE_AUTHORITY = "case.authority"
     CASE_CORRECT = "case.correct"
+    CASE_DESK = "case.desk"
     CASE_VIEW = "case.view"
     REPORT_WRITE = "report.write"
     REPORT_SIGN = "report.sign"
@@ -95,6 +106,9 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.CASE_SEARCH: _roles("patient coordinator"),
     Permission.ACCOUNT_ADDRESS: _roles("patient"),
     Permission.DELEGATES_MANAGE: _roles("patient"),
+    Permission.REFERRALS_MAKE: _roles("hospital coordinator"),
+    Permission.REFERRALS_READ_REPORT: _roles("hospital"),
+    Permission.REFERRALS_TAKE_UP: _roles("patient"),
     Permission.INBOX_MANAGE: _roles("coordinator"),
     Permission.FEES_READ: _roles("specialist"),
     Permission.PAYMENT_RECORD: _roles("coordinator"),
@@ -120,15 +134,22 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.LICENCE_READ: _roles("specialist coordinator admin"),
     Permission.LICENCE_SET: _roles("specialist admin"),
     Permission.LICENCE_VERIFY: _roles("admin"),
+    Permission.READER_CHANGE: _roles("specialist"),
+    Permission.READERS_READ: _roles("coordinator admin"),
+    Permission.READERS_CONFIRM: _roles("admin"),
     Permission.SIGNATURE_SET: _roles("specialist"),
     Permission.PLACE_RULES_READ: _roles("coordinator admin"),
     Permission.PLACE_RULES_SET: _roles("admin"),
     Permission.PROGRAMS_READ: _roles("coordinator admin"),
     Permission.PROGRAMS_MANAGE: _roles("admin"),
+    Permission.MAILS_OWN: frozenset(Role),
+    Permission.MAILS_MANAGE: _roles("admin"),
+    Permission.MAILS_UNDELIVERED: _roles("coordinator"),
     Permission.DEADLINES_READ: _roles("coordinator"),
     Permission.AFTERCARE_MANAGE: _roles("coordinator"),
     Permission.CHECK_IN_ANSWER: _roles("specialist"),
     Permission.FIGURES_READ: _roles("coordinator admin"),
+    Permission.DESK_USE: _roles("coordinator"),
     Permission.PROFILES_READ: _roles("coordinator admin"),
     Permission.PROFILES_CHANGE: _roles("admin"),
     Permission.PEERS_READ: _roles("coordinator admin"),

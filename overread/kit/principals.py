@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from overread.kit import clock, zones
+from overread.kit import clock, language, zones
 from overread.kit.db import Base, Connection, reading
 from overread.kit.errors import Conflict, Forbidden, NotFound
 from overread.kit.language import gettext
@@ -72,6 +72,8 @@ class PrincipalRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     # As the browser told it at a sign-in, or as it was chosen.
     zone: Mapped[str | None] = mapped_column(String(zones.LONGEST))
+    # That their mails are written in (`overread.kit.language.WRITTEN`), as the browser told it, or as it was chosen.
+    language: Mapped[str | None] = mapped_column(String(language.LONGEST))
 
     __table_args__ = (Index("uq_kit_principal_email", func.lower(email), unique=True),)
 

@@ -70,6 +70,9 @@ class Settings(BaseSettings):
         description="smtp://USER:PASSWORD@HOST:PORT (smtps:// for TLS); without it mail is written to data_dir/mail",
     )
     mail_from: str = Field("Overread <no-reply@localhost>", description="Sender of mails")
+    mail_bounces: str = Field(
+        "", description="Address that mail servers report to (`overread bounce` reads what comes); else the sender's"
+    )
     digest_minutes: int = Field(
         15, ge=0, le=1440, description="Minutes for which what coordinators are to look at is gathered into one mail"
     )

@@ -72,6 +72,7 @@ def _question(case: PatientCase) -> list[tuple[str, str]]:
         *asked,
         (gettext("Symptoms"), case.symptoms),
         (gettext("Illnesses, operations, medicines"), case.history),
+        (gettext("First report by"), case.first_report_by),
         (gettext("What else matters"), case.additional),
         *case.answered,
     ]

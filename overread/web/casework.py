@@ -8,16 +8,19 @@ from uuid import UUID, uuid4
 
 from starlette.responses import Response
 
-from cases.service import assignment, read, reporting, versions, visits
+from cases.service import assignment, read, replies, reporting, versions, visits
 from cases.states import (
     ENDED,
+    OBSTACLE_LABELS,
     OPEN,
+    REFUSAL_LABELS,
     UPLOADABLE,
     CaseEvent,
     CaseState,
     ClockEvent,
     OfferOutcome,
     RecordEvent,
+    Refusal,
     StudyEvent,
     StudyState,
 )
@@ -28,7 +31,20 @@ from overread.kit.errors import NotFound
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Page
 from overread.kit.words import counted
-from overread.web import answers, labels, next_step, paging, papers, places, render, reports
+from overread.web import (
+    answers,
+    asked_card,
+    desk_card,
+    labels,
+    next_step,
+    paging,
+    papers,
+    places,
+    referred,
+    render,
+    reports,
+    undelivered,
+)
 from overread.web.contexts import TxContext
 
 #: Pictures shown at once; the rest follows when these are decided.
@@ -104,6 +120,7 @@ def case_page(ctx: TxContext) -> Response:
     return ctx.page(
         "coordinator/case.html",
         erase_url=f"/erasures/{ctx.uuid()}",
+        referral=referred.shown(ctx, case.case_id),
         case={
             "reference": case.reference,
             "title": case.title,
@@ -126,11 +143,18 @@ def case_page(ctx: TxContext) -> Response:
                 "address": case.address,
                 "language": answers.language(case.language, interpreter=case.interpreter),
                 "physician": answers.physician(case),
+                "first_report_by": case.first_report_by,
             },
         },
         steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists), waits, recalled=recalled),
         visit_url="/aftercare#visits" if visits.waits(ctx.tx, ctx.who, case.case_id) else "",
         clock=_clock(case, url),
+        desk=desk_card.card(ctx, case, url),
+        asked=asked_card.shown(case),
+        ask_form=asked_card.form(),
+        checklist=desk_card.checklist(case, url),
+        replies=replies.for_case(ctx.tx, ctx.who, case.case_id),
+        undelivered=undelivered.of_case(ctx, case.case_id),
         authority=_authority(case, url),
         identity=_identity(case, url),
         documents=papers.listed(ctx, case.case_id, f"{url}/documents"),
@@ -148,7 +172,7 @@ def case_page(ctx: TxContext) -> Response:
         specialists=specialists,
         offers=[_offer(offer) for offer in case.offers if offer.outcome != "open"],
         decisions=[_told(step) for step in case.steps if step.study_uid is None and step.event in _SAID],
-        exception=f"{case.licence_exception_for}: {case.licence_exception}" if case.licence_exception else "",
+        exceptions=[f"{who} ({OBSTACLE_LABELS[about]}): {reason}" for who, about, reason in case.exceptions],
         refunds=[{"at": render.moment(r.at), "text": r.text, "reason": r.reason} for r in case.refunds],
         assign_action=action(CaseEvent.OFFER, "offer"),
         exception_action=action(CaseEvent.OFFER, "exception"),
@@ -294,6 +318,7 @@ def _offer(offer: OfferView) -> dict[str, Any]:
         "who": offer.specialist,
         "at": render.moment(offer.answered_at or offer.expires_at),
         "outcome": _OUTCOMES[offer.outcome],
+        "refusal": "" if offer.refusal in ("", Refusal.OTHER) else REFUSAL_LABELS[Refusal(offer.refusal)],
         "reason": offer.reason,
     }
 
@@ -311,9 +336,13 @@ def _specialists(ctx: TxContext, case: CoordinatorCase) -> list[dict[str, Any]]:
         {
             "id": str(person.specialist_id),
             "name": person.name,
-            "subspecialty": "",
             "eligible": person.eligible,
-            "reasons": person.reasons or (gettext("May read for %(name)s.", name=places.name(case.place)),),
+            "reasons": person.reasons,
+            "pros": (gettext("May read for %(name)s.", name=places.name(case.place)), *person.pros)
+            if person.eligible
+            else (),
+            "cons": person.cons if person.eligible else (),
+            "excepted": " ".join(person.excepted),
             "load": gettext("%(reading)s open", reading=person.reading),
             "fee": render.money(person.fee, person.currency),
         }

@@ -15,7 +15,7 @@ from overread.kit.errors import Conflict
 from overread.kit.language import gettext
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import answers, papers, render, steps
+from overread.web import answers, papers, referred, render, steps
 from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import FieldErrors
 
@@ -55,7 +55,7 @@ def consent_page(ctx: TxContext) -> Response:
         # Whoever agrees and pays here could not be sent on.
         return go(f"/cases/{case.case_id}/{case.step}")
     program = programs.program(ctx.tx, case.program_slug)
-    kind = case.kind
+    kind, sharing = case.kind, referred.offered(ctx, case.case_id)
     total = render.money(kind.price, kind.currency)
     return ctx.page(
         "patient/start_consent.html",
@@ -64,6 +64,7 @@ def consent_page(ctx: TxContext) -> Response:
         consents=[
             {"name": c.name, "label": c.label, "version": c.version, "url": c.words.path} for c in intake.CONSENTS
         ],
+        sharing=sharing,
         lines=[{"label": kind.name, "amount": total}],
         total=total,
         free=kind.price_key is None,
@@ -79,7 +80,7 @@ def consent_page(ctx: TxContext) -> Response:
         sections=answers.sections(ctx, case, papers.told(ctx, case.case_id)),
         # A text that has become another one is not agreed to, whatever was ticked.
         values={name: text for name, text in ctx.form.values().items() if name not in _outdated(ctx)}
-        or dict.fromkeys(case.consents, "yes"),
+        or dict.fromkeys(case.consents, "yes") | ({sharing["name"]: "yes"} if sharing and sharing["shared"] else {}),
     )
 
 
@@ -112,6 +113,7 @@ def consent(ctx: TxContext) -> Response:
             digest=one.digest,
             address=client.host if client else "",
         )
+    referred.keep(ctx, case.case_id)
     if free:
         intake.submit(ctx.tx, ctx.who, case.case_id)
         return go(f"/cases/{case.case_id}")

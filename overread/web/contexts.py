@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from cases.service import notifications
 from overread.kit import http, zones
 from overread.kit.db import Session
 from overread.kit.errors import NotFound, NotSignedIn, OverreadError
@@ -74,6 +75,11 @@ class TxContext(RequestContext):
     """The same in one transaction."""
 
     tx: Session
+
+    def page(self, template: str, **context: Any) -> Response:
+        """The same, asking nothing in another transaction."""
+        context.setdefault("unread", notifications.unread(self.tx, self.who))
+        return RequestContext.page(self, template, **context)
 
 
 Handler = Callable[[TxContext], Response]

@@ -1,4 +1,4 @@
-"""The coordinator's pages: the queue by due time, and what is done with a case."""
+"""The coordinator's page of a case, and what is done there."""
 
 from __future__ import annotations
 
@@ -8,29 +8,20 @@ from itertools import zip_longest
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.service import approval, assignment, deadlines, inboxes, intake, payments, read, reporting, studies
+from cases.service import approval, assignment, deadlines, intake, payments, reporting, studies
 from cases.service.approval import InstancesLook, SuggestionsOpen
-from cases.service.read import Show
-from cases.states import RUNNING, CaseState
+from cases.states import Obstacle
 from cases.views import Review
 from overread.kit.errors import Unprocessable
-from overread.kit.language import Phrase, gettext
+from overread.kit.language import gettext
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import labels, paging
+from overread.web import asked_card
 from overread.web.casework import case_page, worked
 from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check, FieldErrors
 from overread.web.pixels import asked
 from overread.web.viewers import open_viewer
-
-#: A list of cases, its name in the address, and what it is called.
-_FILTERS = (
-    (Show.OPEN, "", Phrase("All open")),
-    (Show.OURS, "ours", Phrase("Waits for us")),
-    (Show.LATE, "late", Phrase("Late")),
-    (Show.ENDED, "ended", Phrase("Ended")),
-)
 
 
 def routes(services: Services) -> list[BaseRoute]:
@@ -61,55 +52,9 @@ def routes(services: Services) -> list[BaseRoute]:
         f"{study}/decide": decide,
     }
     return [
-        desk.get("/queue", queue),
         desk.get(case, case_page),
         *(desk.post(path, handler, case_page) for path, handler in actions.items()),
     ]
-
-
-def queue(ctx: TxContext) -> Response:
-    """Open cases by due time; those that were found, and the ended ones, newest first."""
-    show = next((one for one, value, _ in _FILTERS if value and value == ctx.query("filter")), Show.OPEN)
-    search = ctx.query("q")
-    # Who looks for a case finds it wherever it stands.
-    shown = Show.ALL if search else show
-    after = ctx.query(paging.AFTER)
-    page = read.listing(ctx.tx, ctx.who, shown, search=search, after=after, limit=paging.ROWS)
-    counts = read.counts(ctx.tx, ctx.who, *(one for one, _, _ in _FILTERS))
-    kept = {"q": search} if search else {"filter": next(value for one, value, _ in _FILTERS if one is show)}
-    return ctx.page(
-        "coordinator/queue.html",
-        cases=[
-            {
-                "reference": line.reference,
-                "url": f"/queue/{line.case_id}",
-                "title": line.title,
-                "patient": line.patient_name,
-                "status": labels.case(line.state, recalled=line.recalled),
-                "due": labels.due(line.state, line.due_at, stands=line.paused_at is not None),
-                "stands": line.due_at is not None and CaseState(line.state) in (*RUNNING, CaseState.NEEDS_INFO),
-                "awaits": line.due_at is None and CaseState(line.state) in (*RUNNING, CaseState.NEEDS_INFO),
-                "late": line.late,
-                "assigned": line.specialist,
-                "images": line.studies,
-                "note": line.note,
-            }
-            for line in page
-        ],
-        filters=[
-            {
-                "label": label,
-                "href": paging.address("/queue", filter=value),
-                "current": one is show and not search,
-                "count": counts[one],
-            }
-            for one, value, label in _FILTERS
-        ],
-        pager=paging.links(ctx, "/queue", page, **kept),
-        inbox={"count": inboxes.count(ctx.tx, ctx.who), "url": "/inbox"},
-        query=search,
-        search_action="/queue",
-    )
 
 
 def write(ctx: TxContext) -> Response:
@@ -119,8 +64,13 @@ def write(ctx: TxContext) -> Response:
 
 
 def ask(ctx: TxContext) -> Response:
-    """Ask the patient for something; the clock stops."""
-    intake.ask_info(ctx.tx, ctx.who, ctx.uuid(), _needed(ctx, "text", gettext("Please write what is missing.")))
+    """Ask the patient for something, in words or item by item; the clock stops."""
+    items = asked_card.typed(ctx)
+    text = ctx.form.text("text") if items else _needed(ctx, "text", gettext("Please write what is missing."))
+    try:
+        intake.ask_info(ctx.tx, ctx.who, ctx.uuid(), text, items)
+    except Unprocessable as error:
+        raise FieldErrors({"text": error.safe}) from error
     return _done(ctx, "asked")
 
 
@@ -155,9 +105,10 @@ def take_back(ctx: TxContext) -> Response:
 
 
 def record_exception(ctx: TxContext) -> Response:
-    """Let a specialist read although no licence covers the place, with a reason that is kept."""
-    specialist = ctx.form_uuid("specialist")
-    assignment.record_exception(ctx.tx, ctx.who, ctx.uuid(), specialist, ctx.form.text("reason"))
+    """Let a specialist read although something is in the way (what the page showed), with a reason that is kept."""
+    specialist, shown = ctx.form_uuid("specialist"), ctx.form.text("about").split()
+    about = [one for one in Obstacle if one in shown]
+    assignment.record_exception(ctx.tx, ctx.who, ctx.uuid(), specialist, ctx.form.text("reason"), about=about)
     return _done(ctx, "exception")
 
 

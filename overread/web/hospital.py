@@ -50,6 +50,7 @@ def sent(ctx: TxContext) -> Response:
             for one in found
             for study in (one.study,)
         ],
+        referral_url="/referrals/new",
         pager=paging.links(ctx, "/sent", found),
         ae_title=settings.ae_title,
         dicom_address=render.dicom_address(settings),

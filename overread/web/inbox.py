@@ -121,6 +121,7 @@ def _study(item: InboxItem, same: Sequence[str], out: set[tuple[UUID, int]], **w
         "accession": found.accession if found else "",
         "from_": item.sender,
         "reason": item.reason,
+        "referral": item.referral,
         "thumbnail": f"/senders/{item.sender_id}/dicomweb/studies/{item.study_uid}/thumbnail" if found else "",
         "received": render.moment(item.arrived_at),
         "dismissed": render.moment(item.dismissed_at),

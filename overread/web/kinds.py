@@ -101,7 +101,7 @@ def kind_page(ctx: TxContext) -> Response:
         currencies=[{"value": code, "label": code} for code in CURRENCIES],
         values=ctx.form.values()
         or (
-            _values(kind)
+            _values(kind) | {"checklist": "\n".join(kinds.checklist_of(ctx.tx, ctx.who, program, slug))}
             if kind
             else {
                 "images": Needed.REQUIRED.value,
@@ -147,6 +147,7 @@ def _fields(ctx: TxContext, check: Check) -> KindFields:
         documents=_needed(check.one_of("documents", list(Needed), gettext("Please say whether documents are needed."))),
         asks=_typed_questions(ctx),
         active=bool(ctx.form.text("active")),
+        checklist=ctx.form.text("checklist").splitlines(),
     )
 
 

@@ -92,6 +92,10 @@ def _submitted(case: CoordinatorCase, url: str, studies: list[dict[str, Any]]) -
         ready = {"label": gettext("Ready: ask a specialist"), "action": f"{url}/ready"}
         return _step(gettext("Have a specialist asked"), [gettext("Every study is checked and released.")], ready)
     live = [one for one in case.studies if one.state != StudyState.REVOKED]
+    released = live and all(one.state == StudyState.RELEASED for one in live)
+    if released and not all(one.ticked_at for one in case.checklist):
+        look = _link(gettext("Go to the checklist"), "#checklist")
+        return _step(gettext("Go through the checklist"), list(case.blocked), look)
     if not live:
         by = (
             gettext("The hospital sends them, and none has arrived.")

@@ -14,7 +14,7 @@ from cases.views import PatientCase
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import feedback, labels, paging, papers, render, reports
+from overread.web import feedback, labels, paging, papers, referred, render, reports
 from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check
 from overread.web.steps import own
@@ -54,8 +54,6 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.get("/cases/{case}", case),
         desk.post("/cases/{case}/messages", write, case),
         desk.post("/cases/{case}/viewer", viewer, case),
-        desk.get("/cases/{case}/answer", answer_page),
-        desk.post("/cases/{case}/answer", answer, answer_page),
         desk.get("/cases/{case}/withdraw", withdraw_page),
         desk.post("/cases/{case}/withdraw", withdraw, withdraw_page),
         desk.get("/cases/{case}/erase", erase_page),
@@ -101,6 +99,8 @@ def case(ctx: TxContext) -> Response:
         "patient/case.html",
         acting_for="" if shown.part == Actor.PATIENT else shown.account_name,
         authority=_authority(shown),
+        referral=referred.shown(ctx, shown.case_id),
+        drafting=shown.state == CaseState.DRAFT,
         case={
             "reference": shown.reference,
             "title": shown.title,
@@ -180,34 +180,6 @@ def write(ctx: TxContext) -> Response:
 def viewer(ctx: TxContext) -> Response:
     """Their own images in the hosted viewer."""
     return open_viewer(ctx)
-
-
-def answer_page(ctx: TxContext) -> Response:
-    """The question that stops the clock."""
-    shown = own(ctx)
-    if not shown.asked:
-        return go(f"/cases/{shown.case_id}")
-    return ctx.page(
-        "public/form.html",
-        title=gettext("We need something from you"),
-        text=shown.asked,
-        action=f"/cases/{shown.case_id}/answer",
-        submit_label=gettext("Send my answer"),
-        fields=[{"name": "text", "label": gettext("Your answer"), "type": "textarea"}],
-        hidden={},
-        back_url=f"/cases/{shown.case_id}",
-        values=ctx.form.values(),
-    )
-
-
-def answer(ctx: TxContext) -> Response:
-    """The answer to it."""
-    shown = own(ctx)
-    check = Check(ctx.form)
-    text = check.text("text", gettext("Please write your answer."), 20_000)
-    check.done()
-    intake.answer_info(ctx.tx, ctx.who, shown.case_id, text)
-    return go(f"/cases/{shown.case_id}", "answered")
 
 
 def withdraw_page(ctx: TxContext) -> Response:

@@ -13,12 +13,12 @@ from cases.views import PatientCase
 from overread.kit.language import gettext
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import half_forms, labels, steps
+from overread.web import half_forms, labels, referred, steps
 from overread.web.contexts import Desk, TxContext
 from overread.web.forms import Form
 from overread.web.half_forms import HalfForm, Step
 
-_TEXTS = ("other_subject", "symptoms", "history", "additional")
+_TEXTS = ("other_subject", "symptoms", "history", "additional", "first_report_by")
 _ANSWER = "answer-"
 
 
@@ -78,6 +78,7 @@ def _page(ctx: TxContext, case: PatientCase, values: dict[str, Any]) -> Response
         ],
         opinion={"name": case.kind.name, "url": f"/cases/{case.case_id}/opinion"},
         max_questions=MAX_QUESTIONS,
+        referral=referred.shown(ctx, case.case_id),
         edition=case.edition,
         emergency=case.emergency,
         missing=steps.missing(ctx, case, "question") if case.subjects or case.questions or case.symptoms else [],
@@ -89,6 +90,7 @@ def _page(ctx: TxContext, case: PatientCase, values: dict[str, Any]) -> Response
             "symptoms": case.symptoms,
             "history": case.history,
             "additional": case.additional,
+            "first_report_by": case.first_report_by,
             **{_ANSWER + key: text for key, text in case.answers.items()},
         },
     )

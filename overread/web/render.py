@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from cases.service import notifications
 from overread.kit import clock, language, zones
 from overread.kit.dates import parse_da
 from overread.kit.language import Phrase
@@ -44,15 +45,19 @@ NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
         (Phrase("Inbox"), "/inbox"),
         (Phrase("Aftercare"), "/aftercare"),
         (Phrase("Figures"), "/figures"),
+        (Phrase("Referrals"), "/referrals"),
+        (Phrase("Specialists"), "/readers"),
+        (Phrase("Undelivered"), "/undelivered"),
         (Phrase("Erasures"), "/erasures"),
     ),
     Role.SPECIALIST: (
         (Phrase("Offers"), "/offers"),
         (Phrase("Reading"), "/reading"),
+        (Phrase("Profile"), "/reader"),
         (Phrase("Licences"), "/licences"),
         (Phrase("Signature"), "/signature"),
     ),
-    Role.HOSPITAL: ((Phrase("Studies sent"), "/sent"),),
+    Role.HOSPITAL: ((Phrase("Studies sent"), "/sent"), (Phrase("Referrals"), "/referrals")),
     Role.ADMIN: (
         (Phrase("People"), "/people"),
         (Phrase("Licences"), "/licences"),
@@ -61,6 +66,7 @@ NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
         (Phrase("Hours"), "/hours"),
         (Phrase("After the report"), "/after-report"),
         (Phrase("Figures"), "/figures"),
+        (Phrase("Mails"), "/mails"),
         (Phrase("De-identification"), "/profiles"),
         (Phrase("Peers"), "/peers"),
         (Phrase("Erasures"), "/erasures"),
@@ -72,10 +78,21 @@ NAV: Mapping[Role | None, tuple[tuple[str, str], ...]] = {
 #: What an action says afterwards: the redirect names the sentence, so that no text ever travels in an address.
 DONE: Mapping[str, str] = {
     "saved": Phrase("Saved."),
+    "taken": Phrase("You look after this case now."),
+    "given": Phrase("The case was given away."),
+    "noted": Phrase("The note was added. Only coordinators see it."),
+    "unread": Phrase("The case is marked as new again."),
+    "asked-document": Phrase("Added. Send your answers when each point is done."),
     "corrected": Phrase("Corrected. The studies are compared anew, and the patient is told."),
     "invited": Phrase("The invitation is on its way. You see here when it was accepted."),
     "delegate-ended": Phrase("It is ended: nothing more can be done by it."),
     "acting": Phrase("You act for them from now on. Their requests stand in your list."),
+    "referred": Phrase("The invitation is on its way. The reference number is good from now on."),
+    "referral-ended": Phrase("The invitation is taken back. Its link opens nothing any more."),
+    "referral-refused": Phrase("You said no. Nothing of what was written is kept."),
+    "taken-up": Phrase("It is your request now. Nothing is sent or charged before you agree to it."),
+    "shared": Phrase("They may read your report from now on, once it is there."),
+    "shared-no-more": Phrase("They can’t read your report any more."),
     "document-added": Phrase("Added. A coordinator looks at every page before a specialist sees it."),
     "study-out": Phrase("The images were taken out. You can send them again if that was a mistake."),
     "document-out": Phrase("The document was taken out."),
@@ -133,7 +150,15 @@ DONE: Mapping[str, str] = {
     "words-taken-back": Phrase("Your words are shown no more, and were deleted."),
     "visit-asked": Phrase("Your wish was sent. The clinic answers you here, and you get a mail."),
     "visit-answered": Phrase("The answer is with the patient."),
+    "reset": Phrase("The mail says what it said before."),
+    "mail-again": Phrase("The mail is sent again."),
+    "mail-settled": Phrase("The mail is off the list."),
+    "address-corrected": Phrase("A link is on its way to that address. Once the patient has opened it, send again."),
+    "tested": Phrase("A test mail is on its way to your own address, with sample values."),
     "waiting": Phrase("Thank you. You get one mail when we can help where you are."),
+    "reader": Phrase("Saved. What has to be confirmed counts once the program has looked at it."),
+    "reader-confirmed": Phrase("Confirmed. It counts from now on, and the specialist is told."),
+    "reader-declined": Phrase("Not confirmed: what was confirmed before stands, and the specialist is told."),
     "verified": Phrase("The licence counts from now on."),
     "licence-declined": Phrase("The licence was not verified; its holder is told."),
     "address-confirmed": Phrase("Your e-mail address is confirmed. Your images can be stored now."),
@@ -202,6 +227,7 @@ def base_context(path: str, base_url: str, who: Principal | None) -> dict[str, A
         "sign_out_action": "/sign-out",
         "language": language.current(),
         "static_version": static_version(),
+        "unread": 0,
         "values": {},
         "errors": {},
     }
@@ -218,6 +244,9 @@ def page(
 ) -> HTMLResponse:
     """A page for `who` (None: a visitor). `context` is what the comment at the template's top asks for."""
     everything = base_context(request.url.path, services.settings.base_url, who) | context
+    if who is not None and "unread" not in context:
+        with services.db.transaction() as tx:
+            everything["unread"] = notifications.unread(tx, who)
     said = DONE.get(request.query_params.get("done", ""))
     if said and request.method == "GET":
         everything["flash"] = [{"tone": "good", "text": said}, *everything.get("flash", [])]

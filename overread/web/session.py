@@ -10,7 +10,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from overread.kit import attempts, audit, http, principals, proofs, tokens
+from overread.kit import attempts, audit, http, language, principals, proofs, tokens
 from overread.kit.db import Session
 from overread.kit.errors import Busy, NotSignedIn, OverreadError
 from overread.kit.language import Phrase
@@ -152,6 +152,8 @@ def open_session(
         tokens.revoke(tx, before)
     # What the browser tells is right until somebody chooses.
     person.zone = person.zone or zoned.told(request) or None
+    if asked := request.headers.get("accept-language"):
+        person.language = person.language or language.preferred(asked[:200], language.WRITTEN)
     token = tokens.issue(tx, person.id, tokens.SESSION, lasts=tokens.SESSION_LENGTH)
     audit.record(tx, who, "session.start", "principal", person.id, address=address(request))
     response = _with_cookie(services, shown or RedirectResponse(local_path(target, HOMES[who.role]), 303), token)

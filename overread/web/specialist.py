@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from cases.service import assignment, check_ins, intake, read, reporting, versions, viewing
 from cases.service.read import Show
-from cases.states import RUNNING, CaseEvent, CaseState
+from cases.states import REFUSAL_LABELS, RUNNING, CaseEvent, CaseState, Refusal
 from cases.views import ReportKind, SpecialistCase, report_texts_of
 from overread.kit import proofs
 from overread.kit.errors import NotFound, Unprocessable
@@ -110,7 +110,10 @@ def accept(ctx: TxContext) -> Response:
 
 def decline(ctx: TxContext) -> Response:
     """Decline an offer."""
-    assignment.refuse(ctx.tx, ctx.who, ctx.uuid(), ctx.form.text("reason"))
+    check = Check(ctx.form)
+    refusal = check.one_of("refusal", list(Refusal), gettext("Please choose a reason."))
+    check.done()
+    assignment.refuse(ctx.tx, ctx.who, ctx.uuid(), ctx.form.text("reason"), Refusal(refusal))
     return go("/offers", "refused")
 
 
@@ -301,6 +304,7 @@ def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | Non
         access=access,
         accept_action=f"{offer_url}/accept" if CaseEvent.ACCEPT in case.actions else "",
         decline_action=f"{offer_url}/decline" if CaseEvent.REFUSE_OFFER in case.actions else "",
+        refusals=labels.options({one.value: label for one, label in REFUSAL_LABELS.items()}),
         licence=case.licence,
         acknowledge_action="",
         report_url=f"{url}/report" if case.writing and (given or case.granted_until is not None) else "",

@@ -149,6 +149,12 @@ def account_page(ctx: TxContext) -> Response:
                 "label": gettext("Choose another"),
             },
             {
+                "title": gettext("The language of your mails"),
+                "text": gettext("Mails are written in it as far as the program has worded them."),
+                "href": "/account/language",
+                "label": gettext("Choose a language"),
+            },
+            {
                 "title": gettext("Sign out everywhere"),
                 "text": gettext(
                     "Ends this session and every other one, and every viewer and token that you opened. "

@@ -34,10 +34,18 @@ _PHYSICIANS = Words(
     "For referring physicians – Overread",
     "How to send a patient for a second opinion: a reference number, DICOM or DICOMweb, and a signed report.",
     "For referring physicians",
-    "Your patient starts the request; you or your hospital can send the images directly.",
+    "You prepare the request and your patient agrees to it, or your patient starts by themselves.",
     (
         Section(
-            "How it works",
+            "You refer a patient",
+            points=(
+                "Sign in with your hospital’s account and write the question. You get a reference number at once.",
+                "The patient gets an invitation by mail, adds what is theirs, agrees and pays. Then it is sent.",
+                "You see how far it is. You read the report if the patient wants that.",
+            ),
+        ),
+        Section(
+            "Or the patient starts",
             points=(
                 "The patient starts the request and gives you its reference number, such as OV-7K3M-9QXD.",
                 (

@@ -376,5 +376,11 @@ def unshown(tx: Session, scope: Scope) -> dict[str, int]:
     return dict(tx.execute(rows.group_by(Study.study_uid)).all())
 
 
+def body_parts(tx: Session, scope: Scope) -> set[str]:
+    """What the series of a scope's studies say in Body Part Examined (PS3.3 C.7.3.1)."""
+    rows = select(Series.body_part).join(Study, Study.pk == Series.study_pk).where(visibility.studies(scope))
+    return set(tx.scalars(rows.where(Series.body_part != "").distinct()))
+
+
 def _compact(day: date | None) -> str:
     return day.isoformat().replace("-", "") if day else ""

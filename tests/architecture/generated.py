@@ -46,6 +46,7 @@ _MEANINGS = {
     "/terms": "The terms.",
     "/privacy": "What happens to the data.",
     "/sharing": "The consent to share images and records, to read in peace.",
+    "/referrers": "The consent to share the report with whoever referred the patient.",
     "/guides/images": "How to get one's images from a hospital.",
     "/for-physicians": "For referring physicians.",
     "/home": "To the first page of one's role.",

@@ -19,12 +19,12 @@ _WITHOUT = {
     "forget": "hears the archive's event",
     "sender": "takes an identifier out of an inbox that somebody was let see",
     "expire_offer": "hears a time-out",
+    "offer_next": "hears that an offer came to nothing",
     "submit_if_complete": "hears the payment's event",
     "on_offer": "what every visitor sees",
     "program": "what every visitor sees",
     "acted": "says who did a step of a case that somebody was let see",
     "of_case": "says it of a case that somebody was let see",
-    "make_link": "makes the link of the mail that is being sent",
     "in_force": "what every visitor sees",
     "untouched": "takes a draft of the patient who begins another one",
     "now": "what every visitor sees",
@@ -39,6 +39,9 @@ _WITHOUT = {
     "studies_sentences": "takes a case that somebody was let see",
     "known": "takes a case that somebody was let see",
     "notes": "takes a case that somebody was let see",
+    "free_reference": "draws a number that is nobody's",
+    "named": "hears the case's event",
+    "sweep": "done by the clock",
     "name_of": "takes an identifier out of a case that somebody was let see",
 }
 #: Who makes a scope: the rooms that own the rule.

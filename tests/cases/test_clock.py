@@ -17,8 +17,9 @@ import cases
 from cases import events, notify
 from cases.handlers import Handlers
 from cases.mail import SmtpMailer, mailer
+from cases.mail_rendering import Mail, rendered
+from cases.mail_texts import TEMPLATES
 from cases.models import Case, Message, Program, Report
-from cases.notify import TEMPLATES, Mail
 from cases.service import assignment, intake, read, reporting
 from cases.views import PatientCase, SpecialistCase
 from overread.kit import clock, jobs, zones
@@ -254,7 +255,8 @@ def test_mails_leave_by_smtp_once(world: World, inbox: tuple[Controller, list[by
     assert mail["To"] == "coordinator@example.org"
     assert mail["From"] == "Clinic <clinic@example.org>"
     assert mail["Message-ID"] == f"<{message_id}@overread.example>"
-    assert "https://overread.example/" in mail.get_payload()
+    assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+    assert all("https://overread.example/" in str(part) for part in mail.get_payload())
 
 
 def test_a_mail_that_can_t_be_sent_stays(world: World) -> None:
@@ -284,7 +286,7 @@ def test_every_template_can_be_filled(world: World) -> None:
     facts |= {"subject": "one", "entries": [["two", "/queue"]]}
     for name in TEMPLATES:
         message = Message(id=clock.uuid7(), case_id=clock.uuid7(), template=name, facts=facts)
-        mail = notify.rendered(message, "a@example.org", "https://overread.example")
+        mail = rendered(message, "a@example.org", "https://overread.example")
         assert isinstance(mail, Mail)
         assert "{" not in mail.subject + mail.text
     assert set(effects_templates()) <= set(TEMPLATES)

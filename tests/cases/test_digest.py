@@ -18,6 +18,7 @@ from sqlalchemy import func, select, text, update
 from cases import digest, notify
 from cases.handlers import Handlers
 from cases.mail import SmtpMailer
+from cases.mail_rendering import rendered
 from cases.models import Case, Message, Notice
 from cases.service import assignment, inboxes, intake, studies
 from cases.states import CaseState
@@ -59,7 +60,8 @@ def to_coordinators(got: list[Received]) -> list[Received]:
 
 def words(mail: Received) -> str:
     """A mail's text, its lines joined as they were written."""
-    payload = mail.get_payload(decode=True)
+    plain = next(part for part in mail.walk() if part.get_content_type() == "text/plain")
+    payload = plain.get_payload(decode=True)
     assert isinstance(payload, bytes)
     return payload.decode().replace("\r\n", "\n")
 
@@ -271,5 +273,5 @@ def test_every_kind_is_told_and_every_notice_is_of_a_kind(world: World) -> None:
             digest.note(tx, "incident", case)
         facts: dict[str, Any] = {"subject": "x", "entries": [["words", "/queue"]]}
         message = Message(id=UUID(int=1), template="digest", facts=facts)
-        mail = notify.rendered(message, "a@example.org", "https://overread.example")
+        mail = rendered(message, "a@example.org", "https://overread.example")
         assert "words\nhttps://overread.example/queue\n" in mail.text

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from cases import licences
-from cases.models import SUBJECTS, Licence, PlaceWish, Program
+from cases.licence_models import Licence
+from cases.models import SUBJECTS, PlaceWish, Program
 from cases.repository import active_program
 from cases.service import assignment, eligibility, intake, people, programs, reporting
 from cases.states import LicenceRequirement

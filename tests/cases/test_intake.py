@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from cases import consents, licences
 from cases.consents import Section
-from cases.models import CONSENTS, Case, Consent, LicenceRule
+from cases.licence_models import LicenceRule
+from cases.models import CONSENTS, Case, Consent
 from cases.repository import active_program, load
 from cases.service import assignment, eligibility, intake, payments, people, presentation, read, reporting
 from cases.service.intake import Changes

@@ -44,7 +44,6 @@ BY_TABLE = {
     Permission.CASE_WITHDRAW: "cases.states.CASE_RULES",
     Permission.CASE_ANSWER_OFFER: "cases.states.CASE_RULES",
     Permission.REPORT_PUBLISH: "cases.states.CASE_RULES",
-    Permission.REPORT_READ: "cases.service.reporting.read, which asks the report, too",
     Permission.CASE_VIEW: "cases.access, which asks the grant, too",
     Permission.PEOPLE_MANAGE: "overread.web.staff",
     Permission.AUDIT_READ: "overread.web.audit_log",

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import delete
 
 from cases import access, imaging
-from cases.models import Licence
+from cases.licence_models import Licence
 from cases.report_states import ReportKind
 from cases.service import assignment, intake, payments, people, read, reporting, studies, versions, viewing
 from cases.service.intake import Changes

@@ -124,9 +124,15 @@ def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> No
                     "program",
                     "licence",
                     "delegation",
+                    "referral",
                     "document",
                     "page",
                     "kind",
+                    "reply",
+                    "mail",
+                    "language",
+                    "notification",
+                    "message",
                     "number",
                     "visit",
                     "check_in",
@@ -161,6 +167,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
             "number": 1,
             "document": uuid4(),
             "page": 1,
+            "item": uuid4(),
         }
         path = op.path.removeprefix("/api/v1").format(case=case_id, **names)
         fields = op.body.model_fields if op.body else {}
@@ -177,11 +184,18 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         body |= (
             {"name": "N", "birth_date": "1971-03-09", "sex": "F"} if "instead_of" in fields and "sex" in fields else {}
         )
+        body |= {"about": ["leave"]} if "about" in fields else {}
         body |= {"due_at": "2099-01-01T12:00:00Z"} if "due_at" in fields else {}
+        body |= {"version": "1", "digest": "0" * 64} if op.path.endswith("/referral/report") else {}
         body |= {"kind": "correction"} if op.path.endswith("/reports") and op.body else {}
         body |= {"approve": True, "edition": "0" * 64} if "approve" in fields else {}
         body |= {"consent_digest": "0" * 64} if "consent_digest" in fields else {}
         body |= {"request_id": "1"} if "request_id" in fields else {}
+        body |= {"owner_id": str(uuid4())} if "owner_id" in fields else {}
+        body |= {"document_id": str(uuid4())} if "document_id" in fields else {}
+        body |= {"tags": []} if "tags" in fields else {}
+        body |= {"item": "Consent seen"} if "item" in fields else {}
+        body |= {"seen": True} if "seen" in fields else {}
         for name in ("other_patient", "other_specialist", "hospital", "auditor", "admin"):
             status, text = api.call(name, op.method, path, body if op.body else None)
             wanted = (403, 404) if op.path.endswith(("/refund", "/paid-outside")) else (404,)

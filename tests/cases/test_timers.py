@@ -34,7 +34,7 @@ from cases.events import (
 )
 from cases.models import Case, Message, Offer, Report
 from cases.nudges import Waits
-from cases.service import deadlines, erasure, intake, versions
+from cases.service import deadlines, erasure, intake, readers, versions
 from cases.states import ImagesBy
 from cases.version_effects import UNREAD_AFTER
 from overread.kit import clock
@@ -75,6 +75,12 @@ def _sent_before(days: int) -> Callable[[Session, Case], datetime]:
         return case.submitted_at + timedelta(days=days)
 
     return moment
+
+
+def _offered_by_itself(world: World) -> UUID:
+    with world.db.transaction() as tx:
+        readers.set_next(tx, world.admin, "free", wanted=True)
+    return world.offered()
 
 
 def _before_due(hours: int) -> Callable[[Session, Case], datetime]:
@@ -156,7 +162,7 @@ class Timer:
     """A timer: the event, how a case comes to have it, when it fires, and the mails that tell so.
 
     `mails`: how many of a template there are then; `late`: how long after its time the worker comes back, where another
-    timer tells more some time later.
+    timer tells more some time later. `ended`: an offer, or the wait for an answer, has ended then.
     """
 
     event: type[Event]
@@ -165,6 +171,7 @@ class Timer:
     mails: dict[str, int]
     state: str
     late: timedelta = 20 * _DAY
+    ended: bool = False
 
 
 TIMERS = {
@@ -175,7 +182,11 @@ TIMERS = {
         InformationOverdue, _asked, _asked_for(INFO_REMINDERS[1]), {"reminder": 2}, "needs_info", 3 * _DAY
     ),
     "the end without an answer": Timer(
-        InformationOverdue, _asked, _asked_for(INFO_EXPIRES), {"expired": 1}, "declined"
+        InformationOverdue, _asked, _asked_for(INFO_EXPIRES), {"expired": 1}, "declined", ended=True
+    ),
+    "the end of an offer": Timer(OfferEnds, lambda world: world.offered(), _offer_ends, {}, "ready", ended=True),
+    "the end of an offer, and the next specialist": Timer(
+        OfferEnds, _offered_by_itself, _offer_ends, {"offer": 2}, "offered", ended=True
     ),
     "the first reminder of images": Timer(
         ImagesAwaited, _awaiting, _sent_before(awaited.REMINDERS[0]), {"images_awaited": 1}, "submitted", 3 * _DAY
@@ -183,7 +194,6 @@ TIMERS = {
     "the second reminder of images": Timer(
         ImagesAwaited, _awaiting, _sent_before(awaited.REMINDERS[1]), {"images_awaited": 2}, "submitted"
     ),
-    "the end of an offer": Timer(OfferEnds, lambda world: world.offered(), _offer_ends, {}, "ready"),
     "an unread report": Timer(ReportUnread, lambda world: world.published(), _unread, {"unread": 1}, "published"),
     "the notice of closing": Timer(
         ClosingNear,
@@ -303,7 +313,7 @@ def test_a_timer_fires_at_its_time_and_once(world: World, moved: MovedClock, nam
         world.drain()
         assert _told(world, case_id, timer) == timer.mails
         assert world.state(case_id) == timer.state
-    assert _offers_ended(world, case_id) == (timer.state in ("ready", "declined"))
+    assert _offers_ended(world, case_id) == timer.ended
 
 
 @pytest.mark.parametrize("name", TIMERS)
@@ -321,7 +331,7 @@ def test_a_timer_fires_once_when_the_worker_was_down_at_its_time(world: World, m
     }
     assert told == missed.get(name, timer.mails)
     assert world.state(case_id) == timer.state
-    assert _offers_ended(world, case_id) == (timer.state in ("ready", "declined"))
+    assert _offers_ended(world, case_id) == timer.ended
 
 
 @pytest.mark.parametrize("name", [name for name, timer in TIMERS.items() if timer.event is DueNear])

@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from cases import access, report_pdf
-from cases.models import Case, Licence, Program, Report
+from cases.licence_models import Licence
+from cases.models import Case, Program, Report
 from cases.report_states import ReportKind
 from cases.repository import reports_of
 from cases.service import intake, read, reporting, signers, versions

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -350,12 +351,20 @@ class World:
 
     def mails(self) -> list[str]:
         """Every mail that was sent, as text."""
-        return [path.read_text() for path in sorted((self.folder / "mail").glob("*.eml"))]
+        return [_decoded(path.read_bytes()) for path in sorted((self.folder / "mail").glob("*.eml"))]
 
     def state(self, case_id: UUID) -> str:
         with self.db.transaction() as tx:
             found: str = tx.execute(text("SELECT state FROM cases_case WHERE id = :id"), {"id": case_id}).scalar_one()
         return found
+
+
+def _decoded(mail: bytes) -> str:
+    """A mail's headers and all of its parts, as whoever gets it reads them."""
+    message = message_from_bytes(mail, policy=policy.default)
+    said = [f"{name}: {value}" for name, value in message.items()]
+    parts = [part.get_content() for part in message.walk() if not part.is_multipart()]
+    return "\n".join([*said, "", *map(str, parts)]).replace("\r\n", "\n")
 
 
 def proof(who: Principal) -> Proof:

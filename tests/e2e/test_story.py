@@ -121,7 +121,7 @@ def card(page: Page, number: str) -> None:
     page.get_by_label("Card number").fill(number)
     page.get_by_label("Expiry date").fill("12 / 40")
     page.get_by_label("Security code").fill("123")
-    page.get_by_role("button", name=re.compile("Authorise")).click()
+    page.get_by_role("button", name=re.compile("Authorise|Save this card")).click()
     page.wait_for_load_state()
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
 import pytest
 
+from cases.models import Message
 from overread import cli
 from overread.commands import operators
-from overread.kit import principals, tokens
+from overread.kit import clock, principals, tokens
 from overread.kit.db import Database
 from overread.kit.errors import NotFound, NotSignedIn
 from overread.kit.principals import Role
 from overread.kit.settings import Settings
+from tests.cases.test_bounces import report
 
 
 def test_what_an_operator_may_not_is_said_in_words_for_whoever_asks(
@@ -62,3 +65,35 @@ def test_a_program_s_tokens_end_together_and_nobody_else_s(
     with pytest.raises(NotFound):
         operators.end_tokens(settings, Role.ADMIN, "ward")
     assert operators.create_token(settings, Role.HOSPITAL, "ward") not in mine
+
+
+def test_a_mail_server_s_report_is_read_from_standard_input(
+    database: Database,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with database.transaction() as tx:
+        person = principals.create(tx, role=Role.COORDINATOR, name="Ingrid", email="ingrid@example.org")
+        mail = Message(recipient_id=person.id, template="damaged", facts={}, sent_at=clock.now())
+        tx.add(mail)
+        tx.flush()
+        message_id = mail.id
+    monkeypatch.setenv("OVERREAD_DATABASE_URL", database_url)
+    monkeypatch.setattr(sys, "argv", ["overread", "bounce", "--data-dir", str(tmp_path)])
+
+    def told(content: bytes) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out + said.err
+
+    # A mail server would report a failure of this, too: what is none of ours is none.
+    code, said = told(b"Subject: I am away\n\nUntil Monday.\n")
+    assert (code, "no report of a mail of ours" in said) == (0, True)
+    code, said = told(report(message_id))
+    assert (code, "in the coordinators' list" in said) == (0, True)
+    with database.transaction() as tx:
+        assert tx.get_one(Message, message_id).failure == "550 5.1.1 mailbox unavailable"

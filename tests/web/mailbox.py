@@ -20,7 +20,9 @@ class Mailbox:
         for path in sorted((self._world.folder / "mail").glob("*.eml"), key=lambda p: p.stat().st_mtime_ns):
             mail = message_from_bytes(path.read_bytes(), policy=policy.default)
             if mail["To"] == address:
-                found.append(str(mail.get_content()))
+                plain = mail.get_body(("plain",))
+                assert plain is not None
+                found.append(str(plain.get_content()))
         return found
 
     def link(self, address: str) -> str:

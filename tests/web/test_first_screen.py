@@ -70,7 +70,7 @@ def _within(page: Page, size: dict[str, int]) -> None:
     assert glance["y"] + glance["height"] <= size["height"]
 
 
-def _signed_in(world: World, browser: Browser, served: str, key: str) -> Page:
+def signed_in(world: World, browser: Browser, served: str, key: str) -> Page:
     with world.db.transaction() as tx:
         token = tokens.issue(tx, world.who[key].id, tokens.SESSION, lasts=tokens.SESSION_LENGTH)
     context = browser.new_context(timezone_id="Europe/Berlin")
@@ -86,7 +86,7 @@ def _signed_in(world: World, browser: Browser, served: str, key: str) -> Page:
 def test_the_next_step_stands_in_the_first_screen(world: World, served: str, tmp_path: Path) -> None:
     made, album = cases(world), Album(tmp_path)
     with chromium() as chrome:
-        page = _signed_in(world, chrome, served, "coordinator")
+        page = signed_in(world, chrome, served, "coordinator")
         for name, (case_id, title) in made.items():
             for size in SIZES:
                 page.set_viewport_size(size)  # type: ignore[arg-type]  # a dict of numbers
@@ -107,11 +107,11 @@ def test_the_next_step_stands_in_the_first_screen(world: World, served: str, tmp
         page.goto(f"{served}/due")
         expect(page.locator("#overdue")).to_contain_text("With the specialist")
         album.keep(page, "due", sizes=SIZES)
-        page = _signed_in(world, chrome, served, "patient")
+        page = signed_in(world, chrome, served, "patient")
         for name in ("late", "stands"):
             page.goto(f"{served}/cases/{made[name][0]}")
             album.keep(page, f"patient-{name}", sizes=SIZES)
-        page = _signed_in(world, chrome, served, "admin")
+        page = signed_in(world, chrome, served, "admin")
         for path in ("hours", "hours/free", "account/zone"):
             page.goto(f"{served}/{path}")
             album.keep(page, path.replace("/", "-"), sizes=SIZES)

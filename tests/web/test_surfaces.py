@@ -91,7 +91,12 @@ REFUSED = {
     "/api/v1/peers",
     "/api/v1/prices",
     "/api/v1/programs/readers",
+    "/api/v1/readers",
     "/api/v1/delegates",
+    "/api/v1/referrals",
+    "/api/v1/referrals/{referral}",
+    "/api/v1/referrals/{referral}/report.pdf",
+    "/api/v1/cases/{case}/referral",
     "/api/v1/programs/{program}/kinds",
     "/api/v1/programs/hours",
     "/api/v1/deadlines",
@@ -104,8 +109,18 @@ REFUSED = {
     "/api/v1/cases/{case}/survey",
     "/api/v1/cases/{case}/testimonial",
     "/api/v1/cases/{case}/visits",
+    "/api/v1/coordinators",
+    "/api/v1/tags",
+    "/api/v1/programs/{program}/kinds/{kind}/checklist",
+    "/api/v1/programs/{program}/replies",
+    "/api/v1/mails",
+    "/api/v1/mails/{mail}",
+    "/api/v1/mail-sender",
+    "/api/v1/mail-words/{language}",
+    "/api/v1/undelivered",
     "/api/v1/programs/{program}/eligibility",
     "/api/v1/cases/{case}/accesses",
+    "/api/v1/cases/{case}/asked",
     "/api/v1/cases/{case}/documents",
     "/api/v1/cases/{case}/documents/{document}/file",
     "/api/v1/cases/{case}/documents/{document}/pages/{page}",
@@ -273,6 +288,10 @@ def _names(world: World, case_id: UUID) -> dict[str, str]:
     with world.db.transaction() as tx:
         question = load_unasked(tx, case_id).questions[0].id  # type: ignore[union-attr]
         workitem: str = tx.execute(text_of("SELECT uid FROM pacs_workitem")).scalars().one()
+        told = tx.execute(
+            text_of("SELECT id FROM cases_message WHERE recipient_id = :who"), {"who": world.specialist.id}
+        )
+        notification = str(told.scalars().first())
     nothing = str(uuid4())
     return {
         "case": str(case_id),
@@ -289,10 +308,14 @@ def _names(world: World, case_id: UUID) -> dict[str, str]:
         "path": "00104000",
         "token": "nothing",
         "page": "1",
+        "notification": notification,
+        "mail": "offer",
+        "language": "en",
         **dict.fromkeys(
             (
                 "delegation",
                 "document",
+                "referral",
                 "person",
                 "program",
                 "kind",
@@ -302,6 +325,8 @@ def _names(world: World, case_id: UUID) -> dict[str, str]:
                 "title",
                 "visit",
                 "check_in",
+                "message",
+                "reply",
             ),
             nothing,
         ),

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from cases.models import Case, LicenceRule
+from cases.licence_models import LicenceRule
+from cases.models import Case
 from cases.service import assignment, intake, people, read, reporting
 from cases.states import ImagesBy
 from cases.views import CoordinatorCase, PatientCase, SpecialistCase
@@ -130,7 +131,7 @@ def test_every_reason_is_shown_where_the_next_decision_is_made(world: World, bro
         people.set_licence(tx, world.admin, world.other_specialist.id, "US-CA", world.today().replace(year=2001))
         assignment.record_exception(tx, world.coordinator, case_id, world.other_specialist.id, "The board's letter")
         assignment.offer(tx, world.coordinator, case_id, world.other_specialist.id)
-    assert "Some Other_Specialist: The board's letter" in page()
+    assert "Some Other_Specialist (licence): The board's letter" in page()
     with world.db.transaction() as tx:
         assignment.take_back(tx, world.coordinator, case_id, "On leave, as we heard")
     assert "On leave, as we heard" in page()
