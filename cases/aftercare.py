@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -16,7 +15,7 @@ from cases.service.after_report import AfterReport
 from cases.service.check_ins import CheckInView
 from cases.service.figures import Month
 from cases.service.surveys import SurveyView
-from cases.service.testimonials import Shown, TestimonialView
+from cases.service.testimonials import Consent, Shown, TestimonialView
 from cases.service.visits import CaseVisits, VisitView
 
 _CASE, _PROGRAMS = "/api/v1/cases/{case}", "/api/v1/programs"
@@ -75,18 +74,6 @@ class NewAfterReport(Body):
     clinic: Annotated[str, Field(max_length=1_000)] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """What is agreed to where words may be shown, and its SHA-256."""
-
-    text: str
-    digest: str
-
-
-def _consent(_c: Call) -> Consent:
-    return Consent(str(surveys.CONSENT), surveys.digest())
-
-
 def _give(c: Call) -> None:
     testimonials.give(c.tx, c.who, c.case_id, c.body.text, c.body.name, c.body.consent_digest)
 
@@ -120,7 +107,7 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda c: testimonials.published(c.tx, c.query.get(_PROGRAM.name, "")), result=list[Shown], public=True,
               parameters=(_PROGRAM,)),
     Operation("GET", "/api/v1/testimonials/consent", "aftercare", "What is agreed to where words may be shown",
-              _consent, result=Consent, public=True),
+              lambda _c: testimonials.consent(), result=Consent, public=True),
     Operation("GET", "/api/v1/testimonials/given", "aftercare", "Patients' words, those to decide on first",
               lambda c: testimonials.listed(c.tx, c.who, after=c.after, limit=c.limit),
               result=list[TestimonialView], parameters=_PAGED),

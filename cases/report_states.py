@@ -93,9 +93,6 @@ LABELS: dict[ReportState, str] = {
     _RS.DISCARDED: Phrase("Given up"),
 }
 
-#: What is said of a case whose report was taken back, in the place of its state.
-TAKEN_BACK = Phrase("Report taken back")
-
 #: A version that is under way: there is one at most.
 OPEN = frozenset((_RS.DRAFT, _RS.SIGNED))
 #: Its patient can read it.

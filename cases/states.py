@@ -322,6 +322,8 @@ LABELS: dict[CaseState, str] = {
     _CS.WITHDRAWN: Phrase("Withdrawn"),
     _CS.ERASED: Phrase("Erased"),
 }
+#: What is said of a case whose report was taken back, in the place of its state.
+TAKEN_BACK = Phrase("Report taken back")
 STUDY_LABELS: dict[StudyState, str] = {
     _SS.RECEIVING: Phrase("Arriving"),
     _SS.QUARANTINED: Phrase("Being checked"),

@@ -18,29 +18,23 @@ from cases.document_views import DocumentFile, DocumentView
 from cases.identity import Verdict
 from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup, StudyReview, StudySummary, Suggestion
 from cases.kind_questions import AnswerForm, KindQuestion
+from cases.list_views import CaseLine
 from cases.money import Paid, Refund
 from cases.program_views import KindView, PriceView, ProgramView
 from cases.report_states import KIND_LABELS as REPORT_KINDS
-from cases.report_states import TAKEN_BACK as RECALLED
 from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.report_texts import TEXTS as REPORT_TEXTS
 from cases.report_texts import texts_of as report_texts_of
 from cases.report_views import AdditionView, Reader, ReportMark, SignatureView, SignerView, VersionView
 from cases.states import Obstacle
 from cases.subspecialties import SUBSPECIALTIES
-from cases.surveys import CONSENT as SURVEY_CONSENT
-from cases.surveys import QUESTIONS as SURVEY_QUESTIONS
-from cases.surveys import digest as survey_consent_digest
 from cases.tongues import LANGUAGES
 
 __all__ = [
     "LANGUAGES",
-    "RECALLED",
     "REPORT_KINDS",
     "REPORT_TEXTS",
     "SUBSPECIALTIES",
-    "SURVEY_CONSENT",
-    "SURVEY_QUESTIONS",
     "AdditionView",
     "Answer",
     "AnswerForm",
@@ -97,7 +91,6 @@ __all__ = [
     "Whose",
     "Words",
     "report_texts_of",
-    "survey_consent_digest",
 ]
 
 
@@ -239,34 +232,6 @@ class StepView:
     target: str
     reason: str
     study_uid: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class CaseLine:
-    """A case in a list. `patient_name` is empty for specialists; `fee`, `answer_by` are theirs alone.
-
-    `desk`: what coordinators keep of it among themselves, None for everybody else. `recalled`: its report was taken
-    back, and none is in force.
-    """
-
-    case_id: UUID
-    reference: str
-    title: str
-    state: str
-    status: str
-    due_at: datetime | None
-    late: bool
-    updated_at: datetime
-    patient_name: str
-    specialist: str
-    studies: str
-    note: str
-    answer_by: datetime | None
-    fee: int
-    currency: str
-    paused_at: datetime | None
-    desk: DeskLine | None
-    recalled: bool
 
 
 @dataclass(frozen=True, slots=True)

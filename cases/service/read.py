@@ -15,13 +15,13 @@ from cases import queue_filters, reference, version_move
 from cases.desk_views import DeskLine, Narrow
 from cases.guards import unreleased
 from cases.models import Case, CaseStudy, Note, Offer, OpinionKind, Report
-from cases.report_states import GIVEN, TAKEN_BACK, WITH_PATIENT, ReportState
+from cases.report_states import GIVEN, WITH_PATIENT, ReportState
 from cases.repository import load, open_offer, studies_by_case, visible
 from cases.service import presentation
 from cases.service.for_coordinator import coordinator_case
 from cases.service.for_patient import patient_case
 from cases.service.for_specialist import specialist_case
-from cases.states import DELIVERED, ENDED, LABELS, OPEN, PATIENT_SIDE, Actor, CaseState, StudyState
+from cases.states import DELIVERED, ENDED, LABELS, OPEN, PATIENT_SIDE, TAKEN_BACK, Actor, CaseState, StudyState
 from cases.views import CaseLine, CoordinatorCase, PatientCase, SpecialistCase
 from overread.kit import audit, clock, permissions
 from overread.kit.language import gettext

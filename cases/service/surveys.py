@@ -38,6 +38,11 @@ class SurveyView:
     sent_at: datetime
 
 
+def questions() -> Mapping[str, str]:
+    """What is asked, by key."""
+    return QUESTIONS
+
+
 def of_case(tx: Session, who: Principal, case_id: UUID) -> SurveyView | None:
     """What was said of a case so far. Raises NotFound, Forbidden for all but its patient, Conflict as `send`."""
     case = _read(tx, who, case_id)

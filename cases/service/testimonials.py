@@ -38,6 +38,14 @@ LABELS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """What is agreed to, as it is shown now, and its SHA-256."""
+
+    text: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """Words as everybody may read them; `name` is what the patient wanted under them, or empty."""
 
@@ -61,6 +69,11 @@ class TestimonialView:
     consent: str
     given_at: datetime
     edition: str
+
+
+def consent() -> Consent:
+    """What is agreed to where words may be shown."""
+    return Consent(str(surveys.CONSENT), surveys.digest())
 
 
 def published(tx: Session, program: str = "") -> list[Shown]:

@@ -10,7 +10,6 @@ from starlette.routing import BaseRoute
 
 from cases.service import check_ins, surveys, testimonials, visits
 from cases.service.surveys import SurveyView
-from cases.views import SURVEY_QUESTIONS
 from overread.kit.language import Phrase, gettext
 from overread.kit.permissions import Permission
 from overread.services import Services
@@ -147,7 +146,7 @@ def _said(one: SurveyView) -> dict[str, Any]:
         "reference": one.reference,
         "scores": [
             (label, gettext("%(score)s of 5", score=one.scores[key]))
-            for key, label in SURVEY_QUESTIONS.items()
+            for key, label in surveys.questions().items()
             if key in one.scores
         ],
         "text": one.text,

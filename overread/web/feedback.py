@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from cases.service import surveys, testimonials, visits
-from cases.views import SURVEY_CONSENT, SURVEY_QUESTIONS, PatientCase, survey_consent_digest
+from cases.views import PatientCase
 from overread.kit.errors import NotFound
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
@@ -66,7 +66,7 @@ def survey_page(ctx: TxContext) -> Response:
         action=f"{url}/survey",
         case_url=url,
         words_url=f"{url}/words",
-        questions=[{"name": name, "label": label} for name, label in SURVEY_QUESTIONS.items()],
+        questions=[{"name": name, "label": label} for name, label in surveys.questions().items()],
         answers=[{"value": value, "label": label} for value, label in _ANSWERS],
         sent=render.moment(before.sent_at) if before else None,
         values=ctx.form.values() if ctx.form.names() else typed,
@@ -76,7 +76,7 @@ def survey_page(ctx: TxContext) -> Response:
 def send_survey(ctx: TxContext) -> Response:
     """Say how it went."""
     case = _with_report(ctx)
-    given = {name: ctx.form.text(name) for name in SURVEY_QUESTIONS}
+    given = {name: ctx.form.text(name) for name in surveys.questions()}
     scores = {name: int(one) for name, one in given.items() if one in {str(value) for value, _ in _ANSWERS}}
     surveys.send(ctx.tx, ctx.who, case.case_id, scores, ctx.form.text("text"))
     return go(f"/cases/{case.case_id}/survey", "said")
@@ -88,6 +88,7 @@ def words_page(ctx: TxContext) -> Response:
     url = f"/cases/{case.case_id}"
     if not surveys.was_read(ctx.tx, ctx.who, case.case_id):
         return go(f"{url}/report")
+    agreed = testimonials.consent()
     before = testimonials.of_case(ctx.tx, ctx.who, case.case_id)
     given = before is not None and before.state != "withdrawn"
     typed = {"text": before.text, "name": before.name} if before else {}
@@ -97,8 +98,8 @@ def words_page(ctx: TxContext) -> Response:
         back_url=f"{url}/survey",
         withdraw_action=f"{url}/words/withdraw" if given else "",
         stands={"label": before.status, "tone": WORDS_TONES[before.state]} if before else None,
-        consent=SURVEY_CONSENT,
-        consent_digest=survey_consent_digest(),
+        consent=agreed.text,
+        consent_digest=agreed.digest,
         values=ctx.form.values() if ctx.form.names() else typed,
     )
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from cases.states import LABELS, RUNNING, STUDY_LABELS, CaseState, DelegateScope, Relation, StudyState
-from cases.views import RECALLED, Paid, PaymentState
+from cases.states import TAKEN_BACK as RECALLED
+from cases.views import Paid, PaymentState
 from overread.kit import zones
 from overread.kit.language import Phrase, gettext
 from overread.kit.words import counted
