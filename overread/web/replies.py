@@ -45,13 +45,13 @@ def page(ctx: TxContext) -> Response:
                 "name": one.name,
                 "action": f"{_HERE}/{one.slug}",
                 "typed": typed if one.slug == program and not changed else {},
-                "errors": ctx.errors if one.slug == program and not changed else {},
+                "slug": one.slug,
                 "replies": [
                     _reply(reply, f"{_HERE}/{one.slug}/{reply.reply_id}")
                     | (
-                        {"typed": typed, "errors": ctx.errors, "open": True}
+                        {"typed": typed, "open": True}
                         if str(reply.reply_id) == changed
-                        else {"typed": {"name": reply.name, "text": reply.text}, "errors": {}, "open": False}
+                        else {"typed": {"name": reply.name, "text": reply.text}, "open": False}
                     )
                     for reply in one.replies
                 ],
@@ -64,10 +64,11 @@ def page(ctx: TxContext) -> Response:
 
 def add(ctx: TxContext) -> Response:
     """Save another reply."""
+    program = ctx.request.path_params["program"]
     try:
-        replies.add(ctx.tx, ctx.who, ctx.request.path_params["program"], ctx.form.text("name"), ctx.form.text("text"))
+        replies.add(ctx.tx, ctx.who, program, ctx.form.text("name"), ctx.form.text("text"))
     except (Conflict, Unprocessable) as error:
-        raise FieldErrors({"name": error.safe}) from error
+        raise FieldErrors({f"name-new-{program}": error.safe}) from error
     return go(_HERE, "saved")
 
 
@@ -82,7 +83,7 @@ def change(ctx: TxContext) -> Response:
             ctx.tx, ctx.who, ctx.uuid("reply"), ctx.form.text("name"), ctx.form.text("text"), instead_of=shown
         )
     except Unprocessable as error:
-        raise FieldErrors({"name": error.safe}) from error
+        raise FieldErrors({f"name-{ctx.uuid('reply')}": error.safe}) from error
     return go(_HERE, "saved")
 
 
