@@ -317,6 +317,7 @@ class CoordinatorCase:
     """A case as coordinators work it. `blocked`: why the next step is not possible yet; `zone`: the program's.
 
     `clock_stands`: why a coordinator has stopped the clock; `clock_actions`: what can be done with it.
+    `closes_at`: when it closes by itself, where that is counted.
 
     `apart`: why studies that came for it are kept apart.
     """
@@ -373,6 +374,7 @@ class CoordinatorCase:
     zone: str
     clock_stands: str
     clock_actions: tuple[str, ...]
+    closes_at: datetime | None
     desk: DeskView
     asked_items: AskedView
     checklist: tuple[ChecklistItem, ...]

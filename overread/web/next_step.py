@@ -166,6 +166,8 @@ def _published(case: CoordinatorCase, url: str) -> dict[str, Any]:
         "confirm": gettext("Close this case? The specialist loses access to the images."),
     }
     text = [gettext("The patient has the report, and every question about it is answered.")]
+    if case.closes_at:
+        text.append(gettext("It closes by itself on %(moment)s.", moment=_at(case.closes_at)))
     return _step(gettext("Close it when nothing more is asked"), text, close)
 
 

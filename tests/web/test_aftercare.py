@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from cases.models import Program
+from cases.models import Case, Program
 from cases.service import reporting, versions
 from cases.service import surveys as said
+from overread.kit import zones
 from tests.cases.world import World
 from tests.web.filled import fields
 
@@ -166,6 +167,14 @@ def test_an_admin_says_what_a_program_does_after_a_report(world: World, browser:
     shown = admin.get("/after-report").text
     assert "after every 5 reports" in shown
     assert admin.get("/after-report/nothing").status_code == 404
+
+
+def test_coordinators_read_when_a_case_closes_by_itself(world: World, browser: Browser, case_id: UUID) -> None:
+    page = browser(world, "coordinator").get(f"/queue/{case_id}").text
+    with world.db.transaction() as tx:
+        at = tx.get_one(Case, case_id).closes_at
+    assert at is not None
+    assert f"It closes by itself on {zones.sentence(at)}" in page
 
 
 def test_a_report_that_was_taken_back_is_in_no_list_as_ready(world: World, browser: Browser, case_id: UUID) -> None:
