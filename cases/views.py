@@ -213,6 +213,7 @@ class OfferedStudy:
     """
 
     title: str
+    description: str
     modalities: tuple[str, ...]
     body_parts: tuple[str, ...]
     study_date: str

@@ -32,6 +32,7 @@ def studies(tx: Session, case: Case) -> tuple[OfferedStudy, ...]:
     found = [
         OfferedStudy(
             sentence(one),
+            one.description,
             tuple(one.modalities),
             tuple(shown.get(uid, ())),
             one.study_date,

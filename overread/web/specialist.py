@@ -294,6 +294,7 @@ def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | Non
             "story": answers.story(case),
             "patient": case.patient,
             "fee": render.money(case.fee, case.currency),
+            "kind": case.kind,
             "asked": case.asked,
         },
         studies=[
@@ -313,8 +314,8 @@ def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | Non
         study_count=case.study_count,
         offered=[
             {
-                "title": gettext("Document") if one.document else labels.modality(one.modalities) or gettext("Study"),
-                "text": one.title,
+                "title": one.title if one.document else labels.modality(one.modalities) or gettext("Study"),
+                "text": "" if one.document else one.description,
                 "body_parts": ", ".join(part.capitalize() for part in one.body_parts),
                 "date": render.day(one.study_date) if not one.document else None,
                 "series": one.series,
