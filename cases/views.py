@@ -60,6 +60,7 @@ __all__ = [
     "Narrow",
     "NoteView",
     "OfferView",
+    "OfferedStudy",
     "Paid",
     "PatientCase",
     "PatientStudy",
@@ -202,6 +203,25 @@ class SpecialistStudy:
     instances: int
     unshown: int
     late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedStudy:
+    """A study as a specialist is told of it before they accept: nothing that opens it.
+
+    `body_parts`: as its series name them (PS3.3 C.7.3.1); `earlier`: there is a newer one; `document`: its images are
+    pages.
+    """
+
+    title: str
+    description: str
+    modalities: tuple[str, ...]
+    body_parts: tuple[str, ...]
+    study_date: str
+    series: int
+    instances: int
+    earlier: bool
+    document: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,6 +404,8 @@ class CoordinatorCase:
 class SpecialistCase:
     """A case as the specialist sees it: de-identified. `studies` is empty until the offer is accepted.
 
+    `offered`: what there is to see after accepting, empty from then on; `missing`: what is not there, as sentences;
+    `first_report`: that one is there.
     `dates`: what was done to the dates of the images: "moved", "kept" or "none" (taken out).
     """
 
@@ -417,6 +439,9 @@ class SpecialistCase:
     writing: bool
     actions: tuple[str, ...]
     paused_at: datetime | None
+    offered: tuple[OfferedStudy, ...]
+    missing: tuple[str, ...]
+    first_report: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,12 +460,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class WrittenText:
-    """A text of a report (`cases.report_texts`), as clinicians and as its patient know it."""
+    """A text of a report (`cases.report_texts`), as clinicians and as its patient know it.
+
+    `choice`: what was chosen, of one that is not written; `text` says it in words.
+    """
 
     key: str
     label: str
     patient_label: str
     text: str
+    choice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
