@@ -7,7 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import checklists, consents, finding, imaging, kind_questions, licences, money, report_states, written
+from cases import (
+    checklists,
+    consents,
+    finding,
+    imaging,
+    kind_questions,
+    licences,
+    money,
+    report_states,
+    version_move,
+    written,
+)
 from cases.models import CONSENTS, Case, CaseStudy, Consent
 from cases.move import Move
 from cases.repository import (
@@ -239,7 +250,7 @@ def _captured_or_free(move: Move) -> str | None:
 
 
 def _every_question_answered(move: Move) -> str | None:
-    return written.words(move.case, latest_report(move.tx, move.case.id))
+    return written.words(move.tx, move.case, latest_report(move.tx, move.case.id))
 
 
 def _studies_listed(move: Move) -> str | None:
@@ -258,6 +269,11 @@ def _report_sealed(move: Move) -> str | None:
 def _follow_ups_answered(move: Move) -> str | None:
     open_ones = [q for q in move.case.questions if q.follow_up and q.answer is None]
     return gettext("%(count)s follow-up questions are not answered yet.", count=len(open_ones)) if open_ones else None
+
+
+def _report_in_force(move: Move) -> str | None:
+    stands = version_move.in_force(reports_of(move.tx, move.case.id)) is not None
+    return None if stands else gettext("The report was taken back: until one is in force again the case stays open.")
 
 
 def _no_version_open(move: Move) -> str | None:
@@ -310,6 +326,7 @@ GUARDS: Mapping[str, Guard] = {
     "signature_known": _signature_known,
     "report_sealed": _report_sealed,
     "follow_ups_answered": _follow_ups_answered,
+    "report_in_force": _report_in_force,
     "no_version_open": _no_version_open,
     "no_legal_hold": _no_legal_hold,
     "erasure_begun": _erasure_begun,

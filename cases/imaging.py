@@ -74,6 +74,11 @@ def summaries(tx: Session, scope: Scope) -> dict[str, StudySummary]:
     return {study.study_uid: study for study in query.summaries(tx, scope)}
 
 
+def body_parts(tx: Session, scope: Scope) -> dict[str, list[str]]:
+    """The parts of the body that each study in a scope names, by Study Instance UID."""
+    return query.body_parts_by_study(tx, scope)
+
+
 def unshown(tx: Session, scope: Scope) -> dict[str, int]:
     """How many images of each study in a scope, by Study Instance UID, the hosted viewer can't show."""
     return query.unshown(tx, scope)
@@ -135,6 +140,15 @@ def senders(tx: Session, *study_pks: int) -> dict[int, StudySummary]:
 def sent(tx: Session, sender_id: UUID, study_uid: str) -> int | None:
     """The study that a sender sent under a UID."""
     return tx.scalar(select(Study.pk).where(Study.study_uid == study_uid, Study.sender_id == sender_id))
+
+
+def holds(tx: Session, sender_id: UUID, study_uid: str, instances: int) -> bool:
+    """Whether at least so many instances of a study that somebody sent are here, withheld ones too."""
+    study_pk = sent(tx, sender_id, study_uid)
+    if study_pk is None:
+        return False
+    scope = Scope(ORIGINAL, studies=frozenset({study_pk}), unreleased=True, withheld=True)
+    return sum(study.instances for study in query.summaries(tx, scope)) >= instances
 
 
 def withhold(tx: Session, sender_id: UUID, study_uid: str) -> None:

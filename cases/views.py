@@ -18,6 +18,7 @@ from cases.document_views import DocumentFile, DocumentView
 from cases.identity import Verdict
 from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup, StudyReview, StudySummary, Suggestion
 from cases.kind_questions import AnswerForm, KindQuestion
+from cases.list_views import CaseLine
 from cases.money import Paid, Refund
 from cases.program_views import KindView, PriceView, ProgramView
 from cases.report_states import KIND_LABELS as REPORT_KINDS
@@ -59,6 +60,7 @@ __all__ = [
     "Narrow",
     "NoteView",
     "OfferView",
+    "OfferedStudy",
     "Paid",
     "PatientCase",
     "PatientStudy",
@@ -204,6 +206,25 @@ class SpecialistStudy:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedStudy:
+    """A study as a specialist is told of it before they accept: nothing that opens it.
+
+    `body_parts`: as its series name them (PS3.3 C.7.3.1); `earlier`: there is a newer one; `document`: its images are
+    pages.
+    """
+
+    title: str
+    description: str
+    modalities: tuple[str, ...]
+    body_parts: tuple[str, ...]
+    study_date: str
+    series: int
+    instances: int
+    earlier: bool
+    document: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OfferView:
     """An offer, for the coordinator. `fee` in minor units; `refusal` of `states.Refusal`, "" where there is none."""
 
@@ -231,32 +252,6 @@ class StepView:
     target: str
     reason: str
     study_uid: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class CaseLine:
-    """A case in a list. `patient_name` is empty for specialists; `fee`, `answer_by` are theirs alone.
-
-    `desk`: what coordinators keep of it among themselves, None for everybody else.
-    """
-
-    case_id: UUID
-    reference: str
-    title: str
-    state: str
-    status: str
-    due_at: datetime | None
-    late: bool
-    updated_at: datetime
-    patient_name: str
-    specialist: str
-    studies: str
-    note: str
-    answer_by: datetime | None
-    fee: int
-    currency: str
-    paused_at: datetime | None
-    desk: DeskLine | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +337,7 @@ class CoordinatorCase:
     """A case as coordinators work it. `blocked`: why the next step is not possible yet; `zone`: the program's.
 
     `clock_stands`: why a coordinator has stopped the clock; `clock_actions`: what can be done with it.
+    `closes_at`: when it closes by itself, where that is counted.
 
     `apart`: why studies that came for it are kept apart.
     """
@@ -398,6 +394,7 @@ class CoordinatorCase:
     zone: str
     clock_stands: str
     clock_actions: tuple[str, ...]
+    closes_at: datetime | None
     desk: DeskView
     asked_items: AskedView
     checklist: tuple[ChecklistItem, ...]
@@ -407,6 +404,8 @@ class CoordinatorCase:
 class SpecialistCase:
     """A case as the specialist sees it: de-identified. `studies` is empty until the offer is accepted.
 
+    `offered`: what there is to see after accepting, empty from then on; `missing`: what is not there, as sentences;
+    `first_report`: that one is there.
     `dates`: what was done to the dates of the images: "moved", "kept" or "none" (taken out).
     """
 
@@ -440,6 +439,9 @@ class SpecialistCase:
     writing: bool
     actions: tuple[str, ...]
     paused_at: datetime | None
+    offered: tuple[OfferedStudy, ...]
+    missing: tuple[str, ...]
+    first_report: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,12 +460,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class WrittenText:
-    """A text of a report (`cases.report_texts`), as clinicians and as its patient know it."""
+    """A text of a report (`cases.report_texts`), as clinicians and as its patient know it.
+
+    `choice`: what was chosen, of one that is not written; `text` says it in words.
+    """
 
     key: str
     label: str
     patient_label: str
     text: str
+    choice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
