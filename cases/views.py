@@ -34,6 +34,7 @@ from cases.report_views import (
     SignatureView,
     SignerView,
     VersionView,
+    WrittenText,
 )
 from cases.states import Obstacle
 from cases.subspecialties import SUBSPECIALTIES
@@ -100,6 +101,7 @@ __all__ = [
     "VersionView",
     "Whose",
     "Words",
+    "WrittenText",
     "report_texts_of",
 ]
 
