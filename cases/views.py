@@ -20,6 +20,7 @@ from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup,
 from cases.kind_questions import AnswerForm, KindQuestion
 from cases.list_views import CaseLine
 from cases.money import Paid, Refund
+from cases.offer_views import OfferedStudy
 from cases.program_views import KindView, PriceView, ProgramView
 from cases.report_states import KIND_LABELS as REPORT_KINDS
 from cases.report_states import ReportEvent, ReportKind, ReportState
@@ -214,25 +215,6 @@ class SpecialistStudy:
     instances: int
     unshown: int
     late: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedStudy:
-    """A study as a specialist is told of it before they accept: nothing that opens it.
-
-    `body_parts`: as its series name them (PS3.3 C.7.3.1); `earlier`: there is a newer one; `document`: its images are
-    pages.
-    """
-
-    title: str
-    description: str
-    modalities: tuple[str, ...]
-    body_parts: tuple[str, ...]
-    study_date: str
-    series: int
-    instances: int
-    earlier: bool
-    document: bool
 
 
 @dataclass(frozen=True, slots=True)
