@@ -20,12 +20,23 @@ from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup,
 from cases.kind_questions import AnswerForm, KindQuestion
 from cases.list_views import CaseLine
 from cases.money import Paid, Refund
+from cases.offer_views import OfferedStudy
 from cases.program_views import KindView, PriceView, ProgramView
 from cases.report_states import KIND_LABELS as REPORT_KINDS
 from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.report_texts import TEXTS as REPORT_TEXTS
 from cases.report_texts import texts_of as report_texts_of
-from cases.report_views import AdditionView, Reader, ReportMark, SignatureView, SignerView, VersionView
+from cases.report_views import (
+    AdditionView,
+    Answer,
+    Reader,
+    ReportMark,
+    ReportView,
+    SignatureView,
+    SignerView,
+    VersionView,
+    WrittenText,
+)
 from cases.states import Obstacle
 from cases.subspecialties import SUBSPECIALTIES
 from cases.tongues import LANGUAGES
@@ -91,6 +102,7 @@ __all__ = [
     "VersionView",
     "Whose",
     "Words",
+    "WrittenText",
     "report_texts_of",
 ]
 
@@ -203,25 +215,6 @@ class SpecialistStudy:
     instances: int
     unshown: int
     late: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedStudy:
-    """A study as a specialist is told of it before they accept: nothing that opens it.
-
-    `body_parts`: as its series name them (PS3.3 C.7.3.1); `earlier`: there is a newer one; `document`: its images are
-    pages.
-    """
-
-    title: str
-    description: str
-    modalities: tuple[str, ...]
-    body_parts: tuple[str, ...]
-    study_date: str
-    series: int
-    instances: int
-    earlier: bool
-    document: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,65 +435,3 @@ class SpecialistCase:
     offered: tuple[OfferedStudy, ...]
     missing: tuple[str, ...]
     first_report: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One of the patient's questions with its answer ("" while there is none)."""
-
-    question_id: UUID
-    number: int
-    question: str
-    answer: str
-    follow_up: bool = False
-    answered_at: datetime | None = None
-    signature: SignatureView | None = None
-    digest: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenText:
-    """A text of a report (`cases.report_texts`), as clinicians and as its patient know it.
-
-    `choice`: what was chosen, of one that is not written; `text` says it in words.
-    """
-
-    key: str
-    label: str
-    patient_label: str
-    text: str
-    choice: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ReportView:
-    """A report as patient, coordinator and author read it. `studies`: what was read, as sentences.
-
-    `zone`: the program's, in which the document is dated.
-    `patient` (name and birth date) is empty for the author, who does not know whose images they read. `mark`: what has
-    to be said of a version that is not in force; `change`: what was changed and why.
-    """
-
-    report_id: UUID
-    case_id: UUID
-    reference: str
-    program: str
-    subjects: tuple[str, ...]
-    patient: str
-    version: int
-    answers: tuple[Answer, ...]
-    texts: tuple[WrittenText, ...]
-    studies: tuple[str, ...]
-    signed_by: str
-    signed_at: datetime | None
-    published_at: datetime | None
-    digest: str | None
-    intact: bool
-    follow_ups: tuple[Answer, ...]
-    edition: str
-    zone: str
-    kind: str = ReportKind.REPORT.value
-    change: str = ""
-    signature: SignatureView | None = None
-    mark: ReportMark | None = None
-    additions: tuple[AdditionView, ...] = ()
