@@ -29,6 +29,7 @@ from cases import (
     bodies,
     consents,
     desk,
+    handing,
     mailing,
     papers,
     pictures,
@@ -400,6 +401,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *desk.OPERATIONS,
     *asking.OPERATIONS,
     *saved_replies.OPERATIONS,
+    *handing.OPERATIONS,
     *mailing.OPERATIONS,
     *administration.OPERATIONS,
 )

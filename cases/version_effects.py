@@ -152,12 +152,10 @@ def _tell_of_recall(move: VersionMove) -> None:
         notify.queue(tx, case, person.id, "recall_incident_admin")
 
 
-def _mail_patient(template: str) -> Callable[[VersionMove], None]:
-    def send(move: VersionMove) -> None:
-        if not move.follows:
-            notify.queue_patient(move.tx, move.case, template)
-
-    return send
+def _tell_restored(move: VersionMove) -> None:
+    if not move.follows:
+        notify.queue_patient(move.tx, move.case, "restored")
+        sharing.tell_of_restored(move.tx, move.case)
 
 
 def _mail_assigned(template: str) -> Callable[[VersionMove], None]:
@@ -184,5 +182,5 @@ EFFECTS: Mapping[str, Callable[[VersionMove], None]] = {
     "tell_of_recall": _tell_of_recall,
     "restore_additions": _restore_additions,
     "give_back": _give_back,
-    "mail_restored": _mail_patient("restored"),
+    "mail_restored": _tell_restored,
 }
