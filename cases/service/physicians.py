@@ -166,7 +166,7 @@ def end(tx: Session, who: Principal, case_id: UUID, link_id: UUID) -> None:
 def opened(tx: Session, token: str, code: str) -> SharedReport | None:
     """What a link opens with its code; None for a wrong link, a wrong code, and one that has ended.
 
-    Callers spend `attempts.opening_by_code` first, and keep the transaction either way: a wrong code is in the audit log.
+    Callers spend `attempts.opening_by_code` first, and commit either way: a wrong code is in the audit log.
     """
     found = _opened(tx, token, code)
     if found is None:

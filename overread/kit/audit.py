@@ -69,7 +69,7 @@ def record(
     physician: str = "",
     **detail: Any,
 ) -> None:
-    """Add a line. `who` is None for the system itself and for strangers; `physician`: the name of one without an account."""
+    """Add a line. `who` is None for the system itself and for strangers; `physician`: one's name who has no account."""
     actor = (who.id, who.name, who.role.value) if who else (None, physician, "physician") if physician else _SYSTEM
     what = (action, object_kind, str(object_id)[:200], outcome, case_id, Jsonb(detail))
     reading(tx).execute(_ADD, (clock.uuid7(), clock.now(), *actor, *what))

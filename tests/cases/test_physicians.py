@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from cases.physician_models import PhysicianLink
 from cases.repository import load_unasked
 from cases.service import people, physicians, versions
 from cases.service.physicians import CONSENT, Handed, LinkView, SharedReport
+from overread.kit import clock
 from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.principals import Principal
 from tests.cases.conftest import MovedClock
@@ -82,18 +84,20 @@ def test_a_wrong_link_and_a_wrong_code_open_nothing(world: World, wrong: str) ->
     case_id = world.published()
     made = hand(world, case_id)
     secret = token(world)
-    assert opened(world, secret if wrong == "code" else "nothing", "AAAA-AAAA" if wrong == "code" else made.code) is None
+    assert (
+        opened(world, secret if wrong == "code" else "nothing", "AAAA-AAAA" if wrong == "code" else made.code) is None
+    )
     assert links(world, case_id)[0].opened_at is None
     with world.db.transaction() as tx:
         tries = tx.execute(text("SELECT outcome FROM kit_audit WHERE action = 'report.open_by_link'")).scalars().all()
     assert tries == (["refused"] if wrong == "code" else [])
 
 
-def test_a_link_ends_by_itself_and_at_once(world: World, clock_moved: MovedClock) -> None:
+def test_a_link_ends_by_itself_and_at_once(world: World, moved: MovedClock) -> None:
     case_id = world.published()
     made, secret = hand(world, case_id), token(world)
     assert opened(world, secret, made.code) is not None
-    clock_moved.forward(days=8)
+    moved.to(clock.now() + timedelta(days=8))
     assert opened(world, secret, made.code) is None
     other = hand(world, case_id)
     newer = token(world)
@@ -164,7 +168,10 @@ def test_a_recall_shows_that_it_must_not_be_used_and_is_mailed(world: World) -> 
         hand(world, case_id, email="other@practice.example")
     with world.db.transaction() as tx:
         versions.restore(tx, world.coordinator, case_id, 1, "It is right")
-    assert subjects(world)[1:] == ["please don't use what a patient let you read", "what a patient let you read has changed"]
+    assert subjects(world)[1:] == [
+        "please don't use what a patient let you read",
+        "what a patient let you read has changed",
+    ]
     assert opened(world, secret, made.code) is not None
 
 
@@ -197,7 +204,8 @@ def test_an_erasure_leaves_neither_link_nor_mail(world: World) -> None:
     assert opened(world, secret, made.code) is None
 
 
-def test_the_api_hands_over_reads_and_slows_who_guesses(api: Api, world: World) -> None:
+def test_the_api_hands_over_reads_and_slows_who_guesses(world: World) -> None:
+    api = Api(world)
     case_id = world.published()
     path = f"/cases/{case_id}/physicians"
     told = json.loads(api.call("patient", "GET", path)[1])
