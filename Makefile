@@ -9,7 +9,8 @@ PYTHON ?= $(shell for python in /usr/bin/python3 python3; do \
 STAMPS := .stamps
 ARTIFACTS ?= artifacts
 # What the product needs beyond Python and Node, and what the tests need besides.
-RUN_PACKAGES := python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core
+RUN_PACKAGES := python3-venv libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core \
+                fonts-noto-core fonts-noto-cjk
 TEST_PACKAGES := chromium dcmtk dicom3tools
 BENCH_PACKAGES := debootstrap wrk
 CLOCK_PACKAGES := gcc libc6-dev
@@ -91,6 +92,9 @@ format: $(STAMPS)/python ## format and mend what can be mended
 
 messages: $(STAMPS)/python ## list what people read in overread/locales/overread.pot; NEW=de begins a language
 	$(BIN)/python -m scripts.messages $(NEW)
+
+report-pictures: setup-test ## pictures of reports in seven languages, to look at, in artifacts/reports
+	$(BIN)/python -m tests.cases.scripts_of_the_world artifacts/reports
 
 lock: $(STAMPS)/python ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile -q pyproject.toml --group pyproject.toml:dev --upgrade --generate-hashes \

@@ -41,6 +41,8 @@ _CASES: Mapping[str, tuple[CaseState | None, str]] = {
     "signed": (CaseState.SIGNED, "the report is signed: publish it"),
     "version_signed": (None, "a correction or addition is signed: publish it"),
     "new_message": (None, "a message from the patient"),
+    "visit_asked": (None, "the patient asks for a visit: answer under Aftercare"),
+    "testimonial": (None, "words for the public pages: decide under Aftercare"),
     "mail_failed": (None, "a mail did not arrive"),
 }
 #: Notices of studies of a case, while some are in this state.

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import digest, erasure, events, imaging, notify, promises, sharing, versions
+from cases import awaited, check_ins, digest, erasure, events, imaging, notify, promises, sharing, versions
 from cases.guards import theirs_here, waits_for_images
 from cases.models import Case, Offer
 from cases.move import Move, StudyMove
@@ -32,7 +32,9 @@ _OUTCOMES = {
 
 def _start_clock(move: Move) -> None:
     move.case.submitted_at = clock.now()
-    if not waits_for_images(move.tx, move.case):
+    if waits_for_images(move.tx, move.case):
+        awaited.ask(move.tx, move.case)
+    else:
         promises.start(move.tx, move.case, move.case.kind.reading_days)
 
 
@@ -219,7 +221,9 @@ EFFECTS: Mapping[str, Callable[[Move], None]] = {
     "mail_offer_refused": _tell_coordinators("offer_refused"),
     "mail_offer_taken_back": _mail_offered("offer_taken_back"),
     "mail_signed": _tell_coordinators("signed"),
+    "check_in": lambda move: check_ins.after_reading(move.tx, move.case),
     "mail_published": _mail_all(_mail_patient("published"), _mail_referrer),
+    "mail_closed": _mail_patient("closed"),
     "mail_declined": _mail_all(_mail_patient("declined"), _mail_assigned("ended")),
     "mail_withdrawn": _mail_all(_mail_patient("withdrawn"), _mail_assigned("ended")),
 }

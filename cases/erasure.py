@@ -19,6 +19,7 @@ from cases.acting_models import Authority
 from cases.asked_models import AskedItem
 from cases.desk_models import CaseTag, InternalNote, Ownership, Seen, Tick
 from cases.document_models import Document
+from cases.feedback_models import Survey, Testimonial, Visit
 from cases.finding_models import FitException
 from cases.models import (
     Allowance,
@@ -123,6 +124,9 @@ def destroy(tx: Session, case: Case) -> None:
         ReportStep,
         Note,
         Notice,
+        Survey,
+        Testimonial,
+        Visit,
     )
     for model in theirs:
         tx.execute(delete(model).where(model.case_id == case.id))
@@ -203,5 +207,5 @@ def _blank(tx: Session, case: Case) -> None:
     case.physician = case.physician_contact = case.first_report_by = ""
     case.interpreter = case.inform_physician = False
     case.patient_name, case.sex, case.birth_date, case.emergency = "", "", None, False
-    case.images_by = case.due_at = case.paused_at = case.resume_to = case.specialist_id = None
+    case.images_by = case.due_at = case.closes_at = case.paused_at = case.resume_to = case.specialist_id = None
     case.licence_exception = case.licence_exception_for = case.view_id = None

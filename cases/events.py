@@ -114,6 +114,16 @@ class InformationOverdue(Event):
 
 
 @dataclass(frozen=True)
+class ImagesAwaited(Event):
+    """A request was sent `days` ago whose images a hospital sends (nothing happens where they came since)."""
+
+    name = "cases.images_awaited"
+
+    case_id: str
+    days: int
+
+
+@dataclass(frozen=True)
 class ReportPublished(Event):
     """A report was published."""
 
@@ -131,6 +141,40 @@ class ReportUnread(Event):
 
     case_id: str
     report_id: str
+
+
+@dataclass(frozen=True)
+class StillWaits(Event):
+    """What somebody was promised may still wait: `kind` of `cases.nudges.Waits`, `one` of it.
+
+    Nothing happens where it was done since.
+    """
+
+    name = "cases.still_waits"
+
+    case_id: str
+    kind: str
+    one: str
+
+
+@dataclass(frozen=True)
+class ClosingNear(Event):
+    """A case closes by itself in some days (nothing happens where that time no longer stands)."""
+
+    name = "cases.closing_near"
+
+    case_id: str
+    closes_at: str
+
+
+@dataclass(frozen=True)
+class ClosingDue(Event):
+    """The time at which a case closes by itself has come (nothing happens where another one stands)."""
+
+    name = "cases.closing_due"
+
+    case_id: str
+    closes_at: str
 
 
 @dataclass(frozen=True)

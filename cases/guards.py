@@ -7,7 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import checklists, consents, finding, imaging, kind_questions, licences, money, report_states, written
+from cases import (
+    checklists,
+    consents,
+    finding,
+    imaging,
+    kind_questions,
+    licences,
+    money,
+    report_states,
+    version_move,
+    written,
+)
 from cases.models import CONSENTS, Case, CaseStudy, Consent
 from cases.move import Move
 from cases.repository import (
@@ -260,6 +271,11 @@ def _follow_ups_answered(move: Move) -> str | None:
     return gettext("%(count)s follow-up questions are not answered yet.", count=len(open_ones)) if open_ones else None
 
 
+def _report_in_force(move: Move) -> str | None:
+    stands = version_move.in_force(reports_of(move.tx, move.case.id)) is not None
+    return None if stands else gettext("The report was taken back: until one is in force again the case stays open.")
+
+
 def _no_version_open(move: Move) -> str | None:
     waits = any(one.state in report_states.OPEN for one in reports_of(move.tx, move.case.id))
     return gettext("A correction or addition is being written, or waits to be published.") if waits else None
@@ -310,6 +326,7 @@ GUARDS: Mapping[str, Guard] = {
     "signature_known": _signature_known,
     "report_sealed": _report_sealed,
     "follow_ups_answered": _follow_ups_answered,
+    "report_in_force": _report_in_force,
     "no_version_open": _no_version_open,
     "no_legal_hold": _no_legal_hold,
     "erasure_begun": _erasure_begun,

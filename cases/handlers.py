@@ -18,7 +18,7 @@ from billing.events import (
     PaymentEvent,
 )
 from billing.gateway import Gateway
-from cases import events, imaging, money, notify, outbox, promises, readings, report_dicom
+from cases import awaited, events, imaging, money, notify, nudges, outbox, promises, readings, report_dicom
 from cases.effects import INFO_EXPIRES
 from cases.machine import transition
 from cases.mail import Mailer
@@ -26,7 +26,7 @@ from cases.models import Case, Report
 from cases.move import Move
 from cases.report_states import ReportState
 from cases.repository import load_unasked
-from cases.service import assignment, inboxes, payments, studies
+from cases.service import assignment, closing, inboxes, payments, studies
 from cases.states import ENDED, Actor, CaseEvent, CaseState
 from overread.kit import jobs, log, principals
 from overread.kit.principals import Role
@@ -175,6 +175,11 @@ class Handlers:
                 return
             notify.queue_patient(tx, case, "reminder", days=event.days, left=INFO_EXPIRES - event.days)
 
+    def remind_of_images(self, event: events.ImagesAwaited) -> None:
+        """The images that a hospital sends have not come: a reminder."""
+        with self._db.transaction() as tx:
+            awaited.remind(tx, _case(tx, event.case_id), event)
+
     def warn_of_due(self, event: events.DueNear) -> None:
         """A case is due soon, or its due time has passed."""
         with self._db.transaction() as tx:
@@ -192,6 +197,21 @@ class Handlers:
             waits = report is not None and report.state is ReportState.PUBLISHED and report.first_read_at is None
             if case is not None and waits:
                 notify.queue_patient(tx, case, "unread")
+
+    def nudge(self, event: events.StillWaits) -> None:
+        """What somebody was promised may still wait for whoever is to act."""
+        with self._db.transaction() as tx:
+            nudges.fire(tx, _case(tx, event.case_id), event)
+
+    def tell_closing(self, event: events.ClosingNear) -> None:
+        """A case closes by itself in some days."""
+        with self._db.transaction() as tx:
+            closing.tell(tx, _case(tx, event.case_id), event)
+
+    def close(self, event: events.ClosingDue) -> None:
+        """A case closes by itself."""
+        with self._db.transaction() as tx:
+            closing.close(tx, _case(tx, event.case_id), event)
 
     def tell_damage(self, _event: BlobsDamaged) -> None:
         """Images can't be given: coordinators, who promise them, hear of it, and admins, who have the server mended."""

@@ -137,6 +137,15 @@ def sent(tx: Session, sender_id: UUID, study_uid: str) -> int | None:
     return tx.scalar(select(Study.pk).where(Study.study_uid == study_uid, Study.sender_id == sender_id))
 
 
+def holds(tx: Session, sender_id: UUID, study_uid: str, instances: int) -> bool:
+    """Whether at least so many instances of a study that somebody sent are here, withheld ones too."""
+    study_pk = sent(tx, sender_id, study_uid)
+    if study_pk is None:
+        return False
+    scope = Scope(ORIGINAL, studies=frozenset({study_pk}), unreleased=True, withheld=True)
+    return sum(study.instances for study in query.summaries(tx, scope)) >= instances
+
+
 def withhold(tx: Session, sender_id: UUID, study_uid: str) -> None:
     """Let nobody but coordinators read a study that somebody sent, if it is there; idempotent."""
     if (study_pk := sent(tx, sender_id, study_uid)) is not None:

@@ -13,7 +13,7 @@ from overread.kit.language import Phrase
 LONGEST_SUBJECT, LONGEST_TEXT, LONGEST_SENDER = 150, 5_000, 60
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 #: What a mail is of little use without: where the built-in text has it, every other text must.
-_NEEDED = frozenset(("link", "due", "expires", "entries"))
+_NEEDED = frozenset(("link", "due", "expires", "ends", "entries"))
 #: What any text may say besides: who it is from.
 SENDER = "sender"
 
@@ -106,6 +106,21 @@ ABOUT: Mapping[str, About] = {
     "profile_entered": About(Reader.ADMIN, Phrase("What a specialist says they read waits to be confirmed")),
     "profile_confirmed": About(_S, Phrase("What a specialist says they read was confirmed")),
     "profile_declined": About(_S, Phrase("What a specialist says they read could not be confirmed")),
+    "images_awaited": About(_P, Phrase("A hospital has not sent the images for some days")),
+    "closing_soon": About(_P, Phrase("A case closes by itself in three days")),
+    "closed": About(_P, Phrase("A case was closed after its report")),
+    "follow_up_waits": About(_S, Phrase("A question after the report has no answer for some days")),
+    "follow_up_late": About(_C, Phrase("A question after the report has no answer for some days")),
+    "message_unread": About(_P, Phrase("Nobody has read a coordinator’s message for some days")),
+    "message_unanswered": About(_C, Phrase("A patient’s message has no answer for some days")),
+    "change_waits": About(_S, Phrase("A correction or addition that was asked for is not begun")),
+    "change_late": About(_C, Phrase("A correction or addition that was asked for is not begun")),
+    "version_waits": About(_C, Phrase("A signed correction or addition is not published")),
+    "visit_waits": About(_C, Phrase("A wish for a visit has no answer for some days")),
+    "visit_answered": About(_P, Phrase("The clinic has answered a wish for a visit")),
+    "check_in": About(_S, Phrase("So many reports of a program are signed")),
+    "erasure_asked": About(Reader.ADMIN, Phrase("Somebody asks that a case be erased")),
+    "erasure_waits": About(Reader.ADMIN, Phrase("An erasure is not carried out after a week")),
     "place_served": About(Reader.STRANGER, Phrase("A place that somebody waits for is served")),
     "ended": About(_S, Phrase("A case that is being read has ended")),
 }

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from cases import mail_texts_after
+from cases.mail_template import Template
 from overread.kit.language import Phrase
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A subject and a body in the format of str.format, and the page that the mail points to."""
-
-    subject: str
-    body: str
-    page: str = "/cases/{case_id}"
-
 
 TEMPLATES: Mapping[str, Template] = {
     "submitted": Template(
@@ -449,4 +440,5 @@ TEMPLATES: Mapping[str, Template] = {
     "ended": Template(
         Phrase("{reference}: this case has ended"), Phrase("The case was ended; its images are closed."), "/reading"
     ),
+    **mail_texts_after.TEMPLATES,
 }

@@ -53,6 +53,11 @@ class Program(Base):
     week: Mapped[list[Any]] = mapped_column(default=lambda: [[0, 24 * 60]] * 7)
     days_off: Mapped[list[Any]] = mapped_column(default=list)
     warn_hours: Mapped[list[Any]] = mapped_column(default=lambda: [8, 2])
+    # After the report (`cases.service.after_report`): days until a case closes by itself, reports after which their
+    # specialist is asked how it goes, each 0 for never; and the clinic that patients can ask to be seen by, or nothing.
+    close_days: Mapped[int] = mapped_column(default=30)
+    check_in_readings: Mapped[int] = mapped_column(default=10)
+    clinic: Mapped[str] = mapped_column(Text, default="")
 
     kinds: Mapped[list[OpinionKind]] = relationship(
         order_by="OpinionKind.position, OpinionKind.id", back_populates="program", lazy="selectin"
@@ -172,6 +177,9 @@ class Case(Base):
     updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
     submitted_at: Mapped[datetime | None] = mapped_column()
     published_at: Mapped[datetime | None] = mapped_column()
+    # When it closes by itself (`cases.closing`), and whether its patient was told of that time.
+    closes_at: Mapped[datetime | None] = mapped_column()
+    closing_told: Mapped[bool] = mapped_column(default=False)
     version: Mapped[int] = mapped_column()
 
     program: Mapped[Program] = relationship(lazy="joined", innerjoin=True)
@@ -409,6 +417,8 @@ class Note(Base):
     from_patient: Mapped[bool] = mapped_column()
     text: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(default=clock.now)
+    # When the patient's side first had it before them; of what came from them nothing.
+    read_at: Mapped[datetime | None] = mapped_column()
 
 
 class Erasure(Base):

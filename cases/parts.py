@@ -26,6 +26,8 @@ ACTORS: Mapping[Permission, frozenset[Actor]] = {
     Permission.CASE_PAY: _parts("patient representative"),
     Permission.CASE_MESSAGE: _parts("patient helper representative coordinator"),
     Permission.CASE_FOLLOW_UP: _parts("patient representative"),
+    Permission.CASE_FEEDBACK: _parts("patient representative"),
+    Permission.CASE_VISIT: _parts("patient representative"),
     Permission.CASE_WITHDRAW: _who_moves(CaseEvent.WITHDRAW),
     Permission.CASE_IMAGES_SEND: _parts("patient helper representative coordinator"),
     Permission.CASE_DOCUMENTS: _parts("patient helper representative coordinator"),

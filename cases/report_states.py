@@ -59,7 +59,7 @@ REPORT_RULES: tuple[Rule, ...] = (
     _rule(_RS.DRAFT, _RE.SIGN, "assigned", _RS.SIGNED,
           "specialist_eligible signature_known change_told words_written studies_listed base_stands",
           "seal tell_signed"),
-    _rule(_RS.DRAFT, _RE.DISCARD, "assigned coordinator", _RS.DISCARDED, "is_later", ""),
+    _rule(_RS.DRAFT, _RE.DISCARD, "assigned coordinator", _RS.DISCARDED, "is_later", "go_on_closing"),
     # What was signed stays as it was signed; a new version starts from its text.
     _rule(_RS.SIGNED, _RE.SEND_BACK, "coordinator", _RS.RETURNED, "has_reason", "write_anew mail_sent_back"),
     _rule(_RS.SIGNED, _RE.PUBLISH, "coordinator system", _RS.PUBLISHED, "unaltered base_stands",
@@ -72,7 +72,7 @@ REPORT_RULES: tuple[Rule, ...] = (
     *(_rule(state, _RE.RECALL, "coordinator", _RS.RECALLED, "has_reason", "recall_additions withhold tell_of_recall")
       for state in (_RS.PUBLISHED, _RS.REPLACED)),
     _rule(_RS.RECALLED, _RE.RESTORE, "coordinator", _RS.PUBLISHED, "has_reason can_return",
-          "restore_additions give_back mail_restored"),
+          "restore_additions give_back close_later mail_restored"),
 )
 # fmt: on
 

@@ -25,6 +25,7 @@ from billing.gateway import Gateway
 from cases import (
     acting,
     administration,
+    aftercare,
     asking,
     bodies,
     consents,
@@ -398,6 +399,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/api/v1/licence-rules", "people", "Record what a place asks", _add_rule,
               bodies.NewRule, None, 204),
     *timing.OPERATIONS,
+    *aftercare.OPERATIONS,
     *desk.OPERATIONS,
     *asking.OPERATIONS,
     *saved_replies.OPERATIONS,

@@ -267,15 +267,15 @@ CASE_RULES: tuple[Rule, ...] = (
     _rule(_CS.OFFERED, _CE.REFUSE_OFFER, "offered", _CS.READY, "has_reason", _UNANSWERED),
     _rule(_CS.OFFERED, _CE.OFFER_EXPIRE, "system", _CS.READY, "", _UNANSWERED),
     _rule(_CS.OFFERED, _CE.TAKE_BACK, "coordinator", _CS.READY, "has_reason", f"{_UNREAD} mail_offer_taken_back"),
-    _rule(_CS.IN_REVIEW, _CE.SIGN, "assigned", _CS.SIGNED, _TO_SIGN, "seal_report follow_reading mail_signed"),
+    _rule(_CS.IN_REVIEW, _CE.SIGN, "assigned", _CS.SIGNED, _TO_SIGN, "seal_report follow_reading mail_signed check_in"),
     # What was signed stays as it was signed: the specialist writes a new version that starts from its text.
     _rule(_CS.SIGNED, _CE.SEND_BACK, "coordinator", _CS.IN_REVIEW, "has_reason",
           "send_report_back make_grant"),
     # The system publishes where the program's policy says so.
     _rule(_CS.SIGNED, _CE.PUBLISH, "coordinator system", _CS.PUBLISHED, "report_sealed",
           "publish_report mail_published"),
-    _rule(_CS.PUBLISHED, _CE.CLOSE, "coordinator system", _CS.CLOSED, "follow_ups_answered no_version_open",
-          "end_grants"),
+    _rule(_CS.PUBLISHED, _CE.CLOSE, "coordinator system", _CS.CLOSED,
+          "report_in_force follow_ups_answered no_version_open", "end_grants mail_closed"),
     *(_rule(state, _CE.DECLINE, "coordinator", _CS.DECLINED, "has_reason", f"{_END} mail_declined")
       for state in _BEFORE_SIGNED),
     *(_rule(state, _CE.WITHDRAW, "patient representative", _CS.WITHDRAWN, "", f"{_END} mail_withdrawn")
@@ -322,6 +322,8 @@ LABELS: dict[CaseState, str] = {
     _CS.WITHDRAWN: Phrase("Withdrawn"),
     _CS.ERASED: Phrase("Erased"),
 }
+#: What is said of a case whose report was taken back, in the place of its state.
+TAKEN_BACK = Phrase("Report taken back")
 STUDY_LABELS: dict[StudyState, str] = {
     _SS.RECEIVING: Phrase("Arriving"),
     _SS.QUARANTINED: Phrase("Being checked"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from cases import closing
 from cases.models import Case, Report, Step
 from cases.report_states import ReportEvent, ReportKind
 from cases.states import RUNNING, Actor, CaseEvent, CaseState, ClockEvent, RecordEvent
@@ -108,7 +109,7 @@ def next_step(case: Case, *, waits_for_images: bool, follow_ups_left: int, money
         CaseState.OFFERED: (gettext("We have asked a specialist"), by),
         CaseState.IN_REVIEW: (gettext("Your request is with the specialist"), by),
         CaseState.SIGNED: (gettext("We publish your report"), by),
-        CaseState.PUBLISHED: (gettext("Read your report"), _questions_left(follow_ups_left)),
+        CaseState.PUBLISHED: (gettext("Read your report"), _questions_left(case, follow_ups_left)),
         CaseState.CLOSED: (gettext("Nothing more to do"), gettext("Your report stays here for you.")),
         CaseState.DECLINED: (gettext("Nothing more to do"), money),
         CaseState.WITHDRAWN: (
@@ -136,9 +137,15 @@ def _by(case: Case) -> str:
     return gettext("You will hear from us by %(moment)s.", moment=told)
 
 
-def _questions_left(count: int) -> str:
+def _questions_left(case: Case, count: int) -> str:
     if count <= 0:
         return gettext("You have asked all the questions about it that are included.")
-    return gettext(
+    told = gettext(
         "You can ask %(count)s more question%(value)s about it.", count=count, value="" if count == 1 else "s"
     )
+    if not closing.is_counted(case) or case.closes_at is None:
+        return told
+    until = gettext(
+        "Until %(moment)s: then your request closes, and your report stays here.", moment=zones.sentence(case.closes_at)
+    )
+    return f"{told} {until}"

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from cases import digest, events, imaging, notify, sealing, sharing
+from cases import closing, digest, events, imaging, notify, nudges, sealing, sharing
 from cases.models import Report
+from cases.nudges import Waits
 from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.repository import report_steps_of, reports_of
 from cases.states import Actor, CaseState
@@ -33,6 +34,7 @@ def _tell_signed(move: VersionMove) -> None:
     # Of the report itself the case's own table tells.
     if move.report.about is not None and not move.case.program.publish_by_policy:
         digest.note(move.tx, "version_signed", move.case)
+        nudges.ask(move.tx, move.case, Waits.VERSION, move.report.id)
 
 
 def _write_anew(move: VersionMove) -> None:
@@ -69,6 +71,7 @@ def _publish(move: VersionMove) -> None:
     told = (str(move.case.id), str(move.report.id))
     jobs.emit(move.tx, events.ReportPublished(*told))
     jobs.emit(move.tx, events.ReportUnread(*told), after=UNREAD_AFTER)
+    closing.count(move.tx, move.case)
 
 
 def _replace_older(move: VersionMove) -> None:
@@ -158,12 +161,23 @@ def _tell_restored(move: VersionMove) -> None:
         sharing.tell_of_restored(move.tx, move.case)
 
 
+def _close_later(move: VersionMove) -> None:
+    if not move.follows:
+        closing.count(move.tx, move.case)
+
+
 def _mail_assigned(template: str) -> Callable[[VersionMove], None]:
     def send(move: VersionMove) -> None:
         if move.case.specialist_id is not None:
             notify.queue(move.tx, move.case, move.case.specialist_id, template)
 
     return send
+
+
+def _mail_asked(move: VersionMove) -> None:
+    _mail_assigned("change_asked")(move)
+    asked = report_steps_of(move.tx, move.case.id)[-1]
+    nudges.ask(move.tx, move.case, Waits.CHANGE, asked.id)
 
 
 EFFECTS: Mapping[str, Callable[[VersionMove], None]] = {
@@ -175,12 +189,14 @@ EFFECTS: Mapping[str, Callable[[VersionMove], None]] = {
     "replace_older": _replace_older,
     "prolong_access": _prolong_access,
     "tell_of_version": _tell_of_version,
-    "mail_asked": _mail_assigned("change_asked"),
+    "mail_asked": _mail_asked,
     "open_version": _open_version,
     "recall_additions": _recall_additions,
     "withhold": _withhold,
     "tell_of_recall": _tell_of_recall,
     "restore_additions": _restore_additions,
     "give_back": _give_back,
+    "close_later": _close_later,
+    "go_on_closing": lambda move: closing.go_on(move.tx, move.case),
     "mail_restored": _tell_restored,
 }

@@ -18,6 +18,7 @@ from cases.document_views import DocumentFile, DocumentView
 from cases.identity import Verdict
 from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup, StudyReview, StudySummary, Suggestion
 from cases.kind_questions import AnswerForm, KindQuestion
+from cases.list_views import CaseLine
 from cases.money import Paid, Refund
 from cases.program_views import KindView, PriceView, ProgramView
 from cases.report_states import KIND_LABELS as REPORT_KINDS
@@ -234,32 +235,6 @@ class StepView:
 
 
 @dataclass(frozen=True, slots=True)
-class CaseLine:
-    """A case in a list. `patient_name` is empty for specialists; `fee`, `answer_by` are theirs alone.
-
-    `desk`: what coordinators keep of it among themselves, None for everybody else.
-    """
-
-    case_id: UUID
-    reference: str
-    title: str
-    state: str
-    status: str
-    due_at: datetime | None
-    late: bool
-    updated_at: datetime
-    patient_name: str
-    specialist: str
-    studies: str
-    note: str
-    answer_by: datetime | None
-    fee: int
-    currency: str
-    paused_at: datetime | None
-    desk: DeskLine | None
-
-
-@dataclass(frozen=True, slots=True)
 class AuthorityView:
     """Why a case's account may act for its patient. `proof`: the media type of a paper that shows it, or ""."""
 
@@ -342,6 +317,7 @@ class CoordinatorCase:
     """A case as coordinators work it. `blocked`: why the next step is not possible yet; `zone`: the program's.
 
     `clock_stands`: why a coordinator has stopped the clock; `clock_actions`: what can be done with it.
+    `closes_at`: when it closes by itself, where that is counted.
 
     `apart`: why studies that came for it are kept apart.
     """
@@ -398,6 +374,7 @@ class CoordinatorCase:
     zone: str
     clock_stands: str
     clock_actions: tuple[str, ...]
+    closes_at: datetime | None
     desk: DeskView
     asked_items: AskedView
     checklist: tuple[ChecklistItem, ...]

@@ -30,6 +30,7 @@ _MODULES = (
     "cases.licence_models",
     "cases.mail_models",
     "cases.version_models",
+    "cases.feedback_models",
 )
 
 

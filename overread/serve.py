@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from overread import again, app, dimse, folders, migrations, worker
-from overread.kit import postgres
+from overread.kit import fonts, log, postgres
 from overread.kit.errors import OverreadError
 from overread.kit.settings import Settings, address
 from overread.processes import PARTS_END, Child, Supervisor, run_aside
 from overread.services import build
+
+_logger = log.get(__name__)
 
 
 def children(settings: Settings) -> list[Child]:
@@ -82,6 +84,8 @@ def _run(
     patience: float,
 ) -> None:
     url, server = prepare(settings, patience=patience)
+    if sentence := fonts.lacking():
+        _logger.warning("fonts_missing", sentence=sentence)
     settings = settings.model_copy(update={"database_url": url})
     keep = partial(postgres.keep_running, server) if server is not None else None
     supervisor: Supervisor | None = None

@@ -82,9 +82,13 @@ def wire_cases(bus: Bus, cases: CaseHandlers) -> None:
     bus.subscribe(cased.SpecialistWanted, "cases.offer_next", cases.offer_next)
     bus.subscribe(cased.ReadingMoved, "cases.update_worklist", cases.update_worklist)
     bus.subscribe(cased.InformationOverdue, "cases.remind_information", cases.remind_information)
+    bus.subscribe(cased.ImagesAwaited, "cases.remind_of_images", cases.remind_of_images)
     bus.subscribe(cased.DueNear, "cases.warn_of_due", cases.warn_of_due)
     bus.subscribe(cased.ReportPublished, "cases.archive_report", cases.archive_report)
     bus.subscribe(cased.ReportUnread, "cases.remind_unread", cases.remind_unread)
+    bus.subscribe(cased.StillWaits, "cases.nudge", cases.nudge)
+    bus.subscribe(cased.ClosingNear, "cases.tell_closing", cases.tell_closing)
+    bus.subscribe(cased.ClosingDue, "cases.close", cases.close)
     bus.subscribe(cased.MailQueued, "cases.send_mail", cases.send_mail)
 
 

@@ -154,6 +154,9 @@ def upgrade() -> None:
         sa.Column(
             "warn_hours", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
+        sa.Column("close_days", sa.Integer(), nullable=False),
+        sa.Column("check_in_readings", sa.Integer(), nullable=False),
+        sa.Column("clinic", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_program")),
         sa.UniqueConstraint("slug", name=op.f("uq_cases_program_slug")),
     )
@@ -535,6 +538,8 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closes_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closing_told", sa.Boolean(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["created_by"], ["kit_principal.id"], name=op.f("fk_cases_case_created_by_kit_principal")
@@ -1235,6 +1240,7 @@ def upgrade() -> None:
         sa.Column("from_patient", sa.Boolean(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["author_id"], ["kit_principal.id"], name=op.f("fk_cases_note_author_id_kit_principal")
         ),
@@ -1716,6 +1722,94 @@ def upgrade() -> None:
             ["study_pk"], ["pacs_study.pk"], name=op.f("fk_pacs_withheld_study_pk_pacs_study"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("study_pk", name=op.f("pk_pacs_withheld")),
+    )
+    op.create_table(
+        "cases_survey",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "scores", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
+        ),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("sent_by", sa.Uuid(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_survey_case_id_cases_case")),
+        sa.ForeignKeyConstraint(["sent_by"], ["kit_principal.id"], name=op.f("fk_cases_survey_sent_by_kit_principal")),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_cases_survey")),
+    )
+    op.create_table(
+        "cases_testimonial",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "waiting", "approved", "refused", "withdrawn", name="testimonialstate", native_enum=False, length=24
+            ),
+            nullable=False,
+        ),
+        sa.Column("consent", sa.Text(), nullable=False),
+        sa.Column("given_by", sa.Uuid(), nullable=False),
+        sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", sa.Uuid(), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_testimonial_case_id_cases_case")),
+        sa.ForeignKeyConstraint(
+            ["decided_by"], ["kit_principal.id"], name=op.f("fk_cases_testimonial_decided_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["given_by"], ["kit_principal.id"], name=op.f("fk_cases_testimonial_given_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_cases_testimonial")),
+    )
+    op.create_table(
+        "cases_check_in",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("program_id", sa.Uuid(), nullable=False),
+        sa.Column("specialist_id", sa.Uuid(), nullable=False),
+        sa.Column("readings", sa.Integer(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("score", sa.Integer(), nullable=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["program_id"], ["cases_program.id"], name=op.f("fk_cases_check_in_program_id_cases_program")
+        ),
+        sa.ForeignKeyConstraint(
+            ["specialist_id"], ["kit_principal.id"], name=op.f("fk_cases_check_in_specialist_id_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_check_in")),
+        sa.UniqueConstraint(
+            "program_id", "specialist_id", "readings", name=op.f("uq_cases_check_in_program_id_specialist_id_readings")
+        ),
+    )
+    op.create_index(op.f("ix_cases_check_in_specialist_id"), "cases_check_in", ["specialist_id"], unique=False)
+    op.create_table(
+        "cases_visit",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("asked_by", sa.Uuid(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("wish", sa.Text(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum("asked", "arranged", "declined", name="visitstate", native_enum=False, length=24),
+            nullable=False,
+        ),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("answered_by", sa.Uuid(), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["answered_by"], ["kit_principal.id"], name=op.f("fk_cases_visit_answered_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(["asked_by"], ["kit_principal.id"], name=op.f("fk_cases_visit_asked_by_kit_principal")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases_case.id"], name=op.f("fk_cases_visit_case_id_cases_case")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_visit")),
+    )
+    op.create_index(op.f("ix_cases_visit_case_id"), "cases_visit", ["case_id"], unique=False)
+    op.create_index(
+        "uq_cases_visit_asked", "cases_visit", ["case_id"], unique=True, postgresql_where=sa.text("state = 'asked'")
     )
 
 

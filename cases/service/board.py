@@ -145,4 +145,4 @@ def _why(case: Case, pause: str) -> str:
         return gettext("Waits for the patient’s answer")
     if case.paused_at is not None:
         return pause
-    return gettext("Waits for what is needed to begin")
+    return gettext("Waits for the hospital’s images")

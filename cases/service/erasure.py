@@ -10,20 +10,21 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from billing.gateway import Gateway
-from cases import money, notify, parts
+from cases import money, notify, nudges, parts
 from cases.erasure import Plan, plan
 from cases.machine import check, repeated, transition
 from cases.models import Case, Erasure, LegalHold
 from cases.move import Move
+from cases.nudges import Waits
 from cases.repository import erasure_of, hold_of, load, load_unasked
 from cases.service.presentation import name_of
 from cases.states import LABELS, Actor, CaseEvent, CaseState
-from overread.kit import audit, clock, permissions
+from overread.kit import audit, clock, permissions, principals
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
-from overread.kit.principals import Principal
+from overread.kit.principals import Principal, Role
 
 _MOST_TEXT = 2000
 
@@ -55,6 +56,9 @@ def ask(tx: Session, who: Principal, case_id: UUID, reason: str = "") -> None:
         tx.add(Erasure(case_id=case.id, asked_by=who.id, reason=_text(reason)))
         tx.flush()
         audit.record(tx, who, "erasure.ask", "case", case_id, case_id=case_id)
+        for person in principals.with_role(tx, Role.ADMIN):
+            notify.queue(tx, case, person.id, "erasure_asked")
+        nudges.ask(tx, case, Waits.ERASURE, case.id)
 
 
 def listing(tx: Session, who: Principal, *, after: str = "", limit: int = 200) -> Page[Request]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import asked_items, identity, imaging, licences, money, timeline
+from cases import asked_items, closing, identity, imaging, licences, money, timeline
 from cases.finding_models import FitException
 from cases.identity import Verdict
 from cases.models import Case, CaseStudy, InboxStudy
@@ -98,6 +98,7 @@ def coordinator_case(tx: Session, who: Principal, case: Case) -> CoordinatorCase
         zone=case.program.zone,
         clock_stands=timeline.stands(case, steps),
         clock_actions=presentation.clock_actions(case),
+        closes_at=case.closes_at if closing.is_counted(case) else None,
         desk=desk.of_case(tx, case),
         asked_items=asked_items.view(tx, case),
         checklist=checklist.of_case(tx, case),

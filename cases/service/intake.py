@@ -12,11 +12,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from billing.gateway import Gateway
-from cases import asked_items, consents, digest, kind_questions, licences, money, notify, parts, reference
+from cases import asked_items, consents, digest, kind_questions, licences, money, notify, nudges, parts, reference
 from cases.asked_items import Wanted
 from cases.machine import repeated, transition
 from cases.models import SUBJECTS, Case, Consent, Note, Question
 from cases.move import Move
+from cases.nudges import Waits
 from cases.patient_fields import require_birth_date, require_sex
 from cases.repository import active_program, is_reference_taken, load
 from cases.service import delegates, drafts, kinds, presentation, programs
@@ -344,12 +345,16 @@ def write_note(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
     case, actor = load(tx, who, case_id)
     parts.require(actor, Permission.CASE_MESSAGE, case_id)
     from_patient = actor in PATIENT_SIDE
-    tx.add(Note(case_id=case.id, author_id=who.id, from_patient=from_patient, text=_text(text, _MAX_TEXT, "message")))
+    note = Note(case_id=case.id, author_id=who.id, from_patient=from_patient, text=_text(text, _MAX_TEXT, "message"))
+    tx.add(note)
+    tx.flush()
     audit.record(tx, who, "case.message", "case", case.id, case_id=case.id)
     if from_patient:
         digest.note(tx, "new_message", case)
+        nudges.ask(tx, case, Waits.REPLY, note.id)
     else:
         notify.queue_patient(tx, case, "message")
+        nudges.ask(tx, case, Waits.MESSAGE, note.id)
 
 
 def follow_up(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
@@ -371,6 +376,7 @@ def follow_up(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
     audit.record(tx, who, "case.follow_up", "case", case.id, case_id=case.id)
     if case.specialist_id is not None:
         notify.queue(tx, case, case.specialist_id, "follow_up")
+    nudges.ask(tx, case, Waits.FOLLOW_UP, case.questions[-1].id)
 
 
 def _apply(tx: Session, case: Case, changed: Mapping[str, Any]) -> None:

@@ -7,21 +7,21 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal_column, or_, select, true, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from cases import queue_filters, reference
+from cases import queue_filters, reference, version_move
 from cases.desk_views import DeskLine, Narrow
 from cases.guards import unreleased
-from cases.models import Case, CaseStudy, Offer, OpinionKind, Report
-from cases.report_states import ReportState
+from cases.models import Case, CaseStudy, Note, Offer, OpinionKind, Report
+from cases.report_states import GIVEN, WITH_PATIENT, ReportState
 from cases.repository import load, open_offer, studies_by_case, visible
 from cases.service import presentation
 from cases.service.for_coordinator import coordinator_case
 from cases.service.for_patient import patient_case
 from cases.service.for_specialist import specialist_case
-from cases.states import DELIVERED, ENDED, LABELS, OPEN, PATIENT_SIDE, Actor, CaseState, StudyState
+from cases.states import DELIVERED, ENDED, LABELS, OPEN, PATIENT_SIDE, TAKEN_BACK, Actor, CaseState, StudyState
 from cases.views import CaseLine, CoordinatorCase, PatientCase, SpecialistCase
 from overread.kit import audit, clock, permissions
 from overread.kit.language import gettext
@@ -40,8 +40,15 @@ def show(tx: Session, who: Principal, case_id: UUID) -> CaseView:
     if actor is not Actor.PATIENT:
         audit.record(tx, who, "case.read", "case", case.id, case_id=case.id)
     if actor in PATIENT_SIDE:
+        _mark_read(tx, case)
         return patient_case(tx, who, case, actor)
     return coordinator_case(tx, who, case) if actor is Actor.COORDINATOR else specialist_case(tx, who, case, actor)
+
+
+def _mark_read(tx: Session, case: Case) -> None:
+    """What coordinators have written to the patient is before them now."""
+    unread = update(Note).where(Note.case_id == case.id, Note.from_patient.is_(False), Note.read_at.is_(None))
+    tx.execute(unread.values(read_at=clock.now()))
 
 
 class Show(StrEnum):
@@ -95,7 +102,10 @@ def listing(
     ids = [case.id for case in page]
     studies = studies_by_case(tx, ids)
     desk = queue_filters.lines(tx, who, ids) if who.role is Role.COORDINATOR else {}
-    return page.of([_line(tx, who, case, studies[case.id], desk.get(case.id)) for case in page])
+    recalled = _recalled(tx, [case.id for case in page if case.state in WITH_PATIENT])
+    return page.of(
+        [_line(tx, who, case, studies[case.id], desk.get(case.id), recalled=case.id in recalled) for case in page]
+    )
 
 
 def counts(tx: Session, who: Principal, *shows: Show, narrow: Narrow = _ALL) -> dict[Show, int]:
@@ -154,13 +164,26 @@ def _found(search: str) -> ColumnElement[bool]:
     return or_(Case.reference == named, of_name) if named else of_name
 
 
+def _recalled(tx: Session, case_ids: Sequence[UUID]) -> set[UUID]:
+    """Of cases whose patients were given a report those that have none in force."""
+    if not case_ids:
+        return set()
+    query = select(Report).where(Report.case_id.in_(case_ids), Report.state.in_(GIVEN)).order_by(Report.number)
+    given: dict[UUID, list[Report]] = {}
+    for report in tx.scalars(query):
+        given.setdefault(report.case_id, []).append(report)
+    return {case_id for case_id, reports in given.items() if version_move.in_force(reports) is None}
+
+
 def _narrowed(who: Principal, narrow: Narrow) -> Select[Case]:
     if narrow != _ALL:
         permissions.require(who, Permission.DESK_USE)
     return visible(who).where(*queue_filters.conditions(who, narrow))
 
 
-def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy], desk: DeskLine | None) -> CaseLine:
+def _line(
+    tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy], desk: DeskLine | None, *, recalled: bool
+) -> CaseLine:
     specialist = who.role is Role.SPECIALIST
     offer = open_offer(tx, case.id) if specialist and case.state is CaseState.OFFERED else None
     live = [s for s in studies if s.state is not StudyState.REVOKED]
@@ -176,7 +199,7 @@ def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy],
         case.reference,
         presentation.title(case),
         case.state.value,
-        LABELS[case.state],
+        TAKEN_BACK if recalled else LABELS[case.state],
         case.due_at,
         presentation.is_late(case),
         case.updated_at,
@@ -191,6 +214,7 @@ def _line(tx: Session, who: Principal, case: Case, studies: Sequence[CaseStudy],
         case.kind.currency,
         case.paused_at,
         desk,
+        recalled,
     )
 
 

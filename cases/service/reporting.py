@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import imaging, notify, parts, report_pdf, report_texts, sealing, version_move, versions, written
+from cases import closing, imaging, notify, parts, report_pdf, report_texts, sealing, version_move, versions, written
 from cases.machine import transition
 from cases.models import Case, Question, Report
 from cases.move import Move
@@ -301,6 +301,7 @@ def answer_follow_up(tx: Session, who: Principal, case_id: UUID, question_id: UU
     question.answer_digest = sealing.answer_digest(case, question)
     audit.record(tx, who, "case.follow_up_answer", "case", case_id, case_id=case_id, digest=question.answer_digest)
     notify.queue_patient(tx, case, "follow_up_answered")
+    closing.go_on(tx, case)
     return question.answer_digest
 
 

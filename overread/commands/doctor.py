@@ -1,4 +1,6 @@
-"""What a person has to look at: jobs that can't be done, files that can't be given, payments that are not in order."""
+"""What a person has to look at: jobs that can't be done, files that can't be given, payments that are not in order,
+letters that no font has.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from collections import Counter
 from sqlalchemy import func, select
 
 from billing.health import health
-from overread.kit import jobs
+from overread.kit import fonts, jobs
 from overread.kit.db import Database, Session
 from pacs.store.damage import DamagedBlob
 
@@ -17,7 +19,7 @@ def complaints(database_url: str) -> list[str]:
     db = Database(database_url, pool_size=1)
     try:
         with db.transaction() as tx:
-            return [*_parked(tx), *_failed(tx), *_damaged(tx), *_payments(tx)]
+            return [*_parked(tx), *_failed(tx), *_damaged(tx), *_payments(tx), *_fonts()]
     finally:
         db.close()
 
@@ -55,3 +57,8 @@ def _payments(tx: Session) -> list[str]:
         "captures were begun and are not done: the provider is asked again every ten minutes": found.late,
     }
     return [f"{count} {sentence}." for sentence, count in sentences.items() if count]
+
+
+def _fonts() -> list[str]:
+    sentence = fonts.lacking()
+    return [sentence] if sentence else []

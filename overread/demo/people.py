@@ -103,6 +103,7 @@ def seed(tx: Session, hashed: str) -> dict[Role, Principal]:
         tagline="A subspecialist reads your images again and answers your own questions, in writing.",
         zone="America/New_York",
         week=[*[[9 * 60, 17 * 60]] * 5, None, None],
+        clinic="Overread demo clinic, 1 Sample Street, Boston, MA",
         days_off=[{"day": day, "name": name} for day, name in DAYS_OFF],
     )
     tx.add(program)

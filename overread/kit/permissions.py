@@ -58,6 +58,9 @@ class Permission(StrEnum):
     MAILS_OWN = "mails.own"
     MAILS_UNDELIVERED = "mails.undelivered"
     DEADLINES_READ = "deadlines.read"
+    AFTERCARE_MANAGE = "aftercare.manage"
+    CHECK_IN_ANSWER = "check_in.answer"
+    FIGURES_READ = "figures.read"
     DESK_USE = "desk.use"
     PROFILES_READ = "profiles.read"
     PROFILES_CHANGE = "profiles.change"
@@ -71,6 +74,8 @@ class Permission(StrEnum):
     CASE_PAY = "case.pay"
     CASE_MESSAGE = "case.message"
     CASE_FOLLOW_UP = "case.follow_up"
+    CASE_FEEDBACK = "case.feedback"
+    CASE_VISIT = "case.visit"
     CASE_WITHDRAW = "case.withdraw"
     CASE_IMAGES_SEND = "case.images_send"
     CASE_DOCUMENTS = "case.documents"
@@ -142,6 +147,9 @@ ROLES: Mapping[Permission, frozenset[Role]] = {
     Permission.MAILS_MANAGE: _roles("admin"),
     Permission.MAILS_UNDELIVERED: _roles("coordinator"),
     Permission.DEADLINES_READ: _roles("coordinator"),
+    Permission.AFTERCARE_MANAGE: _roles("coordinator"),
+    Permission.CHECK_IN_ANSWER: _roles("specialist"),
+    Permission.FIGURES_READ: _roles("coordinator admin"),
     Permission.DESK_USE: _roles("coordinator"),
     Permission.PROFILES_READ: _roles("coordinator admin"),
     Permission.PROFILES_CHANGE: _roles("admin"),

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from starlette.responses import Response
 
-from cases.service import assignment, read, replies, reporting, versions
+from cases.service import assignment, read, replies, reporting, versions, visits
 from cases.states import (
     ENDED,
     OBSTACLE_LABELS,
@@ -115,6 +115,7 @@ def case_page(ctx: TxContext) -> Response:
     refundable = case.paid is not None and case.paid.is_taken
     waits = _waits(ctx, case)
     after = _after(ctx, case, url, waits)
+    recalled = reports.taken_back(after["versions"])
     may_answer = any(e in case.actions for e in (CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
     return ctx.page(
         "coordinator/case.html",
@@ -123,7 +124,7 @@ def case_page(ctx: TxContext) -> Response:
         case={
             "reference": case.reference,
             "title": case.title,
-            "status": labels.TAKEN_BACK if reports.taken_back(after["versions"]) else labels.case(case.state),
+            "status": labels.case(case.state, recalled=recalled),
             "due": due,
             "late": case.late,
             "clock": _clock_words(case),
@@ -145,7 +146,8 @@ def case_page(ctx: TxContext) -> Response:
                 "first_report_by": case.first_report_by,
             },
         },
-        steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists), waits),
+        steps=next_step.steps(case, shown, sum(one["eligible"] for one in specialists), waits, recalled=recalled),
+        visit_url="/aftercare#visits" if visits.waits(ctx.tx, ctx.who, case.case_id) else "",
         clock=_clock(case, url),
         desk=desk_card.card(ctx, case, url),
         asked=asked_card.shown(case),

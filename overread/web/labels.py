@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cases.states import LABELS, RUNNING, STUDY_LABELS, CaseState, DelegateScope, Relation, StudyState
+from cases.states import TAKEN_BACK as RECALLED
 from cases.views import Paid, PaymentState
 from overread.kit import zones
 from overread.kit.language import Phrase, gettext
@@ -58,6 +59,7 @@ _MODALITIES: Mapping[str, str] = {
     "NM": Phrase("Nuclear medicine"),
     "SM": Phrase("Pathology"),
     "DOC": Phrase("Document"),
+    "SR": Phrase("Structured report"),
 }
 SEXES: Mapping[str, str] = {"F": Phrase("Female"), "M": Phrase("Male"), "O": Phrase("Other")}
 RELATIONS: Mapping[str, str] = {
@@ -85,7 +87,7 @@ SUBJECTS: Mapping[str, str] = {
 }
 
 #: A case whose report was taken back, as its patient sees it.
-TAKEN_BACK = {"label": Phrase("Report taken back"), "tone": "bad"}
+TAKEN_BACK = {"label": RECALLED, "tone": "bad"}
 
 
 def pages(number: int) -> str:
@@ -93,10 +95,10 @@ def pages(number: int) -> str:
     return counted(number, "page", "pages")
 
 
-def case(state: str) -> dict[str, str]:
-    """A case's state as templates take it."""
+def case(state: str, *, recalled: bool = False) -> dict[str, str]:
+    """A case's state as templates take it; `recalled`: its report was taken back, and none is in force."""
     known = CaseState(state)
-    return {"label": LABELS[known], "tone": _CASE_TONES.get(known, "info")}
+    return TAKEN_BACK if recalled else {"label": LABELS[known], "tone": _CASE_TONES.get(known, "info")}
 
 
 def study(state: str, words: str) -> dict[str, str]:

@@ -20,19 +20,27 @@ _ENDS = (CaseEvent.DECLINE, CaseEvent.WITHDRAW, CaseEvent.INFO_EXPIRE)
 
 
 def steps(
-    case: CoordinatorCase, studies: list[dict[str, Any]], may_read: int, waits: VersionView | None
+    case: CoordinatorCase,
+    studies: list[dict[str, Any]],
+    may_read: int,
+    waits: VersionView | None,
+    *,
+    recalled: bool,
 ) -> list[dict[str, Any]]:
     """What comes next, the first thing first.
 
     `studies` as the page shows them, `may_read`: how many specialists may read the case, `waits`: the
-    version of the report that is signed and not published.
+    version of the report that is signed and not published, `recalled`: no report is in force any more.
     """
     url, state = f"/queue/{case.case_id}", CaseState(case.state)
     if case.clock_stands:
         goes_on = {"label": gettext("Let the clock go on"), "action": f"{url}/resume"}
         since = gettext("Since %(moment)s.", moment=zones.sentence(case.paused_at)) if case.paused_at else ""
         return [_step(gettext("The clock stands still"), [case.clock_stands, since], goes_on)]
-    then = _to_publish(case, url, waits) if waits else _of_state(case, state, url, studies, may_read)
+    if recalled and not waits:
+        then = _put_right(case)
+    else:
+        then = _to_publish(case, url, waits) if waits else _of_state(case, state, url, studies, may_read)
     if case.late and case.due_at and ClockEvent.PROMISE in case.clock_actions:
         passed = gettext("They were to hear by %(moment)s, and nobody tells them but you.", moment=_at(case.due_at))
         first = _step(
@@ -137,6 +145,12 @@ def _to_publish(case: CoordinatorCase, url: str, waits: VersionView) -> dict[str
     return _step(gettext("Check the report and publish it"), [text], publish, read_it)
 
 
+def _put_right(case: CoordinatorCase) -> dict[str, Any]:
+    told = gettext("The report was taken back, and the patient has none. Have it corrected, or take the recall back.")
+    versions = _link(gettext("Go to the versions"), "#versions")
+    return _step(gettext("Give the patient a report again"), [told, *case.blocked[1:]], versions)
+
+
 def _published(case: CoordinatorCase, url: str) -> dict[str, Any]:
     if case.blocked:
         text = list(case.blocked)
@@ -152,6 +166,8 @@ def _published(case: CoordinatorCase, url: str) -> dict[str, Any]:
         "confirm": gettext("Close this case? The specialist loses access to the images."),
     }
     text = [gettext("The patient has the report, and every question about it is answered.")]
+    if case.closes_at:
+        text.append(gettext("It closes by itself on %(moment)s.", moment=_at(case.closes_at)))
     return _step(gettext("Close it when nothing more is asked"), text, close)
 
 

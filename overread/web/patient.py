@@ -14,7 +14,7 @@ from cases.views import PatientCase
 from overread.kit.language import Phrase, gettext
 from overread.kit.principals import Role
 from overread.services import Services
-from overread.web import labels, paging, papers, referred, render, reports
+from overread.web import feedback, labels, paging, papers, referred, render, reports
 from overread.web.contexts import Desk, TxContext, go
 from overread.web.forms import Check
 from overread.web.steps import own
@@ -35,6 +35,7 @@ _NEXT: Mapping[str, str] = {
     CaseState.WITHDRAWN: Phrase("You withdrew this request."),
     CaseState.ERASED: Phrase("Erased."),
 }
+_RECALLED = Phrase("Please don’t use your report for now. Somebody of us will be in touch with you.")
 #: The parameter that says where the list of who saw the data begins, and how many of them one page has.
 _ACCESSES, _MOST_ACCESSES = "accesses", 25
 _GOOD = (
@@ -74,10 +75,10 @@ def cases(ctx: TxContext) -> Response:
             {
                 "reference": line.reference,
                 "title": line.title,
-                "status": labels.case(line.state),
+                "status": labels.case(line.state, recalled=line.recalled),
                 "url": f"/cases/{line.case_id}",
                 "updated": render.moment(line.updated_at),
-                "next_step": _NEXT[line.state],
+                "next_step": _RECALLED if line.recalled else _NEXT[line.state],
                 "due": labels.due(line.state, line.due_at, stands=line.paused_at is not None),
                 "patient_name": "" if line.patient_name == ctx.who.name else line.patient_name,
             }
@@ -103,7 +104,7 @@ def case(ctx: TxContext) -> Response:
         case={
             "reference": shown.reference,
             "title": shown.title,
-            "status": labels.TAKEN_BACK if shown.recalled else labels.case(shown.state),
+            "status": labels.case(shown.state, recalled=shown.recalled),
             "next_title": shown.next_title,
             "next_text": shown.next_text,
             # A time that has passed is told in words, never as one that is still to come.
@@ -157,6 +158,8 @@ def case(ctx: TxContext) -> Response:
         else None,
         documents=papers.told(ctx, shown.case_id),
         documents_url=f"{url}/documents",
+        survey_url=f"{url}/survey" if shown.has_report else "",
+        visit_url=f"{url}/visit" if feedback.visit_is_known(ctx, shown) else "",
         withdraw_url=f"{url}/withdraw" if CaseEvent.WITHDRAW in shown.actions else "",
         export_url="",
         erase_url=f"{url}/erase",
@@ -270,6 +273,8 @@ def report(ctx: TxContext) -> Response:
         pdf_url=f"{url}/report.pdf",
         case_url=url,
         follow_up={"action": f"{url}/follow-ups", "left": left} if left > 0 else None,
+        survey_url=f"{url}/survey",
+        visit_url=f"{url}/visit" if feedback.visit_is_known(ctx, shown) else "",
         values=ctx.form.values(),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cases.service import assignment, intake, read, reporting, versions, viewing
+from cases.service import assignment, check_ins, intake, read, reporting, versions, viewing
 from cases.service.read import Show
 from cases.states import REFUSAL_LABELS, RUNNING, CaseEvent, CaseState, Refusal
 from cases.views import ReportKind, SpecialistCase, report_texts_of
@@ -79,7 +79,7 @@ def offers(ctx: TxContext) -> Response:
                 "reference": line.reference,
                 "url": f"/reading/{line.case_id}",
                 "title": line.title,
-                "status": labels.case(line.state),
+                "status": labels.case(line.state, recalled=line.recalled),
                 "due": labels.due(line.state, line.due_at, stands=line.paused_at is not None),
                 "stands": line.due_at is not None and CaseState(line.state) in (*RUNNING, CaseState.NEEDS_INFO),
                 "fee": render.money(line.fee, line.currency),
@@ -88,6 +88,7 @@ def offers(ctx: TxContext) -> Response:
         ],
         offers_pager=paging.links(ctx, path, offered, name=_OFFERS, **{paging.AFTER: behind}),
         pager=paging.links(ctx, path, reading, **{_OFFERS: later}),
+        check_ins_url="/check-ins" if check_ins.own(ctx.tx, ctx.who) else "",
         # Sums of different currencies can't be added.
         earned=[
             {"label": gettext("Signed so far"), "count": count, "amount": render.money(amount, currency)}
@@ -274,7 +275,7 @@ def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | Non
         case={
             "reference": case.reference,
             "title": case.title,
-            "status": labels.TAKEN_BACK if reports.taken_back(listed) else labels.case(case.state),
+            "status": labels.case(case.state, recalled=reports.taken_back(listed)),
             "due": labels.due(case.state, case.due_at, stands=case.paused_at is not None),
             "answer_by": render.moment(case.answer_by),
             "questions": [q.text for q in case.questions if not q.follow_up],

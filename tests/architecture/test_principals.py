@@ -31,6 +31,8 @@ _WITHOUT = {
     "check": "what every visitor sees",
     "house_zone": "what every visitor sees",
     "tell": "done by the clock",
+    "close": "done by the clock",
+    "published": "what every visitor sees",
     "sign_up": "anybody makes an account of their own",
     "ask": "takes the account that was just made, or somebody's own",
     "document": "takes a case that somebody was let see",

@@ -76,7 +76,7 @@ def test_who_is_next_and_why_a_clock_stands(world: World) -> None:
     reader = world.specialist.name
     assert told[stands] == (Lane.STANDS, Next.US, "The archive is being mended.", reader)
     assert told[asked] == (Lane.STANDS, Next.PATIENT, "Waits for the patient’s answer", "")
-    assert told[waits] == (Lane.STANDS, Next.PATIENT, "Waits for what is needed to begin", "")
+    assert told[waits] == (Lane.STANDS, Next.PATIENT, "Waits for the hospital’s images", "")
     assert told[others["offered"]][1:] == (Next.SPECIALIST, "", reader)
     assert told[others["reading"]][1:] == (Next.SPECIALIST, "", reader)
     assert told[others["signed"]][1:] == (Next.US, "", reader)

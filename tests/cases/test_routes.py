@@ -135,6 +135,8 @@ def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> No
                     "message",
                     "number",
                     "link",
+                    "visit",
+                    "check_in",
                 )
                 named = path.format(**dict.fromkeys(names, case), study=quote(text, safe=""))
                 status, answer = api.call(name, op.method, named, body if op.body else None)
@@ -190,6 +192,8 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         if op.path.endswith("/physicians") and op.body:
             body |= {"name": "N", "email": "n@example.org", "days": 7, "version": "1", "digest": "0" * 64}
         body |= {"kind": "correction"} if op.path.endswith("/reports") and op.body else {}
+        body |= {"approve": True, "edition": "0" * 64} if "approve" in fields else {}
+        body |= {"consent_digest": "0" * 64} if "consent_digest" in fields else {}
         body |= {"request_id": "1"} if "request_id" in fields else {}
         body |= {"owner_id": str(uuid4())} if "owner_id" in fields else {}
         body |= {"document_id": str(uuid4())} if "document_id" in fields else {}

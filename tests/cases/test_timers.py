@@ -20,10 +20,22 @@ from sqlalchemy.orm import Session
 import billing
 import cases
 from billing.events import PaymentAuthorisationEnding
+from cases import awaited, closing, nudges
 from cases.effects import INFO_EXPIRES, INFO_REMINDERS
-from cases.events import DueNear, InformationOverdue, OfferEnds, ReportUnread
+from cases.events import (
+    ClosingDue,
+    ClosingNear,
+    DueNear,
+    ImagesAwaited,
+    InformationOverdue,
+    OfferEnds,
+    ReportUnread,
+    StillWaits,
+)
 from cases.models import Case, Message, Offer, Report
-from cases.service import deadlines, intake, readers
+from cases.nudges import Waits
+from cases.service import deadlines, erasure, intake, readers, versions
+from cases.states import ImagesBy
 from cases.version_effects import UNREAD_AFTER
 from overread.kit import clock
 from overread.kit.jobs import Event
@@ -45,6 +57,22 @@ def _asked_for(days: int) -> Callable[[Session, Case], datetime]:
     def moment(_tx: Session, case: Case) -> datetime:
         assert case.paused_at is not None
         return case.paused_at + timedelta(days=days)
+
+    return moment
+
+
+def _awaiting(world: World) -> UUID:
+    case_id = world.draft("free", images_by=ImagesBy.HOSPITAL)
+    with world.db.transaction() as tx:
+        intake.submit(tx, world.patient, case_id)
+    world.drain()
+    return case_id
+
+
+def _sent_before(days: int) -> Callable[[Session, Case], datetime]:
+    def moment(_tx: Session, case: Case) -> datetime:
+        assert case.submitted_at is not None
+        return case.submitted_at + timedelta(days=days)
 
     return moment
 
@@ -73,9 +101,60 @@ def _unread(tx: Session, case: Case) -> datetime:
     return published + UNREAD_AFTER
 
 
+def _told_of_closing(world: World) -> UUID:
+    case_id = world.published()
+    with world.db.transaction() as tx:
+        closes_at = tx.get_one(Case, case_id).closes_at
+    assert closes_at is not None
+    world.handlers.tell_closing(ClosingNear(str(case_id), closes_at.isoformat()))
+    world.drain()
+    return case_id
+
+
+def _before_closing(before: timedelta) -> Callable[[Session, Case], datetime]:
+    def moment(_tx: Session, case: Case) -> datetime:
+        assert case.closes_at is not None
+        return case.closes_at - before
+
+    return moment
+
+
 def _hold_ends(tx: Session, _case: Case) -> datetime:
     ends: datetime = tx.execute(text("SELECT capture_before FROM billing_payment")).scalar_one()
     return ends - _DAY
+
+
+def _waits(arrange: Callable[[World], UUID], act: Callable[[World, Session, UUID], None]) -> Callable[[World], UUID]:
+    """A case in which somebody does something that waits from then on for somebody else."""
+
+    def arranged(world: World) -> UUID:
+        case_id = arrange(world)
+        with world.db.transaction() as tx:
+            act(world, tx, case_id)
+        world.drain()
+        return case_id
+
+    return arranged
+
+
+def _after(kind: Waits) -> Callable[[Session, Case], datetime]:
+    def moment(tx: Session, _case: Case) -> datetime:
+        query = text(
+            "SELECT max(scheduled_at) FROM procrastinate_jobs WHERE args->>'event' = 'cases.still_waits' "
+            "AND args->'data'->>'kind' = :kind"
+        )
+        at: datetime = tx.execute(query, {"kind": kind.value}).scalar_one()
+        assert timedelta(0) <= clock.now() + timedelta(days=nudges.NUDGES[kind].days) - at < timedelta(hours=2)
+        return at
+
+    return moment
+
+
+def _nudge(
+    kind: Waits, arrange: Callable[[World], UUID], state: str, act: Callable[[World, Session, UUID], None]
+) -> Timer:
+    mails = dict.fromkeys(nudges.NUDGES[kind].to.values(), 1)
+    return Timer(StillWaits, _waits(arrange, act), _after(kind), mails, state)
 
 
 @dataclass(frozen=True)
@@ -109,7 +188,23 @@ TIMERS = {
     "the end of an offer, and the next specialist": Timer(
         OfferEnds, _offered_by_itself, _offer_ends, {"offer": 2}, "offered", ended=True
     ),
+    "the first reminder of images": Timer(
+        ImagesAwaited, _awaiting, _sent_before(awaited.REMINDERS[0]), {"images_awaited": 1}, "submitted", 3 * _DAY
+    ),
+    "the second reminder of images": Timer(
+        ImagesAwaited, _awaiting, _sent_before(awaited.REMINDERS[1]), {"images_awaited": 2}, "submitted"
+    ),
     "an unread report": Timer(ReportUnread, lambda world: world.published(), _unread, {"unread": 1}, "published"),
+    "the notice of closing": Timer(
+        ClosingNear,
+        lambda world: world.published(),
+        _before_closing(closing.TOLD_BEFORE),
+        {"closing_soon": 1},
+        "published",
+    ),
+    "the closing": Timer(
+        ClosingDue, _told_of_closing, _before_closing(timedelta(0)), {"closing_soon": 1, "closed": 1}, "closed"
+    ),
     "the end of a hold": Timer(
         PaymentAuthorisationEnding,
         lambda world: world.submitted("msk"),
@@ -140,6 +235,43 @@ TIMERS = {
         _before_due(0),
         {"due_passed": 1, "report_due_passed": 1},
         "in_review",
+    ),
+}
+
+
+TIMERS |= {
+    "a question without an answer": _nudge(
+        Waits.FOLLOW_UP,
+        lambda world: world.published(),
+        "published",
+        lambda world, tx, case_id: intake.follow_up(tx, world.patient, case_id, "And the other knee?"),
+    ),
+    "a message that is not read": _nudge(
+        Waits.MESSAGE,
+        lambda world: world.submitted("free"),
+        "submitted",
+        lambda world, tx, case_id: intake.write_note(tx, world.coordinator, case_id, "We have begun."),
+    ),
+    "a message without an answer": _nudge(
+        Waits.REPLY,
+        lambda world: world.submitted("free"),
+        "submitted",
+        lambda world, tx, case_id: intake.write_note(tx, world.patient, case_id, "Is all there?"),
+    ),
+    "a change that is not begun": _nudge(
+        Waits.CHANGE,
+        lambda world: world.published(),
+        "published",
+        lambda world, tx, case_id: versions.ask_change(tx, world.coordinator, case_id, "The side is missing."),
+    ),
+    "a version that is not published": _nudge(
+        Waits.VERSION, lambda world: world.signed_again(), "published", lambda _world, _tx, _case_id: None
+    ),
+    "an erasure that is not done": _nudge(
+        Waits.ERASURE,
+        lambda world: world.submitted("free"),
+        "submitted",
+        lambda world, tx, case_id: erasure.ask(tx, world.patient, case_id),
     ),
 }
 
@@ -192,9 +324,12 @@ def test_a_timer_fires_once_when_the_worker_was_down_at_its_time(world: World, m
     for _ in range(2):
         world.drain()
     told = _told(world, case_id, timer)
-    # Of two warnings that were both missed the more urgent one is told.
-    missed = {"due_near": 1, "report_due_near": 1} if name == "the second warning" else timer.mails
-    assert told == missed
+    # Of two that were both missed the more urgent one is told.
+    missed = {
+        "the second warning": {"due_near": 1, "report_due_near": 1},
+        "the second reminder of images": {"images_awaited": 1},
+    }
+    assert told == missed.get(name, timer.mails)
     assert world.state(case_id) == timer.state
     assert _offers_ended(world, case_id) == timer.ended
 
@@ -211,6 +346,24 @@ def test_the_job_of_a_warning_that_is_run_twice_tells_once(world: World, moved: 
     for _ in range(3):
         world.handlers.warn_of_due(DueNear(str(case_id), due.isoformat(), hours, ""))
     assert set(_told(world, case_id, timer).values()) == {1}
+
+
+def test_the_job_of_a_reminder_of_images_that_is_run_twice_tells_once(world: World, moved: MovedClock) -> None:
+    timer = TIMERS["the first reminder of images"]
+    case_id = timer.arrange(world)
+    moved.to(_moment(world, case_id, timer) + _MINUTE)
+    for _ in range(3):
+        world.handlers.remind_of_images(ImagesAwaited(str(case_id), awaited.REMINDERS[0]))
+    assert _told(world, case_id, timer) == timer.mails
+
+
+def test_nobody_is_reminded_of_images_that_came(world: World, moved: MovedClock) -> None:
+    timer = TIMERS["the second reminder of images"]
+    case_id = timer.arrange(world)
+    world.settle(world.upload(case_id))
+    moved.to(_moment(world, case_id, timer) + _DAY)
+    world.drain()
+    assert _told(world, case_id, timer) == {}
 
 
 def test_a_new_promise_makes_the_warnings_of_the_old_one_void(world: World, moved: MovedClock) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pydicom
 import pytest
+from pydicom.uid import BasicTextSRStorage, EncapsulatedPDFStorage
 from sqlalchemy import delete, select, update
 
 from cases import access, report_pdf
@@ -41,11 +42,15 @@ def text(found: ReportView) -> str:
     return " ".join(report_pdf.html(found).split())
 
 
-def archived(world: World, report: Report) -> pydicom.Dataset:
+def archived(world: World, report: Report, kind: str = EncapsulatedPDFStorage) -> pydicom.Dataset:
+    """The object of a kind that a version has in the archive, beside the one of the other kind."""
     assert report.study_uid
     with world.db.transaction() as tx:
-        [located] = retrieve.locate(tx, Scope(ORIGINAL, unreleased=True, withheld=True), report.study_uid)
-    return pydicom.dcmread(io.BytesIO(b"".join(retrieve.stream(world.archive.blobs, located.parts))))
+        both = retrieve.locate(tx, Scope(ORIGINAL, unreleased=True, withheld=True), report.study_uid)
+    assert len(both) == 2
+    read = [pydicom.dcmread(io.BytesIO(b"".join(retrieve.stream(world.archive.blobs, one.parts)))) for one in both]
+    [found] = [ds for ds in read if ds.SOPClassUID == kind]
+    return found
 
 
 def told(world: World, words: str) -> list[str]:
@@ -242,7 +247,7 @@ def test_a_recall_closes_every_way_to_it_at_once_and_keeps_its_bytes(world: Worl
         reporting.read(tx, world.patient, case_id)
         report = reports_of(tx, case_id)[0]
         assert report.study_uid
-        assert [s.study_uid for s in query.summaries(tx, originals(world.patient)) if s.modalities == ["DOC"]]
+        assert [s.study_uid for s in query.summaries(tx, originals(world.patient)) if s.modalities == ["DOC", "SR"]]
     before = archived(world, report).EncapsulatedDocument
     with world.db.transaction() as tx:
         versions.recall(tx, world.coordinator, case_id, 1, "It is another patient's")
@@ -368,10 +373,23 @@ def test_each_version_stands_in_the_archive_and_names_the_one_before(world: Worl
     with world.db.transaction() as tx:
         sent = retrieve.locate(tx, originals(world.patient), world.first(case_id))
     assert {one.ReferencedSOPInstanceUID for one in new.SourceInstanceSequence} == {one.sop_uid for one in sent}
+    # The structured report beside it refers to the same.
+    told = [archived(world, one, BasicTextSRStorage) for one in (first, second)]
+    assert {(ds.StudyInstanceUID, ds.StudyID, ds.AccessionNumber) for ds in told} == {
+        (ds.StudyInstanceUID, reference, reference) for ds in (old, new)
+    }
+    assert {ds.SeriesInstanceUID for ds in told}.isdisjoint({old.SeriesInstanceUID, new.SeriesInstanceUID})
+    [[evidence], [amended]] = told[1].CurrentRequestedProcedureEvidenceSequence, told[1].PredecessorDocumentsSequence
+    assert evidence.StudyInstanceUID == world.first(case_id)
+    seen = [one for series in evidence.ReferencedSeriesSequence for one in series.ReferencedSOPSequence]
+    assert {one.ReferencedSOPInstanceUID for one in seen} == {one.sop_uid for one in sent}
+    [named] = amended.ReferencedSeriesSequence[0].ReferencedSOPSequence
+    assert (amended.StudyInstanceUID, named.ReferencedSOPInstanceUID) == (old.StudyInstanceUID, told[0].SOPInstanceUID)
+    assert "PredecessorDocumentsSequence" not in told[0]
     tool = shutil.which("dciodvfy")
     if tool is None:
         pytest.skip("dciodvfy is not here (Debian: dicom3tools)")
-    for number, ds in enumerate((old, new)):
+    for number, ds in enumerate((old, new, *told)):
         path = tmp_path / f"{number}.dcm"
         ds.save_as(path)
         done = subprocess.run([tool, "-new", path], capture_output=True, check=False, timeout=120)

@@ -16,7 +16,7 @@ from billing.models import WebhookEvent
 from billing.stripe_gateway import StripeGateway
 from cases.mail import FolderMailer
 from overread import cli, wiring
-from overread.kit import jobs
+from overread.kit import fonts, jobs
 from overread.kit.bus import Bus
 from overread.kit.db import Database, raw
 from overread.kit.settings import Settings
@@ -42,8 +42,11 @@ HANDLERS = {
     "billing.payment_voided": [],
     "billing.webhook_received": ["billing.process_webhook"],
     "cases.authorisation_due": ["cases.authorise"],
+    "cases.closing_due": ["cases.close"],
+    "cases.closing_near": ["cases.tell_closing"],
     "cases.due_near": ["cases.warn_of_due"],
     "cases.erased": ["cases.destroy_files"],
+    "cases.images_awaited": ["cases.remind_of_images"],
     "cases.information_overdue": ["cases.remind_information"],
     "cases.mail_queued": ["cases.send_mail"],
     "cases.offer_ends": ["cases.expire_offer"],
@@ -52,6 +55,7 @@ HANDLERS = {
     "cases.refund_due": ["cases.refund"],
     "cases.report_published": ["cases.archive_report"],
     "cases.report_unread": ["cases.remind_unread"],
+    "cases.still_waits": ["cases.nudge"],
     "cases.specialist_wanted": ["cases.offer_next"],
     "cases.study_matched": ["cases.deidentify_study"],
     "cases.submitted": ["cases.compare_identity"],
@@ -124,3 +128,5 @@ def test_the_doctor_says_what_somebody_has_to_look_at(
     assert lines[1].startswith("1 jobs cases.send_mail failed for good: ")
     assert lines[2].startswith("1 blobs are missing or damaged: run `overread verify`")
     assert lines[3].startswith("1 messages of the payment provider wait: ")
+    monkeypatch.setattr(fonts, "has", lambda letter: letter != "ก")
+    assert told()[1][4:] == ["No font has Thai: reports name such letters in words until fonts-noto-core is installed."]

@@ -25,7 +25,7 @@ Make = Callable[..., TestClient]
 
 
 def code_of(page: str) -> str:
-    return re.findall(r"data-copy-value>([A-Z2-9]{4}-[A-Z2-9]{4})<", page)[0]
+    return str(re.findall(r"data-copy-value>([A-Z2-9]{4}-[A-Z2-9]{4})<", page)[0])
 
 
 def test_a_patient_lets_their_physician_read_and_ends_it(browser: Make, world: World) -> None:
