@@ -99,7 +99,7 @@ def _page(ctx: TxContext, made: dict[str, str] | None = None) -> Response:
 
 
 def _line(ctx: TxContext, one: LinkView) -> dict[str, Any]:
-    label, tone = (gettext("Good"), "good") if one.stands else (gettext("Ended"), "neutral")
+    label, tone = (gettext("Stands"), "good") if one.stands else (gettext("Ended"), "neutral")
     return {
         "name": one.name,
         "email": one.email,
