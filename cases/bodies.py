@@ -217,7 +217,10 @@ class Masks(Body):
 
 
 class ReportDraft(Body):
-    """A report: question id -> answer, its other texts by key (`impression`), and the studies read (UIDs of the view).
+    """A report: question id -> answer, its other texts by key, and the studies read (UIDs of the view).
+
+    The texts are `summary` (for the patient), `impression` (for the physician) and, where the first report is there,
+    `agreement` ("agree", "minor", "major" or "not_comparable") and `difference` (what differs).
 
     An answer that is not named stays as it is. `change`: what is changed and why, of a correction or an addition, whose
     one text is `addition`. `edition`: that of the report which was read.

@@ -250,7 +250,7 @@ def _captured_or_free(move: Move) -> str | None:
 
 
 def _every_question_answered(move: Move) -> str | None:
-    return written.words(move.case, latest_report(move.tx, move.case.id))
+    return written.words(move.tx, move.case, latest_report(move.tx, move.case.id))
 
 
 def _studies_listed(move: Move) -> str | None:

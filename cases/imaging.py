@@ -74,6 +74,11 @@ def summaries(tx: Session, scope: Scope) -> dict[str, StudySummary]:
     return {study.study_uid: study for study in query.summaries(tx, scope)}
 
 
+def body_parts(tx: Session, scope: Scope) -> dict[str, list[str]]:
+    """The parts of the body that each study in a scope names, by Study Instance UID."""
+    return query.body_parts_by_study(tx, scope)
+
+
 def unshown(tx: Session, scope: Scope) -> dict[str, int]:
     """How many images of each study in a scope, by Study Instance UID, the hosted viewer can't show."""
     return query.unshown(tx, scope)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
+
+from cases.report_states import ReportKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +85,65 @@ class SignerView:
     name: str
     qualification: str
     practice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One of the patient's questions with its answer ("" while there is none)."""
+
+    question_id: UUID
+    number: int
+    question: str
+    answer: str
+    follow_up: bool = False
+    answered_at: datetime | None = None
+    signature: SignatureView | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenText:
+    """A text of a report (`cases.report_texts`), as clinicians and as its patient know it.
+
+    `choice`: what was chosen, of one that is not written; `text` says it in words.
+    """
+
+    key: str
+    label: str
+    patient_label: str
+    text: str
+    choice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """A report as patient, coordinator and author read it. `studies`: what was read, as sentences.
+
+    `zone`: the program's, in which the document is dated.
+    `patient` (name and birth date) is empty for the author, who does not know whose images they read. `mark`: what has
+    to be said of a version that is not in force; `change`: what was changed and why.
+    """
+
+    report_id: UUID
+    case_id: UUID
+    reference: str
+    program: str
+    subjects: tuple[str, ...]
+    patient: str
+    version: int
+    answers: tuple[Answer, ...]
+    texts: tuple[WrittenText, ...]
+    studies: tuple[str, ...]
+    signed_by: str
+    signed_at: datetime | None
+    published_at: datetime | None
+    digest: str | None
+    intact: bool
+    follow_ups: tuple[Answer, ...]
+    edition: str
+    zone: str
+    kind: str = ReportKind.REPORT.value
+    change: str = ""
+    signature: SignatureView | None = None
+    mark: ReportMark | None = None
+    additions: tuple[AdditionView, ...] = ()

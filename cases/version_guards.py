@@ -86,7 +86,7 @@ GUARDS: Mapping[str, Guard] = {
     "specialist_eligible": _specialist_eligible,
     "signature_known": lambda move: written.signer(move.tx, move.who),
     "change_told": lambda move: written.change(move.report),
-    "words_written": lambda move: written.words(move.case, move.report),
+    "words_written": lambda move: written.words(move.tx, move.case, move.report),
     "studies_listed": lambda move: written.studies(move.tx, move.case, move.report),
     "is_later": _is_later,
     "is_newest": _is_newest,

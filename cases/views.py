@@ -20,12 +20,23 @@ from cases.imaging import Box, Composite, Picture, Profile, Review, SeriesGroup,
 from cases.kind_questions import AnswerForm, KindQuestion
 from cases.list_views import CaseLine
 from cases.money import Paid, Refund
+from cases.offer_views import OfferedStudy
 from cases.program_views import KindView, PriceView, ProgramView
 from cases.report_states import KIND_LABELS as REPORT_KINDS
 from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.report_texts import TEXTS as REPORT_TEXTS
 from cases.report_texts import texts_of as report_texts_of
-from cases.report_views import AdditionView, Reader, ReportMark, SignatureView, SignerView, VersionView
+from cases.report_views import (
+    AdditionView,
+    Answer,
+    Reader,
+    ReportMark,
+    ReportView,
+    SignatureView,
+    SignerView,
+    VersionView,
+    WrittenText,
+)
 from cases.states import Obstacle
 from cases.subspecialties import SUBSPECIALTIES
 from cases.tongues import LANGUAGES
@@ -60,6 +71,7 @@ __all__ = [
     "Narrow",
     "NoteView",
     "OfferView",
+    "OfferedStudy",
     "Paid",
     "PatientCase",
     "PatientStudy",
@@ -90,6 +102,7 @@ __all__ = [
     "VersionView",
     "Whose",
     "Words",
+    "WrittenText",
     "report_texts_of",
 ]
 
@@ -384,6 +397,8 @@ class CoordinatorCase:
 class SpecialistCase:
     """A case as the specialist sees it: de-identified. `studies` is empty until the offer is accepted.
 
+    `offered`: what there is to see after accepting, empty from then on; `missing`: what is not there, as sentences;
+    `first_report`: that one is there.
     `dates`: what was done to the dates of the images: "moved", "kept" or "none" (taken out).
     """
 
@@ -417,61 +432,6 @@ class SpecialistCase:
     writing: bool
     actions: tuple[str, ...]
     paused_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One of the patient's questions with its answer ("" while there is none)."""
-
-    question_id: UUID
-    number: int
-    question: str
-    answer: str
-    follow_up: bool = False
-    answered_at: datetime | None = None
-    signature: SignatureView | None = None
-    digest: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenText:
-    """A text of a report (`cases.report_texts`), as clinicians and as its patient know it."""
-
-    key: str
-    label: str
-    patient_label: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReportView:
-    """A report as patient, coordinator and author read it. `studies`: what was read, as sentences.
-
-    `zone`: the program's, in which the document is dated.
-    `patient` (name and birth date) is empty for the author, who does not know whose images they read. `mark`: what has
-    to be said of a version that is not in force; `change`: what was changed and why.
-    """
-
-    report_id: UUID
-    case_id: UUID
-    reference: str
-    program: str
-    subjects: tuple[str, ...]
-    patient: str
-    version: int
-    answers: tuple[Answer, ...]
-    texts: tuple[WrittenText, ...]
-    studies: tuple[str, ...]
-    signed_by: str
-    signed_at: datetime | None
-    published_at: datetime | None
-    digest: str | None
-    intact: bool
-    follow_ups: tuple[Answer, ...]
-    edition: str
-    zone: str
-    kind: str = ReportKind.REPORT.value
-    change: str = ""
-    signature: SignatureView | None = None
-    mark: ReportMark | None = None
-    additions: tuple[AdditionView, ...] = ()
+    offered: tuple[OfferedStudy, ...]
+    missing: tuple[str, ...]
+    first_report: bool

@@ -7,14 +7,14 @@ from sqlalchemy.orm import Session
 from cases import report_texts
 from cases.models import Case, Report
 from cases.report_states import ReportKind
-from cases.repository import studies_of
-from cases.states import Needed, StudyState
+from cases.repository import documents_of, studies_of
+from cases.states import DocumentKind, Needed, StudyState
 from cases.version_models import Signer
 from overread.kit.language import gettext
 from overread.kit.principals import Principal
 
 
-def words(case: Case, report: Report | None) -> str | None:
+def words(tx: Session, case: Case, report: Report | None) -> str | None:
     """Answers to every question and the texts that have to be written; of an addition its own text alone."""
     if report is None:
         return gettext("There is no report yet.")
@@ -25,7 +25,21 @@ def words(case: Case, report: Report | None) -> str | None:
     ]
     if missing:
         return gettext("Please answer every question; still open: %(names)s.", names=", ".join(missing))
-    return next(iter(report_texts.missing(report.texts, report.kind).values()), None)
+    wanting = report_texts.missing(report.texts, report.kind, compares=compares(tx, case, report))
+    return next(iter(wanting.values()), None)
+
+
+def compares(tx: Session, case: Case, report: Report | None) -> bool:
+    """Whether a report says how it compares with the first one: it is released to the specialist, or it said so."""
+    if report is not None and (report.kind is ReportKind.ADDENDUM or report.texts.get("agreement")):
+        return report.kind is not ReportKind.ADDENDUM
+    return first_report(tx, case)
+
+
+def first_report(tx: Session, case: Case) -> bool:
+    """Whether the first report is among what was released to the specialist."""
+    released = {s.study_uid for s in studies_of(tx, case.id) if s.state is StudyState.RELEASED}
+    return any(d.kind is DocumentKind.FIRST_REPORT and d.study_uid in released for d in documents_of(tx, case.id))
 
 
 def studies(tx: Session, case: Case, report: Report | None) -> str | None:

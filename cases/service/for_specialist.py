@@ -7,15 +7,15 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import imaging, licences
+from cases import imaging, licences, written
 from cases.licence_models import Licence
 from cases.models import Case, Report
 from cases.redact import redacted
 from cases.report_states import WITH_PATIENT, ReportState
 from cases.repository import latest_report, offers_of, steps_of, studies_of
-from cases.service import presentation
+from cases.service import offered, presentation
 from cases.service.reporting import sentence
-from cases.states import LABELS, Actor, CaseEvent, CaseState, LicenceRequirement, OfferOutcome, StudyState
+from cases.states import LABELS, OPEN, Actor, CaseEvent, CaseState, LicenceRequirement, OfferOutcome, StudyState
 from cases.views import QuestionView, SpecialistCase, SpecialistStudy
 from overread.kit import clock
 from overread.kit.language import Phrase, gettext
@@ -87,6 +87,9 @@ def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Sp
         writing=actor is Actor.ASSIGNED and _writing(case, newest),
         actions=presentation.actions(case, actor),
         paused_at=case.paused_at,
+        offered=offered.studies(tx, case) if offer.outcome is OfferOutcome.OPEN else (),
+        missing=offered.missing(tx, case) if case.state in OPEN else (),
+        first_report=written.first_report(tx, case),
     )
 
 

@@ -29,7 +29,7 @@ from overread.kit.proofs import Proof
 from overread.kit.words import counted
 from pacs.index.scope import Scope
 
-_MAX_TEXT = 50_000
+MOST_TEXT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Draft:
     """A report that is being written: answers by question's id, Study Instance UIDs of the view that were read.
 
     `digest`: names what it says now, every word of it. `number`, `kind`: which version it is; `reason`: why the one
-    before was sent back, as its author may read it.
+    before was sent back, as its author may read it; `compares`: it says how it compares with the first report.
     """
 
     answers: Mapping[str, str]
@@ -49,6 +49,7 @@ class Draft:
     kind: ReportKind
     change: str
     reason: str
+    compares: bool
 
 
 def save_draft(
@@ -75,14 +76,17 @@ def save_draft(
         raise Unprocessable(
             "unknown question", safe=gettext("An answer names a question that this case does not have.")
         )
-    kept = report_texts.texts_of(report.kind if report else ReportKind.REPORT)
+    kind = report.kind if report else ReportKind.REPORT
+    kept = report_texts.texts_of(kind, compares=written.compares(tx, case, report))
     if not set(texts) <= {text.key for text in kept}:
         raise Unprocessable(
             "unknown text", safe=gettext("The texts of a report are: %(names)s.", names=", ".join(t.key for t in kept))
         )
-    if any(len(text) > _MAX_TEXT for text in (*answers.values(), *texts.values(), change or "")):
+    if any(text.choices and texts.get(text.key) and texts[text.key] not in text.choices for text in kept):
+        raise Unprocessable("no such choice", safe=gettext("Please choose one of what is listed."))
+    if any(len(text) > MOST_TEXT for text in (*answers.values(), *texts.values(), change or "")):
         raise Unprocessable(
-            "too long", safe=gettext("A text is too long: %(max_text)s characters at most.", max_text=_MAX_TEXT)
+            "too long", safe=gettext("A text is too long: %(max_text)s characters at most.", max_text=MOST_TEXT)
         )
     if not all(imaging.is_uid(uid) for uid in studies_read):
         raise Unprocessable("not a UID", safe=gettext("A study is named by its Study Instance UID."))
@@ -124,14 +128,19 @@ def draft(tx: Session, who: Principal, case_id: UUID) -> Draft | None:
         report.kind,
         report.change,
         redacted(case, versions.reason_of(report_steps_of(tx, case_id), report.number - 1, ReportEvent.SEND_BACK)),
+        written.compares(tx, case, report),
     )
 
 
-def missing_texts(report: Draft | None) -> dict[str, str]:
-    """What has still to be written before a report can be signed, besides answers, by key: a sentence each."""
+def missing_texts(report: Draft | None, *, first_report: bool) -> dict[str, str]:
+    """What has still to be written before a report can be signed, besides answers, by key: a sentence each.
+
+    `first_report`: that one is there to compare with, while nothing is written.
+    """
     if report is None:
-        return report_texts.missing({})
-    found = report_texts.missing({text.key: text.text for text in report.texts}, report.kind)
+        return report_texts.missing({}, compares=first_report)
+    kept = {text.key: text.choice or text.text for text in report.texts}
+    found = report_texts.missing(kept, report.kind, compares=report.compares)
     if report.kind is not ReportKind.REPORT and not report.change:
         found["change"] = gettext("Please say what is changed or added, and why.")
     return found
@@ -292,7 +301,7 @@ def answer_follow_up(tx: Session, who: Principal, case_id: UUID, question_id: UU
         return question.answer_digest or ""
     if question.answer is not None:
         raise Conflict("answered", safe=gettext("This question was answered already."))
-    if not text.strip() or len(text) > _MAX_TEXT:
+    if not text.strip() or len(text) > MOST_TEXT:
         raise Unprocessable("answer", safe=gettext("Please write an answer."))
     if (missing := written.signer(tx, who)) is not None:
         raise Unprocessable("no signer", safe=missing)
@@ -339,8 +348,9 @@ def _cleaned(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _texts(report: Report) -> tuple[WrittenText, ...]:
+    kept = {t.key: report.texts.get(t.key, "") for t in report_texts.texts_of(report.kind)}
     return tuple(
-        WrittenText(t.key, t.label, t.patient_label, report.texts.get(t.key, ""))
+        WrittenText(t.key, t.label, t.patient_label, t.words(kept[t.key]), kept[t.key] if t.choices else "")
         for t in report_texts.texts_of(report.kind)
     )
 

@@ -31,7 +31,7 @@ export function keepAsTyped(form: HTMLFormElement, note: HTMLElement): void {
     note.classList.toggle("warn", told === "offline" || told === "out" || told === "elsewhere");
     if (told === "out") {
       const link = document.createElement("a");
-      link.href = "/sign-in?next=/cases";
+      link.href = `/sign-in?next=${form.dataset.home ?? "/cases"}`;
       link.target = "_blank";
       link.rel = "noopener";
       link.textContent = note.dataset.signIn ?? "";

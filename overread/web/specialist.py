@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from cases.service import assignment, check_ins, intake, read, reporting, versions, viewing
@@ -41,6 +41,7 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.post_without_tx("/reading/{case}/follow-ups/{question}", answer_follow_up, in_transaction(case_page)),
         desk.get("/reading/{case}/report", report_page),
         desk.post("/reading/{case}/report", save, report_page),
+        desk.post("/reading/{case}/report/keep", keep),
         desk.post_without_tx("/reading/{case}/sign", sign, in_transaction(report_page)),
     ]
 
@@ -175,7 +176,7 @@ def report_page(ctx: TxContext) -> Response:
     if report is not None and (not values or preview):
         values |= {f"answer-{key}": text for key, text in report.answers.items()}
         values |= {"change": report.change}
-        values |= {t.key: t.text for t in report.texts} | {"studies": list(report.studies_read)}
+        values |= {t.key: t.choice or t.text for t in report.texts} | {"studies": list(report.studies_read)}
     return ctx.page(
         "specialist/report.html",
         case={
@@ -188,7 +189,7 @@ def report_page(ctx: TxContext) -> Response:
             "story": answers.story(case),
         },
         questions=[{"id": str(q.question_id), "text": q.text} for q in questions],
-        texts=report_texts_of(kind),
+        texts=report_texts_of(kind, compares=report.compares if report else case.first_report),
         version={
             "number": report.number if report else 1,
             "kind": kind.value,
@@ -198,6 +199,7 @@ def report_page(ctx: TxContext) -> Response:
         },
         studies=[{"uid": study.study_uid, "label": study.title} for study in case.studies],
         action=f"{url}/report",
+        most_text=reporting.MOST_TEXT,
         edition=report.digest if report else "",
         saved_url=f"{url}/report" if ctx.errors else "",
         templates=[],
@@ -212,15 +214,26 @@ def report_page(ctx: TxContext) -> Response:
 
 def save(ctx: TxContext) -> Response:
     """Keep what is written, whole or not; then go on writing, or to what is to be signed."""
+    _save(ctx)
+    url = f"/reading/{ctx.uuid()}/report"
+    return go(url, step="preview") if ctx.form.text("step") == "preview" else go(url, "saved")
+
+
+def keep(ctx: TxContext) -> Response:
+    """Keep what is typed so far, for the page's script."""
+    _save(ctx)
+    report = reporting.draft(ctx.tx, ctx.who, ctx.uuid())
+    return JSONResponse({"edition": report.digest if report else "", "refused": {}})
+
+
+def _save(ctx: TxContext) -> None:
     prefix = "answer-"
     answers = {name[len(prefix) :]: ctx.form.text(name) for name in ctx.form.names() if name.startswith(prefix)}
     report = reporting.draft(ctx.tx, ctx.who, ctx.uuid())
     kept = report_texts_of(report.kind if report else ReportKind.REPORT)
-    texts = {text.key: ctx.form.text(text.key) for text in kept}
+    texts = {text.key: typed for text in kept if (typed := ctx.form.given(text.key)) is not None}
     studies, edition, change = ctx.form.all("studies"), ctx.form.given("edition"), ctx.form.given("change")
     reporting.save_draft(ctx.tx, ctx.who, ctx.uuid(), answers, texts, studies, change=change, edition=edition)
-    url = f"/reading/{ctx.uuid()}/report"
-    return go(url, step="preview") if ctx.form.text("step") == "preview" else go(url, "saved")
 
 
 def sign(context: RequestContext) -> Response:
@@ -249,7 +262,7 @@ def _missing(ctx: TxContext, case: SpecialistCase) -> dict[str, str]:
         for q in case.questions
         if not q.follow_up and not adds and not (report and report.answers.get(str(q.question_id), "").strip())
     }
-    found |= reporting.missing_texts(report)
+    found |= reporting.missing_texts(report, first_report=case.first_report)
     if report is None or not report.studies_read:
         found["studies"] = gettext("Please tick the studies that you have read.")
     return found
@@ -282,6 +295,7 @@ def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | Non
             "story": answers.story(case),
             "patient": case.patient,
             "fee": render.money(case.fee, case.currency),
+            "kind": case.kind,
             "asked": case.asked,
         },
         studies=[
@@ -299,6 +313,20 @@ def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | Non
             for study in case.studies
         ],
         study_count=case.study_count,
+        offered=[
+            {
+                "title": one.title if one.document else labels.modality(one.modalities) or gettext("Study"),
+                "text": "" if one.document else one.description,
+                "body_parts": ", ".join(part.capitalize() for part in one.body_parts),
+                "date": render.day(one.study_date) if not one.document else None,
+                "series": one.series,
+                "instances": one.instances,
+                "earlier": one.earlier,
+                "document": one.document,
+            }
+            for one in case.offered
+        ],
+        missing=case.missing,
         dates=case.dates,
         viewer_action=f"{url}/viewer" if access and case.studies else "",
         access=access,

@@ -382,5 +382,20 @@ def body_parts(tx: Session, scope: Scope) -> set[str]:
     return set(tx.scalars(rows.where(Series.body_part != "").distinct()))
 
 
+def body_parts_by_study(tx: Session, scope: Scope) -> dict[str, list[str]]:
+    """The same for each study by its UID, in alphabetical order; without those that say nothing."""
+    rows = (
+        select(Study.study_uid, Series.body_part)
+        .join(Study, Study.pk == Series.study_pk)
+        .where(visibility.studies(scope), Series.body_part != "")
+        .distinct()
+        .order_by(Study.study_uid, Series.body_part)
+    )
+    found: dict[str, list[str]] = {}
+    for uid, part in tx.execute(rows):
+        found.setdefault(uid, []).append(part)
+    return found
+
+
 def _compact(day: date | None) -> str:
     return day.isoformat().replace("-", "") if day else ""

@@ -11,6 +11,8 @@ from tests.architecture.source import ROOMS, ROOT, modules, name
 #: Services that no request reaches as they are, or that show nothing of anybody.
 _WITHOUT = {
     "on_stable": "hears the archive's event",
+    "studies": "a part of what an offer tells, whose case was loaded for its specialist",
+    "missing": "a part of what an offer tells, whose case was loaded for its specialist",
     "compare_again": "hears the case's event",
     "deidentify": "hears the case's event",
     "bring_back": "hears the archive's event",
@@ -53,6 +55,7 @@ _SCOPE_MAKERS = {
     "cases/imaging.py": "what matching compares, for the system",
     "cases/service/reporting.py": "the studies that a report names",
     "cases/service/for_specialist.py": "the studies of a grant",
+    "cases/service/offered.py": "the released studies of the view of a case that is offered",
 }
 _ASKERS = frozenset(("Principal", "Scope", "TxContext", "Call"))
 

@@ -21,11 +21,13 @@ from cases.mail_rendering import Mail, rendered
 from cases.mail_texts import TEMPLATES
 from cases.models import Case, Message, Program, Report
 from cases.service import assignment, intake, read, reporting
+from cases.version_effects import UNREAD_AFTER
 from cases.views import PatientCase, SpecialistCase
 from overread.kit import clock, jobs, zones
 from overread.kit.errors import Conflict, Forbidden, Unavailable, Unprocessable
 from overread.kit.settings import Settings
 from pacs.index.events import BlobsDamaged
+from tests.cases.conftest import MovedClock
 from tests.cases.world import World, proof
 from tests.live.server import free_port
 
@@ -202,11 +204,12 @@ def test_follow_up_questions_and_the_end(world: World) -> None:
     assert world.state(case_id) == "closed"
 
 
-def test_an_unread_report_is_nudged_once_a_read_one_never(world: World) -> None:
+def test_an_unread_report_is_nudged_once_a_read_one_never(world: World, moved: MovedClock) -> None:
     unread, read_one = world.published(), world.published()
     with world.db.transaction() as tx:
         reporting.read(tx, world.patient, read_one)
-    world.drain(later=True)
+    moved.to(clock.now() + UNREAD_AFTER + timedelta(minutes=1))
+    world.drain()
     assert sum("waits for you" in mail for mail in world.mails()) == 1
     assert world.state(unread) == "published"
 
@@ -283,7 +286,7 @@ def test_a_missing_file_is_told_to_those_who_can_have_it_mended(world: World) ->
 
 def test_every_template_can_be_filled(world: World) -> None:
     facts = {"days": 3, "left": 4, "expires": zones.sentence(clock.now()), "reference": "OV-2222-2222", "due": "soon"}
-    facts |= {"subject": "one", "entries": [["two", "/queue"]]}
+    facts |= {"subject": "one", "entries": [["two", "/queue"]], "ends": "soon", "readings": 10, "program": "Knees"}
     for name in TEMPLATES:
         message = Message(id=clock.uuid7(), case_id=clock.uuid7(), template=name, facts=facts)
         mail = rendered(message, "a@example.org", "https://overread.example")

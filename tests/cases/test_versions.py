@@ -78,7 +78,7 @@ def test_what_was_sent_back_stays_and_a_new_version_starts_from_it(world: World)
     with world.db.transaction() as tx:
         draft = reporting.draft(tx, world.specialist, case_id)
         assert draft is not None
-        assert draft.texts[0].text == "All is well."
+        assert draft.texts[1].text == "All is well."
         # As everything that comes from coordinators.
         assert draft.reason.endswith("asks: which side?")
         assert not any(name in draft.reason for name in ("María", "Oyelaran"))
@@ -96,7 +96,7 @@ def test_what_was_sent_back_stays_and_a_new_version_starts_from_it(world: World)
     assert states(world, case_id) == [("report", "returned"), ("report", "published")]
     with world.db.transaction() as tx:
         shown = reporting.read(tx, world.patient, case_id)
-        assert (shown.version, shown.texts[0].text, shown.mark) == (2, "Left: well.", None)
+        assert (shown.version, shown.texts[1].text, shown.mark) == (2, "Left: well.", None)
         # What was never given to them is not theirs to know of.
         assert [one.number for one in versions.listed(tx, world.patient, case_id)] == [2]
         with pytest.raises(NotFound):
@@ -123,7 +123,7 @@ def test_a_correction_takes_the_place_of_the_report_once_it_is_published(world: 
     world.change(case_id, {"impression": "All is well on the left."}, "The side was missing.")
     with world.db.transaction() as tx:
         # Meanwhile the old one is read, and questions go on.
-        assert reporting.read(tx, world.patient, case_id).texts[0].text == "All is well."
+        assert reporting.read(tx, world.patient, case_id).texts[1].text == "All is well."
         intake.follow_up(tx, world.patient, case_id, "May I swim?")
     world.sign(case_id)
     world.digest()
@@ -138,7 +138,7 @@ def test_a_correction_takes_the_place_of_the_report_once_it_is_published(world: 
     assert told(world, "A report that you have opened") == []
     with world.db.transaction() as tx:
         now = reporting.read(tx, world.patient, case_id)
-        assert (now.version, now.change, now.texts[0].text) == (2, "The side was missing.", "All is well on the left.")
+        assert (now.version, now.change, now.texts[1].text) == (2, "The side was missing.", "All is well on the left.")
         newer, older = versions.listed(tx, world.patient, case_id)
         assert (newer.status, older.status, older.readable) == ("In force", "Replaced", True)
         assert older.mark.startswith("Replaced by version 2 on ")

@@ -178,9 +178,12 @@ def read_images(specialist: Page, demo: Server, case_id: UUID, album: Album) -> 
     text = specialist.locator("body").inner_text().lower()
     assert not [word for word in IDENTIFIERS if word in text]
 
-    press(specialist, "Open in viewer")
-    specialist.wait_for_url(re.compile(re.escape(demo.viewer) + "/viewer"))
-    canvas = specialist.locator("canvas.cornerstone-canvas").first
+    with specialist.expect_popup() as opened:
+        press(specialist, "Open in viewer")
+    # The page of the case stays beside it.
+    viewer = opened.value
+    viewer.wait_for_url(re.compile(re.escape(demo.viewer) + "/viewer"))
+    canvas = viewer.locator("canvas.cornerstone-canvas").first
     canvas.wait_for(timeout=90_000)
     shown = 0.0
     for _ in range(120):
@@ -188,13 +191,14 @@ def read_images(specialist: Page, demo: Server, case_id: UUID, album: Album) -> 
         shown = float(picture.std())
         if shown > 20:
             break
-        specialist.wait_for_timeout(1000)
+        viewer.wait_for_timeout(1000)
     assert shown > 20, "no image on the viewer's canvas"
-    specialist.wait_for_timeout(1500)
-    specialist.screenshot(path=album.folder / "viewer-1280.png")
-    assert "token" not in specialist.url
-    text = specialist.locator("body").inner_text().lower()
+    viewer.wait_for_timeout(1500)
+    viewer.screenshot(path=album.folder / "viewer-1280.png")
+    assert "token" not in viewer.url
+    text = viewer.locator("body").inner_text().lower()
     assert not [word for word in IDENTIFIERS if word in text]
+    viewer.close()
 
     specialist.goto(f"{demo.url}/reading/{case_id}")
     press(specialist, "Make a token")
