@@ -238,6 +238,9 @@ VISITORS_FORMS = frozenset(
         "/confirm/{token}",
         "/eligibility",
         "/physician/{token}",
+        "/physician/{token}/report.pdf",
+        "/api/v1/shared-report",
+        "/api/v1/shared-report/pdf",
     )
 )
 
