@@ -184,9 +184,39 @@ REPORT_TO_REFERRER = ConsentText(
         ),
     ),
 )
+#: A consent of its own for each link that a treating physician gets.
+REPORT_TO_PHYSICIAN = ConsentText(
+    "report_to_physician",
+    "This physician may read my report.",
+    "1",
+    Words(
+        "/physicians",
+        "Sharing your report with your physician – Overread",
+        "What you allow when you let a physician read your report by a link and a code.",
+        "Sharing your report with your physician",
+        "A physician who treats you can read your report without an account here, if you want that.",
+        (
+            Section(
+                "What you allow",
+                points=(
+                    "The physician reads and downloads your report, with its corrections and additions. No images.",
+                    "They get a link by mail. It opens with a code alone, which you give them yourself.",
+                    "The link ends on the day that you choose, and at once when you end it.",
+                    "You see when they read it. What they downloaded stays with them.",
+                    (
+                        "If the report is corrected or taken back, we mail them that, also after the end, if they "
+                        "have read it."
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
 CURRENT: Mapping[str, ConsentText] = {text.name: text for text in CONSENTS}
 #: The pages on which the texts stand.
-PAGES: Mapping[str, Words] = {text.words.path: text.words for text in (*CONSENTS, REPORT_TO_REFERRER)}
+PAGES: Mapping[str, Words] = {
+    text.words.path: text.words for text in (*CONSENTS, REPORT_TO_REFERRER, REPORT_TO_PHYSICIAN)
+}
 
 
 def current(kind: str, version: str, digest: str | None = None) -> ConsentText:

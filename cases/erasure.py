@@ -37,6 +37,7 @@ from cases.models import (
     Report,
     Step,
 )
+from cases.physician_models import PhysicianLink
 from cases.referral_models import Referral, ReportShare
 from cases.repository import erasure_of, load_unasked, studies_of, waits
 from cases.states import PATIENT_SIDE, Actor, CaseEvent, CaseState, StudyState
@@ -112,6 +113,7 @@ def destroy(tx: Session, case: Case) -> None:
         Authority,
         Referral,
         ReportShare,
+        PhysicianLink,
         Document,
         Question,
         Consent,

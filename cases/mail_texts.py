@@ -351,6 +351,40 @@ TEMPLATES: Mapping[str, Template] = {
         ),
         "/referrals",
     ),
+    "physician_link": Template(
+        Phrase("{reference}: a patient wants you to read something"),
+        Phrase(
+            "A patient lets you read what was written for them. Open this link:\n{link}\n\n"
+            "It asks for a code, which no mail holds: the patient gives it to you. The link is good until {expires}."
+            "\n\nIf it is not for you, please don't open it, and delete this mail."
+        ),
+        "/physician/{token}",
+    ),
+    "physician_changed": Template(
+        Phrase("{reference}: what a patient let you read has changed"),
+        Phrase(
+            "What a patient let you read by a link of ours was corrected, added to, or given back after it was taken "
+            "back. Please don't rely on what you saved or printed before. While the link that we mailed you is good, "
+            "it shows what counts now; if it has ended, ask the patient for another one."
+        ),
+        "/",
+    ),
+    "physician_recalled": Template(
+        Phrase("{reference}: please don't use what a patient let you read"),
+        Phrase(
+            "What a patient let you read by a link of ours has been taken back. Please don't use it, also where you "
+            "have saved or printed it. You get a mail when there is something to read again."
+        ),
+        "/",
+    ),
+    "physician_handed": Template(
+        Phrase("{reference}: a physician can read what was written for you"),
+        Phrase(
+            "As you have asked us to, we let a physician read it for some days. Who it is and when they read it, you "
+            "see here, and you can end it at any time:\n{link}"
+        ),
+        "/cases/{case_id}/physicians",
+    ),
     "has_account": Template(
         Phrase("You have an account already"),
         Phrase(

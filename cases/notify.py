@@ -23,6 +23,8 @@ CONFIRMATION = "confirm_address"
 INVITATION = "delegate_invited"
 #: Its link shows whoever has signed in what was prepared for them, once they have said the birth date.
 REFERRAL = "referral_invited"
+#: Its link shows whoever has the code, which no mail holds, a patient's report.
+PHYSICIAN = "physician_link"
 #: What every coordinator hears of, whoever looks after the case.
 _FOR_ALL = frozenset(("incident", "recall_incident", "due_passed"))
 
@@ -55,14 +57,16 @@ def queue_confirmation(tx: Session, recipient_id: UUID, address: str) -> None:
     _keep(tx, Message(recipient_id=recipient_id, template=CONFIRMATION, facts={"to": address}))
 
 
-def queue_invitation(tx: Session, template: str, invited_id: UUID, address: str, **facts: Any) -> None:
+def queue_invitation(
+    tx: Session, template: str, invited_id: UUID, address: str, case: Case | None = None, **facts: Any
+) -> None:
     """Have the link of an invitation sent, which is made when it is sent, as that of a confirmation is."""
-    _keep(tx, Message(template=template, facts={"to": address, "invited": str(invited_id), **facts}))
+    queue_address(tx, address, template, case, invited=str(invited_id), **facts)
 
 
-def queue_address(tx: Session, address: str, template: str, **facts: Any) -> None:
-    """Keep a mail to an address that is nobody's account, and that asked for it."""
-    _keep(tx, Message(template=template, facts={"to": address, **facts}))
+def queue_address(tx: Session, address: str, template: str, case: Case | None = None, **facts: Any) -> None:
+    """Keep a mail to an address that is nobody's account, and that asked for it or was named by a patient."""
+    _keep(tx, Message(case_id=case.id if case else None, template=template, facts={"to": address, **facts}))
 
 
 def _keep(tx: Session, message: Message) -> None:

@@ -17,6 +17,7 @@ from cases.acting_models import Delegation
 from cases.mail import Bounced, Mailer
 from cases.mail_rendering import Mail
 from cases.models import Case, Message
+from cases.physician_models import PhysicianLink
 from cases.referral_models import Referral
 from overread.kit import addresses, clock, log
 from overread.kit.db import Database
@@ -31,7 +32,11 @@ MOST_REASON = 300
 #: The facts of a mail that is only to show how it looks: whose it is then, and in which language.
 TEST = "test"
 #: What a mail with a link invites to.
-_INVITED: Mapping[str, type[Delegation | Referral]] = {notify.INVITATION: Delegation, notify.REFERRAL: Referral}
+_INVITED: Mapping[str, type[Delegation | Referral | PhysicianLink]] = {
+    notify.INVITATION: Delegation,
+    notify.REFERRAL: Referral,
+    notify.PHYSICIAN: PhysicianLink,
+}
 _logger = log.get(__name__)
 
 

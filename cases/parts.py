@@ -45,6 +45,7 @@ ACTORS: Mapping[Permission, frozenset[Actor]] = {
     Permission.REPORT_SIGN: _who_moves(CaseEvent.SIGN),
     Permission.REPORT_PUBLISH: _who_moves(CaseEvent.PUBLISH),
     Permission.REPORT_READ: _parts("patient representative coordinator assigned"),
+    Permission.REPORT_HAND_OVER: _parts("patient representative coordinator"),
     Permission.REPORT_RECALL: _parts("coordinator"),
 }
 _ROLE_OF = {

@@ -30,6 +30,7 @@ from cases import (
     bodies,
     consents,
     desk,
+    handing,
     mailing,
     papers,
     pictures,
@@ -402,6 +403,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *desk.OPERATIONS,
     *asking.OPERATIONS,
     *saved_replies.OPERATIONS,
+    *handing.OPERATIONS,
     *mailing.OPERATIONS,
     *administration.OPERATIONS,
 )

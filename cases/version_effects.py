@@ -155,17 +155,15 @@ def _tell_of_recall(move: VersionMove) -> None:
         notify.queue(tx, case, person.id, "recall_incident_admin")
 
 
+def _tell_restored(move: VersionMove) -> None:
+    if not move.follows:
+        notify.queue_patient(move.tx, move.case, "restored")
+        sharing.tell_of_restored(move.tx, move.case)
+
+
 def _close_later(move: VersionMove) -> None:
     if not move.follows:
         closing.count(move.tx, move.case)
-
-
-def _mail_patient(template: str) -> Callable[[VersionMove], None]:
-    def send(move: VersionMove) -> None:
-        if not move.follows:
-            notify.queue_patient(move.tx, move.case, template)
-
-    return send
 
 
 def _mail_assigned(template: str) -> Callable[[VersionMove], None]:
@@ -200,5 +198,5 @@ EFFECTS: Mapping[str, Callable[[VersionMove], None]] = {
     "give_back": _give_back,
     "close_later": _close_later,
     "go_on_closing": lambda move: closing.go_on(move.tx, move.case),
-    "mail_restored": _mail_patient("restored"),
+    "mail_restored": _tell_restored,
 }

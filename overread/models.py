@@ -22,6 +22,7 @@ _MODULES = (
     "cases.models",
     "cases.acting_models",
     "cases.referral_models",
+    "cases.physician_models",
     "cases.document_models",
     "cases.desk_models",
     "cases.asked_models",

@@ -716,6 +716,38 @@ def upgrade() -> None:
         postgresql_where=sa.text("withdrawn_at IS NULL"),
     )
     op.create_table(
+        "cases_physician_link",
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("code_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version", sa.String(length=32), nullable=False),
+        sa.Column("text_digest", sa.String(length=64), nullable=False),
+        sa.Column("given_by", sa.Uuid(), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("wish", sa.Text(), nullable=False),
+        sa.Column("ended_by", sa.Uuid(), nullable=True),
+        sa.Column("last_opened_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=True),
+        sa.Column("invited_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["cases_case.id"], name=op.f("fk_cases_physician_link_case_id_cases_case")
+        ),
+        sa.ForeignKeyConstraint(
+            ["given_by"], ["kit_principal.id"], name=op.f("fk_cases_physician_link_given_by_kit_principal")
+        ),
+        sa.ForeignKeyConstraint(
+            ["ended_by"], ["kit_principal.id"], name=op.f("fk_cases_physician_link_ended_by_kit_principal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cases_physician_link")),
+        sa.UniqueConstraint("digest", name=op.f("uq_cases_physician_link_digest")),
+    )
+    op.create_index(op.f("ix_cases_physician_link_case_id"), "cases_physician_link", ["case_id"], unique=False)
+    op.create_table(
         "cases_place_wish",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("program_id", sa.Uuid(), nullable=False),

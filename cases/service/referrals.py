@@ -291,8 +291,8 @@ def _text(text: str, most: int) -> str:
 
 
 def _mail(tx: Session, row: Referral) -> None:
-    facts = {"reference": row.reference, "program": row.kind.program.name}
-    notify.queue_invitation(tx, notify.REFERRAL, row.id, row.email, **facts)
+    program = row.kind.program.name
+    notify.queue_invitation(tx, notify.REFERRAL, row.id, row.email, reference=row.reference, program=program)
 
 
 def _own(tx: Session, who: Principal, referral_id: UUID, *, lock: bool = False) -> Referral:

@@ -140,6 +140,11 @@ def opening(link: str) -> tuple[Budget, ...]:
     return (Budget("link", link, 5, timedelta(hours=1)),)
 
 
+def opening_by_code(link: str, address: str) -> tuple[Budget, ...]:
+    """What a code costs whoever has a link that opens with it: by link, and by address over all links."""
+    return (*opening(link), Budget("links of address", network(address), 30, timedelta(minutes=2)))
+
+
 def mailing(email: str) -> tuple[Budget, ...]:
     """What a mail that a stranger may cause costs its recipient's address."""
     return (Budget("mail", email.strip().lower(), 3, timedelta(minutes=20)),)

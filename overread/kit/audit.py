@@ -50,6 +50,7 @@ class AuditRow(Base):
     __table_args__ = (Index("ix_kit_audit_at_id", "at", "id"),)
 
 
+_SYSTEM = (None, "system", "system")
 _ADD = """
 INSERT INTO kit_audit (id, at, actor_id, actor, role, action, object_kind, object_id, outcome, case_id, detail)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
@@ -65,16 +66,19 @@ def record(
     *,
     outcome: str = SUCCESS,
     case_id: UUID | None = None,
+    physician: str = "",
     **detail: Any,
 ) -> None:
-    """Add a line. `who` is None for the system itself and for strangers."""
-    actor = (who.id, who.name, who.role.value) if who else (None, "system", "system")
+    """Add a line. `who` is None for the system itself and for strangers; `physician`: one's name who has no account."""
+    actor = (who.id, who.name, who.role.value) if who else (None, physician, "physician") if physician else _SYSTEM
     what = (action, object_kind, str(object_id)[:200], outcome, case_id, Jsonb(detail))
     reading(tx).execute(_ADD, (clock.uuid7(), clock.now(), *actor, *what))
 
 
+#: A treating physician, who has no account, tells of the patient too.
 _NO_PERSON = """
-UPDATE kit_audit SET actor = 'a patient', actor_id = NULL, look = NULL WHERE case_id = %(case)s AND role = 'patient'
+UPDATE kit_audit SET actor = 'a ' || role, actor_id = NULL, look = NULL
+WHERE case_id = %(case)s AND role IN ('patient', 'physician')
 """
 _NO_OBJECT = """
 UPDATE kit_audit SET object_id = 'erased', detail = '{}', instances = NULL, look = NULL

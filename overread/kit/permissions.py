@@ -94,6 +94,7 @@ class Permission(StrEnum):
     REPORT_PUBLISH = "report.publish"
     REPORT_READ = "report.read"
     REPORT_RECALL = "report.recall"
+    REPORT_HAND_OVER = "report.hand_over"
 
 
 def _roles(names: str) -> frozenset[Role]:

@@ -367,6 +367,7 @@ def _after(ctx: TxContext, case: CoordinatorCase, url: str, waits: VersionView |
         "ask_action": f"{url}/ask-change" if given else "",
         "asked": versions.asked_for(ctx.tx, ctx.who, case.case_id) if given else "",
         "discard_action": f"{url}/discard" if changing else "",
+        "physicians_url": f"{url}/physicians" if given else "",
     }
 
 

@@ -85,6 +85,11 @@ TABLE = (
         {Role.HOSPITAL: Phrase("with consent")},
     ),
     Row(Phrase("Ask for a correction, recall a report"), (_P.REPORT_RECALL,)),
+    Row(
+        Phrase("Let a treating physician read the report"),
+        (_P.REPORT_HAND_OVER,),
+        {**_OWN, Role.COORDINATOR: Phrase("as the patient asked")},
+    ),
     Row(Phrase("See what was earned"), (_P.FEES_READ,), {Role.SPECIALIST: Phrase("own")}),
     Row(Phrase("Pay"), (_P.CASE_PAY,), _OWN),
     Row(Phrase("Record a payment made outside"), (_P.PAYMENT_RECORD,)),

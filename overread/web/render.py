@@ -91,6 +91,7 @@ DONE: Mapping[str, str] = {
     "referral-ended": Phrase("The invitation is taken back. Its link opens nothing any more."),
     "referral-refused": Phrase("You said no. Nothing of what was written is kept."),
     "taken-up": Phrase("It is your request now. Nothing is sent or charged before you agree to it."),
+    "hand-over-ended": Phrase("The link opens nothing any more."),
     "shared": Phrase("They may read your report from now on, once it is there."),
     "shared-no-more": Phrase("They can’t read your report any more."),
     "document-added": Phrase("Added. A coordinator looks at every page before a specialist sees it."),

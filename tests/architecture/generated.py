@@ -47,6 +47,7 @@ _MEANINGS = {
     "/privacy": "What happens to the data.",
     "/sharing": "The consent to share images and records, to read in peace.",
     "/referrers": "The consent to share the report with whoever referred the patient.",
+    "/physicians": "The consent to let a treating physician read the report.",
     "/guides/images": "How to get one's images from a hospital.",
     "/for-physicians": "For referring physicians.",
     "/home": "To the first page of one's role.",

@@ -44,6 +44,8 @@ _WITHOUT = {
     "free_reference": "draws a number that is nobody's",
     "named": "hears the case's event",
     "sweep": "done by the clock",
+    "opened": "shows what a mailed link and its code were given for",
+    "pdf": "shows what a mailed link and its code were given for",
     "name_of": "takes an identifier out of a case that somebody was let see",
 }
 #: Who makes a scope: the rooms that own the rule.

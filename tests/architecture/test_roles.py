@@ -49,6 +49,8 @@ PUBLIC = frozenset(
         "/privacy",
         "/sharing",
         "/referrers",
+        "/physicians",
+        "/physician/{token}",
         "/guides/images",
         "/for-physicians",
         "/robots.txt",
@@ -227,7 +229,19 @@ OHIF = frozenset(
 )
 #: Forms that a visitor sends: they are answered, never obeyed, without what they ask for.
 VISITORS_FORMS = frozenset(
-    ("/sign-in", "/sign-up", "/sign-out", "/webhooks/stripe", "/launch", "/confirm/{token}", "/eligibility")
+    (
+        "/sign-in",
+        "/sign-up",
+        "/sign-out",
+        "/webhooks/stripe",
+        "/launch",
+        "/confirm/{token}",
+        "/eligibility",
+        "/physician/{token}",
+        "/physician/{token}/report.pdf",
+        "/api/v1/shared-report",
+        "/api/v1/shared-report/pdf",
+    )
 )
 
 

@@ -134,6 +134,7 @@ def test_hostile_texts_never_make_a_500(api: Api, world: World, text: str) -> No
                     "notification",
                     "message",
                     "number",
+                    "link",
                     "visit",
                     "check_in",
                 )
@@ -168,6 +169,7 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
             "document": uuid4(),
             "page": 1,
             "item": uuid4(),
+            "link": uuid4(),
         }
         path = op.path.removeprefix("/api/v1").format(case=case_id, **names)
         fields = op.body.model_fields if op.body else {}
@@ -187,6 +189,8 @@ def test_strangers_get_404_on_every_route_of_a_case(api: Api, world: World) -> N
         body |= {"about": ["leave"]} if "about" in fields else {}
         body |= {"due_at": "2099-01-01T12:00:00Z"} if "due_at" in fields else {}
         body |= {"version": "1", "digest": "0" * 64} if op.path.endswith("/referral/report") else {}
+        if op.path.endswith("/physicians") and op.body:
+            body |= {"name": "N", "email": "n@example.org", "days": 7, "version": "1", "digest": "0" * 64}
         body |= {"kind": "correction"} if op.path.endswith("/reports") and op.body else {}
         body |= {"approve": True, "edition": "0" * 64} if "approve" in fields else {}
         body |= {"consent_digest": "0" * 64} if "consent_digest" in fields else {}
