@@ -10,6 +10,7 @@ from cases.operations import Call, Operation
 from cases.service import authority, corrections, delegates
 from cases.service.corrections import Identity
 from cases.service.delegates import DelegateView
+from overread.kit import attempts
 
 _DELEGATES = "/api/v1/delegates"
 _AUTHORITY = "/api/v1/cases/{case}/authority"
@@ -32,7 +33,10 @@ class Invited:
 
 def _invite(c: Call) -> Invited:
     b = c.body
-    return Invited(delegates.invite(c.tx, c.who, b.email, b.relation, b.scope, b.ends_on))
+    made = delegates.invite(c.tx, c.who, b.email, b.relation, b.scope, b.ends_on)
+    # Strangers fill nobody's mailbox; and only what would be mailed is counted.
+    attempts.spend(c.archive.db, *attempts.mailing(b.email))
+    return Invited(made)
 
 
 def _correct(c: Call) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from cases import kind_questions
-from cases.bodies import Body
+from cases.bodies import Body, Email
 from cases.kind_questions import AnswerForm, KindQuestion
 from cases.operations import AFTER, LIMIT, Call, Operation, Parameter
 from cases.service import admin_accounts, kinds, peers, people, programs
@@ -33,7 +33,7 @@ class NewAccount(Body):
     """Somebody who is to have an account. The same `request_id` again makes no second one."""
 
     name: Annotated[str, Field(min_length=1, max_length=120)]
-    email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+    email: Email
     role: Annotated[str, Field(pattern=_ROLES)]
     request_id: Annotated[str, Field(max_length=64)] = ""
 

@@ -6,18 +6,29 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from cases.report_states import ReportKind
 from cases.service.intake import Changes
 from cases.service.referrals import Referred
 from cases.states import DelegateScope, ImagesBy, LicenceRequirement, Relation
+from overread.kit import addresses
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Edition = Annotated[str, Field(max_length=64)]
 Pixels = Annotated[int, Field(ge=0, le=65_535)]
 Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]  # PS3.5 9.1
+
+
+def _one_address(text: str) -> str:
+    if not addresses.is_address(text):
+        raise PydanticCustomError("email", "This is no e-mail address: write one, such as jane@example.org.")
+    return text
+
+
+Email = Annotated[str, Field(min_length=3, max_length=addresses.LONGEST), AfterValidator(_one_address)]
 
 
 class Body(BaseModel):
@@ -123,7 +134,7 @@ class AuthoritySaid(Body):
 class NewDelegate(Body):
     """Somebody who is to act for oneself: how far, and until which day (none: until it is ended)."""
 
-    email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+    email: Email
     relation: Relation
     scope: DelegateScope
     ends_on: date | None = None
@@ -140,7 +151,7 @@ class NewReferral(Body):
 
     program: Annotated[str, Field(max_length=64)]
     kind: Annotated[str, Field(max_length=64)] = ""
-    email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+    email: Email
     physician: Annotated[str, Field(max_length=200)] = ""
     patient_name: Annotated[str, Field(min_length=1, max_length=200)]
     birth_date: date

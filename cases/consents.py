@@ -132,16 +132,17 @@ _PRIVACY = Words(
 _SHARING = Words(
     "/sharing",
     "Sharing your images – Overread",
-    "What you allow when you share your images with a specialist.",
+    "What you allow when you share your images and documents with a specialist.",
     "Sharing your images",
-    "Before a specialist can read your images, you have to allow it.",
+    "Before a specialist can read your images and documents, you have to allow it.",
     (
         Section(
             "What you allow",
             points=(
-                "The images are yours, or you may share them for the person they show.",
+                "The images and documents are yours, or you may share them for the person they are of.",
                 "We make a copy without name, birth date and numbers, and show that copy to one specialist.",
                 "Text that may be burned into the pictures is looked for, and a person checks what was found.",
+                "A person looks at every page of a document before the specialist does.",
                 "The specialist loses access some days after the report, and at once when you withdraw.",
             ),
         ),
@@ -151,7 +152,10 @@ CONSENTS: tuple[ConsentText, ...] = (
     ConsentText("terms", "I accept the terms of use.", "1", _TERMS),
     ConsentText("privacy", "I agree that my health data is handled as the privacy page says.", "1", _PRIVACY),
     ConsentText(
-        "authority_to_share", "I may share these images, and want them shown to the specialist.", "1", _SHARING
+        "authority_to_share",
+        "I may share these images and documents, and want them shown to the specialist.",
+        "1",
+        _SHARING,
     ),
 )
 #: A consent of its own, asked only of patients whom somebody referred, and withdrawn as easily as it was given.

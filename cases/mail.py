@@ -80,7 +80,7 @@ class SmtpMailer:
                     server.ehlo()
                 if url.username:
                     server.login(unquote(url.username), unquote(url.password or ""))
-                server.send_message(_message(mail, self._sender), from_addr=self._bounces)
+                server.send_message(_message(mail, self._sender), from_addr=self._bounces, to_addrs=[mail.recipient])
         except smtplib.SMTPRecipientsRefused as error:
             [(code, said)] = error.recipients.values()
             _refused(code, said, error)

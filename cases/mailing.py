@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cases.bodies import Body, Edition
+from cases.bodies import Body, Edition, Email
 from cases.mail_catalogue import LONGEST_SENDER, LONGEST_SUBJECT, LONGEST_TEXT
 from cases.mail_wording import EVERY
 from cases.operations import AFTER, LIMIT, Call, Operation, Parameter
@@ -64,7 +64,7 @@ class OwnLanguage(Body):
 class NewAddress(Body):
     """The address that a patient said is theirs."""
 
-    email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+    email: Email
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ def _again(c: Call) -> None:
 
 
 def _take_up(c: Call) -> TakenUp:
+    # Who may not take it up in any case guesses nothing, and uses up nobody's tries.
+    referred.asked(c.tx, c.who, c.body.token)
     budgets = attempts.opening(c.body.token)
     attempts.spend(c.archive.db, *budgets, safe="Too many birth dates were tried.")
     made = referred.take_up(c.tx, c.who, c.body.token, c.body.birth_date)

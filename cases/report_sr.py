@@ -19,12 +19,15 @@ _QUESTION = code("question", _OURS, "Question of the patient")
 _ANSWER = code("answer", _OURS, "Answer to the question")
 _CHANGE = code("change", _OURS, CHANGED)
 
-#: PS3.16 CID 7001 and 7002: the heading and the element for each text of a report, by its key.
-_TEXTS = {
+#: The heading and the element for each text of a report, by its key: of PS3.16 CID 7001 and 7002 where they have one.
+_COMPARISON = code("comparison", _OURS, "Comparison with the first report")
+TEXTS = {
+    "summary": (code("121111", "DCM", "Summary"), code("summary", _OURS, "Summary for the patient")),
     "impression": (code("121072", "DCM", "Impressions"), code("121073", "DCM", "Impression")),
+    "agreement": (_COMPARISON, code("agreement", _OURS, "Agreement with the first report")),
+    "difference": (_COMPARISON, code("difference", _OURS, "Difference from the first report")),
     "addition": (code("121078", "DCM", "Addendum"), code("121106", "DCM", "Comment")),
 }
-_OTHER_TEXT = (code("121076", "DCM", "Conclusions"), code("121077", "DCM", "Conclusion"))
 _REQUEST = code("121062", "DCM", "Request")
 _PROCEDURES = code("121064", "DCM", "Current Procedure Descriptions")
 _PROCEDURE = code("121065", "DCM", "Procedure Description")
@@ -86,7 +89,7 @@ def _content(shown: ReportView) -> list[pydicom.Dataset]:
 
     made = [*_texts(_CHANGE, [shown.change], chinese), *(asked(one) for one in shown.answers)]
     for text in shown.texts:
-        heading, element = _TEXTS.get(text.key, _OTHER_TEXT)
+        heading, element = TEXTS[text.key]
         made += [_container(heading, [_text(element, text.text, chinese)])] if text.text else []
     if shown.studies:
         made.append(_container(_PROCEDURES, _texts(_PROCEDURE, shown.studies, chinese)))

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from cases import licences, notify
 from cases.guards import EMERGENCY
 from cases.models import PlaceWish, Program
+from cases.place_codes import norm_place
 from cases.repository import active_program
 from cases.service import programs
-from cases.service.intake import norm_place
 from overread.kit import clock
 from overread.kit.language import gettext
 

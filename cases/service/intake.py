@@ -19,6 +19,7 @@ from cases.models import SUBJECTS, Case, Consent, Note, Question
 from cases.move import Move
 from cases.nudges import Waits
 from cases.patient_fields import require_birth_date, require_sex
+from cases.place_codes import norm_place
 from cases.repository import active_program, is_reference_taken, load
 from cases.service import delegates, drafts, kinds, presentation, programs
 from cases.states import PATIENT_SIDE, CaseEvent, CaseState, ImagesBy
@@ -412,15 +413,6 @@ def _answers(case: Case, given: Mapping[str, str]) -> dict[str, str]:
         if refusal := asked[key].refusal(text):
             raise Unprocessable(f"answer {key}", safe=f"{asked[key].label}: {refusal}")
     return {**case.answers, **cleaned}
-
-
-def norm_place(place: str) -> str:
-    """A country or state code in capitals. Raises Unprocessable for what can be none."""
-    place = place.strip().upper()
-    # ISO 3166-1 alpha-2, or 3166-2 with a subdivision.
-    if not (2 <= len(place) <= 6 and place.replace("-", "").isalnum() and place.isascii()):
-        raise Unprocessable("place", safe=gettext("The place is a country or state code, such as US-CA or DE."))
-    return place
 
 
 def _text(text: str, most: int, what: str, *, empty: bool = False) -> str:

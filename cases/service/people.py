@@ -14,6 +14,7 @@ from sqlalchemy.orm import Bundle, Session
 
 from cases import notify, parts
 from cases.licence_models import Licence, LicenceRule
+from cases.place_codes import norm_place
 from cases.repository import load, studies_of
 from cases.states import KNOWN_THEIRS, LicenceRequirement
 from cases.views import LicenceView
@@ -174,7 +175,7 @@ def set_licence(
         raise Forbidden("a specialist set another's licence")
     if principals.get(tx, specialist_id).role != Role.SPECIALIST:
         raise Unprocessable("no specialist", safe=gettext("Only specialists have licences."))
-    place = place.strip().upper()
+    place = norm_place(place)
     found = tx.scalars(
         select(Licence).where(Licence.specialist_id == specialist_id, Licence.place == place).with_for_update()
     ).one_or_none()
@@ -251,9 +252,10 @@ def add_rule(
     permissions.require(who, Permission.PLACE_RULES_SET)
     if not source.strip():
         raise Unprocessable("no source", safe=gettext("Please say where the rule is written."))
+    place = norm_place(place)
     tx.add(
         LicenceRule(
-            place=place.strip().upper(),
+            place=place,
             rule=rule,
             source=source.strip(),
             valid_from=valid_from or clock.now().date(),
@@ -261,4 +263,4 @@ def add_rule(
         )
     )
     tx.flush()
-    audit.record(tx, who, "licence_rule.add", "place", place.strip().upper(), rule=rule.value)
+    audit.record(tx, who, "licence_rule.add", "place", place, rule=rule.value)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from cases import invitations, licences, notify, report_pdf, version_move
 from cases.models import SUBJECTS, Case
 from cases.patient_fields import require_birth_date, require_sex
+from cases.place_codes import norm_place
 from cases.referral_models import Referral
 from cases.report_states import ReportState
 from cases.repository import active_program, load_unasked, reports_of, share_of
@@ -251,7 +252,7 @@ def _checked(said: Referred, *, physician_needed: bool) -> dict[str, Any]:
         "birth_date": said.birth_date,
         "sex": said.sex,
         "phone": _line(said.phone, 40),
-        "place": intake.norm_place(said.place),
+        "place": norm_place(said.place),
         "subjects": subjects,
         "other_subject": _line(said.other_subject, 400),
         "questions": questions,

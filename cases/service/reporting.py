@@ -15,7 +15,7 @@ from cases.models import Case, Question, Report
 from cases.move import Move
 from cases.redact import redacted
 from cases.report_states import READABLE, WITH_PATIENT, ReportEvent, ReportKind, ReportState
-from cases.repository import latest_report, load, report_steps_of, reports_of, studies_of
+from cases.repository import documents_of, latest_report, load, report_steps_of, reports_of, studies_of
 from cases.service import report_shown
 from cases.states import SELVES, Actor, CaseEvent, CaseState
 from cases.version_move import VersionMove
@@ -323,19 +323,24 @@ def close(tx: Session, who: Principal, case_id: UUID) -> None:
 def studies_sentences(tx: Session, case: Case, view_uids: Sequence[str], *, for_specialist: bool) -> tuple[str, ...]:
     """The studies of a report as people read them. A specialist's dates are the view's, everybody else's the real."""
     chosen = [s for s in studies_of(tx, case.id) if s.view_study_uid in set(view_uids)]
+    papers = {paper.study_uid: paper.pages for paper in documents_of(tx, case.id)}
     if for_specialist:
         uids = [s.view_study_uid for s in chosen if s.view_study_uid]
+        papers = {s.view_study_uid: papers[s.study_uid] for s in chosen if s.view_study_uid and s.study_uid in papers}
         known = imaging.summaries(tx, Scope(case.view_id, study_uids=frozenset(uids))) if case.view_id else {}
     else:
         uids = [s.study_uid for s in chosen]
         known = imaging.original(tx, *chosen)
-    return tuple(sentence(known[uid]) for uid in uids if uid in known)
+    return tuple(sentence(known[uid], papers.get(uid)) for uid in uids if uid in known)
 
 
-def sentence(study: imaging.StudySummary) -> str:
-    """A study in one line: "CT of 2026-11-21 (Chest), 120 images"; of a document "First report 1, 2 pages"."""
+def sentence(study: imaging.StudySummary, pages: int | None = None) -> str:
+    """A study in one line: "CT of 2026-11-21 (Chest), 120 images"; of a document "First report 1, 2 pages".
+
+    `pages`: how many a document has, where its study holds the file itself beside them.
+    """
     if study.modalities == ["DOC"]:
-        return f"{study.description or gettext('Document')}, {counted(study.instances, 'page', 'pages')}"
+        return f"{study.description or gettext('Document')}, {counted(pages or study.instances, 'page', 'pages')}"
     day = study.study_date
     when = f" of {day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) == 8 else ""
     what = "/".join(study.modalities) or gettext("Study")

@@ -8,6 +8,7 @@ it reads the address's mail; who they are the password says, or the session that
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,6 +24,11 @@ from overread.kit.principals import PrincipalRow
 from overread.kit.tokens import digest_of
 
 LINK_LENGTH = timedelta(days=3)
+#: Characters of an address: RFC 5321 4.5.3.1.3, less the brackets around it.
+LONGEST = 254
+# RFC 5322 3.4.1 dot-atom, with the letters of RFC 6532. A comma or a semicolon would make two recipients of one.
+_ATOM = r"[^\s()<>\[\]:;@\\,\".]+"
+_ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})*")
 _KEPT = timedelta(days=7)
 
 
@@ -36,6 +42,11 @@ class AddressLink(Base):
     email: Mapped[str] = mapped_column(String(320))
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None] = mapped_column()
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is one e-mail address, as far as its form tells."""
+    return len(text) <= LONGEST and text.isprintable() and _ADDRESS.fullmatch(text) is not None
 
 
 def unconfirmed(tx: Session, principal_id: UUID) -> str | None:

@@ -81,6 +81,8 @@ def _question(case: PatientCase) -> list[tuple[str, str]]:
 def _patient(ctx: TxContext, case: PatientCase) -> list[tuple[str, str]]:
     return [
         (gettext("Name"), case.patient_name),
+        (gettext("You are"), labels.RELATIONS[case.authority.relation] if case.authority else ""),
+        (gettext("Why you may act for them"), case.authority.text if case.authority else ""),
         (gettext("Date of birth"), f"{case.birth_date:%-d %b %Y}" if case.birth_date else ""),
         (gettext("Sex"), labels.SEXES.get(case.sex, "")),
         (gettext("Telephone"), principals.get(ctx.tx, ctx.who.id).phone or ""),

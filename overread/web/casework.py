@@ -267,7 +267,7 @@ def _study(case: CoordinatorCase, study: CoordinatorStudy) -> dict[str, Any]:
                 "state": _DECISIONS[item.state],
                 "pending": item.state == Review.PENDING_REVIEW,
                 "left_out": item.left_out,
-                "reason": "; ".join(item.reasons),
+                "reason": "; ".join(reason.rstrip(".") for reason in item.reasons),
                 "withheld": item.state == Review.WITHHELD,
             }
             for item in shown

@@ -180,6 +180,9 @@ def _acted(context: RequestContext, work: Work, again: Work | None) -> Response:
         problem = error
     # What was begun is undone; the page is made from how things are now.
     response = again(replace(context, errors=forms.errors_of(problem)))
+    if 300 <= response.status_code < 400:
+        # The form that was sent has no place any more, as after a second tab: the sentence has a page of its own.
+        raise problem
     response.status_code = problem.status
     response.headers.update(http.error_headers(problem))
     return response

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from overread.kit import whole_body, zones
+from overread.kit import addresses, whole_body, zones
 from overread.kit.errors import BadInput, OverreadError, Unprocessable, UnsupportedMedia
 from overread.kit.language import gettext
 from overread.kit.money import formatted
@@ -129,8 +129,7 @@ class Check:
     def email(self, name: str) -> str:
         """An e-mail address, as far as its form tells."""
         value = self._form.text(name)
-        local, at, domain = value.rpartition("@")
-        if not (at and local and domain) or len(value) > 320 or any(c.isspace() or not c.isprintable() for c in value):
+        if not addresses.is_address(value):
             self.errors[name] = gettext("Please give an e-mail address, such as jane@example.org.")
         return value
 

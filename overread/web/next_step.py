@@ -96,6 +96,9 @@ def _submitted(case: CoordinatorCase, url: str, studies: list[dict[str, Any]]) -
     if released and not all(one.ticked_at for one in case.checklist):
         look = _link(gettext("Go to the checklist"), "#checklist")
         return _step(gettext("Go through the checklist"), list(case.blocked), look)
+    if released and case.authority and not case.authority.checked_at:
+        look = _link(gettext("Look at what was said"), "#authority")
+        return _step(gettext("Check who acts for the patient"), list(case.blocked), look)
     if not live:
         by = (
             gettext("The hospital sends them, and none has arrived.")

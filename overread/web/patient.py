@@ -112,6 +112,7 @@ def case(ctx: TxContext) -> Response:
             "stands": shown.clock_stands,
             "questions": [q.text for q in shown.questions],
             "paid": labels.paid(shown.paid),
+            "patient": "" if shown.patient_name == ctx.who.name else shown.patient_name,
         },
         todo=_todo(shown),
         studies=[

@@ -84,7 +84,9 @@ def sign_in(request: Request, services: Services, form: Form) -> Response:
             return _sign_in_form(request, services, form.text("next"), form.values(), {"form": _WRONG}, 422)
         with services.db.transaction() as tx:
             person = known.account(tx)
-            return open_session(request, services, tx, person, form.text("next"), _carry_on(request, services, form))
+            return open_session(
+                request, services, tx, person, form.text("next"), _carry_on(request, services, form, person)
+            )
     except OverreadError as error:
         if not told_by_form(error):
             raise
@@ -164,14 +166,13 @@ def open_session(
     return response
 
 
-def _carry_on(request: Request, services: Services, form: Form) -> Response | None:
+def _carry_on(request: Request, services: Services, form: Form, person: PrincipalRow) -> Response | None:
     """The page from which a form is sent that came along; None where none did."""
     target, pairs = carried.unpacked(form)
     if not target:
         return None
-    shown = page(request, services, "public/carried.html", action=target, pairs=pairs)
-    shown.headers["Cache-Control"] = "no-store"
-    return shown
+    who = person.as_principal(via=tokens.SESSION)
+    return page(request, services, "public/carried.html", who=who, action=target, pairs=pairs)
 
 
 def _device(request: Request, services: Services, email: str) -> UUID | None:

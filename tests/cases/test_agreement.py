@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from cases import report_pdf
+from cases import report_pdf, report_sr, report_texts
 from cases.models import Report
 from cases.report_states import ReportKind
 from cases.report_texts import AGREEMENTS
@@ -127,3 +127,7 @@ def test_an_addition_compares_nothing(world: World) -> None:
         assert [text.key for text in found.texts] == ["addition"]
         assert not found.compares
         assert tx.query(Report).filter_by(case_id=case_id).count() == 2
+
+
+def test_each_text_of_a_report_has_its_codes() -> None:
+    assert set(report_sr.TEXTS) == {one.key for one in (*report_texts.TEXTS, *report_texts.ADDENDUM_TEXTS)}

@@ -37,9 +37,11 @@ class Server:
     rcpt: str = "250 OK"
     data: str = "250 OK"
     got: list[bytes] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     url: str = ""
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802  aiosmtpd's name
+        self.told.append(address)
         if self.rcpt.startswith("250"):
             envelope.rcpt_tos.append(address)
         return self.rcpt

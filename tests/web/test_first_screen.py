@@ -36,6 +36,7 @@ def cases(world: World) -> dict[str, tuple[UUID, str]]:
         "signed": (world.signed(), "Check the report and publish it"),
         "followed-up": (world.published(), "Wait for the specialist’s answer"),
         "published": (world.published(), "Close it when nothing more is asked"),
+        "recalled": (world.recalled(), "Give the patient a report again"),
         "closed": (world.published(), "Nothing more to do"),
         "declined": (world.submitted("free"), "Nothing more to do"),
         "withdrawn": (world.submitted("free"), "Nothing more to do"),

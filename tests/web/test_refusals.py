@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from cases.service import inboxes, studies
+from cases.service import inboxes, intake, studies
 from overread.kit import tokens
 from overread.kit.words import counted
 from overread.web import render
@@ -120,3 +120,16 @@ def test_more_images_for_a_case_that_was_sent_lead_back_to_it(world: World, brow
 @pytest.mark.parametrize(("number", "said"), [(0, "0 images"), (1, "1 image"), (2, "2 images"), (1234, "1,234 images")])
 def test_one_is_singular(number: int, said: str) -> None:
     assert counted(number, "image", "images") == said
+
+
+def test_what_a_second_tab_sends_too_late_is_answered_in_words(world: World, browser: Browser) -> None:
+    case_id = world.submitted("free")
+    with world.db.transaction() as tx:
+        intake.ask_info(tx, world.coordinator, case_id, "Since when does it hurt?")
+    patient, said = browser(world, "patient"), {"text": "Since Easter"}
+    assert patient.post(f"/cases/{case_id}/answer", data=said).is_redirect
+    # Its page leads on to the case now; a refusal in its place would be an empty one.
+    again = patient.post(f"/cases/{case_id}/answer", data={"text": "Since May"})
+    assert (again.status_code, "location" in again.headers) == (409, False)
+    assert "This is not possible while the case is" in again.text
+    assert "My cases" in again.text
