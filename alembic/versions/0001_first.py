@@ -352,6 +352,7 @@ def upgrade() -> None:
             "attributes", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
         sa.Column("released", sa.Boolean(), nullable=False),
+        sa.Column("withheld", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("receiving", sa.Boolean(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
@@ -1713,15 +1714,6 @@ def upgrade() -> None:
             ["specialist_id"], ["kit_principal.id"], name=op.f("fk_cases_signer_specialist_id_kit_principal")
         ),
         sa.PrimaryKeyConstraint("specialist_id", name=op.f("pk_cases_signer")),
-    )
-    op.create_table(
-        "pacs_withheld",
-        sa.Column("study_pk", sa.BigInteger(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["study_pk"], ["pacs_study.pk"], name=op.f("fk_pacs_withheld_study_pk_pacs_study"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("study_pk", name=op.f("pk_pacs_withheld")),
     )
     op.create_table(
         "cases_survey",

@@ -127,6 +127,8 @@ class Study(Base):
     instance_count: Mapped[int] = mapped_column(default=0)
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     released: Mapped[bool] = mapped_column(default=True)
+    #: Of the originals: it must not be read for now (`pacs.store.withholding`); its bytes are kept.
+    withheld: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     #: Still growing: an event that looks whether it is stable is under way.
     receiving: Mapped[bool] = mapped_column(default=False)
     received_at: Mapped[datetime] = mapped_column(default=clock.now)
@@ -333,12 +335,3 @@ class Change(Base):
         Index("ix_pacs_change_view_id_number", "view_id", "number"),
         Index("ix_pacs_change_study_pk_number", "study_pk", "number"),
     )
-
-
-class Withheld(Base):
-    """A study of the originals that must not be read for now: its bytes are kept, and coordinators alone get them."""
-
-    __tablename__ = "pacs_withheld"
-
-    study_pk: Mapped[int] = mapped_column(ForeignKey("pacs_study.pk", ondelete="CASCADE"), primary_key=True)
-    at: Mapped[datetime] = mapped_column(default=clock.now)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, or_
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import aliased
 
-from pacs.index.models import Change, Instance, Review, Study, Upload, Withheld
+from pacs.index.models import Change, Instance, Review, Study, Upload
 from pacs.index.scope import ORIGINAL, Scope
 
 #: Behind every row.
@@ -41,7 +41,7 @@ def studies(scope: Scope) -> ColumnElement[bool]:
     if not scope.unreleased:
         conditions.append(Study.released.is_(True))
     if scope.view_id == ORIGINAL and not scope.withheld:
-        conditions.append(Study.pk.not_in(select(Withheld.study_pk)))
+        conditions.append(Study.withheld.is_(False))
     return and_(*conditions)
 
 
@@ -96,7 +96,7 @@ def rows(
         conditions.append(_UNTIL)
     conditions.append("i.review <> 'unusable'" if scope.unreleased else "s.released AND i.visible")
     if scope.view_id == ORIGINAL and not scope.withheld:
-        conditions.append("NOT EXISTS (SELECT FROM pacs_withheld w WHERE w.study_pk = s.pk)")
+        conditions.append("NOT s.withheld")
     if series_uid is not None:
         conditions.append("se.series_uid = %(series_uid)s")
     if sop_uid is not None:

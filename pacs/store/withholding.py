@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from overread.kit import clock
 from pacs.index import changes
-from pacs.index.models import Study, Withheld
+from pacs.index.models import Study
 
 
 def withhold(tx: Session, study_pk: int) -> None:
@@ -16,12 +14,15 @@ def withhold(tx: Session, study_pk: int) -> None:
 
     An answer that is being sent is cut off within a second (`overread.kit.standing`).
     """
-    made = insert(Withheld).values(study_pk=study_pk, at=clock.now()).on_conflict_do_nothing()
-    if tx.execute(made.returning(Withheld.study_pk)).first() is not None:
-        changes.record(tx, tx.get_one(Study, study_pk), changes.Kind.REVOKED)
+    _set(tx, study_pk, withheld=True, told=changes.Kind.REVOKED)
 
 
 def give_back(tx: Session, study_pk: int) -> None:
     """Let it be read again by whom it was; idempotent."""
-    if tx.execute(delete(Withheld).where(Withheld.study_pk == study_pk).returning(Withheld.study_pk)).first():
-        changes.record(tx, tx.get_one(Study, study_pk), changes.Kind.RELEASED)
+    _set(tx, study_pk, withheld=False, told=changes.Kind.RELEASED)
+
+
+def _set(tx: Session, study_pk: int, *, withheld: bool, told: changes.Kind) -> None:
+    changed = update(Study).where(Study.pk == study_pk, Study.withheld.is_not(withheld)).values(withheld=withheld)
+    if tx.execute(changed.returning(Study.pk)).first() is not None:
+        changes.record(tx, tx.get_one(Study, study_pk, populate_existing=True), told)
