@@ -46,6 +46,7 @@ def test_half_a_form_outlives_the_session_and_is_finished_on_the_telephone(
     expect(desk.get_by_role("button", name="Sign out")).to_be_visible()
     album.keep(desk, "half-signed-in-again")
     press(desk, "Send what I wrote")
+    desk.wait_for_url(re.compile("/patient$"))
     case_url = desk.url.rsplit("/", 1)[0]
 
     # Back on the telephone, days later: all is there, and the list leads to where it goes on.
@@ -162,6 +163,7 @@ def test_a_quick_read_of_records_without_images(demo: Server, browser: Browser, 
     specialist.goto(f"{demo.url}/reading/{case_id}/report")
     specialist.locator("textarea[name^=answer-]").first.fill("Not now: one more MRI in three months first.")
     specialist.get_by_label("Impression").fill("By the letter: cavernoma of the left frontal lobe, 2.1 cm.")
+    specialist.get_by_label("Compared with the first report").select_option("The two can’t be compared")
     for box in specialist.locator("main input[type=checkbox]").all():
         box.check()
     album.keep(specialist, "records-report")
@@ -192,6 +194,7 @@ def send_papers(patient: Page, folder: Path, files: dict[str, bytes], album: Alb
 
 def pay(patient: Page, album: Album) -> None:
     """Every consent, and the card; then the case."""
+    expect(patient.get_by_role("heading", name="Check, agree")).to_be_visible()
     album.keep(patient, "check-and-agree")
     for box in patient.locator("main input[type=checkbox]").all():
         box.check()

@@ -262,6 +262,7 @@ def write_report(specialist: Page, demo: Server, case_id: UUID, album: Album) ->
         box.check()
     album.keep(specialist, "specialist-report")
     press(specialist, "Check and sign")
+    specialist.get_by_label("Your password").wait_for()
     album.keep(specialist, "specialist-sign")
     for box in specialist.locator("main input[type=checkbox]").all():
         box.check()

@@ -137,6 +137,8 @@ def opened(page: Page, summary: str) -> None:
 def sign(specialist: Page, album: Album | None = None) -> None:
     """Read once more what was written, and sign it."""
     press(specialist, "Check and sign")
+    # The page that is left has boxes, too.
+    specialist.get_by_label("Your password").wait_for()
     if album is not None:
         album.keep(specialist, "sign-addition")
     for box in specialist.locator("main input[type=checkbox]").all():
