@@ -6,7 +6,7 @@ interface Kept {
   refused: Record<string, string>;
 }
 
-export type Told = "begun" | "saving" | "saved" | "offline" | "out" | "elsewhere";
+export type Told = "begun" | "saving" | "saved" | "offline" | "out" | "elsewhere" | "partly" | "refused";
 
 const WAIT_MS = 800;
 const AGAIN_MS = 5000;
@@ -15,6 +15,7 @@ const AGAIN_MS = 5000;
 export function meaning(status: number): Told {
   if (status === 401 || status === 403) return "out";
   if (status === 409) return "elsewhere";
+  if (status === 422) return "refused";
   return status < 300 ? "saved" : "offline";
 }
 
@@ -25,10 +26,10 @@ export function keepAsTyped(form: HTMLFormElement, note: HTMLElement): void {
   let busy = false;
   let stopped = false;
 
-  const tell = (told: Told): void => {
+  const tell = (told: Told, what = ""): void => {
     const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    note.textContent = (note.dataset[told] ?? "").replace("{time}", time);
-    note.classList.toggle("warn", told === "offline" || told === "out" || told === "elsewhere");
+    note.textContent = (note.dataset[told] ?? "").replace("{time}", time).replace("{what}", what);
+    note.classList.toggle("warn", !["begun", "saving", "saved"].includes(told));
     if (told === "out") {
       const link = document.createElement("a");
       link.href = `/sign-in?next=${form.dataset.home ?? "/cases"}`;
@@ -65,10 +66,12 @@ export function keepAsTyped(form: HTMLFormElement, note: HTMLElement): void {
         const kept = (await answer.json()) as Kept;
         const edition = form.elements.namedItem("edition");
         if (edition instanceof HTMLInputElement) edition.value = kept.edition;
-      } else {
-        changed = true;
-        stopped = told === "elsewhere";
+        const [what] = Object.values(kept.refused ?? {});
+        tell(what ? "partly" : "saved", what);
+        return;
       }
+      changed = true;
+      stopped = told === "elsewhere";
       tell(told);
     } catch {
       changed = true;

@@ -7,6 +7,7 @@ describe("what the server's answer to half a form means", () => {
     expect([200, 204].map(meaning)).toEqual(["saved", "saved"]);
     expect([401, 403].map(meaning)).toEqual(["out", "out"]);
     expect(meaning(409)).toBe("elsewhere");
+    expect(meaning(422)).toBe("refused");
     expect([413, 429, 500, 503].map(meaning)).toEqual(["offline", "offline", "offline", "offline"]);
   });
 });
