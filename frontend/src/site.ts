@@ -29,6 +29,13 @@ function confirmations(): void {
   });
 }
 
+/** On a phone the links stand in one line, which is pushed sideways: one's place in it is to be seen. */
+function showPlace(): void {
+  const here = document.querySelector<HTMLElement>(".site-nav [aria-current]");
+  const line = here?.parentElement;
+  if (here && line) line.scrollLeft = here.offsetLeft - line.offsetLeft - (line.clientWidth - here.offsetWidth) / 2;
+}
+
 /** A second press on a slow connection must not send a form twice; the server holds the same rule. */
 function sendOnce(): void {
   const sent = new WeakSet<EventTarget>();
@@ -161,6 +168,7 @@ copyButtons();
 openTargets();
 tellZone();
 confirmations();
+showPlace();
 sendOnce();
 countdowns();
 printButtons();
