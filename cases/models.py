@@ -267,6 +267,8 @@ class CaseStudy(Base):
     instances: Mapped[int] = mapped_column(default=0)
     pending: Mapped[int] = mapped_column(default=0)
     released_at: Mapped[datetime | None] = mapped_column()
+    # When the specialist last said that they have seen it, of one that came late (`cases.late_studies`).
+    seen_at: Mapped[datetime | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
 

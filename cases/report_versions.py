@@ -54,6 +54,8 @@ OPERATIONS: tuple[Operation, ...] = (
               bodies.ReasonGiven, None, 204),
     Operation("POST", f"{_CASE}/report/send-back", "report", "Send what is signed and not published back",
               lambda c: reporting.send_back(c.tx, c.who, c.case_id, c.body.reason), bodies.ReasonGiven, None, 204),
+    Operation("POST", f"{_CASE}/late-studies/seen", "report", "Say that the studies that came late were seen",
+              lambda c: reporting.see_late(c.tx, c.who, c.case_id), None, None, 204),
     Operation("POST", f"{_CASE}/report/ask", "report", "Ask the specialist for a correction or an addition",
               lambda c: versions.ask_change(c.tx, c.who, c.case_id, c.body.reason), bodies.ReasonGiven, None, 204),
     Operation("POST", f"{_CASE}/report/discard", "report", "Give up a correction or addition that is not signed",

@@ -204,7 +204,8 @@ class CoordinatorStudy:
 class SpecialistStudy:
     """A study of the de-identified view.
 
-    `unshown`: how many of its instances need the specialist's own viewer. `late`: released after the case was accepted.
+    `unshown`: how many of its instances need the specialist's own viewer. `late`: released after
+    the case was accepted, and not said to have been seen yet.
     """
 
     study_uid: str

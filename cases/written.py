@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from cases import report_texts
+from cases import late_studies, report_texts
 from cases.models import Case, Report
 from cases.report_states import ReportKind
 from cases.repository import documents_of, studies_of
@@ -49,7 +49,13 @@ def studies(tx: Session, case: Case, report: Report | None) -> str | None:
         return None
     if report is None or not report.studies_read:
         return gettext("Please tick the studies that you have read.")
-    return None if set(report.studies_read) <= released else gettext("A ticked study is no longer part of this case.")
+    if not set(report.studies_read) <= released:
+        return gettext("A ticked study is no longer part of this case.")
+    if report.kind is not ReportKind.ADDENDUM and late_studies.unseen(tx, case, report):
+        return gettext(
+            "Studies came in after you took the case. Look at them, then tick them or say that you saw them."
+        )
+    return None
 
 
 def change(report: Report) -> str | None:

@@ -7,7 +7,7 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cases import imaging, licences, written
+from cases import imaging, late_studies, licences, written
 from cases.licence_models import Licence
 from cases.models import Case, Report
 from cases.redact import redacted
@@ -37,11 +37,11 @@ def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Sp
     shown = []
     if granted is not None:
         known = imaging.summaries(tx, Scope(granted.view_id))
+        late = {one.id for one in late_studies.unseen(tx, case)}
         unshown = imaging.unshown(tx, Scope(granted.view_id))
         for study in studies:
             one = known.get(study.view_study_uid or "")
             if one is not None:
-                late = bool(study.released_at and offer.answered_at and study.released_at > offer.answered_at)
                 shown.append(
                     SpecialistStudy(
                         one.study_uid,
@@ -51,7 +51,7 @@ def specialist_case(tx: Session, who: Principal, case: Case, actor: Actor) -> Sp
                         one.series,
                         one.instances,
                         unshown.get(one.study_uid, 0),
-                        late,
+                        study.id in late,
                     )
                 )
     return SpecialistCase(

@@ -9,7 +9,19 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cases import closing, imaging, notify, parts, report_pdf, report_texts, sealing, version_move, versions, written
+from cases import (
+    closing,
+    imaging,
+    late_studies,
+    notify,
+    parts,
+    report_pdf,
+    report_texts,
+    sealing,
+    version_move,
+    versions,
+    written,
+)
 from cases.machine import transition
 from cases.models import Case, Question, Report
 from cases.move import Move
@@ -282,6 +294,19 @@ def _asked_for(reports: Sequence[Report], actor: Actor, number: int | None) -> R
 def document(tx: Session, case: Case, report: Report) -> ReportView:
     """A report as its patient reads it, for the system itself: the archive's copy."""
     return _view(tx, case, report, for_specialist=False)
+
+
+def see_late(tx: Session, who: Principal, case_id: UUID) -> None:
+    """The specialist says that they have seen what was released after they took the case. Idempotent.
+
+    Raises NotFound, Forbidden.
+    """
+    case, actor = load(tx, who, case_id, lock=True)
+    parts.require(actor, Permission.REPORT_WRITE, case_id)
+    for study in late_studies.unseen(tx, case):
+        study.seen_at = clock.now()
+        audit.record(tx, who, "case.late_seen", "study", study.study_uid, case_id=case_id)
+    tx.flush()
 
 
 def answer_follow_up(tx: Session, who: Principal, case_id: UUID, question_id: UUID, text: str, proof: Proof) -> str:

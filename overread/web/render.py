@@ -104,6 +104,7 @@ DONE: Mapping[str, str] = {
     "paused": Phrase("The clock stands still. The patient has been told why."),
     "resumed": Phrase("The clock goes on. The patient has been told the new time."),
     "answered": Phrase("Your answer was sent. The clock goes on."),
+    "late-seen": Phrase("Thank you. You can sign without ticking them."),
     "follow-up-answered": Phrase("Your answer is signed and with the patient."),
     "withdrawn": Phrase("Your request is withdrawn."),
     "decided": Phrase("Your decision is recorded."),

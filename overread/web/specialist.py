@@ -42,6 +42,7 @@ def routes(services: Services) -> list[BaseRoute]:
         desk.get("/reading/{case}/report", report_page),
         desk.post("/reading/{case}/report", save, report_page),
         desk.post("/reading/{case}/report/keep", keep),
+        desk.post("/reading/{case}/late-studies", see_late, case_page),
         desk.post_without_tx("/reading/{case}/sign", sign, in_transaction(report_page)),
     ]
 
@@ -219,6 +220,12 @@ def save(ctx: TxContext) -> Response:
     return go(url, step="preview") if ctx.form.text("step") == "preview" else go(url, "saved")
 
 
+def see_late(ctx: TxContext) -> Response:
+    """What came after the case was taken was seen."""
+    reporting.see_late(ctx.tx, ctx.who, ctx.uuid())
+    return go(f"/reading/{ctx.uuid()}", "late-seen")
+
+
 def keep(ctx: TxContext) -> Response:
     """Keep what is typed so far, for the page's script."""
     _save(ctx)
@@ -265,6 +272,10 @@ def _missing(ctx: TxContext, case: SpecialistCase) -> dict[str, str]:
     found |= reporting.missing_texts(report, first_report=case.first_report)
     if report is None or not report.studies_read:
         found["studies"] = gettext("Please tick the studies that you have read.")
+    elif not adds and any(study.late and study.study_uid not in report.studies_read for study in case.studies):
+        found["studies"] = gettext(
+            "Studies came in after you took the case. Look at them, then tick them or say that you saw them."
+        )
     return found
 
 
@@ -334,7 +345,7 @@ def _page(ctx: TxContext, case: SpecialistCase, shown_once: dict[str, Any] | Non
         decline_action=f"{offer_url}/decline" if CaseEvent.REFUSE_OFFER in case.actions else "",
         refusals=labels.options({one.value: label for one, label in REFUSAL_LABELS.items()}),
         licence=case.licence,
-        acknowledge_action="",
+        acknowledge_action=f"{url}/late-studies" if case.writing and any(s.late for s in case.studies) else "",
         report_url=f"{url}/report" if case.writing and (given or case.granted_until is not None) else "",
         after={
             "versions": listed,
