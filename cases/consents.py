@@ -154,7 +154,7 @@ CONSENTS: tuple[ConsentText, ...] = (
     ConsentText(
         "authority_to_share",
         "I may share these images and documents, and want them shown to the specialist.",
-        "1",
+        "2",
         _SHARING,
     ),
 )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from cases import access
+from cases import access, consents
 from cases.erasure import destroy
 from cases.repository import load, steps_of
 from cases.service import assignment, authority, delegates, intake, people, read, reporting
@@ -136,7 +136,7 @@ def test_a_representative_does_what_the_patient_may_until_the_end(world: World) 
         )
         intake.set_questions(tx, world.other_patient, case_id, ["Is it torn?"])
         for kind in ("terms", "privacy", "authority_to_share"):
-            intake.consent(tx, world.other_patient, case_id, kind, version="1")
+            intake.consent(tx, world.other_patient, case_id, kind, version=consents.CURRENT[kind].version)
         intake.submit(tx, world.other_patient, case_id)
     assert seen(world, world.patient, case_id).patient_name == world.patient.name
     published = world.published("free")

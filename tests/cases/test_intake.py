@@ -31,6 +31,7 @@ RECORDED = {
     ("terms", "1"): "7f716e763ce624663e64de4387fa5bd99241f65a257daeba518c137fe049cbad",
     ("privacy", "1"): "978a3ed70b00bf2ff45666aa67bf9791c784973d7f1bbba408d5c195936ee4d1",
     ("authority_to_share", "1"): "36799b29ade106700b809ac0a5d95a8a4a54990e57c4feaef62640dae7ef50fd",
+    ("authority_to_share", "2"): "c20e42a16ff843328eb802add8923362df811083f44f62cb0ace8728366a6082",
 }
 
 
@@ -162,7 +163,7 @@ def test_a_consent_is_to_the_servers_own_text(world: World, monkeypatch: pytest.
         intake.submit(tx, world.patient, case_id)
     with world.db.transaction() as tx:
         intake.consent(tx, world.patient, case_id, "terms", version="2", digest=newer.digest)
-        recorded = tx.scalars(select(Consent.text_digest).where(Consent.version == "2")).all()
+        recorded = tx.scalars(select(Consent.text_digest).where(Consent.kind == "terms", Consent.version == "2")).all()
     assert recorded == [newer.digest]
 
 

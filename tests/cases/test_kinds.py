@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from cases import consents
 from cases.kind_questions import AnswerForm, KindQuestion
 from cases.models import CONSENTS
 from cases.repository import load_unasked
@@ -35,7 +36,7 @@ def asked(tx: Session, world: World, **changes: Any) -> UUID:
     case_id = intake.create(tx, world.patient, "msk", Changes(**given), kind="records")
     intake.set_questions(tx, world.patient, case_id, ["What should I do?"])
     for kind in CONSENTS:
-        intake.consent(tx, world.patient, case_id, kind, version="1")
+        intake.consent(tx, world.patient, case_id, kind, version=consents.CURRENT[kind].version)
     return case_id
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from cases.service import read, reporting, studies
+from cases.views import CoordinatorCase, SpecialistCase
 from overread.kit.errors import Forbidden, NotFound, Unprocessable
 from tests.cases.world import World, proof, study
 
@@ -16,7 +17,9 @@ def late(world: World) -> UUID:
     case_id = world.written()
     world.settle(world.upload(case_id, dicom=study()))
     with world.db.transaction() as tx:
-        [new] = [one for one in read.show(tx, world.coordinator, case_id).studies if one.state != "released"]
+        shown = read.show(tx, world.coordinator, case_id)
+        assert isinstance(shown, CoordinatorCase)
+        [new] = [one for one in shown.studies if one.state != "released"]
         studies.release(tx, world.coordinator, case_id, new.study_uid)
     world.drain()
     return case_id
@@ -24,7 +27,9 @@ def late(world: World) -> UUID:
 
 def flags(world: World, case_id: UUID) -> list[bool]:
     with world.db.transaction() as tx:
-        return [one.late for one in read.show(tx, world.specialist, case_id).studies]
+        shown = read.show(tx, world.specialist, case_id)
+    assert isinstance(shown, SpecialistCase)
+    return [one.late for one in shown.studies]
 
 
 def test_it_is_told_and_asked_for_before_signing(world: World) -> None:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
+from cases import consents
 from cases.routes import OPERATIONS, routes
 from overread.kit import http, tokens
 from overread.kit.errors import OverreadError
@@ -68,7 +69,7 @@ def test_a_case_over_http(api: Api, world: World) -> None:
         "Please send the images first.",
     ]
     for kind in ("terms", "privacy", "authority_to_share"):
-        given = {"kind": kind, "version": "1"}
+        given = {"kind": kind, "version": consents.CURRENT[kind].version}
         assert api.call("patient", "POST", f"{case}/consents", given)[0] == 204
     uid = world.upload(UUID(case.removeprefix("/cases/")))
     assert api.call("patient", "POST", f"{case}/submit")[0] == 204

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from pydicom.uid import generate_uid
 
-from cases import access, imaging
+from cases import access, consents, imaging
 from cases.models import CONSENTS
 from cases.repository import studies_of
 from cases.service import assignment, inboxes, intake, read, studies, viewing
@@ -161,7 +161,7 @@ def test_a_half_filled_form_is_compared_again_when_it_is_submitted(world: World)
         intake.update(tx, world.patient, case_id, Changes(place="DE", birth_date=BORN, subjects=["CT"]))
         intake.set_questions(tx, world.patient, case_id, ["Is it torn?"])
         for kind in CONSENTS:
-            intake.consent(tx, world.patient, case_id, kind, version="1")
+            intake.consent(tx, world.patient, case_id, kind, version=consents.CURRENT[kind].version)
         intake.submit(tx, world.patient, case_id)
     world.drain()
     assert states(world, case_id) == ["deid_review"]

@@ -18,7 +18,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from sqlalchemy import select
 
-from cases import access
+from cases import access, consents
 from cases.models import CONSENTS
 from cases.models import Case as CaseRow
 from cases.service import inboxes, intake, studies
@@ -94,7 +94,7 @@ class Walk:
                 case_id = self.case_ids[key] = intake.create(tx, who, "free", changes)
                 intake.set_questions(tx, who, case_id, ["Is it torn?"])
                 for kind in CONSENTS:
-                    intake.consent(tx, who, case_id, kind, version="1")
+                    intake.consent(tx, who, case_id, kind, version=consents.CURRENT[kind].version)
                 intake.submit(tx, who, case_id)
                 cases[key] = Case(name, dicom, born)
             self.references = {key: tx.get_one(CaseRow, one).reference for key, one in self.case_ids.items()}

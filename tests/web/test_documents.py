@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from starlette.testclient import TestClient
 
+from cases import consents
 from cases.service import documents, intake, kinds
 from cases.service.intake import Changes
 from cases.service.kinds import KindFields
@@ -110,7 +111,7 @@ def test_an_opinion_about_documents_needs_one(world: World, browser: Browser) ->
         case_id = intake.create(tx, world.patient, "free", changes, kind="records")
         intake.set_questions(tx, world.patient, case_id, ["What now?"])
         for kind in ("terms", "privacy", "authority_to_share"):
-            intake.consent(tx, world.patient, case_id, kind, version="1")
+            intake.consent(tx, world.patient, case_id, kind, version=consents.CURRENT[kind].version)
         with pytest.raises(Unprocessable, match="refused") as refused:
             intake.submit(tx, world.patient, case_id)
         assert "add the documents" in refused.value.safe

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
+from cases import consents
 from cases.models import Question, Report
 from cases.service import inboxes
 from overread.kit import http, passwords, principals
@@ -28,7 +29,7 @@ Browser = Callable[..., TestClient]
 PASSWORD = "three words together"
 AGREED = {
     **dict.fromkeys(("terms", "privacy", "authority_to_share", "charge"), "yes"),
-    **dict.fromkeys(("terms-version", "privacy-version", "authority_to_share-version"), "1"),
+    **{f"{one.name}-version": one.version for one in consents.CONSENTS},
 }
 
 

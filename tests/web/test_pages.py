@@ -137,12 +137,16 @@ def test_no_route_is_forgotten_and_none_lets_nobody_in(
 ) -> None:
     """Every route of the portal, asked by nobody and by a stranger to the case, with every method that it has."""
     public = {"/", "/home", "/robots.txt", "/sitemap.xml", "/sign-in", "/sign-up", "/sign-out", "/confirm/{token}"}
+    # A physician's link opens with its code alone (`test_physicians`).
+    public |= {"/physician/{token}", "/physician/{token}/report.pdf"}
     client, stranger = browser(), browser(world, "other_patient")
     asked = 0
     for route in pages.routes(services):
         if not isinstance(route, Route) or route.path in public or ("{" not in route.path and not route.path.startswith(
             ("/cases", "/start", "/queue", "/inbox", "/offers", "/reading", "/sent", "/people", "/licences", "/peers",
-             "/prices", "/profiles", "/audit", "/account")
+             "/prices", "/profiles", "/audit", "/account", "/mails", "/figures", "/aftercare", "/after-report",
+             "/reader", "/undelivered", "/replies", "/notifications", "/referrals", "/referred", "/check-ins", "/due",
+             "/hours", "/kinds", "/signature", "/erasures")
         )):  # fmt: skip
             continue
         path = re.sub(r"\{case\}", str(cases.submitted), route.path)
