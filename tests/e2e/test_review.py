@@ -111,7 +111,7 @@ def test_boxes_by_mouse_and_keyboard_end_up_in_what_the_specialist_sees(
     page.get_by_role("button", name="Brightest").click()
     album.keep(page, "review-boxes")
     page.get_by_role("button", name="Preview").click()
-    expect(page.locator("svg")).to_have_class("preview")
+    expect(page.locator("svg[role=application]")).to_have_class("preview")
     album.keep(page, "review-preview")
 
     # Nothing is approved before it is blanked.
