@@ -16,6 +16,7 @@ from cases.repository import documents_of, studies_of
 from cases.states import DOCUMENT_LABELS, AskedKind, CaseState, StudyState
 from overread.kit.errors import Unprocessable
 from overread.kit.language import gettext
+from overread.kit.texts import trimmed
 
 MOST, MOST_TEXT, MOST_ANSWER = 20, 400, 5_000
 
@@ -30,7 +31,7 @@ class Wanted:
 
 def checked(items: Sequence[Wanted]) -> list[Wanted]:
     """The items as they can be kept. Raises Unprocessable."""
-    clean = [Wanted(one.kind, one.text.replace("\x00", "").strip()) for one in items]
+    clean = [Wanted(one.kind, trimmed(one.text)) for one in items]
     if len(clean) > MOST or any(not one.text or len(one.text) > MOST_TEXT for one in clean):
         raise Unprocessable(
             "items",

@@ -14,13 +14,14 @@ from cases.desk_models import Tick
 from cases.models import Case
 from overread.kit.errors import Unprocessable
 from overread.kit.language import gettext
+from overread.kit.texts import one_line
 
 MOST, LONGEST = 30, 300
 
 
 def kept(items: Sequence[str]) -> list[str]:
     """The items as a kind keeps them, each once. Raises Unprocessable."""
-    clean = list(dict.fromkeys(text for one in items if (text := " ".join(one.replace("\x00", "").split()))))
+    clean = list(dict.fromkeys(text for one in items if (text := one_line(one))))
     if len(clean) > MOST or any(len(one) > LONGEST for one in clean):
         raise Unprocessable(
             "a checklist",

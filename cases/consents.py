@@ -229,20 +229,25 @@ def current(kind: str, version: str, digest: str | None = None) -> ConsentText:
         raise Unprocessable(
             f"consent {kind!r}", safe=gettext("A consent is one of: %(names)s.", names=", ".join(CURRENT))
         )
+    require_shown(text, version, digest)
+    return text
+
+
+def require_shown(text: ConsentText, version: str, digest: str | None = None) -> None:
+    """Refuse with Conflict, and the text of now, where another one was shown to who agreed."""
     if version != text.version or digest not in (None, text.digest):
         raise Conflict(
-            f"consent {kind} to version {version[:32]!r}, which is {text.version}",
+            f"consent {text.name} to version {version[:32]!r}, which is {text.version}",
             safe=gettext(
                 "“%(headline)s” is version %(version)s now. Please read it, then agree to it.",
                 headline=text.words.headline,
                 version=text.version,
             ),
-            kind=kind,
+            kind=text.name,
             version=text.version,
             digest=text.digest,
             words=text.text,
         )
-    return text
 
 
 def standing(given: Iterable[Consent]) -> tuple[str, ...]:

@@ -28,8 +28,7 @@ from cases.report_states import ReportState
 from cases.repository import load_unasked
 from cases.service import assignment, closing, inboxes, payments, studies
 from cases.states import ENDED, Actor, CaseEvent, CaseState
-from overread.kit import jobs, log, principals
-from overread.kit.principals import Role
+from overread.kit import jobs, log
 from pacs.index.events import BlobsDamaged, EvidenceStored, StudyDeleted, StudyStable
 from pacs.store.archive import Archive
 
@@ -217,8 +216,7 @@ class Handlers:
         """Images can't be given: coordinators, who promise them, hear of it, and admins, who have the server mended."""
         with self._db.transaction() as tx:
             notify.queue_coordinators(tx, None, "damaged")
-            for person in principals.with_role(tx, Role.ADMIN):
-                notify.queue(tx, None, person.id, "damaged")
+            notify.queue_admins(tx, None, "damaged")
 
     def send_mail(self, event: events.MailQueued) -> None:
         """Send a mail that waits."""

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from cases.models import Case, CaseStudy, Offer
 from cases.states import Actor, CaseEvent, CaseState, Refusal, StudyEvent
 from overread.kit.principals import Principal
+from overread.kit.texts import trimmed
 
 
 @dataclass(slots=True)
@@ -32,8 +33,7 @@ class Move:
     source: CaseState = field(default=CaseState.DRAFT, init=False)
 
     def __post_init__(self) -> None:
-        # PostgreSQL keeps no NUL in a text.
-        self.reason = self.reason.replace("\x00", "").strip()
+        self.reason = trimmed(self.reason)
 
 
 @dataclass(slots=True)
@@ -49,4 +49,4 @@ class StudyMove:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        self.reason = self.reason.replace("\x00", "").strip()
+        self.reason = trimmed(self.reason)

@@ -88,6 +88,12 @@ def queue_coordinators(tx: Session, case: Case | None, template: str, **facts: A
         queue(tx, case, person.id, template, **facts)
 
 
+def queue_admins(tx: Session, case: Case | None, template: str, **facts: Any) -> None:
+    """The same to every admin."""
+    for person in principals.with_role(tx, Role.ADMIN):
+        queue(tx, case, person.id, template, **facts)
+
+
 def zone_of(person: PrincipalRow, case: Case | None = None) -> str:
     """The zone that somebody's mails are written in: their own, else that of the case's program."""
     return person.zone or (case.program.zone if case else zones.DEFAULT)

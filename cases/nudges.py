@@ -20,8 +20,7 @@ from cases.models import Case, Message, Note, Report
 from cases.report_states import ReportEvent, ReportState
 from cases.repository import erasure_of, hold_of, report_steps_of
 from cases.states import CaseState
-from overread.kit import clock, jobs, principals
-from overread.kit.principals import Role
+from overread.kit import clock, jobs
 
 
 class Waits(StrEnum):
@@ -107,16 +106,11 @@ def _tell_specialist(tx: Session, case: Case, template: str, one: str) -> None:
         notify.queue(tx, case, case.specialist_id, template, of=one)
 
 
-def _tell_admins(tx: Session, case: Case, template: str, one: str) -> None:
-    for person in principals.with_role(tx, Role.ADMIN):
-        notify.queue(tx, case, person.id, template, of=one)
-
-
 _TELL: Mapping[str, Callable[[Session, Case, str, str], None]] = {
     "patient": lambda tx, case, template, one: notify.queue_patient(tx, case, template, of=one),
     "specialist": _tell_specialist,
     "coordinators": lambda tx, case, template, one: notify.queue_coordinators(tx, case, template, of=one),
-    "admins": _tell_admins,
+    "admins": lambda tx, case, template, one: notify.queue_admins(tx, case, template, of=one),
 }
 NUDGES: Mapping[Waits, Nudge] = {
     Waits.FOLLOW_UP: Nudge(2, _question, {"specialist": "follow_up_waits", "coordinators": "follow_up_late"}),

@@ -24,6 +24,7 @@ from overread.kit.db import Database
 from overread.kit.errors import Unavailable
 from overread.kit.language import SOURCE
 from overread.kit.principals import PrincipalRow
+from overread.kit.texts import one_line
 
 #: After so many tries a mail is given up: about an hour, by the worker's growing pauses (`overread.kit.bus`).
 MOST_TRIES = 11
@@ -69,7 +70,7 @@ def give_up(tx: Session, message: Message, reason: str) -> None:
     """Note that a mail did not arrive, in the words of the server that said so ("": none took it)."""
     person = tx.get(PrincipalRow, message.recipient_id) if message.recipient_id else None
     message.failed_at, message.settled_at = clock.now(), None
-    message.failure = " ".join(reason.replace("\x00", "").split())[:MOST_REASON]
+    message.failure = one_line(reason)[:MOST_REASON]
     message.address = message.address or str(message.facts.get("to") or (person.email if person else "") or "")
     # The address and the server's words are a person's: neither goes to the log.
     _logger.warning("mail_not_delivered", message=str(message.id), template=message.template)

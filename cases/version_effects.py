@@ -14,7 +14,7 @@ from cases.report_states import ReportEvent, ReportKind, ReportState
 from cases.repository import report_steps_of, reports_of
 from cases.states import Actor, CaseState
 from cases.version_move import VersionMove, additions
-from overread.kit import audit, clock, jobs, principals
+from overread.kit import audit, clock, jobs
 from overread.kit.audit import AuditRow
 from overread.kit.principals import PrincipalRow, Role
 from viewer_bridge import grants
@@ -151,8 +151,7 @@ def _tell_of_recall(move: VersionMove) -> None:
     notify.queue_patient(tx, case, "recalled")
     sharing.tell_of_recall(tx, case)
     notify.queue_coordinators(tx, case, "recall_incident")
-    for person in principals.with_role(tx, Role.ADMIN):
-        notify.queue(tx, case, person.id, "recall_incident_admin")
+    notify.queue_admins(tx, case, "recall_incident_admin")
 
 
 def _tell_restored(move: VersionMove) -> None:

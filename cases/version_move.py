@@ -11,6 +11,7 @@ from cases.models import Case, Report
 from cases.report_states import GIVEN, ReportEvent, ReportKind, ReportState
 from cases.states import Actor
 from overread.kit.principals import Principal
+from overread.kit.texts import trimmed
 
 
 @dataclass(slots=True)
@@ -31,8 +32,7 @@ class VersionMove:
     along: list[VersionMove] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        # PostgreSQL keeps no NUL in a text.
-        self.reason = self.reason.replace("\x00", "").strip()
+        self.reason = trimmed(self.reason)
 
     def take_along(self, report: Report, event: ReportEvent, actor: Actor | None = None) -> None:
         """Move another version after this one, for the same reason."""
@@ -56,6 +56,11 @@ def in_force(reports: Sequence[Report]) -> Report | None:
 def additions(reports: Sequence[Report], number: int, state: ReportState) -> list[Report]:
     """The additions to a version that are in a state, oldest first."""
     return [r for r in reports if r.kind is ReportKind.ADDENDUM and r.about == number and r.state is state]
+
+
+def whole(reports: Sequence[Report], report: Report) -> tuple[Report, ...]:
+    """What somebody reads who opens a version: it, and the additions to it that are in force."""
+    return (report, *additions(reports, report.number, ReportState.PUBLISHED))
 
 
 def replaced_by(reports: Sequence[Report], report: Report) -> Report | None:

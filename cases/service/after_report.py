@@ -19,6 +19,7 @@ from overread.kit.errors import Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import fitting
 
 MOST_READINGS, LONGEST_CLINIC = 1_000, 1_000
 
@@ -54,11 +55,7 @@ def change(tx: Session, who: Principal, slug: str, *, close_days: int, check_in_
     if not 0 <= check_in_readings <= MOST_READINGS:
         safe = gettext("Specialists are asked after 1 to %(most)s reports, or with 0 never.", most=MOST_READINGS)
         raise Unprocessable(f"{check_in_readings} readings", safe=safe)
-    clinic = clinic.replace("\x00", "").strip()
-    if len(clinic) > LONGEST_CLINIC:
-        raise Unprocessable(
-            "clinic", safe=gettext("A text is too long: %(most)s characters at most.", most=LONGEST_CLINIC)
-        )
+    clinic = fitting(clinic, LONGEST_CLINIC)
     program.close_days, program.check_in_readings, program.clinic = close_days, check_in_readings, clinic
     tx.flush()
     audit.record(tx, who, "program.after_report", "program", program.id, close_days=close_days)

@@ -20,6 +20,7 @@ from overread.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import trimmed
 
 MOST, MOST_TEXT, MOST_ANSWER = asked_items.MOST, asked_items.MOST_TEXT, asked_items.MOST_ANSWER
 Wanted = asked_items.Wanted
@@ -63,7 +64,7 @@ def keep(
     found = {one.id: one for one in asked_items.rows(tx, case)}
     for item_id, said in answers.items():
         item = _of(found, item_id)
-        text = said.text.replace("\x00", "").strip()
+        text = trimmed(said.text)
         if len(text) > MOST_ANSWER:
             raise Unprocessable(
                 "answer of an item",

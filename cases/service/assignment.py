@@ -21,6 +21,7 @@ from overread.kit.errors import NotFound, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
+from overread.kit.texts import trimmed
 
 
 def eligible_specialists(tx: Session, who: Principal, case_id: UUID) -> list[Eligibility]:
@@ -42,7 +43,7 @@ def record_exception(
     Raises Forbidden, NotFound, Unprocessable.
     """
     case = _coordinators(tx, who, case_id)
-    reason = reason.replace("\x00", "").strip()
+    reason = trimmed(reason)
     if not reason:
         raise Unprocessable("no reason", safe=gettext("Please give a reason."))
     if not about:

@@ -18,6 +18,7 @@ from overread.kit.errors import Conflict, NotFound, Unprocessable, UnsupportedMe
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import trimmed
 
 _MOST_TEXT = 2_000
 #: The largest paper that is taken, in bytes.
@@ -42,7 +43,7 @@ def say(tx: Session, who: Principal, case_id: UUID, relation: Relation | None, t
     """
     case = load_draft(tx, who, case_id)
     row = authority_of(tx, case.id)
-    text = text.replace("\x00", "").strip()
+    text = trimmed(text)
     if relation is None:
         if row is not None:
             tx.delete(row)
@@ -111,7 +112,7 @@ def check(tx: Session, who: Principal, case_id: UUID, note: str) -> None:
     case, actor = load(tx, who, case_id, lock=True)
     parts.require(actor, Permission.CASE_AUTHORITY, case_id)
     row = authority_of(tx, case.id)
-    note = note.replace("\x00", "").strip()
+    note = trimmed(note)
     if row is None:
         raise NotFound(f"case {case_id} is its account's own")
     if row.checked_at is not None:

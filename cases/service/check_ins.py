@@ -19,6 +19,7 @@ from overread.kit.language import gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import fitting
 
 _MOST = 2_000
 _NEWEST = Keyset(CheckIn.id, descending=True)
@@ -53,15 +54,13 @@ def answer(tx: Session, who: Principal, check_in_id: UUID, score: int, text: str
     found = tx.scalars(query.with_for_update()).one_or_none()
     if found is None:
         raise NotFound(f"check-in {check_in_id} of {who.id}")
-    text = text.replace("\x00", "").strip()
+    text = fitting(text, _MOST)
     if found.answered_at is not None:
         if (found.score, found.text) == (score, text):
             return
         raise Conflict("answered", safe=gettext("You have answered this already. Thank you."))
     if not LOWEST <= score <= HIGHEST:
         raise Unprocessable("a score", safe=gettext("Each answer is a number from 1 to 5."))
-    if len(text) > _MOST:
-        raise Unprocessable("too long", safe=gettext("A text is too long: %(most)s characters at most.", most=_MOST))
     found.score, found.text, found.answered_at = score, text, clock.now()
     tx.flush()
     audit.record(tx, who, "check_in.answer", "check_in", found.id)

@@ -22,6 +22,7 @@ from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import one_line, trimmed
 
 _MOST_NAME, _MOST_REASON = 200, 2_000
 
@@ -45,7 +46,7 @@ def correct(
     """
     case, actor = load(tx, who, case_id, lock=True)
     parts.require(actor, Permission.CASE_CORRECT, case_id)
-    now, reason = _checked(now), reason.replace("\x00", "").strip()
+    now, reason = _checked(now), trimmed(reason)
     before = Identity(case.patient_name, case.birth_date, case.sex)
     told = _told(before, now, reason)
     if now == before:
@@ -83,7 +84,7 @@ def correct(
 
 
 def _checked(now: Identity) -> Identity:
-    name = " ".join(now.name.replace("\x00", "").split())
+    name = one_line(now.name)
     if not name or len(name) > _MOST_NAME:
         raise Unprocessable("name", safe=gettext("Please give the patient’s full name."))
     require_birth_date(now.birth_date)

@@ -18,6 +18,7 @@ from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import fitting
 
 #: How far ahead an answer can be promised.
 FARTHEST = timedelta(days=365)
@@ -112,13 +113,9 @@ def _no_clock(case: Case) -> Conflict:
 
 
 def _reason(text: str) -> str:
-    text = text.replace("\x00", "").strip()
+    text = fitting(text, _MOST)
     if not text:
         raise Unprocessable("no reason", safe=gettext("Please give a reason; the patient reads it."))
-    if len(text) > _MOST:
-        raise Unprocessable(
-            "a long reason", safe=gettext("A text is too long: %(most)s characters at most.", most=_MOST)
-        )
     return text
 
 

@@ -22,6 +22,7 @@ from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
+from overread.kit.texts import one_line, trimmed
 
 MOST_TAG, MOST_TAGS, MOST_NOTE = 30, 10, 4_000
 _MOST_KNOWN, _MOST_NOTES, _MOST_CHOICE = 100, 500, 10
@@ -87,7 +88,7 @@ def write(tx: Session, who: Principal, case_id: UUID, text: str) -> None:
     Raises Forbidden, NotFound, Conflict, Unprocessable.
     """
     case = _worked(tx, who, case_id)
-    text = text.replace("\x00", "").strip()
+    text = trimmed(text)
     if not text or len(text) > MOST_NOTE:
         raise Unprocessable("note", safe=gettext("A note has from one to %(most)s characters.", most=MOST_NOTE))
     of_case = select(InternalNote).where(InternalNote.case_id == case.id)
@@ -110,7 +111,7 @@ def set_tags(tx: Session, who: Principal, case_id: UUID, tags: Sequence[str]) ->
     case = _worked(tx, who, case_id)
     # "Urgent" and "urgent" are one; what is known already says how it is written.
     known = {one.casefold(): one for one in tx.scalars(_known(case.program_id))}
-    clean = [" ".join(one.replace("\x00", "").split()) for one in tags]
+    clean = [one_line(one) for one in tags]
     wanted = {one.casefold(): known.get(one.casefold(), one) for one in reversed(clean) if one}
     if len(wanted) > MOST_TAGS or not all(map(_is_tag, wanted.values())):
         raise Unprocessable(

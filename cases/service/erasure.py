@@ -19,12 +19,13 @@ from cases.nudges import Waits
 from cases.repository import erasure_of, hold_of, load, load_unasked
 from cases.service.presentation import name_of
 from cases.states import LABELS, Actor, CaseEvent, CaseState
-from overread.kit import audit, clock, permissions, principals
+from overread.kit import audit, clock, permissions
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
-from overread.kit.principals import Principal, Role
+from overread.kit.principals import Principal
+from overread.kit.texts import trimmed
 
 _MOST_TEXT = 2000
 
@@ -56,8 +57,7 @@ def ask(tx: Session, who: Principal, case_id: UUID, reason: str = "") -> None:
         tx.add(Erasure(case_id=case.id, asked_by=who.id, reason=_text(reason)))
         tx.flush()
         audit.record(tx, who, "erasure.ask", "case", case_id, case_id=case_id)
-        for person in principals.with_role(tx, Role.ADMIN):
-            notify.queue(tx, case, person.id, "erasure_asked")
+        notify.queue_admins(tx, case, "erasure_asked")
         nudges.ask(tx, case, Waits.ERASURE, case.id)
 
 
@@ -166,4 +166,4 @@ def _request(tx: Session, case: Case, destroyed: Plan | None) -> Request:
 
 
 def _text(text: str) -> str:
-    return text.replace("\x00", "").strip()[:_MOST_TEXT]
+    return trimmed(text)[:_MOST_TEXT]

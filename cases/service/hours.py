@@ -22,6 +22,7 @@ from overread.kit.errors import Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import trimmed
 
 #: A day's opening and closing on the wall clock ("09:00", "17:00"; midnight at its end is "00:00"); None: closed.
 Day = tuple[str, str] | None
@@ -87,7 +88,7 @@ def set_hours(
         )
         raise Unprocessable("warnings", safe=safe)
     program.zone, program.week = zone, minutes
-    named = {one.day: one.name.replace("\x00", "").strip() for one in days_off}
+    named = {one.day: trimmed(one.name) for one in days_off}
     program.days_off = [{"day": day.isoformat(), "name": name} for day, name in sorted(named.items())]
     program.warn_hours = sorted(set(warn_hours), reverse=True)
     # Refuses what is never open, before anybody is promised anything.

@@ -26,6 +26,7 @@ from overread.kit.language import gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import trimmed
 from pacs.index.events import StudyStable
 
 _MOST_REASON = 500
@@ -197,7 +198,7 @@ def dismiss(tx: Session, who: Principal, item_id: UUID, reason: str) -> None:
     if row.dismissed_at is None:
         row.dismissed_at, row.dismissed_by = clock.now(), who.id
         # Free text, which has no place in the audit log: it may name the patient.
-        row.dismissed_reason = reason.replace("\x00", "").strip()[:_MOST_REASON]
+        row.dismissed_reason = trimmed(reason)[:_MOST_REASON]
         audit.record(tx, who, "inbox.dismiss", "study", row.study_uid, case_id=row.case_id)
 
 

@@ -28,6 +28,7 @@ from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
+from overread.kit.texts import trimmed
 
 #: What patients agree to, and the public pages of these texts by their addresses.
 CONSENTS, CONSENT_PAGES = consents.CONSENTS, consents.PAGES
@@ -408,7 +409,7 @@ def _answers(case: Case, given: Mapping[str, str]) -> dict[str, str]:
         raise Unprocessable(
             "an answer to no question", safe=gettext("An answer names a question that this opinion does not ask.")
         )
-    cleaned = {key: text.replace("\x00", "").strip() for key, text in given.items()}
+    cleaned = {key: trimmed(text) for key, text in given.items()}
     for key, text in cleaned.items():
         if refusal := asked[key].refusal(text):
             raise Unprocessable(f"answer {key}", safe=f"{asked[key].label}: {refusal}")
@@ -416,7 +417,7 @@ def _answers(case: Case, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _text(text: str, most: int, what: str, *, empty: bool = False) -> str:
-    text = text.replace("\x00", "").strip()
+    text = trimmed(text)
     if not text and not empty:
         raise Unprocessable(f"empty {what}", safe=gettext("Please write the %(what)s.", what=what))
     if len(text) > most:

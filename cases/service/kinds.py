@@ -22,6 +22,7 @@ from overread.kit.language import gettext
 from overread.kit.money import currency_code, formatted
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import trimmed
 
 _MOST_NAME, _MOST_TEXT, _MOST_DAYS, _MOST_KINDS = 120, 400, 90, 20
 
@@ -192,7 +193,7 @@ def view(kind: OpinionKind, price: Price | None) -> KindView:
 
 
 def _fill(kind: OpinionKind, fields: KindFields) -> None:
-    name, text = fields.name.replace("\x00", "").strip(), fields.text.replace("\x00", "").strip()
+    name, text = trimmed(fields.name), trimmed(fields.text)
     if not name or len(name) > _MOST_NAME or len(text) > _MOST_TEXT:
         raise Unprocessable(
             "name or text of a kind",

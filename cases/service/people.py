@@ -193,8 +193,7 @@ def set_licence(
     tx.flush()
     audit.record(tx, who, "licence.set", "principal", specialist_id, place=place, expires=expires_on.isoformat())
     if not verifies:
-        for admin in principals.with_role(tx, Role.ADMIN):
-            notify.queue(tx, None, admin.id, "licence_entered")
+        notify.queue_admins(tx, None, "licence_entered")
 
 
 def verify_licence(tx: Session, who: Principal, licence_id: UUID) -> None:

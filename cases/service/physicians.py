@@ -15,16 +15,16 @@ from sqlalchemy.orm import Session
 from cases import consents, notify, parts, report_pdf, version_move
 from cases.models import Case
 from cases.physician_models import PhysicianLink
-from cases.report_states import ReportState
 from cases.repository import load, load_unasked, reports_of
 from cases.service import presentation, reporting
 from cases.states import DELIVERED, Actor
 from cases.views import ReportView
-from overread.kit import audit, clock
+from overread.kit import addresses, audit, clock
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.language import Phrase, gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import fitting, one_line
 from overread.kit.tokens import digest_of
 
 #: The text of the consent, as pages show it.
@@ -99,17 +99,10 @@ def hand(
     """
     case, actor = load(tx, who, case_id, lock=True)
     parts.require(actor, Permission.REPORT_HAND_OVER, case_id)
-    name, email, wish = _line(name), email.strip().lower(), wish.replace("\x00", "").strip()
+    name, wish = fitting(one_line(name), _MOST_NAME), fitting(wish, _MOST_WISH)
+    email = email.strip().lower()
     _require(name, email, days, wish, by_coordinator=actor is Actor.COORDINATOR)
-    if (version, digest) != (CONSENT.version, CONSENT.digest):
-        raise Conflict(
-            f"consent {CONSENT.name} to another text",
-            safe=gettext(
-                "“%(headline)s” is version %(version)s now. Please read it, then agree to it.",
-                headline=CONSENT.words.headline,
-                version=CONSENT.version,
-            ),
-        )
+    consents.require_shown(CONSENT, version, digest)
     if case.state not in DELIVERED or version_move.in_force(reports_of(tx, case.id)) is None:
         raise Conflict("no report in force", safe=gettext("There is no report that could be shared now."))
     standing = [one for one in _links(tx, case.id) if one.stands]
@@ -216,33 +209,24 @@ def _opened(tx: Session, token: str, code: str) -> tuple[PhysicianLink, Case] | 
     tx.flush()
     reports = reports_of(tx, case.id)
     report = version_move.in_force(reports)
-    shown = () if report is None else (report, *version_move.additions(reports, report.number, ReportState.PUBLISHED))
-    for one in shown:
+    for one in version_move.whole(reports, report) if report is not None else ():
         audit.record(tx, None, "report.read", "report", one.id, case_id=case.id, physician=row.name)
     return row, case
 
 
 def _require(name: str, email: str, days: int, wish: str, *, by_coordinator: bool) -> None:
-    local, at, domain = email.rpartition("@")
-    good_address = bool(local and at and domain) and len(email) <= 320 and email.isprintable() and " " not in email
     wrong = (
         (not name, gettext("Please give the physician’s name.")),
-        (len(name) > _MOST_NAME, gettext("A text is too long: %(most)s characters at most.", most=_MOST_NAME)),
-        (not good_address, gettext("Please give an e-mail address, such as jane@example.org.")),
+        (not addresses.is_address(email), gettext("Please give an e-mail address, such as jane@example.org.")),
         (
             not 1 <= days <= LONGEST_DAYS,
             gettext("A link is good for 1 to %(longest)s days.", longest=LONGEST_DAYS),
         ),
         (by_coordinator and not wish, gettext("Please write how and when the patient asked for it.")),
-        (len(wish) > _MOST_WISH, gettext("A text is too long: %(most)s characters at most.", most=_MOST_WISH)),
     )
     for bad, safe in wrong:
         if bad:
             raise Unprocessable("a physician's link that lacks something", safe=safe)
-
-
-def _line(text: str) -> str:
-    return " ".join(text.replace("\x00", "").split())
 
 
 def _end(tx: Session, row: PhysicianLink, who: Principal) -> None:

@@ -21,6 +21,7 @@ from overread.kit.errors import Conflict, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
+from overread.kit.texts import trimmed
 
 _MOST_UNSUITED = 1_000
 
@@ -81,7 +82,7 @@ def set_scope(tx: Session, who: Principal, slug: str, subjects: Sequence[str], u
             "unsuited", safe=gettext("A text is too long: %(most)s characters at most.", most=_MOST_UNSUITED)
         )
     program.subjects = [] if set(subjects) == set(SUBJECTS) else [one for one in SUBJECTS if one in subjects]
-    program.unsuited = unsuited.replace("\x00", "").strip()
+    program.unsuited = trimmed(unsuited)
     tx.flush()
     audit.record(tx, who, "program.scope", "program", program.id, subjects=program.subjects)
 

@@ -26,6 +26,7 @@ from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
+from overread.kit.texts import one_line
 
 MOST_PRACTICES, LONGEST_PRACTICE, MOST_LEAVE, MOST_CASES = 10, 200, 40, 500
 #: The longest leave, in days: somebody who is away for longer does not read.
@@ -97,7 +98,7 @@ def listed(tx: Session, who: Principal) -> list[ReaderView]:
 def change(tx: Session, who: Principal, said: Profile) -> None:
     """Say how one reads, the whole of it. Raises Forbidden, Unprocessable with a sentence for what can't be."""
     permissions.require(who, Permission.READER_CHANGE)
-    practices = tuple(dict.fromkeys(" ".join(one.replace("\x00", "").split()) for one in said.practices))
+    practices = tuple(dict.fromkeys(one_line(one) for one in said.practices))
     practices = tuple(one for one in practices if one)
     _require_known(said.subjects, READABLE, gettext("Please choose what you read from the list."))
     _require_known(said.subspecialties, SUBSPECIALTIES, gettext("Please choose subspecialties from the list."))
@@ -127,8 +128,7 @@ def change(tx: Session, who: Principal, said: Profile) -> None:
     tx.flush()
     audit.record(tx, who, "reader.change", "principal", who.id)
     if finding.waits(row) and not waited:
-        for admin in principals.with_role(tx, Role.ADMIN):
-            notify.queue(tx, None, admin.id, "profile_entered")
+        notify.queue_admins(tx, None, "profile_entered")
 
 
 def settle(tx: Session, who: Principal, specialist_id: UUID, *, good: bool) -> None:

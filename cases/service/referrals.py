@@ -20,16 +20,16 @@ from cases.models import SUBJECTS, Case
 from cases.patient_fields import require_birth_date, require_sex
 from cases.place_codes import norm_place
 from cases.referral_models import Referral
-from cases.report_states import ReportState
 from cases.repository import active_program, load_unasked, reports_of, share_of
 from cases.service import intake, kinds, programs, reporting
 from cases.states import DELIVERED, ENDED, CaseState
-from overread.kit import audit, clock, permissions, principals
+from overread.kit import addresses, audit, clock, permissions, principals
 from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal, Role
+from overread.kit.texts import fitting, one_line
 
 #: Invitations that one account may have open at once.
 MOST = 200
@@ -215,7 +215,7 @@ def report(tx: Session, who: Principal, referral_id: UUID) -> tuple[str, bytes]:
                 "share it."
             ),
         )
-    for one in (found, *version_move.additions(reports, found.number, ReportState.PUBLISHED)):
+    for one in version_move.whole(reports, found):
         audit.record(tx, who, "report.read", "report", one.id, case_id=case.id)
     return f"second-opinion-{case.reference}.pdf", report_pdf.render(reporting.document(tx, case, found))
 
@@ -244,25 +244,27 @@ def _checked(said: Referred, *, physician_needed: bool) -> dict[str, Any]:
     """The fields as they are kept. Raises Unprocessable with a sentence."""
     programs.require_subjects(said.subjects)
     subjects = [one for one in SUBJECTS if one in said.subjects]
-    questions = [_text(one, _MOST_QUESTION) for one in said.questions if one.strip()]
+    questions = [fitting(one, _MOST_QUESTION) for one in said.questions if one.strip()]
     fields: dict[str, Any] = {
-        "email": _text(said.email, 320).lower(),
-        "physician": _line(said.physician, 200),
-        "patient_name": _line(said.patient_name, 200),
+        "email": fitting(said.email, addresses.LONGEST).lower(),
+        "physician": fitting(one_line(said.physician), 200),
+        "patient_name": fitting(one_line(said.patient_name), 200),
         "birth_date": said.birth_date,
         "sex": said.sex,
-        "phone": _line(said.phone, 40),
+        "phone": fitting(one_line(said.phone), 40),
         "place": norm_place(said.place),
         "subjects": subjects,
-        "other_subject": _line(said.other_subject, 400),
+        "other_subject": fitting(one_line(said.other_subject), 400),
         "questions": questions,
-        "history": _text(said.history, _MOST_TEXT),
+        "history": fitting(said.history, _MOST_TEXT),
     }
     require_birth_date(said.birth_date)
     require_sex(said.sex)
-    local, at, domain = str(fields["email"]).rpartition("@")
     wanting = (
-        (not (local and at and domain), gettext("Please give an e-mail address, such as jane@example.org.")),
+        (
+            not addresses.is_address(fields["email"]),
+            gettext("Please give an e-mail address, such as jane@example.org."),
+        ),
         (not fields["patient_name"], gettext("Please give the patient’s full name.")),
         (physician_needed and not fields["physician"], gettext("Please say who you are, as the patient knows you.")),
         (not subjects, gettext("Please choose what it is about.")),
@@ -277,17 +279,6 @@ def _checked(said: Referred, *, physician_needed: bool) -> dict[str, Any]:
         if wrong:
             raise Unprocessable("a referral that lacks something", safe=safe)
     return fields
-
-
-def _line(text: str, most: int) -> str:
-    return _text(" ".join(text.split()), most)
-
-
-def _text(text: str, most: int) -> str:
-    text = text.replace("\x00", "").strip()
-    if len(text) > most:
-        raise Unprocessable("too long", safe=gettext("A text is too long: %(most)s characters at most.", most=most))
-    return text
 
 
 def _mail(tx: Session, row: Referral) -> None:

@@ -178,15 +178,7 @@ def share(tx: Session, who: Principal, case_id: UUID, *, version: str, digest: s
     row = referral_of(tx, case.id)
     if row is None or not _is_asked(tx, row):
         raise Unprocessable("no referrer", safe=gettext("Nobody referred this patient: there is nobody to share with."))
-    if (version, digest) != (SHARING.version, SHARING.digest):
-        raise Conflict(
-            f"consent {SHARING.name} to another text",
-            safe=gettext(
-                "“%(headline)s” is version %(version)s now. Please read it, then agree to it.",
-                headline=SHARING.words.headline,
-                version=SHARING.version,
-            ),
-        )
+    consents.require_shown(SHARING, version, digest)
     if share_of(tx, case.id) is not None:
         return
     tx.add(

@@ -19,6 +19,7 @@ from overread.kit.errors import Conflict, NotFound, Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import one_line, trimmed
 
 MOST, MOST_NAME, MOST_TEXT = 100, 80, 4_000
 
@@ -140,7 +141,7 @@ def _require_free(same: SavedReply | None) -> None:
 
 
 def _checked(name: str, text: str) -> tuple[str, str]:
-    name, text = " ".join(name.replace("\x00", "").split()), text.replace("\x00", "").strip()
+    name, text = one_line(name), trimmed(text)
     if not name or len(name) > MOST_NAME or not text or len(text) > MOST_TEXT:
         raise Unprocessable(
             "a reply",

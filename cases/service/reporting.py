@@ -38,6 +38,7 @@ from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
 from overread.kit.proofs import Proof
+from overread.kit.texts import trimmed
 from overread.kit.words import counted
 from pacs.index.scope import Scope
 
@@ -118,7 +119,7 @@ def save_draft(
     report.texts = {**report.texts, **_cleaned(texts)}
     report.studies_read = sorted(set(studies_read))
     if change is not None:
-        report.change = change.replace("\x00", "").strip()
+        report.change = trimmed(change)
     tx.flush()
     audit.record(tx, who, "report.save", "report", report.id, case_id=case_id)
 
@@ -156,6 +157,13 @@ def missing_texts(report: Draft | None, *, first_report: bool) -> dict[str, str]
     if report.kind is not ReportKind.REPORT and not report.change:
         found["change"] = gettext("Please say what is changed or added, and why.")
     return found
+
+
+def missing_studies(tx: Session, who: Principal, case_id: UUID) -> str:
+    """What the studies that are ticked as read still lack before the report can be signed; "" for nothing."""
+    case, actor = load(tx, who, case_id)
+    parts.require(actor, Permission.REPORT_WRITE, case_id)
+    return written.studies(tx, case, latest_report(tx, case_id)) or ""
 
 
 def signature_now(tx: Session, who: Principal, case_id: UUID) -> tuple[SignatureView | None, str]:
@@ -262,7 +270,7 @@ def read(tx: Session, who: Principal, case_id: UUID, number: int | None = None) 
         raise NotFound(f"no report of case {case_id} for {actor}", safe=safe or gettext("There is no report yet."))
     if actor in SELVES and report.first_read_at is None:
         report.first_read_at = clock.now()
-    for one in (report, *version_move.additions(reports, report.number, ReportState.PUBLISHED)):
+    for one in version_move.whole(reports, report):
         if actor in SELVES and one.first_read_at is None:
             one.first_read_at = clock.now()
         audit.record(tx, who, "report.read", "report", one.id, case_id=case_id)
@@ -322,7 +330,7 @@ def answer_follow_up(tx: Session, who: Principal, case_id: UUID, question_id: UU
     question = next((q for q in case.questions if q.id == question_id and q.follow_up), None)
     if question is None:
         raise NotFound(f"question {question_id} of case {case_id}")
-    if question.answer == text.replace("\x00", "").strip() and text.strip():
+    if question.answer == trimmed(text) and text.strip():
         return question.answer_digest or ""
     if question.answer is not None:
         raise Conflict("answered", safe=gettext("This question was answered already."))
@@ -330,7 +338,7 @@ def answer_follow_up(tx: Session, who: Principal, case_id: UUID, question_id: UU
         raise Unprocessable("answer", safe=gettext("Please write an answer."))
     if (missing := written.signer(tx, who)) is not None:
         raise Unprocessable("no signer", safe=missing)
-    question.answer, question.answered_at = text.replace("\x00", "").strip(), clock.now()
+    question.answer, question.answered_at = trimmed(text), clock.now()
     question.answer_signature = sealing.signature(tx, case, who)
     question.answer_digest = sealing.answer_digest(case, question)
     audit.record(tx, who, "case.follow_up_answer", "case", case_id, case_id=case_id, digest=question.answer_digest)
@@ -374,7 +382,7 @@ def sentence(study: imaging.StudySummary, pages: int | None = None) -> str:
 
 
 def _cleaned(texts: Mapping[str, str]) -> dict[str, str]:
-    return {key: text.replace("\x00", "").strip() for key, text in texts.items()}
+    return {key: trimmed(text) for key, text in texts.items()}
 
 
 def _texts(report: Report) -> tuple[WrittenText, ...]:

@@ -12,6 +12,7 @@ from overread.kit.errors import Unprocessable
 from overread.kit.language import gettext
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import one_line
 
 MOST_QUALIFICATION, MOST_PRACTICE = 200, 400
 
@@ -48,4 +49,4 @@ def change(tx: Session, who: Principal, qualification: str, practice: str) -> No
 
 
 def _line(text: str) -> str:
-    return " ".join(text.replace("\x00", "").split())
+    return one_line(text)

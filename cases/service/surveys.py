@@ -21,6 +21,7 @@ from overread.kit.language import gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import fitting
 
 _MOST = 4_000
 _NEWEST = Keyset(Survey.sent_at, Survey.case_id, descending=True)
@@ -56,11 +57,9 @@ def send(tx: Session, who: Principal, case_id: UUID, scores: Mapping[str, int], 
     Raises NotFound, Forbidden, Conflict before the report was read, Unprocessable for what says nothing.
     """
     case = _read(tx, who, case_id, lock=True)
-    text = text.replace("\x00", "").strip()
+    text = fitting(text, _MOST)
     if not set(scores) <= set(QUESTIONS) or not all(LOWEST <= one <= HIGHEST for one in scores.values()):
         raise Unprocessable("a score", safe=gettext("Each answer is a number from 1 to 5."))
-    if len(text) > _MOST:
-        raise Unprocessable("too long", safe=gettext("A text is too long: %(most)s characters at most.", most=_MOST))
     if not scores and not text:
         raise Unprocessable("nothing said", safe=gettext("Please choose an answer, or write something."))
     found = tx.get(Survey, case_id) or Survey(case_id=case.id)

@@ -24,6 +24,7 @@ from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import one_line
 
 _MOST, _MOST_NAME = 2_000, 80
 #: Words that the public list gives at most.
@@ -111,7 +112,7 @@ def give(tx: Session, who: Principal, case_id: UUID, text: str, name: str, conse
         raise Conflict(f"no report of case {case_id} was read", safe=gettext("Please read your report first."))
     if consent_digest != surveys.digest():
         raise Conflict("another consent", safe=gettext("The text that you agree to has changed. Please read it again."))
-    text, name = (" ".join(one.replace("\x00", "").split()) for one in (text, name))
+    text, name = (one_line(one) for one in (text, name))
     if not text:
         raise Unprocessable("no words", safe=gettext("Please write what we may show."))
     if len(text) > _MOST or len(name) > _MOST_NAME:

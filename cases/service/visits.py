@@ -22,6 +22,7 @@ from overread.kit.language import Phrase, gettext
 from overread.kit.paging import Keyset, Page
 from overread.kit.permissions import Permission
 from overread.kit.principals import Principal
+from overread.kit.texts import fitting
 
 _MOST = 4_000
 _WAITING_FIRST = Keyset(Visit.state == VisitState.ASKED, Visit.id, descending=True)
@@ -85,7 +86,7 @@ def ask(tx: Session, who: Principal, case_id: UUID, wish: str) -> None:
     """
     case, actor = load(tx, who, case_id, lock=True)
     parts.require(actor, Permission.CASE_VISIT, case_id)
-    wish = _text(wish)
+    wish = fitting(wish, _MOST)
     if case.state not in WITH_PATIENT:
         raise Conflict(f"a visit in {case.state}", safe=gettext("This is possible once the report is published."))
     if not case.program.clinic:
@@ -114,7 +115,7 @@ def answer(tx: Session, who: Principal, visit_id: UUID, *, arranged: bool, text:
         raise NotFound(f"visit {visit_id}")
     case, _ = load(tx, who, known.case_id, lock=True)
     tx.refresh(known)
-    text, state = _text(text), VisitState.ARRANGED if arranged else VisitState.DECLINED
+    text, state = fitting(text, _MOST), VisitState.ARRANGED if arranged else VisitState.DECLINED
     if known.state is not VisitState.ASKED:
         if (known.state, known.answer) == (state, text):
             return
@@ -138,13 +139,6 @@ def listed(tx: Session, who: Principal, *, after: str = "", limit: int = 200) ->
 
 def _visits(tx: Session, case_id: UUID) -> list[Visit]:
     return list(tx.scalars(select(Visit).where(Visit.case_id == case_id).order_by(Visit.id.desc())))
-
-
-def _text(text: str) -> str:
-    text = text.replace("\x00", "").strip()
-    if len(text) > _MOST:
-        raise Unprocessable("too long", safe=gettext("A text is too long: %(most)s characters at most.", most=_MOST))
-    return text
 
 
 def _view(one: Visit, case: Case, patient: str = "", title: str = "") -> VisitView:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -113,8 +113,10 @@ def case_page(ctx: TxContext) -> Response:
     specialists = _specialists(ctx, case) if CaseEvent.OFFER in case.actions else []
     due = labels.due(case.state, case.due_at, stands=case.paused_at is not None)
     refundable = case.paid is not None and case.paid.is_taken
-    waits = _waits(ctx, case)
-    after = _after(ctx, case, url, waits)
+    known = versions.listed(ctx.tx, ctx.who, case.case_id) if case.has_signed_report else []
+    # What is signed waits to be published.
+    waits = next((one for one in known if one.state == ReportState.SIGNED), None)
+    after = _after(ctx, case, url, known, waits)
     recalled = reports.taken_back(after["versions"])
     may_answer = any(e in case.actions for e in (CaseEvent.ANSWER_INTAKE, CaseEvent.ANSWER_REVIEW))
     return ctx.page(
@@ -350,15 +352,11 @@ def _specialists(ctx: TxContext, case: CoordinatorCase) -> list[dict[str, Any]]:
     ]
 
 
-def _waits(ctx: TxContext, case: CoordinatorCase) -> VersionView | None:
-    """The version that is signed and waits to be published."""
-    known = versions.listed(ctx.tx, ctx.who, case.case_id) if case.has_signed_report else []
-    return next((one for one in known if one.state == ReportState.SIGNED), None)
-
-
-def _after(ctx: TxContext, case: CoordinatorCase, url: str, waits: VersionView | None) -> dict[str, Any]:
+def _after(
+    ctx: TxContext, case: CoordinatorCase, url: str, known: Sequence[VersionView], waits: VersionView | None
+) -> dict[str, Any]:
     """The report's versions, and what can be done after one was signed."""
-    listed = reports.listed(ctx, case.case_id) if case.has_signed_report else []
+    listed = reports.lines(ctx, case.case_id, known)
     given = case.state in (CaseState.PUBLISHED, CaseState.CLOSED)
     changing = given and any(one["discardable"] for one in listed)
     return {

@@ -75,7 +75,12 @@ def signed(signature: SignatureView | None, at: datetime | None, digest: str | N
 
 def listed(ctx: TxContext, case_id: UUID) -> list[dict[str, Any]]:
     """The versions that somebody may know of, newest first, with what they may do with each."""
-    return [_line(ctx, case_id, one) for one in versions.listed(ctx.tx, ctx.who, case_id)]
+    return lines(ctx, case_id, versions.listed(ctx.tx, ctx.who, case_id))
+
+
+def lines(ctx: TxContext, case_id: UUID, known: Sequence[VersionView]) -> list[dict[str, Any]]:
+    """The same of versions that were read already."""
+    return [_line(ctx, case_id, one) for one in known]
 
 
 def taken_back(versions_: Sequence[dict[str, Any]]) -> bool:

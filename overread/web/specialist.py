@@ -270,12 +270,8 @@ def _missing(ctx: TxContext, case: SpecialistCase) -> dict[str, str]:
         if not q.follow_up and not adds and not (report and report.answers.get(str(q.question_id), "").strip())
     }
     found |= reporting.missing_texts(report, first_report=case.first_report)
-    if report is None or not report.studies_read:
-        found["studies"] = gettext("Please tick the studies that you have read.")
-    elif not adds and any(study.late and study.study_uid not in report.studies_read for study in case.studies):
-        found["studies"] = gettext(
-            "Studies came in after you took the case. Look at them, then tick them or say that you saw them."
-        )
+    if told := reporting.missing_studies(ctx.tx, ctx.who, case.case_id):
+        found["studies"] = told
     return found
 
 

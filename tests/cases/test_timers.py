@@ -53,14 +53,6 @@ def _asked(world: World) -> UUID:
     return case_id
 
 
-def _asked_for(days: int) -> Callable[[Session, Case], datetime]:
-    def moment(_tx: Session, case: Case) -> datetime:
-        assert case.paused_at is not None
-        return case.paused_at + timedelta(days=days)
-
-    return moment
-
-
 def _awaiting(world: World) -> UUID:
     case_id = world.draft("free", images_by=ImagesBy.HOSPITAL)
     with world.db.transaction() as tx:
@@ -69,26 +61,21 @@ def _awaiting(world: World) -> UUID:
     return case_id
 
 
-def _sent_before(days: int) -> Callable[[Session, Case], datetime]:
-    def moment(_tx: Session, case: Case) -> datetime:
-        assert case.submitted_at is not None
-        return case.submitted_at + timedelta(days=days)
-
-    return moment
-
-
 def _offered_by_itself(world: World) -> UUID:
     with world.db.transaction() as tx:
         readers.set_next(tx, world.admin, "free", wanted=True)
     return world.offered()
 
 
-def _before_due(hours: int) -> Callable[[Session, Case], datetime]:
-    def moment(_tx: Session, case: Case) -> datetime:
-        assert case.due_at is not None
-        return case.due_at - timedelta(hours=hours)
+def _since(moment: str, **much: int) -> Callable[[Session, Case], datetime]:
+    """So much after a moment that the case has; before it, where that is negative."""
 
-    return moment
+    def at(_tx: Session, case: Case) -> datetime:
+        began: datetime | None = getattr(case, moment)
+        assert began is not None
+        return began + timedelta(**much)
+
+    return at
 
 
 def _offer_ends(tx: Session, case: Case) -> datetime:
@@ -176,23 +163,28 @@ class Timer:
 
 TIMERS = {
     "the first reminder": Timer(
-        InformationOverdue, _asked, _asked_for(INFO_REMINDERS[0]), {"reminder": 1}, "needs_info", 3 * _DAY
+        InformationOverdue, _asked, _since("paused_at", days=INFO_REMINDERS[0]), {"reminder": 1}, "needs_info", 3 * _DAY
     ),
     "the second reminder": Timer(
-        InformationOverdue, _asked, _asked_for(INFO_REMINDERS[1]), {"reminder": 2}, "needs_info", 3 * _DAY
+        InformationOverdue, _asked, _since("paused_at", days=INFO_REMINDERS[1]), {"reminder": 2}, "needs_info", 3 * _DAY
     ),
     "the end without an answer": Timer(
-        InformationOverdue, _asked, _asked_for(INFO_EXPIRES), {"expired": 1}, "declined", ended=True
+        InformationOverdue, _asked, _since("paused_at", days=INFO_EXPIRES), {"expired": 1}, "declined", ended=True
     ),
     "the end of an offer": Timer(OfferEnds, lambda world: world.offered(), _offer_ends, {}, "ready", ended=True),
     "the end of an offer, and the next specialist": Timer(
         OfferEnds, _offered_by_itself, _offer_ends, {"offer": 2}, "offered", ended=True
     ),
     "the first reminder of images": Timer(
-        ImagesAwaited, _awaiting, _sent_before(awaited.REMINDERS[0]), {"images_awaited": 1}, "submitted", 3 * _DAY
+        ImagesAwaited,
+        _awaiting,
+        _since("submitted_at", days=awaited.REMINDERS[0]),
+        {"images_awaited": 1},
+        "submitted",
+        3 * _DAY,
     ),
     "the second reminder of images": Timer(
-        ImagesAwaited, _awaiting, _sent_before(awaited.REMINDERS[1]), {"images_awaited": 2}, "submitted"
+        ImagesAwaited, _awaiting, _since("submitted_at", days=awaited.REMINDERS[1]), {"images_awaited": 2}, "submitted"
     ),
     "an unread report": Timer(ReportUnread, lambda world: world.published(), _unread, {"unread": 1}, "published"),
     "the notice of closing": Timer(
@@ -216,7 +208,7 @@ TIMERS = {
     "the first warning": Timer(
         DueNear,
         lambda world: world.in_review(),
-        _before_due(8),
+        _since("due_at", hours=-8),
         {"due_near": 1, "report_due_near": 1},
         "in_review",
         timedelta(hours=5),
@@ -224,7 +216,7 @@ TIMERS = {
     "the second warning": Timer(
         DueNear,
         lambda world: world.in_review(),
-        _before_due(2),
+        _since("due_at", hours=-2),
         {"due_near": 2, "report_due_near": 2},
         "in_review",
         timedelta(hours=1),
@@ -232,7 +224,7 @@ TIMERS = {
     "the due time": Timer(
         DueNear,
         lambda world: world.in_review(),
-        _before_due(0),
+        _since("due_at", hours=0),
         {"due_passed": 1, "report_due_passed": 1},
         "in_review",
     ),
